@@ -1,0 +1,60 @@
+"""Every error that a user can meet; each carries the exit status of the command line.
+
+GasearchError (1)
+├── BadInput (2)
+│   ├── SpecError          a spec, an override or a limit that can't be used
+│   ├── UnknownSearch      no search, or no network, of that name
+│   └── WrongState         the search is finished, already runs, or was made from another spec
+├── LeaseLost (3)          another controller owns the search
+├── StoreError (4)         the database can't be reached, is full, or has another schema
+├── WorkersUnavailable (1) Ray or a device will not start
+└── Interrupted (130)      stopped by the user; resumable
+"""
+
+from __future__ import annotations
+
+
+class GasearchError(Exception):
+    """The root: one clear sentence that says what happened and what to do."""
+
+    exit_status = 1
+
+
+class BadInput(GasearchError):
+    """Something that the user gave can't be used; nothing was started."""
+
+    exit_status = 2
+
+
+class SpecError(BadInput):
+    """A spec, an override (`--set`) or a limit (`--where`) that can't be used."""
+
+
+class UnknownSearch(BadInput):
+    """No search, or no network in it, has that name."""
+
+
+class WrongState(BadInput):
+    """The search can't do that now: it is finished, it already runs, or another spec made it."""
+
+
+class LeaseLost(GasearchError):
+    """Another controller owns the search; this one wrote nothing after it lost it."""
+
+    exit_status = 3
+
+
+class StoreError(GasearchError):
+    """The database can't be reached, refuses to write, or holds another schema."""
+
+    exit_status = 4
+
+
+class WorkersUnavailable(GasearchError):
+    """Ray, a node or a device will not start."""
+
+
+class Interrupted(GasearchError):
+    """The user stopped the search; `resume` goes on."""
+
+    exit_status = 130

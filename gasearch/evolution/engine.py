@@ -1,0 +1,55 @@
+"""The ask/tell border of evolution; `generational.py` is its first policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gasearch.fitness import Fitness
+from gasearch.space.genome import Genome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A network to evaluate, and where it came from."""
+
+    number: int  #: 0 for the first of the search; never reused.
+    genome: Genome
+    generation: int  #: 0 for the initial sample.
+    parents: tuple[int, ...]  #: Candidate numbers; empty for a sample.
+    operator: str  #: What made it, e.g. "sample", "crossover+mutate_bits".
+    told: int  #: How many outcomes evolution knew when it proposed this.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What became of a candidate; no fitness means that the evaluation failed."""
+
+    number: int
+    fitness: Fitness | None
+
+
+class Engine(Protocol):
+    """Evolution, seen from the search loop.
+
+    Deterministic: the same sequence of asks and tells gives the same candidates; a generational engine gives the same
+    candidates whatever the order of tells within one generation. One thread.
+    """
+
+    def ask(self) -> Candidate | None:
+        """The next candidate; None while nothing can be proposed before more is told, or for good: `is_exhausted`."""
+
+    def tell(self, scored: Scored) -> None:
+        """Take note of an outcome.
+
+        Raises:
+            ValueError: for a candidate that wasn't asked for, or was told before.
+        """
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no further distinct feasible network could be found: no later ask will ever give one."""
+
+    @property
+    def population(self) -> tuple[int, ...]:
+        """Candidate numbers of the current survivors."""

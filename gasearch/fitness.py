@@ -1,0 +1,59 @@
+"""What is better: a measurement as fitness, under objectives and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gasearch.limits import Limit
+from workers.messages import Failure, Measurement, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A metric to maximize or minimize."""
+
+    metric: str
+    is_maximized: bool
+
+    def worth(self, value: float) -> float:
+        """The value as something of which more is better."""
+        return value if self.is_maximized else -value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitness:
+    """One value per objective, greater is better, finite; and by how much the limits are missed."""
+
+    values: tuple[float, ...]
+    violation: float = 0.0  #: Sum of the relative excesses over the limits; 0 when all are met.
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every limit is met."""
+        return self.violation <= 0.0
+
+
+class MissingMetric(KeyError):
+    """An objective or a limit names a metric that the measurement doesn't have."""
+
+
+def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Fitness | None:
+    """The fitness of an outcome; None for a failure, which has none.
+
+    Raises:
+        MissingMetric: if a measurement lacks a metric of an objective or limit.
+    """
+    match outcome:
+        case Failure():
+            return None
+        case Measurement():
+            metrics = outcome.metrics()
+            needed = [objective.metric for objective in objectives] + [limit.metric for limit in limits]
+            for name in needed:
+                if name not in metrics:
+                    raise MissingMetric(f"{name} was not measured; there are {', '.join(sorted(metrics))}")
+            return Fitness(
+                values=tuple(objective.worth(metrics[objective.metric]) for objective in objectives),
+                violation=sum(limit.violation(metrics[limit.metric]) for limit in limits),
+            )

@@ -1,0 +1,58 @@
+"""A limit on a metric, as specs (`constraints`) and questions (`--where`) write it: "model_bytes <= 64 KB"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from gasearch.errors import SpecError
+from gasearch.units import parse_quantity
+
+Operator = Literal["<=", ">=", "<", ">"]
+_PATTERN = re.compile(r"^\s*([A-Za-z_]\w*)\s*(<=|>=|<|>)\s*(.+?)\s*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """metric operator bound, the bound in the metric's native unit."""
+
+    metric: str
+    operator: Operator
+    bound: float
+
+    def is_met(self, value: float) -> bool:
+        """Whether a value of the metric keeps the limit."""
+        match self.operator:
+            case "<=":
+                return value <= self.bound
+            case "<":
+                return value < self.bound
+            case ">=":
+                return value >= self.bound
+            case ">":
+                return value > self.bound
+
+    def violation(self, value: float) -> float:
+        """0 when met, else the excess relative to the bound (absolute where the bound is 0), always above 0."""
+        if self.is_met(value):
+            return 0.0
+        excess = abs(value - self.bound) / (abs(self.bound) or 1.0)
+        return max(excess, 1e-12)
+
+    def __str__(self) -> str:
+        """The limit as a user would write it."""
+        return f"{self.metric} {self.operator} {self.bound:g}"
+
+
+def parse_limit(text: str) -> Limit:
+    """Read "metric <= number unit".
+
+    Raises:
+        SpecError: if the text is no limit, saying what one looks like.
+    """
+    found = _PATTERN.match(text)
+    if found is None:
+        raise SpecError(f'a limit reads like "latency_ms <= 2" or "model_bytes <= 64 KB"; got {text!r}')
+    metric, operator, quantity = found.groups()
+    return Limit(metric=metric, operator=operator, bound=parse_quantity(quantity, metric=metric))  # type: ignore[arg-type]

@@ -1,0 +1,45 @@
+"""What a running search tells whoever watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A snapshot of a running search."""
+
+    name: str
+    told: int  #: Evaluations with a final outcome, over all interruptions.
+    budget: int  #: Evaluations allowed in all.
+    in_flight: int
+    failures: int
+    retries: int
+    generation: int
+    front_size: int
+    hypervolume: float | None  #: None before the first generation fixes its scaling.
+    best: tuple[tuple[str, float], ...]  #: Best feasible value per objective so far, native units.
+    elapsed_s: float  #: Since this controller started.
+    rate_per_minute: float  #: Evaluations per minute of this controller; 0 before the first.
+    remaining_s: float | None  #: Estimate of the time left; None while unknown.
+
+
+class Observer(Protocol):
+    """Watches a search. Called from the search loop's thread; must return quickly and not raise."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """After every outcome."""
+
+    def on_notice(self, message: str) -> None:
+        """A sentence that the user should see: an upgrade, a lost worker, a stop on its way."""
+
+
+class Silent:
+    """An observer that ignores everything."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Ignore it."""
+
+    def on_notice(self, message: str) -> None:
+        """Ignore it."""

@@ -1,0 +1,1 @@
+"""What was learned, for good: the archive and its SQL implementation."""

@@ -1,0 +1,143 @@
+"""The contract of the archive; every implementation passes `tests/contracts/archive_contract.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from gasearch.limits import Limit
+from gasearch.storage.records import (
+    CandidateRecord,
+    Counts,
+    EvaluatedNetwork,
+    EvaluationRecord,
+    EventRecord,
+    FrontChange,
+    GenerationRecord,
+    Lease,
+    NewSearch,
+    SearchRecord,
+    SearchState,
+    TuningTrial,
+)
+from workers.messages import Calibration
+
+
+class ArchiveReader(Protocol):
+    """What anyone may ask, at any moment, without hindering the writer.
+
+    Unknown names raise `UnknownSearch`, naming the nearest known one; a database that fails raises `StoreError`.
+    """
+
+    def searches(self) -> list[SearchRecord]:
+        """All searches, newest first."""
+
+    def search(self, name: str) -> SearchRecord:
+        """One search by its name."""
+
+    def counts(self, search_id: int) -> Counts:
+        """How far it is."""
+
+    def front(self, search_id: int) -> list[EvaluatedNetwork]:
+        """The current Pareto front, by candidate number."""
+
+    def best(
+        self, search_id: int, *, metric: str, is_maximized: bool, limits: Sequence[Limit] = (), count: int = 1
+    ) -> list[EvaluatedNetwork]:
+        """The measured networks within all limits, best first by the metric, then by candidate number.
+
+        Networks without the metric are left out. Asked of all evaluations, not of the front alone.
+        """
+
+    def network(self, search_id: int, key: str) -> EvaluatedNetwork:
+        """One candidate by its key or a unique beginning of it.
+
+        Raises:
+            UnknownSearch: if no key, or more than one, begins so.
+        """
+
+    def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
+        """Every candidate that has a final outcome, in the order of arrival."""
+
+    def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
+        """Every stored candidate by number: what a resume replays."""
+
+    def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
+        """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded."""
+
+    def attempts(self, search_id: int) -> dict[int, int]:
+        """Candidate number to number of failed, retried attempts, for candidates without a final outcome."""
+
+    def generations(self, search_id: int) -> list[GenerationRecord]:
+        """Finished generations in order."""
+
+    def events(self, search_id: int) -> list[EventRecord]:
+        """All events in order."""
+
+    def calibrations(self, search_id: int) -> tuple[Calibration, ...]:
+        """The latency yardstick of each device that the search has used."""
+
+    def trials(self, search_id: int, key: str) -> list[TuningTrial]:
+        """The tuning trials of one network, in order."""
+
+    def close(self) -> None:
+        """Release all connections."""
+
+
+class Archive(ArchiveReader, Protocol):
+    """What the one owner of a search may also do.
+
+    Every write is one transaction that first checks the lease: a write with an outdated epoch raises `LeaseLost` and
+    changes nothing. When a method returns, what it wrote is durable. Not thread-safe, except `renew`.
+    """
+
+    def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
+        """Store a new search, owned by `owner`.
+
+        Raises:
+            WrongState: if the name is taken.
+        """
+
+    def claim(self, name: str, *, owner: str, ttl_s: float) -> Lease:
+        """Become the owner of an existing search, with a greater epoch; its state becomes RUNNING.
+
+        Raises:
+            WrongState: while another owner's lease is valid, naming that owner.
+        """
+
+    def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0) -> bool:
+        """Prolong the lease and add to the active time; returns whether a stop was requested. Thread-safe."""
+
+    def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
+        """Give the search up, with its new state."""
+
+    def update_spec(self, lease: Lease, *, spec_json: str) -> None:
+        """Replace the stored spec (an extended budget)."""
+
+    def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
+        """Fix the scaling of the hypervolume, once."""
+
+    def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
+        """Store proposals."""
+
+    def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
+        """Store an outcome with its change of the front; False, and no effect, if (candidate, attempt) is stored."""
+
+    def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
+        """Store the statistics of a generation; storing the same number again has no effect."""
+
+    def add_event(self, lease: Lease, event: EventRecord) -> None:
+        """Store an event."""
+
+    def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
+        """Store a device's yardstick; the first one stays."""
+
+    def request_stop(self, name: str) -> SearchRecord:
+        """Ask the owner to stop; needs no lease. Returns the search as it stood.
+
+        Raises:
+            WrongState: if nobody runs it.
+        """
+
+    def add_trial(self, search_id: int, trial: TuningTrial) -> None:
+        """Store a tuning trial; needs no lease."""

@@ -1,0 +1,162 @@
+"""The values that go into the archive and come out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gasearch.space.decisions import Genes
+from workers.messages import EvaluationResult
+
+
+class SearchState(StrEnum):
+    """Where a search stands in its life."""
+
+    RUNNING = "running"  #: A controller owns it, or died while it did.
+    STOPPED = "stopped"  #: Stopped by the user or by an error; resumable.
+    FINISHED = "finished"  #: Its budget is spent, or its space is exhausted; more budget can extend it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSearch:
+    """A search about to start."""
+
+    name: str
+    spec_json: str  #: The full validated spec.
+    spec_hash: str  #: Of the parts that decide the result (not budget or workers).
+    objectives: tuple[tuple[str, bool], ...]  #: (metric, is_maximized), in the spec's order.
+    space_fingerprint: str
+    space_size: float  #: Number of distinct networks, or an upper bound.
+    data_json: str  #: Shape, type, counts and content hash of the data; "{}" for a custom evaluator.
+    version: str  #: Of gasearch.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRecord(NewSearch):
+    """A stored search."""
+
+    id: int
+    state: SearchState
+    reason: str  #: Why it has this state, one sentence; "" while running.
+    is_stop_requested: bool
+    created_at: datetime
+    updated_at: datetime
+    active_seconds: float  #: Wall time that controllers have spent on it, over all interruptions.
+    owner: str | None  #: Who holds the lease, e.g. "host/4711"; None when nobody does.
+    is_owned: bool  #: Whether that lease is still valid by the database's clock.
+    reference_point: tuple[float, ...] | None  #: Of the hypervolume, in worth (greater is better); None before it is set.
+    reference_ideal: tuple[float, ...] | None  #: The other corner of the scaling.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write to one search. Every write's transaction checks the epoch."""
+
+    search_id: int
+    owner: str
+    epoch: int  #: Fencing number; greater than that of every earlier owner.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRecord:
+    """A proposal, stored before it is dispatched."""
+
+    number: int
+    key: str
+    genes: Genes
+    parents: tuple[int, ...]
+    operator: str
+    generation: int
+    told: int
+    network_json: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRecord:
+    """An outcome, stored before it is told. (candidate, attempt) is unique."""
+
+    candidate: int
+    arrival: int  #: Position in the order in which the search told outcomes; 0 is the first. -1: retried, never told.
+    result: EvaluationResult
+    seed: int
+    epochs: int
+    data_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontChange:
+    """How one outcome changed the Pareto front (candidate numbers)."""
+
+    entered: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRecord:
+    """Statistics of a finished generation."""
+
+    number: int
+    evaluations: int  #: Told so far in the whole search, failures included.
+    failures: int  #: Of these.
+    front_size: int
+    hypervolume: float  #: In the scaling of the search's reference, 0..1.1**objectives.
+    best: tuple[float, ...]  #: Best value per objective so far, in native units; () if there is none.
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """A decision that no seed determines: retry, time-out, change of owner, stop, extension."""
+
+    kind: str
+    message: str
+    candidate: int | None = None
+    at: datetime | None = None  #: Set by the store.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedNetwork:
+    """A candidate joined with its measurement, as readers want it."""
+
+    number: int
+    key: str
+    generation: int
+    parents: tuple[int, ...]
+    operator: str
+    network_json: str
+    metrics: dict[str, float] = field(default_factory=dict)  #: All that were measured, `flops` among them.
+    is_on_front: bool = False
+    arrival: int = -1
+    failure: str | None = None  #: Failure kind; then `metrics` is empty.
+    failure_message: str | None = None
+    curve_json: str = "[]"
+    worker: str | None = None
+    device: str | None = None
+    latency_device: str | None = None
+    versions: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How far a search is."""
+
+    candidates: int
+    told: int  #: Evaluations with a final outcome.
+    failures: dict[str, int]  #: Per kind, of these.
+    retries: int
+    front_size: int
+    generation: int  #: Of the newest candidate; -1 when there is none.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningTrial:
+    """One trial of `tune`."""
+
+    key: str
+    study: str
+    number: int
+    recipe_json: str
+    value: float | None  #: None where the trial failed.
+    message: str

@@ -1,0 +1,1 @@
+"""Datasets: found by name or path, checked, split, fingerprinted."""

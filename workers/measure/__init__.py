@@ -1,0 +1,1 @@
+"""What a network costs: exact arithmetic, and latency on a named device."""

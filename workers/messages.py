@@ -1,0 +1,277 @@
+"""What crosses the border between controller and worker: frozen values, standard library only.
+
+Both sides import this file and nothing else of each other, so a worker image needs `workers/` alone and the
+controller needs no torch to describe a network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+FULL_PRECISION = 32  #: Bits that mean "not quantized".
+
+Family = Literal["mlp", "cnn", "custom"]
+LayerKind = Literal["linear", "conv", "separable", "residual"]
+TaskKind = Literal["classification"]
+Scalar = str | int | float | bool
+
+
+# --- what is to be evaluated ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer slot of a network, as the genome expresses it.
+
+    `linear`: a dense layer. `conv`: k x k convolution. `separable`: k x k depthwise, then 1 x 1. `residual`: two
+    k x k convolutions around a skip connection. All but the last layer of a network end in a ReLU.
+    """
+
+    kind: LayerKind
+    width: int  #: Output features or channels, at least 1.
+    kernel: int = 1  #: Odd side of the square kernel; 1 for linear layers.
+    stride: int = 1  #: 1 or 2.
+    weight_bits: int = FULL_PRECISION  #: 2..8, or 32 for float.
+    activation_bits: int = FULL_PRECISION  #: Of the layer's output: 2..8, or 32; the last layer's output is float.
+    sparsity: float = 0.0  #: Share of the weights removed, 0..1.
+    rank: float = 1.0  #: Share of the full rank, 0..1.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """A whole network: what `workers.build` turns into a torch module, and `workers.plan` into primitive steps.
+
+    The last layer is the head: `linear`, its width the number of outputs.
+    """
+
+    family: Family
+    input_shape: tuple[int, ...]  #: (features,) for `mlp` on tables, (channels, height, width) for images.
+    layers: tuple[Layer, ...]
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs (classes)."""
+        return self.layers[-1].width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """A point of a custom space: the value of each decision that expresses, in the space's order."""
+
+    values: tuple[tuple[str, Scalar], ...]
+
+    def as_dict(self) -> dict[str, Scalar]:
+        """The choices as the mapping that a custom evaluator takes."""
+        return dict(self.values)
+
+
+Network = Blueprint | Choices
+
+
+# --- how it is to be evaluated ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a network is trained."""
+
+    epochs: int = 3  #: Passes over the training split, at least 1.
+    batch_size: int = 128
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = 0.003  #: Peak rate.
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0  #: 0..1.
+    momentum: float = 0.9  #: Used by `sgd` only.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How much of the full training an evaluation gets."""
+
+    epochs: int
+    data_share: float = 1.0  #: Share of the training split, 0 < share <= 1.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the network is for: a dataset, or a custom evaluator."""
+
+    kind: TaskKind | None = "classification"  #: None for a custom evaluator.
+    dataset: str | None = None  #: A built-in name or a path on the controller's machine.
+    data_fingerprint: str | None = None  #: Content hash of the loaded data.
+    evaluator: str | None = None  #: "package.module:function" of a custom evaluator.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The reference network's latency on one device: the yardstick of every relative measurement there."""
+
+    device: str  #: Name of the device that runs the network, e.g. the CPU model.
+    reference_latency_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest:
+    """One evaluation to make. (key, attempt) identifies it: a late or repeated answer can't count twice."""
+
+    key: str
+    attempt: int  #: 1 for the first try.
+    network: Network
+    recipe: Recipe
+    task: Task
+    seed: int
+    fidelity: Fidelity
+    measures: frozenset[str] = frozenset()  #: Dear metrics wanted, e.g. {"latency_ms"}; the exact ones are always given.
+    time_limit_s: float | None = None  #: Wall seconds of training after which it ends as TIMED_OUT.
+    calibrations: tuple[Calibration, ...] = ()  #: Known devices; an unknown one is calibrated by the measurer.
+
+
+# --- what came of it --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One epoch of a training."""
+
+    epoch: int  #: 1 for the first.
+    train_loss: float
+    accuracy: float | None  #: Of the quantized network on the validation split, where it was taken.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one evaluation learned about one network. None: not measured. Every number is finite."""
+
+    accuracy: float | None = None  #: Top-1 of the quantized network on the validation split, 0..1.
+    params: int | None = None  #: Trainable numbers: weights and biases after batch normalization is folded.
+    macs: int | None = None  #: Multiply-accumulates of one inference at batch 1.
+    bops: int | None = None  #: Bit operations: sum over layers of MACs x weight bits x input activation bits.
+    model_bytes: int | None = None  #: What the bit-packed file weighs, header included.
+    peak_memory_bytes: int | None = None
+    latency_ms: float | None = None  #: Median at batch 1, one thread, on `latency_device`.
+    latency_spread_ms: float | None = None  #: Standard deviation between the measurement's blocks.
+    latency_device: str | None = None
+    train_seconds: float | None = None  #: Wall time of the training.
+    energy_j: float | None = None
+    generalization_gap: float | None = None  #: Training accuracy minus validation accuracy of the quantized network.
+    macro_f1: float | None = None
+    entity_f1: float | None = None
+    auc: float | None = None
+    rmse: float | None = None
+    others: tuple[tuple[str, float], ...] = ()  #: A custom evaluator's own metrics.
+    curve: tuple[CurvePoint, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no store and no ranking may hold: NaN and infinity.
+
+        Raises:
+            ValueError: naming the metric and the value.
+        """
+        for name, value in self.metrics().items():
+            if not math.isfinite(value):
+                raise ValueError(f"metric {name!r} must be a finite number; got {value!r}")
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric that was measured, by its name; `flops` (2 x MACs) among them."""
+        found: dict[str, float] = {}
+        for name in STANDARD_METRICS:
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = value
+        if self.macs is not None:
+            found["flops"] = 2 * self.macs
+        found.update(self.others)
+        return found
+
+
+#: The metrics that have a field of their own in `Measurement` (and a typed column in the store).
+STANDARD_METRICS: tuple[str, ...] = (
+    "accuracy",
+    "macro_f1",
+    "entity_f1",
+    "auc",
+    "rmse",
+    "params",
+    "macs",
+    "bops",
+    "model_bytes",
+    "peak_memory_bytes",
+    "latency_ms",
+    "latency_spread_ms",
+    "train_seconds",
+    "energy_j",
+    "generalization_gap",
+)
+
+
+class FailureKind(StrEnum):
+    """Why an evaluation has no measurement."""
+
+    INFEASIBLE = "infeasible"  #: The network can't exist on this input (decided without training).
+    DIVERGED = "diverged"  #: The loss became NaN or infinite.
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    WORKER_LOST = "worker_lost"  #: The process died, or its node went away.
+    USER_ERROR = "user_error"  #: The user's evaluator raised, or returned what is no metric.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An evaluation that ended without a measurement. It has no fitness and enters no population or front."""
+
+    kind: FailureKind
+    message: str
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether another attempt may end differently."""
+        return self.kind is FailureKind.WORKER_LOST
+
+
+Outcome = Measurement | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationResult:
+    """What a worker sends back."""
+
+    key: str
+    attempt: int
+    worker: str  #: Host and process, e.g. "edge-3/4711".
+    device: str  #: Where it was trained, e.g. "cpu" or "cuda:0".
+    started_at: float  #: UTC, seconds since the epoch.
+    finished_at: float
+    outcome: Outcome
+    versions: str = ""  #: Library versions and thread count that the numbers depend on.
+    calibration: Calibration | None = None  #: Set where this evaluation calibrated a device that was new.
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------
+
+
+def network_to_json(network: Network) -> str:
+    """A network as compact JSON with sorted keys: the form that the store keeps."""
+    if isinstance(network, Choices):
+        content: dict[str, Any] = {"choices": network.as_dict()}
+    else:
+        content = dataclasses.asdict(network)
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def network_from_json(text: str) -> Network:
+    """The network that `network_to_json` wrote."""
+    content: Mapping[str, Any] = json.loads(text)
+    if "choices" in content:
+        return Choices(values=tuple(content["choices"].items()))
+    return Blueprint(
+        family=content["family"],
+        input_shape=tuple(content["input_shape"]),
+        layers=tuple(Layer(**layer) for layer in content["layers"]),
+    )

@@ -130,7 +130,7 @@ class EvaluationRequest:
     fidelity: Fidelity
     measures: frozenset[str] = frozenset()  #: Dear metrics wanted, e.g. {"latency_ms"}; the exact ones are always given.
     time_limit_s: float | None = None  #: Wall seconds of training after which it ends as TIMED_OUT.
-    calibrations: tuple[Calibration, ...] = ()  #: Known devices; an unknown one is calibrated by the measurer.
+    calibration: Calibration | None = None  #: The yardstick of the measuring device; needed for "latency_ms".
 
 
 # --- what came of it --------------------------------------------------------------------------------------------
@@ -220,6 +220,7 @@ class FailureKind(StrEnum):
     TIMED_OUT = "timed_out"
     WORKER_LOST = "worker_lost"  #: The process died, or its node went away.
     USER_ERROR = "user_error"  #: The user's evaluator raised, or returned what is no metric.
+    CRASHED = "crashed"  #: Our own code raised: a defect worth a report.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +251,6 @@ class EvaluationResult:
     finished_at: float
     outcome: Outcome
     versions: str = ""  #: Library versions and thread count that the numbers depend on.
-    calibration: Calibration | None = None  #: Set where this evaluation calibrated a device that was new.
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------

@@ -47,6 +47,14 @@ class Engine(Protocol):
         """
 
     @property
+    def lookahead(self) -> int:
+        """How many candidates may be asked for before a worker is free for them, without harm to the search."""
+
+    @property
+    def completed_generations(self) -> int:
+        """How many generations are told to the last candidate."""
+
+    @property
     def is_exhausted(self) -> bool:
         """Whether no further distinct feasible network could be found: no later ask will ever give one."""
 

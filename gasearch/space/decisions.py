@@ -32,7 +32,9 @@ class Decision:
     @property
     def is_ordinal(self) -> bool:
         """Whether the options are numbers in ascending order, so that neighbours are alike."""
-        numbers = [option for option in self.options if isinstance(option, int | float) and not isinstance(option, bool)]
+        numbers = [
+            option for option in self.options if isinstance(option, int | float) and not isinstance(option, bool)
+        ]
         return len(numbers) == len(self.options) and numbers == sorted(numbers)
 
 
@@ -51,17 +53,23 @@ class Space:
 
     def expressed(self, genes: Sequence[int]) -> list[bool]:
         """Which decisions express under these genes, one flag per decision."""
-        flags: list[bool] = []
-        for decision in self.decisions:
-            flags.append(
-                all(flags[need.decision] and genes[need.decision] in need.options for need in decision.when)
-            )
-        return flags
+        return [gene >= 0 for gene in self.marked(genes)]
 
     def canonical(self, genes: Sequence[int]) -> Genes:
         """The genes with 0 wherever a decision doesn't express: equal networks, equal genes."""
-        flags = self.expressed(genes)
-        return tuple(gene if flag else 0 for gene, flag in zip(genes, flags, strict=True))
+        return tuple([gene if gene >= 0 else 0 for gene in self.marked(genes)])
+
+    def marked(self, genes: Sequence[int]) -> list[int]:
+        """The genes with -1 wherever a decision doesn't express."""
+        marked: list[int] = []
+        for gene, needs in zip(genes, self.needs, strict=True):
+            for decision, options in needs:
+                if marked[decision] not in options:  # -1 is in no set of options
+                    marked.append(-1)
+                    break
+            else:
+                marked.append(gene)
+        return marked
 
     def layer_count(self, genes: Sequence[int]) -> int:
         """Number of layer slots that express; 0 for a space without slots."""
@@ -70,13 +78,32 @@ class Space:
         return int(self.decisions[self.depth].options[genes[self.depth]])
 
     @cached_property
+    def needs(self) -> tuple[tuple[tuple[int, frozenset[int]], ...], ...]:
+        """Per decision its conditions, as pairs of an earlier decision and its options that let this one express."""
+        return tuple(tuple((need.decision, need.options) for need in d.when) for d in self.decisions)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of options per decision."""
+        return tuple(len(d.options) for d in self.decisions)
+
+    @cached_property
+    def ordinal(self) -> tuple[bool, ...]:
+        """`Decision.is_ordinal` per decision."""
+        return tuple(d.is_ordinal for d in self.decisions)
+
+    @cached_property
+    def option_texts(self) -> tuple[tuple[str, ...], ...]:
+        """Per decision and option the member `"name":option` of a JSON object: what genome keys are made of."""
+        return tuple(
+            tuple(f"{json.dumps(d.name)}:{json.dumps(option)}" for option in d.options) for d in self.decisions
+        )
+
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of all that decides what a genome means."""
         content = [
             self.family,
-            [
-                [d.name, d.options, [[need.decision, sorted(need.options)] for need in d.when]]
-                for d in self.decisions
-            ],
+            [[d.name, d.options, [[need.decision, sorted(need.options)] for need in d.when]] for d in self.decisions],
         ]
         return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()

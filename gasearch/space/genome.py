@@ -21,9 +21,12 @@ class Genome:
 
 def make_genome(genes: Sequence[int], space: Space) -> Genome:
     """The genome of any genes: canonical form and key."""
-    canonical = space.canonical(genes)
-    text = json.dumps([space.family, expressed_choices(canonical, space)], separators=(",", ":"))
-    return Genome(genes=canonical, key=hashlib.blake2b(text.encode(), digest_size=6).hexdigest())
+    marked = space.marked(genes)
+    members = [texts[gene] for gene, texts in zip(marked, space.option_texts, strict=True) if gene >= 0]
+    # The JSON of [family, expressed_choices] from prepared pieces: several times faster than json.dumps.
+    text = f"[{json.dumps(space.family)},{{{','.join(members)}}}]"
+    key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return Genome(genes=tuple([gene if gene >= 0 else 0 for gene in marked]), key=key)
 
 
 def expressed_choices(genes: Sequence[int], space: Space) -> dict[str, Scalar]:

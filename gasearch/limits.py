@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gasearch.errors import SpecError
-from gasearch.units import parse_quantity
+from gasearch.units import format_quantity, parse_quantity
 
 Operator = Literal["<=", ">=", "<", ">"]
 _PATTERN = re.compile(r"^\s*([A-Za-z_]\w*)\s*(<=|>=|<|>)\s*(.+?)\s*$")
@@ -41,8 +41,11 @@ class Limit:
         return max(excess, 1e-12)
 
     def __str__(self) -> str:
-        """The limit as a user would write it."""
-        return f"{self.metric} {self.operator} {self.bound:g}"
+        """The limit as a user would write it; `parse_limit` reads exactly this limit from it."""
+        for text in (format_quantity(self.bound, self.metric), format_quantity(self.bound, self.metric, digits=9)):
+            if parse_quantity(text, metric=self.metric) == self.bound:
+                return f"{self.metric} {self.operator} {text}"
+        return f"{self.metric} {self.operator} {self.bound!r}"
 
 
 def parse_limit(text: str) -> Limit:

@@ -1,0 +1,179 @@
+"""The packed file: an exact round trip at any precision, a size known beforehand, and no damage that goes unseen."""
+
+import dataclasses
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from integer_networks import assert_equal_networks, random_blueprint, random_network
+
+from workers.integer import Grid
+from workers.measure.costs import costs
+from workers.messages import Blueprint, Layer
+from workers.packed import PackedFormatError, pack, pack_bits, unpack
+from workers.packed_reader import unpack_bits
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def small_network(seed=3, bits=(4,)):
+    rng = np.random.default_rng(seed)
+    layers = (
+        Layer(kind="conv", width=4, kernel=3, weight_bits=bits[0], activation_bits=4),
+        Layer(kind="residual", width=6, kernel=3, stride=2, weight_bits=bits[0], activation_bits=4),
+        Layer(kind="linear", width=3, weight_bits=bits[0]),
+    )
+    return random_network(Blueprint(family="cnn", input_shape=(1, 6, 6), layers=layers), rng, samples=8)
+
+
+def with_step(network, number, **changes):
+    """The network with some fields of one step replaced."""
+    steps = list(network.steps)
+    steps[number] = dataclasses.replace(steps[number], **changes)
+    return dataclasses.replace(network, steps=tuple(steps))
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS)
+def test_unpacking_gives_back_an_equal_network(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(random_blueprint(rng, side=(3, 7)), rng, samples=4)
+    assert_equal_networks(unpack(pack(network)), network)
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS)
+def test_the_file_weighs_exactly_what_costs_foretell(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(random_blueprint(rng, side=(3, 7)), rng, samples=4)
+    assert len(pack(network)) == costs(network.plan).model_bytes
+
+
+@given(st.integers(2, 8), st.lists(st.integers(-128, 127), max_size=40))
+def test_integers_of_any_width_take_their_bits_and_come_back(bits, integers):
+    half = 2 ** (bits - 1)
+    values = np.array([max(-half, min(half - 1, integer)) for integer in integers], dtype=np.int8)
+    packed = pack_bits(values, bits)
+    assert len(packed) == -(-len(values) * bits // 8)
+    np.testing.assert_array_equal(unpack_bits(packed, bits, len(values)), values)
+
+
+def test_the_extremes_of_two_bits_are_the_documented_bytes():
+    assert pack_bits(np.array([-2, -1, 0, 1, 1], dtype=np.int8), 2) == bytes([0b00011011, 0b11000000])
+
+
+def test_a_layer_costs_tens_of_bytes_beside_its_weights_and_channels():
+    network = small_network()
+    numbers = sum(item.weight.size // 2 + 8 * len(item.bias) for item in network.steps if item.weight is not None)
+    assert (len(pack(network)) - numbers) / len(network.steps) < 50
+
+
+def test_another_file_is_refused_by_its_beginning():
+    with pytest.raises(PackedFormatError, match=r"begins with b'GAPK'; got b'\\x7fELF'"):
+        unpack(b"\x7fELF and so on, longer than any header")
+
+
+def test_a_newer_version_is_refused_by_its_number():
+    packed = bytearray(pack(small_network()))
+    packed[4] = 9
+    with pytest.raises(PackedFormatError, match=r"reads version 1 of the packed format; got 9"):
+        unpack(bytes(packed))
+
+
+@pytest.mark.parametrize("kept", [5, 13, 100, -1])
+def test_a_file_cut_short_is_refused_with_both_lengths(kept):
+    packed = pack(small_network())
+    with pytest.raises(PackedFormatError, match=rf"cut short: .* {len(packed[:kept])}$"):
+        unpack(packed[:kept])
+
+
+def test_a_file_with_more_behind_it_is_refused():
+    packed = pack(small_network())
+    with pytest.raises(PackedFormatError, match=rf"too long: its header promises {len(packed)} bytes"):
+        unpack(packed + b"\0")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_no_flipped_bit_goes_unseen(data):
+    packed = bytearray(pack(PACKED_NETWORK))
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(PackedFormatError):
+        unpack(bytes(packed))
+
+
+def test_damage_is_told_with_both_checksums():
+    packed = bytearray(pack(small_network()))
+    packed[60] ^= 1
+    with pytest.raises(PackedFormatError, match=r"damaged: its checksum is [0-9a-f]{8}; its content gives [0-9a-f]{8}"):
+        unpack(bytes(packed))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_forged_file_gives_a_network_or_a_format_error_and_nothing_else(data):
+    packed = bytearray(pack(PACKED_NETWORK))
+    for _ in range(data.draw(st.integers(1, 4))):
+        packed[data.draw(st.integers(5, len(packed) - 5))] = data.draw(st.integers(0, 255))
+    packed[-4:] = zlib.crc32(packed[:-4]).to_bytes(4, "little")
+    try:
+        network = unpack(bytes(packed))
+    except PackedFormatError:
+        return
+    assert [item.weight.shape for item in network.steps if item.step.has_weights] == [
+        step.weight_shape for step in network.plan.steps if step.has_weights
+    ]
+
+
+def test_weights_beyond_their_bits_are_refused():
+    network = small_network()
+    weight = network.steps[0].weight.copy()
+    weight[0, 0, 0, 0] = 8
+    with pytest.raises(PackedFormatError, match=r"layer0 weight must lie in -8\.\.7 at 4 bits; got -?\d\.\.8"):
+        pack(with_step(network, 0, weight=weight))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"bias": None}, r"layer0 bias must be float32 of shape \(4,\); got none"),
+        ({"bias": np.zeros(4)}, r"layer0 bias must be float32 of shape \(4,\); got float64 of shape \(4,\)"),
+        ({"bias": np.full(4, np.nan, np.float32)}, r"layer0 bias must be finite; 4 of its values are not"),
+        (
+            {"weight_scale": np.ones(3, np.float32)},
+            r"layer0 weight scale must be .*\(4,\); got float32 of shape \(3,\)",
+        ),
+        ({"weight": np.zeros((4, 9), np.int8)}, r"layer0 weight must be int8 of shape \(4, 1, 3, 3\); got int8"),
+        ({"output_grid": None}, r"layer0 must have a grid of 4 bits with a scale above 0; got None"),
+        ({"output_grid": Grid(scale=1.0, zero_point=0, bits=8)}, r"layer0 must have a grid of 4 bits"),
+    ],
+)
+def test_numbers_that_do_not_fit_the_plan_are_refused(changes, text):
+    with pytest.raises(PackedFormatError, match=text):
+        pack(with_step(small_network(), 0, **changes))
+
+
+def test_a_float_output_with_a_grid_is_refused():
+    grid = Grid(scale=1.0, zero_point=0, bits=8)
+    with pytest.raises(PackedFormatError, match=r"head is float by its plan and must have no grid"):
+        pack(with_step(small_network(), -1, output_grid=grid))
+
+
+def test_a_flatten_that_changes_the_grid_is_refused():
+    rng = np.random.default_rng(1)
+    layers = (Layer(kind="linear", width=2, weight_bits=8),)
+    network = random_network(Blueprint(family="mlp", input_shape=(1, 3, 3), layers=layers), rng, samples=8)
+    assert network.steps[0].step.op == "flatten"
+    with pytest.raises(PackedFormatError, match=r"'flatten': flatten must keep the grid of its input"):
+        pack(with_step(network, 0, output_grid=Grid(scale=1.0, zero_point=0, bits=8)))
+
+
+def test_steps_that_are_not_the_plans_are_refused():
+    network = small_network()
+    with pytest.raises(PackedFormatError, match=r"steps are not those of its plan"):
+        pack(dataclasses.replace(network, steps=network.steps[:-1]))
+
+
+PACKED_NETWORK = small_network()

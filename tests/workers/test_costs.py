@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from integer_networks import random_blueprint
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.workers.integer_networks import random_blueprint
 from workers.measure.costs import costs, step_costs
 from workers.messages import Blueprint, Layer
 from workers.packed_layout import frame_bytes

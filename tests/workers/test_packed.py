@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from integer_networks import assert_equal_networks, random_blueprint, random_network
 
+from tests.workers.integer_networks import assert_equal_networks, random_blueprint, random_network
 from workers.integer import Grid
 from workers.measure.costs import costs
 from workers.messages import Blueprint, Layer

@@ -1,0 +1,63 @@
+# Python 3.11 or later and make are all that this needs: every target installs what it uses into .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+SPEC ?= examples/digits.yaml
+SEARCH := $(shell sed -n 's/^name: *\([A-Za-z0-9._-]*\).*/\1/p' $(SPEC) 2>/dev/null)
+PYTEST_FLAGS ?=
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help install search test test-wheel check format bench wheel clean
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r target does; do \
+		printf '%-18s %s\n' "$$target" "$$does"; done
+
+install: $(INSTALLED) ## Create .venv with the pinned versions
+
+# torch goes first and alone, so that no resolver weighs its build against the rest. Without build isolation the build
+# backend is the pinned one too.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "gasearch needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+		"Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into $(VENV): once, a minute or more."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet -c constraints.txt torch hatchling
+	@$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[postgres,serve,dev]'
+	@touch $@
+
+search: $(INSTALLED) ## Install, then search small networks for the digits (or SPEC=...)
+	@if $(BIN)/gasearch show $(SEARCH) >/dev/null 2>&1; then $(BIN)/gasearch resume $(SEARCH); \
+	else $(BIN)/gasearch run $(SPEC); fi
+
+test: $(INSTALLED) ## Install, then run the tests
+	$(ONE_THREAD) $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-wheel: $(INSTALLED) ## Install the built wheel into an empty environment and search with it
+	$(BIN)/python -m pytest -m slow tests/packaging $(PYTEST_FLAGS)
+
+check: $(INSTALLED) ## Format, lint, strict types, import rules; changes no file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/architecture
+
+format: $(INSTALLED) ## Format the code and fix what lint can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Run the benchmarks, one after the other
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+wheel: $(INSTALLED) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## Remove caches and built files; keeps .venv and every database
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find gasearch workers tests benchmarks alembic -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,234 @@
+"""The import rules of the design, over the syntax of both packages; each is also shown to catch an offender."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source_tree import Import, find_cycles, loaded_at_import, read_imports, read_modules
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("gasearch", "workers")
+
+#: Files that both sides import: the controller must not load torch for them, nor a worker anything at all.
+STANDARD_LIBRARY_ONLY = ("workers.messages", "workers.plan", "workers.packed_layout", "workers.measure.costs")
+
+#: What a worker needs and the controller must not load before it evaluates something itself.
+WORKER_LIBRARIES = {"torch", "onnx", "onnxruntime", "sklearn", "ray"}
+
+#: Packages that know nothing of each other; `search` introduces them.
+STRANGERS = ("gasearch.evolution", "gasearch.dispatch", "gasearch.storage")
+
+#: What storage writes down is made of these; nothing else of gasearch may it know.
+STORAGE_MAY_IMPORT = ("gasearch.storage", "gasearch.space.decisions", "gasearch.limits", "gasearch.errors", "workers")
+
+#: The only modules, with what is in them, that may import each large library.
+HOMES = {
+    "deap": ("gasearch.evolution",),
+    "moocore": ("gasearch.evolution", "gasearch.pareto"),
+    "optuna": ("gasearch.tuning",),
+    "plotly": ("gasearch.plot",),
+    "ray": ("gasearch.dispatch", "workers.ray_worker"),
+    "alembic": ("gasearch.storage",),
+    "sqlalchemy": ("gasearch.storage",),
+    "psycopg": ("gasearch.storage",),
+    "torch": ("workers",),
+    "onnx": ("workers",),
+    "onnxruntime": ("workers",),
+    "sklearn": ("workers",),
+    "fastapi": ("gasearch.web",),
+    "starlette": ("gasearch.web",),
+    "uvicorn": ("gasearch.web",),
+    "typer": ("gasearch.cli",),
+}
+
+#: What the commands that only read must not load: each costs from tenths of a second to seconds.
+HEAVY = ("torch", "ray", "scipy", "sklearn", "optuna", "onnx", "onnxruntime", "deap", "plotly", "fastapi")
+
+
+def is_within(name: str, *packages: str) -> bool:
+    """Whether the module is one of the packages or inside one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def workers_stand_alone(imports: list[Import]) -> Iterator[str]:
+    """A GPU image needs `workers/` alone."""
+    foreign = ("gasearch", "sqlalchemy", "alembic", "psycopg")
+    return (
+        f"{i}; workers know no controller and no database" for i in imports if is_worker(i) and i.library in foreign
+    )
+
+
+def is_worker(item: Import) -> bool:
+    """Whether a module of `workers` is the importer."""
+    return is_within(item.importer, "workers")
+
+
+def shared_files_use_the_standard_library_only(imports: list[Import]) -> Iterator[str]:
+    """The files of `workers` that the controller imports bring nothing with them, save each other."""
+    for item in imports:
+        is_standard = item.library in sys.stdlib_module_names or item.target in STANDARD_LIBRARY_ONLY
+        if item.importer in STANDARD_LIBRARY_ONLY and not is_standard:
+            yield f"{item}; this file is for the standard library only"
+
+
+def the_controller_loads_no_worker_library_at_import(imports: list[Import]) -> Iterator[str]:
+    """Only inside a function, where the work is done, may the controller reach code that needs torch or Ray."""
+    for name in sorted({item.importer for item in imports if is_within(item.importer, "gasearch")}):
+        if heavy := sorted(loaded_at_import(name, imports) & WORKER_LIBRARIES):
+            yield f"importing {name} loads {', '.join(heavy)}; import it in the function that needs it"
+
+
+def strangers_stay_strangers(imports: list[Import]) -> Iterator[str]:
+    """Evolution, dispatch and storage do not import each other."""
+    for item in imports:
+        for home in STRANGERS:
+            others = tuple(other for other in STRANGERS if other != home)
+            if is_within(item.importer, home) and is_within(item.target, *others):
+                yield f"{item}; these two are strangers"
+
+
+def storage_knows_only_what_it_writes_down(imports: list[Import]) -> Iterator[str]:
+    """Storage imports of our own code only the values that it stores."""
+    for item in imports:
+        is_ours = is_within(item.target, *PACKAGES)
+        if is_within(item.importer, "gasearch.storage") and is_ours and not is_within(item.target, *STORAGE_MAY_IMPORT):
+            yield f"{item}; storage may import only {', '.join(STORAGE_MAY_IMPORT)}"
+
+
+def each_large_library_has_one_home(imports: list[Import]) -> Iterator[str]:
+    """A library is imported in its home and nowhere else."""
+    for item in imports:
+        homes = HOMES.get(item.library)
+        if homes and not is_within(item.importer, *homes):
+            yield f"{item}; its home is {' or '.join(homes)}"
+
+
+def no_import_cycle(imports: list[Import]) -> Iterator[str]:
+    """No module needs itself, however far round, to be imported."""
+    return (f"import cycle: {', '.join(cycle)}" for cycle in find_cycles(imports))
+
+
+Rule = Callable[[list[Import]], Iterator[str]]
+#: Each rule with a tree that breaks it, and the sentence that must come.
+OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
+    (
+        workers_stand_alone,
+        {"workers/train.py": "from gasearch.spec import model"},
+        "workers.train:1 imports gasearch.spec",
+    ),
+    (
+        workers_stand_alone,
+        {"workers/a/b.py": "def f():\n    import sqlalchemy.orm"},
+        "workers.a.b:2 imports sqlalchemy.orm",
+    ),
+    (
+        shared_files_use_the_standard_library_only,
+        {"workers/plan.py": "import math\nimport numpy as np"},
+        "plan:2 imports num",
+    ),
+    (
+        shared_files_use_the_standard_library_only,
+        {"workers/measure/costs.py": "from workers import build", "workers/build.py": ""},
+        "workers.measure.costs:1 imports workers.build",
+    ),
+    (
+        the_controller_loads_no_worker_library_at_import,
+        {
+            "gasearch/search.py": "from workers.data.dataset import Dataset",
+            "workers/data/__init__.py": "from workers import train",
+            "workers/train.py": "import torch.nn",
+        },
+        "importing gasearch.search loads torch",
+    ),
+    (
+        strangers_stay_strangers,
+        {"gasearch/evolution/engine.py": "from ..storage import records", "gasearch/storage/records.py": ""},
+        "gasearch.evolution.engine:1 imports gasearch.storage.records",
+    ),
+    (
+        strangers_stay_strangers,
+        {
+            "gasearch/dispatch/pool.py": "def f():\n    from gasearch import evolution",
+            "gasearch/evolution/__init__.py": "",
+        },
+        "gasearch.dispatch.pool:2 imports gasearch.evolution",
+    ),
+    (
+        storage_knows_only_what_it_writes_down,
+        {"gasearch/storage/sql.py": "import gasearch.spec.model"},
+        "gasearch.storage.sql:1 imports gasearch.spec.model",
+    ),
+    (
+        each_large_library_has_one_home,
+        {"gasearch/cli/run.py": "import ray"},
+        "gasearch.cli.run:1 imports ray; its home is",
+    ),
+    (
+        each_large_library_has_one_home,
+        {"gasearch/query.py": "import importlib\nimportlib.import_module('torch.nn')"},
+        "gasearch.query:2 imports torch.nn; its home is workers",
+    ),
+    (
+        no_import_cycle,
+        {"gasearch/a.py": "from . import b", "gasearch/b.py": "import gasearch.c", "gasearch/c.py": "from .a import x"},
+        "import cycle: gasearch.a, gasearch.b, gasearch.c",
+    ),
+]
+RULES = list(dict.fromkeys(rule for rule, _, _ in OFFENDERS))
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    return read_imports(read_modules(ROOT, PACKAGES))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_project_keeps_the_rule(rule: Rule, imports: list[Import]) -> None:
+    assert imports, f"no import found under {ROOT}"
+    assert list(rule(imports)) == []
+
+
+@pytest.mark.parametrize(("rule", "files", "message"), OFFENDERS, ids=lambda value: getattr(value, "__name__", ""))
+def test_the_rule_catches_an_offender(rule: Rule, files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, source in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    found = list(rule(read_imports(read_modules(tmp_path, PACKAGES))))
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_an_import_inside_a_function_makes_no_cycle(tmp_path: Path) -> None:
+    (tmp_path / "gasearch").mkdir()
+    (tmp_path / "gasearch/a.py").write_text("import gasearch.b")
+    (tmp_path / "gasearch/b.py").write_text("def f():\n    import gasearch.a")
+    assert find_cycles(read_imports(read_modules(tmp_path, PACKAGES))) == []
+
+
+def test_every_home_exists_so_that_a_renamed_one_is_noticed() -> None:
+    names = {module.name for module in read_modules(ROOT, PACKAGES)}
+    assert {home for homes in HOMES.values() for home in homes} - names == set()
+    assert {*STRANGERS, *STANDARD_LIBRARY_ONLY} - names == set()
+
+
+def test_the_folder_of_revisions_does_not_hide_the_library_of_its_name() -> None:
+    assert not (ROOT / "alembic/__init__.py").exists()
+    code = "import alembic.config; print(alembic.config.__file__)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "site-packages" in found.stdout
+
+
+@pytest.mark.parametrize("module", ["gasearch", "gasearch.cli", "gasearch.query", "gasearch.spec"])
+def test_what_only_reads_loads_no_heavy_library(module: str, tmp_path: Path) -> None:
+    code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []

@@ -1,0 +1,171 @@
+"""What a question about a search is answered with: values in native units, ready to print.
+
+`row()` of each is flat where it can be, and holds only what JSON can hold.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gasearch.storage.records import SearchState
+
+Row = dict[str, Any]  #: Flat; only what JSON can hold.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSummary:
+    """Where a search stands."""
+
+    name: str
+    state: SearchState
+    reason: str  #: Why it has this state; "" while running.
+    is_active: bool  #: Whether a controller holds it now; False and RUNNING: its controller died.
+    owner: str | None
+    objectives: dict[str, str]  #: Metric to "max" or "min", in the spec's order.
+    told: int  #: Evaluations with a final outcome.
+    budget: int | None  #: Evaluations allowed; None where only time limits it.
+    hours: float | None  #: Wall hours allowed; None without such a limit.
+    candidates: int
+    failures: dict[str, int]  #: Per kind, of those told.
+    retries: int
+    front_size: int
+    hypervolume: float | None  #: After the newest finished generation; None before the first.
+    best: dict[str, float]  #: Best value per objective within the constraints; without those that have none.
+    generation: int  #: Of the newest candidate; -1 when there is none.
+    active_seconds: float  #: Wall time that controllers have spent on it.
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its controller died without giving it up."""
+        return self.state is SearchState.RUNNING and not self.is_active
+
+    def row(self) -> Row:
+        """The summary as a JSON object."""
+        return _json_object(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchDescription:
+    """What a search was asked, and where it stands."""
+
+    summary: SearchSummary
+    spec: dict[str, Any]
+    data: dict[str, Any]  #: Shape, type, counts and content hash of the data.
+    space_size: float  #: Number of distinct networks, or an upper bound.
+    space_fingerprint: str
+    version: str  #: Of gasearch.
+
+    def row(self) -> Row:
+        """The description as a JSON object."""
+        return _json_object(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontPoint:
+    """One measured network as an answer."""
+
+    key: str
+    number: int
+    metrics: dict[str, float]  #: Native units.
+    blueprint: dict[str, Any]
+    is_on_front: bool
+
+    def row(self) -> Row:
+        """`key`, each metric under its name, `blueprint`."""
+        metrics = {name: _finite(value) for name, value in self.metrics.items()}
+        return {"key": self.key, **metrics, "blueprint": self.blueprint}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDetails:
+    """All that is known of one candidate."""
+
+    key: str
+    number: int
+    generation: int
+    parents: tuple[int, ...]
+    operator: str
+    is_on_front: bool
+    metrics: dict[str, float]
+    failure: str | None  #: Its kind; then there are no metrics.
+    failure_message: str | None
+    worker: str | None
+    device: str | None
+    latency_device: str | None
+    versions: str
+    seed: int | None
+    curve: list[dict[str, Any]]
+    blueprint: dict[str, Any]
+
+    def row(self) -> Row:
+        """`key`, each metric under its name, then the rest; `blueprint` last."""
+        others = _json_object(self)
+        metrics = others.pop("metrics")
+        return {"key": others.pop("key"), **metrics, **others}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationStats:
+    """A finished generation."""
+
+    generation: int
+    evaluations: int  #: Told so far in the whole search, failures included.
+    failures: int  #: Of these.
+    front_size: int
+    hypervolume: float
+    best: dict[str, float]  #: Best value per objective so far.
+    finished_at: datetime
+
+    def row(self) -> Row:
+        """Flat: the best values stand as `best_<metric>`."""
+        fields = _json_object(self)
+        finished_at, best = fields.pop("finished_at"), fields.pop("best")
+        return fields | {f"best_{metric}": value for metric, value in best.items()} | {"finished_at": finished_at}
+
+
+def layers_text(blueprint: dict[str, Any]) -> str:
+    """A network in one line: "conv 16 k3 s2 w4 a8 | linear 10 w8", or "op1=pool width1=8"."""
+    if "choices" in blueprint:
+        return " ".join(f"{name}={value}" for name, value in blueprint["choices"].items())
+    return " | ".join(_layer_text(layer) for layer in blueprint["layers"])
+
+
+def _layer_text(layer: dict[str, Any]) -> str:
+    parts = [str(layer["kind"]), str(layer["width"])]
+    shown = (("kernel", "k", 1), ("stride", "s", 1), ("weight_bits", "w", 32), ("activation_bits", "a", 32))
+    parts += [f"{letter}{layer[name]}" for name, letter, plain in shown if layer.get(name, plain) != plain]
+    rest = (("sparsity", 0.0), ("rank", 1.0))
+    parts += [f"{name} {layer[name]:g}" for name, plain in rest if layer.get(name, plain) != plain]
+    return " ".join(parts)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _json_object(value: Any) -> Row:
+    """A dataclass as an object of what JSON can hold."""
+    return {field.name: _json_values(getattr(value, field.name)) for field in dataclasses.fields(value)}
+
+
+def _json_values(value: Any) -> Any:
+    """Dataclasses as objects, tuples as arrays, times in ISO 8601, numbers that aren't finite as null."""
+    match value:
+        case SearchState():
+            return str(value)
+        case datetime():
+            return value.isoformat()
+        case dict():
+            return {str(key): _json_values(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_json_values(item) for item in value]
+        case _ if dataclasses.is_dataclass(value):
+            return _json_object(value)
+        case _:
+            return _finite(value)

@@ -1,0 +1,83 @@
+"""The command line: it parses, calls `api` or `query`, prints, and turns errors into exit statuses.
+
+Exit status: 0 done, 1 failed, 2 bad input, 3 lost the lease, 4 store unreachable, 130 interrupted and resumable.
+Nothing heavy is imported before a command needs it: `gasearch --help` answers in well under a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from gasearch.cli import reading, running, service
+from gasearch.cli.app import app
+from gasearch.console import say
+from gasearch.errors import GasearchError
+
+__all__ = ["call", "main", "reading", "running", "service"]
+
+
+def main() -> None:
+    """Run the command that the process was started with, and exit."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit status. Errors end as a sentence on stderr."""
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        app(list(arguments), prog_name="gasearch")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BrokenPipeError:
+        raise
+    except GasearchError as error:
+        _show_traceback()
+        say(f"gasearch: {error}")
+        return error.exit_status
+    except Exception as error:
+        if not _show_traceback():
+            say(f"gasearch: unexpected error: {type(error).__name__}: {error}")
+            say("That is a defect of gasearch. GASEARCH_DEBUG=1 before the same command shows the traceback.")
+        return 1
+    return 0
+
+
+def _show_traceback() -> bool:
+    """Print the current traceback if the user asked for it."""
+    if os.environ.get("GASEARCH_DEBUG", "0") in ("", "0"):
+        return False
+    traceback.print_exc()
+    return True
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        print(f"gasearch {version('gasearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Evolutionary search for small quantized networks: how big, how deep, how many bits?"""

@@ -1,0 +1,87 @@
+"""What all commands share: the Typer application, the options, and the way to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from gasearch.console import Format, clean_stdout
+from gasearch.errors import GasearchError
+from gasearch.settings import database_url
+from gasearch.storage.archive import ArchiveReader
+
+Answer = TypeVar("Answer")
+
+#: Plain help (`rich_markup_mode=None`) keeps the examples' line breaks and starts faster.
+app = typer.Typer(
+    name="gasearch",
+    help="Evolutionary search for small quantized networks: how big, how deep, how many bits?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The search.", show_default=False)]
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="The network: its key, or a unique beginning of it.", show_default=False)
+]
+Db = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        help="The database; default: GASEARCH_DB, else sqlite:///gasearch.db.",
+        show_default=False,
+    ),
+]
+Form = Annotated[
+    Format, typer.Option("--format", metavar="table|json|csv", help="With json or csv, stdout holds nothing else.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="LIMIT", help='Such as "latency_ms <= 2"; repeatable.', show_default=False),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="METRIC",
+        help='The metric that ranks; default: the first objective. "name:max" or "name:min" says which is better.',
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=0, max=4096, help="How many; 0: in this process, without Ray.", show_default=False
+    ),
+]
+Detach = Annotated[bool, typer.Option("--detach", help="Run in the background, with a log file.")]
+
+
+class NothingFound(GasearchError):
+    """A question that no network answers; the text says why."""
+
+
+def examples(*lines: str) -> str:
+    r"""Examples as the end of a command's help; the \b keeps Typer from joining the lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def ask(db: str | None, question: Callable[[ArchiveReader], Answer]) -> Answer:
+    """Open the database to read, ask, close it. What a library prints meanwhile goes to stderr.
+
+    Raises:
+        StoreError: if the database can't be reached, or holds another schema.
+    """
+    from gasearch.storage.sql import open_reader
+
+    with clean_stdout():
+        reader = open_reader(database_url(db))
+        try:
+            return question(reader)
+        finally:
+            reader.close()

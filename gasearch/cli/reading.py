@@ -1,0 +1,230 @@
+"""The commands that read: list, status, best, front, history, show, plot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gasearch import query
+from gasearch.answers import FrontPoint, SearchSummary, layers_text
+from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
+from gasearch.console import (
+    Format,
+    cell,
+    duration,
+    failures_text,
+    print_object,
+    print_rows,
+    print_table,
+    printable,
+    say,
+)
+from gasearch.errors import BadInput
+from gasearch.limits import Limit
+
+WATCH_EVERY_S = 2.0
+#: What a row of networks shows beside the objectives, where it was measured.
+SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency_spread_ms")
+
+
+@app.command("list", epilog=examples("gasearch list", "gasearch list --format json --db postgresql://host/searches"))
+def list_command(db: Db = None, form: Form = Format.TABLE) -> None:
+    """List all searches, newest first."""
+    searches = ask(db, query.list_searches)
+    if form is not Format.TABLE:
+        print_rows([search.row() for search in searches], form)
+    elif not searches:
+        say("no searches yet; start one with: gasearch init -o search.yaml && gasearch run search.yaml")
+    else:
+        columns = ("name", "state", "evaluations", "front", "hypervolume", "best")
+        print_table(columns, [_list_cells(search) for search in searches])
+
+
+@app.command(epilog=examples("gasearch status digits-cnn", "gasearch status digits-cnn --watch"))
+def status(
+    name: Name,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until the search ends.")] = False,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Say how far a search is, what failed and why."""
+    if watch:
+        if form is not Format.TABLE:
+            raise BadInput(f"--watch refreshes a table: leave out --format {form}")
+        _watch(name, db)
+        return
+    summary = ask(db, lambda reader: query.search_summary(reader, name))
+    if form is Format.TABLE:
+        print_table(("", ""), status_lines(summary), has_header=False)
+    else:
+        print_object(summary.row(), form)
+
+
+@app.command(
+    epilog=examples(
+        'gasearch best digits-cnn --by accuracy --where "latency_ms <= 2" --where "model_bytes <= 64 KB"',
+        "gasearch best digits-cnn --knee",
+        "gasearch best digits-cnn --format json",
+    )
+)
+def best(
+    name: Name,
+    by: By = None,
+    where: Where = None,
+    knee: Annotated[
+        bool, typer.Option("--knee", help="The front's best bargain over all objectives, instead of one metric.")
+    ] = False,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=100_000, help="How many, best first.")] = 1,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Name the best network under limits, of all evaluated ones."""
+    limits = query.parse_limits(where or ())
+    points = ask(db, lambda reader: query.best(reader, name, by=by, limits=limits, knee=knee, count=count))
+    if form is Format.TABLE and len(points) == 1:
+        row = points[0].row() | {"network": layers_text(points[0].blueprint)}
+        print_object({field: value for field, value in row.items() if field != "blueprint"}, form)
+        return
+    _print_points(name, points, limits, db, form)
+
+
+@app.command(
+    epilog=examples("gasearch front digits-cnn", 'gasearch front digits-cnn --where "macs <= 1M" --format csv')
+)
+def front(name: Name, where: Where = None, by: By = None, db: Db = None, form: Form = Format.TABLE) -> None:
+    """Print the Pareto front, all of it or under limits."""
+    limits = query.parse_limits(where or ())
+    points = ask(db, lambda reader: query.front_points(reader, name, limits, by))
+    _print_points(name, points, limits, db, form)
+
+
+@app.command(epilog=examples("gasearch history digits-cnn", "gasearch history digits-cnn --format csv"))
+def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
+    """Print how the front grew, generation by generation."""
+    generations = ask(db, lambda reader: query.history(reader, name))
+    if not generations and form is Format.TABLE:
+        say(f"search {name!r} has no finished generation yet; see: gasearch status {name}")
+        return
+    print_rows([generation.row() for generation in generations], form)
+
+
+@app.command(epilog=examples("gasearch show digits-cnn 3f2a", "gasearch show digits-cnn 3f2a --format json"))
+def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None:
+    """Print all that is known of one network."""
+    details = ask(db, lambda reader: query.show(reader, name, key))
+    if form is not Format.TABLE:
+        print_object(details.row(), form)
+        return
+    row = details.row()
+    del row["blueprint"], row["curve"]
+    print_object(row | {"network": layers_text(details.blueprint)}, form)
+    for point in details.curve:
+        print("  " + ", ".join(f"{field} {cell(field, value)}" for field, value in point.items()))
+
+
+@app.command(epilog=examples("gasearch plot digits-cnn -o front.html"))
+def plot(
+    name: Name,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.html", help="One self-contained file.", show_default=False)
+    ],
+    db: Db = None,
+) -> None:
+    """Draw front, hypervolume and failures into one HTML file."""
+    from gasearch.plot import plot as draw
+
+    ask(db, lambda reader: draw(reader, name, output))
+    print(output)
+
+
+def print_front(name: str, db: str | None) -> None:
+    """The front as a table, as `front` prints it: what a run ends with."""
+    _print_points(name, ask(db, lambda reader: query.front_points(reader, name)), (), db, Format.TABLE)
+
+
+def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
+    """A summary as labelled lines."""
+    lines = [
+        ("search", summary.name),
+        ("state", _state_text(summary)),
+        ("evaluations", f"{summary.told} of {_budget_text(summary)}"),
+        ("failed", failures_text(summary.failures)),
+        ("retried", str(summary.retries)),
+        ("generation", str(max(0, summary.generation))),
+        ("front", f"{summary.front_size} networks"),
+        ("hypervolume", "-" if summary.hypervolume is None else f"{summary.hypervolume:.4f}"),
+        *((f"best {metric}", cell(metric, value)) for metric, value in summary.best.items()),
+        ("ran for", duration(summary.active_seconds)),
+    ]
+    if summary.is_active and summary.owner:
+        lines.append(("controller", summary.owner))
+    return lines
+
+
+def _print_points(
+    name: str, points: Sequence[FrontPoint], limits: Sequence[Limit], db: str | None, form: Format
+) -> None:
+    """Rows of networks; if there are none, the reason.
+
+    Raises:
+        NothingFound: after printing the empty answer, with the nearest miss.
+    """
+    if points:
+        objectives = ask(db, lambda reader: reader.search(name).objectives)
+        columns = dict.fromkeys(["key", *(metric for metric, _ in objectives), *SHOWN_METRICS])
+        print_rows([point.row() for point in points], form, columns=list(columns))
+        return
+    if form is not Format.TABLE:
+        print_rows([], form)
+    raise NothingFound(ask(db, lambda reader: query.nearest_miss(reader, name, limits)))
+
+
+def _watch(name: str, db: str | None) -> None:
+    """Print the status until no controller holds the search: in place on a terminal, else a line per change."""
+    import sys
+
+    from rich.live import Live
+    from rich.text import Text
+
+    def text_of(summary: SearchSummary) -> str:
+        return "\n".join(f"{label:<16} {printable(value)}" for label, value in status_lines(summary))
+
+    summary = ask(db, lambda reader: query.search_summary(reader, name))
+    if not sys.stdout.isatty():
+        told = -1
+        while summary.is_active:
+            if summary.told != told:
+                print(f"{summary.name}: {summary.told} of {_budget_text(summary)} evaluations", flush=True)
+            told = summary.told
+            time.sleep(WATCH_EVERY_S)
+            summary = ask(db, lambda reader: query.search_summary(reader, name))
+        print_table(("", ""), status_lines(summary), has_header=False)
+        return
+    with Live(Text(text_of(summary)), refresh_per_second=2) as live:
+        while summary.is_active:
+            time.sleep(WATCH_EVERY_S)
+            summary = ask(db, lambda reader: query.search_summary(reader, name))
+            live.update(Text(text_of(summary)))
+
+
+def _list_cells(search: SearchSummary) -> list[str]:
+    volume = "-" if search.hypervolume is None else f"{search.hypervolume:.4f}"
+    leaders = ", ".join(f"{metric} {cell(metric, value)}" for metric, value in search.best.items())
+    state = "interrupted" if search.is_abandoned else str(search.state)
+    return [search.name, state, f"{search.told}/{_budget_text(search)}", str(search.front_size), volume, leaders or "-"]
+
+
+def _budget_text(summary: SearchSummary) -> str:
+    if summary.budget is not None:
+        return str(summary.budget)
+    return "unlimited" if summary.hours is None else f"as many as fit into {summary.hours:g} h"
+
+
+def _state_text(summary: SearchSummary) -> str:
+    if summary.is_abandoned:
+        return f"interrupted: its controller is gone; go on with: gasearch resume {summary.name}"
+    return f"{summary.state}: {summary.reason}" if summary.reason else str(summary.state)

@@ -1,0 +1,201 @@
+"""The commands that start, stop and finish work: init, check, run, resume, stop, tune, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gasearch.cli.app import Db, Detach, Form, Key, Name, Workers, app, ask, examples
+from gasearch.cli.reading import print_front
+from gasearch.console import Format, clean_stdout, print_rows, say, watching
+from gasearch.errors import BadInput, UnknownSearch
+from gasearch.settings import database_url
+
+Spec = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="A YAML, TOML or JSON file; see: gasearch init.", show_default=False)
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Overrides one key, such as budget.evaluations=50.", show_default=False
+    ),
+]
+
+
+@app.command(epilog=examples("gasearch init -o search.yaml", "gasearch init --family mlp > search.yaml"))
+def init(
+    family: Annotated[str, typer.Option("--family", metavar="FAMILY", help="mlp, cnn or custom.")] = "cnn",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="SPEC", help="The new file; default: stdout.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a commented starter spec."""
+    from gasearch.spec.starter import starter_spec
+
+    text = starter_spec(family)
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise BadInput(f"{output} exists already: remove it, or choose another name with -o") from None
+    except OSError as error:
+        raise BadInput(f"can't write {output}: {error.strerror}") from error
+    print(f"wrote {output}; next: gasearch check {output}")
+
+
+@app.command(epilog=examples("gasearch check search.yaml", "gasearch check search.yaml --set space.layers='[1, 6]'"))
+def check(spec: Spec, overrides: Override = None) -> None:
+    """Validate a spec and say what it spans.
+
+    Prints the space's size, its smallest and largest network, and what the budget will take.
+    """
+    from gasearch.spec.check import report
+    from gasearch.spec.loader import load_spec
+
+    with clean_stdout():
+        text = report(load_spec(spec, overrides or ()))
+    print(text)
+
+
+@app.command(
+    epilog=examples(
+        "gasearch run search.yaml",
+        "gasearch run search.yaml --set budget.evaluations=50 --workers 2",
+        "gasearch run search.yaml --detach",
+    )
+)
+def run(spec: Spec, overrides: Override = None, workers: Workers = None, detach: Detach = False, db: Db = None) -> None:
+    """Launch a search. Ctrl-C stops it cleanly and names the command that resumes."""
+    from gasearch.spec.loader import load_spec
+
+    loaded = load_spec(spec, overrides or ())
+    if detach:
+        arguments = ["run", str(spec), *(part for text in overrides or () for part in ("--set", text))]
+        _detach(loaded.name, [*arguments, *_workers_arguments(workers)], db, is_new=True)
+        return
+    from gasearch.api import launch
+
+    with watching() as observer:
+        record = launch(loaded, db_url=database_url(db), observer=observer, workers=workers)
+    _conclude(record.name, record.reason, db)
+
+
+@app.command(epilog=examples("gasearch resume digits-cnn", "gasearch resume digits-cnn --evaluations 400"))
+def resume(
+    name: Name,
+    evaluations: Annotated[
+        int | None,
+        typer.Option("--evaluations", metavar="N", min=1, help="The new budget, in all.", show_default=False),
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", metavar="H", min=0, help="The new wall time, in all.", show_default=False)
+    ] = None,
+    workers: Workers = None,
+    detach: Detach = False,
+    db: Db = None,
+) -> None:
+    """Go on as if never interrupted, or extend a finished search."""
+    if detach:
+        arguments = ["resume", name]
+        arguments += [] if evaluations is None else ["--evaluations", str(evaluations)]
+        arguments += [] if hours is None else ["--hours", repr(hours)]
+        _detach(name, [*arguments, *_workers_arguments(workers)], db, is_new=False)
+        return
+    from gasearch.api import go_on
+
+    with watching() as observer:
+        record = go_on(
+            name, db_url=database_url(db), evaluations=evaluations, hours=hours, workers=workers, observer=observer
+        )
+    _conclude(record.name, record.reason, db)
+
+
+@app.command(epilog=examples("gasearch stop digits-cnn"))
+def stop(name: Name, db: Db = None) -> None:
+    """Ask a running search to stop; `resume` goes on."""
+    from gasearch.storage.sql import open_archive
+
+    archive = open_archive(database_url(db), notice=say)
+    try:
+        archive.request_stop(name)
+    finally:
+        archive.close()
+    print(f"asked {name} to stop; watch it with: gasearch status {name} --watch; go on with: gasearch resume {name}")
+
+
+@app.command(epilog=examples("gasearch tune digits-cnn 3f2a", "gasearch tune digits-cnn 3f2a --trials 40"))
+def tune(
+    name: Name,
+    key: Key,
+    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, max=10_000, help="How many to run.")] = 20,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Tune the training recipe of one network."""
+    import json
+
+    from gasearch.api import tune_network
+
+    with watching() as observer, clean_stdout():
+        done = tune_network(name, key, trials=trials, db_url=database_url(db), observer=observer)
+    rows = [
+        {"number": trial.number, "value": trial.value, **json.loads(trial.recipe_json), "message": trial.message}
+        for trial in done
+    ]
+    print_rows(rows, form)
+
+
+@app.command(epilog=examples("gasearch export digits-cnn 3f2a -o out/"))
+def export(
+    name: Name,
+    key: Key,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
+    ],
+    db: Db = None,
+) -> None:
+    """Write one network as integer ONNX with its model.json."""
+    from gasearch.api import export_network
+
+    with watching() as observer, clean_stdout():
+        folder = export_network(name, key, output, db_url=database_url(db), observer=observer)
+    print(folder)
+
+
+def _conclude(name: str, reason: str, db: str | None) -> None:
+    """Print what a finished run has found, and what to do with it."""
+    if reason:
+        say(f"{name}: {reason}")
+    print_front(name, db)
+    option = "" if db is None else " --db URL"
+    print(f"\nnext:  gasearch best {name} --knee{option}")
+    print(f"       gasearch plot {name} -o {name}.html{option}")
+    print(f"       gasearch export {name} KEY -o {name}-model{option}")
+
+
+def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) -> None:
+    """Start the same command in the background; returns when it holds the search, or has failed."""
+    from gasearch.detach import launch_detached
+
+    def holds_search() -> bool:
+        try:
+            return ask(db, lambda reader: reader.search(name).is_owned)
+        except UnknownSearch:
+            return False
+
+    url = database_url(db)
+    if not is_new:
+        ask(db, lambda reader: reader.search(name))
+    pid, log = launch_detached(arguments, name=name, db_url=url, is_up=holds_search)
+    print(f"{name} runs in the background as process {pid}; its log: {log}")
+    print(f"watch it with: gasearch status {name} --watch")
+
+
+def _workers_arguments(workers: int | None) -> list[str]:
+    return [] if workers is None else ["--workers", str(workers)]

@@ -1,0 +1,172 @@
+"""A search as one self-contained HTML file: its front, its hypervolume over evaluations, its failures.
+
+plotly.js lies inside the file, which asks nothing of the network. Every name that comes from a spec or an evaluator is
+escaped: Plotly reads titles and hover texts as a small HTML of its own.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gasearch import query
+from gasearch.answers import FrontPoint, GenerationStats, SearchSummary, layers_text
+from gasearch.errors import BadInput
+from gasearch.storage.archive import ArchiveReader
+from gasearch.units import format_quantity
+
+MOST_POINTS = 20_000  #: Of the evaluations off the front, the newest ones; more would make a browser crawl.
+LOG_SPAN = 50.0  #: An axis whose values span more than this factor is logarithmic.
+_GREY, _BLUE, _RED = "#b8bec6", "#1f5fbf", "#b3382c"
+
+Figure = dict[str, Any]  #: A Plotly figure as `data` and `layout`.
+
+
+def plot(reader: ArchiveReader, name: str, path: Path) -> None:
+    """Draw a search into a file, replacing it.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+        BadInput: for another ending than .html, a file that can't be written, or a search without any outcome.
+    """
+    if path.suffix.lower() != ".html":
+        raise BadInput(f"expected a name that ends in .html; got {str(path)!r}")
+    summary = query.search_summary(reader, name)
+    if summary.told == 0:
+        raise BadInput(f"search {name!r} has no outcome to draw yet; see: gasearch status {name}")
+    points = query.measured_points(reader, name)
+    figures = [
+        front_figure(summary, points),
+        hypervolume_figure(query.history(reader, name)),
+        failures_figure(summary.failures),
+    ]
+    _write(path, page(summary, figures))
+
+
+def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure:
+    """All measured networks over the first two or three objectives, the front above them; one objective: over time."""
+    metrics = list(summary.objectives)[:3]
+    points = [point for point in points if all(metric in point.metrics for metric in metrics)]
+    front = [point for point in points if point.is_on_front]
+    others = [point for point in points if not point.is_on_front][-MOST_POINTS:]
+    if len(metrics) == 2:
+        front.sort(key=lambda point: point.metrics[metrics[0]])
+    traces = [
+        _scatter("dominated", others, metrics, {"color": _GREY, "size": 5 if len(metrics) < 3 else 3}),
+        _scatter("Pareto front", front, metrics, {"color": _BLUE, "size": 9 if len(metrics) < 3 else 5}),
+    ]
+    if len(metrics) == 2:
+        traces[1] |= {"mode": "lines+markers", "line": {"color": _BLUE, "width": 1, "dash": "dot"}}
+    axes = [
+        _axis(metric, summary.objectives[metric], [point.metrics[metric] for point in points]) for metric in metrics
+    ]
+    title = {"text": f"Pareto front of {html.escape(summary.name)}: {len(front)} of {len(points)} networks"}
+    match axes:
+        case [only]:
+            layout = {"xaxis": {"title": {"text": "evaluation"}}, "yaxis": only}
+        case [across, upward]:
+            layout = {"xaxis": across, "yaxis": upward}
+        case _:
+            layout = {"scene": dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))}
+    return {"data": traces, "layout": {"title": title, "height": 620, **layout}}
+
+
+def hypervolume_figure(generations: Sequence[GenerationStats]) -> Figure:
+    """Hypervolume of the front after each generation, over the evaluations told."""
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [generation.evaluations for generation in generations],
+        "y": [generation.hypervolume for generation in generations],
+        "text": [f"generation {generation.generation}, front {generation.front_size}" for generation in generations],
+        "hovertemplate": "%{text}<br>%{x} evaluations<br>hypervolume %{y:.4f}<extra></extra>",
+        "line": {"color": _BLUE},
+    }
+    axes = {"xaxis": {"title": {"text": "evaluations"}}, "yaxis": {"title": {"text": "hypervolume"}}}
+    return {"data": [trace], "layout": {"title": {"text": "Hypervolume"}, "height": 380, **axes}}
+
+
+def failures_figure(failures: dict[str, int]) -> Figure:
+    """How many evaluations failed, by kind."""
+    kinds = sorted(failures, key=lambda kind: -failures[kind])
+    trace = {
+        "type": "bar",
+        "x": [html.escape(kind) for kind in kinds],
+        "y": [failures[kind] for kind in kinds],
+        "marker": {"color": _RED},
+        "hovertemplate": "%{x}: %{y}<extra></extra>",
+    }
+    total = sum(failures.values())
+    title = f"Failures by kind: {total}" if total else "No evaluation failed"
+    axes = {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": "evaluations"}, "rangemode": "tozero"}}
+    return {"data": [trace], "layout": {"title": {"text": title}, "height": 320, **axes}}
+
+
+def page(summary: SearchSummary, figures: Sequence[Figure]) -> str:
+    """The whole HTML document, plotly.js in it once."""
+    from plotly.graph_objects import Figure as PlotlyFigure
+    from plotly.io import to_html
+
+    parts = [
+        to_html(
+            PlotlyFigure({"data": figure["data"], "layout": figure["layout"] | {"template": "plotly_white"}}),
+            full_html=False,
+            include_plotlyjs=number == 0,
+            include_mathjax=False,
+            config={"displaylogo": False, "responsive": True},
+            div_id=f"figure{number}",
+        )
+        for number, figure in enumerate(figures)
+    ]
+    name = html.escape(summary.name)
+    facts = f"{summary.told} evaluations, {sum(summary.failures.values())} failed, front of {summary.front_size}"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>gasearch: {name}</title>\n"
+        "<style>body{font-family:sans-serif;max-width:72rem;margin:1rem auto;padding:0 1rem}</style>\n"
+        f"</head>\n<body>\n<h1>{name}</h1>\n<p>{html.escape(facts)}</p>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def _scatter(label: str, points: Sequence[FrontPoint], metrics: Sequence[str], marker: dict[str, Any]) -> Figure:
+    trace: Figure = {
+        "type": "scatter3d" if len(metrics) == 3 else "scatter",
+        "mode": "markers",
+        "name": label,
+        "marker": marker,
+        "text": [_hover_text(point) for point in points],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+    columns = [[point.metrics[metric] for point in points] for metric in metrics]
+    if len(metrics) == 1:
+        columns.insert(0, [point.number for point in points])
+    return trace | dict(zip("xyz", columns, strict=False))
+
+
+def _hover_text(point: FrontPoint) -> str:
+    """Key, network and every metric, a line each, escaped."""
+    network = layers_text(point.blueprint).split(" | ")
+    metrics = [f"{name}: {format_quantity(value, name)}" for name, value in point.metrics.items()]
+    return "<br>".join(html.escape(line) for line in [point.key, *network, *metrics])
+
+
+def _axis(metric: str, better: str, values: Sequence[float]) -> dict[str, Any]:
+    axis: dict[str, Any] = {"title": {"text": f"{html.escape(metric)} ({better})"}}
+    if values and min(values) > 0 and max(values) / min(values) > LOG_SPAN:
+        axis["type"] = "log"
+    return axis
+
+
+def _write(path: Path, text: str) -> None:
+    """Write beside the file and rename: an old plot stays whole if the disk is full."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise BadInput(f"can't write {path}: {error.strerror or error}") from error

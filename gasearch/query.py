@@ -1,0 +1,333 @@
+"""What anyone may ask of a search: the command line, Python, the service and the plot all answer from here.
+
+Pure functions over an `ArchiveReader`. A search's own constraints bind every answer: a network that breaks one is never
+"best".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+
+from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
+from gasearch.errors import BadInput
+from gasearch.fitness import Objective
+from gasearch.limits import Limit, parse_limit
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
+
+
+def list_searches(reader: ArchiveReader) -> list[SearchSummary]:
+    """All searches, newest first."""
+    return [_summary_of(reader, record) for record in reader.searches()]
+
+
+def search_summary(reader: ArchiveReader, name: str) -> SearchSummary:
+    """Where one search stands.
+
+    Raises:
+        UnknownSearch: if there is none of that name.
+    """
+    return _summary_of(reader, reader.search(name))
+
+
+def describe_search(reader: ArchiveReader, name: str) -> SearchDescription:
+    """What one search was asked, and where it stands.
+
+    Raises:
+        UnknownSearch: if there is none of that name.
+    """
+    record = reader.search(name)
+    return SearchDescription(
+        summary=_summary_of(reader, record),
+        spec=json.loads(record.spec_json),
+        data=json.loads(record.data_json),
+        space_size=record.space_size,
+        space_fingerprint=record.space_fingerprint,
+        version=record.version,
+    )
+
+
+def front_points(
+    reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by: str | None = None
+) -> list[FrontPoint]:
+    """The Pareto front, best first by a metric (see `ranking`).
+
+    With limits: the front of all networks within them. That holds more than the members of the whole front that
+    keep the limits: a network that was dominated only by one outside of them belongs to it.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+        BadInput: if a metric is unknown, or has no better direction.
+    """
+    record = reader.search(name)
+    order = ranking(reader, record, by)
+    _require_known(reader, record, [limit.metric for limit in limits])
+    if limits:
+        inside = _within(reader, record, order=objectives_of(record)[0], limits=limits)
+        networks = non_dominated(inside, objectives_of(record))
+    else:
+        networks = reader.front(record.id)
+    networks = [network for network in networks if order.metric in network.metrics]
+    networks.sort(key=lambda network: (-order.worth(network.metrics[order.metric]), network.number))
+    return [_point_of(network) for network in networks]
+
+
+def best(
+    reader: ArchiveReader,
+    name: str,
+    *,
+    by: str | None = None,
+    limits: Sequence[Limit] = (),
+    knee: bool = False,
+    count: int = 1,
+) -> list[FrontPoint]:
+    """The best networks by a metric within limits, asked of all evaluations; with `knee`, the front's best bargains.
+
+    Returns:
+        At most `count` networks, best first; none if nothing keeps the limits (`nearest_miss` then says why).
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+        BadInput: if a metric is unknown or has no better direction, or both `by` and `knee` are given.
+    """
+    if knee and by is not None:
+        raise BadInput(f"the knee weighs all objectives, so it can't be asked by {by!r}: leave one of the two out")
+    record = reader.search(name)
+    if knee:
+        return _knee_points(front_points(reader, name, limits), objectives_of(record))[:count]
+    order = ranking(reader, record, by)
+    _require_known(reader, record, [limit.metric for limit in limits])
+    return [_point_of(network) for network in _within(reader, record, order=order, limits=limits, count=count)]
+
+
+def measured_points(reader: ArchiveReader, name: str) -> list[FrontPoint]:
+    """Every measured network, in the order of arrival, those that break a constraint included.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+    """
+    return [_point_of(network) for network in reader.networks(reader.search(name).id) if network.metrics]
+
+
+def history(reader: ArchiveReader, name: str) -> list[GenerationStats]:
+    """Every finished generation, in order.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+    """
+    record = reader.search(name)
+    metrics = [metric for metric, _ in record.objectives]
+    return [
+        GenerationStats(
+            generation=generation.number,
+            evaluations=generation.evaluations,
+            failures=generation.failures,
+            front_size=generation.front_size,
+            hypervolume=generation.hypervolume,
+            best=dict(zip(metrics, generation.best, strict=False)),
+            finished_at=generation.finished_at,
+        )
+        for generation in reader.generations(record.id)
+    ]
+
+
+def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
+    """All that is known of one candidate, named by its key or a unique beginning of it.
+
+    Raises:
+        UnknownSearch: if there is no such search, or not exactly one such key in it.
+    """
+    network = reader.network(reader.search(name).id, key)
+    shared = {field.name for field in dataclasses.fields(NetworkDetails)} - {"curve", "blueprint"}
+    return NetworkDetails(
+        **{field: getattr(network, field) for field in shared},
+        curve=json.loads(network.curve_json),
+        blueprint=json.loads(network.network_json),
+    )
+
+
+def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ()) -> str:
+    """One sentence on why nothing keeps the limits: which one excludes all, and what comes nearest.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+    """
+    record = reader.search(name)
+    every = [*constraints_of(record), *limits]
+    measured = [network for network in reader.networks(record.id) if network.metrics]
+    if not measured:
+        return f"search {name!r} has no measured network yet; see: gasearch status {name}"
+    for limit in every:
+        values = [(limit.violation(n.metrics[limit.metric]), n) for n in measured if limit.metric in n.metrics]
+        if not values:
+            return f"no network of search {name!r} has a measured {limit.metric}"
+        violation, nearest = min(values, key=lambda pair: (pair[0], pair[1].number))
+        if violation > 0:
+            return f"no network of search {name!r} has {limit}; the nearest is {_miss(nearest, [limit])}"
+    complete = [n for n in measured if all(limit.metric in n.metrics for limit in every)]
+    if not every or not complete:
+        return f"search {name!r} has no network that answers the question"
+    nearest = min(complete, key=lambda n: (sum(limit.violation(n.metrics[limit.metric]) for limit in every), n.number))
+    broken = [limit for limit in every if not limit.is_met(nearest.metrics[limit.metric])]
+    together = " and ".join(map(str, every))
+    return f"no network of search {name!r} has {together} together; the nearest is {_miss(nearest, broken)}"
+
+
+# --- their parts ------------------------------------------------------------------------------------------------
+
+
+def parse_limits(texts: Iterable[str]) -> list[Limit]:
+    """The limits that `--where` gives.
+
+    Raises:
+        SpecError: at the first text that is no limit.
+    """
+    return [parse_limit(text) for text in texts]
+
+
+def objectives_of(record: SearchRecord) -> list[Objective]:
+    """The search's objectives, in the spec's order."""
+    return [Objective(metric=metric, is_maximized=is_maximized) for metric, is_maximized in record.objectives]
+
+
+def constraints_of(record: SearchRecord) -> list[Limit]:
+    """The limits that the search's own spec sets."""
+    return parse_limits(json.loads(record.spec_json).get("constraints") or ())
+
+
+def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Objective:
+    """The metric to rank by and which of its values are better.
+
+    None means the first objective. "name:max" and "name:min" say the direction; else it is that of the search's
+    objective, else the metric's usual one.
+
+    Raises:
+        BadInput: if the metric is unknown, or no direction is known for it.
+    """
+    objectives = objectives_of(record)
+    if by is None:
+        return objectives[0]
+    metric, _, direction = by.partition(":")
+    _require_known(reader, record, [metric])
+    if direction:
+        if direction not in ("max", "min"):
+            raise BadInput(f"a direction is max or min, as in {metric}:max; got {by!r}")
+        return Objective(metric=metric, is_maximized=direction == "max")
+    for objective in objectives:
+        if objective.metric == metric:
+            return objective
+    from gasearch.metrics import usual_direction
+
+    is_maximized = usual_direction(metric)
+    if is_maximized is None:
+        raise BadInput(f"nobody knows whether more {metric} is better: say {metric}:max or {metric}:min")
+    return Objective(metric=metric, is_maximized=is_maximized)
+
+
+def non_dominated(networks: Sequence[EvaluatedNetwork], objectives: Sequence[Objective]) -> list[EvaluatedNetwork]:
+    """Those that no other equals or beats in every objective and beats in one, in the given order."""
+    from gasearch.pareto import rank
+
+    whole = [network for network in networks if all(o.metric in network.metrics for o in objectives)]
+    ranks = rank([[o.worth(network.metrics[o.metric]) for o in objectives] for network in whole])
+    return [network for network, place in zip(whole, ranks, strict=True) if place == 0]
+
+
+def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
+    counts, generations = reader.counts(record.id), reader.generations(record.id)
+    budget = json.loads(record.spec_json).get("budget") or {}
+    leaders = {o.metric: _within(reader, record, order=o, count=1) for o in objectives_of(record)}
+    return SearchSummary(
+        name=record.name,
+        state=record.state,
+        reason=record.reason,
+        is_active=record.state is SearchState.RUNNING and record.is_owned,
+        owner=record.owner,
+        objectives={metric: "max" if is_maximized else "min" for metric, is_maximized in record.objectives},
+        told=counts.told,
+        budget=budget.get("evaluations"),
+        hours=budget.get("hours"),
+        candidates=counts.candidates,
+        failures=counts.failures,
+        retries=counts.retries,
+        front_size=counts.front_size,
+        hypervolume=generations[-1].hypervolume if generations else None,
+        best={metric: networks[0].metrics[metric] for metric, networks in leaders.items() if networks},
+        generation=counts.generation,
+        active_seconds=record.active_seconds,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def _within(
+    reader: ArchiveReader,
+    record: SearchRecord,
+    *,
+    order: Objective,
+    limits: Sequence[Limit] = (),
+    count: int | None = None,
+) -> list[EvaluatedNetwork]:
+    """The networks within the search's constraints and these limits, best first; all of them if count is None."""
+    return reader.best(
+        record.id,
+        metric=order.metric,
+        is_maximized=order.is_maximized,
+        limits=[*constraints_of(record), *limits],
+        count=max(1, reader.counts(record.id).told) if count is None else count,
+    )
+
+
+def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequence[str]) -> None:
+    """Refuse a metric that no network of the search has; before the first network, accept the standard ones."""
+    missing = [metric for metric in metrics if metric not in dict(record.objectives)]
+    if not missing:
+        return
+    known = {name for network in reader.front(record.id) for name in network.metrics}
+    if not known.issuperset(missing):
+        known.update(name for network in reader.networks(record.id) for name in network.metrics)
+    if not known:
+        from gasearch.metrics import METRICS
+
+        known.update(METRICS)
+    known.update(dict(record.objectives))
+    for metric in missing:
+        if metric not in known:
+            raise BadInput(f"search {record.name!r} has no metric {metric!r}{_nearest(metric, known)}")
+
+
+def _nearest(metric: str, known: set[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(metric, sorted(known), n=1)
+    return (f"; did you mean {close[0]}?" if close else ";") + f" There are {', '.join(sorted(known))}"
+
+
+def _knee_points(points: Sequence[FrontPoint], objectives: Sequence[Objective]) -> list[FrontPoint]:
+    """Points by their distance from the plane through the extremes, greatest first."""
+    from gasearch.knee import knee_distances
+
+    distances = knee_distances([tuple(o.worth(point.metrics[o.metric]) for o in objectives) for point in points])
+    order = sorted(zip(distances, points, strict=True), key=lambda pair: (-pair[0], pair[1].number))
+    return [point for _, point in order]
+
+
+def _point_of(network: EvaluatedNetwork) -> FrontPoint:
+    return FrontPoint(
+        key=network.key,
+        number=network.number,
+        metrics=network.metrics,
+        blueprint=json.loads(network.network_json),
+        is_on_front=network.is_on_front,
+    )
+
+
+def _miss(network: EvaluatedNetwork, limits: Sequence[Limit]) -> str:
+    from gasearch.units import format_quantity
+
+    values = ", ".join(
+        f"{limit.metric} {format_quantity(network.metrics[limit.metric], limit.metric)}" for limit in limits
+    )
+    return f"{values} ({network.key})"

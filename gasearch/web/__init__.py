@@ -1,0 +1,134 @@
+"""The service: searches as JSON over HTTP, while they run, over read-only connections."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import socket
+from collections.abc import Callable, Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from gasearch.errors import BadInput, GasearchError, StoreError, UnknownSearch
+from gasearch.storage.archive import ArchiveReader
+from gasearch.web import api
+from gasearch.web.auth import TOKEN_VARIABLE, Tokens, server_token
+from gasearch.web.guard import LOOPBACK_HOSTS, Guard, error_body
+from gasearch.web.schemas import Health
+
+LARGEST_BODY = 1 << 20  #: Bytes of a request.
+LONGEST_MESSAGE = 2000
+MOST_CONNECTIONS = 64
+ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
+
+_LOG = logging.getLogger(__name__)
+_KINDS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+
+
+def create_app(db_url: str, token: str, *, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = ()) -> FastAPI:
+    """The application.
+
+    Args:
+        db_url: The database, which requests only read.
+        token: What callers send as `Authorization: Bearer TOKEN`.
+        host: The address that the server listens on.
+        allowed_hosts: Further names by which it may be called.
+
+    Raises:
+        BadInput: if the token is too short to be secret.
+    """
+    # No documentation pages: they load from a CDN, and a description of the API helps a stranger.
+    app = FastAPI(title="gasearch", openapi_url=None, max_body_size=LARGEST_BODY, redirect_slashes=False)
+    app.state.tokens = Tokens(token)
+    app.state.open_reader = functools.partial(_open_reader, db_url)
+    hosts = (*LOOPBACK_HOSTS, _bracketed(host), *allowed_hosts)
+    app.add_middleware(Guard, hosts=hosts, is_any_address_ours=host in ALL_INTERFACES)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(GasearchError, _failed)
+    app.add_api_route("/healthz", _health, methods=["GET"], response_model=Health)
+    app.include_router(api.reading)
+    return app
+
+
+def serve(db_url: str, *, host: str, port: int, allowed_hosts: Sequence[str], notice: Callable[[str], None]) -> None:
+    """Serve until interrupted; a token that had to be made is shown once, through `notice`.
+
+    Raises:
+        BadInput: if the address reaches beyond this machine and GASEARCH_TOKEN isn't set, or it can't be listened on.
+        StoreError: if the database can't be read.
+    """
+    import uvicorn
+
+    token, is_new = server_token(is_public=_bracketed(host) not in LOOPBACK_HOSTS)
+    app = create_app(db_url, token, host=host, allowed_hosts=allowed_hosts)
+    app.state.open_reader().close()  # Now, not at the first request, is the time to say that it can't be read.
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
+        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=5,
+    )  # fmt: skip
+    with _listening_socket(host, port) as listening:
+        notice(f"serving at http://{_bracketed(host)}:{listening.getsockname()[1]}/api/v1; stop with Ctrl-C")
+        notice(f"token, shown only now: {token}" if is_new else f"the token is that of {TOKEN_VARIABLE}")
+        # uvicorn ends Ctrl-C by raising it again, once everything is closed.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise BadInput(f"can't listen on {_bracketed(host)}:{port}: {error.strerror or error}") from error
+
+
+def _bracketed(host: str) -> str:
+    """The address as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _open_reader(db_url: str) -> ArchiveReader:
+    from gasearch.storage.sql import open_reader
+
+    reader: ArchiveReader = open_reader(db_url)
+    return reader
+
+
+def _health() -> Health:
+    """The server lives; says nothing of its data."""
+    return Health()
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    """An error of HTTP: no route, no token, a wrong method."""
+    assert isinstance(error, HTTPException)
+    kind = _KINDS.get(error.status_code, "refused")
+    return JSONResponse(
+        error_body(error.status_code, kind, str(error.detail)), error.status_code, headers=error.headers
+    )
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """Parameters of the wrong type or length; what came isn't echoed."""
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+    return JSONResponse(error_body(422, "invalid", "; ".join(faults)[:LONGEST_MESSAGE]), 422)
+
+
+def _failed(request: Request, error: Exception) -> JSONResponse:
+    """An error that the command line would turn into an exit status."""
+    match error:
+        case UnknownSearch():
+            return JSONResponse(error_body(404, "not_found", str(error)), 404)
+        case BadInput():
+            return JSONResponse(error_body(422, "bad_input", str(error)), 422)
+        case StoreError():
+            _LOG.error("the database can't be read: %s", error)  # It names hosts and paths: not for callers.
+            message = "the database can't be read now; the server's log says why"
+            return JSONResponse(error_body(503, "store_unreachable", message), 503)
+        case _:
+            raise error

@@ -1,0 +1,81 @@
+"""The routes of version 1: searches as JSON, read-only, each from one function of `query`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import StringConstraints
+
+from gasearch import query
+from gasearch.answers import Row
+from gasearch.storage.archive import ArchiveReader
+from gasearch.web.auth import Role, require
+from gasearch.web.schemas import Description, Error, Generation, Network, Status
+
+MOST_LIMITS = 16
+LONGEST_TEXT = 200
+LARGEST_COUNT = 1000
+
+
+def archive_reader(request: Request) -> Iterator[ArchiveReader]:
+    """A read-only reader for one request."""
+    reader: ArchiveReader = request.app.state.open_reader()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+Reader = Annotated[ArchiveReader, Depends(archive_reader)]
+Name = Annotated[str, Path(max_length=LONGEST_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
+By = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
+LimitText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Where = Annotated[list[LimitText], Query(max_length=MOST_LIMITS, default_factory=list)]
+Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
+
+#: Everything here needs the reader's role. Routes that change something go into a router of their own with
+#: `require(Role.ADMIN)`.
+reading = APIRouter(
+    prefix="/api/v1",
+    dependencies=[Depends(require(Role.READER))],
+    responses={status: {"model": Error} for status in (400, 401, 404, 422, 503)},
+)
+
+
+@reading.get("/searches", response_model=list[Status])
+def searches(reader: Reader) -> list[Row]:
+    """All searches, newest first."""
+    return [summary.row() for summary in query.list_searches(reader)]
+
+
+@reading.get("/searches/{name}", response_model=Description)
+def search(name: Name, reader: Reader) -> Row:
+    """What one search was asked, and where it stands."""
+    return query.describe_search(reader, name).row()
+
+
+@reading.get("/searches/{name}/status", response_model=Status)
+def status(name: Name, reader: Reader) -> Row:
+    """Where one search stands."""
+    return query.search_summary(reader, name).row()
+
+
+@reading.get("/searches/{name}/front", response_model=list[Network])
+def front(*, name: Name, reader: Reader, by: By = None, where: Where) -> list[Row]:
+    """The Pareto front, all of it or under limits."""
+    return [point.row() for point in query.front_points(reader, name, query.parse_limits(where), by)]
+
+
+@reading.get("/searches/{name}/best", response_model=list[Network])
+def best(*, name: Name, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
+    """The best networks under limits, or the front's best bargains; an empty array where there is none."""
+    limits = query.parse_limits(where)
+    return [point.row() for point in query.best(reader, name, by=by, limits=limits, knee=knee, count=count)]
+
+
+@reading.get("/searches/{name}/history", response_model=list[Generation])
+def history(name: Name, reader: Reader) -> list[Row]:
+    """Every finished generation, in order."""
+    return [generation.row() for generation in query.history(reader, name)]

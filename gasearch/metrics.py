@@ -9,7 +9,7 @@ from typing import Final, Literal
 Dimension = Literal["share", "number", "count", "bytes", "time", "energy"]
 
 #: What a metric may be called, a custom evaluator's own included.
-NAME_PATTERN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+METRIC_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

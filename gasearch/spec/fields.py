@@ -1,0 +1,155 @@
+"""The kinds of fields that a spec is made of; each says in words what it allows, for `explain.py` to quote."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from gasearch.spec.explain import show
+from workers.messages import FULL_PRECISION, Scalar
+
+
+class Section(BaseModel):
+    """A part of the spec: frozen, no unknown keys, only finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def whole(default: Any, low: int, high: int) -> Any:
+    """A field that holds a whole number; "3" and 3.0 are none."""
+    return Field(default, strict=True, ge=low, le=high, description=f"a whole number from {low:,} to {high:,}")
+
+
+def share(default: float) -> Any:
+    """A field that holds a number from 0 to below 1."""
+    return Field(default, strict=True, ge=0, lt=1, description="a number from 0 to below 1")
+
+
+def positive(default: float | None, highest: float) -> Any:
+    """A field that holds a number above 0."""
+    return Field(default, strict=True, gt=0, le=highest, description=f"a number above 0, at most {highest:,g}")
+
+
+def amount(default: float, highest: float) -> Any:
+    """A field that holds a number from 0 up."""
+    return Field(default, strict=True, ge=0, le=highest, description=f"a number from 0 to {highest:,g}")
+
+
+def word(default: Any, *, planned: tuple[str, ...] = ()) -> Any:
+    """A field that holds one word of a Literal; `planned` words are refused as not in this version."""
+    return Field(default, json_schema_extra={"planned": list(planned)})
+
+
+def text(default: Any, description: str, pattern: str = r"^[^\x00-\x1f\x7f]{1,1000}$") -> Any:
+    """A field that holds a text without control characters, or of the given pattern."""
+    return Field(default, strict=True, pattern=pattern, description=description)
+
+
+# --- lists of options -------------------------------------------------------------------------------------------
+
+
+def as_list(value: object) -> object:
+    """One option stands for a list of one."""
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """At least one option, none twice."""
+    if not values:
+        raise not_allowed()
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"has {show(value)} twice")
+    return values
+
+
+def ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Distinct options in ascending order: neighbours are alike, and equal spaces have equal genes."""
+    return tuple(sorted(distinct(values)))
+
+
+def ascending_if_numeric(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Distinct options: numbers in ascending order, others in the order of the spec."""
+    is_numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return ascending(values) if is_numeric else distinct(values)
+
+
+def not_allowed() -> PydanticCustomError:
+    """The error that says no more than the field's description does."""
+    return PydanticCustomError("not_allowed", "not an allowed value")
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise not_allowed()
+    return value
+
+
+def _bits(value: int) -> int:
+    if not 2 <= value <= 8 and value != FULL_PRECISION:
+        raise not_allowed()
+    return value
+
+
+def _scalar(value: object) -> Scalar:
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+        raise not_allowed()
+    return value
+
+
+def _layer_range(value: object) -> object:
+    """One number of layers stands for a range of one."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if not 1 <= value <= MAX_LAYERS:
+        raise not_allowed()
+    return (value, value)
+
+
+def _ordered(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise ValueError(f"the fewest layers, {value[0]}, are more than the most, {value[1]}")
+    return value
+
+
+MAX_LAYERS, MAX_WIDTH, MAX_KERNEL, MAX_CHOICES = 64, 8192, 11, 10_000
+
+_Layers = Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
+_Width = Annotated[int, Field(strict=True, ge=1, le=MAX_WIDTH)]
+_Kernel = Annotated[int, Field(strict=True, ge=1, le=MAX_KERNEL), AfterValidator(_odd)]
+_Bits = Annotated[int, Field(strict=True), AfterValidator(_bits)]
+
+LayerRange = Annotated[tuple[_Layers, _Layers], BeforeValidator(_layer_range), AfterValidator(_ordered)]
+Widths = Annotated[tuple[_Width, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Kernels = Annotated[tuple[_Kernel, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+BitWidths = Annotated[tuple[_Bits, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Choice = Annotated[Scalar, PlainValidator(_scalar)]
+Choices = Annotated[tuple[Choice, ...], BeforeValidator(as_list), AfterValidator(ascending_if_numeric)]
+
+
+def layer_range() -> Any:
+    """The required field of the number of layers."""
+    return Field(description=f"[fewest, most], whole numbers from 1 to {MAX_LAYERS}")
+
+
+def widths() -> Any:
+    """The required field of the widths to choose from."""
+    return Field(description=f"a list of whole numbers from 1 to {MAX_WIDTH:,}")
+
+
+def kernels() -> Any:
+    """The field of the kernel sides to choose from."""
+    return Field((3,), description=f"a list of odd whole numbers from 1 to {MAX_KERNEL}")
+
+
+def bit_widths() -> Any:
+    """A field of precisions to choose from."""
+    return Field((8,), description=f"a list of whole numbers from 2 to 8, or {FULL_PRECISION} for float")
+
+
+def choices() -> Any:
+    """The required field of the choices of a decision."""
+    return Field(max_length=MAX_CHOICES, description="a list of texts, finite numbers, true or false")

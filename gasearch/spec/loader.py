@@ -1,0 +1,200 @@
+"""Specs from files (YAML, TOML, JSON) or mappings, with overrides; whatever is wrong becomes one `SpecError`."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from gasearch.errors import SpecError
+from gasearch.spec.explain import Problem, explain, path_text, show
+from gasearch.spec.model import DEFAULT_DATASET, SearchSpec
+from gasearch.spec.yaml12 import MAX_DEPTH, MAX_NODES, Document, SyntaxProblem, parse_yaml
+
+MAX_BYTES: Final = 256 * 1024
+MAX_SHOWN: Final = 20  #: Problems listed; the rest is counted.
+
+
+def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> SearchSpec:
+    """The validated spec of a file or a mapping.
+
+    A file's name gives the search its name where the spec has none. A relative path of a data set is taken from the
+    spec file's folder, else from the working directory, and made absolute if it exists there.
+
+    Args:
+        source: A path (`.toml` and `.json` by these names, all else is read as YAML), or the mapping itself.
+        overrides: "key.path=value" each, the value read as YAML; later ones win.
+
+    Raises:
+        SpecError: with every problem on a line of its own: key path, what came, what is allowed, the nearest key.
+    """
+    if isinstance(source, Mapping):
+        document, origin, folder = _document_of(copy.deepcopy(dict(source))), "spec", Path.cwd()
+    else:
+        path = Path(source)
+        document, origin, folder = _read(path), str(path), path.parent
+        if isinstance(document.content, dict):
+            document.content.setdefault("name", _name_of(path))
+    if not isinstance(document.content, dict):
+        came = "nothing" if document.content is None else show(document.content)
+        raise SpecError(f"{origin}: a spec is a mapping with keys such as name, space and objectives; got {came}")
+    for override in overrides:
+        _override(document.content, override)
+    _locate_data(document.content, folder)
+    try:
+        return SearchSpec.model_validate(document.content)
+    except ValidationError as error:
+        raise SpecError(_report(origin, explain(error, SearchSpec), document)) from error
+
+
+def _report(origin: str, problems: Sequence[Problem], document: Document) -> str:
+    lines = [f"{_line_of(problem, document)}{problem}" for problem in problems]
+    if len(lines) == 1:
+        return f"{origin}: {lines[0]}"
+    listed = [f"  {line}" for line in lines[:MAX_SHOWN]]
+    if len(lines) > MAX_SHOWN:
+        listed.append(f"  and {len(lines) - MAX_SHOWN:,} more")
+    return "\n".join([f"{origin} has {len(lines):,} problems:", *listed])
+
+
+def _line_of(problem: Problem, document: Document) -> str:
+    """The line of the problem's key, or of the nearest key above it that stands in the file."""
+    for length in range(len(problem.path), 0, -1):
+        line = document.lines.get(problem.path[:length])
+        if line is not None:
+            return f"line {line}: "
+    return ""
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Document:
+    text = _text_of(path)
+    readers: dict[str, Callable[[str], Document]] = {".toml": _parse_toml, ".json": _parse_json}
+    try:
+        return readers.get(path.suffix.lower(), parse_yaml)(text)
+    except SyntaxProblem as error:
+        raise SpecError(f"{path}, line {error.line}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise SpecError(f"{path} can't be read: {reason}") from error
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SpecError(f"there is no spec file {str(path)!r}; write one with: gasearch init -o {path}") from None
+    except IsADirectoryError:
+        raise SpecError(f"{str(path)!r} is a folder; give the spec file in it") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SpecError(f"the spec file {str(path)!r} can't be read: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise SpecError(f"{path} is too large for a spec: at most {MAX_BYTES // 1024} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SpecError(
+            f"{path}, line {line}: a spec is UTF-8 text; got the byte 0x{content[error.start]:02x}"
+        ) from error
+
+
+def _parse_toml(text: str) -> Document:
+    return _document_of(tomllib.loads(text))
+
+
+def _parse_json(text: str) -> Document:
+    try:
+        return _document_of(json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant))
+    except json.JSONDecodeError as error:
+        raise SyntaxProblem(f"{error.msg} (column {error.colno})", error.lineno) from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        content[key] = value
+    return content
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON, and no number that a spec can use")
+
+
+def _document_of(content: Any) -> Document:
+    """A document without lines, within the bounds that YAML has.
+
+    Raises:
+        SpecError: for a mapping with keys that are no texts, or beyond the bounds.
+    """
+    nodes, level, depth = 0, [content], 0
+    while level:
+        nodes, depth = nodes + len(level), depth + 1
+        if nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise SpecError(f"a spec holds at most {MAX_NODES:,} values, nested at most {MAX_DEPTH} deep")
+        for node in level:
+            if isinstance(node, dict) and not all(isinstance(key, str) for key in node):
+                raise SpecError(
+                    f"the keys of a spec are texts; got {show(next(k for k in node if type(k) is not str))}"
+                )
+        level = [below for node in level for below in _below(node)]
+    return Document(content=content, lines={})
+
+
+def _below(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return list(node) if isinstance(node, list | tuple) else []
+
+
+def _name_of(path: Path) -> str:
+    """The file's name without its ending, as the name of a search."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip(".-")[:100] or "search"
+
+
+# --- overrides and data -----------------------------------------------------------------------------------------
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    """Set one value; sections that are missing are made, and what they may hold is checked with all the rest."""
+    key_path, equals, text = override.partition("=")
+    keys = key_path.strip().split(".")
+    if not equals or not all(keys):
+        raise SpecError(f"--set takes key.path=value, such as recipe.epochs=5; got {override!r}")
+    try:
+        value = parse_yaml(text).content
+    except SyntaxProblem as error:
+        raise SpecError(f"--set {override}: the value is no YAML: {error}") from error
+    section = content
+    for depth, key in enumerate(keys[:-1]):
+        below = section.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise SpecError(f"--set {override}: {path_text(tuple(keys[: depth + 1]))} is {show(below)}, not a mapping")
+        section = below
+    section[keys[-1]] = value
+
+
+def _locate_data(content: dict[str, Any], folder: Path) -> None:
+    """Make the data set's relative path absolute where it leads to something."""
+    task = content.get("task")
+    dataset = task.get("dataset") if isinstance(task, dict) else None
+    if not isinstance(dataset, str) or dataset == DEFAULT_DATASET or "\0" in dataset:
+        return
+    for base in (folder, Path.cwd()):
+        candidate = base / os.path.expanduser(dataset)
+        if os.path.exists(candidate):
+            content["task"] = {**task, "dataset": str(candidate.resolve())}  # type: ignore[dict-item]
+            return

@@ -1,0 +1,248 @@
+"""The spec: everything that a search is asked for, as validated values.
+
+The keys are those of the spec file. The description of a field says what it allows; `explain.py` quotes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from gasearch.errors import SpecError
+from gasearch.fitness import Objective
+from gasearch.limits import Limit, parse_limit
+from gasearch.metrics import CLASSIFICATION_METRICS, METRIC_NAME, METRICS
+from gasearch.spec import fields
+from gasearch.spec.explain import Problem, explain, nearest, problems_error, show
+from gasearch.spec.fields import Section
+from gasearch.spec.spaces import PLANNED_FAMILIES, CnnSpace, CustomSpace, MlpSpace
+from workers.messages import Recipe, Task
+
+DEFAULT_DATASET = "digits"
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"  #: What a search may be called.
+_EVALUATOR = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+
+
+class TaskSpec(Section):
+    """What the networks are for: data, or a custom evaluator."""
+
+    dataset: str | None = fields.text(None, "the name of a data set, or the path of a file")
+    kind: Literal["classification"] | None = fields.word(None, planned=("regression", "tagging", "rating"))
+    evaluator: str | None = fields.text(None, '"package.module:function"', pattern=_EVALUATOR)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, content: object) -> object:
+        """Without an evaluator it is a classification, of the embedded data set unless another is named."""
+        if isinstance(content, dict) and "evaluator" not in content:
+            return {"dataset": DEFAULT_DATASET, "kind": "classification"} | content
+        return content
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.evaluator is None:
+            return self
+        text = "a custom evaluator brings its own data: leave this key out"
+        surplus = [key for key in ("dataset", "kind") if getattr(self, key) is not None]
+        if surplus:
+            raise problems_error([Problem(path=(key,), text=text) for key in surplus])
+        return self
+
+
+class RecipeSpec(Section):
+    """How a network is trained; see `workers.messages.Recipe`."""
+
+    epochs: int = fields.whole(3, 1, 10_000)
+    batch_size: int = fields.whole(128, 2, 65_536)
+    optimizer: Literal["adam", "adamw", "sgd"] = fields.word("adam")
+    learning_rate: float = fields.positive(0.003, 10)
+    schedule: Literal["cosine", "constant"] = fields.word("cosine")
+    weight_decay: float = fields.share(0.0)
+    label_smoothing: float = fields.share(0.0)
+    momentum: float = fields.share(0.9)
+
+
+class EvolutionSpec(Section):
+    """How new networks are proposed."""
+
+    algorithm: Literal["nsga2"] = fields.word("nsga2", planned=("nsga3", "aging"))
+    mode: Literal["generational"] = fields.word("generational", planned=("steady-state",))
+    population: int = fields.whole(24, 4, 100_000)
+
+
+class BudgetSpec(Section):
+    """When the search ends."""
+
+    evaluations: int = fields.whole(200, 1, 10_000_000)
+    hours: float | None = fields.positive(None, 100_000)
+
+
+def _count(value: object) -> object:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if value != "auto" and not (is_whole and 0 <= value <= 1024):  # type: ignore[operator]
+        raise fields.not_allowed()
+    return value
+
+
+class WorkersSpec(Section):
+    """Where the evaluations run."""
+
+    count: Annotated[int | Literal["auto"], BeforeValidator(_count)] = Field(
+        default="auto", description="auto or a whole number from 0 (in the controller's own process) to 1,024"
+    )
+    cpus: float = fields.amount(1, 1024)  #: Per worker.
+    gpus: float = fields.amount(0, 64)  #: Per worker; a fraction lets workers share one.
+    address: str | None = fields.text(None, "the address of a Ray cluster")
+    time_limit_s: float | None = fields.positive(None, 1_000_000)  #: Wall seconds of one evaluation.
+
+
+Direction = Literal["max", "min"]
+
+
+class SearchSpec(Section):
+    """A whole spec."""
+
+    name: str = fields.text(
+        ..., "1 to 100 letters, digits and . _ - of which neither . nor - comes first", pattern=NAME_PATTERN
+    )
+    seed: int = fields.whole(0, 0, 2**32 - 1)
+    task: TaskSpec = Field(default_factory=TaskSpec)
+    space: MlpSpace | CnnSpace | CustomSpace = Field(
+        discriminator="family",
+        description="a mapping with family and its options",
+        json_schema_extra={"planned": list(PLANNED_FAMILIES)},
+    )
+    objectives: dict[str, Direction] = Field(
+        min_length=1, max_length=16, description="a mapping of metrics to max or min"
+    )
+    constraints: Annotated[tuple[str, ...], BeforeValidator(fields.as_list)] = Field(
+        default=(), max_length=64, description='a list of limits such as "model_bytes <= 64 KB"'
+    )
+    recipe: RecipeSpec = RecipeSpec()
+    evolution: EvolutionSpec = EvolutionSpec()
+    budget: BudgetSpec = BudgetSpec()
+    workers: WorkersSpec = WorkersSpec()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problems = [*self._task_problems(), *self._metric_problems()]
+        if problems:
+            raise problems_error(problems)
+        return self
+
+    # --- as the values that the rest of the program takes ---
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the user's own function evaluates the points of the space."""
+        return isinstance(self.space, CustomSpace)
+
+    def to_task(self, data_fingerprint: str | None = None) -> Task:
+        """What a worker is told about the task."""
+        return Task(
+            kind=self.task.kind,
+            dataset=self.task.dataset,
+            evaluator=self.task.evaluator,
+            data_fingerprint=data_fingerprint,
+        )
+
+    def to_recipe(self) -> Recipe:
+        """What a worker is told about the training."""
+        return Recipe(**self.recipe.model_dump())
+
+    def objectives_tuple(self) -> tuple[Objective, ...]:
+        """The objectives in the order of the spec."""
+        return tuple(Objective(metric=name, is_maximized=word == "max") for name, word in self.objectives.items())
+
+    def limits(self) -> tuple[Limit, ...]:
+        """The constraints, their bounds in native units."""
+        return tuple(parse_limit(text) for text in self.constraints)
+
+    def wanted_metrics(self) -> tuple[str, ...]:
+        """Every metric that an objective or a constraint names, each once."""
+        return tuple(dict.fromkeys([*self.objectives, *(limit.metric for limit in self.limits())]))
+
+    def measures(self) -> frozenset[str]:
+        """The dear metrics that a worker must be asked for: `latency_ms`, which brings its spread with it."""
+        is_timed = not self.is_custom and {"latency_ms", "latency_spread_ms"}.intersection(self.wanted_metrics())
+        return frozenset({"latency_ms"}) if is_timed else frozenset()
+
+    # --- as text ---
+
+    def to_json(self) -> str:
+        """The spec as compact JSON, from which `from_json` makes an equal one."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The spec that `to_json` wrote.
+
+        Raises:
+            SpecError: if this version can't use it.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise SpecError("; ".join(map(str, explain(error, cls)))) from error
+
+    def identity_hash(self) -> str:
+        """16 hexadecimal digits over all that decides the result: not the name, the budget or the workers.
+
+        A data file counts by its name, wherever it lies: its content has a fingerprint of its own.
+        """
+        content = self.model_dump(mode="json", exclude={"name", "budget", "workers"})
+        content["constraints"] = [str(limit) for limit in self.limits()]
+        if self.task.dataset is not None:
+            content["task"]["dataset"] = PurePath(self.task.dataset).name
+        return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
+
+    # --- what one field alone can't know ---
+
+    def _task_problems(self) -> Iterator[Problem]:
+        if self.is_custom and self.task.evaluator is None:
+            text = 'is required for family custom: "package.module:function" of an installed evaluator'
+            yield Problem(path=("task", "evaluator"), text=text)
+        if not self.is_custom and self.task.evaluator is not None:
+            text = f"only family custom takes an evaluator; the family is {self.space.family}"
+            yield Problem(path=("task", "evaluator"), text=text)
+
+    def _metric_problems(self) -> Iterator[Problem]:
+        for metric in self.objectives:
+            yield from self._unmeasured(metric, ("objectives", metric))
+        limits: list[Limit] = []
+        for number, text in enumerate(self.constraints):
+            path = ("constraints", number)
+            try:
+                limit = parse_limit(text)
+            except SpecError as error:
+                yield Problem(path=path, text=str(error))
+                continue
+            yield from self._unmeasured(limit.metric, path)
+            for other in limits:
+                if _exclude_each_other(limit, other):
+                    yield Problem(path=path, text=f'no value meets both "{other}" and "{limit}"')
+            limits.append(limit)
+
+    def _unmeasured(self, metric: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
+        if self.is_custom:
+            if not METRIC_NAME.fullmatch(metric):
+                allowed = "up to 63 letters, digits and _ that begin with no digit"
+                yield Problem(path=path, text=f"the name of a metric is {allowed}; got {show(metric)}")
+        elif metric not in CLASSIFICATION_METRICS:
+            hint = "" if metric in METRICS else nearest(metric, CLASSIFICATION_METRICS)
+            measured = f"{'It' if hint else 'it'} measures {', '.join(CLASSIFICATION_METRICS)}"
+            yield Problem(path=path, text=f"a classification does not measure {metric!r}{hint or ';'} {measured}")
+
+
+def _exclude_each_other(one: Limit, other: Limit) -> bool:
+    """Whether no number keeps both limits."""
+    if one.metric != other.metric or one.operator[0] == other.operator[0]:
+        return False
+    low, high = (one, other) if one.operator[0] == ">" else (other, one)
+    is_touching = low.bound == high.bound and low.operator == ">=" and high.operator == "<="
+    return low.bound >= high.bound and not is_touching

@@ -1,0 +1,157 @@
+"""The `space` section of a spec: one model per family."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from gasearch.spec import fields
+from gasearch.spec.explain import Problem, nearest, problems_error, show
+from gasearch.spec.fields import Section
+from workers.messages import LayerKind, Scalar
+
+PLANNED_FAMILIES = ("text", "transformer", "tagger", "recommender")
+MAX_DECISIONS = 1000
+_KINDS: tuple[LayerKind, ...] = ("conv", "separable", "residual")  #: In the order of their genes.
+_DECISION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+
+
+def _only(neutral: float, what: str) -> AfterValidator:
+    """This version has the key but searches nothing there: only the neutral option is allowed."""
+
+    def check(values: tuple[float, ...]) -> tuple[float, ...]:
+        if values != (neutral,):
+            raise ValueError(f"this version doesn't search the {what}: leave the key out, or write [{neutral}]")
+        return values
+
+    return AfterValidator(check)
+
+
+_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Sparsity = Annotated[tuple[_Share, ...], BeforeValidator(fields.as_list), _only(0.0, "sparsity")]
+Rank = Annotated[tuple[_Share, ...], BeforeValidator(fields.as_list), _only(1.0, "rank")]
+Kinds = Annotated[
+    tuple[Literal["conv", "separable", "residual"], ...],
+    BeforeValidator(fields.as_list),
+    AfterValidator(fields.distinct),
+    AfterValidator(lambda kinds: tuple(sorted(kinds, key=_KINDS.index))),
+]
+
+
+class LayeredSpace(Section):
+    """What the families made of layers share: every list holds the options of one decision per layer."""
+
+    family: Literal["mlp", "cnn"]
+    layers: fields.LayerRange = fields.layer_range()  #: Fewest and most layers before the head.
+    width: fields.Widths = fields.widths()  #: Output features or channels.
+    weight_bits: fields.BitWidths = fields.bit_widths()
+    activation_bits: fields.BitWidths = fields.bit_widths()
+    sparsity: Sparsity = Field(default=(0.0,), description="a list of numbers from 0 to 1")
+    rank: Rank = Field(default=(1.0,), description="a list of numbers from 0 to 1")
+
+
+class MlpSpace(LayeredSpace):
+    """Dense layers."""
+
+    family: Literal["mlp"]
+
+
+class CnnSpace(LayeredSpace):
+    """Convolutional blocks on images, then a dense head over their averages."""
+
+    family: Literal["cnn"]
+    kind: Kinds = Field(default=("conv",), description="a list of conv, separable, residual")
+    kernel: fields.Kernels = fields.kernels()  #: Side of the square kernel.
+
+
+class DecisionSpec(Section):
+    """One decision of a custom space, and the earlier choices under which it is made."""
+
+    choices: fields.Choices = fields.choices()
+    when: dict[str, fields.Choices] = Field(
+        default={}, description="a mapping of earlier decisions to lists of their choices"
+    )
+
+
+class CustomSpace(Section):
+    """The user's own decisions, in the order of the spec."""
+
+    family: Literal["custom"]
+    decisions: dict[str, DecisionSpec] = Field(
+        min_length=1, max_length=MAX_DECISIONS, description="a mapping of decision names to {choices: [...]}"
+    )
+
+    @model_validator(mode="after")
+    def _check_decisions(self) -> Self:
+        problems = [*_misnamed(self.decisions), *_wrong_conditions(self.decisions)]
+        if problems:
+            raise problems_error(problems)
+        return self
+
+
+def same_choice(one: Scalar, other: Scalar) -> bool:
+    """Whether two choices are the same; `true` and 1 are not."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _misnamed(decisions: Mapping[str, DecisionSpec]) -> Iterator[Problem]:
+    for name in decisions:
+        if not _DECISION_NAME.fullmatch(name):
+            allowed = "up to 63 letters, digits, . _ - that begin with a letter or _"
+            yield Problem(path=("decisions", name), text=f"the name of a decision is {allowed}; got {show(name)}")
+
+
+def _wrong_conditions(decisions: Mapping[str, DecisionSpec]) -> Iterator[Problem]:
+    names = list(decisions)
+    for position, (name, decision) in enumerate(decisions.items()):
+        for needed, wanted in decision.when.items():
+            path = ("decisions", name, "when", needed)
+            if needed not in decisions:
+                yield Problem(path=path, text=f"there is no such decision{nearest(needed, names)} {_known(names)}")
+            elif needed == name:
+                yield Problem(path=path, text="a decision can't be a condition of itself")
+            elif names.index(needed) > position:
+                yield Problem(path=path, text=_too_late(name, needed, decisions))
+            else:
+                yield from _unknown_choices(path, needed, wanted, decisions[needed].choices)
+
+
+def _unknown_choices(
+    path: tuple[str, ...], needed: str, wanted: tuple[Scalar, ...], known: tuple[Scalar, ...]
+) -> Iterator[Problem]:
+    for choice in wanted:
+        if not any(same_choice(choice, other) for other in known):
+            hint = (
+                nearest(choice, [other for other in known if isinstance(other, str)]) if isinstance(choice, str) else ""
+            )
+            yield Problem(
+                path=path,
+                text=f"{show(choice)} is no choice of {needed}{hint or ';'} {'It' if hint else 'it'} has {show(known)}",
+            )
+
+
+def _too_late(name: str, needed: str, decisions: Mapping[str, DecisionSpec]) -> str:
+    circle = _way(needed, name, decisions)
+    if circle:
+        return f"the conditions go in a circle: {' -> '.join([name, *circle])}"
+    return f"is decided after {name}: a condition names an earlier decision, so move {needed} up"
+
+
+def _way(start: str, end: str, decisions: Mapping[str, DecisionSpec]) -> list[str]:
+    """The decisions from `start` to `end` along conditions; [] if no way leads there."""
+    ways, seen = [[start]], {start}
+    for way in ways:
+        if way[-1] == end:
+            return way
+        for following in decisions[way[-1]].when:
+            if following in decisions and following not in seen:
+                seen.add(following)
+                ways.append([*way, following])
+    return []
+
+
+def _known(names: list[str]) -> str:
+    return f"known are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"

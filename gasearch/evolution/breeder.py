@@ -1,0 +1,166 @@
+"""Breeding: one new, distinct, admissible candidate at a time. Policies decide from whom and when."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from gasearch.evolution.rng import derive
+from gasearch.evolution.sampling import every_genome
+from gasearch.evolution.selection import Individual
+from gasearch.evolution.toolbox import Operators
+from gasearch.space.decisions import Genes, Space
+from gasearch.space.genome import Genome, make_genome
+
+MATE = 0.9  #: Share of children with two parents.
+MUTATE_TOO = 0.5  #: Share of these that are mutated as well.
+CHILDREN = 4  #: Children tried before the best of them is walked to somewhere new.
+SAMPLES = 8  #: The same for samples.
+STEPS = 200  #: Longest walk.
+RESTARTS = 8  #: Rounds of samples and a walk from the best, before a large space counts as exhausted.
+MOST_ENUMERATED = 20_000  #: Spaces with at most so many networks are searched to the last one.
+
+Violation = Callable[[Genome], float]  #: By how much arithmetic limits are missed; 0 where a network may be proposed.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offspring:
+    """A genome to propose, and where it came from."""
+
+    genome: Genome
+    parents: tuple[int, ...]  #: Candidate numbers; empty for a sample.
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    genome: Genome
+    parents: tuple[int, ...]
+    operator: str
+    violation: float
+
+
+class Breeder:
+    """Makes candidates that are new to the search and keep every limit that arithmetic can decide.
+
+    What it makes is a function of the seed, the candidate's number, the parents and all that it made before.
+    """
+
+    def __init__(self, space: Space, operators: Operators, *, seed: int, violation: Violation) -> None:
+        """A breeder that has made nothing yet."""
+        self._space = space
+        self._operators = operators
+        self._seed = seed
+        self._violation = violation
+        self._seen: set[str] = set()
+
+    def admit(self, genome: Genome) -> bool:
+        """Take a genome from elsewhere as made; False if it was made before or breaks a limit."""
+        if genome.key in self._seen or self._violation(genome) > 0:
+            return False
+        self._seen.add(genome.key)
+        return True
+
+    def breed(self, number: int, survivors: Sequence[Individual]) -> Offspring | None:
+        """A child of the survivors (ordered best first), or a sample where there are fewer than two of them.
+
+        Returns:
+            None if nothing new and admissible was found: for good in a space of at most 20,000 networks, else within
+            some 2,000 tries.
+        """
+        rng = derive(self._seed, number, "breed")
+        if len(survivors) > 1:
+            child = self._find(lambda: self._child(survivors, rng), CHILDREN, rng)
+            if child:
+                return child
+        return self._fresh(rng)
+
+    def _fresh(self, rng: random.Random) -> Offspring | None:
+        for _ in range(RESTARTS):
+            found = self._find(lambda: self._sample(rng), SAMPLES, rng)
+            if found:
+                return found
+            if self._is_small:
+                return self._enumerated()
+        return None
+
+    def _find(self, propose: Callable[[], _Draft], tries: int, rng: random.Random) -> Offspring | None:
+        """The first admissible draft of some, else the end of a walk from the least violating one."""
+        nearest: _Draft | None = None
+        for _ in range(tries):
+            draft = propose()
+            if self._is_admissible(draft):
+                return self._made(draft)
+            if nearest is None or draft.violation < nearest.violation:
+                nearest = draft
+        return self._walk(nearest, rng) if nearest else None
+
+    def _walk(self, draft: _Draft, rng: random.Random) -> Offspring | None:
+        """Mutate until new and admissible; no step raises the violation, so tight limits are met step by step."""
+        for _ in range(STEPS):
+            genes, _name = self._operators.mutate(draft.genome.genes, rng=rng)
+            step = self._draft(genes, draft.parents, f"{draft.operator.removesuffix('+walk')}+walk")
+            if step.violation > draft.violation:
+                continue
+            if self._is_admissible(step):
+                return self._made(step)
+            draft = step
+        return None
+
+    def _enumerated(self) -> Offspring | None:
+        """The next of all networks that remain, in a seeded order."""
+        for genes in self._rest:
+            draft = self._draft(genes, (), "enumerate")
+            if self._is_admissible(draft):
+                return self._made(draft)
+        return None
+
+    @cached_property
+    def _is_small(self) -> bool:
+        return next(islice(every_genome(self._space), MOST_ENUMERATED, None), None) is None
+
+    @cached_property
+    def _rest(self) -> Iterator[Genes]:
+        rng = derive(self._seed, 0, "enumerate")
+        return iter(sorted(every_genome(self._space), key=lambda _: rng.random()))
+
+    def _sample(self, rng: random.Random) -> _Draft:
+        genes, name = self._operators.sample(rng=rng)
+        return self._draft(genes, (), name)
+
+    def _child(self, survivors: Sequence[Individual], rng: random.Random) -> _Draft:
+        parent = self._operators.choose(survivors, rng=rng)
+        if rng.random() >= MATE:
+            genes, name = self._operators.mutate(parent.genome.genes, rng=rng)
+            return self._draft(genes, (parent.number,), name)
+        other = self._other_parent(parent, survivors, rng)
+        genes, name = self._operators.mate(parent.genome.genes, other.genome.genes, rng=rng)
+        if rng.random() < MUTATE_TOO:
+            genes, mutation = self._operators.mutate(genes, rng=rng)
+            name = f"{name}+{mutation}"
+        return self._draft(genes, (parent.number, other.number), name)
+
+    def _other_parent(self, parent: Individual, survivors: Sequence[Individual], rng: random.Random) -> Individual:
+        for _ in range(CHILDREN):
+            other = self._operators.choose(survivors, rng=rng)
+            if other.number != parent.number:
+                return other
+        return next(other for other in survivors if other.number != parent.number)
+
+    def _draft(self, genes: Genes, parents: tuple[int, ...], operator: str) -> _Draft:
+        sizes = self._space.sizes
+        if len(genes) != len(sizes) or not all(0 <= gene < size for gene, size in zip(genes, sizes, strict=True)):
+            raise ValueError(f"operator {operator!r} made genes out of range: {genes!r} for options {sizes!r}")
+        genome = make_genome(genes, self._space)
+        is_seen = genome.key in self._seen
+        return _Draft(genome, parents, operator, self._violation(genome) if not is_seen else 0.0)
+
+    def _is_admissible(self, draft: _Draft) -> bool:
+        return draft.violation <= 0 and draft.genome.key not in self._seen
+
+    def _made(self, draft: _Draft) -> Offspring:
+        self._seen.add(draft.genome.key)
+        return Offspring(genome=draft.genome, parents=draft.parents, operator=draft.operator)

@@ -1,0 +1,77 @@
+"""Crossover of genomes of different depth: align the layers, then exchange whole layers or single genes."""
+
+from __future__ import annotations
+
+import random
+
+from gasearch.evolution.mutation import Draft, mutate, put_layers, take_layers
+from gasearch.evolution.rng import pick
+from gasearch.evolution.sampling import HOLE, Variant, settle
+from gasearch.space.decisions import Genes, Space
+
+ATTEMPTS = 4  #: Exchanges tried before a child that equals a parent is mutated instead.
+STEPS = 32  #: Mutations tried then; more than one is rare.
+
+
+def mate(first: Genes, second: Genes, space: Space, rng: random.Random) -> Variant:
+    """A child of two parents that differs from both; a mutant of the child where exchange can't make one.
+
+    One parent, chosen at random, gives the depth; its layers meet the other's at the same relative or the same
+    absolute position. Each gene comes from one of the parents, or is sampled where it expresses in the child alone.
+    """
+    if first == second:
+        return mutate(first, space, rng)
+    for _ in range(ATTEMPTS):
+        base, donor = (first, second) if rng.random() < 0.5 else (second, first)
+        child = _exchange(space.marked(base), space.marked(donor), space, rng)
+        if child.genes not in (first, second):
+            return child
+    return _walk_away(child, first, second, space, rng)
+
+
+def _exchange(draft: Draft, donor: Draft, space: Space, rng: random.Random) -> Variant:
+    if not space.slots:
+        return Variant(settle(_blend(draft, donor, rng), space, rng), "crossover")
+    layers, others = take_layers(draft, space), take_layers(donor, space)
+    depth = draft[space.depth] if space.depth is not None else HOLE
+    takes_whole_layers = rng.random() < 0.5
+    partners = _align(len(layers), len(others), rng)
+    for position, partner in enumerate(partners):
+        if partner is None:
+            continue
+        if not takes_whole_layers:
+            layers[position] = _blend(layers[position], others[partner], rng)
+        elif rng.random() < 0.5:
+            layers[position] = others[partner]
+    child = _blend(draft, donor, rng)  # the decisions outside the slots; the next lines overwrite the others
+    if space.depth is not None:
+        child[space.depth] = depth
+    put_layers(layers, child, space)
+    return Variant(settle(child, space, rng), "crossover_layers" if takes_whole_layers else "crossover_genes")
+
+
+def _walk_away(child: Variant, first: Genes, second: Genes, space: Space, rng: random.Random) -> Variant:
+    """Mutate once, and on while that leads to a parent."""
+    mutant = mutate(child.genes, space, rng)
+    for _ in range(STEPS):
+        if mutant.genes not in (first, second):
+            break
+        mutant = mutate(mutant.genes, space, rng)
+    return Variant(mutant.genes, f"{child.operator}+{mutant.operator}")
+
+
+def _blend(ours: Draft, theirs: Draft, rng: random.Random) -> Draft:
+    """Each gene from either side; where one side has a hole, from the other."""
+    draw = rng.random
+    return [b if a == HOLE or (b != HOLE and draw() < 0.5) else a for a, b in zip(ours, theirs, strict=True)]
+
+
+def _align(count: int, others: int, rng: random.Random) -> list[int | None]:
+    """Per layer of the base, its partner among the donor's layers, or None."""
+    if not others:
+        return [None] * count
+    if rng.random() < 0.5:
+        return [position if position < others else None for position in range(count)]
+    if count == 1:
+        return [pick(rng, others)]
+    return [round(position * (others - 1) / (count - 1)) for position in range(count)]

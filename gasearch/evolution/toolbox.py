@@ -1,0 +1,71 @@
+"""The DEAP toolbox of a search: the one place where operators are chosen, and where users put their own.
+
+Five names are registered; the engines call nothing else:
+
+| name | called as | gives |
+| --- | --- | --- |
+| `sample` | `sample(rng=rng)` | `(genes, operator name)` from nothing |
+| `mate` | `mate(genes, genes, rng=rng)` | `(genes, operator name)` from two parents |
+| `mutate` | `mutate(genes, rng=rng)` | `(genes, operator name)` from one |
+| `select` | `select(individuals, count)` | the survivors, best first |
+| `choose` | `choose(survivors, rng=rng)` | one parent |
+
+Replace an operator as DEAP users do. Genes that don't express may hold anything; the engine brings what an operator
+returns into canonical form, drops duplicates, and refuses genes out of range::
+
+    def flip_bits(genes, space, rng):
+        index = next(i for i, d in enumerate(space.decisions) if d.name == "head.weight_bits")
+        option = int(rng.random() * space.sizes[index])
+        return genes[:index] + (option,) + genes[index + 1:], "flip_bits"
+
+    toolbox = make_toolbox(space)
+    toolbox.register("mutate", flip_bits, space=space)
+    GenerationalEngine(space, seed=1, population=24, toolbox=toolbox)
+
+An operator must draw from the `rng` it is given and from nothing else: DEAP's stock operators draw from the global
+`random`, which would make a resumed search another search.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from deap import base
+
+from gasearch.evolution.crossover import mate
+from gasearch.evolution.mutation import mutate
+from gasearch.evolution.sampling import sample
+from gasearch.evolution.selection import Individual, select_survivors, tournament
+from gasearch.space.decisions import Genes, Space
+
+
+class Operators(Protocol):
+    """What an engine asks of a toolbox."""
+
+    def sample(self, *, rng: random.Random) -> tuple[Genes, str]:
+        """Genes from nothing, and the operator's name."""
+
+    def mate(self, first: Genes, second: Genes, /, *, rng: random.Random) -> tuple[Genes, str]:
+        """A child of two parents, and the operator's name."""
+
+    def mutate(self, genes: Genes, /, *, rng: random.Random) -> tuple[Genes, str]:
+        """A variant of the genes, and the operator's name."""
+
+    def select(self, individuals: Sequence[Individual], count: int, /) -> Sequence[Individual]:
+        """The survivors, best first."""
+
+    def choose(self, survivors: Sequence[Individual], /, *, rng: random.Random) -> Individual:
+        """One parent."""
+
+
+def make_toolbox(space: Space) -> base.Toolbox:
+    """A toolbox with the operators for this space; see the module's text for how to replace one."""
+    toolbox = base.Toolbox()
+    toolbox.register("sample", sample, space=space)
+    toolbox.register("mate", mate, space=space)
+    toolbox.register("mutate", mutate, space=space)
+    toolbox.register("select", select_survivors)
+    toolbox.register("choose", tournament)
+    return toolbox

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gasearch.fitness import Fitness
+from gasearch.fitness import Fitness, FrontChange
 
 Array = npt.NDArray[np.float64]
 Values = npt.ArrayLike  #: (points, objectives)
@@ -74,7 +74,8 @@ def hypervolume(values: Values, reference: Sequence[float]) -> float:
     """Volume that the points dominate above the reference point; points that don't dominate it add nothing.
 
     Exact up to 6 objectives. Beyond, where exact algorithms take minutes, moocore's deterministic quadrature
-    (Rphi-FWE+, 262,144 directions), within 0.2 % of it on fronts of 50 to 200 points in 7 to 10 objectives.
+    (Rphi-FWE+, 262,144 directions): within 0.2 % of it on spherical fronts of 50 to 200 points in 7 to 10 objectives,
+    2 % off on 8 random points in 10.
 
     Args:
         values: (points, objectives).
@@ -133,22 +134,14 @@ class Scaling:
         return hypervolume(-self.scaled(values), (-REFERENCE,) * len(self.ideal))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontChange:
-    """How one point changed the front (candidate numbers)."""
-
-    entered: tuple[int, ...] = ()
-    left: tuple[int, ...] = ()
-
-
 _UNCHANGED = FrontChange()
 
 
 class ParetoFront:
     """The feasible points that no other feasible point dominates, as points come in.
 
-    A point whose values equal a member's does not enter: the first stays. Among distinct points the members depend on
-    the set of points alone, not on their order.
+    Of points with equal values the one with the lowest number is the member. So the members depend on the set of points
+    alone, not on the order in which they came.
     """
 
     def __init__(self) -> None:
@@ -185,7 +178,8 @@ class ParetoFront:
         if len(point) != len(self._columns):
             raise ValueError(f"this front has {len(self._columns)} objectives; got {len(point)}")
         members = self._columns[:, :size]
-        if np.logical_and.reduce(members >= point, axis=0).any():
+        covering = np.logical_and.reduce(members >= point, axis=0)
+        if covering.any() and not self._is_later_twin(covering, number, point):
             return _UNCHANGED
         dominated = np.logical_and.reduce(members <= point, axis=0)
         left = self._dismiss(dominated) if dominated.any() else ()
@@ -195,6 +189,11 @@ class ParetoFront:
     def hypervolume(self, scaling: Scaling) -> float:
         """Scaled hypervolume of the current members; 0 for an empty front."""
         return scaling.hypervolume(self.values) if self._numbers else 0.0
+
+    def _is_later_twin(self, covering: npt.NDArray[np.bool_], number: int, point: npt.NDArray[Any]) -> bool:
+        """Whether the one member that is at least as good has the very same values and a higher number."""
+        index = int(np.argmax(covering))
+        return self._numbers[index] > number and bool((self._columns[:, index] == point[:, 0]).all())
 
     def _dismiss(self, dominated: npt.NDArray[np.bool_]) -> tuple[int, ...]:
         left = tuple(self._numbers[index] for index in np.flatnonzero(dominated))

@@ -98,6 +98,11 @@ class GenerationalEngine:
         return tuple(survivor.number for survivor in self._survivors)
 
     @property
+    def lookahead(self) -> int:
+        """See `Engine.lookahead`: a whole generation, which no outcome of its own can change."""
+        return self._size
+
+    @property
     def completed_generations(self) -> int:
         """How many generations were told completely."""
         return self._generation

@@ -1,0 +1,124 @@
+"""Survivor and parent selection."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from deap import base, tools
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gasearch.evolution.selection import Individual, select_survivors, tournament
+from gasearch.fitness import Fitness
+from gasearch.space.genome import Genome
+
+OBJECTIVES = (1, 2, 3, 4, 10)
+
+
+def individual(number: int, values, violation=0.0) -> Individual:
+    return Individual(
+        number=number,
+        genome=Genome(genes=(number,), key=f"{number:012x}"),
+        fitness=Fitness(values=tuple(map(float, values)), violation=violation),
+    )
+
+
+def numbers(individuals) -> list[int]:
+    return [individual.number for individual in individuals]
+
+
+@st.composite
+def pools(draw) -> list[Individual]:
+    objectives = draw(st.sampled_from(OBJECTIVES))
+    rows = draw(
+        st.lists(st.lists(st.integers(0, 5), min_size=objectives, max_size=objectives), min_size=1, max_size=30)
+    )
+    violations = draw(st.lists(st.sampled_from([0.0, 0.0, 0.5, 2.0]), min_size=len(rows), max_size=len(rows)))
+    return [individual(n, row, violation) for n, (row, violation) in enumerate(zip(rows, violations, strict=True))]
+
+
+def is_dominated(one: Individual, other: Individual) -> bool:
+    a, b = one.fitness.values, other.fitness.values
+    return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
+
+
+@given(pools(), st.randoms(use_true_random=False))
+def test_survivors_do_not_depend_on_the_order_of_the_pool(pool, shuffler):
+    shuffled = list(pool)
+    shuffler.shuffle(shuffled)
+    half = (len(pool) + 1) // 2
+    assert numbers(select_survivors(shuffled, half)) == numbers(select_survivors(pool, half))
+
+
+@given(pools())
+def test_infeasible_individuals_rank_after_feasible_ones_and_by_violation(pool):
+    order = select_survivors(pool, len(pool))
+    assert sorted(numbers(order)) == numbers(pool)
+    violations = [chosen.fitness.violation for chosen in order]
+    assert violations == sorted(violations)
+
+
+@given(pools())
+def test_no_survivor_stands_before_a_feasible_individual_that_dominates_it(pool):
+    order = [chosen for chosen in select_survivors(pool, len(pool)) if chosen.fitness.is_feasible]
+    for place, better in enumerate(order):
+        assert not any(is_dominated(better, later) for later in order[place + 1 :])
+
+
+@given(pools())
+def test_fewer_survivors_are_the_first_of_more(pool):
+    order = numbers(select_survivors(pool, len(pool)))
+    for count in range(len(pool)):
+        assert numbers(select_survivors(pool, count)) == order[:count]
+
+
+@pytest.mark.parametrize("objectives", OBJECTIVES)
+def test_the_survivors_are_as_good_as_those_of_deap(objectives):
+    draw = random.Random(objectives)
+    rows = [tuple(draw.random() for _ in range(objectives)) for _ in range(60)]
+    plain = [Plain(number, row) for number, row in enumerate(rows)]
+    theirs = [chosen.number for chosen in tools.selNSGA2(plain, 25, nd="standard")]
+    ours = numbers(select_survivors([individual(number, row) for number, row in enumerate(rows)], 25))
+    fronts = tools.sortNondominated(plain, 60)
+    rank = {member.number: place for place, front in enumerate(fronts) for member in front}
+
+    def qualities(chosen) -> list[tuple[int, float]]:  # two that are infinitely lonely may go either way
+        return sorted((rank[number], -plain[number].fitness.crowding_dist) for number in chosen)
+
+    assert qualities(ours) == qualities(theirs)
+
+
+class Plain:
+    """What DEAP's selection needs of an individual."""
+
+    def __init__(self, number: int, values: tuple[float, ...]) -> None:
+        self.number = number
+        self.fitness = type("PlainFitness", (base.Fitness,), {"weights": (1.0,) * len(values)})()
+        self.fitness.values = values
+
+
+def test_a_single_objective_selects_the_greatest_values():
+    pool = [individual(number, [value]) for number, value in enumerate([3, 9, 1, 9, 7])]
+    assert numbers(select_survivors(pool, 3)) == [1, 3, 4]
+
+
+def test_the_lonely_survive_in_the_last_front():
+    pool = [individual(n, (x, -x)) for n, x in enumerate([0.0, 0.01, 0.02, 0.5, 1.0])]
+    assert sorted(numbers(select_survivors(pool, 3))) == [0, 3, 4]
+
+
+def test_equal_individuals_go_by_their_number_after_the_two_ends_of_their_front():
+    pool = [individual(number, (1, 1)) for number in (8, 3, 5, 1, 4)]
+    assert numbers(select_survivors(pool, 5)) == [1, 8, 3, 4, 5]
+
+
+def test_an_empty_pool_has_no_survivors():
+    assert select_survivors([], 4) == []
+
+
+def test_the_tournament_prefers_who_stands_earlier():
+    wins = Counter(tournament("abcd", random.Random(seed)) for seed in range(4000))
+    shares = [wins[name] / 4000 for name in "abcd"]
+    assert shares == pytest.approx([7 / 16, 5 / 16, 3 / 16, 1 / 16], abs=0.03)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.records import (
     CandidateRecord,
@@ -12,7 +13,6 @@ from gasearch.storage.records import (
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
-    FrontChange,
     GenerationRecord,
     Lease,
     NewSearch,

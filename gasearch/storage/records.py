@@ -45,7 +45,7 @@ class SearchRecord(NewSearch):
     active_seconds: float  #: Wall time that controllers have spent on it, over all interruptions.
     owner: str | None  #: Who holds the lease, e.g. "host/4711"; None when nobody does.
     is_owned: bool  #: Whether that lease is still valid by the database's clock.
-    reference_point: tuple[float, ...] | None  #: Of the hypervolume, in worth (greater is better); None before it is set.
+    reference_point: tuple[float, ...] | None  #: Of the hypervolume, in worth (more is better); None before it is set.
     reference_ideal: tuple[float, ...] | None  #: The other corner of the scaling.
 
 
@@ -82,14 +82,6 @@ class EvaluationRecord:
     seed: int
     epochs: int
     data_share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontChange:
-    """How one outcome changed the Pareto front (candidate numbers)."""
-
-    entered: tuple[int, ...] = ()
-    left: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

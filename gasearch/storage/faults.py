@@ -1,0 +1,76 @@
+"""A failing database as one sentence: what happened, to which database, and what to do. No password is ever shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from gasearch.errors import StoreError
+
+#: What SQLite says, and what that means for whoever reads it.
+_SQLITE_FAULTS = {
+    "unable to open database file": "{url} can't be opened: its folder must exist and be writable",
+    "attempt to write a readonly database": "{url} is read-only for this user: make the file and its folder writable",
+    "readonly database": "{url} is read-only for this user: make the file and its folder writable",
+    "database or disk is full": "the disk that holds {url} is full: free some space, then resume the search",
+    "file is not a database": "{url} is not a SQLite database: name another file with --db",
+    "database disk image is malformed": "{url} is damaged: restore it from a backup",
+    "malformed database schema": "{url} is damaged: restore it from a backup",
+    "database is locked": "{url} stayed locked by another process for {patience} s: end that process, then try again",
+    "disk i/o error": "the disk that holds {url} fails to read or write (disk I/O error): check the disk",
+}
+SQLITE_PATIENCE_S = 30  #: How long a SQLite writer waits for another one.
+
+
+def shown(url: URL) -> str:
+    """The URL as messages show it, without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def as_store_errors(url: URL) -> Iterator[None]:
+    """Turn every SQLAlchemy error inside into a `StoreError`."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise store_error(error, url) from error
+
+
+def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
+    """The sentence for an error of the database at that URL."""
+    cause = _cause(error)
+    if url.get_backend_name() == "sqlite":
+        for symptom, sentence in _SQLITE_FAULTS.items():
+            if symptom in cause.lower():
+                return StoreError(sentence.format(url=shown(url), patience=SQLITE_PATIENCE_S))
+    elif isinstance(error, OperationalError | InterfaceError) and _is_out_of_reach(error):
+        return StoreError(
+            f"the database {shown(url)} can't be reached: {cause}. Is it running, and is the address right?"
+        )
+    return StoreError(f"the database {shown(url)} refused: {cause}")
+
+
+def is_connection_lost(error: SQLAlchemyError) -> bool:
+    """Whether the connection broke, so that nobody knows if a commit under way has happened."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def is_worth_repeating(error: SQLAlchemyError) -> bool:
+    """Whether the same transaction may succeed now: a broken connection, a deadlock, a serialization failure."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return is_connection_lost(error) or state in ("40001", "40P01")
+
+
+def _is_out_of_reach(error: DBAPIError) -> bool:
+    """Whether there is no connection: it was refused (no SQLSTATE), it broke, or the server is starting or ending."""
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or state is None or state.startswith(("08", "57P", "28", "3D"))
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    """What the driver said, in one line: neither the statement nor its parameters."""
+    text = str(error.orig) if isinstance(error, DBAPIError) else str(error.args[0] if error.args else error)
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,121 @@
+"""The schema and its revisions. Alembic is loaded only where there is something to upgrade."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from gasearch.errors import StoreError
+from gasearch.storage.faults import as_store_errors, shown
+from gasearch.storage.tables import REVISIONS, VERSION_TABLE, metadata
+
+HEAD = REVISIONS[-1]
+_UPGRADE_LOCK = 0x6761_7365_6172_6368  #: "gasearch": the number of our advisory lock in PostgreSQL.
+
+
+def require_current(engine: Engine) -> None:
+    """Check that the database has the schema that this version reads.
+
+    Raises:
+        StoreError: saying which command helps.
+    """
+    with as_store_errors(engine.url), engine.connect() as connection:
+        revision = read_revision(connection)
+    if revision is None:
+        raise StoreError(
+            f"{shown(engine.url)} holds no gasearch data: run a search first, or name another database with --db"
+        )
+    _refuse_unknown(revision, engine)
+    if revision != HEAD:
+        raise StoreError(
+            f"{shown(engine.url)} has the older schema {revision} (this version reads {HEAD}): "
+            "run `gasearch db upgrade`"
+        )
+
+
+def upgrade(engine: Engine, notice: Callable[[str], None]) -> None:
+    """Bring the database to the newest schema, after saying so; several processes may try at once.
+
+    Raises:
+        StoreError: if its schema is newer than this version of gasearch.
+    """
+    with as_store_errors(engine.url):
+        with engine.connect() as connection:
+            revision = read_revision(connection)
+        if revision == HEAD:
+            return
+        _refuse_unknown(revision, engine)
+        with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":  # before the transaction: inside one it has no effect
+                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")  # batch changes replace whole tables
+            try:
+                with connection.begin():
+                    _upgrade_alone(connection, engine, notice)
+            finally:
+                connection.invalidate()  # with the settings of the upgrade
+
+
+def _upgrade_alone(connection: Connection, engine: Engine, notice: Callable[[str], None]) -> None:
+    """Upgrade inside a transaction that others wait for (Alembic has no lock): all or nothing on both databases."""
+    if connection.dialect.name == "postgresql":  # SQLite: BEGIN IMMEDIATE has locked the file already
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _UPGRADE_LOCK})
+    revision = read_revision(connection)  # another process may have done it while we waited
+    if revision == HEAD:
+        return
+    _refuse_unknown(revision, engine)
+    if revision is None:
+        _refuse_foreign_tables(connection, engine)
+        notice(f"creating the database {shown(engine.url)}")
+    else:
+        notice(f"upgrading the database {shown(engine.url)} from revision {revision} to {HEAD}")
+    _run_alembic(connection)
+
+
+def read_revision(connection: Connection) -> str | None:
+    """The revision of the database's schema; None where there is none."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    revision: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+    return revision
+
+
+def migrations() -> Path:
+    """The folder of the revisions: inside the installed package, or beside it in a checkout."""
+    package = Path(str(importlib.resources.files("gasearch")))
+    for folder in (package / "_migrations", package.parent / "alembic"):
+        if (folder / "versions").is_dir():
+            return folder
+    raise StoreError(
+        f"this installation of gasearch in {package} lacks its database revisions: pip install gasearch again"
+    )
+
+
+def _run_alembic(connection: Connection) -> None:
+    from alembic.config import Config
+
+    from alembic import command
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    command.upgrade(config, "head")
+
+
+def _refuse_unknown(revision: str | None, engine: Engine) -> None:
+    if revision is not None and revision not in REVISIONS:
+        raise StoreError(
+            f"{shown(engine.url)} was written by another version of gasearch (schema {revision}; this one knows "
+            f"{', '.join(REVISIONS)}): pip install --upgrade gasearch"
+        )
+
+
+def _refuse_foreign_tables(connection: Connection, engine: Engine) -> None:
+    """Another program's tables may stand beside ours, unless they have our names."""
+    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if taken:
+        raise StoreError(
+            f"{shown(engine.url)} already has tables of another program ({', '.join(taken)}): "
+            "name another database with --db"
+        )

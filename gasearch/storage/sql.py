@@ -1,0 +1,67 @@
+"""Opening the store: an archive to write to, or one that can only be read; its schema, shown and upgraded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gasearch.storage import schema
+from gasearch.storage.archive import Archive, ArchiveReader
+from gasearch.storage.engines import parse_url, reading_engine, writing_engine
+from gasearch.storage.faults import as_store_errors
+from gasearch.storage.sql_reader import SqlReader
+
+
+def open_archive(url: str, *, notice: Callable[[str], None]) -> Archive:
+    """The archive at a database URL, created where there is none, its schema upgraded where it is older.
+
+    Args:
+        url: "sqlite:///FILE" or "postgresql://USER@HOST/NAME".
+        notice: Takes a sentence before the database is created or upgraded.
+
+    Raises:
+        StoreError: if it can't be reached or written, isn't ours, or has a newer schema.
+    """
+    from gasearch.storage.sql_writer import SqlArchive  # a reader needs no dialect's insert
+
+    parsed = parse_url(url)
+    writing = writing_engine(parsed)
+    schema.upgrade(writing, notice)
+    return SqlArchive(writing, reading_engine(parsed))
+
+
+def open_reader(url: str) -> ArchiveReader:
+    """The archive at a database URL, to be read only: also while a search writes to it, or after its writer died.
+
+    Raises:
+        StoreError: if there is no database, it can't be reached, or its schema isn't the current one.
+    """
+    engine = reading_engine(parse_url(url))
+    schema.require_current(engine)
+    return SqlReader(engine)
+
+
+def upgrade(url: str, notice: Callable[[str], None]) -> None:
+    """Bring the database to the newest schema (`gasearch db upgrade`).
+
+    Raises:
+        StoreError: if it can't be reached or written, isn't ours, or has a newer schema.
+    """
+    engine = writing_engine(parse_url(url))
+    try:
+        schema.upgrade(engine, notice)
+    finally:
+        engine.dispose()
+
+
+def current(url: str) -> tuple[str | None, str]:
+    """The revision of the database's schema (None: it has none) and the newest one (`gasearch db current`).
+
+    Raises:
+        StoreError: if there is no database, or it can't be reached.
+    """
+    engine = reading_engine(parse_url(url))
+    try:
+        with as_store_errors(engine.url), engine.connect() as connection:
+            return schema.read_revision(connection), schema.HEAD
+    finally:
+        engine.dispose()

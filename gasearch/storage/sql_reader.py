@@ -1,0 +1,268 @@
+"""The archive's questions in SQL, each answered from an index, by a connection that can't write."""
+
+# ruff: noqa: D102 - the contract in archive.py documents these methods, once for every implementation
+
+from __future__ import annotations
+
+import difflib
+import heapq
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Engine,
+    Executable,
+    RowMapping,
+    Select,
+    Table,
+    TextClause,
+    and_,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.types import Double
+
+from gasearch.errors import UnknownSearch
+from gasearch.limits import Limit
+from gasearch.storage import rows
+from gasearch.storage.faults import as_store_errors
+from gasearch.storage.records import (
+    CandidateRecord,
+    Counts,
+    EvaluatedNetwork,
+    EvaluationRecord,
+    EventRecord,
+    GenerationRecord,
+    SearchRecord,
+    TuningTrial,
+)
+from gasearch.storage.tables import (
+    HAS_FAILED,
+    IS_CURRENT,
+    IS_TOLD,
+    calibrations,
+    candidates,
+    database_clock,
+    evaluations,
+    events,
+    front,
+    generations,
+    searches,
+    tuning_trials,
+)
+from workers.messages import STANDARD_METRICS, Calibration
+
+_CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.
+_METRIC_COLUMNS = frozenset({*STANDARD_METRICS, "flops"})
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
+SEARCHES = select(
+    searches,
+    and_(searches.c.owner.is_not(None), searches.c.lease_until > database_clock()).label("is_owned"),
+)
+_IS_RETRIED = text("evaluations.arrival < 0")
+_OF_CANDIDATE = and_(evaluations.c.search_id == candidates.c.search_id, evaluations.c.candidate == candidates.c.number)
+_ON_FRONT = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number, IS_CURRENT)
+_SHOWN = (
+    *(candidates.c[name] for name in ("number", "key", "generation", "parents", "operator", "network_json")),
+    *(evaluations.c[name] for name in STANDARD_METRICS),
+    *(evaluations.c[name] for name in ("others", "arrival", "failure", "failure_message", "curve", "worker", "device")),
+    *(evaluations.c[name] for name in ("latency_device", "versions", "seed")),
+    front.c.candidate.is_not(None).label("is_on_front"),
+)
+#: Told candidates, with what came of them.
+_NETWORKS = select(*_SHOWN).select_from(
+    evaluations.join(candidates, _OF_CANDIDATE).outerjoin(front, _ON_FRONT)
+).where(IS_TOLD)  # fmt: skip
+#: The same, and the candidates in flight too.
+_ALL_NETWORKS = select(*_SHOWN).select_from(
+    candidates.outerjoin(evaluations, and_(_OF_CANDIDATE, IS_TOLD)).outerjoin(front, _ON_FRONT)
+)
+
+
+class SqlReader:
+    """An `ArchiveReader` over a read-only engine; safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Read through an engine whose schema is known to be current."""
+        self._engine = engine
+
+    def searches(self) -> list[SearchRecord]:
+        statement = SEARCHES.order_by(searches.c.id.desc())
+        return [rows.search_record(row) for row in self._fetch(statement)]
+
+    def search(self, name: str) -> SearchRecord:
+        found = self._fetch(SEARCHES.where(searches.c.name == rows.storable(name)))
+        if not found:
+            raise self._unknown(name)
+        return rows.search_record(found[0])
+
+    def counts(self, search_id: int) -> Counts:
+        with as_store_errors(self._engine.url), self._engine.connect() as connection:  # one snapshot for all
+
+            def number_of(table: Table, *conditions: ColumnElement[bool] | TextClause) -> int:
+                of_search = select(func.count()).select_from(table).where(table.c.search_id == search_id, *conditions)
+                return connection.execute(of_search).scalar_one()
+
+            failures = connection.execute(
+                select(evaluations.c.failure, func.count())
+                .where(evaluations.c.search_id == search_id, HAS_FAILED, IS_TOLD)
+                .group_by(evaluations.c.failure)
+                .order_by(evaluations.c.failure)
+            )
+            newest = connection.scalar(
+                select(candidates.c.generation)
+                .where(candidates.c.search_id == search_id)
+                .order_by(candidates.c.number.desc())
+                .limit(1)
+            )
+            return Counts(
+                candidates=number_of(candidates),
+                told=number_of(evaluations, IS_TOLD),
+                failures=dict(failures.tuples().all()),
+                retries=number_of(evaluations, HAS_FAILED, _IS_RETRIED),
+                front_size=number_of(front, IS_CURRENT),
+                generation=-1 if newest is None else newest,
+            )
+
+    def front(self, search_id: int) -> list[EvaluatedNetwork]:
+        statement = _NETWORKS.where(front.c.search_id == search_id, IS_CURRENT).order_by(candidates.c.number)
+        return [rows.evaluated_network(row) for row in self._fetch(statement)]
+
+    def best(
+        self, search_id: int, *, metric: str, is_maximized: bool, limits: Sequence[Limit] = (), count: int = 1
+    ) -> list[EvaluatedNetwork]:
+        if not {metric, *(limit.metric for limit in limits)} <= _METRIC_COLUMNS:
+            return self._best_by_own_metrics(search_id, metric, is_maximized, limits, count)
+        column = evaluations.c[metric]
+        statement = (
+            _NETWORKS.where(evaluations.c.search_id == search_id, column.is_not(None), *map(_within, limits))
+            .order_by(column.desc() if is_maximized else column.asc(), evaluations.c.candidate)
+            .limit(count)
+        )
+        return [rows.evaluated_network(row) for row in self._fetch(statement)]
+
+    def _best_by_own_metrics(
+        self, search_id: int, metric: str, is_maximized: bool, limits: Sequence[Limit], count: int
+    ) -> list[EvaluatedNetwork]:
+        """The same where a custom evaluator's metric has no column: every network is looked at."""
+        sign = -1 if is_maximized else 1
+
+        def is_within(metrics: dict[str, float]) -> bool:
+            return all(limit.metric in metrics and limit.is_met(metrics[limit.metric]) for limit in limits)
+
+        return heapq.nsmallest(
+            count,
+            (found for found in self.networks(search_id) if metric in found.metrics and is_within(found.metrics)),
+            key=lambda found: (sign * found.metrics[metric], found.number),
+        )
+
+    def network(self, search_id: int, key: str) -> EvaluatedNetwork:
+        first = rows.storable(key)
+        matches = self._fetch(
+            _ALL_NETWORKS.where(
+                candidates.c.search_id == search_id,
+                candidates.c.key >= first,
+                candidates.c.key < first + "~",  # keys are ASCII, compared bytewise: all that begin so, and no other
+            )
+            .order_by(candidates.c.key)
+            .limit(4)
+        )
+        if not matches:
+            raise UnknownSearch(f"no network of this search has a key that begins with {key!r}")
+        if len(matches) > 1 and matches[0]["key"] != key:
+            shown = ", ".join(row["key"] for row in matches[:3]) + (", ..." if len(matches) > 3 else "")
+            raise UnknownSearch(f"more than one network has a key that begins with {key!r}: {shown}")
+        return rows.evaluated_network(matches[0])
+
+    def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
+        statement = _NETWORKS.where(evaluations.c.search_id == search_id)
+        for row in self._stream(statement, evaluations.c.arrival):
+            yield rows.evaluated_network(row)
+
+    def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
+        statement = select(candidates).where(candidates.c.search_id == search_id)
+        for row in self._stream(statement, candidates.c.number):
+            yield rows.candidate_record(row)
+
+    def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
+        statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
+        for row in self._stream(statement, evaluations.c.arrival):
+            yield rows.evaluation_record(row)
+
+    def attempts(self, search_id: int) -> dict[int, int]:
+        final = evaluations.alias("final")
+        statement = (
+            select(evaluations.c.candidate, func.count().label("attempts"))
+            .where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_RETRIED)
+            .where(
+                ~select(literal(1))
+                .where(
+                    final.c.search_id == evaluations.c.search_id,
+                    final.c.candidate == evaluations.c.candidate,
+                    final.c.arrival >= 0,
+                )
+                .exists()
+            )
+            .group_by(evaluations.c.candidate)
+            .order_by(evaluations.c.candidate)
+        )
+        return {row["candidate"]: row["attempts"] for row in self._fetch(statement)}
+
+    def generations(self, search_id: int) -> list[GenerationRecord]:
+        statement = select(generations).where(generations.c.search_id == search_id).order_by(generations.c.number)
+        return [rows.generation_record(row) for row in self._fetch(statement)]
+
+    def events(self, search_id: int) -> list[EventRecord]:
+        statement = select(events).where(events.c.search_id == search_id).order_by(events.c.id)
+        return [rows.event_record(row) for row in self._fetch(statement)]
+
+    def calibrations(self, search_id: int) -> tuple[Calibration, ...]:
+        columns = (calibrations.c.device, calibrations.c.reference_latency_ms)
+        statement = select(*columns).where(calibrations.c.search_id == search_id).order_by(calibrations.c.device)
+        return tuple(Calibration(**row) for row in self._fetch(statement))
+
+    def trials(self, search_id: int, key: str) -> list[TuningTrial]:
+        of_network = and_(tuning_trials.c.search_id == search_id, tuning_trials.c.key == key)
+        statement = select(tuning_trials).where(of_network).order_by(tuning_trials.c.id)
+        return [rows.tuning_trial(row) for row in self._fetch(statement)]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _fetch(self, statement: Executable) -> Sequence[RowMapping]:
+        """All rows of a statement, in a transaction of its own."""
+        with as_store_errors(self._engine.url), self._engine.connect() as connection:
+            return connection.execute(statement).mappings().all()
+
+    def _stream(self, statement: Select[Any], position: Column[int]) -> Iterator[RowMapping]:
+        """The rows of a statement in the order of a unique column, a chunk at a time."""
+        last = -1
+        while chunk := self._fetch(statement.where(position > last).order_by(position).limit(_CHUNK)):
+            yield from chunk
+            last = chunk[-1][position.name]
+
+    def _unknown(self, name: str) -> UnknownSearch:
+        names = [row["name"] for row in self._fetch(select(searches.c.name))]
+        match difflib.get_close_matches(name, names, n=1, cutoff=0.5):
+            case [nearest]:
+                return UnknownSearch(f"there is no search named {name!r}; did you mean {nearest!r}?")
+            case _:
+                return UnknownSearch(f"there is no search named {name!r}; `gasearch list` shows all of them")
+
+
+def _within(limit: Limit) -> ColumnElement[bool]:
+    """The limit as a condition; a missing metric keeps none."""
+    compare = _COMPARE[limit.operator]
+    condition: ColumnElement[bool] = compare(evaluations.c[limit.metric], literal(limit.bound, Double()))
+    return condition

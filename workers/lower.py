@@ -1,0 +1,47 @@
+"""From a trained module to the integer network: what is packed, exported and counted."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workers.build import Network
+from workers.integer import Grid, IntegerNetwork, IntegerStep
+from workers.layers import WeightLayer
+from workers.plan import Step
+
+
+def lower(network: Network) -> IntegerNetwork:
+    """Read the deployment form off a network: integer weights, folded scales and biases, and the grid of each tensor.
+
+    The module computes with the same numbers in evaluation mode, so nothing is rounded or fitted here.
+    """
+    network.project()
+    grids = network.grids()
+    steps = tuple(
+        _lower_weights(step, layer, grids[step.name])
+        if isinstance(layer, WeightLayer)
+        else IntegerStep(step=step, output_grid=grids[step.name])
+        for step, layer in zip(network.plan.steps, network.layers, strict=True)
+    )
+    return IntegerNetwork(plan=network.plan, input=network.input.transform, steps=steps)
+
+
+def _lower_weights(step: Step, layer: WeightLayer, grid: Grid | None) -> IntegerStep:
+    deployed = layer.deployed()
+    weight = _as_array(deployed.weight)
+    return IntegerStep(
+        step=step,
+        weight=weight if deployed.scale is None else weight.astype(np.int8),
+        weight_scale=None if deployed.scale is None else _as_array(deployed.scale),
+        bias=_as_array(deployed.bias),
+        output_grid=grid,
+    )
+
+
+def _as_array(tensor: Tensor) -> NDArray[np.float32]:
+    """A copy in C order that shares nothing with the module."""
+    return cast("NDArray[np.float32]", np.array(tensor.detach().cpu().numpy(), dtype=np.float32, order="C"))

@@ -32,9 +32,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[postgres,serve,dev]'
 	@touch $@
 
+# A second `make search` goes on where the first one stopped, and shows the front of a finished one.
 search: $(INSTALLED) ## Install, then search small networks for the digits (or SPEC=...)
-	@if $(BIN)/gasearch show $(SEARCH) >/dev/null 2>&1; then $(BIN)/gasearch resume $(SEARCH); \
-	else $(BIN)/gasearch run $(SPEC); fi
+	@case "$$($(BIN)/gasearch status "$(SEARCH)" --format json 2>/dev/null)" in \
+	"") $(BIN)/gasearch run $(SPEC) ;; \
+	*'"state": "finished"'*) $(BIN)/gasearch front $(SEARCH) ;; \
+	*) $(BIN)/gasearch resume $(SEARCH) ;; esac
 
 test: $(INSTALLED) ## Install, then run the tests
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PYTEST_FLAGS)

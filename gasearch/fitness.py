@@ -34,6 +34,14 @@ class Fitness:
         return self.violation <= 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontChange:
+    """How one outcome changed the Pareto front (candidate numbers)."""
+
+    entered: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+
 class MissingMetric(KeyError):
     """An objective or a limit names a metric that the measurement doesn't have."""
 

@@ -165,14 +165,14 @@ def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ())
             return f"no network of search {name!r} has a measured {limit.metric}"
         violation, nearest = min(values, key=lambda pair: (pair[0], pair[1].number))
         if violation > 0:
-            return f"no network of search {name!r} has {limit}; the nearest is {_miss(nearest, [limit])}"
+            return f"no network of search {name!r} has {limit}; the nearest has {_miss(nearest, [limit])}"
     complete = [n for n in measured if all(limit.metric in n.metrics for limit in every)]
     if not every or not complete:
         return f"search {name!r} has no network that answers the question"
     nearest = min(complete, key=lambda n: (sum(limit.violation(n.metrics[limit.metric]) for limit in every), n.number))
     broken = [limit for limit in every if not limit.is_met(nearest.metrics[limit.metric])]
     together = " and ".join(map(str, every))
-    return f"no network of search {name!r} has {together} together; the nearest is {_miss(nearest, broken)}"
+    return f"no network of search {name!r} has {together} together; the nearest has {_miss(nearest, broken)}"
 
 
 # --- their parts ------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def _nearest(metric: str, known: set[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(metric, sorted(known), n=1)
-    return (f"; did you mean {close[0]}?" if close else ";") + f" There are {', '.join(sorted(known))}"
+    return (f"; did you mean {close[0]}?" if close else ".") + f" There are {', '.join(sorted(known))}"
 
 
 def _knee_points(points: Sequence[FrontPoint], objectives: Sequence[Objective]) -> list[FrontPoint]:

@@ -119,9 +119,10 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
     if form is not Format.TABLE:
         print_object(details.row(), form)
         return
-    row = details.row()
-    del row["blueprint"], row["curve"]
-    print_object(row | {"network": layers_text(details.blueprint)}, form)
+    row = details.row() | {"parents": ", ".join(map(str, details.parents))}
+    known = {field: value for field, value in row.items() if value not in (None, "")}
+    del known["blueprint"], known["curve"]
+    print_object(known | {"network": layers_text(details.blueprint)}, form)
     for point in details.curve:
         print("  " + ", ".join(f"{field} {cell(field, value)}" for field, value in point.items()))
 

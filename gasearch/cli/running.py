@@ -121,6 +121,7 @@ def stop(name: Name, db: Db = None) -> None:
     """Ask a running search to stop; `resume` goes on."""
     from gasearch.storage.sql import open_archive
 
+    ask(db, lambda reader: reader.search(name))  # Only reads: a mistyped URL must not create a database.
     archive = open_archive(database_url(db), notice=say)
     try:
         archive.request_stop(name)

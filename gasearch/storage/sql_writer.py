@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import LeaseLost, WrongState
 from gasearch.fitness import FrontChange
+from gasearch.fitness import FrontChange
 from gasearch.storage import rows
 from gasearch.storage.faults import as_store_errors, is_worth_repeating, store_error
 from gasearch.storage.owner import describe, is_gone

@@ -1,0 +1,56 @@
+"""Evaluations one after another in the controller's own process: for tests, small searches and `--workers 0`."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult
+
+
+class Evaluator(Protocol):
+    """Makes one evaluation after another. `workers.evaluate.Evaluator` is the real one."""
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """Make it, latency included; failures are returned, not raised."""
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """The yardstick of this machine."""
+
+
+class InProcess:
+    """A `Dispatcher` without processes: `collect` makes the oldest submitted evaluation, however long it takes."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._queue: deque[EvaluationRequest] = deque()
+
+    @property
+    def capacity(self) -> int:
+        """See `Dispatcher.capacity`."""
+        return 1
+
+    @property
+    def in_flight(self) -> int:
+        """See `Dispatcher.in_flight`."""
+        return len(self._queue)
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """See `Dispatcher.calibrate`."""
+        return self._evaluator.calibrate(known)
+
+    def submit(self, request: EvaluationRequest) -> None:
+        """See `Dispatcher.submit`."""
+        self._queue.append(request)
+
+    def collect(self, timeout_s: float) -> list[EvaluationResult]:
+        """See `Dispatcher.collect`."""
+        return [self._evaluator.evaluate(self._queue.popleft())] if self._queue else []
+
+    def cancel_queued(self) -> None:
+        """See `Dispatcher.cancel_queued`."""
+        self._queue.clear()
+
+    def close(self) -> None:
+        """See `Dispatcher.close`."""
+        self._queue.clear()

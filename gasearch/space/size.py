@@ -1,0 +1,75 @@
+"""How many distinct networks a space holds."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+from gasearch.space.decisions import Space
+
+MAX_STATES = 20_000  #: Beyond this many kinds of partial genomes, counting ends in a bound.
+
+#: Of a decision that later ones depend on: which of them its option lets express; None where it doesn't express.
+_Effect = frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeEstimate:
+    """A number of distinct networks."""
+
+    count: int  #: Exact, or an upper bound.
+    is_exact: bool
+
+    @property
+    def as_float(self) -> float:
+        """The count as a finite float, which a database column can hold."""
+        return float(min(self.count, int(sys.float_info.max)))
+
+    def __str__(self) -> str:
+        """For example "1,440 networks" or "at most 3.2e15 networks"."""
+        exact = "" if self.is_exact else "at most "
+        if self.count < 10**9:
+            return f"{exact}{self.count:,} network{'' if self.count == 1 else 's'}"
+        power = len(str(self.count)) - 1
+        return f"{exact or 'about '}{self.count // 10 ** (power - 1) / 10:.1f}e{power} networks"
+
+
+def space_size(space: Space) -> SizeEstimate:
+    """Number of canonical genomes: assignments of options to the decisions that express.
+
+    Walks the decisions once and counts partial genomes, those together that leave the same choices to the rest: what
+    later conditions ask of an earlier decision is all that is remembered of it. Exact for layered spaces and for
+    conditions that form a tree; a web of conditions that needs too many states ends in an upper bound.
+    """
+    wanted = _wanted_options(space)
+    last_use = [max(later, default=-1) for later in wanted]
+    states: Counter[tuple[tuple[int, _Effect], ...]] = Counter({(): 1})
+    for number, decision in enumerate(space.decisions):
+        effects = Counter(
+            frozenset(later for later, options in wanted[number].items() if option in options)
+            for option in range(len(decision.options))
+        )
+        following: Counter[tuple[tuple[int, _Effect], ...]] = Counter()
+        for state, count in states.items():
+            known = dict(state)
+            is_expressed = all(number in (known[need.decision] or ()) for need in decision.when)
+            kept = tuple(item for item in state if last_use[item[0]] > number)
+            for effect, ways in effects.items() if is_expressed else [(None, 1)]:
+                is_needed = last_use[number] > number
+                following[(*kept, (number, effect)) if is_needed else kept] += count * ways
+        if len(following) > MAX_STATES:
+            rest = math.prod(len(later.options) for later in space.decisions[number + 1 :])
+            return SizeEstimate(count=following.total() * rest, is_exact=False)
+        states = following
+    return SizeEstimate(count=states.total(), is_exact=True)
+
+
+def _wanted_options(space: Space) -> list[dict[int, frozenset[int]]]:
+    """Per decision: the later decisions that depend on it, with the options that let them express."""
+    wanted: list[dict[int, frozenset[int]]] = [{} for _ in space.decisions]
+    for number, decision in enumerate(space.decisions):
+        for need in decision.when:
+            wanted[need.decision][number] = wanted[need.decision].get(number, need.options) & need.options
+    return wanted

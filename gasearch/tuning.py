@@ -1,0 +1,129 @@
+"""Tuning the training recipe of one network with Optuna; its trials are kept in the search's own database."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gasearch.storage.records import TuningTrial
+from workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Measurement, Recipe
+
+if TYPE_CHECKING:  # Optuna takes most of a second to import, and only `tune` needs it
+    import optuna
+
+STUDY = "recipe"
+BATCH_SIZES = (16, 32, 64, 128, 256)
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("cosine", "constant")
+
+
+def tune(
+    request: EvaluationRequest,
+    *,
+    earlier: Sequence[TuningTrial],
+    trials: int,
+    seed: int,
+    evaluate: Callable[[EvaluationRequest], EvaluationResult],
+    store: Callable[[TuningTrial], None],
+) -> None:
+    """Try `trials` more recipes for the request's network and store each with the accuracy that it reached.
+
+    The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011). It learns from the earlier trials, so
+    tuning can be interrupted and taken up again. The first trial of all is the search's own recipe, the one to beat.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed + len(earlier)), study_name=STUDY
+    )
+    for trial in earlier:
+        study.add_trial(_as_optuna(trial))
+    if not earlier:
+        study.enqueue_trial(_parameters(request.recipe), skip_if_exists=True)
+    for number in range(len(earlier), len(earlier) + trials):
+        trial = study.ask(_distributions())
+        recipe = _recipe(trial.params, request.recipe)
+        result = evaluate(
+            dataclasses.replace(
+                request,
+                recipe=recipe,
+                attempt=number + 1,
+                fidelity=Fidelity(epochs=recipe.epochs),
+                measures=frozenset(),
+            )
+        )
+        finished = _finished(request.key, number, recipe, result)
+        store(finished)
+        if finished.value is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, finished.value)
+
+
+def best_recipe(trials: Sequence[TuningTrial]) -> tuple[Recipe, float] | None:
+    """The recipe of the best trial and its accuracy; None if none succeeded."""
+    done = [(trial.value, -trial.number, trial.recipe_json) for trial in trials if trial.value is not None]
+    if not done:
+        return None
+    value, _, text = max(done)
+    return Recipe(**json.loads(text)), value
+
+
+def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult) -> TuningTrial:
+    match result.outcome:
+        case Measurement(accuracy=value):
+            message = ""
+        case Failure(kind=kind, message=text):
+            value, message = None, f"{kind.value}: {text}"
+    return TuningTrial(
+        key=key,
+        study=STUDY,
+        number=number,
+        recipe_json=json.dumps(dataclasses.asdict(recipe), sort_keys=True),
+        value=value,
+        message=message,
+    )
+
+
+def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    return {
+        "learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+        "batch_size": CategoricalDistribution(BATCH_SIZES),
+        "optimizer": CategoricalDistribution(OPTIMIZERS),
+        "schedule": CategoricalDistribution(SCHEDULES),
+        "weight_decay": FloatDistribution(0.0, 0.1),
+        "label_smoothing": FloatDistribution(0.0, 0.2),
+    }
+
+
+def _parameters(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a point of the tuned space: values outside it move to the nearest one inside."""
+    return {
+        "learning_rate": min(max(recipe.learning_rate, 1e-4), 1e-1),
+        "batch_size": min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size)),
+        "optimizer": recipe.optimizer,
+        "schedule": recipe.schedule,
+        "weight_decay": min(recipe.weight_decay, 0.1),
+        "label_smoothing": min(recipe.label_smoothing, 0.2),
+    }
+
+
+def _recipe(parameters: dict[str, Any], base: Recipe) -> Recipe:
+    return dataclasses.replace(base, **parameters)
+
+
+def _as_optuna(trial: TuningTrial) -> optuna.trial.FrozenTrial:
+    import optuna
+
+    state = optuna.trial.TrialState.COMPLETE if trial.value is not None else optuna.trial.TrialState.FAIL
+    return optuna.trial.create_trial(
+        state=state,
+        params=_parameters(Recipe(**json.loads(trial.recipe_json))),
+        distributions=_distributions(),
+        value=trial.value,
+    )

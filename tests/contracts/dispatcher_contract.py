@@ -1,0 +1,53 @@
+"""What every dispatcher does; run over each implementation by `tests/gasearch/dispatch`."""
+
+from __future__ import annotations
+
+import time
+
+from tests.doubles.requests import custom_request
+from workers.messages import Failure, FailureKind, Measurement
+
+
+def collect_all(dispatcher, *, within_s: float = 60.0):
+    results = []
+    until = time.monotonic() + within_s
+    while dispatcher.in_flight and time.monotonic() < until:
+        results += dispatcher.collect(1.0)
+    return results
+
+
+class DispatcherContract:
+    """Subclasses give a `dispatcher` fixture whose evaluations are real custom evaluators."""
+
+    def test_each_request_gets_exactly_one_result(self, dispatcher):
+        for number in range(5):
+            dispatcher.submit(custom_request(f"{number:02x}", x=number))
+        results = collect_all(dispatcher)
+        assert sorted(result.key for result in results) == ["00", "01", "02", "03", "04"]
+        assert dispatcher.in_flight == 0
+        assert dispatcher.collect(0.0) == []
+
+    def test_a_result_carries_what_was_measured(self, dispatcher):
+        dispatcher.submit(custom_request(x=2, y=3))
+        (result,) = collect_all(dispatcher)
+        assert isinstance(result.outcome, Measurement)
+        assert dict(result.outcome.others) == {"cost": 5.0, "seed": 1.0}
+        assert [(point.epoch, point.train_loss, point.accuracy) for point in result.outcome.curve] == [(1, 0.5, 0.25)]
+        assert result.started_at <= result.finished_at
+
+    def test_an_evaluator_that_raises_is_a_user_error_with_its_message(self, dispatcher):
+        dispatcher.submit(custom_request(evaluator="tests.doubles.evaluators:raises"))
+        (result,) = collect_all(dispatcher)
+        assert result.outcome == Failure(
+            kind=FailureKind.USER_ERROR, message="RuntimeError: the user's own fault with a second line"
+        )
+
+    def test_cancelled_requests_get_no_result(self, dispatcher):
+        for number in range(dispatcher.capacity + 3):
+            dispatcher.submit(custom_request(f"{number:02x}", x=number))
+        dispatcher.cancel_queued()
+        assert len(collect_all(dispatcher)) <= dispatcher.capacity
+
+    def test_closing_twice_is_harmless(self, dispatcher):
+        dispatcher.close()
+        dispatcher.close()

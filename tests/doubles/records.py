@@ -1,0 +1,99 @@
+"""Records for tests of the store."""
+
+from gasearch.fitness import FrontChange
+from gasearch.storage.records import CandidateRecord, EvaluationRecord, NewSearch
+from workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
+
+UNCHANGED = FrontChange()
+
+
+def new_search(name="digits", **changes):
+    return NewSearch(
+        **{
+            "name": name,
+            "spec_json": '{"name":"digits"}',
+            "spec_hash": "5bec",
+            "objectives": (("accuracy", True), ("model_bytes", False)),
+            "space_fingerprint": "f00d",
+            "space_size": 1.5e12,
+            "data_json": '{"rows":1797}',
+            "version": "0.1.0",
+        }
+        | changes
+    )
+
+
+def key_of(number):
+    return f"{number * 7919:012x}"
+
+
+def candidate(number, **changes):
+    return CandidateRecord(
+        **{
+            "number": number,
+            "key": key_of(number),
+            "genes": (0, number, 2),
+            "parents": () if number < 2 else (number - 2, number - 1),
+            "operator": "sample",
+            "generation": number // 10,
+            "told": number,
+            "network_json": f'{{"choices":{{"x":{number}}}}}',
+        }
+        | changes
+    )
+
+
+def outcome_of(number, outcome, *, arrival=None, attempt=1):
+    """The record of an outcome of a candidate, told at its own number unless said otherwise."""
+    return EvaluationRecord(
+        candidate=number,
+        arrival=number if arrival is None else arrival,
+        result=EvaluationResult(
+            key=key_of(number),
+            attempt=attempt,
+            worker="edge-3/4711",
+            device="cpu",
+            started_at=1_790_000_000.123456,
+            finished_at=1_790_000_001.654321,
+            outcome=outcome,
+            versions="torch 2.13.0; 1 thread",
+        ),
+        seed=2**62 + number,
+        epochs=3,
+        data_share=0.5,
+    )
+
+
+def measured(number, *, arrival=None, attempt=1, **metrics):
+    return outcome_of(number, Measurement(**metrics), arrival=arrival, attempt=attempt)
+
+
+def failed(number, kind=FailureKind.DIVERGED, *, arrival=None, attempt=1):
+    return outcome_of(number, Failure(kind=kind, message=f"{kind} at step 3"), arrival=arrival, attempt=attempt)
+
+
+def full_measurement():
+    """A measurement with every field set, floats that need all their digits, and large whole numbers."""
+    return Measurement(
+        accuracy=0.1 + 0.2,
+        params=1_234,
+        macs=2**53 - 1,
+        bops=2**60 + 1,
+        model_bytes=65_536,
+        peak_memory_bytes=2**40,
+        latency_ms=1 / 3,
+        latency_spread_ms=5e-324,
+        latency_device="A CPU of 2026",
+        train_seconds=1.7976931348623157e308,
+        energy_j=2.5,
+        generalization_gap=-0.0125,
+        macro_f1=1.0,
+        entity_f1=0.0,
+        auc=0.5,
+        rmse=1e-300,
+        others=(("área", 2 / 3), ("steps", 7)),
+        curve=(
+            CurvePoint(epoch=1, train_loss=2.302585092994046, accuracy=None),
+            CurvePoint(epoch=2, train_loss=None, accuracy=0.9),
+        ),
+    )

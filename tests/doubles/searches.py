@@ -1,0 +1,104 @@
+"""A small custom search over a real archive, for tests of the loop."""
+
+from __future__ import annotations
+
+from gasearch.dispatch.in_process import InProcess
+from gasearch.evolution.generational import GenerationalEngine
+from gasearch.fitness import Objective
+from gasearch.limits import parse_limit
+from gasearch.ownership import StopSignal
+from gasearch.progress import Silent
+from gasearch.search import Problem, SearchBudget, SearchLoop
+from gasearch.space.decisions import Condition, Decision, Space
+from gasearch.space.genome import expressed_choices
+from gasearch.storage.owner import current_owner
+from gasearch.storage.records import NewSearch
+from tests.doubles.scripted import Scripted
+from workers.messages import Choices, Recipe, Task
+
+OBJECTIVES = (Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False))
+
+
+def small_space() -> Space:
+    """8 x 8 x 8 x 8 networks, the last decision under a condition."""
+    options = tuple(range(8))
+    return Space(
+        family="custom",
+        decisions=(
+            Decision(name="a", options=options),
+            Decision(name="b", options=options),
+            Decision(name="c", options=options),
+            Decision(name="d", options=options, when=(Condition(decision=0, options=frozenset(range(4))),)),
+        ),
+    )
+
+
+def new_search(name: str = "small") -> NewSearch:
+    space = small_space()
+    return NewSearch(
+        name=name,
+        spec_json="{}",
+        spec_hash="0",
+        objectives=tuple((objective.metric, objective.is_maximized) for objective in OBJECTIVES),
+        space_fingerprint=space.fingerprint,
+        space_size=4096.0,
+        data_json="{}",
+        version="test",
+    )
+
+
+def problem(*, limits: tuple[str, ...] = (), name: str = "small", seed: int = 7) -> Problem:
+    space = small_space()
+    return Problem(
+        name=name,
+        seed=seed,
+        task=Task(kind=None, evaluator="tests:none"),
+        recipe=Recipe(),
+        objectives=OBJECTIVES,
+        limits=tuple(parse_limit(limit) for limit in limits),
+        decode=lambda genome: Choices(values=tuple(expressed_choices(genome.genes, space).items())),
+    )
+
+
+def loop_over(
+    archive,
+    *,
+    lease=None,
+    evaluations: int = 60,
+    evaluator=None,
+    dispatcher=None,
+    observer=None,
+    stop=None,
+    population: int = 10,
+    limits: tuple[str, ...] = (),
+    **options,
+) -> SearchLoop:
+    """A loop that creates the search, or goes on with it under the given lease."""
+    return SearchLoop(
+        problem=problem(limits=limits),
+        budget=SearchBudget(evaluations=evaluations, seconds=options.pop("seconds", None)),
+        archive=archive,
+        lease=lease or archive.create_search(new_search(), owner=current_owner(), ttl_s=60),
+        engine=GenerationalEngine(small_space(), seed=7, population=population),
+        dispatcher=dispatcher or InProcess(evaluator or Scripted()),
+        observer=observer or Silent(),
+        stop=stop or StopSignal(),
+        **options,
+    )
+
+
+def digest(reader, name: str = "small"):
+    """All of a search that must not depend on interruptions: candidates, outcomes, front, generations."""
+    record = reader.search(name)
+    return {
+        "candidates": list(reader.candidates(record.id)),
+        "outcomes": [
+            (one.candidate, one.arrival, one.result.outcome, one.seed) for one in reader.evaluations(record.id)
+        ],
+        "front": [network.key for network in reader.front(record.id)],
+        "generations": [
+            (one.number, one.evaluations, one.failures, one.front_size, one.hypervolume, one.best)
+            for one in reader.generations(record.id)
+        ],
+        "reference": (record.reference_ideal, record.reference_point),
+    }

@@ -1,0 +1,113 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from gasearch.dispatch import ray_pool
+from gasearch.dispatch.ray_pool import PoolSize, RayPool
+from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
+from tests.doubles.requests import custom_request, request_for
+from workers.data import load_dataset
+from workers.messages import Blueprint, FailureKind, Layer, Measurement
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own warnings on start-up are not ours to mend
+
+
+@pytest.fixture(scope="module")
+def shared_pool():
+    """One pool for the module: starting Ray takes seconds. The evaluators under `tests` must be importable there."""
+    root = str(Path(__file__).parents[3])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, before]))
+    notices = []
+    pool = RayPool(
+        size=PoolSize(count=2, gpus=0), data=load_dataset("digits"), measures_latency=True, notice=notices.append
+    )
+    pool.notices = notices
+    yield pool
+    pool.close()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+class TestRayPool(DispatcherContract):
+    @pytest.fixture
+    def dispatcher(self, shared_pool, monkeypatch):
+        monkeypatch.setattr(shared_pool, "close", lambda: None)
+        yield shared_pool
+        collect_all(shared_pool)
+
+    def test_two_evaluations_run_at_once(self, dispatcher):
+        assert dispatcher.capacity == 2
+
+    def test_a_killed_worker_is_a_lost_evaluation_and_is_replaced(self, dispatcher):
+        dispatcher.notices.clear()
+        dispatcher.submit(custom_request("01", evaluator="tests.doubles.evaluators:dies"))
+        dispatcher.submit(custom_request("02", x=7))
+        by_key = {result.key: result.outcome for result in collect_all(dispatcher)}
+        assert by_key["01"].kind is FailureKind.WORKER_LOST
+        assert by_key["01"].is_retryable
+        assert by_key["01"].message.startswith("the worker died: ")
+        assert isinstance(by_key["02"], Measurement)
+        assert dispatcher.notices == ["a worker died and is replaced"]
+        for number in range(4):
+            dispatcher.submit(custom_request(f"1{number}", x=number))
+        assert all(isinstance(result.outcome, Measurement) for result in collect_all(dispatcher))
+
+    def test_a_hung_evaluation_is_killed_after_its_time_limit(self, dispatcher, monkeypatch):
+        monkeypatch.setattr(ray_pool, "GRACE_S", 0.5)
+        request = custom_request("03", evaluator="tests.doubles.evaluators:sleeps")
+        dispatcher.submit(request_for(request.network, key="03", task=request.task, time_limit_s=1.0))
+        (result,) = collect_all(dispatcher)
+        assert result.outcome.kind is FailureKind.TIMED_OUT
+        assert "its time limit of 1 s" in result.outcome.message
+
+    def test_a_network_is_trained_and_its_latency_measured_by_the_measuring_worker(self, dispatcher):
+        calibration = dispatcher.calibrate(())
+        assert dispatcher.calibrate((calibration,)) == calibration
+        blueprint = Blueprint(
+            family="mlp",
+            input_shape=(1, 8, 8),
+            layers=(
+                Layer(kind="linear", width=16, weight_bits=4, activation_bits=8),
+                Layer(kind="linear", width=10, weight_bits=8),
+            ),
+        )
+        request = request_for(blueprint, key="04", measures=frozenset({"latency_ms"}), calibration=calibration)
+        dispatcher.submit(request)
+        (result,) = collect_all(dispatcher)
+        assert isinstance(result.outcome, Measurement)
+        assert result.outcome.latency_ms > 0
+        assert result.outcome.latency_device == calibration.device
+        assert result.outcome.accuracy > 0.3
+
+    def test_the_environment_of_a_worker_holds_no_database_url(self, dispatcher):
+        import ray
+
+        @ray.remote(num_cpus=0)
+        def names():
+            return [name for name in os.environ if name.startswith("GASEARCH_")]
+
+        assert ray.get(names.remote()) == []
+
+
+def test_an_unreachable_cluster_is_named_with_a_way_out():
+    code = (
+        "from gasearch.dispatch.ray_pool import *\n"
+        "from gasearch.errors import WorkersUnavailable\n"
+        "try:\n"
+        "    RayPool(size=PoolSize(count=1), data=None, measures_latency=False, address='127.0.0.1:1')\n"
+        "except WorkersUnavailable as error:\n"
+        "    print(error)\n"
+    )
+    import subprocess
+
+    environment = {**os.environ, "RAY_GCS_RPC_TIMEOUT_S": "2"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=170, env=environment, check=False
+    )
+    assert "the Ray cluster at 127.0.0.1:1 can't be reached" in run.stdout
+    assert "--workers 0" in run.stdout

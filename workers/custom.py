@@ -1,0 +1,113 @@
+"""A user's own evaluator: found by its name, called, and its answer checked.
+
+Only a function that is installed here and that the operator named in the spec is ever called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workers.messages import (
+    STANDARD_METRICS,
+    WHOLE_METRICS,
+    Choices,
+    CurvePoint,
+    EvaluationRequest,
+    Measurement,
+)
+
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a custom evaluator may spend."""
+
+    epochs: int
+    data_share: float
+    seed: int  #: Derived from the search's seed and the candidate; use it for every random draw.
+    time_limit_s: float | None
+
+
+CustomEvaluator = Callable[[dict[str, Any], Budget, Report], Mapping[str, float]]
+
+
+class EvaluatorError(Exception):
+    """The evaluator can't be found, or what it returned is no set of metrics."""
+
+
+def find_evaluator(name: str) -> CustomEvaluator:
+    """The function that "package.module:function" names.
+
+    Raises:
+        EvaluatorError: if the module can't be imported or has no such function, with the reason.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        raise EvaluatorError(
+            f"the evaluator {name!r} can't be imported ({type(error).__name__}: {error}); "
+            f"install the package that holds {module_name!r}, or put its folder on PYTHONPATH"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise EvaluatorError(f"the module {module_name!r} has no function {function_name!r}")
+    return function  # type: ignore[no-any-return]
+
+
+def evaluate_custom(function: CustomEvaluator, request: EvaluationRequest) -> Measurement:
+    """Call the evaluator and make a measurement of its answer.
+
+    Raises:
+        EvaluatorError: if the answer is no mapping of names to finite numbers.
+    """
+    if not isinstance(request.network, Choices):
+        raise TypeError(f"a custom evaluator takes Choices; got {type(request.network).__name__}")
+    budget = Budget(
+        epochs=request.fidelity.epochs,
+        data_share=request.fidelity.data_share,
+        seed=request.seed,
+        time_limit_s=request.time_limit_s,
+    )
+    curve: list[CurvePoint] = []
+
+    def report(step: int, metrics: Mapping[str, float]) -> None:
+        """Note an intermediate result; `loss` and `accuracy` show in the learning curve."""
+        checked = _checked(metrics)
+        curve.append(CurvePoint(epoch=int(step), train_loss=checked.get("loss"), accuracy=checked.get("accuracy")))
+
+    metrics = _checked(function(request.network.as_dict(), budget, report))
+    standard: dict[str, Any] = {name: _typed(name, metrics.pop(name)) for name in STANDARD_METRICS if name in metrics}
+    return Measurement(**standard, others=tuple(sorted(metrics.items())), curve=tuple(curve))
+
+
+def _typed(name: str, value: float) -> float | int:
+    if name not in WHOLE_METRICS:
+        return value
+    if value != int(value):
+        raise EvaluatorError(
+            f"metric {name!r} counts things and must be a whole number; got {value!r}; give another unit another name"
+        )
+    return int(value)
+
+
+def _checked(metrics: object) -> dict[str, float]:
+    if not isinstance(metrics, Mapping):
+        raise EvaluatorError(f"an evaluator returns a dict of metric names to numbers; got {type(metrics).__name__}")
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not isinstance(name, str) or isinstance(value, str | bool) or not math.isfinite(number):
+            raise EvaluatorError(f"metric {name!r} must be a finite number; got {value!r}")
+        found[name] = number
+    if not found:
+        raise EvaluatorError("an evaluator returns at least one metric; got an empty dict")
+    return found

@@ -1,0 +1,232 @@
+"""The whole life of an evaluation, in order: build, train, quantize, count, judge, measure.
+
+Training and timing are two steps that may happen in two processes: `Evaluator.prepare` does all but the latency and
+hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the one device that measures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import socket
+import time
+from dataclasses import dataclass
+
+import torch
+
+from workers.build import Network, build
+from workers.custom import EvaluatorError, evaluate_custom, find_evaluator
+from workers.data.dataset import Dataset
+from workers.data.normalize import fit_input
+from workers.integer import IntegerNetwork
+from workers.lower import lower
+from workers.measure.costs import costs
+from workers.measure.latency import calibrate, device_name, measure_latency
+from workers.memory import free_bytes, training_bytes
+from workers.messages import (
+    Blueprint,
+    Calibration,
+    EvaluationRequest,
+    EvaluationResult,
+    Failure,
+    FailureKind,
+    Measurement,
+    Outcome,
+)
+from workers.onnx_graph import to_onnx
+from workers.plan import Plan, PlanError, plan
+from workers.train import Diverged, ResidentData, TimedOut, evaluate, make_resident, train, use_one_thread
+
+MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
+GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A network that is ready to be timed."""
+
+    graph: bytes  #: The integer network as an ONNX file.
+    input_shape: tuple[int, ...]  #: Of one sample.
+    input_dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained network and what is known of it without a clock."""
+
+    network: IntegerNetwork
+    measurement: Measurement
+
+
+class LatencyMeter:
+    """Times networks on this machine's CPU, one at a time. One per search holds the latency slot."""
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """The yardstick of this device: the known one, so that a resumed search goes on with it, or a fresh one."""
+        name = device_name()
+        for calibration in known:
+            if calibration.device == name:
+                return calibration
+        return calibrate()
+
+    def complete(self, result: EvaluationResult, prepared: Prepared, calibration: Calibration) -> EvaluationResult:
+        """The result with latency and spread in its measurement; a graph that doesn't run makes it a failure."""
+        if not isinstance(result.outcome, Measurement):
+            return result
+        try:
+            latency = measure_latency(
+                prepared.graph, shape=prepared.input_shape, dtype=prepared.input_dtype, calibration=calibration
+            )
+        except Exception as error:  # whatever the runtime raises is this evaluation's failure, not the search's
+            return dataclasses.replace(result, outcome=_failure(FailureKind.CRASHED, error))
+        measured = dataclasses.replace(
+            result.outcome,
+            latency_ms=latency.latency_ms,
+            latency_spread_ms=latency.spread_ms,
+            latency_device=latency.device,
+        )
+        return dataclasses.replace(result, outcome=measured, finished_at=time.time())
+
+
+class Evaluator:
+    """Makes one evaluation after another on one device, with the data resident there."""
+
+    def __init__(self, data: Dataset | None, *, device: str = "cpu") -> None:
+        """Copy the data onto the device; None for a custom evaluator, which brings its own."""
+        use_one_thread()
+        self.device = device
+        self._data = data
+        self._resident: ResidentData | None = None if data is None else make_resident(data, device)
+        self._meter = LatencyMeter()
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """The yardstick of this machine."""
+        return self._meter.calibrate(known)
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """Make an evaluation here, latency included."""
+        result, prepared = self.prepare(request)
+        if prepared is None or request.calibration is None:
+            return result
+        return self._meter.complete(result, prepared, request.calibration)
+
+    def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
+        """Make all of an evaluation but its latency; the second value is what remains to be timed, if anything does.
+
+        Never raises: what goes wrong is the result's failure.
+        """
+        started = time.time()
+        outcome, prepared = self._attempt(request)
+        result = EvaluationResult(
+            key=request.key,
+            attempt=request.attempt,
+            worker=f"{socket.gethostname()}/{os.getpid()}",
+            device=self.device,
+            started_at=started,
+            finished_at=time.time(),
+            outcome=outcome,
+            versions=versions(),
+        )
+        return result, prepared
+
+    def train(self, request: EvaluationRequest) -> Trained:
+        """Train the request's network and measure all but its latency; problems are raised, not returned."""
+        if self._data is None or self._resident is None or not isinstance(request.network, Blueprint):
+            raise TypeError("training needs a dataset and a blueprint")
+        steps = plan(request.network)
+        _require_memory(steps, request.recipe.batch_size)
+        transform = fit_input(self._data.train.x, input_bits=steps.input_bits)
+        network = build(steps, transform, seed=request.seed)
+        report = train(
+            network,
+            self._resident.train,
+            request.recipe,
+            fidelity=request.fidelity,
+            seed=request.seed,
+            time_limit_s=request.time_limit_s,
+        )
+        counted = costs(steps)
+        accuracy = evaluate(network, self._resident.validation)
+        measurement = Measurement(
+            accuracy=accuracy,
+            params=counted.params,
+            macs=counted.macs,
+            bops=counted.bops,
+            model_bytes=counted.model_bytes,
+            train_seconds=report.train_seconds,
+            generalization_gap=_training_accuracy(network, self._resident) - accuracy,
+            curve=report.curve,
+        )
+        return Trained(network=lower(network), measurement=measurement)
+
+    def _attempt(self, request: EvaluationRequest) -> tuple[Outcome, Prepared | None]:
+        """An evaluation's outcome, with every exception sorted into its kind of failure."""
+        try:
+            if request.task.evaluator is not None:
+                return self._attempt_custom(request, request.task.evaluator), None
+            trained = self.train(request)
+            wants_latency = "latency_ms" in request.measures
+            return trained.measurement, _prepare(trained.network) if wants_latency else None
+        except Diverged as error:
+            return _failure(FailureKind.DIVERGED, error), None
+        except TimedOut as error:
+            return _failure(FailureKind.TIMED_OUT, error), None
+        except PlanError as error:
+            return _failure(FailureKind.INFEASIBLE, error), None
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            return _failure(FailureKind.OUT_OF_MEMORY, error), None
+        except Exception as error:
+            is_memory = isinstance(error, RuntimeError) and "not enough memory" in str(error)  # torch's CPU allocator
+            return _failure(FailureKind.OUT_OF_MEMORY if is_memory else FailureKind.CRASHED, error), None
+
+    def _attempt_custom(self, request: EvaluationRequest, name: str) -> Outcome:
+        try:
+            return evaluate_custom(find_evaluator(name), request)
+        except EvaluatorError as error:
+            return Failure(kind=FailureKind.USER_ERROR, message=_one_line(str(error)))
+        except MemoryError as error:
+            return _failure(FailureKind.OUT_OF_MEMORY, error)
+        except Exception as error:  # the user's code may raise anything
+            return Failure(kind=FailureKind.USER_ERROR, message=_one_line(f"{type(error).__name__}: {error}"))
+
+
+def versions() -> str:
+    """What the numbers of an evaluation depend on, beside its request."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"python {platform.python_version()}, torch {torch.__version__}, {capability}, {torch.get_num_threads()} thread"
+    )
+
+
+def _prepare(network: IntegerNetwork) -> Prepared:
+    return Prepared(
+        graph=to_onnx(network).SerializeToString(),
+        input_shape=network.plan.input_shape,
+        input_dtype=network.input.dtype,
+    )
+
+
+def _training_accuracy(network: Network, data: ResidentData) -> float:
+    """Accuracy on some training samples: enough to see the gap."""
+    count = min(len(data.validation), GAP_SAMPLES)
+    return evaluate(network, dataclasses.replace(data.train, x=data.train.x[:count], y=data.train.y[:count]))
+
+
+def _require_memory(steps: Plan, batch_size: int) -> None:
+    needed, free = training_bytes(steps, batch_size=batch_size), free_bytes()
+    if needed > free:
+        raise MemoryError(
+            f"training needs at least {needed / 1e9:.1f} GB at batch size {batch_size}; {free / 1e9:.1f} GB are free"
+        )
+
+
+def _failure(kind: FailureKind, error: Exception) -> Failure:
+    text = str(error) or type(error).__name__
+    return Failure(
+        kind=kind, message=_one_line(text if kind is not FailureKind.CRASHED else f"{type(error).__name__}: {text}")
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:MESSAGE_CHARACTERS]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
 from gasearch.errors import BadInput
-from gasearch.fitness import Objective
+from gasearch.fitness import Fitness, Objective
 from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
@@ -227,12 +227,16 @@ def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Obje
 
 
 def non_dominated(networks: Sequence[EvaluatedNetwork], objectives: Sequence[Objective]) -> list[EvaluatedNetwork]:
-    """Those that no other equals or beats in every objective and beats in one, in the given order."""
-    from gasearch.pareto import rank
+    """The members of their Pareto front, as a search keeps it: of equals, the one with the lowest number."""
+    from gasearch.pareto import ParetoFront
 
-    whole = [network for network in networks if all(o.metric in network.metrics for o in objectives)]
-    ranks = rank([[o.worth(network.metrics[o.metric]) for o in objectives] for network in whole])
-    return [network for network, place in zip(whole, ranks, strict=True) if place == 0]
+    front = ParetoFront()
+    for network in networks:
+        if all(objective.metric in network.metrics for objective in objectives):
+            worths = tuple(objective.worth(network.metrics[objective.metric]) for objective in objectives)
+            front.add(network.number, Fitness(values=worths))
+    members = set(front.numbers)
+    return [network for network in networks if network.number in members]
 
 
 def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:

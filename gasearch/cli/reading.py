@@ -174,14 +174,14 @@ def _print_points(
     Raises:
         NothingFound: after printing the empty answer, with the nearest miss.
     """
-    if points:
+    if form is not Format.TABLE:
+        print_rows([point.row() for point in points], form)
+    elif points:
         objectives = ask(db, lambda reader: reader.search(name).objectives)
         columns = dict.fromkeys(["key", *(metric for metric, _ in objectives), *SHOWN_METRICS])
         print_rows([point.row() for point in points], form, columns=list(columns))
-        return
-    if form is not Format.TABLE:
-        print_rows([], form)
-    raise NothingFound(ask(db, lambda reader: query.nearest_miss(reader, name, limits)))
+    if not points:
+        raise NothingFound(ask(db, lambda reader: query.nearest_miss(reader, name, limits)))
 
 
 def _watch(name: str, db: str | None) -> None:

@@ -1,0 +1,141 @@
+"""The plot: one file, complete, harmless."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from gasearch import plot as plots
+from gasearch import query
+from gasearch.errors import BadInput
+from gasearch.plot import plot
+from tests.doubles.archived import NETWORKS, ScriptedReader, network, scripted_reader, search_record
+
+
+class Elements(HTMLParser):
+    """Collects the start tags of a page, those inside scripts left out as a browser leaves them out."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+def elements_of(text):
+    parser = Elements()
+    parser.feed(text)
+    return parser.found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plot") / "front.html"
+    plot(scripted_reader(), "digits", path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_file_holds_three_figures_and_plotly_once(page):
+    assert page.startswith("<!DOCTYPE html>")
+    assert [number for number in range(4) if f'id="figure{number}"' in page] == [0, 1, 2]
+    assert len(page) < 2 * len(max(page.split("<script"), key=len))
+    assert "Pareto front of digits: 4 of 6 networks" in page
+    assert "Failures by kind: 2" in page
+
+
+def test_the_file_asks_nothing_of_the_network(page):
+    for _, attributes in elements_of(page):
+        assert not {"src", "href", "srcset"} & set(attributes)
+
+
+def test_the_front_is_drawn_over_all_evaluations():
+    reader = scripted_reader()
+    summary, points = query.search_summary(reader, "digits"), query.measured_points(reader, "digits")
+    dominated, front = plots.front_figure(summary, points)["data"]
+    assert (dominated["x"], dominated["y"]) == ([0.80, 0.55], [3000, 1200])
+    assert (front["x"], front["y"]) == ([0.60, 0.90, 0.93, 0.97], [1000, 2500, 6000, 9000])
+    assert "0003" in front["text"][0]
+    assert "conv 16 k3 s2 w4 a8<br>linear 10 w8 sparsity 0.5" in front["text"][0]
+
+
+def test_three_objectives_are_drawn_in_space_and_one_over_time():
+    three = search_record(objectives=(("accuracy", True), ("model_bytes", False), ("latency_ms", False)))
+    one = search_record(objectives=(("accuracy", True),))
+    for record, kind, axes in ((three, "scatter3d", "xyz"), (one, "scatter", "xy")):
+        reader = ScriptedReader(record=record, all_networks=NETWORKS)
+        summary, points = query.search_summary(reader, "digits"), query.measured_points(reader, "digits")
+        trace = plots.front_figure(summary, points)["data"][1]
+        assert trace["type"] == kind
+        assert [axis for axis in "xyz" if axis in trace] == list(axes)
+
+
+def test_the_hypervolume_is_drawn_over_the_evaluations_told():
+    [trace] = plots.hypervolume_figure(query.history(scripted_reader(), "digits"))["data"]
+    assert (trace["x"], trace["y"]) == ([4, 8], [0.5, 0.625])
+
+
+def test_an_axis_over_decades_is_logarithmic():
+    networks = tuple(network(n, on_front=True, accuracy=0.5 + n / 10, model_bytes=10**n) for n in range(1, 4))
+    reader = ScriptedReader(record=search_record(), all_networks=networks)
+    figure = plots.front_figure(query.search_summary(reader, "digits"), query.measured_points(reader, "digits"))
+    assert figure["layout"]["yaxis"]["type"] == "log"
+    assert "type" not in figure["layout"]["xaxis"]
+
+
+EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
+
+
+def test_names_from_specs_and_evaluators_stay_text(tmp_path):
+    metric = "<b onclick=alert(3)>"
+    evil = replace(network(0, on_front=True), key=EVIL, metrics={metric: 1.0, "model_bytes": 2.0})
+    evil = replace(evil, network_json=json.dumps({"choices": {EVIL: EVIL}}))
+    broken = replace(network(1), metrics={}, failure=EVIL)
+    record = search_record(name=EVIL, objectives=((metric, True), ("model_bytes", False)))
+    reader = ScriptedReader(record=record, all_networks=(evil, broken))
+    path = tmp_path / "evil.html"
+    plot(reader, EVIL, path)
+    text = path.read_text(encoding="utf-8")
+    tags = elements_of(text)
+    assert "img" not in {tag for tag, _ in tags}
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    plain = elements_of(_page_of_harmless_search(tmp_path))
+    assert [tag for tag, _ in tags] == [tag for tag, _ in plain]
+    # Plotly reads titles and hover texts as HTML of its own: there, too, the names are escaped.
+    figures = re.findall(r"Plotly\.newPlot\(\s*\"figure\d\",\s*(\[.*?\]),\s*\{", text, flags=re.DOTALL)
+    data = [json.dumps(json.loads(figure)) for figure in figures]
+    assert len(data) == 3
+    assert "&lt;img" in data[0]
+    assert "&lt;img" in data[2]
+    assert not any("<img" in figure for figure in data)
+
+
+def _page_of_harmless_search(folder):
+    path = folder / "plain.html"
+    plot(scripted_reader(), "digits", path)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["front.png", "front.svg", "front"])
+def test_another_ending_is_refused(tmp_path, name):
+    with pytest.raises(BadInput, match=rf"expected a name that ends in .html; got '.*{name}'"):
+        plot(scripted_reader(), "digits", tmp_path / name)
+
+
+def test_a_search_without_an_outcome_is_refused(tmp_path):
+    reader = ScriptedReader(record=search_record(), all_networks=())
+    with pytest.raises(BadInput, match="has no outcome to draw yet"):
+        plot(reader, "digits", tmp_path / "front.html")
+
+
+def test_a_file_that_can_t_be_written_is_named_and_leaves_nothing_behind(tmp_path):
+    with pytest.raises(BadInput, match=r"can't write .*front.html: No such file or directory"):
+        plot(scripted_reader(), "digits", tmp_path / "missing" / "front.html")
+    (tmp_path / "front.html").mkdir()
+    with pytest.raises(BadInput, match=r"can't write"):
+        plot(scripted_reader(), "digits", tmp_path / "front.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["front.html"]

@@ -1,0 +1,259 @@
+"""Questions about a search, over scripted networks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gasearch import query
+from gasearch.answers import layers_text
+from gasearch.errors import BadInput, SpecError, UnknownSearch
+from gasearch.knee import knee_distances
+from gasearch.limits import parse_limit
+from gasearch.storage.records import SearchState
+from tests.doubles.archived import (
+    NETWORKS,
+    ScriptedReader,
+    failed,
+    network,
+    scripted_reader,
+    search_record,
+    with_constraints,
+)
+
+
+def keys_of(points):
+    return [point.number for point in points]
+
+
+def test_a_summary_tells_state_counts_failures_and_the_best_per_objective():
+    summary = query.search_summary(scripted_reader(), "digits")
+    assert (summary.told, summary.budget, summary.front_size, summary.retries) == (8, 40, 4, 1)
+    assert summary.failures == {"timed_out": 1, "diverged": 1}
+    assert summary.best == {"accuracy": 0.97, "model_bytes": 1000}
+    assert summary.hypervolume == 0.625
+    assert summary.is_active
+    assert not summary.is_abandoned
+
+
+def test_a_running_search_without_a_valid_lease_is_abandoned():
+    summary = query.search_summary(scripted_reader(is_owned=False), "digits")
+    assert summary.is_abandoned
+    finished = query.search_summary(scripted_reader(is_owned=False, state=SearchState.FINISHED), "digits")
+    assert not finished.is_abandoned
+
+
+def test_the_best_in_a_summary_keeps_the_constraints_of_the_search():
+    reader = ScriptedReader(record=with_constraints(search_record(), "model_bytes <= 8 KB"), all_networks=NETWORKS)
+    assert query.search_summary(reader, "digits").best == {"accuracy": 0.93, "model_bytes": 1000}
+
+
+def test_a_search_without_any_network_has_a_summary_without_best_and_hypervolume():
+    summary = query.search_summary(ScriptedReader(record=search_record(), all_networks=()), "digits")
+    assert (summary.told, summary.best, summary.hypervolume, summary.generation) == (0, {}, None, -1)
+
+
+def test_rows_hold_only_what_json_can_hold():
+    reader = scripted_reader()
+    rows = [
+        query.search_summary(reader, "digits").row(),
+        query.describe_search(reader, "digits").row(),
+        query.show(reader, "digits", "0001").row(),
+        *(generation.row() for generation in query.history(reader, "digits")),
+        *(point.row() for point in query.front_points(reader, "digits")),
+    ]
+    for row in rows:
+        assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_an_unbounded_space_becomes_null_in_json():
+    reader = scripted_reader(space_size=float("inf"))
+    assert query.describe_search(reader, "digits").row()["space_size"] is None
+
+
+def test_the_row_of_a_network_is_flat_with_its_key_first_and_its_blueprint_last():
+    [point] = query.best(scripted_reader(), "digits")
+    row = point.row()
+    assert next(iter(row)) == "key"
+    assert list(row)[-1] == "blueprint"
+    assert row["accuracy"] == 0.97
+    assert row["blueprint"]["layers"][0]["kind"] == "conv"
+
+
+def test_best_without_a_metric_asks_for_the_first_objective():
+    assert keys_of(query.best(scripted_reader(), "digits")) == [2]
+
+
+def test_best_takes_the_direction_of_the_objective_else_the_usual_one():
+    reader = scripted_reader()
+    assert keys_of(query.best(reader, "digits", by="model_bytes")) == [3]
+    assert keys_of(query.best(reader, "digits", by="latency_ms")) == [4]
+    assert keys_of(query.best(reader, "digits", by="latency_ms:max")) == [2]
+
+
+def test_best_keeps_every_limit_and_asks_all_evaluations():
+    limits = query.parse_limits(["model_bytes <= 2 KB", "latency_ms < 0.12"])
+    assert keys_of(query.best(scripted_reader(), "digits", limits=limits)) == [4]
+
+
+def test_best_gives_as_many_as_asked_for_best_first():
+    assert keys_of(query.best(scripted_reader(), "digits", count=3)) == [2, 6, 1]
+
+
+def test_best_never_names_a_network_that_breaks_the_constraints_of_the_search():
+    reader = ScriptedReader(record=with_constraints(search_record(), "latency_ms <= 0.4"), all_networks=NETWORKS)
+    assert keys_of(query.best(reader, "digits")) == [1]
+
+
+def test_the_direction_of_a_metric_that_only_its_inventor_knows_has_to_be_said():
+    reader = ScriptedReader(record=search_record(), all_networks=(network(0, accuracy=0.5, model_bytes=9, wobble=3.0),))
+    with pytest.raises(BadInput, match="say wobble:max or wobble:min"):
+        query.best(reader, "digits", by="wobble")
+    assert keys_of(query.best(reader, "digits", by="wobble:min")) == [0]
+    with pytest.raises(BadInput, match=r"a direction is max or min, as in wobble:max; got 'wobble:up'"):
+        query.best(reader, "digits", by="wobble:up")
+
+
+@pytest.mark.parametrize(("by", "where"), [("latency", ()), (None, ("latency <= 2",))])
+def test_an_unknown_metric_is_refused_with_the_nearest_and_all_known_ones(by, where):
+    limits = query.parse_limits(where)
+    with pytest.raises(
+        BadInput, match=r"no metric 'latency'; did you mean latency_ms\? There are accuracy, latency_ms,"
+    ):
+        query.best(scripted_reader(), "digits", by=by, limits=limits)
+    with pytest.raises(BadInput, match="no metric 'latency'"):
+        query.front_points(scripted_reader(), "digits", limits, by)
+
+
+def test_before_the_first_network_the_standard_metrics_are_known():
+    reader = ScriptedReader(record=search_record(), all_networks=())
+    assert query.best(reader, "digits", by="latency_ms") == []
+    with pytest.raises(BadInput, match="no metric 'speed'"):
+        query.best(reader, "digits", by="speed")
+
+
+def test_an_unknown_search_is_refused():
+    with pytest.raises(UnknownSearch, match="did you mean digits"):
+        query.front_points(scripted_reader(), "digit")
+
+
+def test_the_front_is_the_stored_one_sorted_by_a_metric():
+    assert keys_of(query.front_points(scripted_reader(), "digits")) == [2, 6, 1, 3]
+    assert keys_of(query.front_points(scripted_reader(), "digits", by="latency_ms")) == [3, 1, 6, 2]
+
+
+def test_the_front_under_limits_holds_what_only_networks_outside_of_them_dominated():
+    # 1 dominates 0 and breaks the limit; 3 dominates 4 and breaks it too.
+    points = query.front_points(scripted_reader(), "digits", query.parse_limits(["latency_spread_ms >= 0.02"]))
+    assert keys_of(points) == [2, 6, 0]
+
+
+def test_of_equal_networks_the_front_under_limits_holds_the_first_as_the_search_does():
+    networks = tuple(network(number, accuracy=0.5, model_bytes=100.0) for number in range(3))
+    reader = ScriptedReader(record=search_record(), all_networks=networks)
+    assert keys_of(query.front_points(reader, "digits", query.parse_limits(["accuracy > 0"]))) == [0]
+
+
+def test_the_knee_bulges_farthest_from_the_line_between_the_extremes():
+    # Scaled: 1 stands at (0.81, 0.81), 6 at (0.89, 0.38).
+    assert keys_of(query.best(scripted_reader(), "digits", knee=True)) == [1]
+    assert keys_of(query.best(scripted_reader(), "digits", knee=True, count=2)) == [1, 6]
+
+
+def test_the_knee_can_be_asked_under_limits_but_not_by_a_metric():
+    limits = query.parse_limits(["accuracy > 0.9"])
+    assert query.best(scripted_reader(), "digits", knee=True, limits=limits)
+    with pytest.raises(BadInput, match="leave one of the two out"):
+        query.best(scripted_reader(), "digits", knee=True, by="accuracy")
+
+
+def test_history_names_the_best_values_by_their_metrics():
+    first, second = query.history(scripted_reader(), "digits")
+    assert first.best == {"accuracy": 0.97, "model_bytes": 1000.0}
+    assert second.row()["best_model_bytes"] == 1000.0
+    assert list(second.row())[-1] == "finished_at"
+
+
+def test_show_gives_a_failed_network_without_metrics_but_with_its_reason():
+    details = query.show(scripted_reader(), "digits", "00050005")
+    assert (details.failure, details.failure_message) == ("timed_out", "took longer than 5 s")
+    assert details.metrics == {}
+    assert details.row()["failure"] == "timed_out"
+
+
+def test_the_nearest_miss_names_the_limit_that_alone_excludes_all():
+    limits = query.parse_limits(["accuracy >= 0.5", "latency_ms <= 0.05"])
+    sentence = query.nearest_miss(scripted_reader(), "digits", limits)
+    assert sentence.startswith(
+        "no network of search 'digits' has latency_ms <= 0.05 ms; the nearest has latency_ms 0.1 ms"
+    )
+    assert "(00040004)" in sentence
+
+
+def test_the_nearest_miss_names_limits_that_exclude_all_only_together():
+    limits = query.parse_limits(["accuracy >= 0.95", "model_bytes <= 7 KB"])
+    sentence = query.nearest_miss(scripted_reader(), "digits", limits)
+    assert "accuracy >= 0.9500 and model_bytes <= 7 KB together; the nearest has accuracy 0.9300 (00060006)" in sentence
+
+
+def test_the_nearest_miss_of_a_search_without_measurements_says_so():
+    reader = ScriptedReader(record=search_record(), all_networks=(failed(0),))
+    assert "has no measured network yet" in query.nearest_miss(reader, "digits")
+
+
+def test_what_is_no_limit_is_refused():
+    with pytest.raises(SpecError, match="a limit reads like"):
+        query.parse_limits(["latency_ms"])
+
+
+def test_a_network_reads_as_one_line():
+    blueprint = json.loads(NETWORKS[0].network_json)
+    assert layers_text(blueprint) == "conv 16 k3 s2 w4 a8 | linear 10 w8 sparsity 0.5"
+    assert layers_text({"choices": {"op1": "pool", "width1": 8}}) == "op1=pool width1=8"
+
+
+metrics = st.floats(min_value=0, max_value=1, allow_nan=False)
+
+
+@given(st.lists(st.tuples(metrics, metrics), min_size=1, max_size=12), st.floats(min_value=0, max_value=1))
+def test_whatever_is_best_within_limits_stands_on_the_front_within_limits(values, bound):
+    networks = tuple(network(n, accuracy=a, model_bytes=b) for n, (a, b) in enumerate(values))
+    reader = ScriptedReader(record=search_record(), all_networks=networks)
+    limits = [parse_limit(f"model_bytes <= {bound:.6f}")]
+    front = query.front_points(reader, "digits", limits)
+    best = query.best(reader, "digits", limits=limits)
+    assert bool(front) == bool(best)
+    if best:
+        assert front[0].metrics["accuracy"] == best[0].metrics["accuracy"]
+
+
+def test_the_distance_from_the_plane_is_zero_at_the_extremes_and_ignores_scale_and_constant_objectives():
+    worths = [(0.0, -100.0, 7.0), (1.0, -300.0, 7.0), (0.9, -140.0, 7.0)]
+    distances = knee_distances(worths)
+    assert distances[:2] == pytest.approx([0, 0])
+    assert distances[2] == pytest.approx((0.9 + 0.8 - 1) / 2**0.5)
+    assert knee_distances([(5.0, 5.0)]) == [0.0]
+    assert knee_distances([]) == []
+
+
+def test_the_plane_in_three_objectives_goes_through_the_extreme_points():
+    corners = [(1.0, 0.2, 0.0), (0.0, 1.0, 0.2), (0.2, 0.0, 1.0)]
+    distances = knee_distances([*corners, (0.8, 0.8, 0.8)])
+    assert distances[:3] == pytest.approx([0, 0, 0])
+    assert distances[3] == pytest.approx((2.4 - 1.2) / 3**0.5)
+
+
+def test_extremes_that_coincide_are_replaced_by_the_scaled_corners():
+    # The first point is the best in two objectives at once: no plane is determined by the extremes.
+    distances = knee_distances([(1.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.5)])
+    assert distances == pytest.approx([1 / 3**0.5, 0.0, 0.5 / 3**0.5])
+
+
+def test_networks_without_a_metric_are_left_out_not_ranked_last():
+    without = replace(NETWORKS[3], metrics={"accuracy": 0.99})
+    reader = ScriptedReader(record=search_record(), all_networks=(*NETWORKS[:3], without))
+    assert 3 not in keys_of(query.best(reader, "digits", by="model_bytes", count=10))

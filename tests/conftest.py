@@ -1,12 +1,13 @@
 """Databases for tests: SQLite files, and a real PostgreSQL that the tests start and end themselves."""
 
 import itertools
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from gasearch.storage.sql import open_archive
 
@@ -21,6 +22,21 @@ def sqlite_url(tmp_path):
     return f"sqlite:///{tmp_path}/store.db"
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite_file(tmp_path_factory):
+    """A SQLite store with the current schema, to copy from."""
+    path = tmp_path_factory.mktemp("migrated") / "store.db"
+    open_archive(f"sqlite:///{path}", notice=ignore).close()
+    return path
+
+
+@pytest.fixture
+def migrated_sqlite_url(migrated_sqlite_file, tmp_path):
+    """The URL of an empty SQLite store with the current schema."""
+    shutil.copy(migrated_sqlite_file, tmp_path / "store.db")
+    return f"sqlite:///{tmp_path}/store.db"
+
+
 class PostgreSQL:
     """A server of our own, with a migrated database to copy from."""
 
@@ -28,6 +44,8 @@ class PostgreSQL:
         self.server = server
         self._numbers = itertools.count()
         self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        self._execute("ALTER SYSTEM SET fsync = off")  # a power cut is no test of ours, and ending took 76 s
+        self._execute("SELECT pg_reload_conf()")
         self._execute("CREATE DATABASE migrated")
         open_archive(self.url("migrated"), notice=ignore).close()
 
@@ -41,11 +59,15 @@ class PostgreSQL:
         self._execute(f"CREATE DATABASE {name} TEMPLATE {'migrated' if is_migrated else 'template0'}")
         return self.url(name)
 
+    def drop_database(self, url):
+        """Remove a database, whoever still uses it."""
+        self._execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
     def drop_connections(self, *, to):
         """End every session with the database of that URL, as a restart of the server would."""
         self._execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            f"WHERE datname = '{create_engine(to).url.database}' AND pid <> pg_backend_pid()"
+            f"WHERE datname = '{make_url(to).database}' AND pid <> pg_backend_pid()"
         )
 
     def close(self):
@@ -72,10 +94,14 @@ def postgresql():
 @pytest.fixture
 def postgresql_url(postgresql):
     """The URL of an empty PostgreSQL store with the current schema."""
-    return postgresql.new_database(is_migrated=True)
+    url = postgresql.new_database(is_migrated=True)
+    yield url
+    postgresql.drop_database(url)
 
 
 @pytest.fixture
 def empty_postgresql_url(postgresql):
     """The URL of a PostgreSQL database without any table."""
-    return postgresql.new_database(is_migrated=False)
+    url = postgresql.new_database(is_migrated=False)
+    yield url
+    postgresql.drop_database(url)

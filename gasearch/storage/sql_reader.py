@@ -115,7 +115,7 @@ class SqlReader:
                 return connection.execute(of_search).scalar_one()
 
             failures = connection.execute(
-                select(evaluations.c.failure, func.count())
+                select(evaluations.c.failure, func.count().label("number"))
                 .where(evaluations.c.search_id == search_id, HAS_FAILED, IS_TOLD)
                 .group_by(evaluations.c.failure)
                 .order_by(evaluations.c.failure)
@@ -129,7 +129,7 @@ class SqlReader:
             return Counts(
                 candidates=number_of(candidates),
                 told=number_of(evaluations, IS_TOLD),
-                failures=dict(failures.tuples().all()),
+                failures={row.failure: row.number for row in failures},
                 retries=number_of(evaluations, HAS_FAILED, _IS_RETRIED),
                 front_size=number_of(front, IS_CURRENT),
                 generation=-1 if newest is None else newest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -83,7 +84,9 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise BadInput(f"can't listen on {_bracketed(host)}:{port}: {error.strerror or error}") from error
+        raise BadInput(
+            f"can't listen on {_bracketed(host)}:{port}: {os.strerror(error.errno) if error.errno else error}"
+        ) from error
 
 
 def _bracketed(host: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Iterable
 
 from starlette.responses import JSONResponse
@@ -23,6 +24,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::[0-9]{1,5})?")  #: A name or an address, and its port.
 _LOG = logging.getLogger(__name__)
 
 
@@ -81,16 +83,11 @@ class Guard:
     def _is_ours(self, values: list[bytes]) -> bool:
         if len(values) != 1:
             return False
-        host = _without_port(values[0].decode("latin-1").lower())
-        if host in self._hosts:
-            return True
-        return self._is_any_address_ours and _is_address(host)
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+        parts = _HOST.fullmatch(values[0].decode("latin-1").lower())
+        if parts is None:
+            return False
+        host = parts.group(1)
+        return host in self._hosts or (self._is_any_address_ours and _is_address(host))
 
 
 def _is_address(host: str) -> bool:

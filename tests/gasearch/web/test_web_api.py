@@ -1,0 +1,179 @@
+"""The routes: the same answers as the command line, and an error that is always JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from gasearch import cli
+from gasearch.errors import GasearchError, StoreError
+from gasearch.web import create_app
+from tests.doubles.archived import fill_database, scripted_reader
+
+TOKEN = "a-token-for-tests-only"
+API = "/api/v1/searches"
+
+
+def client_of(app):
+    client = TestClient(app, base_url="http://localhost:8080", raise_server_exceptions=False)
+    client.headers["Authorization"] = f"Bearer {TOKEN}"
+    return client
+
+
+@pytest.fixture
+def reader():
+    return scripted_reader()
+
+
+@pytest.fixture
+def client(reader):
+    app = create_app("sqlite:///unused.db", TOKEN)
+    app.state.open_reader = lambda: reader
+    return client_of(app)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/gasearch.db"
+    fill_database(url)
+    return url
+
+
+def assert_is_error(response, status, text):
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/json"
+    error = response.json()["error"]
+    assert set(response.json()) == {"error"}
+    assert error["status"] == status
+    assert text in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "parameters"),
+    [
+        ("list", "", {}),
+        ("status digits", "/digits/status", {}),
+        ("front digits", "/digits/front", {}),
+        ("front digits --by latency_ms", "/digits/front", {"by": "latency_ms"}),
+        ("best digits", "/digits/best", {}),
+        ("best digits --knee", "/digits/best", {"knee": "true"}),
+        ("best digits --count 3 --by macs:min", "/digits/best", {"count": 3, "by": "macs:min"}),
+        (
+            "best digits --where model_bytes<=6KB --where accuracy>0.5",
+            "/digits/best",
+            {"where": ["model_bytes<=6KB", "accuracy>0.5"]},
+        ),
+        ("history digits", "/digits/history", {}),
+    ],
+)
+def test_the_api_answers_what_the_command_line_answers(url, capsys, command, path, parameters):
+    assert cli.call([*command.split(), "--db", url, "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    response = client_of(create_app(url, TOKEN)).get(API + path, params=parameters)
+    assert response.status_code == 200
+    assert response.json() == printed
+
+
+def test_a_search_is_described_with_its_spec_and_its_status(client):
+    found = client.get(f"{API}/digits").json()
+    assert found["spec"]["budget"] == {"evaluations": 40, "hours": 1.0}
+    assert found["summary"]["told"] == 8
+    assert found["data"] == {"count": 1437}
+
+
+def test_limits_that_nothing_keeps_give_an_empty_array(client):
+    response = client.get(f"{API}/digits/best", params={"where": "latency_ms <= 0.01"})
+    assert (response.status_code, response.json()) == (200, [])
+
+
+def test_every_request_gets_a_reader_and_closes_it(client, reader):
+    assert client.get(API).status_code == 200
+    assert reader.is_closed
+    reader.is_closed = False
+    assert client.get(f"{API}/nope").status_code == 404
+    assert reader.is_closed
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/digits/nothing", 404, "Not Found"),
+        ("/nope", 404, "did you mean digits"),
+        ("/digits/best?by=speed", 422, "has no metric 'speed'"),
+        ("/digits/best?by=speed:up", 422, "has no metric 'speed'"),
+        ("/digits/best?where=fast", 422, "a limit reads like"),
+        ("/digits/front?where=latency%20%3C%3D%202", 422, "did you mean latency_ms"),
+        ("/digits/best?knee=true&by=macs", 422, "leave one of the two out"),
+        ("/digits/best?knee=perhaps", 422, "query.knee"),
+        ("/digits/best?count=0", 422, "query.count"),
+        ("/digits/best?count=1001", 422, "query.count"),
+        (f"/digits/best?by={'x' * 201}", 422, "at most 200"),
+        (f"/digits/best?where={'x' * 201}", 422, "at most 200"),
+        ("/digits/best?" + "&".join(["where=macs<1"] * 17), 422, "at most 16"),
+        (f"/{'x' * 201}", 422, "at most 200"),
+        ("/dig%00its", 422, "path.name"),
+        ("/..%2f..%2fetc%2fpasswd", 404, "Not Found"),
+    ],
+)
+def test_a_request_that_can_t_be_answered_gets_a_json_error(client, path, status, text):
+    assert_is_error(client.get(API + path), status, text)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_nothing_can_be_changed(client, method):
+    assert_is_error(client.request(method, f"{API}/digits"), 405, "Method Not Allowed")
+
+
+def test_an_unreachable_store_is_503_and_its_address_stays_in_the_log(client, caplog):
+    def fail():
+        raise StoreError("can't reach postgresql://me@secret-host/db")
+
+    client.app.state.open_reader = fail
+    response = client.get(API)
+    assert_is_error(response, 503, "the database can't be read now")
+    assert "secret-host" not in response.text
+    assert "secret-host" in caplog.text
+
+
+def test_a_defect_is_500_without_details(client, caplog):
+    def fail():
+        raise RuntimeError("boom at /some/path")
+
+    client.app.state.open_reader = fail
+    response = client.get(API)
+    assert_is_error(response, 500, "unexpected error")
+    assert "boom" not in response.text
+    assert "boom at /some/path" in caplog.text
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+    def fail_otherwise():
+        raise GasearchError("a worker said no")
+
+    client.app.state.open_reader = fail_otherwise
+    assert_is_error(client.get(API), 500, "unexpected error")
+
+
+def test_what_is_not_finite_becomes_null_never_nan(client, reader):
+    reader.record = scripted_reader(space_size=float("inf")).record
+    reader.all_generations = tuple(
+        type(generation)(
+            **{name: getattr(generation, name) for name in generation.__slots__} | {"hypervolume": float("nan")}
+        )
+        for generation in reader.all_generations
+    )
+    assert client.get(f"{API}/digits").json()["space_size"] is None
+    assert client.get(f"{API}/digits/status").json()["hypervolume"] is None
+    assert client.get(f"{API}/digits/history").json()[0]["hypervolume"] is None
+
+
+def test_the_health_check_needs_no_token_and_tells_nothing(client):
+    del client.headers["Authorization"]
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/", "/api/v1/searches/"])
+def test_there_are_no_documentation_pages(client, path):
+    assert_is_error(client.get(path), 404, "Not Found")

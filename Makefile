@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Where there is no GPU, TORCH_INDEX=https://download.pytorch.org/whl/cpu saves the download of the CUDA libraries.
+TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 SPEC ?= examples/digits.yaml
@@ -23,12 +25,12 @@ install: $(INSTALLED) ## Create .venv with the pinned versions
 # torch goes first and alone, so that no resolver weighs its build against the rest. Without build isolation the build
 # backend is the pinned one too.
 $(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "gasearch needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "gasearch needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)." \
 		"Name another one: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Installing into $(VENV): once, a minute or more."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet -c constraints.txt torch hatchling
+	@$(PIP) install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch hatchling
 	@$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[postgres,serve,dev]'
 	@touch $@
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,8 @@ from gasearch.metrics import METRICS
 from gasearch.progress import Observer, Progress
 from gasearch.units import format_quantity
 
-LINE_EVERY_S = 5.0  #: At most so often does a search without a terminal print a line of progress.
+LINE_EVERY_S = 5.0  #: So often does a search without a terminal print a line of progress,
+GENERATION_EVERY_S = 1.0  #: and at most so often for a new generation.
 
 
 class Format(StrEnum):
@@ -146,32 +148,53 @@ def clean_stdout() -> Iterator[None]:
 def watching() -> Iterator[Observer]:
     """An observer for stderr: a live panel on a terminal, plain lines elsewhere."""
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield PlainObserver(sys.stderr)
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4) as live:
+            yield PanelObserver(live)
         return
-    with Live(console=console, refresh_per_second=4, transient=False) as live:
-        yield PanelObserver(live)
+    observer = PlainObserver(sys.stderr)
+    try:
+        yield observer
+    finally:
+        observer.finish()
+
+
+@contextlib.contextmanager
+def _never_raising() -> Iterator[None]:
+    """A terminal that went away, or a notice from a signal handler amid another write, must not end a search."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        yield
 
 
 class PlainObserver:
-    """A line for each new generation, at the end, and else at most every `LINE_EVERY_S`; every notice at once."""
+    """A line every `LINE_EVERY_S`, sooner for a new generation, and the last word; every notice at once."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._last: Progress | None = None
+        self._is_shown = True
         self._generation = -1
-        self._due = 0.0
+        self._shown_at = -math.inf
 
     def on_progress(self, progress: Progress) -> None:
         """Print a line if one is due."""
-        now = time.monotonic()
-        if now < self._due and progress.generation <= self._generation and progress.told < progress.budget:
+        self._last, self._is_shown = progress, False
+        wait = GENERATION_EVERY_S if progress.generation > self._generation else LINE_EVERY_S
+        if time.monotonic() >= self._shown_at + wait:
+            self.finish()
+
+    def finish(self) -> None:
+        """Print the newest progress if it isn't shown yet."""
+        if self._last is None or self._is_shown:
             return
-        self._due, self._generation = now + LINE_EVERY_S, progress.generation
-        print(progress_line(progress), file=self._stream, flush=True)
+        self._is_shown, self._generation, self._shown_at = True, self._last.generation, time.monotonic()
+        with _never_raising():
+            print(progress_line(self._last), file=self._stream, flush=True)
 
     def on_notice(self, message: str) -> None:
         """Print it."""
-        print(printable(message), file=self._stream, flush=True)
+        with _never_raising():
+            print(printable(message), file=self._stream, flush=True)
 
 
 class PanelObserver:
@@ -182,11 +205,13 @@ class PanelObserver:
 
     def on_progress(self, progress: Progress) -> None:
         """Redraw; Rich limits how often that reaches the terminal."""
-        self._live.update(progress_panel(progress))
+        with _never_raising():
+            self._live.update(progress_panel(progress))
 
     def on_notice(self, message: str) -> None:
         """Print it above the panel."""
-        self._live.console.print(Text(printable(message)))
+        with _never_raising():
+            self._live.console.print(Text(printable(message)))
 
 
 def progress_line(progress: Progress) -> str:

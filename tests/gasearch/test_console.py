@@ -103,23 +103,51 @@ def test_a_line_of_progress_tells_all_that_matters():
     assert console.progress_line(early).endswith("front 7")
 
 
-def test_without_a_terminal_a_line_comes_per_generation_and_at_the_end_not_per_outcome():
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the time that the observers read."""
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, seconds)
+
+
+def test_without_a_terminal_a_line_comes_per_generation_and_at_the_end_not_per_outcome(clock):
     stream = io.StringIO()
     observer = PlainObserver(stream)
-    for told in range(1, 121):
+    for told in range(1, 118):
+        clock(told / 20)  # under 6 s in all, 2 s per generation
         observer.on_progress(replace(PROGRESS, told=told, generation=told // 40))
+    observer.finish()
+    observer.finish()
     lines = stream.getvalue().splitlines()
-    assert [line.split()[1] for line in lines] == ["1/120", "40/120", "80/120", "120/120"]
+    assert [line.split()[1] for line in lines] == ["1/120", "40/120", "80/120", "117/120"]
 
 
-def test_without_a_terminal_a_line_comes_when_time_has_passed(monkeypatch):
-    now = 0.0
-    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+def test_without_a_terminal_a_line_comes_when_time_has_passed(clock):
     stream = io.StringIO()
     observer = PlainObserver(stream)
-    for now in (1.0, 3.0, 5.9, 6.0, 10.9):  # noqa: B007 - the clock reads it
+    for seconds in (1.0, 3.0, 5.9, 6.0, 10.9):
+        clock(seconds)
         observer.on_progress(PROGRESS)
     assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_short_generations_do_not_flood_the_log(clock):
+    stream = io.StringIO()
+    observer = PlainObserver(stream)
+    for generation in range(1000):
+        clock(generation / 500)
+        observer.on_progress(replace(PROGRESS, generation=generation))
+    assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_a_stream_that_went_away_does_not_end_the_search():
+    stream = io.StringIO()
+    stream.close()
+    observer = PlainObserver(stream)
+    observer.on_progress(PROGRESS)
+    observer.on_notice("a worker was lost")
+    observer.finish()
 
 
 def test_a_notice_is_printed_at_once():

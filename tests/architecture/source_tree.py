@@ -30,7 +30,7 @@ class Import:
     importer: str
     target: str  #: A module of the tree where there is one of that name, else the foreign module as written.
     line: int
-    is_lazy: bool  #: Inside a function, so it runs only when that is called.
+    is_lazy: bool  #: Doesn't run at import: inside a function, or what a lazy `__init__` shows to type checkers only.
 
     @property
     def library(self) -> str:
@@ -55,7 +55,7 @@ def read_modules(root: Path, packages: Iterable[str]) -> list[Module]:
 
 
 def read_imports(modules: Iterable[Module]) -> list[Import]:
-    """Every import of the modules; those under TYPE_CHECKING count like any other."""
+    """Every import of the modules; those under TYPE_CHECKING count like any other, save in an `__init__`."""
     modules = list(modules)
     names = {module.name for module in modules}
     return [
@@ -66,7 +66,7 @@ def read_imports(modules: Iterable[Module]) -> list[Import]:
 
 
 def _targets(module: Module, names: set[str]) -> Iterator[tuple[str, int, bool]]:
-    for node, is_lazy in _walk(module.syntax, is_lazy=False):
+    for node, is_lazy in _walk(module.syntax, is_facade=module.is_package):
         match node:
             case ast.Import():
                 for alias in node.names:
@@ -89,11 +89,12 @@ def _source(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*base, *([node.module] if node.module else [])])
 
 
-def _walk(node: ast.AST, *, is_lazy: bool) -> Iterator[tuple[ast.AST, bool]]:
+def _walk(node: ast.AST, *, is_facade: bool, is_lazy: bool = False) -> Iterator[tuple[ast.AST, bool]]:
     for child in ast.iter_child_nodes(node):
         inside = is_lazy or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        inside |= is_facade and isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")
         yield child, inside
-        yield from _walk(child, is_lazy=inside)
+        yield from _walk(child, is_facade=is_facade, is_lazy=inside)
 
 
 def called_name(call: ast.Call) -> str:

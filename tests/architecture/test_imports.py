@@ -25,7 +25,14 @@ WORKER_LIBRARIES = {"torch", "onnx", "onnxruntime", "sklearn", "ray"}
 STRANGERS = ("gasearch.evolution", "gasearch.dispatch", "gasearch.storage")
 
 #: What storage writes down is made of these; nothing else of gasearch may it know.
-STORAGE_MAY_IMPORT = ("gasearch.storage", "gasearch.space.decisions", "gasearch.limits", "gasearch.errors", "workers")
+STORAGE_MAY_IMPORT = (
+    "gasearch.storage",
+    "gasearch.space.decisions",
+    "gasearch.fitness",
+    "gasearch.limits",
+    "gasearch.errors",
+    "workers",
+)
 
 #: The only modules, with what is in them, that may import each large library.
 HOMES = {

@@ -1,0 +1,221 @@
+"""The exported graph computes what the integer network means, at any mix of precisions."""
+
+import dataclasses
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.workers.integer_networks import random_blueprint, random_network, random_samples
+from workers.integer import Grid
+from workers.messages import FULL_PRECISION, Blueprint, Layer
+from workers.onnx_graph import float_steps, stretch, to_onnx
+from workers.onnx_session import open_session, run_onnx
+from workers.reference import run_reference
+
+KINDS = ("linear", "conv", "separable", "residual")
+TIE = 0.05  #: Classes whose logits lie this close (in standard deviations) may change places.
+
+
+def compare(network, rng, count=300):
+    """(agreement of the predicted class, root mean square error of the logits in their standard deviations)."""
+    x = random_samples(rng, network.input, network.plan.input_shape, count)
+    model = to_onnx(network)
+    onnx.checker.check_model(model, full_check=True)
+    found, expected = run_onnx(model.SerializeToString(), x), run_reference(network, x)
+    assert found.dtype == np.float32
+    assert found.shape == expected.shape
+    deviation = float(expected.std()) or 1.0
+    chosen = np.take_along_axis(expected, found.argmax(axis=1, keepdims=True), axis=1)[:, 0]
+    agreement = float((chosen >= expected.max(axis=1) - TIE * deviation).mean())
+    return agreement, float(np.sqrt(np.square(found - expected).mean())) / deviation
+
+
+def network_of(kind, rng, *, weight_bits=8, activation_bits=8, stride=1, head_bits=None):
+    """Two equal layers and a head."""
+    is_linear = kind == "linear"
+    layer = Layer(
+        kind=kind,
+        width=12,
+        kernel=1 if is_linear else 3,
+        stride=stride,
+        weight_bits=weight_bits,
+        activation_bits=activation_bits,
+    )
+    head = Layer(kind="linear", width=6, weight_bits=head_bits or weight_bits)
+    shape = (12,) if is_linear else (3, 9, 8)
+    blueprint = Blueprint(family="mlp" if is_linear else "cnn", input_shape=shape, layers=(layer, layer, head))
+    return random_network(blueprint, rng)
+
+
+def run_step(network, name, x):
+    """The integers that the graph computes for one step's output."""
+    model = to_onnx(network)
+    outputs = {output for node in model.graph.node for output in node.output}
+    tensor = f"{name}.clipped" if f"{name}.clipped" in outputs else f"{name}.raw"
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
+    return open_session(model.SerializeToString()).run([tensor], {"input": x})[0].astype(int)
+
+
+def operators(network):
+    return [node.op_type for node in to_onnx(network).graph.node]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("activation_bits", [2, 4, 7, 8, FULL_PRECISION])
+@pytest.mark.parametrize("weight_bits", [2, 3, 5, 8, FULL_PRECISION])
+def test_every_kind_agrees_with_the_reference_at_its_bits(kind, weight_bits, activation_bits):
+    rng = np.random.default_rng([weight_bits, activation_bits, KINDS.index(kind)])
+    network = network_of(kind, rng, weight_bits=weight_bits, activation_bits=activation_bits)
+    agreement, error = compare(network, rng)
+    assert agreement >= 0.99
+    assert error < (2e-3 if FULL_PRECISION in (weight_bits, activation_bits) else 0.06)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 2**32 - 1))
+def test_precisions_and_kinds_may_change_from_layer_to_layer(seed):
+    rng = np.random.default_rng(seed)
+    # Random 2-bit activations and single channels turn one rounding into another class; see the test of one step.
+    blueprint = random_blueprint(rng, bits=(3, 4, 5, 6, 7, 8, FULL_PRECISION), widths=(8, 13, 16))
+    agreement, error = compare(random_network(blueprint, rng), rng, count=100)
+    assert agreement >= 0.9
+    assert error < 0.15
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_one_step_gives_the_references_integers_save_a_hundredth_that_is_off_by_one(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(random_blueprint(rng, layers=(1, 1), widths=(8, 13, 16)), rng)
+    number = next(number for number, item in enumerate(network.steps) if item.step.has_weights)
+    item = network.steps[number]
+    if item.output_grid is None:
+        return
+    x = random_samples(rng, network.input, network.plan.input_shape, 100)
+    found = run_step(network, item.step.name, x)
+    reals = run_reference(dataclasses.replace(network, steps=network.steps[: number + 1]), x)
+    difference = np.abs(found - (np.rint(reals / item.output_grid.scale) + item.output_grid.zero_point))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= 0.01
+
+
+def test_the_predicted_class_is_the_references_in_99_of_100_samples_over_many_networks():
+    rng = np.random.default_rng(11)
+    same = []
+    for number in range(24):
+        bits = {"weight_bits": (2, 3, 4, 6, 8)[number % 5], "activation_bits": (4, 8)[number % 2]}
+        network = network_of(KINDS[number % 4], rng, **bits)
+        x = random_samples(rng, network.input, network.plan.input_shape, 250)
+        found = run_onnx(to_onnx(network).SerializeToString(), x)
+        same.append((found.argmax(axis=1) == run_reference(network, x).argmax(axis=1)).mean())
+    assert np.mean(same) >= 0.99
+
+
+def test_a_quantized_network_runs_in_integer_operators_only():
+    rng = np.random.default_rng(1)
+    assert operators(network_of("conv", rng)) == [
+        "QLinearConv",
+        "QLinearConv",
+        "QLinearGlobalAveragePool",
+        "Flatten",
+        "QGemm",
+    ]
+    assert operators(network_of("residual", rng, stride=2)).count("QLinearAdd") == 2
+    assert float_steps(network_of("residual", rng, stride=2)) == ()
+
+
+def test_a_float_network_has_no_integer_operator():
+    network = network_of("conv", np.random.default_rng(1), weight_bits=FULL_PRECISION, activation_bits=FULL_PRECISION)
+    assert operators(network) == [
+        "Cast",
+        "Sub",
+        "Div",
+        "Conv",
+        "Relu",
+        "Conv",
+        "Relu",
+        "GlobalAveragePool",
+        "Flatten",
+        "Gemm",
+    ]
+    assert float_steps(network) == ("layer0", "layer1", "pool", "head")
+
+
+def test_the_steps_that_compute_in_float_are_named():
+    rng = np.random.default_rng(1)
+    network = network_of("conv", rng, weight_bits=FULL_PRECISION, head_bits=4)
+    assert float_steps(network) == ("layer0", "layer1")
+
+
+def test_activations_below_8_bits_are_clipped_to_their_grid():
+    network = network_of("conv", np.random.default_rng(1), activation_bits=3)
+    model = to_onnx(network)
+    constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in model.graph.initializer}
+    assert [node.op_type for node in model.graph.node].count("Clip") == 2
+    assert constants["layer0.high"] == 7
+    assert constants["layer0.high"].dtype == np.uint8
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("conv", onnx.TensorProto.UINT8), ("linear", onnx.TensorProto.FLOAT)])
+def test_the_graph_takes_raw_data_in_batches_of_any_size(kind, dtype):
+    rng = np.random.default_rng(2)
+    network = network_of(kind, rng)
+    (source,), (target,) = to_onnx(network).graph.input, to_onnx(network).graph.output
+    assert (source.name, target.name) == ("input", "logits")
+    assert source.type.tensor_type.elem_type == dtype
+    assert source.type.tensor_type.shape.dim[0].dim_param == "batch"
+    x = random_samples(rng, network.input, network.plan.input_shape, 7)
+    model = to_onnx(network).SerializeToString()
+    np.testing.assert_allclose(run_onnx(model, x, batch=3), run_onnx(model, x, batch=7), rtol=1e-6, atol=1e-6)
+
+
+def test_a_zero_point_above_0_is_where_a_relu_clamps():
+    network = network_of("conv", np.random.default_rng(4))
+    steps = list(network.steps)
+    grid = steps[0].output_grid
+    steps[0] = dataclasses.replace(steps[0], output_grid=Grid(scale=2 * grid.scale, zero_point=100, bits=8))
+    agreement, error = compare(dataclasses.replace(network, steps=tuple(steps)), np.random.default_rng(5))
+    assert agreement >= 0.99
+    assert error < 0.06
+
+
+@pytest.mark.parametrize("tiny", [0.0, 1e-12, 1e-7])
+def test_a_channel_that_normalization_has_killed_keeps_its_bias(tiny):
+    network = network_of("conv", np.random.default_rng(6), weight_bits=4)
+    steps = list(network.steps)
+    scale = steps[0].weight_scale.copy()
+    scale[:4] = tiny or scale[:4]
+    weight = steps[0].weight.copy()
+    weight[:4] *= tiny > 0
+    bias = steps[0].bias.copy()
+    bias[:4] = [0.9, 0.5, -0.4, 0.0]
+    steps[0] = dataclasses.replace(steps[0], weight=weight, weight_scale=scale, bias=bias)
+    agreement, error = compare(dataclasses.replace(network, steps=tuple(steps)), np.random.default_rng(7))
+    assert agreement >= 0.99
+    assert error < 0.06
+
+
+@given(st.integers(2, 8), st.integers(2, 8), st.integers(0, 2**32 - 1))
+def test_stretched_weights_fill_int8_and_never_saturate_a_16_bit_pair(weight_bits, input_bits, seed):
+    half = 2 ** (weight_bits - 1)
+    weight = np.random.default_rng(seed).integers(-half, half, size=(5, 9)).astype(np.int8)
+    largest = np.abs(weight.astype(int) * stretch(weight, input_bits)[:, None]).max()
+    assert largest <= 128
+    if (weight_bits, input_bits) != (8, 8):
+        assert 2 * largest * (2**input_bits - 1) <= 2**15 - 1
+    assert largest >= (128 if input_bits < 8 else 64) // 2
+
+
+def test_a_network_whose_last_step_is_quantized_is_refused():
+    network = network_of("linear", np.random.default_rng(8))
+    last = dataclasses.replace(network.steps[-1], output_grid=Grid(scale=1.0, zero_point=0, bits=8))
+    with pytest.raises(ValueError, match=r"the last step must give floats; 'head' has an integer grid"):
+        to_onnx(dataclasses.replace(network, steps=(*network.steps[:-1], last)))
+
+
+def test_equal_networks_give_equal_files():
+    first, second = (network_of("residual", np.random.default_rng(9)) for _ in range(2))
+    assert to_onnx(first).SerializeToString() == to_onnx(second).SerializeToString()

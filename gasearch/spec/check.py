@@ -1,0 +1,161 @@
+"""What a spec spans on its data: its size, its extremes, what the budget buys; what can't work is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gasearch.errors import SpecError
+from gasearch.metrics import usual_direction
+from gasearch.space.build import build_space
+from gasearch.space.constraints import ArithmeticConstraints
+from gasearch.space.decisions import Space
+from gasearch.space.extremes import Extremes, SizedNetwork
+from gasearch.space.size import SizeEstimate, space_size
+from gasearch.spec.model import SearchSpec
+from gasearch.spec.spaces import CustomSpace
+from gasearch.units import format_quantity
+
+TRAINING_PASSES = 3  #: Work of a training step in forward passes: the backward pass costs about two.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecReport:
+    """What a workable spec spans."""
+
+    spec: SearchSpec
+    data: Mapping[str, object] | None  #: As `Dataset.describe` gives it; None for a custom evaluator.
+    size: SizeEstimate
+    smallest: SizedNetwork | None  #: By model_bytes; None for a custom space.
+    largest: SizedNetwork | None
+    notes: tuple[str, ...]  #: What is allowed but may be a mistake.
+
+    def __str__(self) -> str:
+        """The report in a few lines."""
+        lines = [f"{self.spec.name}: {_task_text(self.spec, self.data)}", f"space     {self.size}"]
+        if self.smallest is not None and self.largest is not None:
+            lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}"]
+        lines += [f"{'budget' if not number else '':9} {line}" for number, line in enumerate(self._budget_lines())]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _budget_lines(self) -> Iterator[str]:
+        count, population = self.spec.budget.evaluations, self.spec.evolution.population
+        hours = self.spec.budget.hours
+        until = "" if hours is None else f", or {format_quantity(3600 * hours, 'train_seconds')} if that is sooner"
+        yield f"{count:,} evaluations in {-(-count // population):,} generations of {population:,}{until}"
+        if self.data is None or self.smallest is None or self.largest is None:
+            return
+        passes = self.spec.recipe.epochs * int(str(self.data["train"]))
+        low, high = (
+            format_quantity(TRAINING_PASSES * network.costs.macs * passes, "macs")
+            for network in (self.smallest, self.largest)
+        )
+        yield f"each a training of {self.spec.recipe.epochs:,} epochs over {self.data['train']:,} samples"
+        yield f"{low} MACs for the smallest network, {high} for the largest"
+
+
+def check(spec: SearchSpec, data: Mapping[str, object] | None) -> SpecReport:
+    """What the spec spans on data as `Dataset.describe` gives it (None for a custom evaluator).
+
+    Raises:
+        SpecError: if the networks can't work on the data, or none of them can meet a constraint.
+    """
+    check_against_data(spec, data)
+    space = build_space(spec)
+    size = space_size(space)
+    extremes = _extremes(space, data)
+    return SpecReport(
+        spec=spec,
+        data=data,
+        size=size,
+        smallest=extremes.smallest("model_bytes") if extremes else None,
+        largest=extremes.largest("model_bytes") if extremes else None,
+        notes=tuple(_notes(spec, size)),
+    )
+
+
+def report(spec: SearchSpec) -> str:
+    """The report on a spec as text; loads the data, or finds the evaluator.
+
+    Raises:
+        SpecError: if the spec can't work, or its data or evaluator can't be used.
+    """
+    from workers.custom import EvaluatorError, find_evaluator
+    from workers.data import load_dataset
+    from workers.data.dataset import DataError
+
+    if spec.task.evaluator is not None:
+        try:
+            find_evaluator(spec.task.evaluator)
+        except EvaluatorError as error:
+            raise SpecError(f"task.evaluator: {error}") from error
+        return str(check(spec, None))
+    try:
+        data = load_dataset(str(spec.task.dataset))
+    except DataError as error:
+        raise SpecError(f"task.dataset: {error}") from error
+    return str(check(spec, data.describe()))
+
+
+def check_against_data(spec: SearchSpec, data: Mapping[str, object] | None) -> None:
+    """Refuse a spec whose networks can't work on the data, or can't meet a constraint there.
+
+    Raises:
+        SpecError: saying which key doesn't fit, and why.
+    """
+    if data is None or isinstance(spec.space, CustomSpace):
+        return
+    shape = _shape(data)
+    if spec.space.family == "cnn" and len(shape) != 3:
+        raise SpecError(
+            f"space.family: cnn needs images of (channels, height, width); the samples of {data['name']} have the "
+            f"shape {shape}, which mlp takes"
+        )
+    space = build_space(spec)
+    ArithmeticConstraints(spec.limits(), space, shape, int(str(data["classes"]))).require_possible()
+
+
+def _shape(data: Mapping[str, object]) -> tuple[int, ...]:
+    shape = data["input_shape"]
+    if not isinstance(shape, list | tuple):
+        raise TypeError(f"a description of data has a list as input_shape; got {shape!r}")
+    return tuple(shape)
+
+
+def _extremes(space: Space, data: Mapping[str, object] | None) -> Extremes | None:
+    if data is None or space.depth is None:
+        return None
+    return Extremes(space=space, input_shape=_shape(data), outputs=int(str(data["classes"])))
+
+
+def _task_text(spec: SearchSpec, data: Mapping[str, object] | None) -> str:
+    if data is None:
+        return f"a custom space, evaluated by {spec.task.evaluator}"
+    shape = " x ".join(map(str, _shape(data)))
+    return (
+        f"{data['kind']} of {data['name']} by {spec.space.family} "
+        f"({data['train']:,} training samples of {shape}, {data['classes']:,} classes)"
+    )
+
+
+def _costs_text(network: SizedNetwork) -> str:
+    found, depth = network.costs, len(network.blueprint.layers) - 1
+    return (
+        f"{depth} layer{'' if depth == 1 else 's'} and the head: {format_quantity(found.params, 'params')} params, "
+        f"{format_quantity(found.macs, 'macs')} MACs, {format_quantity(found.bops, 'bops')} BOPs, "
+        f"{format_quantity(found.model_bytes, 'model_bytes')}"
+    )
+
+
+def _notes(spec: SearchSpec, size: SizeEstimate) -> Iterator[str]:
+    for objective in spec.objectives_tuple():
+        usual = usual_direction(objective.metric)
+        if usual is not None and usual is not objective.is_maximized:
+            word = "more" if usual else "less"
+            yield f"objectives.{objective.metric} is {spec.objectives[objective.metric]}, but {word} of it is better"
+    if size.count < spec.budget.evaluations:
+        yield f"the space holds only {size}, so the search ends before {spec.budget.evaluations:,} evaluations"
+    elif spec.evolution.population > spec.budget.evaluations:
+        yield "the budget ends within the first generation, which is a random sample"
+    if not isinstance(spec.space, CustomSpace) and spec.measures() and min(spec.space.weight_bits) < 8:
+        yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"

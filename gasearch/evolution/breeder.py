@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from operator import lt
 
 from gasearch.evolution.rng import derive
 from gasearch.evolution.sampling import every_genome
@@ -152,7 +153,7 @@ class Breeder:
 
     def _draft(self, genes: Genes, parents: tuple[int, ...], operator: str) -> _Draft:
         sizes = self._space.sizes
-        if len(genes) != len(sizes) or not all(0 <= gene < size for gene, size in zip(genes, sizes, strict=True)):
+        if len(genes) != len(sizes) or min(genes, default=0) < 0 or not all(map(lt, genes, sizes)):
             raise ValueError(f"operator {operator!r} made genes out of range: {genes!r} for options {sizes!r}")
         genome = make_genome(genes, self._space)
         is_seen = genome.key in self._seen

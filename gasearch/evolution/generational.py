@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
-from gasearch.evolution.engine import Candidate, Scored
+from gasearch.evolution.engine import Candidate, Engine, Scored
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import Operators, make_toolbox
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
 
 
-class GenerationalEngine:
+class GenerationalEngine(Engine):
     """An `Engine` in generations of `population` candidates.
 
     A candidate depends on the earlier generations alone: neither the order of tells within a generation nor the

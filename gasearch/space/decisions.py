@@ -11,6 +11,7 @@ from functools import cached_property
 from workers.messages import Family, Scalar
 
 Genes = tuple[int, ...]  #: One option index per decision.
+_MOST_FLAGS_KNOWN = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +62,30 @@ class Space:
 
     def marked(self, genes: Sequence[int]) -> list[int]:
         """The genes with -1 wherever a decision doesn't express."""
-        marked: list[int] = []
-        for gene, needs in zip(genes, self.needs, strict=True):
-            for decision, options in needs:
-                if marked[decision] not in options:  # -1 is in no set of options
-                    marked.append(-1)
-                    break
-            else:
-                marked.append(gene)
-        return marked
+        switched = tuple([genes[decision] for decision in self.switches])
+        flags = self._flags_known.get(switched)
+        if flags is None:
+            flags = self._flags(genes)
+            if len(self._flags_known) >= _MOST_FLAGS_KNOWN:
+                self._flags_known.clear()
+            self._flags_known[switched] = flags
+        return [gene if flag else -1 for gene, flag in zip(genes, flags, strict=True)]
+
+    def _flags(self, genes: Sequence[int]) -> tuple[bool, ...]:
+        flags: list[bool] = []
+        for needs in self.needs:
+            flags.append(all(flags[decision] and genes[decision] in options for decision, options in needs))
+        return tuple(flags)
+
+    @cached_property
+    def switches(self) -> tuple[int, ...]:
+        """The decisions that conditions ask about: their genes alone say which decisions express."""
+        return tuple(sorted({decision for needs in self.needs for decision, _ in needs}))
+
+    @cached_property
+    def _flags_known(self) -> dict[Genes, tuple[bool, ...]]:
+        """What expresses, by the genes of `switches`; evolution asks the same a few times per candidate."""
+        return {}
 
     def layer_count(self, genes: Sequence[int]) -> int:
         """Number of layer slots that express; 0 for a space without slots."""

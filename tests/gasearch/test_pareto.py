@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from deap import base
 from deap.tools import emo
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.fitness import Fitness
 from gasearch.pareto import ParetoFront, Scaling, crowding_distance, hypervolume, rank
 
 OBJECTIVES = (1, 2, 3, 4, 10)
+unhurried = settings(deadline=None)  # machines are shared
 
 
 few_numbers = st.integers(0, 6).map(float)  # so that points tie and repeat
@@ -43,6 +44,7 @@ def dominates(a, b) -> bool:
     return a != b and all(x >= y for x, y in zip(a, b, strict=True))
 
 
+@unhurried
 @given(points())
 def test_ranks_equal_those_of_deap(values):
     individuals = [Plain(number, row) for number, row in enumerate(values)]
@@ -51,6 +53,7 @@ def test_ranks_equal_those_of_deap(values):
     assert dict(enumerate(rank(values).tolist())) == expected
 
 
+@unhurried
 @given(points(st.floats(-1e6, 1e6)))
 def test_crowding_distances_equal_those_of_deap(values):
     individuals = [Plain(number, row) for number, row in enumerate(values)]
@@ -59,6 +62,7 @@ def test_crowding_distances_equal_those_of_deap(values):
     assert crowding_distance(values).tolist() == pytest.approx(expected, rel=1e-12)
 
 
+@unhurried
 @given(points())
 def test_crowding_distances_of_points_with_ties_equal_those_of_deap(values):
     individuals = [Plain(number, row) for number, row in enumerate(values)]
@@ -140,6 +144,7 @@ def test_a_scaling_without_a_feasible_fitness_is_refused():
         Scaling.of([Fitness(values=(1.0,), violation=2.0)])
 
 
+@unhurried
 @given(points())
 def test_the_front_holds_the_first_of_each_undominated_value(values):
     front = ParetoFront()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from deap import base, tools
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.evolution.selection import Individual, select_survivors, tournament
+from gasearch.evolution.selection import Individual, evenly_scaled, select_survivors, tournament
 from gasearch.fitness import Fitness
 from gasearch.space.genome import Genome
 
 OBJECTIVES = (1, 2, 3, 4, 10)
+unhurried = settings(deadline=None)  # machines are shared
 
 
 def individual(number: int, values, violation=0.0) -> Individual:
@@ -44,6 +46,7 @@ def is_dominated(one: Individual, other: Individual) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
 
 
+@unhurried
 @given(pools(), st.randoms(use_true_random=False))
 def test_survivors_do_not_depend_on_the_order_of_the_pool(pool, shuffler):
     shuffled = list(pool)
@@ -52,6 +55,7 @@ def test_survivors_do_not_depend_on_the_order_of_the_pool(pool, shuffler):
     assert numbers(select_survivors(shuffled, half)) == numbers(select_survivors(pool, half))
 
 
+@unhurried
 @given(pools())
 def test_infeasible_individuals_rank_after_feasible_ones_and_by_violation(pool):
     order = select_survivors(pool, len(pool))
@@ -60,6 +64,7 @@ def test_infeasible_individuals_rank_after_feasible_ones_and_by_violation(pool):
     assert violations == sorted(violations)
 
 
+@unhurried
 @given(pools())
 def test_no_survivor_stands_before_a_feasible_individual_that_dominates_it(pool):
     order = [chosen for chosen in select_survivors(pool, len(pool)) if chosen.fitness.is_feasible]
@@ -67,6 +72,7 @@ def test_no_survivor_stands_before_a_feasible_individual_that_dominates_it(pool)
         assert not any(is_dominated(better, later) for later in order[place + 1 :])
 
 
+@unhurried
 @given(pools())
 def test_fewer_survivors_are_the_first_of_more(pool):
     order = numbers(select_survivors(pool, len(pool)))
@@ -77,7 +83,7 @@ def test_fewer_survivors_are_the_first_of_more(pool):
 @pytest.mark.parametrize("objectives", OBJECTIVES)
 def test_the_survivors_are_as_good_as_those_of_deap(objectives):
     draw = random.Random(objectives)
-    rows = [tuple(draw.random() for _ in range(objectives)) for _ in range(60)]
+    rows = [tuple(1 + draw.random() for _ in range(objectives)) for _ in range(60)]
     plain = [Plain(number, row) for number, row in enumerate(rows)]
     theirs = [chosen.number for chosen in tools.selNSGA2(plain, 25, nd="standard")]
     ours = numbers(select_survivors([individual(number, row) for number, row in enumerate(rows)], 25))
@@ -112,6 +118,26 @@ def test_the_lonely_survive_in_the_last_front():
 def test_equal_individuals_go_by_their_number_after_the_two_ends_of_their_front():
     pool = [individual(number, (1, 1)) for number in (8, 3, 5, 1, 4)]
     assert numbers(select_survivors(pool, 5)) == [1, 8, 3, 4, 5]
+
+
+def test_small_networks_are_not_crowded_out_by_large_ones():
+    pool = [individual(n, (n, -(2.0**n))) for n in range(12)]  # as far apart as each other, in powers of two
+    pool.append(individual(12, (10.5, -(2.0**10.1))))  # close to number 10, though far from it in bytes
+    assert 12 not in numbers(select_survivors(pool, 12))
+
+
+@unhurried
+@given(st.lists(st.floats(1e-3, 1e6), min_size=2, max_size=20), st.sampled_from([1.0, -1.0]))
+def test_scaling_for_crowding_keeps_the_order_of_the_worths(worths, sign):
+    column = np.array(worths)[:, None] * sign
+    scaled = evenly_scaled(column)
+    order = np.argsort(column[:, 0], kind="stable")
+    assert (np.diff(scaled[order, 0]) >= 0).all()
+
+
+def test_objectives_within_a_decade_or_of_both_signs_are_crowded_as_they_are():
+    values = np.array([[0.1, -5.0], [0.9, 100.0], [0.95, 3.0]])
+    assert evenly_scaled(values).tolist() == values.tolist()
 
 
 def test_an_empty_pool_has_no_survivors():

@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import islice
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.evolution import crossover, mutation
@@ -19,6 +19,7 @@ from gasearch.space.decisions import Condition, Decision, Space
 from tests.gasearch.evolution.evolution_spaces import any_space, custom_spaces, layered
 
 seeds = st.integers(0, 2**32)
+unhurried = settings(deadline=None)  # machines are shared
 
 
 def is_closed(genes, space: Space) -> bool:
@@ -29,6 +30,7 @@ def is_closed(genes, space: Space) -> bool:
     )
 
 
+@unhurried
 @given(any_space, seeds)
 def test_operators_are_closed_over_the_space_and_children_differ_from_their_parents(space, seed):
     rng = random.Random(seed)
@@ -42,6 +44,7 @@ def test_operators_are_closed_over_the_space_and_children_differ_from_their_pare
     assert not has_more_than_two or child.genes not in (first, second)
 
 
+@unhurried
 @given(any_space, seeds)
 def test_every_mutation_makes_another_network_where_there_is_one(space, seed):
     rng = random.Random(seed)
@@ -68,6 +71,7 @@ def test_parents_that_differ_in_one_gene_still_have_a_third_child():
         assert "+" in child.operator
 
 
+@unhurried
 @given(custom_spaces(), seeds)
 def test_a_sample_can_be_any_genome_and_enumeration_lists_each_once(space, seed):
     listed = list(every_genome(space))
@@ -101,6 +105,7 @@ def edited(edit, genes, space, seed):
     return settle(draft, space, rng)
 
 
+@unhurried
 @given(seeds)
 def test_an_inserted_layer_shifts_the_others_and_leaves_them_as_they_were(seed):
     space = layered((1, 2, 3, 4), with_kind=True)

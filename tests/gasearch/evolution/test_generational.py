@@ -1,0 +1,305 @@
+"""The generational engine: deterministic, distinct, exhaustive, and better than chance."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from gasearch.evolution.engine import Scored
+from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.rng import derive
+from gasearch.evolution.sampling import every_genome, sample
+from gasearch.evolution.toolbox import make_toolbox
+from gasearch.fitness import Fitness
+from gasearch.pareto import ParetoFront
+from gasearch.space.decisions import Space
+from gasearch.space.genome import make_genome
+from tests.gasearch.evolution.evolution_spaces import (
+    any_space,
+    custom_spaces,
+    layered,
+    limited,
+    run,
+    run_in_batches,
+    two_objectives,
+)
+
+seeds = st.integers(0, 10_000)
+few = settings(max_examples=30, deadline=None)
+
+
+def make_engine(space: Space, seed: int = 1, population: int = 8, **options) -> GenerationalEngine:
+    return GenerationalEngine(space, seed=seed, population=population, **options)
+
+
+@few
+@given(any_space, seeds)
+def test_no_genome_is_proposed_twice_and_all_are_canonical(space, seed):
+    candidates = run(make_engine(space, seed), limited, 60)
+    keys = [candidate.genome.key for candidate in candidates]
+    assert len(set(keys)) == len(keys)
+    assert all(make_genome(candidate.genome.genes, space) == candidate.genome for candidate in candidates)
+    assert [candidate.number for candidate in candidates] == list(range(len(candidates)))
+
+
+@few
+@given(any_space, seeds)
+def test_the_same_seed_gives_the_same_candidates(space, seed):
+    assert run(make_engine(space, seed), limited, 40) == run(make_engine(space, seed), limited, 40)
+
+
+def test_another_seed_gives_other_candidates():
+    space = layered(with_kind=True)
+    assert run(make_engine(space, 1), limited, 8) != run(make_engine(space, 2), limited, 8)
+
+
+@few
+@given(any_space, seeds)
+def test_the_order_of_tells_within_a_generation_is_irrelevant(space, seed):
+    shuffled = run_in_batches(make_engine(space, seed), limited, 40, lambda b: random.Random(seed).sample(b, len(b)))
+    straight = run_in_batches(make_engine(space, seed), limited, 40, list)
+    assert shuffled == straight
+
+
+@few
+@given(any_space, seeds)
+def test_asking_early_or_late_gives_the_same_candidates(space, seed):
+    batches = run_in_batches(make_engine(space, seed), limited, 40, list)
+    assert run(make_engine(space, seed), limited, len(batches)) == batches
+
+
+def test_global_generators_are_neither_read_nor_written():
+    def disturbed(genes):
+        random.seed(len(genes))
+        np.random.seed(7)
+        return limited(genes)
+
+    space = layered(with_kind=True)
+    random.seed(123)
+    np.random.seed(123)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    plain = run(make_engine(space), limited, 60)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    assert run(make_engine(space), disturbed, 60) == plain
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 13, 30])
+def test_replayed_outcomes_give_the_candidates_that_were_recorded(cut):
+    space = layered(with_kind=True)
+    uninterrupted = run(make_engine(space), limited, 60)
+    resumed = make_engine(space)
+    replayed = run(resumed, {c.genome.genes: limited(c.genome.genes) for c in uninterrupted}.get, cut)
+    assert replayed + [c if c.number >= cut else None for c in run(resumed, limited, 60 - cut)] == uninterrupted
+
+
+def test_nothing_is_proposed_while_a_generation_is_not_fully_told():
+    engine = make_engine(layered())
+    batch = [engine.ask() for _ in range(8)]
+    assert None not in batch
+    assert engine.ask() is None
+    for candidate in batch[:-1]:
+        engine.tell(Scored(number=candidate.number, fitness=two_objectives(candidate.genome.genes)))
+        assert engine.ask() is None
+    assert engine.completed_generations == 0
+    assert engine.population == ()
+    engine.tell(Scored(number=batch[-1].number, fitness=two_objectives(batch[-1].genome.genes)))
+    assert engine.completed_generations == 1
+    assert sorted(engine.population) == list(range(8))
+    assert engine.ask().generation == 1
+
+
+def test_a_candidate_says_how_many_outcomes_of_earlier_generations_were_known():
+    candidates = run(make_engine(layered(with_kind=True)), limited, 30)
+    assert [candidate.told for candidate in candidates] == [8 * (number // 8) for number in range(30)]
+    assert [candidate.generation for candidate in candidates] == [number // 8 for number in range(30)]
+
+
+def test_parents_are_survivors_of_the_generation_before():
+    engine = make_engine(layered(with_kind=True))
+    for _ in range(80):
+        candidate = engine.ask()
+        assert set(candidate.parents) <= set(engine.population)
+        assert all(parent < candidate.told for parent in candidate.parents)
+        engine.tell(Scored(number=candidate.number, fitness=limited(candidate.genome.genes)))
+
+
+def test_operators_are_named():
+    operators = {candidate.operator for candidate in run(make_engine(layered(with_kind=True)), limited, 200)}
+    assert "sample" in operators
+    assert any(name.startswith("crossover_layers") for name in operators)
+    assert any("insert_layers" in name for name in operators)
+
+
+def test_failures_never_enter_the_population():
+    engine = make_engine(layered(with_kind=True))
+    failed = set()
+    for _ in range(120):
+        candidate = engine.ask()
+        fitness = limited(candidate.genome.genes)
+        failed |= {candidate.number} if fitness is None else set()
+        engine.tell(Scored(number=candidate.number, fitness=fitness))
+        assert not failed & set(engine.population)
+    assert failed
+
+
+def test_a_search_in_which_everything_fails_goes_on_sampling():
+    candidates = run(make_engine(layered(with_kind=True)), lambda genes: None, 40)
+    assert len(candidates) == 40
+    assert {candidate.operator for candidate in candidates} == {"sample"}
+
+
+def test_feasible_survivors_stand_before_infeasible_ones():
+    engine = make_engine(layered(with_kind=True))
+    violations = {}
+    for _ in range(80):
+        candidate = engine.ask()
+        fitness = limited(candidate.genome.genes)
+        violations[candidate.number] = fitness.violation if fitness else None
+        engine.tell(Scored(number=candidate.number, fitness=fitness))
+    order = [violations[number] for number in engine.population]
+    assert order == sorted(order)
+
+
+@few
+@given(st.one_of(custom_spaces(), st.just(layered((1, 2), (8, 16), (4, 8)))), seeds, st.sampled_from([2, 3, 8]))
+def test_a_small_space_is_searched_to_the_last_feasible_genome_and_no_further(space, seed, population):
+    def violation(genome) -> float:
+        return float(sum(genome.genes) % 3 == 0) * (1 + sum(genome.genes))
+
+    everything = list(islice(every_genome(space), 201))
+    assume(len(everything) <= 200)
+    feasible = {genes for genes in everything if not violation(make_genome(genes, space))}
+    engine = make_engine(space, seed, population, violation=violation)
+    candidates = run(engine, limited, 10_000)
+    assert sorted(candidate.genome.genes for candidate in candidates) == sorted(feasible)
+    assert engine.is_exhausted
+    assert engine.ask() is None
+
+
+def test_a_space_without_any_feasible_genome_is_exhausted_at_once():
+    engine = make_engine(layered(), violation=lambda genome: 1.0)
+    assert not engine.is_exhausted
+    assert engine.ask() is None
+    assert engine.is_exhausted
+
+
+def test_a_large_space_without_any_feasible_genome_is_given_up():
+    engine = make_engine(layered(range(1, 9)), violation=lambda genome: 1.0)
+    assert engine.ask() is None
+    assert engine.is_exhausted
+
+
+def test_tight_arithmetic_limits_are_met_by_walking_towards_them():
+    space = layered((6, 7, 8), widths=range(1, 33), bits=(2, 4, 8))
+
+    def violation(genome) -> float:
+        return float(max(0, sum(genome.genes[1:]) - 6))
+
+    samples = [make_genome(sample(space, derive(0, number, "x")).genes, space) for number in range(2000)]
+    candidates = run(make_engine(space, violation=violation), two_objectives, 80)
+    assert not any(violation(genome) == 0 for genome in samples)
+    assert len(candidates) == 80
+    assert all(violation(candidate.genome) == 0 for candidate in candidates)
+    assert any("walk" in candidate.operator for candidate in candidates)
+
+
+def test_known_networks_are_proposed_first_and_only_once():
+    space = layered(with_kind=True)
+    known = [make_genome(genes, space) for genes in islice(every_genome(space), 3)]
+    candidates = run(make_engine(space, known=[*known, known[0]]), limited, 100)
+    assert [candidate.genome for candidate in candidates[:3]] == known
+    assert [candidate.operator for candidate in candidates[:4]] == ["known"] * 3 + ["sample"]
+    assert not {genome.key for genome in known} & {candidate.genome.key for candidate in candidates[3:]}
+
+
+def test_known_networks_that_break_a_limit_are_left_out():
+    space = layered()
+    known = [make_genome(genes, space) for genes in islice(every_genome(space), 2)]
+    engine = make_engine(space, known=known, violation=lambda genome: float(genome == known[0]))
+    assert engine.ask().genome == known[1]
+
+
+def test_more_known_networks_than_a_generation_holds_are_refused():
+    space = layered()
+    known = [make_genome(genes, space) for genes in islice(every_genome(space), 9)]
+    with pytest.raises(ValueError, match="holds 8 candidates; got 9 known"):
+        make_engine(space, known=known)
+
+
+def test_a_population_of_one_is_refused():
+    with pytest.raises(ValueError, match="population must be at least 2; got 1"):
+        make_engine(layered(), population=1)
+
+
+def test_telling_what_was_not_asked_for_or_was_told_before_is_refused():
+    engine = make_engine(layered())
+    with pytest.raises(ValueError, match="candidate 0 was never asked for; 0 were asked for"):
+        engine.tell(Scored(number=0, fitness=None))
+    engine.tell(Scored(number=engine.ask().number, fitness=None))
+    with pytest.raises(ValueError, match="candidate 0 was told before; 1 were asked for"):
+        engine.tell(Scored(number=0, fitness=None))
+
+
+def test_a_user_replaces_an_operator_in_the_toolbox():
+    space = layered((3,), widths=range(1, 9), bits=range(2, 10))
+
+    def flip_head(genes, space, rng):
+        return (*genes[:-1], int(rng.random() * space.sizes[-1])), "flip_head"
+
+    toolbox = make_toolbox(space)
+    toolbox.register("mutate", flip_head, space=space)
+    candidates = run(make_engine(space, toolbox=toolbox), two_objectives, 200)
+    mutants = {candidate.operator for candidate in candidates if len(candidate.parents) == 1}
+    assert mutants
+    assert mutants <= {"flip_head", "flip_head+walk"}
+
+
+def test_genes_out_of_range_from_a_users_operator_are_refused():
+    space = layered()
+    toolbox = make_toolbox(space)
+    toolbox.register("sample", lambda rng: ((0, 99, 0, 0, 0, 0, 0, 0), "wild"))
+    with pytest.raises(ValueError, match=r"operator 'wild' made genes out of range: \(0, 99"):
+        make_engine(space, toolbox=toolbox).ask()
+
+
+def proposals(engine, truth):
+    while (candidate := engine.ask()) is not None:
+        yield candidate.genome.genes
+        engine.tell(Scored(number=candidate.number, fitness=truth(candidate.genome.genes)))
+
+
+def evaluations_to_the_whole_front(genomes, truth, front) -> int:
+    missing = set(front)
+    for count, genes in enumerate(genomes, start=1):
+        missing.discard(truth(genes).values)
+        if not missing:
+            return count
+    raise AssertionError(f"{len(missing)} of {len(front)} points of the front were never found")
+
+
+def test_the_exact_front_of_a_known_problem_is_found_with_fewer_evaluations_than_by_chance():
+    space = layered((1, 2, 3), widths=(8, 16, 24, 32), bits=(2, 4, 8))
+
+    def truth(genes) -> Fitness:
+        layers = [(8 * (genes[slot[0]] + 1), (2, 4, 8)[genes[slot[1]]]) for slot in space.slots[: genes[0] + 1]]
+        loss = sum(width**0.5 * (1 - 0.5 ** (bits / 2)) / (1 + place) for place, (width, bits) in enumerate(layers))
+        size = sum(width * bits for width, bits in layers) + 40 * (2, 4, 8)[genes[-1]]
+        return Fitness(values=(loss * (1 - 0.3 * 0.5 ** genes[-1]), -float(size)))
+
+    everything = list(every_genome(space))
+    front = ParetoFront()
+    for number, genes in enumerate(everything):
+        front.add(number, truth(genes))
+    exact = set(map(tuple, front.values.tolist()))
+    ours, chance = [], []
+    for seed in range(8):
+        ours.append(evaluations_to_the_whole_front(proposals(make_engine(space, seed, 32), truth), truth, exact))
+        shuffled = random.Random(seed).sample(everything, len(everything))
+        chance.append(evaluations_to_the_whole_front(shuffled, truth, exact))
+    assert len(exact) >= 10
+    assert sum(ours) < 0.6 * sum(chance), (ours, chance)

@@ -23,7 +23,7 @@ class SearchSummary:
     name: str
     state: SearchState
     reason: str  #: Why it has this state; "" while running.
-    is_active: bool  #: Whether a controller holds it now; False and RUNNING: its controller died.
+    is_active: bool  #: Whether a controller holds it and, as far as one can see from here, lives.
     owner: str | None
     objectives: dict[str, str]  #: Metric to "max" or "min", in the spec's order.
     told: int  #: Evaluations with a final outcome.

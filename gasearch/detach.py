@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gasearch.errors import BadInput, GasearchError, StoreError
+from gasearch.errors import BadInput, GasearchError
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  #: A start with Ray takes 5 to 12 s here; after this long we leave it to its log.
@@ -21,7 +21,7 @@ def launch_detached(
     *,
     name: str,
     db_url: str,
-    is_up: Callable[[], bool],
+    is_up: Callable[[int], bool],
     patience_s: float = PATIENCE_S,
 ) -> tuple[int, Path]:
     """Start `gasearch ARGV` in a new session, its output in a log file, and wait until it is up.
@@ -32,7 +32,7 @@ def launch_detached(
         argv: The command and its arguments, without `--detach` and `--db`.
         name: The search, which names the log file.
         db_url: The database.
-        is_up: Whether the search is owned; asked a few times a second.
+        is_up: Whether the process of this number holds the search; asked a few times a second.
         patience_s: After so long it counts as started even if it isn't up yet.
 
     Returns:
@@ -58,7 +58,7 @@ def launch_detached(
             start_new_session=True,
         )
     deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline and not _answers(is_up):
+    while time.monotonic() < deadline and not is_up(process.pid):
         try:
             status = process.wait(POLL_S)
         except subprocess.TimeoutExpired:
@@ -75,14 +75,6 @@ def log_file(name: str, db_url: str) -> Path:
     database = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", db_url)
     folder = Path(database.group(1)).parent if database and database.group(1) != ":memory:" else Path()
     return folder / f"gasearch-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
-
-
-def _answers(is_up: Callable[[], bool]) -> bool:
-    """Whether it is up; a database that isn't there yet, because the new process makes it, says no."""
-    try:
-        return is_up()
-    except StoreError:
-        return False
 
 
 def _failure(status: int, log: Path, start: int) -> GasearchError:

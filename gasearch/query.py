@@ -15,7 +15,30 @@ from gasearch.errors import BadInput
 from gasearch.fitness import Fitness, Objective
 from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.owner import is_gone
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
+
+__all__ = [
+    "FrontPoint",
+    "GenerationStats",
+    "NetworkDetails",
+    "SearchDescription",
+    "SearchSummary",
+    "best",
+    "constraints_of",
+    "describe_search",
+    "front_points",
+    "history",
+    "list_searches",
+    "measured_points",
+    "nearest_miss",
+    "non_dominated",
+    "objectives_of",
+    "parse_limits",
+    "ranking",
+    "search_summary",
+    "show",
+]
 
 
 def list_searches(reader: ArchiveReader) -> list[SearchSummary]:
@@ -247,7 +270,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         name=record.name,
         state=record.state,
         reason=record.reason,
-        is_active=record.state is SearchState.RUNNING and record.is_owned,
+        is_active=record.state is SearchState.RUNNING and record.is_owned and not is_gone(record.owner or ""),
         owner=record.owner,
         objectives={metric: "max" if is_maximized else "min" for metric, is_maximized in record.objectives},
         told=counts.told,

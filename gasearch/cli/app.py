@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -69,6 +71,14 @@ class NothingFound(GasearchError):
 def examples(*lines: str) -> str:
     r"""Examples as the end of a command's help; the \b keeps Typer from joining the lines."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def db_option(db: str | None) -> str:
+    """The `--db` option as the commands that we suggest need it; a password in it is not repeated."""
+    if db is None:
+        return ""
+    shown = re.sub(r"(//[^:/@]+):.*@", r"\1:PASSWORD@", db)
+    return f" --db {shlex.quote(shown)}"
 
 
 def ask(db: str | None, question: Callable[[ArchiveReader], Answer]) -> Answer:

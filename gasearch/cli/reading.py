@@ -25,6 +25,7 @@ from gasearch.console import (
 )
 from gasearch.errors import BadInput
 from gasearch.limits import Limit
+from gasearch.storage.owner import describe
 
 WATCH_EVERY_S = 2.0
 #: What a row of networks shows beside the objectives, where it was measured.
@@ -162,7 +163,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         ("ran for", duration(summary.active_seconds)),
     ]
     if summary.is_active and summary.owner:
-        lines.append(("controller", summary.owner))
+        lines.append(("controller", describe(summary.owner)))
     return lines
 
 

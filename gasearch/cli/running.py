@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli.app import Db, Detach, Form, Key, Name, Workers, app, ask, examples
+from gasearch.cli.app import Db, Detach, Form, Key, Name, Workers, app, ask, db_option, examples
 from gasearch.cli.reading import print_front
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
-from gasearch.errors import BadInput, UnknownSearch
+from gasearch.errors import BadInput, StoreError, UnknownSearch
 from gasearch.settings import database_url
 
 Spec = Annotated[
@@ -127,7 +127,8 @@ def stop(name: Name, db: Db = None) -> None:
         archive.request_stop(name)
     finally:
         archive.close()
-    print(f"asked {name} to stop; watch it with: gasearch status {name} --watch; go on with: gasearch resume {name}")
+    option = db_option(db)
+    print(f"asked {name} to stop; see: gasearch status {name}{option}; go on with: gasearch resume {name}{option}")
 
 
 @app.command(epilog=examples("gasearch tune digits-cnn 3f2a", "gasearch tune digits-cnn 3f2a --trials 40"))
@@ -174,7 +175,7 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
     if reason:
         say(f"{name}: {reason}")
     print_front(name, db)
-    option = "" if db is None else " --db URL"
+    option = db_option(db)
     print(f"\nnext:  gasearch best {name} --knee{option}")
     print(f"       gasearch plot {name} -o {name}.html{option}")
     print(f"       gasearch export {name} KEY -o {name}-model{option}")
@@ -184,10 +185,11 @@ def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) ->
     """Start the same command in the background; returns when it holds the search, or has failed."""
     from gasearch.detach import launch_detached
 
-    def holds_search() -> bool:
+    def holds_search(pid: int) -> bool:
         try:
-            return ask(db, lambda reader: reader.search(name).is_owned)
-        except UnknownSearch:
+            record = ask(db, lambda reader: reader.search(name))
+            return record.is_owned and record.owner is not None and record.owner.split("/")[1:2] == [str(pid)]
+        except (UnknownSearch, StoreError):  # The new process is still creating the one or the other.
             return False
 
     url = database_url(db)
@@ -195,7 +197,7 @@ def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) ->
         ask(db, lambda reader: reader.search(name))
     pid, log = launch_detached(arguments, name=name, db_url=url, is_up=holds_search)
     print(f"{name} runs in the background as process {pid}; its log: {log}")
-    print(f"watch it with: gasearch status {name} --watch")
+    print(f"watch it with: gasearch status {name} --watch{db_option(db)}")
 
 
 def _workers_arguments(workers: int | None) -> list[str]:

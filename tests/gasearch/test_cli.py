@@ -290,7 +290,7 @@ def test_a_search_in_the_background_that_fails_at_once_reports_why(tmp_path, url
 
     began = time.monotonic()
     with pytest.raises(GasearchError, match=r"did not start: .*'nope'.* \(log: ") as caught:
-        launch_detached(["status", "nope"], name="a/b", db_url=url, is_up=lambda: False, patience_s=30)
+        launch_detached(["status", "nope"], name="a/b", db_url=url, is_up=lambda pid: False, patience_s=30)
     assert caught.value.exit_status == 2
     assert time.monotonic() - began < 20
 

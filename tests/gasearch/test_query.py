@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -45,6 +47,19 @@ def test_a_running_search_without_a_valid_lease_is_abandoned():
     assert summary.is_abandoned
     finished = query.search_summary(scripted_reader(is_owned=False, state=SearchState.FINISHED), "digits")
     assert not finished.is_abandoned
+
+
+def test_a_controller_that_was_killed_on_this_machine_is_seen_at_once():
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from gasearch.storage.owner import current_owner; print(current_owner()); input()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with child:
+        reader = scripted_reader(owner=child.stdout.readline().strip())
+        assert query.search_summary(reader, "digits").is_active
+        child.kill()
+        child.wait()
+        assert query.search_summary(reader, "digits").is_abandoned
 
 
 def test_the_best_in_a_summary_keeps_the_constraints_of_the_search():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.engine import Candidate, Engine, Scored
@@ -50,42 +51,47 @@ class GenerationalEngine(Engine):
         self._operators: Operators = make_toolbox(space) if toolbox is None else toolbox
         self._breeder = Breeder(space, self._operators, seed=seed, violation=violation)
         self._size = population
-        self._known = [genome for genome in known if self._breeder.admit(genome)][::-1]
-        self._survivors: tuple[Individual, ...] = ()
-        self._children: list[Individual] = []
+        self._known = deque(genome for genome in known if self._breeder.admit(genome))
+        self._brood: deque[Candidate] = deque()  # of this generation, not yet asked for
         self._pending: dict[int, Genome] = {}  # asked for, not yet told
-        self._first = 0  # number of this generation's first candidate
-        self._next = 0
+        self._children: list[Individual] = []  # told, with success
+        self._survivors: tuple[Individual, ...] = ()
         self._generation = 0
-        self._is_bred = False  # whether this generation gets no further candidate
+        self._asked = 0
         self._is_exhausted = False
 
     def ask(self) -> Candidate | None:
         """See `Engine.ask`."""
-        while not self._is_exhausted:
-            if not self._is_bred:
-                offspring = self._offspring()
-                if offspring is not None:
-                    return self._propose(offspring)
-                self._is_bred = True
-            if self._pending:
-                return None
-            if self._next == self._first:
-                self._is_exhausted = True
-            else:
-                self._complete_generation()
-        return None
+        if not self._brood and not self._pending and not self._is_exhausted:
+            self._brood.extend(self._breed())
+            self._is_exhausted = not self._brood
+        if not self._brood:
+            return None
+        candidate = self._brood.popleft()
+        self._pending[candidate.number] = candidate.genome
+        self._asked += 1
+        return candidate
 
     def tell(self, scored: Scored) -> None:
         """See `Engine.tell`."""
         genome = self._pending.pop(scored.number, None)
         if genome is None:
-            what = "was told before" if 0 <= scored.number < self._next else "was never asked for"
-            raise ValueError(f"candidate {scored.number} {what}; {self._next} were asked for")
+            what = "was told before" if 0 <= scored.number < self._asked else "was never asked for"
+            raise ValueError(f"candidate {scored.number} {what}; {self._asked} were asked for")
         if scored.fitness is not None:
             self._children.append(Individual(number=scored.number, genome=genome, fitness=scored.fitness))
-        if self._is_bred and not self._pending:
+        if not self._pending and not self._brood:
             self._complete_generation()
+
+    @property
+    def lookahead(self) -> int:
+        """See `Engine.lookahead`: a whole generation, as none of it depends on the rest of it."""
+        return self._size
+
+    @property
+    def completed_generations(self) -> int:
+        """See `Engine.completed_generations`."""
+        return self._generation
 
     @property
     def is_exhausted(self) -> bool:
@@ -97,38 +103,28 @@ class GenerationalEngine(Engine):
         """See `Engine.population`: the survivors of the last complete generation, best first; () before."""
         return tuple(survivor.number for survivor in self._survivors)
 
-    @property
-    def lookahead(self) -> int:
-        """See `Engine.lookahead`: a whole generation, which no outcome of its own can change."""
-        return self._size
+    def _breed(self) -> Iterator[Candidate]:
+        """This generation, at once, so that the tell of its last candidate knows that it is the last."""
+        told = self._asked
+        for number in range(told, told + self._size):
+            offspring = self._offspring(number)
+            if offspring is None:
+                return
+            yield Candidate(
+                number=number,
+                genome=offspring.genome,
+                generation=self._generation,
+                parents=offspring.parents,
+                operator=offspring.operator,
+                told=told,
+            )
 
-    @property
-    def completed_generations(self) -> int:
-        """How many generations were told completely."""
-        return self._generation
-
-    def _offspring(self) -> Offspring | None:
+    def _offspring(self, number: int) -> Offspring | None:
         if self._known:
-            return Offspring(genome=self._known.pop(), parents=(), operator="known")
-        return self._breeder.breed(self._next, self._survivors)
-
-    def _propose(self, offspring: Offspring) -> Candidate:
-        candidate = Candidate(
-            number=self._next,
-            genome=offspring.genome,
-            generation=self._generation,
-            parents=offspring.parents,
-            operator=offspring.operator,
-            told=self._first,
-        )
-        self._pending[candidate.number] = candidate.genome
-        self._next += 1
-        self._is_bred = self._next - self._first == self._size
-        return candidate
+            return Offspring(genome=self._known.popleft(), parents=(), operator="known")
+        return self._breeder.breed(number, self._survivors)
 
     def _complete_generation(self) -> None:
         self._survivors = tuple(self._operators.select((*self._survivors, *self._children), self._size))
         self._children = []
-        self._first = self._next
         self._generation += 1
-        self._is_bred = False

@@ -16,7 +16,7 @@ returns into canonical form, drops duplicates, and refuses genes out of range::
     def flip_bits(genes, space, rng):
         index = next(i for i, d in enumerate(space.decisions) if d.name == "head.weight_bits")
         option = int(rng.random() * space.sizes[index])
-        return genes[:index] + (option,) + genes[index + 1:], "flip_bits"
+        return (*genes[:index], option, *genes[index + 1 :]), "flip_bits"
 
     toolbox = make_toolbox(space)
     toolbox.register("mutate", flip_bits, space=space)

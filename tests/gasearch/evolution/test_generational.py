@@ -113,6 +113,25 @@ def test_nothing_is_proposed_while_a_generation_is_not_fully_told():
     assert engine.ask().generation == 1
 
 
+def test_the_last_tell_of_a_short_generation_completes_it():
+    engine = make_engine(layered((1,), (8, 16), (4, 8)))  # 8 networks
+    run(engine, two_objectives, 7)
+    assert engine.completed_generations == 0
+    run(engine, two_objectives, 1)
+    assert (engine.completed_generations, engine.is_exhausted) == (1, False)
+    engine = make_engine(layered((1,), (8, 16), (4, 8)), population=5)
+    assert len(run(engine, two_objectives, 8)) == 8
+    assert engine.completed_generations == 2  # 5 and 3
+    assert engine.ask() is None
+    assert engine.is_exhausted
+
+
+def test_a_generation_may_be_asked_for_ahead():
+    engine = make_engine(layered())
+    assert engine.lookahead == 8
+    assert None not in [engine.ask() for _ in range(engine.lookahead)]
+
+
 def test_a_candidate_says_how_many_outcomes_of_earlier_generations_were_known():
     candidates = run(make_engine(layered(with_kind=True)), limited, 30)
     assert [candidate.told for candidate in candidates] == [8 * (number // 8) for number in range(30)]

@@ -40,7 +40,7 @@ def test_the_documented_replacement_of_an_operator_works():
     def flip_bits(genes, space, rng):
         index = next(i for i, d in enumerate(space.decisions) if d.name == "head.weight_bits")
         option = int(rng.random() * space.sizes[index])
-        return genes[:index] + (option,) + genes[index + 1 :], "flip_bits"
+        return (*genes[:index], option, *genes[index + 1 :]), "flip_bits"
 
     toolbox = make_toolbox(SPACE)
     toolbox.register("mutate", flip_bits, space=SPACE)

@@ -29,7 +29,7 @@ def approximate(x: float, choices: dict[str, Any]) -> float:
     if choices["uses_symmetry"] and x < 0:
         return 1.0 - approximate(-x, choices)
     start = 0.0 if choices["uses_symmetry"] else -LIMIT
-    step = (LIMIT - start) / choices["entries"]
+    step: float = (LIMIT - start) / choices["entries"]
     cell = min(int((x - start) / step), choices["entries"] - 1)
     left, right = start + cell * step, start + (cell + 1) * step
     if choices["lookup"] == "nearest":

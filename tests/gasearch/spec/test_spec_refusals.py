@@ -1,0 +1,165 @@
+"""Every way in which a spec can be wrong, and the sentence that says so."""
+
+import pytest
+
+from gasearch.errors import SpecError
+from gasearch.spec.loader import load_spec
+from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, REMOVED, changed
+
+WHOLE = "must be a whole number from"
+WIDTHS = "a list of whole numbers from 1 to 8,192"
+BITS = "must fit a list of whole numbers from 2 to 8, or 32 for float"
+MEASURED = "accuracy, params, macs, flops, bops, model_bytes, latency_ms, latency_spread_ms, train_seconds,"
+
+REFUSALS = [
+    # unknown and missing keys
+    (CNN, "space.widht", [8], 'space.widht: unknown key; did you mean "width"? Known here: family, layers, width,'),
+    (CNN, "epochs", 3, 'epochs: unknown key; did you mean "recipe.epochs"? Known here: name, seed, task,'),
+    (CNN, "recipe.lr", 0.1, "recipe.lr: unknown key; known here: epochs, batch_size, optimizer, learning_rate,"),
+    (CNN, "zzz", 1, "zzz: unknown key; known here: name, seed, task, space,"),
+    (MLP, "space.kernel", [3], "space.kernel: only family cnn has this key; mlp has family, layers, width,"),
+    (CUSTOM, "space.width", [8], "space.width: only family mlp and cnn has this key; custom has family, decisions"),
+    (CUSTOM, "space.decisions.op.wen", {}, 'space.decisions.op.wen: unknown key; did you mean "when"?'),
+    (CNN, "space", REMOVED, "space: is required: a mapping with family and its options"),
+    (CNN, "space.family", REMOVED, "space.family: is required: one of mlp, cnn, custom"),
+    (CNN, "space.width", REMOVED, f"space.width: is required: {WIDTHS}"),
+    (CNN, "objectives", REMOVED, "objectives: is required: a mapping of metrics to max or min"),
+    (CNN, "name", REMOVED, "name: is required: 1 to 100 letters, digits and . _ -"),
+    (CUSTOM, "task", REMOVED, 'task.evaluator: is required for family custom: "package.module:function"'),
+    (CNN, "recipe", None, "recipe: is empty; give a mapping of keys to values, or leave the key out"),
+    (CNN, "space.width", None, f"space.width: is empty; give {WIDTHS}"),
+    # wrong types
+    (CNN, "space.width", [8, "16"], f"space.width[1]: must fit {WIDTHS}; got '16'"),
+    (CNN, "space.width", 8.0, f"space.width[0]: must fit {WIDTHS}; got 8.0"),
+    (CNN, "space", 3, "space: must be a mapping with family and its options; got 3"),
+    (CNN, "task", ["digits"], "task: must be a mapping of keys to values; got ['digits']"),
+    (CNN, "seed", "1", f"seed: {WHOLE} 0 to 4,294,967,295; got '1'"),
+    (CNN, "budget.evaluations", True, f"budget.evaluations: {WHOLE} 1 to 10,000,000; got true"),
+    (CNN, "workers.gpus", "one", "workers.gpus: must be a number from 0 to 64; got 'one'"),
+    (CNN, "task.dataset", 3, "task.dataset: must be the name of a data set, or the path of a file; got 3"),
+    (CNN, "name", 3, "name: must be 1 to 100 letters, digits and . _ - of which neither . nor - comes first; got 3"),
+    (CNN, "constraints", [3], 'constraints[0]: must fit a list of limits such as "model_bytes <= 64 KB"; got 3'),
+    (CUSTOM, "space.decisions.op.choices", ["a", ["b"]], "op.choices[1]: must fit a list of texts, finite numbers,"),
+    # values out of range
+    (CNN, "space.width", [0, 8], f"space.width[0]: must fit {WIDTHS}; got 0"),
+    (CNN, "space.kernel", [4], "space.kernel[0]: must fit a list of odd whole numbers from 1 to 11; got 4"),
+    (CNN, "space.weight_bits", [1, 8], f"space.weight_bits[0]: {BITS}; got 1"),
+    (CNN, "space.activation_bits", 16, f"space.activation_bits[0]: {BITS}; got 16"),
+    (
+        CNN,
+        "space.kind",
+        ["conf"],
+        "kind[0]: must be one of conv, separable, residual; got 'conf'; did you mean \"conv\"?",
+    ),
+    (CNN, "evolution.population", 2, f"evolution.population: {WHOLE} 4 to 100,000; got 2"),
+    (CNN, "budget.hours", 0, "budget.hours: must be a number above 0, at most 100,000; got 0"),
+    (CNN, "recipe.learning_rate", float("nan"), "learning_rate: must be a number above 0, at most 10; got nan"),
+    (CNN, "recipe.label_smoothing", 1, "recipe.label_smoothing: must be a number from 0 to below 1; got 1"),
+    (CNN, "recipe.optimizer", "adm", "must be one of adam, adamw, sgd; got 'adm'; did you mean \"adam\"?"),
+    (CNN, "workers.count", "many", "workers.count: must be auto or a whole number from 0 (in the controller's own"),
+    (CNN, "workers.count", -1, "to 1,024; got -1"),
+    (CNN, "name", "two words", "of which neither . nor - comes first; got 'two words'"),
+    (CNN, "name", "-x", "comes first; got '-x'"),
+    (CUSTOM, "task.evaluator", "module", "task.evaluator: must be \"package.module:function\"; got 'module'"),
+    # empty and contradictory
+    (CNN, "space.width", [], f"space.width: must be {WIDTHS}; got an empty list"),
+    (CNN, "space.width", [8, 16, 8], "space.width: has 8 twice; got [8, 16, 8]"),
+    (CNN, "space.layers", [4, 1], "space.layers: the fewest layers, 4, are more than the most, 1; got [4, 1]"),
+    (CNN, "space.layers", [1, 2, 3], "space.layers: must be [fewest, most], whole numbers from 1 to 64; got [1, 2, 3]"),
+    (CNN, "space.layers", 0, "space.layers: must be [fewest, most], whole numbers from 1 to 64; got 0"),
+    (CNN, "objectives", {}, "objectives: must be a mapping of metrics to max or min; got an empty mapping"),
+    (CNN, "constraints", ["macs <= 5M", "macs >= 6M"], 'constraints[1]: no value meets both "macs <= 5 M" and'),
+    (CNN, "task.evaluator", "a.b:c", "task.evaluator: only family custom takes an evaluator; the family is cnn"),
+    (CUSTOM, "task.dataset", "digits", "task.dataset: a custom evaluator brings its own data: leave this key out"),
+    # metrics
+    (CNN, "objectives.accuracy", "maximize", "objectives.accuracy: must be one of max, min; got 'maximize'"),
+    (
+        CNN,
+        "objectives.acuracy",
+        "max",
+        f"does not measure 'acuracy'; did you mean \"accuracy\"? It measures {MEASURED}",
+    ),
+    (
+        CNN,
+        "objectives.rmse",
+        "min",
+        f"objectives.rmse: a classification does not measure 'rmse'; it measures {MEASURED}",
+    ),
+    (CNN, "constraints", ["auc >= 0.5"], "constraints[0]: a classification does not measure 'auc'; it measures"),
+    (CNN, "constraints", "latency_ms <= 64 KB", "constraints[0]: latency_ms is a time (units: us, ms, s, min, h;"),
+    (CNN, "constraints", ["64 KB"], 'constraints[0]: a limit reads like "latency_ms <= 2" or'),
+    (CNN, "constraints", ["accuracy >= 98"], "constraints[0]: accuracy lies between 0 and 1; 98 percent is 0.98"),
+    (CUSTOM, "objectives", {"my error": "min"}, "objectives.my error: the name of a metric is up to 63 letters,"),
+    # conditions
+    (CUSTOM, "space.decisions", {}, "space.decisions: must be a mapping of decision names to {choices: [...]}; got an"),
+    (CUSTOM, "space.decisions.op.when", {"op": "conv"}, "op.when.op: a decision can't be a condition of itself"),
+    (
+        CUSTOM,
+        "space.decisions.width.when",
+        {"opp": "x"},
+        'no such decision; did you mean "op"? known are op, width, bias',
+    ),
+    (CUSTOM, "space.decisions.width.when", {"op": "cnv"}, "'cnv' is no choice of op; did you mean \"conv\"? It has"),
+    (
+        CUSTOM,
+        "space.decisions.width.when",
+        {"op": []},
+        "width.when.op: must fit a mapping of earlier decisions to lists",
+    ),
+    (CUSTOM, "space.decisions.bias.when", {"width": True}, "true is no choice of width; it has [8, 16, 32]"),
+    (CUSTOM, "space.decisions.op.when", {"width": 8}, "conditions go in a circle: op -> width -> op"),
+    (CUSTOM, "space.decisions.a b", {"choices": [1]}, "the name of a decision is up to 63 letters, digits, . _ -"),
+    # what this version doesn't search
+    (
+        CNN,
+        "space.family",
+        "transformer",
+        "space.family: 'transformer' is not in this version, which has mlp, cnn, custom",
+    ),
+    (CNN, "space.family", "cmn", "space.family: must be one of mlp, cnn, custom; got 'cmn'; did you mean \"cnn\"?"),
+    (CNN, "space.sparsity", [0.0, 0.5], "space.sparsity: this version doesn't search the sparsity: leave the key out,"),
+    (
+        CNN,
+        "space.rank",
+        0.5,
+        "space.rank: this version doesn't search the rank: leave the key out, or write [1.0]; got",
+    ),
+    (CNN, "evolution.mode", "steady-state", "mode: 'steady-state' is not in this version, which has generational"),
+    (CNN, "evolution.algorithm", "nsga3", "algorithm: 'nsga3' is not in this version, which has nsga2"),
+    (CNN, "task.kind", "regression", "task.kind: 'regression' is not in this version, which has classification"),
+]
+
+
+@pytest.mark.parametrize(("base", "path", "value", "sentence"), REFUSALS)
+def test_a_wrong_spec_is_refused_with_its_key_what_came_and_what_is_allowed(base, path, value, sentence):
+    with pytest.raises(SpecError) as caught:
+        load_spec(changed(base, path, value))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("base", [CNN, MLP, CUSTOM])
+def test_the_specs_that_are_made_wrong_above_are_right(base):
+    assert load_spec(base).name == "sample"
+
+
+def test_a_condition_on_a_later_decision_says_which_one_to_move():
+    decisions = {"b": {"choices": [1, 2], "when": {"a": 1}}, "a": {"choices": [1, 2]}}
+    with pytest.raises(SpecError, match=r"b\.when\.a: is decided after b: .* move a up"):
+        load_spec(changed(CUSTOM, "space.decisions", decisions))
+
+
+def test_several_problems_are_listed_one_a_line():
+    spec = changed(changed(CNN, "space.widht", 8), "recipe.epochs", 0)
+    with pytest.raises(SpecError) as caught:
+        load_spec(spec)
+    header, first, second = str(caught.value).splitlines()
+    assert header == "spec has 2 problems:"
+    assert first.startswith("  space.widht: unknown key")
+    assert second.startswith("  recipe.epochs: must be a whole number")
+
+
+def test_a_flood_of_problems_is_counted_not_printed():
+    with pytest.raises(SpecError) as caught:
+        load_spec(changed(CNN, "space.width", ["x"] * 100))
+    assert len(str(caught.value).splitlines()) == 22
+    assert str(caught.value).endswith("and 80 more")

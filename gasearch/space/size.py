@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gasearch.space.decisions import Space
 
-MAX_STATES = 20_000  #: Beyond this many kinds of partial genomes, counting ends in a bound.
+MAX_STATES = 5_000  #: Beyond this many kinds of partial genomes, counting ends in a bound.
 
 #: Of a decision that later ones depend on: which of them its option lets express; None where it doesn't express.
 _Effect = frozenset[int] | None

@@ -46,7 +46,7 @@ budget:
 workers:
   count: auto                        # one per core; 0 evaluates in the controller's own process
   cpus: 1                            # per worker
-  gpus: 0                            # per worker; 0.25 lets four share one
+  # gpus: 0.25                       # per worker: four share one
 """
 
 _KINDS: Final = """\

@@ -35,7 +35,7 @@ REFUSALS = [
     (CNN, "task", ["digits"], "task: must be a mapping of keys to values; got ['digits']"),
     (CNN, "seed", "1", f"seed: {WHOLE} 0 to 4,294,967,295; got '1'"),
     (CNN, "budget.evaluations", True, f"budget.evaluations: {WHOLE} 1 to 10,000,000; got true"),
-    (CNN, "workers.gpus", "one", "workers.gpus: must be a number from 0 to 64; got 'one'"),
+    (CNN, "workers.cpus", "one", "workers.cpus: must be a number from 0 to 1,024; got 'one'"),
     (CNN, "task.dataset", 3, "task.dataset: must be the name of a data set, or the path of a file; got 3"),
     (CNN, "name", 3, "name: must be 1 to 100 letters, digits and . _ - of which neither . nor - comes first; got 3"),
     (CNN, "constraints", [3], 'constraints[0]: must fit a list of limits such as "model_bytes <= 64 KB"; got 3'),

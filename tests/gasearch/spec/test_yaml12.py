@@ -89,8 +89,9 @@ def test_every_key_and_item_knows_its_line():
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_in_a_sentence(text):
+    sentences = []
     try:
         parse_yaml(text)
     except SyntaxProblem as problem:
-        assert str(problem)
-        assert problem.line >= 1
+        sentences = [(str(problem), problem.line)]
+    assert all(sentence and line >= 1 for sentence, line in sentences)

@@ -1,0 +1,123 @@
+"""The report on a spec, the starters and the examples."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gasearch.errors import BadInput, SpecError
+from gasearch.space.build import build_space
+from gasearch.space.genome import expressed_choices, make_genome
+from gasearch.space.size import space_size
+from gasearch.spec.check import check, check_against_data, report
+from gasearch.spec.loader import load_spec
+from gasearch.spec.starter import STARTERS, starter_spec
+from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, changed
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+IMAGES = {"name": "tiny", "kind": "classification", "input_shape": [1, 8, 8], "classes": 10, "train": 1000}
+TABLE = IMAGES | {"input_shape": [30]}
+
+
+def test_the_report_says_size_extremes_and_budget():
+    lines = str(check(load_spec(changed(CNN, "constraints", "model_bytes <= 64 KB")), IMAGES)).splitlines()
+    assert lines == [
+        "sample: classification of tiny by cnn (1,000 training samples of 1 x 8 x 8, 10 classes)",
+        "space     84 networks",
+        "smallest  1 layer and the head: 170 params, 4688 MACs, 300 K BOPs, 415 B",
+        "largest   3 layers and the head: 13.4 K params, 231 K MACs, 14.8 M BOPs, 14 KB",
+        "budget    200 evaluations in 9 generations of 24",
+        "          each a training of 3 epochs over 1,000 samples",
+        "          42.2 M MACs for the smallest network, 2.08 G for the largest",
+        "note: the space holds only 84 networks, so the search ends before 200 evaluations",
+    ]
+
+
+def test_a_custom_space_is_reported_without_networks():
+    text = str(check(load_spec(CUSTOM), None))
+    assert "a custom space, evaluated by package.module:evaluate\nspace     7 networks\nbudget" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "note"),
+    [
+        ("objectives.accuracy", "min", "objectives.accuracy is min, but more of it is better"),
+        ("objectives.latency_ms", "min", "weights below 8 bits save bytes and BOPs, but no time"),
+        ("budget.evaluations", 10, "the budget ends within the first generation"),
+    ],
+)
+def test_what_may_be_a_mistake_is_noted(path, value, note):
+    report = check(load_spec(changed(changed(CNN, "space.weight_bits", [4, 8]), path, value)), IMAGES)
+    assert any(note in line for line in report.notes)
+
+
+def test_a_spec_without_doubts_has_no_notes():
+    assert check(load_spec(changed(CNN, "budget.evaluations", 50)), IMAGES).notes == ()
+
+
+def test_a_cnn_on_a_table_is_refused():
+    with pytest.raises(
+        SpecError, match=r"space\.family: cnn needs images .* tiny have the shape \(30,\), which mlp takes"
+    ):
+        check_against_data(load_spec(CNN), TABLE)
+
+
+def test_an_mlp_takes_tables_and_images():
+    for data in (TABLE, IMAGES):
+        check_against_data(load_spec(MLP), data)
+
+
+def test_a_constraint_that_no_network_can_meet_is_refused():
+    with pytest.raises(SpecError, match=r'constraints\[0\]: no network .* "params <= 10"; the smallest has params 170'):
+        check(load_spec(changed(CNN, "constraints", "params <= 10")), IMAGES)
+
+
+def test_unknown_data_and_evaluators_are_refused_with_their_key():
+    with pytest.raises(SpecError, match=r"task\.dataset: unknown dataset 'digitz'"):
+        report(load_spec(changed(CNN, "task.dataset", "digitz")))
+    with pytest.raises(SpecError, match=r"task\.evaluator: .*'package.module:evaluate' can't be imported"):
+        report(load_spec(CUSTOM))
+
+
+@pytest.mark.parametrize("family", sorted(STARTERS))
+def test_every_starter_is_a_workable_spec(family, tmp_path):
+    path = tmp_path / "starter.yaml"
+    path.write_text(starter_spec(family), encoding="utf-8")
+    spec = load_spec(path)
+    assert spec.space.family == family
+    assert space_size(build_space(spec)).count > 10
+    check_against_data(spec, None if spec.is_custom else IMAGES)
+
+
+def test_a_starter_of_an_unknown_family_is_refused():
+    with pytest.raises(BadInput, match="there is a starter for cnn, mlp, custom; got 'gru'"):
+        starter_spec("gru")
+
+
+def test_the_digits_example_is_workable():
+    assert "space     about 8.4e10 networks" in report(load_spec(EXAMPLES / "digits.yaml"))
+
+
+def test_the_custom_example_is_workable_and_its_evaluator_answers(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    spec = load_spec(EXAMPLES / "custom.yaml")
+    assert "space     420 networks" in report(spec)
+    import lookup_table
+
+    space = build_space(spec)
+    for genes in ([0] * 5, [len(decision.options) - 1 for decision in space.decisions]):
+        choices = expressed_choices(make_genome(genes, space).genes, space)
+        metrics = lookup_table.evaluate(choices, None, None)
+        assert set(spec.wanted_metrics()) <= set(metrics)
+    assert metrics["error"] < 0.001  # the largest table is exact to 12 bits
+
+
+def test_reading_a_spec_loads_neither_torch_nor_numpy():
+    code = (
+        "import sys; from gasearch.spec.loader import load_spec; from gasearch.space.build import build_space; "
+        f"build_space(load_spec({str(EXAMPLES / 'digits.yaml')!r})); "
+        "print(*{'torch', 'numpy', 'ray', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -201,7 +201,7 @@ class SearchLoop:
         """Ask for as many candidates as free workers want, or as may be asked ahead; store them all at once."""
         free = self._dispatcher.capacity - self._dispatcher.in_flight - len(self._waiting)
         count = min(max(free, self._engine.lookahead), self._budget.evaluations - self._asked)
-        records = []
+        records: list[CandidateRecord] = []
         while len(records) < count and (candidate := self._engine.ask()) is not None:
             pending = self._pending(candidate)
             records.append(_record(candidate, pending.network))

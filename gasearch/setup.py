@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import gasearch
-from gasearch.dispatch.dispatcher import Dispatcher
-from gasearch.errors import BadInput, SpecError, WrongState
+from gasearch import __version__
+from gasearch.errors import WrongState
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.search import Problem, SearchBudget
 from gasearch.space.build import build_space
@@ -17,12 +15,11 @@ from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
 from gasearch.space.size import space_size
+from gasearch.spec.check import check_against_data
 from gasearch.spec.model import SearchSpec
+from gasearch.spec.sources import load_data
 from gasearch.storage.records import NewSearch, SearchRecord
-from workers.custom import EvaluatorError, find_evaluator
-from workers.data import load_dataset
-from workers.data.dataset import DataError, Dataset
-from workers.messages import Task
+from workers.data.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,4 +45,77 @@ class Setup:
             seed=self.spec.seed,
             population=self.spec.evolution.population,
             violation=self.constraints.violation,
+        )
+
+    def new_search(self) -> NewSearch:
+        """What the store keeps about the search."""
+        return NewSearch(
+            name=self.spec.name,
+            spec_json=self.spec.to_json(),
+            spec_hash=self.spec.identity_hash(),
+            objectives=tuple((objective.metric, objective.is_maximized) for objective in self.problem.objectives),
+            space_fingerprint=self.space.fingerprint,
+            space_size=space_size(self.space).as_float,
+            data_json=json.dumps({} if self.data is None else self.data.describe(), sort_keys=True),
+            version=__version__,
+        )
+
+
+def set_up(spec: SearchSpec) -> Setup:
+    """Load the data, build the space, and check that they and the constraints fit together.
+
+    Raises:
+        SpecError: if the data or the evaluator can't be used, the family doesn't fit the data, or no network can meet a
+            constraint.
+    """
+    data = load_data(spec)
+    check_against_data(spec, None if data is None else data.describe())
+    input_shape, outputs = ((), 0) if data is None else (data.input_shape, data.classes)
+    space = build_space(spec)
+    problem = Problem(
+        name=spec.name,
+        seed=spec.seed,
+        task=spec.to_task(None if data is None else data.fingerprint),
+        recipe=spec.to_recipe(),
+        objectives=spec.objectives_tuple(),
+        limits=spec.limits(),
+        decode=partial(decode, space=space, input_shape=input_shape, outputs=outputs),
+        measures=spec.measures(),
+        time_limit_s=spec.workers.time_limit_s,
+    )
+    constraints = ArithmeticConstraints(spec.limits(), space, input_shape, outputs)
+    return Setup(spec=spec, data=data, space=space, constraints=constraints, problem=problem)
+
+
+def extended(spec: SearchSpec, *, evaluations: int | None, hours: float | None) -> SearchSpec:
+    """The spec with another budget: the only thing that a resume may change in the store."""
+    changes = {name: value for name, value in (("evaluations", evaluations), ("hours", hours)) if value is not None}
+    if not changes:
+        return spec
+    content = spec.model_dump(mode="json")
+    content["budget"] |= changes
+    return SearchSpec.from_json(json.dumps(content))
+
+
+def with_workers(spec: SearchSpec, count: int | None) -> SearchSpec:
+    """The spec with another number of workers, where one is given."""
+    if count is None:
+        return spec
+    content = spec.model_dump(mode="json")
+    content["workers"]["count"] = count
+    return SearchSpec.from_json(json.dumps(content))
+
+
+def require_same_data(record: SearchRecord, data: Dataset | None) -> None:
+    """Refuse to go on with data other than those that the search began with.
+
+    Raises:
+        WrongState: naming both fingerprints.
+    """
+    before = json.loads(record.data_json).get("fingerprint")
+    now = None if data is None else data.fingerprint
+    if before != now:
+        raise WrongState(
+            f"search {record.name!r} began with data of fingerprint {before}, and {data.name if data else 'its data'} "
+            f"now has {now}: restore the data, or run a new search"
         )

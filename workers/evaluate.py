@@ -199,6 +199,11 @@ def versions() -> str:
     )
 
 
+def has_gpu() -> bool:
+    """Whether this process can train on a GPU."""
+    return torch.cuda.is_available()
+
+
 def _prepare(network: IntegerNetwork) -> Prepared:
     return Prepared(
         graph=to_onnx(network).SerializeToString(),

@@ -28,8 +28,8 @@ class InputTransform:
     """How a raw sample becomes the network's input: the normalization that the exported graph carries inside.
 
     uint8 images: the raw byte is already the integer of `grid`, with scale 1 / standard deviation and the rounded mean
-    as its zero point; `mean` and `deviation` hold those two numbers once. Float tables: (x - mean) / deviation per feature,
-    then quantized to `grid`.
+    as its zero point; `mean` and `deviation` hold those two numbers once. Float tables: (x - mean) / deviation per
+    feature, then quantized to `grid`.
     """
 
     dtype: str  #: "uint8" or "float32": the data as the file holds it.

@@ -128,7 +128,7 @@ class EvaluationRequest:
     task: Task
     seed: int
     fidelity: Fidelity
-    measures: frozenset[str] = frozenset()  #: Dear metrics wanted, e.g. {"latency_ms"}; the exact ones are always given.
+    measures: frozenset[str] = frozenset()  #: Dear metrics wanted; the exact ones are always given.
     time_limit_s: float | None = None  #: Wall seconds of training after which it ends as TIMED_OUT.
     calibration: Calibration | None = None  #: The yardstick of the measuring device; needed for "latency_ms".
 
@@ -141,7 +141,7 @@ class CurvePoint:
     """One epoch of a training."""
 
     epoch: int  #: 1 for the first.
-    train_loss: float
+    train_loss: float | None
     accuracy: float | None  #: Of the quantized network on the validation split, where it was taken.
 
 
@@ -209,6 +209,10 @@ STANDARD_METRICS: tuple[str, ...] = (
     "energy_j",
     "generalization_gap",
 )
+
+
+#: Of these, the ones that count something.
+WHOLE_METRICS = frozenset({"params", "macs", "bops", "model_bytes", "peak_memory_bytes"})
 
 
 class FailureKind(StrEnum):

@@ -7,8 +7,7 @@ of its ONNX graph, through Ray's object store and not through the controller.
 from __future__ import annotations
 
 from workers.data.dataset import Dataset
-from workers.evaluate import Evaluator, Prepared
-from workers.measure.latency import LatencyMeter
+from workers.evaluate import Evaluator, LatencyMeter, Prepared
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 

@@ -80,21 +80,10 @@ def report(spec: SearchSpec) -> str:
     Raises:
         SpecError: if the spec can't work, or its data or evaluator can't be used.
     """
-    from workers.custom import EvaluatorError, find_evaluator
-    from workers.data import load_dataset
-    from workers.data.dataset import DataError
+    from gasearch.spec.sources import load_data  # loads NumPy and the data's libraries
 
-    if spec.task.evaluator is not None:
-        try:
-            find_evaluator(spec.task.evaluator)
-        except EvaluatorError as error:
-            raise SpecError(f"task.evaluator: {error}") from error
-        return str(check(spec, None))
-    try:
-        data = load_dataset(str(spec.task.dataset))
-    except DataError as error:
-        raise SpecError(f"task.dataset: {error}") from error
-    return str(check(spec, data.describe()))
+    data = load_data(spec)
+    return str(check(spec, None if data is None else data.describe()))
 
 
 def check_against_data(spec: SearchSpec, data: Mapping[str, object] | None) -> None:

@@ -89,6 +89,13 @@ def _count(value: object) -> object:
     return value
 
 
+def _gpus(value: object) -> object:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "auto" and not (is_number and 0 <= value <= 64):  # type: ignore[operator]
+        raise fields.not_allowed()
+    return value
+
+
 class WorkersSpec(Section):
     """Where the evaluations run."""
 
@@ -96,7 +103,9 @@ class WorkersSpec(Section):
         default="auto", description="auto or a whole number from 0 (in the controller's own process) to 1,024"
     )
     cpus: float = fields.amount(1, 1024)  #: Per worker.
-    gpus: float = fields.amount(0, 64)  #: Per worker; a fraction lets workers share one.
+    gpus: Annotated[float | Literal["auto"], BeforeValidator(_gpus)] = Field(
+        "auto", description="auto (a quarter of one, where there is one) or a number from 0 to 64"
+    )  #: Per worker; a fraction lets workers share one.
     address: str | None = fields.text(None, "the address of a Ray cluster")
     time_limit_s: float | None = fields.positive(None, 1_000_000)  #: Wall seconds of one evaluation.
 

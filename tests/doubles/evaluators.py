@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -44,3 +45,12 @@ def dies_once(choices, budget, report):
 def sleeps(choices, budget, report):
     time.sleep(600)
     return {"cost": 1.0}
+
+
+def truth(choices, budget, report):
+    """Deterministic, with a conflict between `error` and `cost`; takes 15 ms."""
+    time.sleep(0.015)
+    numbers = [value for value in choices.values() if isinstance(value, int)]
+    digest = hashlib.blake2b(repr((sorted(choices.items()), budget.seed)).encode(), digest_size=4).digest()
+    noise = int.from_bytes(digest) / 2**32
+    return {"cost": sum(numbers) + noise, "error": 100 / (1 + sum(numbers)) + noise}

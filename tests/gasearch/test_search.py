@@ -89,9 +89,7 @@ def test_an_evaluation_lost_twice_is_a_typed_failure_outside_the_front(archive):
 
 def test_a_metric_that_is_missing_makes_the_outcome_a_user_error(archive):
     evaluator = Scripted(lambda request: Measurement(others=(("error", 1.0),)))
-    with pytest.raises(
-        GasearchError, match=r"20 evaluations in a row failed.*: cost was not measured"
-    ):
+    with pytest.raises(GasearchError, match=r"20 evaluations in a row failed.*: cost was not measured"):
         loop_over(archive, evaluator=evaluator).run()
     failures = archive.counts(archive.search("small").id).failures
     assert failures == {"user_error": 20}

@@ -1,0 +1,27 @@
+"""What a spec names outside itself: its data, or its evaluator."""
+
+from __future__ import annotations
+
+from gasearch.errors import SpecError
+from gasearch.spec.model import SearchSpec
+from workers.custom import EvaluatorError, find_evaluator
+from workers.data import DataError, load_dataset
+from workers.data.dataset import Dataset
+
+
+def load_data(spec: SearchSpec) -> Dataset | None:
+    """The spec's data, checked and split; None where an evaluator, which is found, brings its own.
+
+    Raises:
+        SpecError: if the data or the evaluator can't be used, with the reason.
+    """
+    if spec.task.evaluator is not None:
+        try:
+            find_evaluator(spec.task.evaluator)
+        except EvaluatorError as error:
+            raise SpecError(f"task.evaluator: {error}") from error
+        return None
+    try:
+        return load_dataset(str(spec.task.dataset))
+    except DataError as error:
+        raise SpecError(f"task.dataset: {error}") from error

@@ -17,7 +17,7 @@ import typer
 from gasearch.cli import reading, running, service
 from gasearch.cli.app import app
 from gasearch.console import say
-from gasearch.errors import GasearchError
+from gasearch.errors import GasearchError, Interrupted
 
 __all__ = ["call", "main", "reading", "running", "service"]
 
@@ -43,6 +43,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), prog_name="gasearch")
     except SystemExit as end:
+        if end.code == Interrupted.exit_status:  # Typer's answer to Ctrl-C where no search was there to stop.
+            say("gasearch: interrupted")
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BrokenPipeError:
         raise

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gasearch import query
 from gasearch.cli.app import Db, Detach, Form, Key, Name, Workers, app, ask, db_option, examples
 from gasearch.cli.reading import print_front
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
@@ -176,9 +177,11 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
         say(f"{name}: {reason}")
     print_front(name, db)
     option = db_option(db)
+    [knee] = ask(db, lambda reader: query.best(reader, name, knee=True))
     print(f"\nnext:  gasearch best {name} --knee{option}")
     print(f"       gasearch plot {name} -o {name}.html{option}")
-    print(f"       gasearch export {name} KEY -o {name}-model{option}")
+    if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
+        print(f"       gasearch export {name} {knee.key} -o {name}-model{option}")
 
 
 def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) -> None:

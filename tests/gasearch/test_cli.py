@@ -186,6 +186,14 @@ def test_a_defect_is_reported_without_a_traceback_unless_asked_for(gasearch, mon
     assert (status, "Traceback" in err) == (1, True)
 
 
+def test_ctrl_c_while_reading_is_a_word_and_status_130(gasearch, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gasearch.query.best", interrupt)
+    assert gasearch("best", "digits") == (130, "", "gasearch: interrupted\n")
+
+
 def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):
     from gasearch.cli import reading
 

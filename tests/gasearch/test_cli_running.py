@@ -92,8 +92,8 @@ def test_run_passes_overrides_and_workers_on_and_ends_with_the_front_and_what_is
     assert (spec.name, spec.budget.evaluations, options) == ("digits", 3, {"workers": 0})
     assert status == 0
     assert "00020002    0.9700" in out
-    for command in ("best", "plot", "export"):
-        assert f"gasearch {command} digits" in out
+    for command in ("best digits --knee", "plot digits -o digits.html", "export digits 00010001 -o digits-model"):
+        assert f"gasearch {command}\n" in out
     assert "a worker was lost\n" in err
     assert "digits: budget spent" in err
 
@@ -109,6 +109,25 @@ def test_a_password_is_not_repeated():
     assert db_option("postgresql://me:se@cret@host/db") == " --db postgresql://me:PASSWORD@host/db"
     assert db_option("sqlite:///my searches.db") == " --db 'sqlite:///my searches.db'"
     assert db_option(None) == ""
+
+
+def test_a_search_runs_is_asked_and_is_extended_by_commands_alone(gasearch):
+    Path("search.yaml").write_text(
+        SPEC.replace(":measure", ":truth").replace("accuracy: max, model_bytes", "error: min, cost")
+    )
+    status, out, err = gasearch("run", "search.yaml", "--set", "budget.evaluations=3")
+    assert status == 0
+    assert "gasearch plot digits" in out
+    assert "gasearch export" not in out  # nothing of a custom evaluator is ours to export
+    assert "digits: 3/3 evaluations" in err
+    summary = json.loads(gasearch("status", "digits", "--format", "json")[1])
+    assert (summary["state"], summary["told"], summary["is_active"]) == ("finished", 3, False)
+    status, _, err = gasearch("run", "search.yaml")
+    assert (status, "already" in err) == (2, True)
+    assert gasearch("resume", "digits", "--evaluations", "4")[0] == 0
+    assert json.loads(gasearch("status", "digits", "--format", "json")[1])["told"] == 4
+    [best] = json.loads(gasearch("best", "digits", "--by", "cost", "--format", "json")[1])
+    assert best["blueprint"] == {"choices": {"width": 1}}
 
 
 def test_resume_passes_the_new_budget_on(gasearch, calls):

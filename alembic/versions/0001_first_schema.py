@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text()),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.Double(), nullable=False),
-        sa.CheckConstraint("state IN ('running', 'stopped', 'finished')", name="ck_searches_state"),
+        sa.CheckConstraint("state IN ('running', 'stopped', 'finished')", name=op.f("ck_searches_state")),
         sa.PrimaryKeyConstraint("id", name="pk_searches"),
         sa.UniqueConstraint("name", name="uq_searches_name"),
     )
@@ -162,7 +162,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "failure IN ('infeasible', 'diverged', 'out_of_memory', 'timed_out', 'worker_lost', 'user_error', "
             "'crashed')",
-            name="ck_evaluations_failure",
+            name=op.f("ck_evaluations_failure"),
         ),
         sa.ForeignKeyConstraint(
             ["search_id", "candidate"], ["candidates.search_id", "candidates.number"], name="fk_evaluations_candidates"

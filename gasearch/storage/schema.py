@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +83,8 @@ def read_revision(connection: Connection) -> str | None:
 
 def migrations() -> Path:
     """The folder of the revisions: inside the installed package, or beside it in a checkout."""
+    import importlib.resources
+
     package = Path(str(importlib.resources.files("gasearch")))
     for folder in (package / "_migrations", package.parent / "alembic"):
         if (folder / "versions").is_dir():

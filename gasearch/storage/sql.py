@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
 
 from gasearch.storage import schema
 from gasearch.storage.archive import Archive, ArchiveReader
@@ -25,8 +28,9 @@ def open_archive(url: str, *, notice: Callable[[str], None]) -> Archive:
 
     parsed = parse_url(url)
     writing = writing_engine(parsed)
-    schema.upgrade(writing, notice)
-    return SqlArchive(writing, reading_engine(parsed))
+    with _disposed_on_error(writing):
+        schema.upgrade(writing, notice)
+        return SqlArchive(writing, reading_engine(parsed))
 
 
 def open_reader(url: str) -> ArchiveReader:
@@ -36,8 +40,9 @@ def open_reader(url: str) -> ArchiveReader:
         StoreError: if there is no database, it can't be reached, or its schema isn't the current one.
     """
     engine = reading_engine(parse_url(url))
-    schema.require_current(engine)
-    return SqlReader(engine)
+    with _disposed_on_error(engine):
+        schema.require_current(engine)
+        return SqlReader(engine)
 
 
 def upgrade(url: str, notice: Callable[[str], None]) -> None:
@@ -65,3 +70,13 @@ def current(url: str) -> tuple[str | None, str]:
             return schema.read_revision(connection), schema.HEAD
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _disposed_on_error(engine: Engine) -> Iterator[None]:
+    """Leave no connection open behind an error."""
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise

@@ -68,7 +68,7 @@ def test_what_is_no_quantity_of_the_metric_is_refused_in_a_sentence(text, metric
         (999.6, "model_bytes", "1 KB"),
         (999_600, "model_bytes", "1 MB"),
         (0.41, "latency_ms", "0.41 ms"),
-        (0.0119, "latency_ms", "11.9 us"),
+        (0.00951, "latency_ms", "0.00951 ms"),
         (0.0004, "latency_ms", "0.4 us"),
         (1234.5, "latency_ms", "1.23 s"),
         (0, "latency_ms", "0 ms"),

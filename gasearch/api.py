@@ -150,9 +150,14 @@ def _released(archive: Archive, lease: Lease, name: str) -> Iterator[None]:
 def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
     """Ray workers, or this process where the spec asks for none."""
     workers = setup.spec.workers
+    if workers.count == 0 and setup.data is None:
+        from workers.custom import CustomEvaluator
+
+        return InProcess(CustomEvaluator())
     if workers.count == 0:
         from workers.evaluate import Evaluator
 
+        assert setup.data is not None
         return InProcess(Evaluator(setup.data, device=_own_device(workers)))
     from gasearch.dispatch.ray_pool import PoolSize, RayPool
 
@@ -246,6 +251,8 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
     with closing(open_reader(db_url)) as reader:
         record, network = reader.search(name), _measured(reader, name, key)
     setup = _layered_setup(record, "tune")
+    assert setup.data is not None
+    evaluator = Evaluator(setup.data)
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         earlier = archive.trials(record.id, network.key)
 
@@ -259,7 +266,7 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
             earlier=earlier,
             trials=trials,
             seed=setup.spec.seed,
-            evaluate=Evaluator(setup.data).evaluate,
+            evaluate=evaluator.evaluate,
             store=store,
         )
         return archive.trials(record.id, network.key)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,16 @@ from typing import Any
 from workers.messages import (
     STANDARD_METRICS,
     WHOLE_METRICS,
+    Calibration,
     Choices,
     CurvePoint,
     EvaluationRequest,
+    EvaluationResult,
+    FailureKind,
     Measurement,
+    Outcome,
 )
+from workers.result import failure, make_result
 
 Report = Callable[[int, Mapping[str, float]], None]
 
@@ -33,14 +39,43 @@ class Budget:
     time_limit_s: float | None
 
 
-CustomEvaluator = Callable[[dict[str, Any], Budget, Report], Mapping[str, float]]
+UserFunction = Callable[[dict[str, Any], Budget, Report], Mapping[str, float]]
 
 
 class EvaluatorError(Exception):
     """The evaluator can't be found, or what it returned is no set of metrics."""
 
 
-def find_evaluator(name: str) -> CustomEvaluator:
+class CustomEvaluator:
+    """Makes one evaluation after another by the user's function. It needs no torch, and measures no latency itself."""
+
+    device = "custom"
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """Make an evaluation; whatever the user's code does wrong is the result's failure."""
+        return make_result(request, _attempt, device=self.device, versions=f"python {platform.python_version()}")
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """Never asked for: what a custom search measures is up to its evaluator.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a custom evaluator measures its own latency")
+
+
+def _attempt(request: EvaluationRequest) -> Outcome:
+    try:
+        return evaluate_custom(find_evaluator(str(request.task.evaluator)), request)
+    except EvaluatorError as error:
+        return failure(FailureKind.USER_ERROR, error)
+    except MemoryError as error:
+        return failure(FailureKind.OUT_OF_MEMORY, error)
+    except Exception as error:  # the user's code may raise anything
+        return failure(FailureKind.USER_ERROR, error, is_named=True)
+
+
+def find_evaluator(name: str) -> UserFunction:
     """The function that "package.module:function" names.
 
     Raises:
@@ -60,7 +95,7 @@ def find_evaluator(name: str) -> CustomEvaluator:
     return function  # type: ignore[no-any-return]
 
 
-def evaluate_custom(function: CustomEvaluator, request: EvaluationRequest) -> Measurement:
+def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measurement:
     """Call the evaluator and make a measurement of its answer.
 
     Raises:

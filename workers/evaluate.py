@@ -7,38 +7,35 @@ hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the
 from __future__ import annotations
 
 import dataclasses
-import os
 import platform
-import socket
 import time
 from dataclasses import dataclass
 
 import torch
 
 from workers.build import Network, build
-from workers.custom import EvaluatorError, evaluate_custom, find_evaluator
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
 from workers.integer import IntegerNetwork
 from workers.lower import lower
 from workers.measure.costs import costs
-from workers.measure.latency import calibrate, device_name, measure_latency
+from workers.measure.device import device_name
+from workers.measure.latency import calibrate, measure_latency
 from workers.memory import free_bytes, training_bytes
 from workers.messages import (
     Blueprint,
     Calibration,
     EvaluationRequest,
     EvaluationResult,
-    Failure,
     FailureKind,
     Measurement,
     Outcome,
 )
 from workers.onnx_graph import to_onnx
 from workers.plan import Plan, PlanError, plan
+from workers.result import failure, make_result
 from workers.train import Diverged, ResidentData, TimedOut, evaluate, make_resident, train, use_one_thread
 
-MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
 
 
@@ -79,7 +76,7 @@ class LatencyMeter:
                 prepared.graph, shape=prepared.input_shape, dtype=prepared.input_dtype, calibration=calibration
             )
         except Exception as error:  # whatever the runtime raises is this evaluation's failure, not the search's
-            return dataclasses.replace(result, outcome=_failure(FailureKind.CRASHED, error))
+            return dataclasses.replace(result, outcome=failure(FailureKind.CRASHED, error, is_named=True))
         measured = dataclasses.replace(
             result.outcome,
             latency_ms=latency.latency_ms,
@@ -92,12 +89,11 @@ class LatencyMeter:
 class Evaluator:
     """Makes one evaluation after another on one device, with the data resident there."""
 
-    def __init__(self, data: Dataset | None, *, device: str = "cpu") -> None:
-        """Copy the data onto the device; None for a custom evaluator, which brings its own."""
+    def __init__(self, data: Dataset, *, device: str = "cpu") -> None:
+        """Copy the data onto the device."""
         use_one_thread()
         self.device = device
-        self._data = data
-        self._resident: ResidentData | None = None if data is None else make_resident(data, device)
+        self._data, self._resident = data, make_resident(data, device)
         self._meter = LatencyMeter()
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
@@ -116,24 +112,19 @@ class Evaluator:
 
         Never raises: what goes wrong is the result's failure.
         """
-        started = time.time()
-        outcome, prepared = self._attempt(request)
-        result = EvaluationResult(
-            key=request.key,
-            attempt=request.attempt,
-            worker=f"{socket.gethostname()}/{os.getpid()}",
-            device=self.device,
-            started_at=started,
-            finished_at=time.time(),
-            outcome=outcome,
-            versions=versions(),
-        )
-        return result, prepared
+        prepared: Prepared | None = None
+
+        def attempt(request: EvaluationRequest) -> Outcome:
+            nonlocal prepared
+            outcome, prepared = self._attempt(request)
+            return outcome
+
+        return make_result(request, attempt, device=self.device, versions=versions()), prepared
 
     def train(self, request: EvaluationRequest) -> Trained:
         """Train the request's network and measure all but its latency; problems are raised, not returned."""
-        if self._data is None or self._resident is None or not isinstance(request.network, Blueprint):
-            raise TypeError("training needs a dataset and a blueprint")
+        if not isinstance(request.network, Blueprint):
+            raise TypeError(f"training needs a blueprint; got {type(request.network).__name__}")
         steps = plan(request.network)
         _require_memory(steps, request.recipe.batch_size)
         transform = fit_input(self._data.train.x, input_bits=steps.input_bits)
@@ -163,32 +154,20 @@ class Evaluator:
     def _attempt(self, request: EvaluationRequest) -> tuple[Outcome, Prepared | None]:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
-            if request.task.evaluator is not None:
-                return self._attempt_custom(request, request.task.evaluator), None
             trained = self.train(request)
-            wants_latency = "latency_ms" in request.measures
-            return trained.measurement, _prepare(trained.network) if wants_latency else None
+            return trained.measurement, _prepare(trained.network) if "latency_ms" in request.measures else None
         except Diverged as error:
-            return _failure(FailureKind.DIVERGED, error), None
+            return failure(FailureKind.DIVERGED, error), None
         except TimedOut as error:
-            return _failure(FailureKind.TIMED_OUT, error), None
+            return failure(FailureKind.TIMED_OUT, error), None
         except PlanError as error:
-            return _failure(FailureKind.INFEASIBLE, error), None
+            return failure(FailureKind.INFEASIBLE, error), None
         except (MemoryError, torch.OutOfMemoryError) as error:
-            return _failure(FailureKind.OUT_OF_MEMORY, error), None
+            return failure(FailureKind.OUT_OF_MEMORY, error), None
         except Exception as error:
             is_memory = isinstance(error, RuntimeError) and "not enough memory" in str(error)  # torch's CPU allocator
-            return _failure(FailureKind.OUT_OF_MEMORY if is_memory else FailureKind.CRASHED, error), None
-
-    def _attempt_custom(self, request: EvaluationRequest, name: str) -> Outcome:
-        try:
-            return evaluate_custom(find_evaluator(name), request)
-        except EvaluatorError as error:
-            return Failure(kind=FailureKind.USER_ERROR, message=_one_line(str(error)))
-        except MemoryError as error:
-            return _failure(FailureKind.OUT_OF_MEMORY, error)
-        except Exception as error:  # the user's code may raise anything
-            return Failure(kind=FailureKind.USER_ERROR, message=_one_line(f"{type(error).__name__}: {error}"))
+            kind = FailureKind.OUT_OF_MEMORY if is_memory else FailureKind.CRASHED
+            return failure(kind, error, is_named=not is_memory), None
 
 
 def versions() -> str:
@@ -224,14 +203,3 @@ def _require_memory(steps: Plan, batch_size: int) -> None:
         raise MemoryError(
             f"training needs at least {needed / 1e9:.1f} GB at batch size {batch_size}; {free / 1e9:.1f} GB are free"
         )
-
-
-def _failure(kind: FailureKind, error: Exception) -> Failure:
-    text = str(error) or type(error).__name__
-    return Failure(
-        kind=kind, message=_one_line(text if kind is not FailureKind.CRASHED else f"{type(error).__name__}: {text}")
-    )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:MESSAGE_CHARACTERS]

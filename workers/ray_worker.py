@@ -6,6 +6,7 @@ of its ONNX graph, through Ray's object store and not through the controller.
 
 from __future__ import annotations
 
+from workers.custom import CustomEvaluator
 from workers.data.dataset import Dataset
 from workers.evaluate import Evaluator, LatencyMeter, Prepared
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult
@@ -15,12 +16,13 @@ class TrainingWorker:
     """Lives as long as the search; the data stays resident on its device."""
 
     def __init__(self, data: Dataset | None, device: str) -> None:
-        self._evaluator = Evaluator(data, device=device)
+        self._evaluator = CustomEvaluator() if data is None else Evaluator(data, device=device)
 
     def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does."""
-        result, prepared = self._evaluator.prepare(request)
-        return result, prepared
+        if isinstance(self._evaluator, CustomEvaluator):
+            return self._evaluator.evaluate(request), None
+        return self._evaluator.prepare(request)
 
     def ping(self) -> str:
         """The device that it trains on."""

@@ -104,7 +104,7 @@ class WorkersSpec(Section):
     )
     cpus: float = fields.amount(1, 1024)  #: Per worker.
     gpus: Annotated[float | Literal["auto"], BeforeValidator(_gpus)] = Field(
-        "auto", description="auto (a quarter of one, where there is one) or a number from 0 to 64"
+        default="auto", description="auto (a quarter of one, where there is one) or a number from 0 to 64"
     )  #: Per worker; a fraction lets workers share one.
     address: str | None = fields.text(None, "the address of a Ray cluster")
     time_limit_s: float | None = fields.positive(None, 1_000_000)  #: Wall seconds of one evaluation.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gasearch.dispatch.in_process import InProcess
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.fitness import Objective
@@ -14,7 +16,7 @@ from gasearch.space.genome import expressed_choices
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import NewSearch
 from tests.doubles.scripted import Scripted
-from workers.messages import Choices, Recipe, Task
+from workers.messages import Choices, Measurement, Recipe, Task
 
 OBJECTIVES = (Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False))
 
@@ -87,13 +89,19 @@ def loop_over(
     )
 
 
+def without_times(outcome):
+    """An outcome without what a clock measured."""
+    return replace(outcome, train_seconds=None) if isinstance(outcome, Measurement) else outcome
+
+
 def digest(reader, name: str = "small"):
     """All of a search that must not depend on interruptions: candidates, outcomes, front, generations."""
     record = reader.search(name)
     return {
         "candidates": list(reader.candidates(record.id)),
         "outcomes": [
-            (one.candidate, one.arrival, one.result.outcome, one.seed) for one in reader.evaluations(record.id)
+            (one.candidate, one.arrival, without_times(one.result.outcome), one.seed)
+            for one in reader.evaluations(record.id)
         ],
         "front": [network.key for network in reader.front(record.id)],
         "generations": [

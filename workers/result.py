@@ -1,0 +1,38 @@
+"""How an evaluation is reported: its outcome, and who made it when."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome
+
+MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
+
+
+def make_result(
+    request: EvaluationRequest, evaluate: Callable[[EvaluationRequest], Outcome], *, device: str, versions: str
+) -> EvaluationResult:
+    """Make an evaluation and note worker and times. `evaluate` returns its failures."""
+    started = time.time()
+    outcome = evaluate(request)
+    return EvaluationResult(
+        key=request.key,
+        attempt=request.attempt,
+        worker=f"{socket.gethostname()}/{os.getpid()}",
+        device=device,
+        started_at=started,
+        finished_at=time.time(),
+        outcome=outcome,
+        versions=versions,
+    )
+
+
+def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) -> Failure:
+    """An exception as a failure, its text on one line; `is_named` puts the exception's type in front."""
+    text = " ".join(str(error).split())
+    if is_named or not text:
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Failure(kind=kind, message=text[:MESSAGE_CHARACTERS])

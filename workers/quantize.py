@@ -21,6 +21,9 @@ from workers.messages import FULL_PRECISION
 
 LEARNED_UP_TO = 4  #: Most bits at which the scale is learned; LSQ's start is too coarse for more (measured at 8 bits).
 MIN_SCALE = 1e-8  #: Keeps the grid of an all-zero tensor valid.
+#: Where a learned scale's factor begins; its inverse says how much faster than weights it learns. Digits and MNIST at 2
+#: bits: 5 beats 1 by 1 to 5 points with Adam and SGD; 10 is no better and breaks SGD at a rate of 0.5.
+START_FACTOR = 0.2
 TIE_BREAK = 1.000618  #: Keeps averages off the middle between two integers.
 OBSERVER_RATE = 0.05  #: Weight of the newest batch in the running maximum of an activation.
 
@@ -87,22 +90,22 @@ def round_to_grid(
 
 
 class LearnedScale(nn.Module):
-    """A scale that the optimizer moves: start x factor, the factor beginning at 1.
+    """A scale that the optimizer moves: start x factor / `START_FACTOR`, the factor beginning there.
 
     LSQ learns the scale itself. Under Adam, whose steps have the size of the learning rate, that changes a scale of
-    0.01 by a third in one step; the factor changes it by the learning rate's share.
+    0.01 by a third in one step at a rate of 0.003; here a step changes it by 5 x the learning rate, whatever its size.
     """
 
     start: Tensor
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.ones_like(start))
+        self.factor = nn.Parameter(torch.full_like(start, START_FACTOR))
         self.register_buffer("start", start)
 
     def forward(self) -> Tensor:
         """The scale, of the start's shape."""
-        return self.start * self.factor
+        return self.start * (self.factor / START_FACTOR)
 
 
 # --- weights ----------------------------------------------------------------------------------------------------

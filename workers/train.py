@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -114,11 +114,10 @@ def train(
     for epoch in range(1, fidelity.epochs + 1):
         epoch_started = clock()
         loss_sum, shown = torch.zeros((), device=device), 0
-        for batch in _batches(samples, recipe.batch_size, order):
+        for batch in _batches(samples, recipe.batch_size, order, device):
             _set_rate(optimizer, recipe, progress=step / steps)
-            chosen = batch.to(device)
-            logits = network(data.x.index_select(0, chosen))  # (B, *input) -> (B, classes)
-            loss = F.cross_entropy(logits, data.y.index_select(0, chosen), label_smoothing=recipe.label_smoothing)
+            logits = network(data.x.index_select(0, batch))  # (B, *input) -> (B, classes)
+            loss = F.cross_entropy(logits, data.y.index_select(0, batch), label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -150,8 +149,10 @@ def predict(network: nn.Module, split: ResidentSplit) -> Tensor:
     was_training = network.training
     network.to(split.x.device).eval()
     try:
-        # (B, *input) -> (B, classes) -> (B,)
-        return torch.cat([network(batch).argmax(dim=1) for batch in torch.split(split.x, EVALUATION_BATCH)])
+        # GPUs would round a convolution's inputs to 10 bits (TF32), which the deployed network doesn't.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            # (B, *input) -> (B, classes) -> (B,)
+            return torch.cat([network(batch).argmax(dim=1) for batch in torch.split(split.x, EVALUATION_BATCH)])
     finally:
         network.train(was_training)
 
@@ -187,10 +188,10 @@ def _subset(count: int, share: float, seed: int) -> Tensor:
     return torch.randperm(count, generator=_generator("subset", seed))[:chosen]
 
 
-def _batches(samples: Tensor, size: int, order: torch.Generator) -> Iterator[Tensor]:
+def _batches(samples: Tensor, size: int, order: torch.Generator, device: torch.device) -> Sequence[Tensor]:
     """One epoch: the samples' indices in a new order, cut into batches; a last batch of one sample is left out."""
-    shuffled = samples[torch.randperm(len(samples), generator=order)]
-    return iter(torch.split(shuffled, size)[: _batch_count(len(samples), size)])
+    shuffled = samples[torch.randperm(len(samples), generator=order)].to(device)
+    return torch.split(shuffled, size)[: _batch_count(len(samples), size)]
 
 
 def _batch_count(count: int, size: int) -> int:
@@ -209,14 +210,14 @@ def _check_batches(count: int, recipe: Recipe) -> None:
 
 def _make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
     """The recipe's optimizer, fused; weights decay, but no bias, normalization or scale does."""
-    matrices = [parameter for parameter in network.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.dim() <= 1]
+    weights = [parameter for name, parameter in network.named_parameters() if name.split(".")[-1] == "weight"]
+    others = [parameter for name, parameter in network.named_parameters() if name.split(".")[-1] != "weight"]
     groups: list[dict[str, object]] = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": weights, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     if recipe.weight_decay == 0:  # One group is one fused step.
-        groups = [{"params": matrices + vectors, "weight_decay": 0.0}]
+        groups = [{"params": weights + others, "weight_decay": 0.0}]
     match recipe.optimizer:
         case "adam":
             return Adam(groups, lr=recipe.learning_rate, fused=True)

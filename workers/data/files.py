@@ -50,7 +50,8 @@ def check_file(path: Path) -> None:
 def _load(path: Path) -> dict[str, Array]:
     """The wanted arrays of the archive that are there; of others, the names with empty arrays."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: expected an archive of named arrays (numpy.savez); got a single array")
             wanted = (*REQUIRED, *OPTIONAL)

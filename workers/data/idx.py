@@ -46,7 +46,9 @@ def read_idx(path: Path) -> Source:
 
 def _training_images(path: Path) -> Path:
     if not path.is_dir():
-        return path
+        found = _find(path)
+        check_file(path if found is None else found)
+        return found or path
     for name in ("train-images-idx3-ubyte", "train-images.idx3-ubyte"):
         found = _find(path / name)
         if found is not None:

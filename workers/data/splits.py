@@ -32,7 +32,8 @@ def hold_out(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, 
     if quotas.sum() != count or count < 1:
         raise DataError(
             f"{name}: expected enough samples of each class for training, validation and test; "
-            f"got {len(split)} samples in {len(sizes)} classes, the smallest with {sizes.min()}"
+            f"to hold out {count} for one of them, got {len(split)} samples in {len(sizes)} classes, "
+            f"the smallest with {sizes.min()}"
         )
     rng = np.random.default_rng(seed)
     is_held_out = np.zeros(len(split), dtype=bool)

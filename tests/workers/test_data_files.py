@@ -1,0 +1,228 @@
+import numpy as np
+import pytest
+
+from workers.data import load_dataset
+from workers.data.dataset import DataError
+
+RNG = np.random.default_rng(0)
+LABELS = np.arange(60) % 3
+IMAGES = RNG.integers(0, 256, (60, 5, 4), dtype=np.uint8)
+TABLE = RNG.normal(size=(60, 7))
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(**arrays):
+        path = tmp_path / "set.npz"
+        np.savez(path, **arrays)
+        return str(path)
+
+    return write
+
+
+def test_a_file_without_a_test_part_is_split_three_ways(save):
+    data = load_dataset(save(x_train=IMAGES, y_train=LABELS))
+    assert (len(data.train), len(data.validation), len(data.test)) == (38, 10, 12)
+    assert (data.name, data.classes, data.input_shape) == ("set", 3, (1, 5, 4))
+    assert data.train.x.dtype == np.uint8
+
+
+def test_a_given_test_part_is_kept_as_it_is(save):
+    data = load_dataset(save(x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:6], y_test=LABELS[:6]))
+    assert (len(data.train), len(data.validation)) == (48, 12)
+    assert (data.test.x[:, 0] == IMAGES[:6]).all()
+    assert (data.test.y == LABELS[:6]).all()
+
+
+def test_validation_takes_at_most_ten_thousand_samples(save):
+    data = load_dataset(save(x_train=np.zeros((75_000, 1)), y_train=np.arange(75_000) % 2))
+    assert (len(data.train), len(data.validation), len(data.test)) == (50_000, 10_000, 15_000)
+
+
+def test_splits_are_the_same_in_every_run_and_change_with_the_seed(save):
+    path = save(x_train=TABLE, y_train=LABELS)
+    first, again, other = (load_dataset(path, seed=seed) for seed in (0, 0, 1))
+    assert (first.validation.x == again.validation.x).all()
+    assert not (first.validation.x == other.validation.x).all()
+    assert first.fingerprint == again.fingerprint == other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((60, 5, 4), (1, 5, 4)),
+        ((60, 5, 4, 1), (1, 5, 4)),
+        ((60, 5, 4, 3), (3, 5, 4)),
+        ((60, 3, 5, 4), (3, 5, 4)),
+        ((60, 1, 5, 3), (1, 5, 3)),
+        ((60, 6, 5, 4), (6, 5, 4)),
+    ],
+)
+def test_images_become_channels_first(save, given, expected):
+    x = RNG.integers(0, 256, given, dtype=np.uint8)
+    data = load_dataset(save(x_train=x, y_train=LABELS, x_test=x, y_test=LABELS))
+    assert data.input_shape == expected
+    if len(given) == 4 and given[1:] != expected:
+        assert (data.test.x.transpose(0, 2, 3, 1) == x).all()
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, np.uint8])
+def test_two_dimensional_numbers_become_a_float_table(save, kind):
+    data = load_dataset(save(x_train=(10 * np.abs(TABLE)).astype(kind), y_train=LABELS.astype(np.uint8)))
+    assert data.train.x.dtype == np.float32
+    assert data.input_shape == (7,)
+    assert data.train.y.dtype == np.int64
+
+
+def test_a_column_of_labels_is_taken_as_labels(save):
+    assert load_dataset(save(x_train=TABLE, y_train=LABELS[:, None])).classes == 3
+
+
+def test_the_fingerprint_follows_every_array_and_no_file_format(save, tmp_path):
+    def fingerprint(**arrays):
+        return load_dataset(save(**arrays)).fingerprint
+
+    base = fingerprint(x_train=IMAGES, y_train=LABELS)
+    changed = IMAGES.copy()
+    changed[-1, -1, -1] ^= 1
+    np.savez_compressed(tmp_path / "other.npz", x_train=IMAGES[..., None], y_train=LABELS.astype(np.int32))
+    assert len(base) == 16
+    assert load_dataset(str(tmp_path / "other.npz")).fingerprint == base
+    assert fingerprint(x_train=changed, y_train=LABELS) != base
+    assert fingerprint(x_train=IMAGES, y_train=(LABELS + 1) % 3) != base
+    assert fingerprint(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS) != base
+
+
+def test_what_the_store_keeps_is_plain_data(save):
+    assert load_dataset(save(x_train=IMAGES, y_train=LABELS)).describe() == {
+        "name": "set",
+        "kind": "classification",
+        "input_shape": [1, 5, 4],
+        "dtype": "uint8",
+        "classes": 3,
+        "train": 38,
+        "validation": 10,
+        "test": 12,
+        "fingerprint": load_dataset(save(x_train=IMAGES, y_train=LABELS)).fingerprint,
+    }
+
+
+BAD_ARRAYS = [
+    ({"x_train": IMAGES}, r"set\.npz: expected the arrays x_train, y_train .* missing y_train, found x_train"),
+    ({"images": IMAGES}, r"missing x_train, y_train, found images"),
+    ({"x_test": IMAGES}, r"expected x_test and y_test together; got x_test without y_test"),
+    ({"y_test": LABELS}, r"expected x_test and y_test together; got y_test without x_test"),
+    ({"y_train": LABELS[:50]}, r"y_train must have one label per sample; got 50 labels for 60 samples"),
+    ({"y_train": LABELS + 0.5}, r"y_train must hold integer labels 0 \.\. classes - 1; got type float64"),
+    ({"y_train": np.array(["a", "b"] * 30)}, r"y_train must hold integer labels .* got type <U1"),
+    ({"y_train": np.eye(3)[LABELS]}, r"y_train must have the shape \(count,\), .* got \(60, 3\)"),
+    ({"y_train": LABELS - 1}, r"y_train must hold labels 0 \.\. classes - 1; got -1 at sample 0"),
+    ({"y_train": LABELS + 1}, r"without gaps; got 3 different labels from 1 to 3, but no 0"),
+    ({"y_train": LABELS * 2}, r"without gaps; got 3 different labels from 0 to 4, but no 1"),
+    ({"y_train": np.where(LABELS == 2, 2**40, LABELS)}, r"got 1099511627776 at sample 2"),
+    ({"y_train": LABELS * 0}, r"y_train must hold at least 2 classes; got only label 0"),
+    (
+        {"x_train": np.zeros((0, 5, 4), dtype=np.uint8), "y_train": LABELS[:0]},
+        r"at least one sample; got .*\(0, 5, 4\)",
+    ),
+    ({"x_train": np.zeros((60, 0))}, r"at least one sample; got the shape \(60, 0\)"),
+    ({"x_train": np.zeros(60)}, r"x_train must have the shape \(count, features\), .* got \(60,\)"),
+    ({"x_train": IMAGES / 255}, r"x_train must hold images as uint8 .* got type float64 .* values from 0 to 1"),
+    ({"x_train": np.array([["a"]] * 60)}, r"x_train must hold numbers; got type <U1"),
+    ({"x_train": np.where(TABLE[3, 2] == TABLE, np.nan, TABLE)}, r"finite float32 numbers; got nan in row 3, column 2"),
+    ({"x_train": np.where(TABLE[0, 1] == TABLE, np.inf, TABLE)}, r"finite float32 numbers; got inf in row 0, column 1"),
+    ({"x_train": np.where(TABLE[0, 1] == TABLE, 1e300, TABLE)}, r"got 1e\+300 in row 0, column 1"),
+    (
+        {"x_test": IMAGES[:, 1:], "y_test": LABELS},
+        r"x_test must hold samples like .* \(1, 5, 4\) uint8; got \(1, 4, 4\)",
+    ),
+    ({"x_test": TABLE, "y_test": LABELS}, r"x_test must hold samples like .* got \(7,\) float32"),
+    ({"x_test": IMAGES, "y_test": LABELS + 1}, r"y_test must hold labels 0 \.\. 2 as y_train does; got 3"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "text"), BAD_ARRAYS, ids=range(len(BAD_ARRAYS)))
+def test_arrays_that_cannot_be_used_are_refused_by_name(save, arrays, text):
+    is_alone = set(arrays) in ({"images"}, {"x_train"}) and "missing" in text
+    with pytest.raises(DataError, match=text):
+        load_dataset(save(**(arrays if is_alone else {"x_train": IMAGES, "y_train": LABELS} | arrays)))
+
+
+def test_ragged_samples_are_refused_without_unpickling(save):
+    ragged = np.empty(60, dtype=object)
+    ragged[:] = [[0] * (number % 3) for number in range(60)]
+    with pytest.raises(DataError, match=r"set\.npz: .* equal shape; got Python objects \(ragged or pickled\)"):
+        load_dataset(save(x_train=ragged, y_train=LABELS))
+
+
+def test_too_few_samples_for_three_parts_are_refused(save):
+    with pytest.raises(DataError, match=r"set: expected enough samples .* got 2 samples in 2 classes"):
+        load_dataset(save(x_train=TABLE[:3], y_train=LABELS[:3] % 2))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", r"expected data; the file is empty \(0 bytes\)"),
+        (b"not an archive", r"set\.npz: .*Python objects|expected a NumPy archive"),
+        (b"PK\x03\x04 but no more", r"expected a NumPy archive \(\.npz\); it can't be read"),
+    ],
+)
+def test_files_that_are_no_archive_are_refused(tmp_path, content, text):
+    path = tmp_path / "set.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=text):
+        load_dataset(str(path))
+
+
+def test_a_single_array_is_no_archive(tmp_path):
+    with (tmp_path / "set.npz").open("wb") as file:
+        np.save(file, IMAGES)
+    with pytest.raises(DataError, match=r"expected an archive of named arrays .* got a single array"):
+        load_dataset(str(tmp_path / "set.npz"))
+
+
+def test_a_damaged_archive_is_refused_whatever_byte_is_lost(save):
+    path = save(x_train=IMAGES, y_train=LABELS)
+    with open(path, "rb") as file:
+        content = file.read()
+    for length in range(0, len(content), 97):
+        with open(path, "wb") as file:
+            file.write(content[:length])
+        with pytest.raises(DataError, match=r"set\.npz"):
+            load_dataset(path)
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
+    with pytest.raises(DataError, match=r"none\.npz: no such file"):
+        load_dataset(str(tmp_path / "none.npz"))
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(DataError, match=r"folder\.npz: expected a file; this is a folder"):
+        load_dataset(str(tmp_path / "folder.npz"))
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("digit", r"unknown dataset 'digit'; did you mean 'digits'\?"),
+        ("imagenet", r"unknown dataset 'imagenet'; known are digits, or the path of"),
+        ("data/set.csv", r"data/set\.csv: expected a NumPy archive .* no such file"),
+    ],
+)
+def test_an_unknown_source_is_refused_with_the_nearest_name(source, text):
+    with pytest.raises(DataError, match=text):
+        load_dataset(source)
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    (tmp_path / "set.csv").write_text("1,2\n")
+    with pytest.raises(DataError, match=r"set\.csv: expected a NumPy archive .* the file is named otherwise"):
+        load_dataset(str(tmp_path / "set.csv"))
+
+
+def test_digits_need_no_file():
+    data = load_dataset("digits")
+    assert (data.name, data.classes, data.input_shape) == ("digits", 10, (1, 8, 8))
+    assert (len(data.train), len(data.validation), len(data.test)) == (1150, 288, 359)
+    assert (data.train.x.min(), data.train.x.max()) == (0, 16)
+    assert data.fingerprint == load_dataset("digits").fingerprint == "0c074d70b2075017"

@@ -1,0 +1,294 @@
+import hashlib
+import math
+import subprocess
+import sys
+import textwrap
+from itertools import chain, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workers.build import build
+from workers.data.dataset import Dataset, Split
+from workers.data.normalize import fit_input
+from workers.messages import Blueprint, Fidelity, Layer, Recipe
+from workers.plan import plan
+from workers.train import Diverged, ResidentSplit, TimedOut, evaluate, make_resident, predict, train
+
+ONCE = Fidelity(epochs=1)
+
+
+def striped(count: int = 130, *, seed: int = 0) -> ResidentSplit:
+    """Two classes: horizontal or vertical stripes under noise."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, count)
+    x = rng.integers(0, 100, (count, 1, 6, 6))
+    x[y == 0, :, ::2] += 120
+    x[y == 1, :, :, ::2] += 120
+    return ResidentSplit(x=torch.from_numpy(x.astype(np.uint8)), y=torch.from_numpy(y))
+
+
+def network_for(data: ResidentSplit, *, bits: int = 4, seed: int = 0):
+    layer = Layer(kind="conv", width=6, kernel=3, weight_bits=bits, activation_bits=bits)
+    head = Layer(kind="linear", width=2, weight_bits=bits)
+    steps = plan(Blueprint(family="cnn", input_shape=tuple(data.x.shape[1:]), layers=(layer, head)))
+    return build(steps, fit_input(data.x.numpy(), input_bits=steps.input_bits), seed=seed)
+
+
+class Recorder(nn.Module):
+    """Notes which samples it is shown; they hold their own index. Its logits don't change."""
+
+    def __init__(self, logits: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([logits, 0.0]))
+        self.batches: list[list[int]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.batches.append(x[:, 0].int().tolist())
+        return self.weight.expand(len(x), 2)
+
+
+def indices(count: int) -> ResidentSplit:
+    return ResidentSplit(x=torch.arange(count).float()[:, None], y=torch.arange(count) % 2)
+
+
+def shown(count: int, recipe: Recipe, fidelity: Fidelity, *, seed: int = 0) -> list[list[int]]:
+    recorder = Recorder()
+    train(recorder, indices(count), recipe, fidelity=fidelity, seed=seed)
+    return recorder.batches
+
+
+# --- learning ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("bits", [2, 4, 8, 32])
+def test_a_network_learns_a_plain_pattern_at_every_precision(bits, optimizer):
+    data = striped()
+    network = network_for(data, bits=bits)
+    recipe = Recipe(batch_size=16, optimizer=optimizer, learning_rate=0.1 if optimizer == "sgd" else 0.02)
+    report = train(network, data, recipe, fidelity=Fidelity(epochs=4), seed=1)
+    assert evaluate(network, striped(seed=1)) > 0.9
+    assert report.curve[-1].train_loss < 0.7 * report.curve[0].train_loss
+
+
+def test_the_report_counts_images_and_gives_one_point_per_epoch():
+    data = striped(130)
+    report = train(network_for(data), data, Recipe(batch_size=32), fidelity=Fidelity(epochs=2), seed=0)
+    assert report.images_seen == 260
+    assert [point.epoch for point in report.curve] == [1, 2]
+    assert all(point.accuracy is None for point in report.curve)
+
+
+def test_the_curve_holds_the_validation_accuracy_where_it_is_asked_for():
+    data = striped()
+    network = network_for(data)
+    report = train(network, data, Recipe(batch_size=32), fidelity=ONCE, seed=0, validation=data)
+    assert report.curve[-1].accuracy == evaluate(network, data)
+
+
+def test_label_smoothing_raises_the_loss_of_a_certain_network():
+    def loss(smoothing):
+        data = ResidentSplit(x=torch.zeros(8, 1), y=torch.zeros(8, dtype=torch.int64))
+        recipe = Recipe(batch_size=8, label_smoothing=smoothing)
+        return train(Recorder(20.0), data, recipe, fidelity=ONCE, seed=0).curve[0].train_loss
+
+    assert loss(0.0) == pytest.approx(0, abs=1e-6)
+    assert loss(0.1) == pytest.approx(1.0, rel=1e-3)  # 0.05 of the weight on a class with 20 nats of loss
+
+
+def test_weights_decay_but_scales_and_biases_do_not():
+    data = striped(32)
+    network = network_for(data)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    recipe = Recipe(batch_size=32, optimizer="adamw", learning_rate=1e-3, weight_decay=100.0)
+    train(network, data, recipe, fidelity=ONCE, seed=0)
+    after = dict(network.named_parameters())
+    assert after["layers.0.weight"].norm() < 0.95 * before["layers.0.weight"].norm()
+    for name in (
+        "layers.0.norm.gamma",
+        "layers.0.quantizer.learned.factor",
+        "layers.0.weight_quantizer.learned.factor",
+    ):
+        torch.testing.assert_close(after[name], before[name], atol=2e-3, rtol=0)
+
+
+def test_the_cosine_falls_from_the_rate_towards_zero_and_the_constant_stays():
+    def rates(schedule):
+        class Watched(Recorder):
+            def forward(self, x):
+                logits = super().forward(x)
+                steps.append(self.weight.detach().clone())
+                return logits
+
+        steps: list[torch.Tensor] = []
+        recipe = Recipe(batch_size=2, optimizer="sgd", momentum=0.0, learning_rate=0.5, schedule=schedule)
+        data = ResidentSplit(x=torch.zeros(8, 1), y=torch.zeros(8, dtype=torch.int64))
+        train(Watched(), data, recipe, fidelity=ONCE, seed=0)
+        moves = [(later - earlier)[0].item() for earlier, later in pairwise(steps)]
+        gradients = [1 - torch.softmax(step, dim=0)[0].item() for step in steps]
+        return [move / gradient for move, gradient in zip(moves, gradients, strict=False)]
+
+    assert rates("constant") == pytest.approx([0.5] * 3, rel=1e-4)
+    assert rates("cosine") == pytest.approx([0.25 * (1 + math.cos(math.pi * step / 4)) for step in range(3)], rel=1e-4)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------
+
+
+def test_an_epoch_shows_each_sample_once_in_an_order_of_its_own():
+    first, second = (shown(10, Recipe(batch_size=4), Fidelity(epochs=2))[start : start + 3] for start in (0, 3))
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(10))
+    assert first != second
+
+
+def test_a_last_batch_of_one_sample_is_left_out():
+    assert [len(batch) for batch in shown(9, Recipe(batch_size=4), ONCE)] == [4, 4]
+
+
+def test_a_batch_larger_than_the_data_holds_all_of_it():
+    assert [len(batch) for batch in shown(6, Recipe(batch_size=128), ONCE)] == [6]
+
+
+def test_a_smaller_share_of_the_data_is_part_of_a_larger_one():
+    def samples(share):
+        return set(chain(*shown(40, Recipe(batch_size=8), Fidelity(epochs=2, data_share=share))))
+
+    assert len(samples(0.25)) == 10
+    assert samples(0.25) < samples(0.5) < samples(1.0)
+
+
+def test_the_order_depends_on_the_seed():
+    assert shown(20, Recipe(batch_size=20), ONCE, seed=1) != shown(20, Recipe(batch_size=20), ONCE, seed=2)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 8), (8, 1)])
+def test_batches_of_one_sample_are_refused(count, size):
+    with pytest.raises(ValueError, match=rf"at least 2 samples; got a batch size of {size} and {count} samples"):
+        train(Recorder(), indices(count), Recipe(batch_size=size), fidelity=ONCE, seed=0)
+
+
+# --- ends before its time ---------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_ends_the_training():
+    data = indices(8)
+    with pytest.raises(Diverged, match=r"loss became nan in epoch 1 at learning rate 0\.003"):
+        train(Recorder(float("nan")), data, Recipe(batch_size=4), fidelity=ONCE, seed=0)
+
+
+def test_divergence_is_noticed_within_fifty_steps():
+    recorder = Recorder(float("inf"))
+    with pytest.raises(Diverged):
+        train(recorder, indices(1000), Recipe(batch_size=2), fidelity=ONCE, seed=0)
+    assert len(recorder.batches) == 50
+
+
+def test_weights_that_the_last_step_broke_end_the_training():
+    recipe = Recipe(batch_size=8, optimizer="sgd", learning_rate=float("inf"))
+    with pytest.raises(Diverged, match="sum of weights became nan"):
+        train(Recorder(), ResidentSplit(x=torch.zeros(8, 1), y=torch.arange(8) % 2), recipe, fidelity=ONCE, seed=0)
+
+
+def test_a_training_past_its_limit_ends_with_the_limit_and_the_epoch():
+    ticks = iter(range(1000))
+    recorder = Recorder()
+    with pytest.raises(TimedOut, match=r"limit of 5 s in epoch 2 of 3"):
+        train(
+            recorder,
+            indices(8),
+            Recipe(batch_size=2),
+            fidelity=Fidelity(epochs=3),
+            seed=0,
+            time_limit_s=5,
+            clock=lambda: float(next(ticks)),
+        )
+    assert len(recorder.batches) < 12
+
+
+def test_training_seconds_come_from_the_clock():
+    ticks = iter(range(0, 1000, 10))
+    report = train(
+        Recorder(), indices(8), Recipe(batch_size=8), fidelity=Fidelity(epochs=2), seed=0, clock=lambda: next(ticks)
+    )
+    assert report.train_seconds == 20
+
+
+# --- another device ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_and_evaluates_as_the_cpu_does():
+    split = striped()
+    data = ResidentSplit(x=split.x.cuda(), y=split.y.cuda())
+    network = network_for(split)
+    recipe = Recipe(batch_size=16, learning_rate=0.02)
+    train(network, data, recipe, fidelity=Fidelity(epochs=4), seed=1, validation=data)
+    on_gpu = predict(network, data).cpu()
+    assert (on_gpu == split.y).double().mean() > 0.9
+    assert (predict(network, split) == on_gpu).double().mean() > 0.98
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------
+
+
+def test_evaluation_gives_the_share_of_right_answers_over_several_batches():
+    data = ResidentSplit(x=torch.zeros(1000, 1), y=(torch.arange(1000) >= 250).long())
+    assert evaluate(Recorder(1.0), data) == 0.25
+
+
+def test_evaluation_leaves_the_network_as_it_was():
+    data = striped()
+    network = network_for(data)
+    train(network, data, Recipe(batch_size=32), fidelity=ONCE, seed=0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    first = predict(network, data)
+    assert network.training
+    assert torch.equal(predict(network, data), first)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_read_only_arrays_are_taken_without_a_copy():
+    x, y = np.zeros((4, 1, 2, 2), dtype=np.uint8), np.arange(4) % 2
+    x.flags.writeable = False
+    split = Split(x=x, y=y)
+    dataset = Dataset(
+        name="t", kind="classification", train=split, validation=split, test=split, classes=2, fingerprint="0"
+    )
+    assert make_resident(dataset).train.x.data_ptr() == x.ctypes.data
+
+
+# --- reproducibility --------------------------------------------------------------------------------------------
+
+SCRIPT = """
+    import sys
+    sys.path.insert(0, {folder!r})
+    from test_train import digest
+    print(digest("conv"), digest("residual"))
+"""
+
+
+def digest(kind: str) -> str:
+    """Hash of every number that a short training leaves behind."""
+    data = striped()
+    layer = Layer(kind=kind, width=6, kernel=3, weight_bits=3, activation_bits=8)
+    steps = plan(Blueprint(family="cnn", input_shape=(1, 6, 6), layers=(layer, Layer(kind="linear", width=2))))
+    network = build(steps, fit_input(data.x.numpy(), input_bits=steps.input_bits), seed=7)
+    recipe = Recipe(batch_size=16, weight_decay=0.01)
+    fidelity = Fidelity(epochs=2, data_share=0.8)
+    report = train(network, data, recipe, fidelity=fidelity, seed=7, validation=data)
+    content = hashlib.blake2b(repr((report.curve, report.images_seen)).encode())
+    for value in network.state_dict().values():
+        content.update(value.contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def test_another_process_arrives_at_the_same_weights_and_curve_bit_for_bit():
+    script = textwrap.dedent(SCRIPT).format(folder=str(Path(__file__).parent))
+    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    torch.manual_seed(99)
+    assert other.stdout.split() == [digest("conv"), digest("residual")]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gasearch.errors import StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, shown
@@ -78,6 +79,7 @@ def reading_engine(url: URL) -> Engine:
         raise StoreError(f"there is no database {shown(url)}: run a search first, or name another one with --db")
     engine = create_engine(url, creator=lambda: _connect_read_only(path))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    event.listen(engine, "checkin", _forget_if_immutable)
     return engine
 
 
@@ -131,18 +133,28 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that can't write.
 
     Reading a WAL database takes its -shm file, which SQLite creates where the folder is writable. Where it isn't, and
-    no writer left a -wal file behind, nothing can change under us: `immutable` then does without.
+    there is no -wal file, nobody writes at this moment: `immutable` then does without.
     """
-    connection = _open_sqlite(path, "mode=ro")
+    connection: sqlite3.Connection = _open_sqlite(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         connection.close()
-        if "unable to open" not in str(error) or _has_wal(path):
+        if not any(symptom in str(error) for symptom in ("unable to open", "readonly")) or _has_wal(path):
             raise
-        connection = _open_sqlite(path, "mode=ro&immutable=1")
+        connection = _open_sqlite(path, "mode=ro&immutable=1", _Immutable)
     connection.execute("PRAGMA query_only=ON")
     return connection
+
+
+class _Immutable(sqlite3.Connection):
+    """A connection that takes no notice of writers."""
+
+
+def _forget_if_immutable(connection: sqlite3.Connection | None, record: ConnectionPoolEntry) -> None:
+    """Let no such connection outlive a transaction: someone may write before the next one."""
+    if isinstance(connection, _Immutable):
+        record.invalidate()
 
 
 def _has_wal(path: Path) -> bool:
@@ -150,10 +162,13 @@ def _has_wal(path: Path) -> bool:
     return wal.exists() and wal.stat().st_size > 0
 
 
-def _open_sqlite(path: Path, options: str) -> sqlite3.Connection:
+def _open_sqlite(
+    path: Path, options: str, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
     return sqlite3.connect(
         f"file:{quote(str(path))}?{options}",
         uri=True,
+        factory=factory,
         isolation_level=None,
         timeout=SQLITE_PATIENCE_S,
         check_same_thread=False,  # the pool hands a connection to one thread at a time

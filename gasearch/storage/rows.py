@@ -123,13 +123,21 @@ def checksum(row: Row) -> str:
     return hashlib.blake2b(_to_json([row[name] for name in CHECKED]).encode(), digest_size=16).hexdigest()
 
 
+def _is_intact(row: Row) -> bool:
+    """Whether the row is the one that was written."""
+    try:
+        return checksum(row) == str(row["checksum"])
+    except (TypeError, ValueError):  # a value of another type, or no number: nothing that was ever written
+        return False
+
+
 def evaluation_record(row: Row) -> EvaluationRecord:
     """The outcome that a row holds.
 
     Raises:
         StoreError: if the row isn't the one that was written.
     """
-    if checksum(row) != row["checksum"]:
+    if not _is_intact(row):
         raise StoreError(
             f"evaluation of candidate {row['candidate']}, attempt {row['attempt']} (search {row['search_id']}) doesn't "
             "match its checksum: the row was changed or damaged after it was written; restore a backup"

@@ -199,7 +199,7 @@ def test_four_first_starts_at_once_all_succeed(empty_url):
 
 def test_a_reader_loads_no_alembic(migrated_sqlite_url):
     script = (
-        "import sys; from gasearch.storage.sql import open_reader; reader = open_reader(sys.argv[1]); reader.searches(); "
+        "import sys; from gasearch.storage.sql import open_reader; open_reader(sys.argv[1]).searches(); "
         "print([name for name in ('alembic', 'torch', 'ray', 'scipy', 'sqlalchemy.dialects.postgresql') "
         "if name in sys.modules])"
     )

@@ -1,0 +1,235 @@
+import sys
+import threading
+import time
+
+import psycopg
+import pytest
+from sqlalchemy import event
+
+from gasearch.errors import StoreError, UnknownSearch
+from gasearch.fitness import FrontChange
+from gasearch.storage.records import EventRecord, SearchState, TuningTrial
+from gasearch.storage.sql import current, open_archive, open_reader
+from tests.contracts.archive_contract import generation
+from tests.doubles.records import UNCHANGED, candidate, measured, new_search
+from workers.messages import Calibration
+
+LONG = 600.0
+
+
+def silent(message):
+    """No one listens."""
+
+
+@pytest.fixture
+def archive(postgresql_url):
+    archive = open_archive(postgresql_url, notice=silent)
+    yield archive
+    archive.close()
+
+
+@pytest.fixture
+def lease(archive):
+    lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
+    archive.add_candidates(lease, [candidate(number) for number in range(12)])
+    return lease
+
+
+# --- what can't be reached --------------------------------------------------------------------------------------
+
+
+def open_for_writing(url):
+    open_archive(url, notice=silent).close()
+
+
+@pytest.mark.parametrize("opener", [open_for_writing, open_reader, current])
+def test_an_unreachable_server_is_named_without_its_password(opener):
+    with pytest.raises(
+        StoreError, match=r"postgresql\+psycopg://me:\*\*\*@127.0.0.1:9/db can't be reached: .*refused"
+    ) as e:
+        opener("postgresql://me:secret@127.0.0.1:9/db")
+    assert "secret" not in str(e.value)
+    assert "Is it running, and is the address right?" in str(e.value)
+
+
+def test_a_missing_database_is_named(postgresql):
+    with pytest.raises(StoreError, match=r'can\'t be reached: .*database "nowhere" does not exist'):
+        open_for_writing(postgresql.url("nowhere"))
+
+
+def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(
+        StoreError, match=r"needs a driver that is not installed .*: pip install 'gasearch\[postgres\]'"
+    ):
+        open_reader("postgresql://me:secret@localhost/db")
+
+
+def test_an_old_style_address_is_understood(postgresql_url):
+    open_reader(postgresql_url.replace("postgresql://", "postgres://")).close()
+
+
+def test_limits_keep_a_session_from_waiting_for_ever(archive):
+    with archive._writing.connect() as connection:
+        for setting, expected in (
+            ("statement_timeout", "1min"),
+            ("lock_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "1min"),
+            ("tcp_keepalives_idle", None),
+            ("application_name", "gasearch"),
+        ):
+            found = connection.exec_driver_sql(f"SHOW {setting}").scalar()
+            assert expected is None or found == expected
+
+
+def test_what_the_address_says_has_precedence(postgresql_url):
+    archive = open_archive(f"{postgresql_url}&application_name=mine&options=-c%20lock_timeout%3D7s", notice=silent)
+    with archive._writing.connect() as connection:
+        assert connection.exec_driver_sql("SHOW application_name").scalar() == "mine"
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "7s"
+    archive.close()
+
+
+# --- what breaks on the way -------------------------------------------------------------------------------------
+
+
+def test_a_lost_connection_is_made_again(postgresql, postgresql_url, archive, lease):
+    for number in range(5):
+        postgresql.drop_connections(to=postgresql_url)
+        assert archive.add_evaluation(lease, measured(number, accuracy=0.5), FrontChange(entered=(number,)))
+        assert archive.renew(lease, ttl_s=LONG) is False
+        assert archive.counts(lease.search_id).told == number + 1
+    assert [found.candidate for found in archive.evaluations(lease.search_id)] == list(range(5))
+
+
+def lose_the_answer_of_the_next_commit(archive):
+    """The next commit happens, but its connection breaks before we hear of it."""
+
+    def commit_and_break(connection):
+        driver = connection.connection.dbapi_connection
+        driver.execute("COMMIT")
+        driver.close()
+        raise_as_driver_would = psycopg.OperationalError("server closed the connection unexpectedly")
+        connection._handle_dbapi_exception(raise_as_driver_would, None, None, None, None)
+
+    event.listen(archive._writing, "commit", commit_and_break, once=True)
+
+
+def test_an_outcome_whose_commit_was_not_answered_counts_once_and_is_ours(archive, lease):
+    lose_the_answer_of_the_next_commit(archive)
+    assert archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
+    assert archive.counts(lease.search_id).told == archive.counts(lease.search_id).front_size == 1
+    lose_the_answer_of_the_next_commit(archive)
+    assert not archive.add_evaluation(lease, measured(0, arrival=1, accuracy=0.9), FrontChange(entered=(0,)))
+    assert archive.counts(lease.search_id).told == 1
+
+
+WRITES_AND_READS = {
+    "candidates": (
+        lambda archive, lease: archive.add_candidates(lease, [candidate(20), candidate(21)]),
+        lambda archive, lease: len(list(archive.candidates(lease.search_id))),
+    ),
+    "event": (
+        lambda archive, lease: archive.add_event(lease, EventRecord(kind="retry", message="")),
+        lambda archive, lease: len(archive.events(lease.search_id)),
+    ),
+    "generation": (
+        lambda archive, lease: archive.add_generation(lease, generation(0)),
+        lambda archive, lease: len(archive.generations(lease.search_id)),
+    ),
+    "calibration": (
+        lambda archive, lease: archive.add_calibration(lease, Calibration(device="cpu", reference_latency_ms=1.0)),
+        lambda archive, lease: len(archive.calibrations(lease.search_id)),
+    ),
+    "trial": (
+        lambda archive, lease: archive.add_trial(
+            lease.search_id, TuningTrial(key="k", study="s", number=0, recipe_json="{}", value=1.0, message="")
+        ),
+        lambda archive, lease: len(archive.trials(lease.search_id, "k")),
+    ),
+    "spec": (
+        lambda archive, lease: archive.update_spec(lease, spec_json="{1}"),
+        lambda archive, lease: archive.search("digits").spec_json,
+    ),
+    "reference": (
+        lambda archive, lease: archive.set_reference(lease, ideal=(1.0,), point=(0.0,)),
+        lambda archive, lease: archive.search("digits").reference_ideal,
+    ),
+    "release": (
+        lambda archive, lease: archive.release(lease, state=SearchState.STOPPED, reason="enough"),
+        lambda archive, lease: archive.search("digits").reason,
+    ),
+    "claim": (
+        lambda archive, lease: archive.claim("digits", owner="alice", ttl_s=LONG).owner,
+        lambda archive, lease: archive.search("digits").owner,
+    ),
+    "stop request": (
+        lambda archive, lease: archive.request_stop("digits").name,
+        lambda archive, lease: archive.search("digits").is_stop_requested,
+    ),
+    "new search": (
+        lambda archive, lease: archive.create_search(new_search("other"), owner="bob", ttl_s=LONG).epoch,
+        lambda archive, lease: len(archive.searches()),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITES_AND_READS)
+def test_every_write_may_be_repeated_after_an_unanswered_commit(postgresql, archive, lease, name):
+    write, read = WRITES_AND_READS[name]
+    twin_url = postgresql.new_database(is_migrated=True)
+    twin = open_archive(twin_url, notice=silent)
+    twin_lease = twin.create_search(new_search(), owner="alice", ttl_s=LONG)
+    twin.add_candidates(twin_lease, [candidate(number) for number in range(12)])
+
+    lose_the_answer_of_the_next_commit(archive)
+    assert write(archive, lease) == write(twin, twin_lease)
+    assert read(archive, lease) == read(twin, twin_lease)
+
+    twin.close()
+    postgresql.drop_database(twin_url)
+
+
+def test_a_connection_that_breaks_twice_is_an_error(archive, lease):
+    def break_always(connection):
+        broken = psycopg.OperationalError("server closed the connection unexpectedly")
+        connection.connection.dbapi_connection.close()
+        connection._handle_dbapi_exception(broken, None, None, None, None)
+
+    event.listen(archive._writing, "commit", break_always)
+    with pytest.raises(StoreError, match=r"can't be reached: server closed the connection unexpectedly"):
+        archive.add_evaluation(lease, measured(0), UNCHANGED)
+    event.remove(archive._writing, "commit", break_always)
+    assert archive.add_evaluation(lease, measured(0), UNCHANGED)
+
+
+def test_a_change_of_owner_waits_for_a_write_under_way(postgresql_url, archive, lease):
+    """Else the old owner's row could become visible after the new one has replayed the log."""
+    archive.renew(lease, ttl_s=0.0)
+    done = []
+    other = open_archive(postgresql_url, notice=silent)
+
+    def claim():
+        other.claim("digits", owner="bob", ttl_s=LONG)
+        done.append("claimed")
+
+    def hold(connection):
+        claiming.start()
+        time.sleep(0.3)
+        done.append("committed")
+
+    claiming = threading.Thread(target=claim)
+    event.listen(archive._writing, "commit", hold, once=True)
+    assert archive.add_evaluation(lease, measured(0), UNCHANGED)
+    claiming.join(timeout=30)
+    other.close()
+    assert done == ["committed", "claimed"]
+
+
+def test_an_unknown_search_is_unknown_after_a_restart_too(postgresql, postgresql_url, archive, lease):
+    reader = open_reader(postgresql_url)
+    reader.searches()
+    postgresql.drop_connections(to=postgresql_url)
+    with pytest.raises(UnknownSearch):
+        reader.search("digit")
+    reader.close()

@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gasearch.errors import StoreError
+from gasearch.storage.rows import CHECKED, checksum, evaluation_record, evaluation_row
+from gasearch.storage.sql import open_archive
+from tests.doubles.records import UNCHANGED, candidate, full_measurement, measured, new_search, outcome_of
+from workers.messages import WHOLE_METRICS, CurvePoint, Failure, FailureKind, Measurement
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(min_value=0, max_value=2**62)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+fractions = ("accuracy", "macro_f1", "auc", "rmse", "latency_ms", "latency_spread_ms", "energy_j", "generalization_gap")
+curve_points = st.builds(
+    CurvePoint, epoch=st.integers(1, 1000), train_loss=st.none() | finite, accuracy=st.none() | finite
+)
+measurements = st.builds(
+    Measurement,
+    **{name: st.none() | counts for name in WHOLE_METRICS},
+    **{name: st.none() | finite for name in fractions},
+    latency_device=st.none() | words,
+    others=st.lists(st.tuples(words, finite | st.integers(-(2**80), 2**80)), max_size=3, unique_by=lambda p: p[0]).map(
+        tuple
+    ),
+    curve=st.lists(curve_points, max_size=3).map(tuple),
+)
+failures = st.builds(Failure, kind=st.sampled_from(FailureKind), message=words)
+
+
+@pytest.fixture(scope="module")
+def store(migrated_sqlite_file, tmp_path_factory):
+    """An archive with one candidate per example."""
+    archive = open_archive(f"sqlite:///{tmp_path_factory.mktemp('rows')}/store.db", notice=lambda message: None)
+    lease = archive.create_search(new_search(), owner="alice", ttl_s=600.0)
+    archive.add_candidates(lease, [candidate(number) for number in range(400)])
+    yield archive, lease
+    archive.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(outcome=measurements | failures)
+def test_every_outcome_that_can_be_built_reads_back_equal(store, outcome):
+    archive, lease = store
+    arrival = archive.counts(lease.search_id).told
+    record = outcome_of(arrival, outcome)
+    assert archive.add_evaluation(lease, record, UNCHANGED)
+    [*_, found] = archive.evaluations(lease.search_id)
+    assert found == record
+    network = archive.network(lease.search_id, record.result.key)
+    assert network.metrics == (outcome.metrics() if isinstance(outcome, Measurement) else {})
+
+
+@pytest.mark.parametrize("column", [name for name in CHECKED if name != "failure"])
+def test_a_change_of_any_column_is_noticed(column):
+    row = evaluation_row(7, outcome_of(3, full_measurement()))
+    assert evaluation_record(row).candidate == 3
+    row[column] = -row[column] if isinstance(row[column], int | float) and row[column] else "another"
+    with pytest.raises(
+        StoreError, match=r"evaluation of candidate .*, attempt .* doesn't match its checksum: the row wa"
+    ):
+        evaluation_record(row)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), b"\x00"])
+def test_what_was_never_written_is_noticed(value):
+    row = evaluation_row(7, outcome_of(3, full_measurement())) | {"accuracy": value}
+    with pytest.raises(StoreError, match=r"doesn't match its checksum"):
+        evaluation_record(row)
+
+
+def test_the_checksum_is_the_same_on_every_machine():
+    row = evaluation_row(7, outcome_of(3, full_measurement()))
+    assert checksum(row) == row["checksum"] == "d5140309be93d634eadd06a9b489a7af"
+
+
+def test_a_negative_zero_becomes_the_zero_that_sqlite_keeps():
+    row = evaluation_row(1, measured(0, generalization_gap=-0.0))
+    assert str(row["generalization_gap"]) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"params": 12.5}, r"params must be a whole number below 2\*\*63; got 12.5"),
+        ({"bops": 2**70}, r"bops must be a whole number below 2\*\*63; got 1180591620717411303424"),
+        ({"curve": (CurvePoint(epoch=1, train_loss=float("nan"), accuracy=None),)}, r"not JSON compliant"),
+    ],
+)
+def test_a_number_that_no_column_holds_is_refused(changes, complaint):
+    outcome = replace(full_measurement(), **changes)
+    with pytest.raises(StoreError, match=rf"outcome of candidate 3 can't be stored: .*{complaint}"):
+        evaluation_row(1, outcome_of(3, outcome))
+
+
+def test_a_count_that_came_as_a_float_is_stored_as_a_count():
+    assert type(evaluation_row(1, measured(0, params=12.0))["params"]) is int

@@ -1,9 +1,13 @@
 """What every archive does; run over each implementation by `tests/gasearch/storage`."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +29,7 @@ from tests.doubles.records import (
 )
 from workers.messages import Calibration, Failure, FailureKind, Measurement
 
+ROOT = Path(__file__).parents[2]
 LONG = 600.0  #: Seconds of a lease that no test outlives.
 
 
@@ -577,6 +582,25 @@ class ArchiveContract:
         assert again.add_evaluation(lease, measured(4, arrival=1), UNCHANGED)
         again.close()
 
+    def test_a_killed_writer_loses_nothing_that_it_acknowledged(self, url):
+        acknowledged = run_writer_and_kill_it(url, after=60)
+
+        reader = open_reader(url)  # at once, over what the dead writer left behind
+        search = reader.search("digits")
+        assert (search.state, search.is_owned) == (SearchState.RUNNING, True)
+        archive = open_archive(url, notice=pytest.fail)  # and its lease, of 10 minutes, is free
+        lease = archive.claim("digits", owner="alice", ttl_s=60.0)
+
+        told = [found.candidate for found in reader.evaluations(search.id)]
+        assert told == list(range(len(told)))
+        # The last one may be durable, though it couldn't say so any more.
+        assert len(told) in (acknowledged + 1, acknowledged + 2)
+        assert reader.counts(search.id).front_size == len(told)
+        assert archive.add_evaluation(lease, measured(len(told), accuracy=0.5), UNCHANGED)
+        assert reader.network(search.id, key_of(len(told))).arrival == len(told)
+        archive.close()
+        reader.close()
+
     def test_a_measurement_of_infinity_can_not_even_be_built(self):
         with pytest.raises(ValueError, match=r"'accuracy' must be a finite number; got inf"):
             Measurement(accuracy=float("inf"))
@@ -613,3 +637,31 @@ def everything(archive, search_id):
         archive.calibrations(search_id),
         archive.counts(search_id),
     )
+
+
+WRITER = """
+import sys
+import tempfile
+from gasearch.fitness import FrontChange
+from gasearch.storage.owner import current_owner
+from gasearch.storage.sql import open_archive
+from tests.doubles.records import candidate, measured, new_search
+archive = open_archive(sys.argv[1], notice=lambda message: None)
+lease = archive.create_search(new_search(), owner=current_owner(), ttl_s=600.0)
+archive.add_candidates(lease, [candidate(number) for number in range(5000)])
+for number in range(5000):
+    archive.add_evaluation(lease, measured(number, accuracy=number / 5000), FrontChange(entered=(number,)))
+    print(number, flush=True)
+"""
+
+
+def run_writer_and_kill_it(url, *, after):
+    """The last number that the writer had acknowledged when it was killed."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    with writer:
+        for line in writer.stdout:
+            if int(line) >= after:
+                break
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read().split("\n")
+    return max([after, *(int(line) for line in rest[:-1] if line)])

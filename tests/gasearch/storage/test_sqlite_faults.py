@@ -1,10 +1,7 @@
 import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -12,11 +9,8 @@ from pathlib import Path
 import pytest
 
 from gasearch.errors import StoreError
-from gasearch.storage.records import SearchState
 from gasearch.storage.sql import current, open_archive, open_reader, upgrade
-from tests.doubles.records import UNCHANGED, candidate, key_of, measured, new_search
-
-ROOT = Path(__file__).parents[3]
+from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 
 
 def silent(message):
@@ -273,54 +267,7 @@ def test_every_flipped_bit_of_an_outcome_is_found_or_harmless(path, migrated_sql
     assert found < 60
 
 
-# --- writers that die -------------------------------------------------------------------------------------------
-
-WRITER = """
-import sys
-import tempfile
-from gasearch.fitness import FrontChange
-from gasearch.storage.owner import current_owner
-from gasearch.storage.sql import open_archive
-from tests.doubles.records import candidate, measured, new_search
-archive = open_archive(sys.argv[1], notice=lambda message: None)
-lease = archive.create_search(new_search(), owner=current_owner(), ttl_s=600.0)
-archive.add_candidates(lease, [candidate(number) for number in range(5000)])
-for number in range(5000):
-    archive.add_evaluation(lease, measured(number, accuracy=number / 5000), FrontChange(entered=(number,)))
-    print(number, flush=True)
-"""
-
-
-def run_writer_and_kill_it(url, *, after):
-    """The last number that the writer had acknowledged when it was killed."""
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    with writer:
-        for line in writer.stdout:
-            if int(line) >= after:
-                break
-        writer.send_signal(signal.SIGKILL)
-        rest = writer.stdout.read().split("\n")
-    return max([after, *(int(line) for line in rest[:-1] if line)])
-
-
-@pytest.mark.parametrize("after", [3, 120])
-def test_a_killed_writer_loses_nothing_that_it_acknowledged(sqlite_url, after):
-    acknowledged = run_writer_and_kill_it(sqlite_url, after=after)
-
-    reader = open_reader(sqlite_url)  # at once, over what the dead writer left behind
-    search = reader.search("digits")
-    told = [found.candidate for found in reader.evaluations(search.id)]
-    assert told == list(range(len(told)))
-    assert len(told) in (acknowledged + 1, acknowledged + 2)  # the last one may be durable, though it couldn't say so
-    assert reader.counts(search.id).front_size == len(told)
-    assert (search.state, search.is_owned) == (SearchState.RUNNING, True)
-    reader.close()
-
-    archive = open_archive(sqlite_url, notice=pytest.fail)  # and its lease, of 10 minutes, is free
-    lease = archive.claim("digits", owner="alice", ttl_s=60.0)
-    assert archive.add_evaluation(lease, measured(len(told), accuracy=0.5), UNCHANGED)
-    assert archive.network(search.id, key_of(len(told))).arrival == len(told)
-    archive.close()
+# --- a power cut ------------------------------------------------------------------------------------------------
 
 
 def test_a_log_cut_anywhere_leaves_a_prefix_of_what_was_written(tmp_path, path, started):

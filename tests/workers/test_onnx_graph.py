@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 from workers.integer import Grid
 from workers.messages import FULL_PRECISION, Blueprint, Layer
-from workers.onnx_graph import float_steps, stretch, to_onnx
+from workers.onnx_graph import float_steps, most_stretch, to_onnx
 from workers.onnx_session import open_session, run_onnx
 from workers.reference import run_reference
 
@@ -202,11 +202,21 @@ def test_a_channel_that_normalization_has_killed_keeps_its_bias(tiny):
 def test_stretched_weights_fill_int8_and_never_saturate_a_16_bit_pair(weight_bits, input_bits, seed):
     half = 2 ** (weight_bits - 1)
     weight = np.random.default_rng(seed).integers(-half, half, size=(5, 9)).astype(np.int8)
-    largest = np.abs(weight.astype(int) * stretch(weight, input_bits)[:, None]).max()
+    largest = np.abs(weight.astype(int) * most_stretch(weight, input_bits)[:, None]).max()
     assert largest <= 128
     if (weight_bits, input_bits) != (8, 8):
         assert 2 * largest * (2**input_bits - 1) <= 2**15 - 1
     assert largest >= (128 if input_bits < 8 else 64) // 2
+
+
+@pytest.mark.parametrize(("weight_bits", "share"), [(2, 0.003), (4, 0.03), (6, 0.3)])
+def test_biases_of_few_bit_weights_lose_only_a_small_share_of_a_weight_step(weight_bits, share):
+    network = network_of("conv", np.random.default_rng(12), weight_bits=weight_bits, activation_bits=4)
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in to_onnx(network).graph.initializer}
+    item, grid = network.steps[1], network.steps[0].output_grid
+    deployed = constants["layer1.bias"] * constants["layer1.weight_scale"].astype(float) * grid.scale
+    lost = np.abs(deployed - item.bias) / (grid.scale * item.weight_scale)
+    assert np.median(lost) < share  # unstretched it were 0.25
 
 
 def test_a_network_whose_last_step_is_quantized_is_refused():

@@ -176,9 +176,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("failure IS NOT NULL"),
         postgresql_where=sa.text("failure IS NOT NULL"),
     )
-    op.create_index("ix_evaluations_search_id_accuracy", "evaluations", ["search_id", "accuracy"])
-    op.create_index("ix_evaluations_search_id_latency_ms", "evaluations", ["search_id", "latency_ms"])
-    op.create_index("ix_evaluations_search_id_model_bytes", "evaluations", ["search_id", "model_bytes"])
+    op.create_index("ix_evaluations_metrics", "evaluations", ["search_id", "accuracy", "model_bytes", "latency_ms"])
     op.create_index(
         "uq_evaluations_search_id_arrival",
         "evaluations",

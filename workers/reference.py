@@ -82,7 +82,9 @@ def _convolve(x: Reals, weight: Reals, step: Step) -> Reals:
     windows = np.lib.stride_tricks.sliding_window_view(x, (step.kernel, step.kernel), axis=(2, 3))
     windows = windows[:, :, :: step.stride, :: step.stride]  # (B, C, H', W', k, k)
     batch, _, height, breadth, *_ = windows.shape
-    windows = windows.reshape(batch, step.groups, -1, height, breadth, step.kernel, step.kernel)
-    weight = weight.reshape(step.groups, -1, *weight.shape[1:])  # (out, C / g, k, k) -> (g, out / g, C / g, k, k)
-    output = np.einsum("bgchwij,gocij->bgohw", windows, weight, optimize=True)
-    return np.asarray(output.reshape(batch, -1, height, breadth))
+    grouped = windows.reshape(batch, step.groups, -1, height, breadth, step.kernel**2).transpose(1, 0, 3, 4, 2, 5)
+    columns = grouped.reshape(step.groups, batch * height * breadth, -1)  # (g, B x H' x W', C / g x k x k)
+    kernels = weight.reshape(step.groups, len(weight) // step.groups, -1).transpose(0, 2, 1)
+    output = columns @ kernels  # (g, B x H' x W', out / g)
+    image = output.reshape(step.groups, batch, height, breadth, -1).transpose(1, 0, 4, 2, 3)
+    return np.asarray(image.reshape(batch, -1, height, breadth))

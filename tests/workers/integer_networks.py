@@ -3,11 +3,14 @@
 import math
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from workers.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
 from workers.messages import FULL_PRECISION, Blueprint, Layer
 from workers.plan import plan
 from workers.reference import run_reference
+
+threadpool_limits(1, user_api="blas")  # on a busy machine a second thread made these tests three times slower
 
 BITS = (2, 3, 4, 5, 6, 7, 8, FULL_PRECISION)
 
@@ -46,7 +49,7 @@ def random_samples(rng, network_input, input_shape, count):
     return (noise * network_input.deviation + network_input.mean).astype(np.float32)
 
 
-def random_network(blueprint, rng, *, samples=64):
+def random_network(blueprint, rng, *, samples=40):
     """An integer network with random weights; each grid spans the values that random samples give that tensor."""
     layout = plan(blueprint)
     transform = _random_transform(layout, rng)

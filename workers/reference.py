@@ -17,16 +17,29 @@ Reals = NDArray[np.float64]
 
 def run_reference(network: IntegerNetwork, x: NDArray[np.uint8] | NDArray[np.float32]) -> Reals:
     """The output of the last step for raw samples `x` (B, *input_shape); the logits (B, outputs) of a whole network."""
-    tensors = {"input": _transform(x, network.input)}
+    tensors = {"input": take_in(x, network.input)}
     output = tensors["input"]
     for item in network.steps:
-        output = _run(item, [tensors[name] for name in item.step.inputs])
-        if item.step.has_relu:
-            output = np.maximum(output, 0.0)
+        output = compute(item, [tensors[name] for name in item.step.inputs])
         if item.output_grid is not None and item.step.op != "flatten":
             output = on_grid(output, item.output_grid)
         tensors[item.step.name] = output
     return output
+
+
+def take_in(x: NDArray[np.uint8] | NDArray[np.float32], transform: InputTransform) -> Reals:
+    """Raw samples as the real numbers that the first step reads, on the input's grid if there is one."""
+    grid = transform.grid
+    if grid is not None and transform.dtype == "uint8":
+        return np.asarray((x.astype(np.float64) - grid.zero_point) * grid.scale)
+    normalized = (x - transform.mean) / transform.deviation  # in float32, as the graph does it
+    return normalized.astype(np.float64) if grid is None else on_grid(normalized.astype(np.float64), grid)
+
+
+def compute(item: IntegerStep, inputs: list[Reals]) -> Reals:
+    """One step's real output, (B, *output_shape), before it is put on its grid."""
+    output = _operate(item, inputs)
+    return np.maximum(output, 0.0) if item.step.has_relu else output
 
 
 def on_grid(values: Reals, grid: Grid) -> Reals:
@@ -49,15 +62,7 @@ def real_weight(item: IntegerStep) -> Reals:
     return np.asarray(weight * item.weight_scale.reshape(-1, *[1] * (weight.ndim - 1)))
 
 
-def _transform(x: NDArray[np.uint8] | NDArray[np.float32], transform: InputTransform) -> Reals:
-    grid = transform.grid
-    if grid is not None and transform.dtype == "uint8":
-        return np.asarray((x.astype(np.float64) - grid.zero_point) * grid.scale)
-    normalized = (x - transform.mean) / transform.deviation  # in float32, as the graph does it
-    return normalized.astype(np.float64) if grid is None else on_grid(normalized.astype(np.float64), grid)
-
-
-def _run(item: IntegerStep, inputs: list[Reals]) -> Reals:
+def _operate(item: IntegerStep, inputs: list[Reals]) -> Reals:
     match item.step.op:
         case "conv":
             return _convolve(inputs[0], real_weight(item), item.step) + _bias(item).reshape(-1, 1, 1)

@@ -256,6 +256,7 @@ class RayPool:
 
 def _start_ray(size: PoolSize, address: str | None) -> Any:
     """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it while it is imported; a cluster refuses us without
     import logging
 
     import ray

@@ -1,0 +1,94 @@
+"""The README's blocks, and a place to run its commands in."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in a language, in order."""
+    return [body for found, body in _BLOCK.findall((ROOT / "README.md").read_text()) if found == language]
+
+
+def shell_commands() -> list[str]:
+    """Each command of the README's shell blocks, without its comment."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [command for line in lines if (command := re.sub(r"\s{2,}#.*$", "", line).strip())]
+
+
+def shrink(spec: Path) -> None:
+    """Make a spec's search a matter of seconds: its commands can then run as they stand."""
+    text = spec.read_text()
+    for pattern, small in (
+        (r"\bepochs: \d+", "epochs: 1"),
+        (r"\bpopulation: \d+", "population: 4"),
+        (r"\bevaluations: \d+", "evaluations: 6"),
+        (r"\bcount: auto", "count: 0"),
+    ):
+        text = re.sub(pattern, small, text)
+    spec.write_text(text)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Place:
+    """A folder with the examples, an environment, and a shell."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(ROOT / "examples", folder / "examples")
+        shrink(folder / "examples/digits.yaml")
+        shrink(folder / "examples/custom.yaml")
+        self.environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "HOME": str(folder),
+            "RAY_AUTH_MODE": "token",
+            "COLUMNS": "200",
+        }
+        self.environment.pop("GASEARCH_DB", None)
+
+    def run(self, command: str, *, timeout_s: float = 150) -> str:
+        """What a command prints; it must succeed."""
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def start(self, command: str) -> subprocess.Popen[bytes]:
+        """A command that goes on, in a session of its own; its output is in `started.log`."""
+        with (self.folder / "started.log").open("wb") as log:
+            return subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def log(self) -> str:
+        """What the started command has printed."""
+        return (self.folder / "started.log").read_text(errors="replace")

@@ -94,9 +94,7 @@ class _Builder:
         match layer.kind:
             case "linear":
                 self._flatten()
-                self._append(
-                    name, op="linear", output_shape=(layer.width,), layer=layer, has_norm=True, has_relu=True
-                )
+                self._append(name, op="linear", output_shape=(layer.width,), layer=layer, has_norm=True, has_relu=True)
             case "conv":
                 self._require_image(name, layer)
                 self._append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import signal
 import time
@@ -54,3 +55,37 @@ def truth(choices, budget, report):
     digest = hashlib.blake2b(repr((sorted(choices.items()), budget.seed)).encode(), digest_size=4).digest()
     noise = int.from_bytes(digest) / 2**32
     return {"cost": sum(numbers) + noise, "error": 100 / (1 + sum(numbers)) + noise}
+
+
+def unhurried(choices, budget, report):
+    """The truth after a tenth of a second."""
+    time.sleep(0.1)
+    return truth(choices, budget, report)
+
+
+_calls = itertools.count(1)
+
+
+def sleeps_from_the_third(choices, budget, report):
+    """The truth twice; after that it hangs, unless GASEARCH_TEST_AWAKE is set."""
+    if next(_calls) > 2 and "GASEARCH_TEST_AWAKE" not in os.environ:
+        time.sleep(600)
+    return truth(choices, budget, report)
+
+
+def chatty(choices, budget, report):
+    """Prints to stdout, then tells the truth."""
+    print("the user's own chatter")
+    return truth(choices, budget, report)
+
+
+def exits(choices, budget, report):
+    raise SystemExit(0)
+
+
+def counts_too_much(choices, budget, report):
+    return {"error": 1.0, "cost": 1.0, "params": 1e30}
+
+
+def names_no_metric(choices, budget, report):
+    return {"error": 1.0, "cost": 1.0, "half \udcff of a pair": 1.0}

@@ -21,16 +21,16 @@ from workers.messages import Choices, Measurement, Recipe, Task
 OBJECTIVES = (Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False))
 
 
-def small_space() -> Space:
-    """8 x 8 x 8 x 8 networks, the last decision under a condition."""
-    options = tuple(range(8))
+def small_space(most: int = 8) -> Space:
+    """Four decisions of `most` options, the last one under a condition on the first."""
+    options = tuple(range(most))
     return Space(
         family="custom",
         decisions=(
             Decision(name="a", options=options),
             Decision(name="b", options=options),
             Decision(name="c", options=options),
-            Decision(name="d", options=options, when=(Condition(decision=0, options=frozenset(range(4))),)),
+            Decision(name="d", options=options, when=(Condition(decision=0, options=frozenset(range(most // 2))),)),
         ),
     )
 
@@ -49,8 +49,8 @@ def new_search(name: str = "small") -> NewSearch:
     )
 
 
-def problem(*, limits: tuple[str, ...] = (), name: str = "small", seed: int = 7) -> Problem:
-    space = small_space()
+def problem(*, limits: tuple[str, ...] = (), name: str = "small", seed: int = 7, most: int = 8) -> Problem:
+    space = small_space(most)
     return Problem(
         name=name,
         seed=seed,
@@ -73,15 +73,16 @@ def loop_over(
     stop=None,
     population: int = 10,
     limits: tuple[str, ...] = (),
+    most: int = 8,
     **options,
 ) -> SearchLoop:
     """A loop that creates the search, or goes on with it under the given lease."""
     return SearchLoop(
-        problem=problem(limits=limits),
+        problem=problem(limits=limits, most=most),
         budget=SearchBudget(evaluations=evaluations, seconds=options.pop("seconds", None)),
         archive=archive,
         lease=lease or archive.create_search(new_search(), owner=current_owner(), ttl_s=60),
-        engine=GenerationalEngine(small_space(), seed=7, population=population),
+        engine=GenerationalEngine(small_space(most), seed=7, population=population),
         dispatcher=dispatcher or InProcess(evaluator or Scripted()),
         observer=observer or Silent(),
         stop=stop or StopSignal(),

@@ -13,20 +13,21 @@ from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 
 class TrainingWorker:
-    """Lives as long as the search; the data stays resident on its device."""
+    """Lives as long as the search; the data stays resident on its device. Without data it only calls evaluators."""
 
     def __init__(self, data: Dataset | None, device: str) -> None:
-        self._evaluator = CustomEvaluator() if data is None else Evaluator(data, device=device)
+        self._custom = CustomEvaluator()
+        self._trainer = None if data is None else Evaluator(data, device=device)
 
     def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does."""
-        if isinstance(self._evaluator, CustomEvaluator):
-            return self._evaluator.evaluate(request), None
-        return self._evaluator.prepare(request)
+        if self._trainer is None or request.task.evaluator is not None:
+            return self._custom.evaluate(request), None
+        return self._trainer.prepare(request)
 
     def ping(self) -> str:
         """The device that it trains on."""
-        return self._evaluator.device
+        return self._custom.device if self._trainer is None else self._trainer.device
 
 
 class MeasuringWorker:

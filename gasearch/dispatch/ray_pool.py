@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ GRACE_S = 10.0
 #: Starting Ray fails now and then on a busy machine ("node timed out during startup"): one more try helps.
 START_TRIES = 2
 DEFAULT_GPU_SHARE = 0.25
+PROBE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +258,8 @@ class RayPool:
 
 def _start_ray(size: PoolSize, address: str | None) -> Any:
     """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster."""
+    if address is not None:
+        _require_listener(address)
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it while it is imported; a cluster refuses us without
     import logging
 
@@ -280,6 +284,19 @@ def _start_ray(size: PoolSize, address: str | None) -> Any:
         else:
             break
     return ray
+
+
+def _require_listener(address: str) -> None:
+    """Fail within seconds where nobody listens: `ray.init` would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=PROBE_S):
+            pass
+    except (OSError, ValueError) as error:
+        raise WorkersUnavailable(
+            f"the Ray cluster at {address} can't be reached: {_first_line(error)}; "
+            "name its head as HOST:PORT, or use --workers 0 to evaluate without Ray"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -5,9 +5,12 @@ Only a function that is installed here and that the operator named in the spec i
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import platform
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +28,10 @@ from workers.messages import (
     Outcome,
 )
 from workers.result import failure, make_result
+
+LARGEST_WHOLE = 2**63 - 1  #: A database's widest whole number.
+_RESERVED = ("key", "blueprint")  #: What an answer's row names besides its metrics.
+_METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
 
 Report = Callable[[int, Mapping[str, float]], None]
 
@@ -71,7 +78,7 @@ def _attempt(request: EvaluationRequest) -> Outcome:
         return failure(FailureKind.USER_ERROR, error)
     except MemoryError as error:
         return failure(FailureKind.OUT_OF_MEMORY, error)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything, and must not end ours
         return failure(FailureKind.USER_ERROR, error, is_named=True)
 
 
@@ -84,7 +91,7 @@ def find_evaluator(name: str) -> UserFunction:
     module_name, _, function_name = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
         raise EvaluatorError(
             f"the evaluator {name!r} can't be imported ({type(error).__name__}: {error}); "
             f"install the package that holds {module_name!r}, or put its folder on PYTHONPATH"
@@ -116,7 +123,9 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
         checked = _checked(metrics)
         curve.append(CurvePoint(epoch=int(step), train_loss=checked.get("loss"), accuracy=checked.get("accuracy")))
 
-    metrics = _checked(function(request.network.as_dict(), budget, report))
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for answers
+        answer = function(request.network.as_dict(), budget, report)
+    metrics = _checked(answer)
     standard: dict[str, Any] = {name: _typed(name, metrics.pop(name)) for name in STANDARD_METRICS if name in metrics}
     return Measurement(**standard, others=tuple(sorted(metrics.items())), curve=tuple(curve))
 
@@ -124,9 +133,10 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
 def _typed(name: str, value: float) -> float | int:
     if name not in WHOLE_METRICS:
         return value
-    if value != int(value):
+    if value != int(value) or abs(value) > LARGEST_WHOLE:
         raise EvaluatorError(
-            f"metric {name!r} counts things and must be a whole number; got {value!r}; give another unit another name"
+            f"metric {name!r} counts things and must be a whole number below 2**63; got {value!r}; "
+            "give another unit another name"
         )
     return int(value)
 
@@ -136,11 +146,17 @@ def _checked(metrics: object) -> dict[str, float]:
         raise EvaluatorError(f"an evaluator returns a dict of metric names to numbers; got {type(metrics).__name__}")
     found: dict[str, float] = {}
     for name, value in metrics.items():
+        if not isinstance(name, str) or not _METRIC_NAME.fullmatch(name):
+            raise EvaluatorError(
+                f"the name of a metric is up to 63 letters, digits and _ that begin with no digit; got {name!r}"
+            )
+        if name in _RESERVED:
+            raise EvaluatorError(f"a metric can't be named {name!r}, which stands for the network; choose another name")
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if not isinstance(name, str) or isinstance(value, str | bool) or not math.isfinite(number):
+        if isinstance(value, str | bool) or not math.isfinite(number):
             raise EvaluatorError(f"metric {name!r} must be a finite number; got {value!r}")
         found[name] = number
     if not found:

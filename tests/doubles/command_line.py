@@ -98,7 +98,7 @@ class CommandLine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=prepare,  # noqa: PLW1509 - one thread here
+            preexec_fn=prepare,
         )
         self._processes.append(process)
         return process

@@ -51,6 +51,11 @@ def sleeps(choices, budget, report):
 def truth(choices, budget, report):
     """Deterministic, with a conflict between `error` and `cost`; takes 15 ms."""
     time.sleep(0.015)
+    return quick(choices, budget, report)
+
+
+def quick(choices, budget, report):
+    """The truth, at once."""
     numbers = [value for value in choices.values() if isinstance(value, int)]
     digest = hashlib.blake2b(repr((sorted(choices.items()), budget.seed)).encode(), digest_size=4).digest()
     noise = int.from_bytes(digest) / 2**32
@@ -60,7 +65,7 @@ def truth(choices, budget, report):
 def unhurried(choices, budget, report):
     """The truth after a tenth of a second."""
     time.sleep(0.1)
-    return truth(choices, budget, report)
+    return quick(choices, budget, report)
 
 
 _calls = itertools.count(1)
@@ -70,13 +75,13 @@ def sleeps_from_the_third(choices, budget, report):
     """The truth twice; after that it hangs, unless GASEARCH_TEST_AWAKE is set."""
     if next(_calls) > 2 and "GASEARCH_TEST_AWAKE" not in os.environ:
         time.sleep(600)
-    return truth(choices, budget, report)
+    return quick(choices, budget, report)
 
 
 def chatty(choices, budget, report):
     """Prints to stdout, then tells the truth."""
     print("the user's own chatter")
-    return truth(choices, budget, report)
+    return quick(choices, budget, report)
 
 
 def exits(choices, budget, report):

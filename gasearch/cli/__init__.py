@@ -7,9 +7,13 @@ Nothing heavy is imported before a command needs it: `gasearch --help` answers i
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -40,23 +44,56 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    with _ctrl_c_noted() as was_pressed:
+        try:
+            return _run_app(arguments)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if was_pressed():  # In the middle of an import, say, it may come out as any other error.
+                say("gasearch: interrupted")
+                return Interrupted.exit_status
+            if not _show_traceback():
+                say(f"gasearch: unexpected error: {type(error).__name__}: {error}")
+                say("That is a defect of gasearch. GASEARCH_DEBUG=1 before the same command shows the traceback.")
+            return 1
+
+
+@contextmanager
+def _ctrl_c_noted() -> Iterator[Callable[[], bool]]:
+    """Tell whether Ctrl-C was pressed meanwhile; it raises KeyboardInterrupt as ever."""
+    pressed: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _is_main_thread():
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _run_app(arguments: Sequence[str]) -> int:
+    """Run the command; only what is no error of ours comes out as an exception."""
     try:
         app(list(arguments), prog_name="gasearch")
     except SystemExit as end:
         if end.code == Interrupted.exit_status:  # Typer's answer to Ctrl-C where no search was there to stop.
             say("gasearch: interrupted")
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except BrokenPipeError:
-        raise
     except GasearchError as error:
         _show_traceback()
         say(f"gasearch: {error}")
         return error.exit_status
-    except Exception as error:
-        if not _show_traceback():
-            say(f"gasearch: unexpected error: {type(error).__name__}: {error}")
-            say("That is a defect of gasearch. GASEARCH_DEBUG=1 before the same command shows the traceback.")
-        return 1
     return 0
 
 

@@ -39,25 +39,26 @@ def plot(reader: ArchiveReader, name: str, path: Path) -> None:
     if summary.told == 0:
         raise BadInput(f"search {name!r} has no outcome to draw yet; see: gasearch status {name}")
     points = query.measured_points(reader, name)
-    figures = [
-        front_figure(summary, points),
-        hypervolume_figure(query.history(reader, name)),
-        failures_figure(summary.failures),
-    ]
+    figures = [front_figure(summary, points), hypervolume_figure(query.history(reader, name))]
+    if summary.failures:
+        figures.append(failures_figure(summary.failures))
     _write(path, page(summary, figures))
 
 
 def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure:
-    """All measured networks over the first two or three objectives, the front above them; one objective: over time."""
+    """All measured networks, the front on top: the first objective over the second, the third as the front's colour.
+
+    A single objective is drawn over the candidates' numbers.
+    """
     metrics = list(summary.objectives)[:3]
     points = [point for point in points if all(metric in point.metrics for metric in metrics)]
     front = [point for point in points if point.is_on_front]
     others = [point for point in points if not point.is_on_front][-MOST_POINTS:]
     if len(metrics) == 2:
-        front.sort(key=lambda point: point.metrics[metrics[0]])
+        front.sort(key=lambda point: point.metrics[metrics[1]])
     traces = [
-        _scatter("dominated", others, metrics, {"color": _GREY, "size": 5 if len(metrics) < 3 else 3}),
-        _scatter("Pareto front", front, metrics, {"color": _BLUE, "size": 9 if len(metrics) < 3 else 5}),
+        _scatter("dominated", others, metrics, {"color": _GREY, "size": 5}),
+        _scatter("Pareto front", front, metrics, _front_marker(front, metrics)),
     ]
     if len(metrics) == 2:
         traces[1] |= {"mode": "lines+markers", "line": {"color": _BLUE, "width": 1, "dash": "dot"}}
@@ -68,10 +69,8 @@ def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure
     match axes:
         case [only]:
             layout = {"xaxis": {"title": {"text": "evaluation"}}, "yaxis": only}
-        case [across, upward]:
-            layout = {"xaxis": across, "yaxis": upward}
-        case _:
-            layout = {"scene": dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))}
+        case [upward, across, *_]:
+            layout = {"xaxis": across, "yaxis": upward, "legend": {"orientation": "h"}}
     return {"data": traces, "layout": {"title": title, "height": 620, **layout}}
 
 
@@ -101,7 +100,7 @@ def failures_figure(failures: dict[str, int]) -> Figure:
         "hovertemplate": "%{x}: %{y}<extra></extra>",
     }
     total = sum(failures.values())
-    title = f"Failures by kind: {total}" if total else "No evaluation failed"
+    title = f"Failures by kind: {total}"
     axes = {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": "evaluations"}, "rangemode": "tozero"}}
     return {"data": [trace], "layout": {"title": {"text": title}, "height": 320, **axes}}
 
@@ -134,17 +133,26 @@ def page(summary: SearchSummary, figures: Sequence[Figure]) -> str:
 
 def _scatter(label: str, points: Sequence[FrontPoint], metrics: Sequence[str], marker: dict[str, Any]) -> Figure:
     trace: Figure = {
-        "type": "scatter3d" if len(metrics) == 3 else "scatter",
+        "type": "scatter",
         "mode": "markers",
         "name": label,
         "marker": marker,
         "text": [_hover_text(point) for point in points],
         "hovertemplate": "%{text}<extra></extra>",
     }
-    columns = [[point.metrics[metric] for point in points] for metric in metrics]
+    columns = [[point.metrics[metric] for point in points] for metric in metrics[:2]]
     if len(metrics) == 1:
-        columns.insert(0, [point.number for point in points])
-    return trace | dict(zip("xyz", columns, strict=False))
+        columns.append([point.number for point in points])
+    return trace | dict(zip("yx", columns, strict=True))
+
+
+def _front_marker(front: Sequence[FrontPoint], metrics: Sequence[str]) -> dict[str, Any]:
+    marker: dict[str, Any] = {"size": 10, "color": _BLUE}
+    if len(metrics) == 3:
+        colours = [point.metrics[metrics[2]] for point in front]
+        scale = {"color": colours, "colorscale": "Viridis", "reversescale": True, "showscale": True}
+        marker |= scale | {"colorbar": {"title": {"text": html.escape(metrics[2])}}}
+    return marker
 
 
 def _hover_text(point: FrontPoint) -> str:

@@ -57,21 +57,21 @@ def test_the_front_is_drawn_over_all_evaluations():
     reader = scripted_reader()
     summary, points = query.search_summary(reader, "digits"), query.measured_points(reader, "digits")
     dominated, front = plots.front_figure(summary, points)["data"]
-    assert (dominated["x"], dominated["y"]) == ([0.80, 0.55], [3000, 1200])
-    assert (front["x"], front["y"]) == ([0.60, 0.90, 0.93, 0.97], [1000, 2500, 6000, 9000])
+    assert (dominated["y"], dominated["x"]) == ([0.80, 0.55], [3000, 1200])
+    assert (front["y"], front["x"]) == ([0.60, 0.90, 0.93, 0.97], [1000, 2500, 6000, 9000])
     assert "0003" in front["text"][0]
     assert "conv 16 k3 s2 w4 a8<br>linear 10 w8 sparsity 0.5" in front["text"][0]
 
 
-def test_three_objectives_are_drawn_in_space_and_one_over_time():
+def test_the_third_objective_is_the_colour_of_the_front_and_a_single_one_is_drawn_over_time():
     three = search_record(objectives=(("accuracy", True), ("model_bytes", False), ("latency_ms", False)))
     one = search_record(objectives=(("accuracy", True),))
-    for record, kind, axes in ((three, "scatter3d", "xyz"), (one, "scatter", "xy")):
+    for record, has_scale in ((three, True), (one, False)):
         reader = ScriptedReader(record=record, all_networks=NETWORKS)
         summary, points = query.search_summary(reader, "digits"), query.measured_points(reader, "digits")
         trace = plots.front_figure(summary, points)["data"][1]
-        assert trace["type"] == kind
-        assert [axis for axis in "xyz" if axis in trace] == list(axes)
+        assert ("showscale" in trace["marker"]) is has_scale
+        assert len(trace["x"]) == len(trace["y"]) == 4
 
 
 def test_the_hypervolume_is_drawn_over_the_evaluations_told():
@@ -83,8 +83,8 @@ def test_an_axis_over_decades_is_logarithmic():
     networks = tuple(network(n, on_front=True, accuracy=0.5 + n / 10, model_bytes=10**n) for n in range(1, 4))
     reader = ScriptedReader(record=search_record(), all_networks=networks)
     figure = plots.front_figure(query.search_summary(reader, "digits"), query.measured_points(reader, "digits"))
-    assert figure["layout"]["yaxis"]["type"] == "log"
-    assert "type" not in figure["layout"]["xaxis"]
+    assert figure["layout"]["xaxis"]["type"] == "log"
+    assert "type" not in figure["layout"]["yaxis"]
 
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"

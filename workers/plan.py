@@ -190,7 +190,7 @@ class _Builder:
     def add_head(self, head: Layer) -> None:
         if len(self.shape) == 3 and self.steps:
             bits = FULL_PRECISION if self.bits == FULL_PRECISION else POOL_BITS
-            self._append_plain("pool", op="global_pool", output_shape=(self.shape[0],), output_bits=bits)
+            self._append("pool", op="global_pool", output_shape=(self.shape[0],), output_bits=bits)
         self._flatten()
         self._append(
             "head",
@@ -203,7 +203,7 @@ class _Builder:
 
     def _flatten(self) -> None:
         if len(self.shape) > 1:
-            self._append_plain("flatten", op="flatten", output_shape=(math.prod(self.shape),), output_bits=self.bits)
+            self._append("flatten", op="flatten", output_shape=(math.prod(self.shape),))
 
     def _strided(self, channels: int, stride: int) -> Shape:
         """Output of a convolution with padding kernel // 2: the side is divided by the stride, rounded up."""
@@ -219,7 +219,7 @@ class _Builder:
         *,
         op: Op,
         output_shape: Shape,
-        layer: Layer,
+        layer: Layer | None = None,
         kernel: int = 1,
         stride: int = 1,
         groups: int = 1,
@@ -228,7 +228,9 @@ class _Builder:
         output_bits: int | None = None,
         is_output_signed: bool = False,
     ) -> None:
-        bits = layer.activation_bits if output_bits is None else output_bits
+        """Add a step that reads the newest tensor; without a layer it has no weights, and keeps the precision."""
+        layer_bits = self.bits if layer is None else layer.activation_bits
+        bits = layer_bits if output_bits is None else output_bits
         self.steps.append(
             Step(
                 name=name,
@@ -239,7 +241,7 @@ class _Builder:
                 input_bits=self.bits,
                 output_bits=bits,
                 is_output_signed=is_output_signed,
-                weight_bits=layer.weight_bits,
+                weight_bits=FULL_PRECISION if layer is None else layer.weight_bits,
                 kernel=kernel,
                 stride=stride,
                 groups=groups,
@@ -248,17 +250,3 @@ class _Builder:
             )
         )
         self.tensor, self.shape, self.bits = name, output_shape, bits
-
-    def _append_plain(self, name: str, *, op: Op, output_shape: Shape, output_bits: int) -> None:
-        self.steps.append(
-            Step(
-                name=name,
-                op=op,
-                inputs=(self.tensor,),
-                input_shape=self.shape,
-                output_shape=output_shape,
-                input_bits=self.bits,
-                output_bits=output_bits,
-            )
-        )
-        self.tensor, self.shape, self.bits = name, output_shape, output_bits

@@ -215,7 +215,9 @@ def export_network(name: str, key: str, directory: Path | str, *, db_url: str, o
 
     Raises:
         UnknownSearch: if there is no such search or network.
-        BadInput: for a network without a measurement, a custom space, or a folder that holds something else.
+        BadInput: for a network without a measurement, a custom space, or a folder that holds something else or can't be
+            written.
+        GasearchError: if it can't be trained here.
     """
     from workers.artifact import ArtifactError
 
@@ -237,6 +239,10 @@ def export_network(name: str, key: str, directory: Path | str, *, db_url: str, o
         )
     except ArtifactError as error:
         raise BadInput(str(error)) from error
+    except OSError as error:
+        raise BadInput(f"{directory} can't be written: {error.strerror}; name another folder with -o") from error
+    except (ArithmeticError, MemoryError) as error:
+        raise GasearchError(f"network {network.key} can't be trained on this machine: {error}") from error
 
 
 def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Observer) -> list[TuningTrial]:

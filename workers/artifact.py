@@ -70,7 +70,7 @@ def write_artifact(
     artifact = Artifact(directory=Path(directory))
     files = {ONNX_NAME: to_onnx(network).SerializeToString(deterministic=True), PACKED_NAME: pack(network)}
     described = _to_json(_describe(network, blueprint, description, files))
-    _require_free(artifact)
+    require_free(directory)
     artifact.directory.mkdir(parents=True, exist_ok=True)
     # The description's temporary file is there from first to last: it marks an interrupted folder as ours.
     for name, content in {DESCRIPTION_NAME: described, **files}.items():
@@ -78,6 +78,29 @@ def write_artifact(
     for name in (*files, DESCRIPTION_NAME):
         (artifact.directory / (name + _TEMPORARY)).replace(artifact.directory / name)
     return artifact
+
+
+def require_free(directory: Path | str) -> None:
+    """Refuse a folder that holds what we would not have written.
+
+    Raises:
+        ArtifactError: naming the folder.
+        OSError: if it can't be read.
+    """
+    artifact = Artifact(directory=Path(directory))
+    directory = artifact.directory
+    if directory.exists() and not directory.is_dir():
+        raise ArtifactError(f"{directory} is a file; an artifact needs a folder")
+    if not directory.exists() or not any(directory.iterdir()):
+        return
+    if (directory / (DESCRIPTION_NAME + _TEMPORARY)).exists():
+        return
+    try:
+        _read_description(artifact)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{directory} is not empty and holds no artifact that could be replaced ({error}); choose a new folder"
+        ) from error
 
 
 def read_artifact(directory: Path | str) -> dict[str, Any]:
@@ -132,23 +155,6 @@ def _to_json(content: Mapping[str, Any]) -> bytes:
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:
         raise ArtifactError(f"the description can't be written as JSON: {error}") from error
-
-
-def _require_free(artifact: Artifact) -> None:
-    """Refuse a folder that holds what we would not have written."""
-    directory = artifact.directory
-    if directory.exists() and not directory.is_dir():
-        raise ArtifactError(f"{directory} is a file; an artifact needs a folder")
-    if not directory.exists() or not any(directory.iterdir()):
-        return
-    if (directory / (DESCRIPTION_NAME + _TEMPORARY)).exists():
-        return
-    try:
-        _read_description(artifact)
-    except ArtifactError as error:
-        raise ArtifactError(
-            f"{directory} is not empty and holds no artifact that could be replaced ({error}); choose a new folder"
-        ) from error
 
 
 def _read_description(artifact: Artifact) -> dict[str, Any]:

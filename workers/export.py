@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.artifact import write_artifact
+from workers.artifact import require_free, write_artifact
 from workers.data.dataset import Dataset, Split
 from workers.evaluate import Evaluator, versions
 from workers.measure.latency import calibrate, measure_latency
@@ -27,8 +27,11 @@ def export(
     the test split, run by ONNX Runtime, and its latency here.
 
     Raises:
-        ArtifactError: if the folder holds something else.
+        ArtifactError: if the folder holds something else; before the training.
+        OSError: if the folder can't be written.
+        Diverged, MemoryError: if what the search could train can't be trained here.
     """
+    require_free(directory)
     assert isinstance(request.network, Blueprint)
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.errors import GasearchError, StoreError
@@ -20,17 +19,17 @@ from gasearch.fitness import Fitness, FrontChange, MissingMetric, Objective, fit
 from gasearch.limits import Limit
 from gasearch.ownership import StopSignal
 from gasearch.pareto import ParetoFront, Scaling
-from gasearch.progress import Observer, Progress
+from gasearch.progress import Observer
 from gasearch.space.genome import Genome
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
     EventRecord,
-    GenerationRecord,
     Lease,
     SearchState,
 )
+from gasearch.tally import Tally
 from workers.messages import (
     Calibration,
     EvaluationRequest,
@@ -125,17 +124,14 @@ class SearchLoop:
         self._fidelity = Fidelity(epochs=problem.recipe.epochs)
         self._front = ParetoFront()
         self._scaling: Scaling | None = None
-        self._first_fitness: dict[int, Fitness] = {}  #: By candidate, until the scaling is fixed.
+        self._first_fitness: list[Fitness] = []  #: Until the scaling is fixed.
         self._waiting: deque[_Pending] = deque()
         self._flying: dict[str, _Pending] = {}
         self._calibration: Calibration | None = None
-        self._asked = self._told = self._told_before = 0
+        self._tally = Tally(problem.objectives, clock)
+        self._asked = 0
         self._generation = -1
-        self._failures: Counter[str] = Counter()
-        self._retries = self._failures_in_a_row = 0
-        self._last_failure = ""
-        self._best: list[float | None] = [None] * len(problem.objectives)
-        self._began = self._reported = clock()
+        self._reported = clock()
 
     # --- the story ----------------------------------------------------------------------------------------------
 
@@ -147,8 +143,8 @@ class SearchLoop:
             StoreError: if the database fails, or what it holds isn't what this seed and version give.
             GasearchError: if everything fails for one cause.
         """
-        self._began = self._clock()
         self._replay()
+        self._tally.begin()
         if "latency_ms" in self._problem.measures:
             self._calibrate()
         verdict = self._verdict()
@@ -167,7 +163,7 @@ class SearchLoop:
         outcomes = self._archive.evaluations(search_id)
         unanswered: dict[int, _Pending] = {}
         for stored in self._archive.candidates(search_id):
-            while self._told < stored.told:
+            while self._tally.told < stored.told:
                 self._recall(next(outcomes), unanswered)
             candidate = self._engine.ask()
             self._require_equal(candidate, stored)
@@ -176,10 +172,9 @@ class SearchLoop:
         for record in outcomes:
             self._recall(record, unanswered)
         failed = self._archive.attempts(search_id)
-        self._retries = sum(failed.values())
+        self._tally.retries = sum(failed.values())
         for number, pending in unanswered.items():
             self._waiting.append(replace(pending, attempt=failed.get(number, 0) + 1))
-        self._told_before = self._told
 
     def _recall(self, record: EvaluationRecord, unanswered: dict[int, _Pending]) -> None:
         del unanswered[record.candidate]
@@ -235,7 +230,7 @@ class SearchLoop:
         self._archive.add_event(
             self._lease, EventRecord(kind="retry", message=failure.message, candidate=pending.number)
         )
-        self._retries += 1
+        self._tally.retries += 1
         self._waiting.appendleft(replace(pending, attempt=pending.attempt + 1))
 
     def _record(self, pending: _Pending, result: EvaluationResult) -> None:
@@ -244,7 +239,7 @@ class SearchLoop:
         change = self._change_front(pending.number, fitness)
         if outcome is not result.outcome:
             result = replace(result, outcome=outcome)
-        evaluation = self._evaluation(pending, result, arrival=self._told)
+        evaluation = self._evaluation(pending, result, arrival=self._tally.told)
         self._archive.add_evaluation(self._lease, evaluation, change)
         self._learn(pending.number, outcome, fitness)
         if self._clock() - self._reported >= PROGRESS_S:
@@ -252,17 +247,9 @@ class SearchLoop:
 
     def _learn(self, number: int, outcome: Outcome, fitness: Fitness | None) -> None:
         """Tell evolution, and count. The same for what was just stored and for what is replayed."""
-        self._told += 1
-        if isinstance(outcome, Failure):
-            self._failures[outcome.kind.value] += 1
-            self._failures_in_a_row += 1
-            self._last_failure = outcome.message
-        else:
-            self._failures_in_a_row = 0
-        if fitness is not None and fitness.is_feasible:
-            self._improve(fitness)
-            if self._scaling is None:
-                self._first_fitness[number] = fitness
+        self._tally.add(outcome, fitness)
+        if self._scaling is None and fitness is not None and fitness.is_feasible:
+            self._first_fitness.append(fitness)
         closed = self._engine.completed_generations
         self._engine.tell(Scored(number=number, fitness=fitness))
         if self._engine.completed_generations > closed:
@@ -270,20 +257,12 @@ class SearchLoop:
 
     def _close_generation(self, number: int) -> None:
         if self._scaling is None and self._first_fitness:
-            self._scaling = Scaling.of(list(self._first_fitness.values()))
+            self._scaling = Scaling.of(self._first_fitness)
             self._archive.set_reference(self._lease, ideal=self._scaling.ideal, point=self._scaling.reference)
             self._first_fitness.clear()
         self._archive.add_generation(
             self._lease,
-            GenerationRecord(
-                number=number,
-                evaluations=self._told,
-                failures=self._failures.total(),
-                front_size=len(self._front),
-                hypervolume=self._hypervolume() or 0.0,
-                best=() if None in self._best else tuple(value for value in self._best if value is not None),
-                finished_at=datetime.now(UTC),
-            ),
+            self._tally.generation(number, front_size=len(self._front), hypervolume=self._hypervolume()),
         )
 
     def _drain(self) -> None:
@@ -299,15 +278,16 @@ class SearchLoop:
             raise self._stop.error
         if self._stop.is_requested:
             return Verdict(state=SearchState.STOPPED, reason=self._stop.reason)
-        if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW and self._told - self._told_before >= MAX_FAILURES_IN_A_ROW:
+        if self._tally.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
             raise GasearchError(
-                f"{self._failures_in_a_row} evaluations in a row failed, the last one with: {self._last_failure}. "
+                f"{self._tally.failures_in_a_row} evaluations in a row failed, the last one with: "
+                f"{self._tally.last_failure}. "
                 f"Mend the cause, then go on with: gasearch resume {self._problem.name}"
             )
-        if self._told >= self._budget.evaluations:
+        if self._tally.told >= self._budget.evaluations:
             return Verdict(state=SearchState.FINISHED, reason=f"all {self._budget.evaluations} evaluations are done")
         seconds = self._budget.seconds
-        if seconds is not None and self._spent_s + self._clock() - self._began >= seconds:
+        if seconds is not None and self._spent_s + self._tally.elapsed_s >= seconds:
             return Verdict(state=SearchState.FINISHED, reason=f"the budget of {seconds / 3600:g} hours is spent")
         if self._engine.is_exhausted and not self._waiting and not self._flying:
             return Verdict(state=SearchState.FINISHED, reason="no further network of the space meets the constraints")
@@ -361,12 +341,6 @@ class SearchLoop:
     def _change_front(self, number: int, fitness: Fitness | None) -> FrontChange:
         return FrontChange() if fitness is None else self._front.add(number, fitness)
 
-    def _improve(self, fitness: Fitness) -> None:
-        for index, (objective, worth) in enumerate(zip(self._problem.objectives, fitness.values, strict=True)):
-            known = self._best[index]
-            if known is None or worth > objective.worth(known):
-                self._best[index] = objective.worth(worth)
-
     def _hypervolume(self) -> float | None:
         return None if self._scaling is None else self._front.hypervolume(self._scaling)
 
@@ -379,33 +353,17 @@ class SearchLoop:
             )
 
     def _report(self) -> None:
-        now = self._clock()
-        self._reported = now
-        elapsed = now - self._began
-        done = self._told - self._told_before
-        left = self._budget.evaluations - self._told
-        remaining = [left * elapsed / done] if done else []
-        if self._budget.seconds is not None:
-            remaining.append(max(0.0, self._budget.seconds - self._spent_s - elapsed))
+        self._reported = self._clock()
+        seconds = self._budget.seconds
         self._observer.on_progress(
-            Progress(
-                name=self._problem.name,
-                told=self._told,
+            self._tally.progress(
+                self._problem.name,
                 budget=self._budget.evaluations,
+                seconds_left=None if seconds is None else seconds - self._spent_s - self._tally.elapsed_s,
                 in_flight=len(self._flying),
-                failures=self._failures.total(),
-                retries=self._retries,
                 generation=self._generation,
                 front_size=len(self._front),
                 hypervolume=self._hypervolume(),
-                best=tuple(
-                    (objective.metric, value)
-                    for objective, value in zip(self._problem.objectives, self._best, strict=True)
-                    if value is not None
-                ),
-                elapsed_s=elapsed,
-                rate_per_minute=60 * done / elapsed if elapsed > 0 else 0.0,
-                remaining_s=min(remaining, default=None),
             )
         )
 

@@ -1,0 +1,103 @@
+"""What a running search counts: outcomes, failures in a row, the best so far, its pace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from gasearch.fitness import Fitness, Objective
+from gasearch.progress import Progress
+from gasearch.storage.records import GenerationRecord
+from workers.messages import Failure, Outcome
+
+
+class Tally:
+    """Counts over the whole life of a search; its pace is that of this controller alone."""
+
+    def __init__(self, objectives: Sequence[Objective], clock: Callable[[], float]) -> None:
+        self._objectives, self._clock = objectives, clock
+        self._failures: Counter[str] = Counter()
+        self._best: list[float | None] = [None] * len(objectives)
+        self._began, self._told_before = clock(), 0
+        self.told = 0  #: Evaluations with a final outcome.
+        self.retries = 0
+        self.failures_in_a_row = 0  #: Since this controller began.
+        self.last_failure = ""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since this controller began."""
+        return self._clock() - self._began
+
+    def begin(self) -> None:
+        """What was counted until now is an earlier controller's work."""
+        self._began, self._told_before = self._clock(), self.told
+        self.failures_in_a_row = 0
+
+    def add(self, outcome: Outcome, fitness: Fitness | None) -> None:
+        """Count a final outcome."""
+        self.told += 1
+        if isinstance(outcome, Failure):
+            self._failures[outcome.kind.value] += 1
+            self.failures_in_a_row += 1
+            self.last_failure = outcome.message
+        else:
+            self.failures_in_a_row = 0
+        if fitness is not None and fitness.is_feasible:
+            self._improve(fitness)
+
+    def generation(self, number: int, *, front_size: int, hypervolume: float | None) -> GenerationRecord:
+        """The statistics of a generation that is complete now."""
+        known = [value for value in self._best if value is not None]
+        return GenerationRecord(
+            number=number,
+            evaluations=self.told,
+            failures=self._failures.total(),
+            front_size=front_size,
+            hypervolume=hypervolume or 0.0,
+            best=tuple(known) if len(known) == len(self._best) else (),
+            finished_at=datetime.now(UTC),
+        )
+
+    def progress(
+        self,
+        name: str,
+        *,
+        budget: int,
+        seconds_left: float | None,
+        in_flight: int,
+        generation: int,
+        front_size: int,
+        hypervolume: float | None,
+    ) -> Progress:
+        """How far it is; `seconds_left` is what a budget of time leaves."""
+        elapsed, done = self.elapsed_s, self.told - self._told_before
+        estimates = [(budget - self.told) * elapsed / done] if done else []
+        if seconds_left is not None:
+            estimates.append(max(0.0, seconds_left))
+        return Progress(
+            name=name,
+            told=self.told,
+            budget=budget,
+            in_flight=in_flight,
+            failures=self._failures.total(),
+            retries=self.retries,
+            generation=generation,
+            front_size=front_size,
+            hypervolume=hypervolume,
+            best=tuple(
+                (objective.metric, value)
+                for objective, value in zip(self._objectives, self._best, strict=True)
+                if value is not None
+            ),
+            elapsed_s=elapsed,
+            rate_per_minute=60 * done / elapsed if elapsed > 0 else 0.0,
+            remaining_s=min(estimates, default=None),
+        )
+
+    def _improve(self, fitness: Fitness) -> None:
+        for index, (objective, worth) in enumerate(zip(self._objectives, fitness.values, strict=True)):
+            known = self._best[index]
+            if known is None or worth > objective.worth(known):
+                self._best[index] = objective.worth(worth)  # its own inverse

@@ -220,7 +220,6 @@ def export_network(name: str, key: str, directory: Path | str, *, db_url: str, o
         GasearchError: if it can't be trained here.
     """
     from workers.artifact import ArtifactError
-
     from workers.evaluate import Evaluator
     from workers.export import export
 

@@ -1,0 +1,149 @@
+"""Recipes tuned for one network by a scripted truth: numbering, taking up again, failures."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from gasearch.storage.records import TuningTrial
+from gasearch.tuning import BATCH_SIZES, OPTIMIZERS, SCHEDULES, best_recipe, tune
+from tests.doubles.requests import request_for
+from workers.messages import Choices, EvaluationResult, Failure, FailureKind, Measurement, Recipe
+
+OWN = Recipe(epochs=4, batch_size=64, learning_rate=0.01)
+
+
+def smooth(recipe):
+    """Best at a learning rate of 0.01 without label smoothing."""
+    return Measurement(accuracy=1 / (1 + abs(recipe.learning_rate - 0.01) * 10 + recipe.label_smoothing))
+
+
+class Tuned:
+    """Tunes one network in calls that share their trials, as the store would keep them."""
+
+    def __init__(self, truth=smooth, recipe=OWN):
+        self._truth, self._recipe = truth, recipe
+        self.requests, self.trials = [], []
+
+    def tune(self, trials, *, seed=3):
+        tune(
+            request_for(Choices(values=()), key="0a", recipe=self._recipe),
+            earlier=tuple(self.trials),
+            trials=trials,
+            seed=seed,
+            evaluate=self._evaluate,
+            store=self.trials.append,
+        )
+        return self
+
+    def _evaluate(self, request):
+        self.requests.append(request)
+        return EvaluationResult(
+            key=request.key,
+            attempt=request.attempt,
+            worker="scripted",
+            device="none",
+            started_at=0.0,
+            finished_at=0.0,
+            outcome=self._truth(request.recipe),
+        )
+
+
+def recipes(tuned):
+    return [json.loads(trial.recipe_json) for trial in tuned.trials]
+
+
+def test_the_first_trial_is_the_search_s_own_recipe():
+    tuned = Tuned().tune(1)
+    assert tuned.requests[0].recipe == OWN
+    assert tuned.trials == [
+        TuningTrial(
+            key="0a",
+            study="recipe",
+            number=0,
+            value=1.0,
+            recipe_json=json.dumps(asdict(OWN), sort_keys=True),
+            message="",
+        )
+    ]
+
+
+def test_trials_go_on_numbering_and_try_nothing_twice():
+    tuned = Tuned().tune(4).tune(6)
+    assert [trial.number for trial in tuned.trials] == list(range(10))
+    assert [request.attempt for request in tuned.requests] == list(range(1, 11))
+    assert len({trial.recipe_json for trial in tuned.trials}) == 10
+
+
+def test_the_same_seed_and_the_same_past_give_the_same_trials():
+    assert recipes(Tuned().tune(5)) == recipes(Tuned().tune(5))
+    assert recipes(Tuned().tune(3).tune(3)) == recipes(Tuned().tune(3).tune(3))
+    assert recipes(Tuned().tune(5, seed=4)) != recipes(Tuned().tune(5))
+
+
+def test_every_recipe_is_one_that_a_spec_may_hold_and_keeps_what_is_not_tuned():
+    for recipe in recipes(Tuned().tune(12)):
+        assert 1e-4 <= recipe["learning_rate"] <= 1e-1
+        assert recipe["batch_size"] in BATCH_SIZES
+        assert recipe["optimizer"] in OPTIMIZERS
+        assert recipe["schedule"] in SCHEDULES
+        assert 0 <= recipe["weight_decay"] <= 0.1
+        assert 0 <= recipe["label_smoothing"] <= 0.2
+        assert (recipe["epochs"], recipe["momentum"]) == (4, 0.9)
+
+
+def test_a_recipe_outside_the_tuned_ranges_begins_at_its_nearest_point():
+    far = replace(OWN, learning_rate=2.0, batch_size=1000, weight_decay=0.5, label_smoothing=0.9)
+    [first] = Tuned(recipe=far).tune(1).requests
+    expected = replace(far, learning_rate=0.1, batch_size=256, weight_decay=0.1, label_smoothing=0.2)
+    assert first.recipe == expected
+
+
+def test_a_failed_trial_is_kept_with_its_reason_and_tuning_goes_on():
+    def truth(recipe):
+        failed = Failure(kind=FailureKind.DIVERGED, message="the loss became nan")
+        return failed if recipe == OWN else smooth(recipe)
+
+    tuned = Tuned(truth).tune(3).tune(2)
+    assert (tuned.trials[0].value, tuned.trials[0].message) == (None, "diverged: the loss became nan")
+    assert all(trial.value is not None for trial in tuned.trials[1:])
+    recipe, value = best_recipe(tuned.trials)
+    assert value == max(trial.value for trial in tuned.trials[1:])
+    assert smooth(recipe).accuracy == value
+
+
+def test_tuning_where_everything_fails_ends_with_no_best_recipe():
+    tuned = Tuned(lambda recipe: Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large")).tune(4).tune(2)
+    assert len(tuned.trials) == 6
+    assert best_recipe(tuned.trials) is None
+
+
+def test_the_earlier_of_two_equal_recipes_is_the_best_one():
+    tuned = Tuned(lambda recipe: Measurement(accuracy=0.5)).tune(3)
+    recipe, value = best_recipe(tuned.trials)
+    assert (recipe, value) == (OWN, 0.5)
+
+
+def test_many_trials_come_close_to_the_best_recipe():
+    assert best_recipe(Tuned(recipe=replace(OWN, learning_rate=0.1, label_smoothing=0.2)).tune(40).trials)[1] > 0.9
+
+
+@pytest.mark.parametrize("measures", [frozenset({"latency_ms"}), frozenset()])
+def test_tuning_asks_for_no_latency(measures):
+    seen = []
+
+    def evaluate(request):
+        seen.append(request.measures)
+        return EvaluationResult(
+            key="0a",
+            attempt=1,
+            worker="",
+            device="",
+            started_at=0.0,
+            finished_at=0.0,
+            outcome=Measurement(accuracy=0.5),
+        )
+
+    request = request_for(Choices(values=()), measures=measures)
+    tune(request, earlier=(), trials=1, seed=1, evaluate=evaluate, store=lambda trial: None)
+    assert seen == [frozenset()]

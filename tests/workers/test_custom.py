@@ -1,0 +1,139 @@
+"""A user's own evaluator: found, called, and its answer checked."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.doubles.requests import custom_request
+from workers.custom import Budget, CustomEvaluator, EvaluatorError, evaluate_custom, find_evaluator
+from workers.messages import CurvePoint, Failure, FailureKind, Fidelity, Measurement
+
+
+def outcome_of(evaluator, **choices):
+    return (
+        CustomEvaluator().evaluate(custom_request(evaluator=f"tests.doubles.evaluators:{evaluator}", **choices)).outcome
+    )
+
+
+def answering(answer):
+    """An evaluator that always gives that answer."""
+    return lambda choices, budget, report: answer
+
+
+def test_an_evaluator_gets_the_choices_the_budget_and_a_way_to_report():
+    seen = {}
+
+    def evaluator(choices, budget, report):
+        seen.update(choices=choices, budget=budget)
+        report(1, {"loss": 0.5, "accuracy": 0.25})
+        report(2, {"loss": 0.4})
+        return {"error": 1}
+
+    request = replace(
+        custom_request(width=8, op="pool"), seed=11, fidelity=Fidelity(epochs=4, data_share=0.5), time_limit_s=9.0
+    )
+    measurement = evaluate_custom(evaluator, request)
+    assert seen["choices"] == {"width": 8, "op": "pool"}
+    assert seen["budget"] == Budget(epochs=4, data_share=0.5, seed=11, time_limit_s=9.0)
+    assert measurement.metrics() == {"error": 1.0}
+    assert measurement.curve == (
+        CurvePoint(epoch=1, train_loss=0.5, accuracy=0.25),
+        CurvePoint(epoch=2, train_loss=0.4, accuracy=None),
+    )
+
+
+def test_standard_metrics_take_their_fields_and_own_ones_stand_beside_them():
+    measurement = evaluate_custom(
+        answering({"accuracy": 0.5, "params": 10.0, "b": 2, "a": np.float32(1)}), custom_request()
+    )
+    assert (measurement.accuracy, measurement.params) == (0.5, 10)
+    assert isinstance(measurement.params, int)
+    assert measurement.others == (("a", 1.0), ("b", 2.0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (3.0, "returns a dict of metric names to numbers; got float"),
+        (None, "returns a dict of metric names to numbers; got NoneType"),
+        ({}, "returns at least one metric; got an empty dict"),
+        ({"error": float("nan")}, "metric 'error' must be a finite number; got nan"),
+        ({"error": float("-inf")}, "metric 'error' must be a finite number; got -inf"),
+        ({"error": "1.0"}, "metric 'error' must be a finite number; got '1.0'"),
+        ({"error": True}, "metric 'error' must be a finite number; got True"),
+        ({"error": None}, "metric 'error' must be a finite number; got None"),
+        ({"error": 10**400}, "metric 'error' must be a finite number; got 1000"),
+        ({"error": [1, 2]}, r"metric 'error' must be a finite number; got \[1, 2\]"),
+        ({1: 1.0}, "the name of a metric is up to 63 letters, digits and _ that begin with no digit; got 1"),
+        ({"two words": 1.0}, "begin with no digit; got 'two words'"),
+        ({"x" * 64: 1.0}, "the name of a metric is up to 63 letters"),
+        ({"key": 1.0}, "a metric can't be named 'key'"),
+        ({"blueprint": 1.0}, "a metric can't be named 'blueprint'"),
+        ({"params": 2.5}, r"metric 'params' counts things and must be a whole number below 2\*\*63; got 2.5"),
+        ({"macs": 2.0**63}, r"metric 'macs' counts things and must be a whole number below 2\*\*63"),
+    ],
+)
+def test_an_answer_that_is_no_set_of_metrics_is_refused_with_what_came(answer, complaint):
+    with pytest.raises(EvaluatorError, match=complaint):
+        evaluate_custom(answering(answer), custom_request())
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "message"),
+    [
+        ("raises", "RuntimeError: the user's own fault with a second line"),
+        ("not_a_number", "metric 'error' must be a finite number; got nan"),
+        ("exits", "SystemExit: 0"),
+        ("nowhere", "the module 'tests.doubles.evaluators' has no function 'nowhere'"),
+    ],
+)
+def test_whatever_an_evaluator_does_wrong_is_a_user_error(evaluator, message):
+    assert outcome_of(evaluator) == Failure(kind=FailureKind.USER_ERROR, message=message)
+
+
+def test_an_evaluator_that_runs_out_of_memory_says_so(monkeypatch):
+    from tests.doubles import evaluators
+
+    def greedy(choices, budget, report):
+        raise MemoryError
+
+    monkeypatch.setattr(evaluators, "greedy", greedy, raising=False)
+    assert outcome_of("greedy") == Failure(kind=FailureKind.OUT_OF_MEMORY, message="MemoryError")
+
+
+def test_a_long_message_is_cut(monkeypatch):
+    from tests.doubles import evaluators
+
+    def verbose(choices, budget, report):
+        raise ValueError("x" * 10_000)
+
+    monkeypatch.setattr(evaluators, "verbose", verbose, raising=False)
+    assert len(outcome_of("verbose").message) == 500
+
+
+def test_what_an_evaluator_prints_goes_to_stderr(capsys):
+    assert isinstance(outcome_of("chatty", a=1), Measurement)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "the user's own chatter\n")
+
+
+def test_ctrl_c_is_no_fault_of_the_evaluator():
+    def interrupted(choices, budget, report):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_custom(interrupted, custom_request())
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("no.such:thing", r"'no\.such:thing' can't be imported \(ModuleNotFoundError: .*put its folder on PYTHONPATH"),
+        ("tests.doubles.exits_on_import:x", r"can't be imported \(SystemExit: 0\)"),
+        ("tests.doubles.evaluators:time", "has no function 'time'"),
+    ],
+)
+def test_an_evaluator_that_is_not_there_is_named_with_the_reason(name, complaint):
+    with pytest.raises(EvaluatorError, match=complaint):
+        find_evaluator(name)

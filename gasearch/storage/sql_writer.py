@@ -16,6 +16,7 @@ from sqlalchemy import (
     Insert,
     RowMapping,
     Table,
+    Update,
     and_,
     bindparam,
     insert,
@@ -84,6 +85,8 @@ class SqlArchive(SqlReader):
         self._writing = engine
         self._held: Connection | None = None
         self._add_evaluation = _Prepared(_insert_fenced_evaluation(engine), engine)
+        self._enter_front = _Prepared(insert(front), engine)
+        self._exit_front = _Prepared(_EXIT_FRONT, engine)
         self._add_generation = _insert_once(engine, generations, "search_id", "number")
         self._add_calibration = _insert_once(engine, calibrations, "search_id", "device")
         self._add_event = _insert_once(engine, events, "token")
@@ -203,11 +206,13 @@ class SqlArchive(SqlReader):
                 _check(connection, lease)
                 return is_repeat and _is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
             if change.entered:
-                entry = {"search_id": lease.search_id, "entered": record.arrival}
-                connection.execute(insert(front), [entry | {"candidate": number} for number in change.entered])
+                entry = {"search_id": lease.search_id, "entered": record.arrival, "exited": None}
+                for number in change.entered:
+                    self._enter_front.execute(connection, entry | {"candidate": number})
             if change.left:
                 exit_ = {"of_search": lease.search_id, "arrival": record.arrival}
-                connection.execute(_EXIT_FRONT, [exit_ | {"leaving": number} for number in change.left])
+                for number in change.left:
+                    self._exit_front.execute(connection, exit_ | {"leaving": number})
             return True
 
         return self._transact(work)
@@ -339,7 +344,7 @@ def _name_is_taken(search: SearchRecord) -> WrongState:
 class _Prepared:
     """A statement compiled once. Where it runs for each evaluation, Core's own execution would cost twice the CPU."""
 
-    def __init__(self, statement: Insert, engine: Engine) -> None:
+    def __init__(self, statement: Insert | Update, engine: Engine) -> None:
         compiled = statement.compile(dialect=engine.dialect)
         self._sql = str(compiled)
         self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None

@@ -123,7 +123,8 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
         checked = _checked(metrics)
         curve.append(CurvePoint(epoch=int(step), train_loss=checked.get("loss"), accuracy=checked.get("accuracy")))
 
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for answers
+    # Stdout is for answers, and the search goes on in the folder where it began.
+    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir("."):
         answer = function(request.network.as_dict(), budget, report)
     metrics = _checked(answer)
     standard: dict[str, Any] = {name: _typed(name, metrics.pop(name)) for name in STANDARD_METRICS if name in metrics}

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: `gasearch --help` answers i
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -26,6 +27,10 @@ from gasearch.errors import GasearchError, Interrupted
 __all__ = ["call", "main", "reading", "running", "service"]
 
 
+#: Nobody reads the output any more, or it goes to a full disk.
+_OUTPUT_FAULTS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
+
+
 def main() -> None:
     """Run the command that the process was started with, and exit."""
     sys.exit(call(sys.argv[1:]))
@@ -36,9 +41,11 @@ def call(arguments: Sequence[str]) -> int:
     try:
         status = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
+    except OSError as error:
+        # Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # else whoever read our output has enough
+            say(f"gasearch: can't write the output: {error.strerror}; free some space, then ask again")
         return 1
     return status
 
@@ -47,9 +54,9 @@ def _run(arguments: Sequence[str]) -> int:
     with _ctrl_c_noted() as was_pressed:
         try:
             return _run_app(arguments)
-        except BrokenPipeError:
-            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _OUTPUT_FAULTS:
+                raise
             if was_pressed():  # In the middle of an import, say, it may come out as any other error.
                 say("gasearch: interrupted")
                 return Interrupted.exit_status

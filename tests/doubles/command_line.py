@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import chdir, closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 from unittest.mock import patch
 
 from gasearch.errors import GasearchError
@@ -88,14 +88,16 @@ class CommandLine:
         (self.folder / "small.yaml").write_text(text)
         return "small.yaml"
 
-    def start(self, *arguments: str, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, prepare: Callable[[], None] | None = None, stdout: IO[str] | int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         """Start a command; `prepare` runs in the new process before it begins."""
         process = subprocess.Popen(
             [sys.executable, "-m", "gasearch", *arguments],
             cwd=self.folder,
             env=self.environment,
             start_new_session=True,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=prepare,
@@ -163,4 +165,4 @@ class CommandLine:
 def finish(process: subprocess.Popen[str], *, timeout_s: float = 120) -> Done:
     """Wait for a command's end."""
     out, err = process.communicate(timeout=timeout_s)
-    return Done(status=process.returncode, out=out, err=err)
+    return Done(status=process.returncode, out=out or "", err=err)

@@ -38,7 +38,7 @@ def test_a_home_without_room_for_ray_s_token_is_a_ray_that_does_not_start(gasear
     assert gasearch.ask(lambda reader: reader.searches()) == []
 
 
-def test_a_search_outlives_its_only_worker(gasearch):
+def test_a_search_outlives_its_only_worker_and_drains_when_its_terminal_says_ctrl_c(gasearch):
     spec = gasearch.write_spec(truth="unhurried", **{"count: 0": "count: 1", "evaluations: 40": "evaluations: 24"})
     process = gasearch.start("run", spec)
     gasearch.wait_for(2, process)
@@ -46,12 +46,16 @@ def test_a_search_outlives_its_only_worker(gasearch):
     worker = int(network.worker.rpartition("/")[2])
     assert worker != process.pid
     os.kill(worker, signal.SIGKILL)
-    done = finish(process)
-    assert done.status == 0, done.err
+    gasearch.wait_for(8, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: Ray's processes hear it too
+    done = finish(process, timeout_s=60)
+    assert done.status == 130, done.err
     assert "a worker died and is replaced" in done.err
-    assert gasearch.told() == 24
+    assert "small stopped (interrupted) after" in done.sentence
+    assert gasearch.told() < 24
+    gasearch.resumes(told=24)
     events = gasearch.ask(lambda reader: reader.events(reader.search("small").id))
     assert [event.kind for event in events].count("retry") <= 1
     networks = gasearch.ask(lambda reader: list(reader.networks(reader.search("small").id)))
     assert not any(network.failure for network in networks)
-    assert len({network.worker for network in networks}) == 2
+    assert len({network.worker for network in networks}) == 3  # the one killed, its successor, this process

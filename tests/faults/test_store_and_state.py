@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.doubles.command_line import CUSTOM
+from tests.doubles.command_line import CUSTOM, finish
 
 FULL_AFTER_PAGES = 45  #: An empty store has 29.
 
@@ -128,3 +128,26 @@ def test_a_search_that_runs_is_not_taken_from_its_owner(gasearch):
     assert "gasearch: small stopped (stop requested) after" in err
     assert "gasearch resume small" in err
     assert gasearch.record().state.value == "stopped"
+
+
+def test_a_controller_whose_search_was_taken_over_writes_no_more(gasearch):
+    process = gasearch.start("run", gasearch.write_spec(truth="unhurried"))
+    gasearch.wait_for(2, process)
+    with closing(sqlite3.connect(gasearch.folder / "store.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE searches SET epoch = epoch + 1, owner = 'elsewhere/1/0-0'")
+        told = gasearch.told()
+        done = finish(process, timeout_s=30)
+        assert done.status == 3, done.err
+        assert "another controller has taken it over, or it was released; nothing more was written" in done.sentence
+        assert gasearch.told() == told
+        assert gasearch.record().owner == "elsewhere/1/0-0"
+        connection.execute("UPDATE searches SET lease_until = 0")
+    gasearch.resumes(told=40)
+
+
+def test_an_answer_that_finds_no_space_says_so(gasearch):
+    gasearch.here("run", gasearch.write_spec(truth="quick"))
+    with open("/dev/full", "w") as full:
+        done = finish(gasearch.start("front", "small", "--format", "json", stdout=full))
+    assert done.status == 1
+    assert done.sentence == "can't write the output: No space left on device; free some space, then ask again"

@@ -1,5 +1,6 @@
 """A user's own evaluator: found, called, and its answer checked."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -116,6 +117,16 @@ def test_what_an_evaluator_prints_goes_to_stderr(capsys):
     assert isinstance(outcome_of("chatty", a=1), Measurement)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "the user's own chatter\n")
+
+
+def test_an_evaluator_that_changes_its_folder_does_not_change_ours(tmp_path):
+    def wandering(choices, budget, report):
+        os.chdir(tmp_path)
+        return {"error": 1.0}
+
+    before = os.getcwd()
+    evaluate_custom(wandering, custom_request())
+    assert os.getcwd() == before
 
 
 def test_ctrl_c_is_no_fault_of_the_evaluator():

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from gasearch.errors import GasearchError, LeaseLost
+from gasearch.interrupts import Interrupt
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import Lease
 
@@ -44,7 +45,7 @@ class StopSignal:
 
 @contextmanager
 def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask for a stop; the second one raises KeyboardInterrupt at once.
+    """Let SIGINT and SIGTERM ask for a stop; the second one raises KeyboardInterrupt at once (see `Interrupt`).
 
     To be entered after Ray has started, which takes SIGTERM for itself. Does nothing outside the main thread, where
     Python allows no handlers.
@@ -53,9 +54,12 @@ def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[No
         yield
         return
 
+    interrupt = Interrupt.current()
+
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_requested:
-            raise KeyboardInterrupt
+            interrupt(number, frame)
+            return
         stop.request("interrupted")
         notice("stopping after the evaluations in flight (10 s at most); once more to stop at once")
 

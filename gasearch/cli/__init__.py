@@ -10,11 +10,8 @@ import errno
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -23,6 +20,7 @@ from gasearch.cli import reading, running, service
 from gasearch.cli.app import app
 from gasearch.console import say
 from gasearch.errors import GasearchError, Interrupted
+from gasearch.interrupts import interrupts_noted
 
 __all__ = ["call", "main", "reading", "running", "service"]
 
@@ -33,7 +31,9 @@ _OUTPUT_FAULTS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
 
 def main() -> None:
     """Run the command that the process was started with, and exit."""
-    sys.exit(call(sys.argv[1:]))
+    status = call(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Nothing is left to stop: the status stands.
+    sys.exit(status)
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -51,42 +51,19 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    with _ctrl_c_noted() as was_pressed:
+    with interrupts_noted() as interrupt:
         try:
             return _run_app(arguments)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _OUTPUT_FAULTS:
                 raise
-            if was_pressed():  # In the middle of an import, say, it may come out as any other error.
+            if interrupt.was_pressed:
                 say("gasearch: interrupted")
                 return Interrupted.exit_status
             if not _show_traceback():
                 say(f"gasearch: unexpected error: {type(error).__name__}: {error}")
                 say("That is a defect of gasearch. GASEARCH_DEBUG=1 before the same command shows the traceback.")
             return 1
-
-
-@contextmanager
-def _ctrl_c_noted() -> Iterator[Callable[[], bool]]:
-    """Tell whether Ctrl-C was pressed meanwhile; it raises KeyboardInterrupt as ever."""
-    pressed: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
-
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _is_main_thread():
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def _run_app(arguments: Sequence[str]) -> int:

@@ -54,6 +54,7 @@ def test_the_first_signal_asks_and_the_second_one_interrupts(number):
         assert notices == ["stopping after the evaluations in flight (10 s at most); once more to stop at once"]
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)  # at once, while we clean up: it must not break that
     assert signal.getsignal(number) is before
 
 

@@ -47,7 +47,7 @@ def test_a_second_signal_stops_at_once_in_the_middle_of_an_evaluation(gasearch):
     assert gasearch.told() == 10
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("count", [2, 5])
 def test_a_burst_of_signals_leaves_a_store_that_resumes(gasearch, count):
     process = gasearch.start("run", gasearch.write_spec())
     gasearch.wait_for(3, process)
@@ -60,7 +60,7 @@ def test_a_burst_of_signals_leaves_a_store_that_resumes(gasearch, count):
     gasearch.resumes(told=40)
 
 
-@pytest.mark.parametrize("delay_s", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("delay_s", [0.3, 0.7])
 def test_ctrl_c_while_it_starts_is_a_word_and_leaves_nothing_half_begun(gasearch, delay_s):
     spec = gasearch.write_spec()
     process = gasearch.start("run", spec)

@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 import gasearch
-from gasearch.api import export_network
 from gasearch.console import watching
+from gasearch.networks import export_network
 from gasearch.progress import Silent
 from gasearch.setup import Setup, set_up
 from gasearch.spec.loader import load_spec

@@ -80,7 +80,7 @@ def run(spec: Spec, overrides: Override = None, workers: Workers = None, detach:
         arguments = ["run", str(spec), *(part for text in overrides or () for part in ("--set", text))]
         _detach(loaded.name, [*arguments, *_workers_arguments(workers)], db, is_new=True)
         return
-    from gasearch.api import launch
+    from gasearch.launch import launch
 
     with watching() as observer:
         record = launch(loaded, db_url=database_url(db), observer=observer, workers=workers)
@@ -108,7 +108,7 @@ def resume(
         arguments += [] if hours is None else ["--hours", repr(hours)]
         _detach(name, [*arguments, *_workers_arguments(workers)], db, is_new=False)
         return
-    from gasearch.api import go_on
+    from gasearch.launch import go_on
 
     with watching() as observer:
         record = go_on(
@@ -143,7 +143,7 @@ def tune(
     """Tune the training recipe of one network."""
     import json
 
-    from gasearch.api import tune_network
+    from gasearch.networks import tune_network
 
     with watching() as observer, clean_stdout():
         done = tune_network(name, key, trials=trials, db_url=database_url(db), observer=observer)
@@ -164,7 +164,7 @@ def export(
     db: Db = None,
 ) -> None:
     """Write one network as integer ONNX with its model.json."""
-    from gasearch.api import export_network
+    from gasearch.networks import export_network
 
     with watching() as observer, clean_stdout():
         folder = export_network(name, key, output, db_url=database_url(db), observer=observer)

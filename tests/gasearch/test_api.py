@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import gasearch
-from gasearch.api import export_network, go_on, launch, tune_network
 from gasearch.errors import BadInput, GasearchError, SpecError, UnknownSearch, WrongState
+from gasearch.launch import go_on, launch
+from gasearch.networks import export_network, tune_network
 from gasearch.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader

@@ -58,8 +58,8 @@ def calls(monkeypatch, folder):
         observer.on_notice("a worker was lost")
         return search_record(reason="budget spent", is_owned=False)
 
-    monkeypatch.setattr("gasearch.api.launch", drive)
-    monkeypatch.setattr("gasearch.api.go_on", drive)
+    monkeypatch.setattr("gasearch.launch.launch", drive)
+    monkeypatch.setattr("gasearch.launch.go_on", drive)
     return made
 
 
@@ -148,7 +148,7 @@ def test_how_a_run_ends_early_is_its_exit_status(gasearch, monkeypatch, error, s
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("gasearch.api.launch", fail)
+    monkeypatch.setattr("gasearch.launch.launch", fail)
     assert gasearch("run", "search.yaml") == (status, "", f"gasearch: {error}\n")
 
 
@@ -162,7 +162,7 @@ def test_tune_prints_each_trial_with_its_recipe(gasearch, monkeypatch):
         assert (arguments, trials) == (("digits", "0002"), 7)
         return [trial]
 
-    monkeypatch.setattr("gasearch.api.tune_network", tune)
+    monkeypatch.setattr("gasearch.networks.tune_network", tune)
     status, out, err = gasearch("tune", "digits", "0002", "--trials", "7", "--format", "json")
     assert (status, err) == (0, "chatter\n")
     assert json.loads(out) == [{"number": 0, "value": 0.98, "learning_rate": 0.003, "message": ""}]
@@ -174,7 +174,7 @@ def test_export_prints_the_folder(gasearch, monkeypatch):
         observer.on_notice("training 0002 again")
         return directory
 
-    monkeypatch.setattr("gasearch.api.export_network", export)
+    monkeypatch.setattr("gasearch.networks.export_network", export)
     assert gasearch("export", "digits", "0002", "-o", "out") == (0, "out\n", "chatter\ntraining 0002 again\n")
 
 

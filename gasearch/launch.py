@@ -1,0 +1,191 @@
+"""Start a search, or go on with one: workers up, lease taken, the loop run, and a state left that says how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+
+from gasearch.dispatch.dispatcher import Dispatcher
+from gasearch.dispatch.in_process import InProcess
+from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, UnknownSearch, WrongState
+from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
+from gasearch.progress import Observer
+from gasearch.search import SearchLoop
+from gasearch.setup import Setup, extended, require_same_data, set_up, with_workers
+from gasearch.spec.model import SearchSpec, WorkersSpec
+from gasearch.storage.archive import Archive, ArchiveReader
+from gasearch.storage.owner import current_owner
+from gasearch.storage.records import (
+    EventRecord,
+    Lease,
+    SearchRecord,
+    SearchState,
+)
+from gasearch.storage.sql import open_archive, open_reader
+
+
+def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
+    """Run a new search to its end.
+
+    Raises:
+        BadInput: before any work, if the spec, its data or the name can't be used.
+        WorkersUnavailable: if the workers don't start; then nothing was stored.
+        Interrupted: if the user stopped it; it can be resumed.
+        GasearchError: whatever else ends it early.
+    """
+    setup = set_up(with_workers(spec, workers))
+    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+        _require_free_name(archive, spec.name)
+
+        def begin() -> Lease:
+            return archive.create_search(setup.new_search(), owner=current_owner(), ttl_s=LEASE_S)
+
+        return _drive(archive, setup, begin, observer)
+
+
+def go_on(
+    name: str,
+    *,
+    db_url: str,
+    observer: Observer,
+    evaluations: int | None = None,
+    hours: float | None = None,
+    workers: int | None = None,
+) -> SearchRecord:
+    """Go on with a search as if it had never been interrupted, or extend a finished one.
+
+    Args:
+        name: Of the search.
+        db_url: Where it is stored.
+        observer: Watches.
+        evaluations: The new budget, in all.
+        hours: The new wall time, in all.
+        workers: How many, this time.
+
+    Raises:
+        UnknownSearch: if there is none of that name.
+        WrongState: if it is finished and not extended, still runs, or its data changed.
+        Interrupted, GasearchError: as `launch`.
+    """
+    with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
+        record = reader.search(name)
+    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+        spec = extended(SearchSpec.from_json(record.spec_json), evaluations=evaluations, hours=hours)
+        _require_unfinished(record, spec, told=archive.counts(record.id).told)
+        setup = set_up(with_workers(spec, workers))
+        require_same_data(record, setup.data)
+
+        def begin() -> Lease:
+            lease = archive.claim(name, owner=current_owner(), ttl_s=LEASE_S)
+            if spec.to_json() != record.spec_json:
+                archive.update_spec(lease, spec_json=spec.to_json())
+                archive.add_event(lease, EventRecord(kind="extended", message=json.dumps(spec.budget.model_dump())))
+            return lease
+
+        return _drive(archive, setup, begin, observer)
+
+
+def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer: Observer) -> SearchRecord:
+    """Start workers, become the owner, run the loop, and leave the search in a state that says how it ended."""
+    name = setup.spec.name
+    stop = StopSignal()
+    with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):
+        lease = begin()
+        with _released(archive, lease, name), kept_alive(archive, lease, stop):
+            record = archive.search(name)
+            verdict = SearchLoop(
+                problem=setup.problem,
+                budget=setup.budget,
+                archive=archive,
+                lease=lease,
+                engine=setup.engine(),
+                dispatcher=dispatcher,
+                observer=observer,
+                stop=stop,
+                spent_s=record.active_seconds,
+            ).run()
+        archive.release(lease, state=verdict.state, reason=verdict.reason)
+    if verdict.state is SearchState.STOPPED:
+        told = archive.counts(record.id).told
+        raise Interrupted(
+            f"{name} stopped ({verdict.reason}) after {told} of {setup.budget.evaluations} evaluations; "
+            f"go on with: gasearch resume {name}"
+        )
+    return archive.search(name)
+
+
+@contextmanager
+def _released(archive: Archive, lease: Lease, name: str) -> Iterator[None]:
+    """Leave the search resumable, with the reason, whatever goes wrong; a lost lease is somebody else's by now."""
+    try:
+        yield
+    except LeaseLost:
+        raise
+    except BaseException as error:
+        reason = str(error) if isinstance(error, GasearchError) else type(error).__name__
+        is_interrupt = isinstance(error, KeyboardInterrupt)
+        with suppress(GasearchError):
+            archive.release(lease, state=SearchState.STOPPED, reason="interrupted" if is_interrupt else reason)
+        if is_interrupt:
+            raise Interrupted(
+                f"{name} stopped at once; what was in flight runs again; go on with: gasearch resume {name}"
+            ) from error
+        raise
+
+
+def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
+    """Ray workers, or this process where the spec asks for none."""
+    workers = setup.spec.workers
+    if workers.count == 0 and setup.data is None:
+        from workers.custom import CustomEvaluator
+
+        return InProcess(CustomEvaluator())
+    if workers.count == 0:
+        from workers.evaluate import Evaluator
+
+        assert setup.data is not None
+        return InProcess(Evaluator(setup.data, device=_own_device(workers)))
+    from gasearch.dispatch.ray_pool import PoolSize, RayPool
+
+    return RayPool(
+        size=PoolSize(
+            count=None if workers.count == "auto" else workers.count,
+            cpus=workers.cpus,
+            gpus=None if workers.gpus == "auto" else workers.gpus,
+        ),
+        data=setup.data,
+        measures_latency="latency_ms" in setup.problem.measures,
+        address=workers.address,
+        notice=observer.on_notice,
+    )
+
+
+def _own_device(workers: WorkersSpec) -> str:
+    """Where this process trains: on a GPU if the spec wants one, or if there is one and the spec leaves it open."""
+    from workers.evaluate import has_gpu
+
+    if workers.gpus == "auto":
+        return "cuda" if has_gpu() else "cpu"
+    return "cuda" if workers.gpus else "cpu"
+
+
+def _require_free_name(archive: ArchiveReader, name: str) -> None:
+    with suppress(UnknownSearch):
+        record = archive.search(name)
+        raise WrongState(
+            f"there is a search named {name!r} already ({record.state.value}): go on with `gasearch resume {name}`, or "
+            f"give this one another name with --set name=OTHER"
+        )
+
+
+def _require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int) -> None:
+    budget = spec.budget
+    if told > budget.evaluations:
+        raise BadInput(f"search {record.name!r} has {told} evaluations already; --evaluations is the new budget in all")
+    is_spent = told >= budget.evaluations or (budget.hours is not None and record.active_seconds >= 3600 * budget.hours)
+    if record.state is SearchState.FINISHED and (is_spent or spec.to_json() == record.spec_json):
+        raise WrongState(
+            f"search {record.name!r} is finished: {record.reason}; extend it with: "
+            f"gasearch resume {record.name} --evaluations {2 * max(told, budget.evaluations)}"
+        )

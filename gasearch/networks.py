@@ -1,0 +1,122 @@
+"""What is done with one network of a search: export it to files, tune its recipe."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from gasearch.errors import BadInput, GasearchError
+from gasearch.progress import Observer
+from gasearch.setup import Setup, require_same_data, set_up
+from gasearch.spec.model import SearchSpec
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import (
+    EvaluatedNetwork,
+    SearchRecord,
+    TuningTrial,
+)
+from gasearch.storage.sql import open_archive, open_reader
+from gasearch.tuning import tune
+from workers.messages import EvaluationRequest, Fidelity, network_from_json
+
+
+def export_network(name: str, key: str, directory: Path | str, *, db_url: str, observer: Observer) -> Path:
+    """Train one network again as it was evaluated, and write it as integer ONNX with its `model.json`.
+
+    The accuracy in `model.json` is that of the written graph, run by ONNX Runtime, on the validation split and on the
+    test split, which no search looks at.
+
+    Raises:
+        UnknownSearch: if there is no such search or network.
+        BadInput: for a network without a measurement, a custom space, or a folder that holds something else or can't be
+            written.
+        GasearchError: if it can't be trained here.
+    """
+    from workers.artifact import ArtifactError
+    from workers.evaluate import Evaluator
+    from workers.export import export
+
+    with closing(open_reader(db_url)) as reader:
+        record, network = reader.search(name), _measured(reader, name, key)
+    setup = _layered_setup(record, "export")
+    assert setup.data is not None
+    observer.on_notice(f"training {network.key} again with its seed")
+    try:
+        return export(
+            _request(setup, network),
+            Path(directory),
+            evaluator=Evaluator(setup.data),
+            data=setup.data,
+            claimed=network.metrics,
+        )
+    except ArtifactError as error:
+        raise BadInput(str(error)) from error
+    except OSError as error:
+        raise BadInput(f"{directory} can't be written: {error.strerror}; name another folder with -o") from error
+    except (ArithmeticError, MemoryError) as error:
+        raise GasearchError(f"network {network.key} can't be trained on this machine: {error}") from error
+
+
+def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Observer) -> list[TuningTrial]:
+    """Try recipes for one network, and store each; returns all trials of that network, earlier ones too.
+
+    Raises:
+        UnknownSearch: if there is no such search or network.
+        BadInput: for a network without a measurement, or a custom space.
+    """
+    from workers.evaluate import Evaluator
+
+    with closing(open_reader(db_url)) as reader:
+        record, network = reader.search(name), _measured(reader, name, key)
+    setup = _layered_setup(record, "tune")
+    assert setup.data is not None
+    evaluator = Evaluator(setup.data)
+    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+        earlier = archive.trials(record.id, network.key)
+
+        def store(trial: TuningTrial) -> None:
+            archive.add_trial(record.id, trial)
+            value = trial.message if trial.value is None else f"accuracy {trial.value:.4f}"
+            observer.on_notice(f"trial {trial.number}: {value}")
+
+        tune(
+            _request(setup, network),
+            earlier=earlier,
+            trials=trials,
+            seed=setup.spec.seed,
+            evaluate=evaluator.evaluate,
+            store=store,
+        )
+        return archive.trials(record.id, network.key)
+
+
+def _measured(reader: ArchiveReader, name: str, key: str) -> EvaluatedNetwork:
+    network = reader.network(reader.search(name).id, key)
+    if network.failure is not None or not network.metrics:
+        state = f"it failed ({network.failure}: {network.failure_message})" if network.failure else "not evaluated yet"
+        raise BadInput(f"network {network.key} of {name} has no measurement: {state}")
+    return network
+
+
+def _layered_setup(record: SearchRecord, command: str) -> Setup:
+    spec = SearchSpec.from_json(record.spec_json)
+    if spec.is_custom:
+        raise BadInput(f"{command} needs a network that gasearch trains itself; {record.name} has a custom evaluator")
+    setup = set_up(spec)
+    require_same_data(record, setup.data)
+    return setup
+
+
+def _request(setup: Setup, network: EvaluatedNetwork) -> EvaluationRequest:
+    """The evaluation as the search made it."""
+    assert network.seed is not None
+    return EvaluationRequest(
+        key=network.key,
+        attempt=1,
+        network=network_from_json(network.network_json),
+        recipe=setup.problem.recipe,
+        task=setup.problem.task,
+        seed=network.seed,
+        fidelity=Fidelity(epochs=setup.problem.recipe.epochs),
+        time_limit_s=None,
+    )

@@ -14,9 +14,7 @@ from gasearch.settings import database_url
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
-from gasearch.storage.records import (
-    EvaluatedNetwork,
-)
+from gasearch.storage.records import EvaluatedNetwork
 from gasearch.storage.sql import open_reader
 
 Answer = TypeVar("Answer")

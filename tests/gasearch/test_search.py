@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 
 import pytest
@@ -133,6 +134,39 @@ def test_a_search_extended_in_steps_equals_one_of_the_whole_budget(tmp_path, arc
     resume(archive, loop._lease, evaluations=60).run()
     assert digest(archive) == digest(whole)
     whole.close()
+
+
+class Shuffled(InProcess):
+    """Many workers that answer in any order."""
+
+    def __init__(self, evaluator, *, capacity, seed):
+        super().__init__(evaluator)
+        self._capacity, self._rng = capacity, random.Random(seed)
+
+    @property
+    def capacity(self):
+        return self._capacity
+
+    def collect(self, timeout_s):
+        self._rng.shuffle(self._queue)
+        return super().collect(timeout_s)
+
+
+@pytest.mark.parametrize("capacity", [2, 16])
+def test_the_number_of_workers_and_the_order_of_their_answers_change_nothing(tmp_path, archive, capacity):
+    one = open_archive(f"sqlite:///{tmp_path / 'one.db'}", notice=lambda message: None)
+    loop_over(one).run()
+    evaluator = Scripted(flaky(two_objectives, every=7))
+    loop_over(archive, dispatcher=Shuffled(evaluator, capacity=capacity, seed=3)).run()
+    theirs, ours = digest(one), digest(archive)
+    arrivals = [outcome[0] for outcome in ours["outcomes"]]
+    assert arrivals != sorted(arrivals)
+    for part in ("candidates", "front", "generations", "reference"):
+        assert ours[part] == theirs[part]
+    assert {(number, outcome) for number, _, outcome, _ in ours["outcomes"]} == {
+        (number, outcome) for number, _, outcome, _ in theirs["outcomes"]
+    }
+    one.close()
 
 
 def test_a_retry_that_was_interrupted_is_not_granted_again(archive):

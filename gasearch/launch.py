@@ -15,7 +15,7 @@ from gasearch.search import SearchLoop
 from gasearch.setup import Setup, extended, require_same_data, set_up, with_workers
 from gasearch.spec.model import SearchSpec, WorkersSpec
 from gasearch.storage.archive import Archive, ArchiveReader
-from gasearch.storage.owner import current_owner
+from gasearch.storage.owner import being_run, current_owner, is_gone
 from gasearch.storage.records import (
     EventRecord,
     Lease,
@@ -70,6 +70,7 @@ def go_on(
     """
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
+    _require_nobody_runs(record)
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         spec = extended(SearchSpec.from_json(record.spec_json), evaluations=evaluations, hours=hours)
         _require_unfinished(record, spec, told=archive.counts(record.id).told)
@@ -177,6 +178,12 @@ def _require_free_name(archive: ArchiveReader, name: str) -> None:
             f"there is a search named {name!r} already ({record.state.value}): go on with `gasearch resume {name}`, or "
             f"give this one another name with --set name=OTHER"
         )
+
+
+def _require_nobody_runs(record: SearchRecord) -> None:
+    """Refuse now what the lease would refuse once the workers have started."""
+    if record.owner is not None and record.is_owned and not is_gone(record.owner):
+        raise WrongState(being_run(record.name, record.owner))
 
 
 def _require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int) -> None:

@@ -38,6 +38,11 @@ def describe(owner: str) -> str:
             return owner
 
 
+def being_run(search: str, owner: str) -> str:
+    """The sentence that refuses a search which somebody else runs."""
+    return f"search {search!r} is being run by {describe(owner)}: wait for it, or end it with `gasearch stop {search}`"
+
+
 def _machine() -> str:
     """What two processes share exactly if they see the same process numbers: this boot, this process namespace."""
     try:

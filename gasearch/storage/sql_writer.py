@@ -30,7 +30,7 @@ from gasearch.errors import LeaseLost, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.storage import rows
 from gasearch.storage.faults import as_store_errors, is_worth_repeating, store_error
-from gasearch.storage.owner import describe, is_gone
+from gasearch.storage.owner import being_run, describe, is_gone
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
@@ -114,10 +114,7 @@ class SqlArchive(SqlReader):
         def work(connection: Connection, is_repeat: bool) -> Lease:
             row = self._locked_search(connection, name)
             if row["owner"] != owner and _is_running(row):
-                raise WrongState(
-                    f"search {name!r} is being run by {describe(row['owner'])}: wait for it, or end it with "
-                    f"`gasearch stop {name}`"
-                )
+                raise WrongState(being_run(name, row["owner"]))
             connection.execute(
                 update(searches)
                 .where(searches.c.id == row["id"])

@@ -15,6 +15,8 @@ from gasearch.errors import GasearchError
 from gasearch.storage.sql import open_reader
 from tests.doubles.searches import digest
 
+pytestmark = pytest.mark.timeout(500)  # eleven processes, each of which starts anew
+
 ROOT = Path(__file__).parents[2]
 KILLS = 10
 EVALUATIONS = 150

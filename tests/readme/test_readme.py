@@ -17,6 +17,8 @@ from gasearch.spec.loader import load_spec
 from gasearch.spec.yaml12 import parse_yaml
 from tests.readme.commands import ROOT, Place, blocks, free_port, shell_commands, shrink
 
+pytestmark = pytest.mark.timeout(500)  # whole commands, one after the other
+
 TOKEN = "a-token-for-the-tests-only"
 
 

@@ -14,6 +14,14 @@ def press():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture(autouse=True)
+def usual_handling():
+    """Python's own handling of Ctrl-C, which a shell's background jobs start without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_only_the_first_of_many_interrupts_is_raised():
     with interrupts_noted() as interrupt:
         assert not interrupt.was_pressed

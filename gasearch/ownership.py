@@ -61,7 +61,7 @@ def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[No
             interrupt(number, frame)
             return
         stop.request("interrupted")
-        notice("stopping after the evaluations in flight (10 s at most); once more to stop at once")
+        notice("stopping after the evaluations in flight; once more to stop at once")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

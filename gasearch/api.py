@@ -41,9 +41,11 @@ class Search:
         """The Pareto front, within limits such as "latency_ms <= 2"."""
         return self._ask(lambda reader: query.front_points(reader, self.name, query.parse_limits(where)))
 
-    def best(self, by: str | None = None, *, where: Sequence[str] = (), knee: bool = False) -> query.FrontPoint | None:
+    def best(
+        self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False
+    ) -> query.FrontPoint | None:
         """The best network within the limits; None where they exclude all."""
-        limits = query.parse_limits(where)
+        limits = query.parse_limits([where] if isinstance(where, str) else where)
         found = self._ask(lambda reader: query.best(reader, self.name, by=by, limits=limits, knee=knee))
         return found[0] if found else None
 

@@ -78,7 +78,7 @@ def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]], *, has_h
     table = Table(show_header=has_header, box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         looks_numeric = number > 0 and all(row[number][:1] in "-0123456789" for row in cells)
-        table.add_column(column, justify="right" if looks_numeric else "left", overflow="fold", no_wrap=False)
+        table.add_column(column, justify="right" if looks_numeric else "left", overflow="fold", no_wrap=number == 0)
     for row in cells:
         table.add_row(*(Text(printable(text)) for text in row))
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)

@@ -147,7 +147,8 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
 
         assert setup.data is not None
         return InProcess(Evaluator(setup.data, device=_own_device(workers)))
-    from gasearch.dispatch.ray_pool import PoolSize, RayPool
+    from gasearch.dispatch.ray_cluster import PoolSize
+    from gasearch.dispatch.ray_pool import RayPool
 
     return RayPool(
         size=PoolSize(
@@ -190,9 +191,13 @@ def _require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int) ->
     budget = spec.budget
     if told > budget.evaluations:
         raise BadInput(f"search {record.name!r} has {told} evaluations already; --evaluations is the new budget in all")
-    is_spent = told >= budget.evaluations or (budget.hours is not None and record.active_seconds >= 3600 * budget.hours)
-    if record.state is SearchState.FINISHED and (is_spent or spec.to_json() == record.spec_json):
-        raise WrongState(
-            f"search {record.name!r} is finished: {record.reason}; extend it with: "
-            f"gasearch resume {record.name} --evaluations {2 * max(told, budget.evaluations)}"
-        )
+    is_told = told >= budget.evaluations
+    is_late = budget.hours is not None and record.active_seconds >= 3600 * budget.hours
+    if record.state is not SearchState.FINISHED or not (is_told or is_late or spec.to_json() == record.spec_json):
+        return
+    more = [f"--evaluations {2 * budget.evaluations}"] if is_told else []
+    more += [f"--hours {2 * budget.hours:g}"] if is_late and budget.hours is not None else []
+    advice = (
+        f"extend it with: gasearch resume {record.name} {' '.join(more)}" if more else "widen the space in a new one"
+    )
+    raise WrongState(f"search {record.name!r} is finished: {record.reason}; {advice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from gasearch.errors import BadInput, GasearchError
@@ -16,20 +17,24 @@ from gasearch.storage.records import (
     TuningTrial,
 )
 from gasearch.storage.sql import open_archive, open_reader
-from gasearch.tuning import tune
+from gasearch.tuning import best_recipe, tune
 from workers.messages import EvaluationRequest, Fidelity, network_from_json
 
 
-def export_network(name: str, key: str, directory: Path | str, *, db_url: str, observer: Observer) -> Path:
+def export_network(
+    name: str, key: str, directory: Path | str, *, db_url: str, observer: Observer, is_tuned: bool = False
+) -> Path:
     """Train one network again as it was evaluated, and write it as integer ONNX with its `model.json`.
+
+    With `is_tuned`, train it by the best recipe that `tune_network` has found instead of the search's.
 
     The accuracy in `model.json` is that of the written graph, run by ONNX Runtime, on the validation split and on the
     test split, which no search looks at.
 
     Raises:
         UnknownSearch: if there is no such search or network.
-        BadInput: for a network without a measurement, a custom space, or a folder that holds something else or can't be
-            written.
+        BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, or a folder
+            that holds something else or can't be written.
         GasearchError: if it can't be trained here.
     """
     from workers.artifact import ArtifactError
@@ -38,12 +43,18 @@ def export_network(name: str, key: str, directory: Path | str, *, db_url: str, o
 
     with closing(open_reader(db_url)) as reader:
         record, network = reader.search(name), _measured(reader, name, key)
+        found = best_recipe(reader.trials(record.id, network.key)) if is_tuned else None
     setup = _layered_setup(record, "export")
     assert setup.data is not None
+    request = _request(setup, network)
+    if is_tuned:
+        if found is None:
+            raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
+        request = replace(request, recipe=found[0], fidelity=Fidelity(epochs=found[0].epochs))
     observer.on_notice(f"training {network.key} again with its seed")
     try:
         return export(
-            _request(setup, network),
+            request,
             Path(directory),
             evaluator=Evaluator(setup.data),
             data=setup.data,

@@ -124,6 +124,8 @@ class SearchLoop:
         self._fidelity = Fidelity(epochs=problem.recipe.epochs)
         self._front = ParetoFront()
         self._scaling: Scaling | None = None
+        self._hypervolume: float | None = None  #: Of the front at the end of the newest generation.
+        self._stored_volumes: dict[int, float] = {}  #: By generation: a replay need not compute them again.
         self._first_fitness: list[Fitness] = []  #: Until the scaling is fixed.
         self._waiting: deque[_Pending] = deque()
         self._flying: dict[str, _Pending] = {}
@@ -160,6 +162,7 @@ class SearchLoop:
     def _replay(self) -> None:
         """Ask the engine for every stored candidate, having told it just what it knew when it proposed that one."""
         search_id = self._lease.search_id
+        self._stored_volumes = {one.number: one.hypervolume for one in self._archive.generations(search_id)}
         outcomes = self._archive.evaluations(search_id)
         unanswered: dict[int, _Pending] = {}
         for stored in self._archive.candidates(search_id):
@@ -194,7 +197,7 @@ class SearchLoop:
 
     def _propose(self) -> None:
         """Ask for as many candidates as free workers want, or as may be asked ahead; store them all at once."""
-        free = self._dispatcher.capacity - self._dispatcher.in_flight - len(self._waiting)
+        free = self._dispatcher.free - len(self._waiting)
         count = min(max(free, self._engine.lookahead), self._budget.evaluations - self._asked)
         records: list[CandidateRecord] = []
         while len(records) < count and (candidate := self._engine.ask()) is not None:
@@ -206,7 +209,7 @@ class SearchLoop:
 
     def _dispatch(self) -> None:
         """Keep every worker busy."""
-        while self._waiting and self._dispatcher.in_flight < self._dispatcher.capacity:
+        while self._waiting and self._dispatcher.free > 0:
             pending = self._waiting.popleft()
             self._flying[pending.key] = pending
             self._dispatcher.submit(self._request(pending))
@@ -260,9 +263,13 @@ class SearchLoop:
             self._scaling = Scaling.of(self._first_fitness)
             self._archive.set_reference(self._lease, ideal=self._scaling.ideal, point=self._scaling.reference)
             self._first_fitness.clear()
+        if number in self._stored_volumes:
+            self._hypervolume = self._stored_volumes.pop(number)
+            return
+        self._hypervolume = None if self._scaling is None else self._front.hypervolume(self._scaling)
         self._archive.add_generation(
             self._lease,
-            self._tally.generation(number, front_size=len(self._front), hypervolume=self._hypervolume()),
+            self._tally.generation(number, front_size=len(self._front), hypervolume=self._hypervolume),
         )
 
     def _drain(self) -> None:
@@ -282,7 +289,8 @@ class SearchLoop:
             raise GasearchError(
                 f"{self._tally.failures_in_a_row} evaluations in a row failed, the last one with: "
                 f"{self._tally.last_failure}. "
-                f"Mend the cause, then go on with: gasearch resume {self._problem.name}"
+                f"Mend the cause, then go on with: gasearch resume {self._problem.name} "
+                "(what failed stays failed; a new search tries it again)"
             )
         if self._tally.told >= self._budget.evaluations:
             return Verdict(state=SearchState.FINISHED, reason=f"all {self._budget.evaluations} evaluations are done")
@@ -290,7 +298,10 @@ class SearchLoop:
         if seconds is not None and self._spent_s + self._tally.elapsed_s >= seconds:
             return Verdict(state=SearchState.FINISHED, reason=f"the budget of {seconds / 3600:g} hours is spent")
         if self._engine.is_exhausted and not self._waiting and not self._flying:
-            return Verdict(state=SearchState.FINISHED, reason="no further network of the space meets the constraints")
+            return Verdict(
+                state=SearchState.FINISHED,
+                reason=f"{self._tally.told} networks are evaluated; no further one of the space meets the constraints",
+            )
         return None
 
     # --- the pieces ---------------------------------------------------------------------------------------------
@@ -341,9 +352,6 @@ class SearchLoop:
     def _change_front(self, number: int, fitness: Fitness | None) -> FrontChange:
         return FrontChange() if fitness is None else self._front.add(number, fitness)
 
-    def _hypervolume(self) -> float | None:
-        return None if self._scaling is None else self._front.hypervolume(self._scaling)
-
     def _require_equal(self, candidate: Candidate | None, stored: CandidateRecord) -> None:
         if candidate is None or candidate.number != stored.number or candidate.genome.key != stored.key:
             got = "nothing" if candidate is None else f"network {candidate.genome.key}"
@@ -363,7 +371,7 @@ class SearchLoop:
                 in_flight=len(self._flying),
                 generation=self._generation,
                 front_size=len(self._front),
-                hypervolume=self._hypervolume(),
+                hypervolume=self._hypervolume,
             )
         )
 

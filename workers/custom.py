@@ -30,6 +30,7 @@ from workers.messages import (
 from workers.result import failure, make_result
 
 LARGEST_WHOLE = 2**63 - 1  #: A database's widest whole number.
+LARGEST = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
 _RESERVED = ("key", "blueprint")  #: What an answer's row names besides its metrics.
 _METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
 
@@ -157,7 +158,7 @@ def _checked(metrics: object) -> dict[str, float]:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if isinstance(value, str | bool) or not math.isfinite(number):
+        if isinstance(value, str | bool) or not abs(number) <= LARGEST:
             raise EvaluatorError(f"metric {name!r} must be a finite number; got {value!r}")
         found[name] = number
     if not found:

@@ -154,20 +154,23 @@ def tune(
     print_rows(rows, form)
 
 
-@app.command(epilog=examples("gasearch export digits-cnn 3f2a -o out/"))
+@app.command(
+    epilog=examples("gasearch export digits-cnn 3f2a -o out/", "gasearch export digits-cnn 3f2a -o out/ --tuned")
+)
 def export(
     name: Name,
     key: Key,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
     ],
+    tuned: Annotated[bool, typer.Option("--tuned", help="Train it by the best recipe that `tune` found.")] = False,
     db: Db = None,
 ) -> None:
     """Write one network as integer ONNX with its model.json."""
     from gasearch.networks import export_network
 
     with watching() as observer, clean_stdout():
-        folder = export_network(name, key, output, db_url=database_url(db), observer=observer)
+        folder = export_network(name, key, output, db_url=database_url(db), observer=observer, is_tuned=tuned)
     print(folder)
 
 

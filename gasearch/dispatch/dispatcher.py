@@ -15,8 +15,8 @@ class Dispatcher(Protocol):
     """
 
     @property
-    def capacity(self) -> int:
-        """How many requests run at once."""
+    def free(self) -> int:
+        """How many more requests would begin at once."""
 
     @property
     def in_flight(self) -> int:

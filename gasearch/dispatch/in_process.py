@@ -26,9 +26,9 @@ class InProcess:
         self._queue: deque[EvaluationRequest] = deque()
 
     @property
-    def capacity(self) -> int:
-        """See `Dispatcher.capacity`."""
-        return 1
+    def free(self) -> int:
+        """See `Dispatcher.free`."""
+        return 1 - len(self._queue)
 
     @property
     def in_flight(self) -> int:

@@ -3,52 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, start_ray
 from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
 
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed.
 GRACE_S = 10.0
-#: Starting Ray fails now and then on a busy machine ("node timed out during startup"): one more try helps.
-START_TRIES = 2
-DEFAULT_GPU_SHARE = 0.25
-PROBE_S = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSize:
-    """How many workers, and what Ray reserves for each of them (it enforces nothing)."""
-
-    count: int | None  #: None: as many as the cluster's CPUs (and GPUs, where a worker wants one) allow.
-    cpus: float = 1.0
-    gpus: float | None = None  #: Shares are allowed: 0.25 puts four workers on one GPU. None: that, where there is one.
+START_S = 120.0  #: For the first worker, and for a measuring worker's answer.
+MOST_FAILED_STARTS = 3  #: In a row; then the fault is not the worker's.
+TIMING_S = 60.0  #: For one network, once those before it are timed; a timing takes far less than a second.
+MOST_TIMINGS = 2  #: Of one network: the second one where the measuring worker died.
 
 
 @dataclass(slots=True, kw_only=True)
 class _Job:
-    """A request on a worker. The reference is that of its final result, latency included."""
+    """A request on its way: training in a worker's slot, then waiting to be timed."""
 
     request: EvaluationRequest
     slot: int
-    training: Any
-    final: Any
+    training: Any  #: Reference of the result without its latency.
+    prepared: Any  #: Reference of what is to be timed.
     deadline: float | None
     started_at: float
+    timings: int = 0
+    meter: Any = None  #: The actor that times it.
 
 
 class RayPool:
     """A `Dispatcher` over Ray actors with one evaluation each; one more actor measures latency, alone.
 
     The measuring actor is one for the whole search, so that all latencies come from one device. It takes the custom
-    resource `latency_slot` where the cluster has it (name the target device so), else any node.
+    resource `latency_slot` where the cluster has it (name the target device so), else any node. A worker takes requests
+    once it answers: one that Ray finds no place for costs nothing but its absence.
     """
 
     def __init__(
@@ -66,38 +59,43 @@ class RayPool:
             WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
         """
         self._notice = notice
-        self._ray = _start_ray(size, address)
-        self._gpus = _gpu_share(self._ray, size)
+        self._ray = start_ray(size, address)
+        self._gpus = gpu_share(self._ray, size)
         self._cpus = size.cpus
         self._queue: deque[EvaluationRequest] = deque()
-        self._jobs: dict[Any, _Job] = {}
+        self._training: dict[Any, _Job] = {}  #: By the reference that becomes ready.
+        self._timing: dict[Any, _Job] = {}
+        self._starting: dict[Any, int] = {}  #: Slots whose worker hasn't answered yet.
+        self._failed_starts = 0
         self._data_ref = self._ray.put(data)
-        self._count = size.count or _auto_count(self._ray, size.cpus, self._gpus)
-        self._workers = [self._make_worker() for _ in range(self._count)]
-        self._idle = deque(range(self._count))
+        self._count = size.count or auto_count(self._ray, size.cpus, self._gpus)
+        self._workers: list[Any] = [None] * self._count
+        self._idle: deque[int] = deque()
+        for slot in range(self._count):
+            self._start_worker(slot)
         self._meter = self._make_meter() if measures_latency else None
         self._await_first_worker()
 
     # --- the contract -------------------------------------------------------------------------------------------
 
     @property
-    def capacity(self) -> int:
-        """See `Dispatcher.capacity`."""
-        return self._count
+    def free(self) -> int:
+        """See `Dispatcher.free`; none while more networks wait to be timed than there are workers."""
+        return 0 if len(self._timing) > self._count else len(self._idle) - len(self._queue)
 
     @property
     def in_flight(self) -> int:
         """See `Dispatcher.in_flight`."""
-        return len(self._queue) + len(self._jobs)
+        return len(self._queue) + len(self._training) + len(self._timing)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """See `Dispatcher.calibrate`."""
         if self._meter is None:
             raise WorkersUnavailable("this search measures no latency; it has no measuring worker")
         try:
-            calibration: Calibration = self._ray.get(self._meter.calibrate.remote(known), timeout=120)
+            calibration: Calibration = self._ray.get(self._meter.calibrate.remote(known), timeout=START_S)
         except Exception as error:
-            raise WorkersUnavailable(f"the measuring worker doesn't answer: {_first_line(error)}") from error
+            raise WorkersUnavailable(f"the measuring worker doesn't answer: {first_line(error)}") from error
         return calibration
 
     def submit(self, request: EvaluationRequest) -> None:
@@ -109,10 +107,9 @@ class RayPool:
         """See `Dispatcher.collect`."""
         until = time.monotonic() + timeout_s
         while True:
+            results = self._advance(max(0.0, min(until - time.monotonic(), 1.0)))
             self._start_queued()
-            results = self._finished(max(0.0, min(until - time.monotonic(), 1.0)))
-            if results or not self._jobs or time.monotonic() >= until:
-                self._start_queued()
+            if results or not self.in_flight or time.monotonic() >= until:
                 return results
 
     def cancel_queued(self) -> None:
@@ -128,7 +125,8 @@ class RayPool:
                 with contextlib.suppress(Exception):
                     self._ray.kill(actor)
         self._workers, self._meter = [], None
-        self._jobs.clear()
+        for references in (self._training, self._timing, self._starting):
+            references.clear()
         self._queue.clear()
         self._ray.shutdown()
 
@@ -138,71 +136,89 @@ class RayPool:
         while self._queue and self._idle:
             request, slot = self._queue.popleft(), self._idle.popleft()
             training, prepared = self._workers[slot].prepare.options(num_returns=2).remote(request)
-            final = training
-            if self._meter is not None and "latency_ms" in request.measures:
-                final = self._meter.finish.remote(training, prepared, request.calibration)
-            now = time.monotonic()
             limit = request.time_limit_s
-            self._jobs[training] = _Job(
+            self._training[training] = _Job(
                 request=request,
                 slot=slot,
                 training=training,
-                final=final,
-                deadline=None if limit is None else now + limit + GRACE_S,
+                prepared=prepared,
+                deadline=None if limit is None else time.monotonic() + limit + GRACE_S,
                 started_at=time.time(),
             )
 
-    def _finished(self, timeout_s: float) -> list[EvaluationResult]:
-        """Free the workers whose training is over; return the results that are complete."""
-        waiting = [job.training for job in self._jobs.values() if job.slot >= 0]
-        waiting += [job.final for job in self._jobs.values() if job.slot < 0]
+    def _advance(self, timeout_s: float) -> list[EvaluationResult]:
+        """Wait for any reference; then take every job, and every starting worker, one step on."""
+        waiting = [*self._training, *self._timing, *self._starting]
         if not waiting:
             return []
         ready, _ = self._ray.wait(waiting, num_returns=1, timeout=timeout_s)
         if ready:
             ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        done = set(ready)
         results = []
-        for job in list(self._jobs.values()):
-            if job.slot >= 0 and job.training in done:
-                results += self._after_training(job)
-            elif job.slot < 0 and job.final in done:
-                results.append(self._take(job, job.final))
-            elif job.slot >= 0 and job.deadline is not None and time.monotonic() > job.deadline:
-                results.append(self._kill_hung(job))
-        return results
+        for reference in ready:
+            if reference in self._starting:
+                self._after_start(reference)
+            elif reference in self._training:
+                results += self._after_training(reference)
+            elif reference in self._timing:
+                results += self._after_timing(reference)
+        return results + self._past_deadline()
 
-    def _after_training(self, job: _Job) -> list[EvaluationResult]:
+    def _after_training(self, reference: Any) -> list[EvaluationResult]:
         """The worker is free for the next request while the measuring actor times this one."""
-        try:
-            self._ray.get(job.training)
-        except Exception as error:
-            self._replace(job.slot)
-            del self._jobs[job.training]
-            return [self._lost(job, error)]
-        self._idle.append(job.slot)
-        job.slot = -1
-        return [] if job.final is not job.training else [self._take(job, job.final)]
-
-    def _take(self, job: _Job, reference: Any) -> EvaluationResult:
-        del self._jobs[job.training]
+        job = self._training.pop(reference)
         try:
             result: EvaluationResult = self._ray.get(reference)
         except Exception as error:
-            self._notice("the measuring worker died and is replaced")
-            self._meter = self._make_meter()
-            return self._lost(job, error)
-        return result
+            self._replace(job.slot)
+            return [self._lost(job, error)]
+        self._idle.append(job.slot)
+        if self._meter is None or "latency_ms" not in job.request.measures:
+            return [result]
+        self._start_timing(job)
+        return []
 
-    def _kill_hung(self, job: _Job) -> EvaluationResult:
-        self._ray.kill(self._workers[job.slot])
-        self._replace(job.slot)
-        del self._jobs[job.training]
-        limit = job.request.time_limit_s
-        return self._failed(job, FailureKind.TIMED_OUT, f"no answer {GRACE_S:g} s after its time limit of {limit:g} s")
+    def _start_timing(self, job: _Job) -> None:
+        assert self._meter is not None
+        job.meter, job.timings = self._meter, job.timings + 1
+        job.deadline = time.monotonic() + TIMING_S * (1 + len(self._timing))
+        self._timing[job.meter.finish.remote(job.training, job.prepared, job.request.calibration)] = job
+
+    def _after_timing(self, reference: Any) -> list[EvaluationResult]:
+        job = self._timing.pop(reference)
+        try:
+            return [self._ray.get(reference)]
+        except Exception as error:
+            return self._time_again(job, error)
+
+    def _time_again(self, job: _Job, error: Exception) -> list[EvaluationResult]:
+        """The training is not lost with the measuring worker: a new one times the network, once more."""
+        if job.meter is self._meter:
+            self._replace_meter(job.request.calibration)
+        if job.timings >= MOST_TIMINGS:
+            return [self._lost(job, error)]
+        self._start_timing(job)
+        return []
+
+    def _past_deadline(self) -> list[EvaluationResult]:
+        """Kill what hangs."""
+        now, results = time.monotonic(), []
+        for reference, job in list(self._training.items()):
+            if job.deadline is not None and now > job.deadline:
+                del self._training[reference]
+                self._ray.kill(self._workers[job.slot])
+                self._replace(job.slot)
+                message = f"no answer {GRACE_S:g} s after its time limit of {job.request.time_limit_s:g} s"
+                results.append(self._failed(job, FailureKind.TIMED_OUT, message))
+        for reference, job in list(self._timing.items()):
+            if job.deadline is not None and now > job.deadline:
+                del self._timing[reference]
+                self._ray.kill(job.meter)
+                results += self._time_again(job, TimeoutError("the measuring worker did not answer"))
+        return results
 
     def _lost(self, job: _Job, error: Exception) -> EvaluationResult:
-        return self._failed(job, FailureKind.WORKER_LOST, f"the worker died: {_first_line(error)}")
+        return self._failed(job, FailureKind.WORKER_LOST, f"the worker died: {first_line(error)}")
 
     def _failed(self, job: _Job, kind: FailureKind, message: str) -> EvaluationResult:
         return EvaluationResult(
@@ -217,13 +233,32 @@ class RayPool:
 
     # --- actors -------------------------------------------------------------------------------------------------
 
-    def _make_worker(self) -> Any:
+    def _start_worker(self, slot: int) -> None:
         from workers.ray_worker import TrainingWorker
 
         actor = self._ray.remote(TrainingWorker).options(
             num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0, max_task_retries=0
         )
-        return actor.remote(self._data_ref, "cuda" if self._gpus else "cpu")
+        self._workers[slot] = actor.remote(self._data_ref, "cuda" if self._gpus else "cpu")
+        self._starting[self._workers[slot].ping.remote()] = slot
+
+    def _after_start(self, reference: Any) -> None:
+        """Take a worker into service; one that failed to start gets another try, but not for ever."""
+        slot = self._starting.pop(reference)
+        try:
+            self._ray.get(reference)
+        except Exception as error:
+            self._failed_starts += 1
+            if self._failed_starts >= MOST_FAILED_STARTS:
+                raise WorkersUnavailable(f"workers fail to start: {first_line(error)}") from error
+            self._start_worker(slot)
+        else:
+            self._failed_starts = 0
+            self._idle.append(slot)
+
+    def _replace(self, slot: int) -> None:
+        self._notice("a worker died and is replaced")
+        self._start_worker(slot)
 
     def _make_meter(self) -> Any:
         from workers.ray_worker import MeasuringWorker
@@ -234,111 +269,29 @@ class RayPool:
         )
         return actor.remote()
 
-    def _replace(self, slot: int) -> None:
-        self._notice("a worker died and is replaced")
-        self._workers[slot] = self._make_worker()
-        self._idle.append(slot)
+    def _replace_meter(self, calibration: Calibration | None) -> None:
+        """Another measuring worker, on the same kind of device: latencies of two kinds don't compare."""
+        self._notice("the measuring worker died and is replaced")
+        self._meter = self._make_meter()
+        found = self.calibrate(() if calibration is None else (calibration,))
+        if calibration is not None and found.device != calibration.device:
+            raise WorkersUnavailable(
+                f"the measuring worker on {calibration.device} died, and its successor runs on {found.device}; "
+                "bring the node back, or resume to measure there from now on"
+            )
 
     def _await_first_worker(self) -> None:
         """Fail now and clearly, not at the first evaluation, where no worker can be placed."""
-        first = [worker.ping.remote() for worker in self._workers]
-        ready, _ = self._ray.wait(first, num_returns=1, timeout=120)
-        if not ready:
+        until = time.monotonic() + START_S
+        try:
+            while not self._idle and time.monotonic() < until:
+                self._advance(1.0)
+        except WorkersUnavailable:
+            self.close()
+            raise
+        if not self._idle:
             self.close()
             raise WorkersUnavailable(
-                f"Ray has no room for a worker of {self._cpus:g} CPUs and {self._gpus:g} GPUs after 120 s; "
+                f"Ray has no room for a worker of {self._cpus:g} CPUs and {self._gpus:g} GPUs after {START_S:g} s; "
                 "lower workers.cpus or workers.gpus, or use --workers 0 to evaluate without Ray"
             )
-        try:
-            self._ray.get(ready)
-        except Exception as error:
-            self.close()
-            raise WorkersUnavailable(f"the first worker failed to start: {_first_line(error)}") from error
-
-
-def _start_ray(size: PoolSize, address: str | None) -> Any:
-    """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster."""
-    if address is not None:
-        _require_listener(address)
-    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it while it is imported; a cluster refuses us without
-    import logging
-
-    import ray
-
-    options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        cpus = max(os.cpu_count() or 1, round((size.count or 1) * size.cpus))
-        options |= {"num_cpus": cpus, "include_dashboard": False, "resources": {"latency_slot": 1}}
-    for number in range(1, START_TRIES + 1):
-        try:
-            with _quiet_environment():
-                ray.init(**options)
-        except Exception as error:
-            with contextlib.suppress(Exception):
-                ray.shutdown()
-            if number == START_TRIES:
-                where = f"the Ray cluster at {address} can't be reached" if address else "Ray doesn't start"
-                raise WorkersUnavailable(
-                    f"{where}: {_first_line(error)}; use --workers 0 to evaluate without Ray"
-                ) from error
-        else:
-            break
-    return ray
-
-
-def _require_listener(address: str) -> None:
-    """Fail within seconds where nobody listens: `ray.init` would wait for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=PROBE_S):
-            pass
-    except (OSError, ValueError) as error:
-        raise WorkersUnavailable(
-            f"the Ray cluster at {address} can't be reached: {_first_line(error)}; "
-            "name its head as HOST:PORT, or use --workers 0 to evaluate without Ray"
-        ) from error
-
-
-@contextlib.contextmanager
-def _quiet_environment() -> Iterator[None]:
-    """The environment that Ray's processes inherit: one thread each, and none of our secrets."""
-    changes = {
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    removed = [name for name in os.environ if name.startswith("GASEARCH_") or name in ("PGPASSWORD", "DATABASE_URL")]
-    saved = {name: os.environ.get(name) for name in (*changes, *removed)}
-    os.environ.update(changes)
-    for name in removed:
-        del os.environ[name]
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _gpu_share(ray: Any, size: PoolSize) -> float:
-    """What each worker reserves of a GPU; small networks are launch-bound, so several share one."""
-    if size.gpus is not None:
-        return size.gpus
-    return DEFAULT_GPU_SHARE if ray.cluster_resources().get("GPU", 0) else 0.0
-
-
-def _auto_count(ray: Any, cpus: float, gpus: float) -> int:
-    resources = ray.cluster_resources()
-    counts = []
-    if cpus > 0:
-        counts.append(int(resources.get("CPU", 1) / cpus))
-    if gpus > 0:
-        counts.append(int(resources.get("GPU", 0) / gpus))
-    return max(1, min(counts, default=1))
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

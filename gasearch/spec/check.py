@@ -10,7 +10,7 @@ from gasearch.metrics import usual_direction
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.decisions import Space
-from gasearch.space.extremes import Extremes, SizedNetwork
+from gasearch.space.extremes import COST_METRICS, Extremes, SizedNetwork, cost_of
 from gasearch.space.size import SizeEstimate, space_size
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.spaces import CustomSpace
@@ -34,7 +34,8 @@ class SpecReport:
         """The report in a few lines."""
         lines = [f"{self.spec.name}: {_task_text(self.spec, self.data)}", f"space     {self.size}"]
         if self.smallest is not None and self.largest is not None:
-            lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}"]
+            excluded = ", which the constraints exclude" if _is_excluded(self.largest, self.spec) else ""
+            lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}{excluded}"]
         lines += [f"{'budget' if not number else '':9} {line}" for number, line in enumerate(self._budget_lines())]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -125,6 +126,11 @@ def _task_text(spec: SearchSpec, data: Mapping[str, object] | None) -> str:
         f"{data['kind']} of {data['name']} by {spec.space.family} "
         f"({data['train']:,} training samples of {shape}, {data['classes']:,} classes)"
     )
+
+
+def _is_excluded(network: SizedNetwork, spec: SearchSpec) -> bool:
+    limits = [limit for limit in spec.limits() if limit.metric in COST_METRICS]
+    return any(not limit.is_met(cost_of(network.costs, limit.metric)) for limit in limits)
 
 
 def _costs_text(network: SizedNetwork) -> str:

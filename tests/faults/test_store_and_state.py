@@ -107,10 +107,10 @@ def test_a_space_that_is_spent_before_the_budget_ends_the_search_for_good(gasear
     tiny = CUSTOM.replace("[0, 1, 2, 3, 4, 5, 6, 7]", "[0, 1]")
     done = gasearch.here("run", gasearch.write_spec(tiny))
     assert (done.status, gasearch.told()) == (0, 8)
-    assert "small: no further network of the space meets the constraints" in done.err
+    assert "networks are evaluated; no further one of the space meets the constraints" in done.err
     done = gasearch.here("resume", "small")
     assert done.status == 2
-    assert "is finished: no further network" in done.sentence
+    assert "no further one of the space meets the constraints; widen the space in a new one" in done.sentence
 
 
 def test_a_search_that_runs_is_not_taken_from_its_owner(gasearch):

@@ -263,3 +263,23 @@ def test_tuning_stores_its_trials_and_goes_on_numbering(trained):
     assert len({trial.recipe_json for trial in both}) == 4
     assert [notice.partition(":")[0] for notice in observer.notices] == [f"trial {number}" for number in range(4)]
     assert tables_of(url) == tables  # Optuna keeps its study in memory
+
+
+def test_a_tuned_export_trains_by_the_best_recipe_that_was_found(trained, tmp_path):
+    url, key = trained
+    observer = Silent()
+    recipes = [trial for trial in tune_network("small", key, trials=2, db_url=url, observer=observer) if trial.value]
+    best = max(recipes, key=lambda trial: trial.value)
+    folder = export_network("small", key, tmp_path / "tuned", db_url=url, observer=observer, is_tuned=True)
+    story = json.loads((folder / "model.json").read_text())["description"]
+    assert story["recipe"] == json.loads(best.recipe_json)
+    assert story["measured"]["validation_accuracy"] == pytest.approx(best.value, abs=0.01)
+
+
+def test_a_tuned_export_without_a_tuned_recipe_names_the_command_that_finds_one(trained, tmp_path):
+    url, _ = trained
+    untuned = gasearch.open("small", db=url).evaluations()[-1].key
+    with pytest.raises(
+        BadInput, match=f"no recipe was tuned for network {untuned}; find one with: gasearch tune small"
+    ):
+        export_network("small", untuned, tmp_path / "no", db_url=url, observer=Silent(), is_tuned=True)

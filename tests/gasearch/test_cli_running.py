@@ -169,7 +169,7 @@ def test_tune_prints_each_trial_with_its_recipe(gasearch, monkeypatch):
 
 
 def test_export_prints_the_folder(gasearch, monkeypatch):
-    def export(name, key, directory, *, db_url, observer):
+    def export(name, key, directory, *, db_url, observer, is_tuned):
         print("chatter")
         observer.on_notice("training 0002 again")
         return directory

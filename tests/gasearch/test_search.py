@@ -144,8 +144,8 @@ class Shuffled(InProcess):
         self._capacity, self._rng = capacity, random.Random(seed)
 
     @property
-    def capacity(self):
-        return self._capacity
+    def free(self):
+        return self._capacity - len(self._queue)
 
     def collect(self, timeout_s):
         self._rng.shuffle(self._queue)
@@ -225,7 +225,7 @@ def test_the_time_budget_ends_the_search_over_all_interruptions(archive):
 
 def test_an_exhausted_space_finishes_the_search(archive):
     verdict = loop_over(archive, evaluations=100_000, population=20, most=4).run()
-    assert verdict.reason == "no further network of the space meets the constraints"
+    assert verdict.reason == "160 networks are evaluated; no further one of the space meets the constraints"
     assert archive.counts(archive.search("small").id).told == 2 * 4**3 + 2 * 4**2
 
 

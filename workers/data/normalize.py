@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workers.integer import Grid, InputTransform
 from workers.messages import FULL_PRECISION
 
+CHUNK = 1_000  #: Images counted at a time: NumPy widens each byte to eight to count it.
 TABLE_RANGE = 4.0  #: Standard deviations that the 8-bit grid of a normalized table covers on both sides.
 
 
@@ -25,7 +26,7 @@ def fit_input(x: NDArray[np.uint8] | NDArray[np.float32], *, input_bits: int) ->
 
 def _fit_images(x: NDArray[Any], input_bits: int) -> InputTransform:
     """From the histogram of the bytes, which is exact and needs no float copy of the images."""
-    counts = np.bincount(x.reshape(-1), minlength=256)
+    counts = sum(np.bincount(part.reshape(-1), minlength=256) for part in np.array_split(x, -(-len(x) // CHUNK)))
     levels = np.arange(256)
     mean = float(counts @ levels) / x.size
     deviation = (float(counts @ (levels - mean) ** 2) / x.size) ** 0.5 or 1.0

@@ -11,5 +11,5 @@ class TestInProcess(DispatcherContract):
         return InProcess(CustomEvaluator())
 
     def test_nothing_runs_before_it_is_collected(self, dispatcher):
-        assert dispatcher.capacity == 1
+        assert dispatcher.free == 1
         assert dispatcher.collect(0.0) == []

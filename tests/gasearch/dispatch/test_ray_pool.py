@@ -1,10 +1,13 @@
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from gasearch.dispatch import ray_pool
-from gasearch.dispatch.ray_pool import PoolSize, RayPool
+from gasearch.dispatch.ray_cluster import PoolSize
+from gasearch.dispatch.ray_pool import RayPool
 from gasearch.errors import WorkersUnavailable
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
 from tests.doubles.requests import custom_request, request_for
@@ -12,6 +15,45 @@ from workers.data import load_dataset
 from workers.messages import Blueprint, FailureKind, Layer, Measurement, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own warnings on start-up are not ours to mend
+
+
+BLUEPRINT = Blueprint(
+    family="mlp",
+    input_shape=(1, 8, 8),
+    layers=(
+        Layer(kind="linear", width=16, weight_bits=4, activation_bits=8),
+        Layer(kind="linear", width=10, weight_bits=8),
+    ),
+)
+
+
+def wait_for_workers(pool, count):
+    until = time.monotonic() + 60
+    while pool.free < count and time.monotonic() < until:
+        pool._advance(0.5)
+
+
+class Meter:
+    """The measuring worker, but for its `finish`."""
+
+    def __init__(self, actor, *, finish):
+        self.calibrate = actor.calibrate
+        self.finish = SimpleNamespace(remote=finish)
+
+
+def killed(actor):
+    """A call to an actor that dies of it."""
+    import ray
+
+    ray.kill(actor)
+    return actor.calibrate.remote(())
+
+
+def sleeping():
+    """A call that never ends."""
+    import ray
+
+    return ray.remote(num_cpus=0)(lambda: time.sleep(600)).remote()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +83,38 @@ class TestRayPool(DispatcherContract):
         collect_all(shared_pool)
 
     def test_two_evaluations_run_at_once(self, dispatcher):
-        assert dispatcher.capacity == 2
+        wait_for_workers(dispatcher, 2)
+        assert dispatcher.free == 2
+
+    def test_the_measuring_worker_s_death_loses_no_training(self, dispatcher):
+        calibration = dispatcher.calibrate(())
+        dispatcher.notices.clear()
+        meter = dispatcher._meter
+        dispatcher._meter = Meter(meter, finish=lambda *arguments: killed(meter))
+        dispatcher.submit(request_for(BLUEPRINT, key="05", measures=frozenset({"latency_ms"}), calibration=calibration))
+        (result,) = collect_all(dispatcher)
+        assert isinstance(result.outcome, Measurement)
+        assert result.attempt == 1
+        assert result.outcome.latency_ms > 0
+        assert dispatcher.notices == ["the measuring worker died and is replaced"]
+
+    def test_a_measuring_worker_that_hangs_is_replaced(self, dispatcher, monkeypatch):
+        monkeypatch.setattr(ray_pool, "TIMING_S", 2.0)
+        calibration = dispatcher.calibrate(())
+        meter = dispatcher._meter
+        killed_actors = []
+        really_kill = dispatcher._ray.kill
+
+        def kill(actor):
+            killed_actors.append(actor)
+            really_kill(meter)
+
+        monkeypatch.setattr(dispatcher._ray, "kill", kill)
+        hanging = dispatcher._meter = Meter(meter, finish=lambda *arguments: sleeping())
+        dispatcher.submit(request_for(BLUEPRINT, key="06", measures=frozenset({"latency_ms"}), calibration=calibration))
+        (result,) = collect_all(dispatcher)
+        assert isinstance(result.outcome, Measurement)
+        assert killed_actors == [hanging]
 
     def test_a_killed_worker_is_a_lost_evaluation_and_is_replaced(self, dispatcher):
         dispatcher.notices.clear()
@@ -68,16 +141,8 @@ class TestRayPool(DispatcherContract):
     def test_a_network_is_trained_and_its_latency_measured_by_the_measuring_worker(self, dispatcher):
         calibration = dispatcher.calibrate(())
         assert dispatcher.calibrate((calibration,)) == calibration
-        blueprint = Blueprint(
-            family="mlp",
-            input_shape=(1, 8, 8),
-            layers=(
-                Layer(kind="linear", width=16, weight_bits=4, activation_bits=8),
-                Layer(kind="linear", width=10, weight_bits=8),
-            ),
-        )
         request = request_for(
-            blueprint,
+            BLUEPRINT,
             key="04",
             recipe=Recipe(epochs=3, batch_size=32),
             measures=frozenset({"latency_ms"}),

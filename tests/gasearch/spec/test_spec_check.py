@@ -34,6 +34,11 @@ def test_the_report_says_size_extremes_and_budget():
     ]
 
 
+def test_a_largest_network_that_the_constraints_exclude_is_said_to_be_so():
+    text = str(check(load_spec(changed(CNN, "constraints", "model_bytes <= 10 KB")), IMAGES))
+    assert "14.8 M BOPs, 14 KB, which the constraints exclude\n" in text
+
+
 def test_a_custom_space_is_reported_without_networks():
     text = str(check(load_spec(CUSTOM), None))
     assert "a custom space, evaluated by package.module:evaluate\nspace     7 networks\nbudget" in text

@@ -1,0 +1,116 @@
+"""A Ray to work on: one of our own, or a cluster that was named; its exceptions end here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gasearch.errors import WorkersUnavailable
+
+#: Starting Ray fails now and then on a busy machine ("node timed out during startup"): one more try helps.
+START_TRIES = 2
+DEFAULT_GPU_SHARE = 0.25
+PROBE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSize:
+    """How many workers, and what Ray reserves for each of them (it enforces nothing)."""
+
+    count: int | None  #: None: as many as the cluster's CPUs (and GPUs, where a worker wants one) allow.
+    cpus: float = 1.0
+    gpus: float | None = None  #: Shares are allowed: 0.25 puts four workers on one GPU. None: that, where there is one.
+
+
+def start_ray(size: PoolSize, address: str | None) -> Any:
+    """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster."""
+    if address is not None:
+        _require_listener(address)
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it while it is imported; a cluster refuses us without
+    import logging
+
+    import ray
+
+    options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        cpus = max(os.cpu_count() or 1, round((size.count or 1) * size.cpus))
+        options |= {"num_cpus": cpus, "include_dashboard": False, "resources": {"latency_slot": 1}}
+    for number in range(1, START_TRIES + 1):
+        try:
+            with _quiet_environment():
+                ray.init(**options)
+        except Exception as error:
+            with contextlib.suppress(Exception):
+                ray.shutdown()
+            if number == START_TRIES:
+                where = f"the Ray cluster at {address} can't be reached" if address else "Ray doesn't start"
+                raise WorkersUnavailable(
+                    f"{where}: {first_line(error)}; use --workers 0 to evaluate without Ray"
+                ) from error
+        else:
+            break
+    return ray
+
+
+def _require_listener(address: str) -> None:
+    """Fail within seconds where nobody listens: `ray.init` would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=PROBE_S):
+            pass
+    except (OSError, ValueError) as error:
+        raise WorkersUnavailable(
+            f"the Ray cluster at {address} can't be reached: {first_line(error)}; "
+            "name its head as HOST:PORT, or use --workers 0 to evaluate without Ray"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet_environment() -> Iterator[None]:
+    """The environment that Ray's processes inherit: one thread each, and none of our secrets."""
+    changes = {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    removed = [name for name in os.environ if name.startswith("GASEARCH_") or name in ("PGPASSWORD", "DATABASE_URL")]
+    saved = {name: os.environ.get(name) for name in (*changes, *removed)}
+    os.environ.update(changes)
+    for name in removed:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def gpu_share(ray: Any, size: PoolSize) -> float:
+    """What each worker reserves of a GPU; small networks are launch-bound, so several share one."""
+    if size.gpus is not None:
+        return size.gpus
+    return DEFAULT_GPU_SHARE if ray.cluster_resources().get("GPU", 0) else 0.0
+
+
+def auto_count(ray: Any, cpus: float, gpus: float) -> int:
+    """How many workers the cluster has room for; at least one."""
+    resources = ray.cluster_resources()
+    counts = []
+    if cpus > 0:
+        counts.append(int(resources.get("CPU", 1) / cpus))
+    if gpus > 0:
+        counts.append(int(resources.get("GPU", 0) / gpus))
+    return max(1, min(counts, default=1))
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of Ray says, without the remote traceback below it."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

@@ -158,8 +158,10 @@ def _checked(metrics: object) -> dict[str, float]:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if isinstance(value, str | bool) or not abs(number) <= LARGEST:
+        if isinstance(value, str | bool) or not math.isfinite(number):
             raise EvaluatorError(f"metric {name!r} must be a finite number; got {value!r}")
+        if abs(number) > LARGEST:
+            raise EvaluatorError(f"metric {name!r} must be at most {LARGEST:g} in size; got {value!r}")
         found[name] = number
     if not found:
         raise EvaluatorError("an evaluator returns at least one metric; got an empty dict")

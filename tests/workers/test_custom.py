@@ -61,6 +61,7 @@ def test_standard_metrics_take_their_fields_and_own_ones_stand_beside_them():
         ({}, "returns at least one metric; got an empty dict"),
         ({"error": float("nan")}, "metric 'error' must be a finite number; got nan"),
         ({"error": float("-inf")}, "metric 'error' must be a finite number; got -inf"),
+        ({"error": 1.7e308}, "metric 'error' must be at most 1e\\+150 in size; got 1.7e"),
         ({"error": "1.0"}, "metric 'error' must be a finite number; got '1.0'"),
         ({"error": True}, "metric 'error' must be a finite number; got True"),
         ({"error": None}, "metric 'error' must be a finite number; got None"),

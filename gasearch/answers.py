@@ -31,6 +31,7 @@ class SearchSummary:
     hours: float | None  #: Wall hours allowed; None without such a limit.
     candidates: int
     failures: dict[str, int]  #: Per kind, of those told.
+    causes: dict[str, str]  #: Per kind, the newest failure of that kind: "KEY: message".
     retries: int
     front_size: int
     hypervolume: float | None  #: After the newest finished generation; None before the first.

@@ -40,6 +40,8 @@ __all__ = [
     "show",
 ]
 
+MOST_FAILURES_READ = 100  #: For the causes that a summary names.
+
 
 def list_searches(reader: ArchiveReader) -> list[SearchSummary]:
     """All searches, newest first."""
@@ -278,6 +280,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         hours=budget.get("hours"),
         candidates=counts.candidates,
         failures=counts.failures,
+        causes=_causes(reader, record) if counts.failures else {},
         retries=counts.retries,
         front_size=counts.front_size,
         hypervolume=generations[-1].hypervolume if generations else None,
@@ -287,6 +290,12 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         created_at=record.created_at,
         updated_at=record.updated_at,
     )
+
+
+def _causes(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:
+    """The newest failure of each kind, among the newest ones of all."""
+    newest = reader.failed(record.id, count=MOST_FAILURES_READ)
+    return {str(network.failure): f"{network.key}: {network.failure_message}" for network in reversed(newest)}
 
 
 def _within(

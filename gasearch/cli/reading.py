@@ -155,6 +155,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         ("state", _state_text(summary)),
         ("evaluations", f"{summary.told} of {_budget_text(summary)}"),
         ("failed", failures_text(summary.failures)),
+        *((f"  {kind}", cause) for kind, cause in summary.causes.items()),
         ("retried", str(summary.retries)),
         ("generation", str(max(0, summary.generation))),
         ("front", f"{summary.front_size} networks"),

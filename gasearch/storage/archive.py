@@ -59,6 +59,9 @@ class ArchiveReader(Protocol):
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
         """Every candidate that has a final outcome, in the order of arrival."""
 
+    def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
+        """The networks that failed for good, newest first, at most so many."""
+
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         """Every stored candidate by number: what a resume replays."""
 

@@ -190,6 +190,13 @@ class SqlReader:
         for row in self._stream(statement, evaluations.c.arrival):
             yield rows.evaluated_network(row)
 
+    def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
+        of_search = _NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED)
+        return [
+            rows.evaluated_network(row)
+            for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
+        ]
+
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         statement = select(candidates).where(candidates.c.search_id == search_id)
         for row in self._stream(statement, candidates.c.number):

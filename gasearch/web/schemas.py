@@ -31,6 +31,7 @@ class Status(_Answer):
     hours: float | None
     candidates: int
     failures: dict[str, int]
+    causes: dict[str, str]
     retries: int
     front_size: int
     hypervolume: float | None

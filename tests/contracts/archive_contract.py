@@ -387,6 +387,17 @@ class ArchiveContract:
 
     # --- the front ----------------------------------------------------------------------------------------------
 
+    def test_the_newest_failures_come_first(self, archive, lease):
+        archive.add_evaluation(lease, measured(0, arrival=0, accuracy=0.4), FrontChange())
+        for arrival, number in enumerate((3, 1, 2), start=1):
+            failure = Failure(kind=FailureKind.DIVERGED, message=f"number {number}")
+            archive.add_evaluation(lease, outcome_of(number, failure, arrival=arrival), FrontChange())
+        found = archive.failed(lease.search_id, count=2)
+        assert [(one.number, one.failure, one.failure_message) for one in found] == [
+            (2, "diverged", "number 2"),
+            (1, "diverged", "number 1"),
+        ]
+
     def test_networks_enter_and_leave_the_front(self, archive, lease):
         archive.add_evaluation(lease, measured(4, arrival=0, accuracy=0.4), FrontChange(entered=(4,)))
         archive.add_evaluation(lease, measured(2, arrival=1, accuracy=0.5), FrontChange(entered=(2,)))

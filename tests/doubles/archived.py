@@ -77,6 +77,10 @@ class ScriptedReader:
             raise UnknownSearch(f"{len(found)} networks have a key that begins with {key!r}")
         return found[0]
 
+    def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
+        failed = [network for network in self.networks(search_id) if network.failure is not None]
+        return sorted(failed, key=lambda network: -network.arrival)[:count]
+
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
         yield from (network for network in self.all_networks if network.arrival >= 0)
 

@@ -36,6 +36,8 @@ def test_a_summary_tells_state_counts_failures_and_the_best_per_objective():
     summary = query.search_summary(scripted_reader(), "digits")
     assert (summary.told, summary.budget, summary.front_size, summary.retries) == (8, 40, 4, 1)
     assert summary.failures == {"timed_out": 1, "diverged": 1}
+    assert sorted(summary.causes) == ["diverged", "timed_out"]
+    assert all(": " in cause for cause in summary.causes.values())
     assert summary.best == {"accuracy": 0.97, "model_bytes": 1000}
     assert summary.hypervolume == 0.625
     assert summary.is_active

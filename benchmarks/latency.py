@@ -30,7 +30,8 @@ from workers.measure.latency import Protocol, calibrate, inference_call, measure
 from workers.measure.reference_model import reference_model
 from workers.messages import Blueprint, Layer
 from workers.onnx_graph import to_onnx
-from workers.plan import Step, plan
+from workers.plan import plan
+from workers.steps import Step
 
 SHAPE = (1, 28, 28)
 NEIGHBOUR = """

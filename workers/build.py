@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from workers.integer import Grid, InputTransform
 from workers.layers import AddLayer, InputLayer, Norm, PoolLayer, WeightLayer
 from workers.messages import Blueprint
-from workers.plan import Plan, Step, plan
+from workers.plan import plan
 from workers.quantize import LearnedScale
+from workers.steps import Plan, Step
 
 LEAST_FACTOR = 1e-3  #: Lower bound of gammas and of learned scales (relative to their start).
 

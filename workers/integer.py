@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.plan import Plan, Step
+from workers.steps import Plan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workers.integer import Grid, InputTransform
-from workers.plan import Step
 from workers.quantize import ActivationQuantizer, DerivedQuantizer, WeightQuantizer, round_to_grid
+from workers.steps import Step
 
 NORM_EPSILON = 1e-5
 NORM_RATE = 0.1  #: Weight of the newest batch in the running mean and variance, once ten batches are seen.

@@ -11,7 +11,7 @@ from torch import Tensor
 from workers.build import Network
 from workers.integer import Grid, IntegerNetwork, IntegerStep
 from workers.layers import WeightLayer
-from workers.plan import Step
+from workers.steps import Step
 
 
 def lower(network: Network) -> IntegerNetwork:

@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-from workers.plan import Plan
+from workers.steps import Plan
 
 _MEMORY = Path("/proc/meminfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")

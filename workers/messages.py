@@ -16,9 +16,12 @@ from typing import Any, Literal
 
 FULL_PRECISION = 32  #: Bits that mean "not quantized".
 
-Family = Literal["mlp", "cnn", "custom"]
-LayerKind = Literal["linear", "conv", "separable", "residual"]
-TaskKind = Literal["classification"]
+Family = Literal["mlp", "cnn", "text", "transformer", "tagger", "recommender", "custom"]
+LayerKind = Literal["linear", "conv", "separable", "residual", "embedding", "conv1d", "gru", "transformer"]
+TaskKind = Literal["classification", "regression", "tagging", "rating"]
+InputKind = Literal["image", "table", "tokens", "ids"]
+Downsampling = Literal["stride", "max_pool"]
+Pruning = Literal["structured", "unstructured"]
 Scalar = str | int | float | bool
 
 
@@ -30,17 +33,23 @@ class Layer:
     """One layer slot of a network, as the genome expresses it.
 
     `linear`: a dense layer. `conv`: k x k convolution. `separable`: k x k depthwise, then 1 x 1. `residual`: two
-    k x k convolutions around a skip connection. All but the last layer of a network end in a ReLU.
+    k x k convolutions around a skip connection. `embedding`: a table of vectors per column of codes, always the first
+    layer. `conv1d`: convolution over k tokens. `gru`: a gated recurrent unit in both directions. `transformer`:
+    self-attention and two dense layers, each with a skip connection and layer normalization.
     """
 
     kind: LayerKind
-    width: int  #: Output features or channels, at least 1.
-    kernel: int = 1  #: Odd side of the square kernel; 1 for linear layers.
+    width: int  #: Output features or channels, at least 1; of `gru` per direction; of `transformer` the inner features.
+    kernel: int = 1  #: Odd side of the square kernel, or tokens of a `conv1d`; 1 for other layers.
     stride: int = 1  #: 1 or 2.
-    weight_bits: int = FULL_PRECISION  #: 2..8, or 32 for float.
+    downsample: Downsampling = "stride"  #: How a layer with stride 2 halves its side.
+    heads: int = 1  #: Of `transformer`.
+    rows: int = 0  #: Of `embedding`: the most frequent words that have a vector; 0: all.
+    weight_bits: int = FULL_PRECISION  #: 1 (binary) to 8, or 32 for float.
     activation_bits: int = FULL_PRECISION  #: Of the layer's output: 2..8, or 32; the last layer's output is float.
-    sparsity: float = 0.0  #: Share of the weights removed, 0..1.
-    rank: float = 1.0  #: Share of the full rank, 0..1.
+    sparsity: float = 0.0  #: Share of the channels, heads and units (structured) or weights removed, 0 to below 1.
+    pruning: Pruning = "structured"  #: What `sparsity` removes.
+    rank: float = 1.0  #: Share of the full rank of each weight matrix, above 0 to 1; 1 is not factored.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +60,32 @@ class Blueprint:
     """
 
     family: Family
-    input_shape: tuple[int, ...]  #: (features,) for `mlp` on tables, (channels, height, width) for images.
+    input_shape: tuple[int, ...]  #: Of one sample, see `input_kind`.
     layers: tuple[Layer, ...]
+    categories: tuple[
+        int, ...
+    ] = ()  #: Number of codes per column of codes: the last ones of a table, all of tokens, ids.
+    is_regression: bool = False  #: The output is a number in the target's unit, not logits.
 
     @property
     def outputs(self) -> int:
-        """Number of outputs (classes)."""
+        """Number of outputs (classes; tags per token; 1 for a regression)."""
         return self.layers[-1].width
+
+    @property
+    def input_kind(self) -> InputKind:
+        """What one sample is.
+
+        "image": (channels, height, width) uint8. "table": (features,) float32, category codes last. "tokens": word ids
+        (length,) int32, or (length, features) with several codes per token. "ids": (columns,) int32.
+        """
+        match self.family:
+            case "text" | "transformer" | "tagger":
+                return "tokens"
+            case "recommender":
+                return "ids"
+            case _:
+                return "image" if len(self.input_shape) == 3 else "table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +105,35 @@ Network = Blueprint | Choices
 # --- how it is to be evaluated ----------------------------------------------------------------------------------
 
 
+Optimizer = Literal["adam", "adamw", "sgd", "rmsprop", "adafactor"]
+Precision = Literal["float32", "bfloat16"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How a network is trained."""
 
     epochs: int = 3  #: Passes over the training split, at least 1.
     batch_size: int = 128
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    accumulate: int = 1  #: Batches whose gradients make one step of the optimizer.
+    optimizer: Optimizer = "adam"
     learning_rate: float = 0.003  #: Peak rate.
     schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.0  #: Share of all steps over which the rate rises from 0, 0 to below 1.
     weight_decay: float = 0.0
     label_smoothing: float = 0.0  #: 0..1.
     momentum: float = 0.9  #: Used by `sgd` only.
+    dropout: float = 0.0  #: Share of each hidden layer's outputs dropped while training, 0 to below 1.
+    augment: tuple[str, ...] = ()  #: Of images: "shift" (by up to an eighth of the side), "flip" (left and right).
+    class_weights: Literal["none", "balanced"] = "none"  #: balanced: each class weighs the same in the loss.
+    precision: Precision = "float32"  #: bfloat16: autocast while training; the deployed network is the same.
+    patience: int = 0  #: Epochs without a better validation score after which training ends; 0: never early.
+    teacher: str | None = (
+        None  #: "largest" (of the space), or an artifact's folder or an .onnx file; None: no distillation.
+    )
+    distill_weight: float = 0.5  #: Of the teacher's part of the loss, 0..1.
+    temperature: float = 2.0  #: Of the teacher's softmax.
+    is_inheriting: bool = False  #: Start from the overlapping slices of the parent's weights.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +176,8 @@ class EvaluationRequest:
     measures: frozenset[str] = frozenset()  #: Dear metrics wanted; the exact ones are always given.
     time_limit_s: float | None = None  #: Wall seconds of training after which it ends as TIMED_OUT.
     calibration: Calibration | None = None  #: The yardstick of the measuring device; needed for "latency_ms".
+    parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
+    weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
 
 
 # --- what came of it --------------------------------------------------------------------------------------------
@@ -149,22 +196,28 @@ class CurvePoint:
 class Measurement:
     """What one evaluation learned about one network. None: not measured. Every number is finite."""
 
-    accuracy: float | None = None  #: Top-1 of the quantized network on the validation split, 0..1.
+    accuracy: float | None = (
+        None  #: Top-1 (of tagging: per token) of the quantized network on the validation split, 0..1.
+    )
     params: int | None = None  #: Trainable numbers: weights and biases after batch normalization is folded.
     macs: int | None = None  #: Multiply-accumulates of one inference at batch 1.
     bops: int | None = None  #: Bit operations: sum over layers of MACs x weight bits x input activation bits.
     model_bytes: int | None = None  #: What the bit-packed file weighs, header included.
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: int | None = None  #: Weights, and the activations that live at once, while it runs at batch 1.
     latency_ms: float | None = None  #: Median at batch 1, one thread, on `latency_device`.
     latency_spread_ms: float | None = None  #: Standard deviation between the measurement's blocks.
     latency_device: str | None = None
     train_seconds: float | None = None  #: Wall time of the training.
-    energy_j: float | None = None
-    generalization_gap: float | None = None  #: Training accuracy minus validation accuracy of the quantized network.
-    macro_f1: float | None = None
-    entity_f1: float | None = None
-    auc: float | None = None
-    rmse: float | None = None
+    energy_j: float | None = None  #: Of one inference at batch 1; `energy_source` says how it is known.
+    energy_source: str | None = None  #: "rapl" (a counter of the CPU), or "estimate" (from the network's operations).
+    generalization_gap: float | None = None  #: Training score minus validation score (for errors the other way round).
+    macro_f1: float | None = None  #: Mean over the classes of the F1 score, 0..1.
+    entity_f1: float | None = None  #: F1 of whole entities (CoNLL), 0..1.
+    auc: float | None = None  #: Area under the ROC curve, of several classes the mean of one against the rest, 0..1.
+    rmse: float | None = None  #: Root of the mean squared error, in the target's unit.
+    images_seen: int | None = (
+        None  #: Samples shown in training, each time counted; with inherited weights the parents' too.
+    )
     others: tuple[tuple[str, float], ...] = ()  #: A custom evaluator's own metrics.
     curve: tuple[CurvePoint, ...] = ()
 
@@ -208,11 +261,12 @@ STANDARD_METRICS: tuple[str, ...] = (
     "train_seconds",
     "energy_j",
     "generalization_gap",
+    "images_seen",
 )
 
 
 #: Of these, the ones that count something.
-WHOLE_METRICS = frozenset({"params", "macs", "bops", "model_bytes", "peak_memory_bytes"})
+WHOLE_METRICS = frozenset({"params", "macs", "bops", "model_bytes", "peak_memory_bytes", "images_seen"})
 
 
 class FailureKind(StrEnum):
@@ -278,4 +332,6 @@ def network_from_json(text: str) -> Network:
         family=content["family"],
         input_shape=tuple(content["input_shape"]),
         layers=tuple(Layer(**layer) for layer in content["layers"]),
+        categories=tuple(content.get("categories", ())),
+        is_regression=content.get("is_regression", False),
     )

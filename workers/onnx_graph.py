@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from workers.integer import Grid, IntegerNetwork, IntegerStep
-from workers.plan import Step
 from workers.reference import real_weight
+from workers.steps import Step
 
 INPUT, OUTPUT = "input", "logits"  #: Names of the graph's input (batch first) and output.
 OPSET: Final = 17

@@ -18,7 +18,7 @@ from workers import packed_layout as layout
 from workers.integer import Grid, IntegerNetwork, IntegerStep
 from workers.messages import FULL_PRECISION
 from workers.packed_reader import PackedFormatError, unpack
-from workers.plan import Shape
+from workers.steps import Shape
 
 __all__ = ["PackedFormatError", "pack", "pack_bits", "unpack"]
 

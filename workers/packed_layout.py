@@ -19,7 +19,7 @@ import struct
 from typing import Final
 
 from workers.messages import FULL_PRECISION
-from workers.plan import Op, Plan, Step
+from workers.steps import Op, Plan, Step
 
 MAGIC: Final = b"GAPK"
 VERSION: Final = 1

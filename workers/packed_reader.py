@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workers import packed_layout as layout
 from workers.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
 from workers.messages import FULL_PRECISION
-from workers.plan import Op, Plan, Shape, Step
+from workers.steps import Op, Plan, Shape, Step
 
 
 class PackedFormatError(ValueError):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from workers.custom import CustomEvaluator
 from workers.data.dataset import Dataset
-from workers.evaluate import Evaluator, LatencyMeter, Prepared
+from workers.evaluate import Evaluator
+from workers.measure.meter import LatencyMeter, Prepared
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 

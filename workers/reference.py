@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
-from workers.plan import Step
+from workers.steps import Step
 
 Reals = NDArray[np.float64]
 

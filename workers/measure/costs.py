@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workers.packed_layout import frame_bytes, step_bytes
-from workers.plan import Plan, Step
+from workers.steps import Plan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,46 @@
+"""What pruning and factoring leave of a layer, by arithmetic: counts that follow from shapes alone.
+
+Standard library only: plan, costs and the search space share these rules.
+"""
+
+from __future__ import annotations
+
+
+def kept_units(width: int, sparsity: float) -> int:
+    """Channels, heads or units that structured pruning keeps, at least 1: the share rounded half up."""
+    return max(1, int(width * (1 - sparsity) + 0.5))
+
+
+def kept_weights(count: int, sparsity: float, bits: int) -> int | None:
+    """Weights of a matrix that unstructured pruning keeps, at least 1; None where that saves no byte.
+
+    A sparse matrix is stored as one bit per weight that says which are kept, and the kept ones at their bits.
+    """
+    kept = max(1, int(count * (1 - sparsity) + 0.5))
+    if kept >= count or sparse_bytes(count, kept, bits) >= dense_bytes(count, bits):
+        return None
+    return kept
+
+
+def factored_rank(rows: int, columns: int, share: float) -> int | None:
+    """Rank r of the factors (rows, r) and (r, columns) of a matrix; None where they would not be smaller than it.
+
+    Args:
+        rows: Outputs of the layer.
+        columns: What each of them sums over.
+        share: Of the full rank, above 0 to 1; 1 means not factored.
+    """
+    if share >= 1:
+        return None
+    rank = max(1, int(share * min(rows, columns) + 0.5))
+    return rank if rank * (rows + columns) < rows * columns else None
+
+
+def dense_bytes(count: int, bits: int) -> int:
+    """Bytes of that many integers at that many bits each; only the end is padded."""
+    return (count * bits + 7) // 8
+
+
+def sparse_bytes(count: int, kept: int, bits: int) -> int:
+    """Bytes of a matrix of which that many weights are kept: the bitmap, then the kept ones."""
+    return dense_bytes(count, 1) + dense_bytes(kept, bits)

@@ -100,7 +100,7 @@ def test_a_pruned_skip_connection_gets_a_convolution_of_its_own():
 
 
 def test_a_rank_that_saves_nothing_factors_nothing():
-    blueprint = network("mlp", layer("linear", width=8, rank=0.5), shape=(4,), categories=())
+    blueprint = network("mlp", layer("linear", width=8, rank=0.9), shape=(4,), categories=())
     assert [step.name for step in plan(blueprint).steps] == ["layer0", "head"]
     blueprint = network("mlp", layer("linear", width=8, rank=0.25), shape=(64,), categories=())
     assert [step.name for step in plan(blueprint).steps] == ["layer0.down", "layer0", "head"]

@@ -97,9 +97,17 @@ def test_what_the_store_keeps_is_plain_data(save):
     assert load_dataset(save(x_train=IMAGES, y_train=LABELS)).describe() == {
         "name": "set",
         "kind": "classification",
+        "input_kind": "image",
         "input_shape": [1, 5, 4],
         "dtype": "uint8",
         "classes": 3,
+        "outputs": 3,
+        "categories": [],
+        "labels": [],
+        "columns": [],
+        "target_mean": 0.0,
+        "target_deviation": 1.0,
+        "notes": [],
         "train": 38,
         "validation": 10,
         "test": 12,
@@ -205,8 +213,9 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
     ("source", "text"),
     [
         ("digit", r"unknown dataset 'digit'; did you mean 'digits'\?"),
-        ("imagenet", r"unknown dataset 'imagenet'; known are digits, or the path of"),
-        ("data/set.csv", r"data/set\.csv: expected a NumPy archive .* no such file"),
+        ("imagenet", r"unknown dataset 'imagenet'; known are digits, diabetes, or the path of"),
+        ("data/set.csv", r"data/set\.csv: no such file"),
+        ("data/set.pdf", r"data/set\.pdf: expected a NumPy archive .* there is no such file"),
     ],
 )
 def test_an_unknown_source_is_refused_with_the_nearest_name(source, text):
@@ -215,9 +224,9 @@ def test_an_unknown_source_is_refused_with_the_nearest_name(source, text):
 
 
 def test_another_kind_of_file_is_refused(tmp_path):
-    (tmp_path / "set.csv").write_text("1,2\n")
-    with pytest.raises(DataError, match=r"set\.csv: expected a NumPy archive .* the file is named otherwise"):
-        load_dataset(str(tmp_path / "set.csv"))
+    (tmp_path / "set.txt").write_text("1,2\n")
+    with pytest.raises(DataError, match=r"set\.txt: expected a NumPy archive .* the file is named otherwise"):
+        load_dataset(str(tmp_path / "set.txt"))
 
 
 def test_digits_need_no_file():

@@ -115,7 +115,7 @@ def test_a_test_part_without_labels_is_refused(folder):
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"expected the file train-images-idx3-ubyte\[\.gz\] in this folder"):
+    with pytest.raises(DataError, match=r"expected in this folder the file train-images-idx3-ubyte\[\.gz\]"):
         load_dataset(str(tmp_path))
 
 

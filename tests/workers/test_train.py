@@ -257,7 +257,14 @@ def test_read_only_arrays_are_taken_without_a_copy():
     x.flags.writeable = False
     split = Split(x=x, y=y)
     dataset = Dataset(
-        name="t", kind="classification", train=split, validation=split, test=split, classes=2, fingerprint="0"
+        name="t",
+        kind="classification",
+        input_kind="image",
+        train=split,
+        validation=split,
+        test=split,
+        outputs=2,
+        fingerprint="0",
     )
     assert make_resident(dataset).train.x.data_ptr() == x.ctypes.data
 

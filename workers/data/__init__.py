@@ -5,63 +5,109 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from workers.data.arrays import Source
+from workers.data.conll import is_conll, make_tagging_source, read_conll
 from workers.data.dataset import DataError as DataError
-from workers.data.dataset import Dataset
-from workers.data.digits import read_digits
+from workers.data.dataset import Dataset, Split, target_moments
+from workers.data.delimited import read_delimited
+from workers.data.embedded import read_diabetes, read_digits
 from workers.data.files import read_npz
+from workers.data.fit import fit
+from workers.data.folders import read_folder
 from workers.data.idx import is_idx, read_idx
-from workers.data.splits import MOST_VALIDATION, TEST_SHARE, VALIDATION_SHARE, hold_out
+from workers.data.labels import check_classes
+from workers.data.options import DEFAULTS
+from workers.data.options import DataOptions as DataOptions
+from workers.data.parts import Parts
+from workers.data.rows import is_delimited
+from workers.data.source import Source
+from workers.data.splits import MOST_VALIDATION, TEST_SHARE, VALIDATION_SHARE, hold_out, hold_out_plain
+from workers.data.text_files import plain_stem
 
-BUILT_IN = {"digits": read_digits}
+BUILT_IN = {"digits": read_digits, "diabetes": read_diabetes}
+FORMATS = "a NumPy archive (.npz), a CSV, TSV or CoNLL file, or IDX images (train-images-idx3-ubyte[.gz])"
 
 
-def load_dataset(source: str, *, seed: int = 0) -> Dataset:
+def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0) -> Dataset:
     """Load, check and split a dataset.
 
     Args:
-        source: "digits", the path of a `.npz` file, or the path of IDX training images or of their folder.
+        source: "digits" or "diabetes", the path of a `.npz`, `.csv`, `.tsv` or `.conll` file, of IDX training images,
+            or of a folder with a file per part.
+        options: How the source is to be read, where its content doesn't say it.
         seed: Of the splits that the source doesn't make itself: 20 % of all for the test, 20 % of the training samples
-            (at most 10,000) for validation, stratified by label.
+            (at most 10,000) for validation, stratified by label where there is one class per sample.
 
     Raises:
         DataError: if the source is unknown or can't be used.
     """
-    found = _read(source)
-    train, test = found.train, found.test
-    if test is None:
-        train, test = hold_out(train, round(len(train) * TEST_SHARE), seed=seed, name=found.name)
-    count = min(round(len(train) * VALIDATION_SHARE), MOST_VALIDATION)
-    train, validation = hold_out(train, count, seed=seed + 1, name=found.name)
+    found = _read(source, options)
+    fitted = fit(found, _split(found, seed=seed))
+    train, validation, test = fitted.splits
+    mean, deviation = (0.0, 1.0)
+    if found.kind in ("regression", "rating"):
+        mean, deviation = target_moments(train.y)
+        if deviation == 0:
+            raise DataError(f"{found.name}: expected a target that varies; got {mean:g} for every training sample")
     return Dataset(
         name=found.name,
-        kind="classification",
+        kind=found.kind,
+        input_kind=found.input_kind,
         train=train,
         validation=validation,
         test=test,
-        classes=found.classes,
+        outputs=found.outputs,
+        categories=tuple(len(vocabulary) for vocabulary in fitted.vocabularies),
+        labels=found.labels,
+        columns=found.columns,
+        vocabularies=fitted.vocabularies,
+        target_mean=mean,
+        target_deviation=deviation,
+        notes=found.notes,
         fingerprint=found.fingerprint(),
     )
 
 
-def _read(source: str) -> Source:
+def _split(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
+    """Train, validation and test, the latter two as the source gives them or held out of the first."""
+    cut = hold_out if source.kind == "classification" else hold_out_plain
+    train, validation, test = source.parts.train, source.parts.validation, source.parts.test
+    if test is None:
+        train, test = cut(train, round(len(train) * TEST_SHARE), seed=seed, name=source.name)
+    if validation is None:
+        count = min(round(len(train) * VALIDATION_SHARE), MOST_VALIDATION)
+        train, validation = cut(train, count, seed=seed + 1, name=source.name)
+    if source.kind == "classification":
+        for part, what in ((validation, "validation"), (test, "test")):
+            where = f"{source.name}: the {what} part"
+            check_classes(part, where, classes=source.outputs, labels=source.labels, train=source.parts.train)
+    return train, validation, test
+
+
+def _read(source: str, options: DataOptions) -> Source:
     if source in BUILT_IN:
         return BUILT_IN[source]()
     path = Path(source).expanduser()
+    paths = Parts(
+        path, *(None if part is None else Path(part).expanduser() for part in (options.validation, options.test))
+    )
     if path.suffix == ".npz":
-        return read_npz(path)
+        return read_npz(path, kind=options.kind)
+    if path.is_dir():
+        return read_folder(path, options)
     if is_idx(path):
-        return read_idx(path)
+        return read_idx(path, kind=options.kind)
+    if is_delimited(path):
+        return read_delimited(plain_stem(path), paths, options)
+    if is_conll(path):
+        return make_tagging_source(plain_stem(path), paths.map(read_conll), options)
     if path.exists() or path.suffix or len(path.parts) > 1:
-        raise DataError(
-            f"{source}: expected a NumPy archive (.npz) or IDX images (train-images-idx3-ubyte[.gz]); "
-            + ("the file is named otherwise" if path.exists() else "there is no such file")
-        )
+        came = "the file is named otherwise" if path.exists() else "there is no such file"
+        raise DataError(f"{source}: expected {FORMATS}; {came}")
     raise DataError(f"unknown dataset {source!r}; {_suggestion(source)}")
 
 
 def _suggestion(name: str) -> str:
-    near = difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.7)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known are {', '.join(BUILT_IN)}, or the path of an .npz or IDX file"
+    return f"known are {', '.join(BUILT_IN)}, or the path of a file or folder"

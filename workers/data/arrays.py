@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.data.dataset import DataError, Split
+from workers.data.parts import Parts
+from workers.data.source import Source
+from workers.messages import TaskKind
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What a file holds: a training part, perhaps a test part, checked."""
-
-    name: str
-    train: Split
-    test: Split | None
-    classes: int
-
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits over shape, type and bytes of every array; the file format plays no part."""
-        digest = hashlib.blake2b(digest_size=8)
-        for split in (self.train, self.test):
-            for array in () if split is None else (split.x, split.y):
-                digest.update(f"{array.shape}{array.dtype.str}".encode())
-                digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
-
-
-def make_source(name: str, where: str, *, train: tuple[Array, Array], test: tuple[Array, Array] | None) -> Source:
+def make_source(
+    name: str,
+    where: str,
+    *,
+    train: tuple[Array, Array],
+    test: tuple[Array, Array] | None,
+    kind: TaskKind | None = None,
+    labels: tuple[str, ...] = (),
+    columns: tuple[str, ...] = (),
+) -> Source:
     """Check and convert raw arrays.
 
     Args:
@@ -41,20 +32,43 @@ def make_source(name: str, where: str, *, train: tuple[Array, Array], test: tupl
         where: The file, for errors.
         train: Samples and labels.
         test: The same, or None where the file has no test part.
+        kind: Classification or regression; None: a table with floating targets is regression, all else classification.
+        labels: Names of the classes, where they have names.
+        columns: Names of a table's features, where they have names.
 
     Raises:
         DataError: saying which array is wrong, what was expected and what came.
     """
-    train_split = _split(*train, f"{where}: x_train", f"{where}: y_train")
-    test_split = None if test is None else _split(*test, f"{where}: x_test", f"{where}: y_test")
-    classes = _count_classes(train_split.y, f"{where}: y_train")
+    if kind not in (None, "classification", "regression"):
+        raise DataError(f"{where}: arrays serve classification or regression; got kind {kind!r}")
+    is_regression = kind == "regression" or (kind is None and train[0].ndim == 2 and train[1].dtype.kind == "f")
+    train_split = _split(*train, f"{where}: x_train", f"{where}: y_train", is_regression=is_regression)
+    test_split = (
+        None if test is None else _split(*test, f"{where}: x_test", f"{where}: y_test", is_regression=is_regression)
+    )
+    classes = 1 if is_regression else _count_classes(train_split.y, f"{where}: y_train")
     if test_split is not None:
-        _check_like(test_split, train_split, classes, where)
-    return Source(name=name, train=train_split, test=test_split, classes=classes)
+        _check_like(test_split, train_split, where)
+        if not is_regression and test_split.y.max() >= classes:
+            raise DataError(
+                f"{where}: y_test must hold labels 0 .. {classes - 1} as y_train does; got {test_split.y.max()}"
+            )
+    return Source(
+        name=name,
+        kind="regression" if is_regression else "classification",
+        input_kind="image" if train_split.x.ndim == 4 else "table",
+        parts=Parts(train_split, None, test_split),
+        outputs=classes,
+        labels=labels,
+        columns=columns,
+    )
 
 
-def _split(x: Array, y: Array, x_name: str, y_name: str) -> Split:
-    samples, labels = _samples(x, x_name), _labels(y, y_name)
+def _split(x: Array, y: Array, x_name: str, y_name: str, *, is_regression: bool) -> Split:
+    samples = _samples(x, x_name)
+    if is_regression and samples.ndim != 2:
+        raise DataError(f"{x_name} must hold a table of the shape (count, features) for regression; got {x.shape}")
+    labels = _targets(y, y_name) if is_regression else _labels(y, y_name)
     if len(samples) != len(labels):
         raise DataError(f"{y_name} must have one label per sample; got {len(labels)} labels for {len(samples)} samples")
     return Split(x=samples, y=labels)
@@ -97,6 +111,21 @@ def _images(x: Array, name: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(x)
 
 
+def _targets(y: Array, name: str) -> NDArray[np.float32]:
+    """(count,) or (count, 1) of any number type -> float32."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise DataError(f"{name} must have the shape (count,), one number per sample; got {y.shape}")
+    if y.dtype.kind not in "uif":
+        raise DataError(f"{name} must hold numbers for regression; got type {y.dtype}")
+    with np.errstate(over="ignore"):
+        targets = np.ascontiguousarray(y, dtype=np.float32)
+    for sample in np.flatnonzero(~np.isfinite(targets))[:1]:
+        raise DataError(f"{name} must hold finite float32 numbers; got {y[sample]} at sample {sample}")
+    return targets
+
+
 def _labels(y: Array, name: str) -> NDArray[np.int64]:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -128,11 +157,9 @@ def _count_classes(y: NDArray[np.int64], name: str) -> int:
     return len(found)
 
 
-def _check_like(test: Split, train: Split, classes: int, where: str) -> None:
+def _check_like(test: Split, train: Split, where: str) -> None:
     if test.x.shape[1:] != train.x.shape[1:] or test.x.dtype != train.x.dtype:
         raise DataError(
             f"{where}: x_test must hold samples like those of x_train, {train.x.shape[1:]} {train.x.dtype}; "
             f"got {test.x.shape[1:]} {test.x.dtype}"
         )
-    if test.y.max() >= classes:
-        raise DataError(f"{where}: y_test must hold labels 0 .. {classes - 1} as y_train does; got {test.y.max()}")

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.data.arrays import Array, Source, make_source
+from workers.data.arrays import Array, make_source
 from workers.data.dataset import DataError
+from workers.data.source import Source
+from workers.messages import TaskKind
 
 REQUIRED = ("x_train", "y_train")
 OPTIONAL = ("x_test", "y_test")
 
 
-def read_npz(path: Path) -> Source:
+def read_npz(path: Path, *, kind: TaskKind | None = None) -> Source:
     """The arrays x_train, y_train and, where there is a test part, x_test, y_test.
 
     Raises:
@@ -34,7 +36,7 @@ def read_npz(path: Path) -> Source:
         have, lack = OPTIONAL if "x_test" in arrays else OPTIONAL[::-1]
         raise DataError(f"{path}: expected x_test and y_test together; got {have} without {lack}")
     test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    return make_source(path.stem, str(path), train=(arrays["x_train"], arrays["y_train"]), test=test)
+    return make_source(path.stem, str(path), train=(arrays["x_train"], arrays["y_train"]), test=test, kind=kind)
 
 
 def check_file(path: Path) -> None:

@@ -15,24 +15,33 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.data.arrays import Source, make_source
+from workers.data.arrays import make_source
 from workers.data.dataset import DataError
 from workers.data.files import check_file
+from workers.data.source import Source
+from workers.messages import TaskKind
 
 UNSIGNED_BYTE = 8
+TRAINING_IMAGES = ("train-images-idx3-ubyte", "train-images.idx3-ubyte")
 MOST_BYTES = 2**36  #: A header that claims more is damaged.
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a path is meant as IDX: a folder, or a file named like one."""
-    return path.is_dir() or "idx3" in path.name
+    """Whether a path is named like a file of IDX images."""
+    return not path.is_dir() and "idx3" in path.name
 
 
-def read_idx(path: Path) -> Source:
+def has_images(folder: Path) -> bool:
+    """Whether a folder holds IDX training images under one of their names."""
+    return any(_find(folder / name) is not None for name in TRAINING_IMAGES)
+
+
+def read_idx(path: Path, *, kind: TaskKind | None = None) -> Source:
     """Images and labels by the standard names.
 
     Args:
         path: The training images, or the folder that holds them. Files may be gzipped, each for itself.
+        kind: What the images serve: classification alone.
 
     Raises:
         DataError: if a file is missing, damaged or of another type.
@@ -41,7 +50,7 @@ def read_idx(path: Path) -> Source:
     test_images = _find(images.with_name(images.name.replace("train", "t10k", 1)))
     has_test = test_images is not None and test_images != images
     test = _read_pair(test_images) if test_images is not None and has_test else None
-    return make_source(images.resolve().parent.name, str(images), train=_read_pair(images), test=test)
+    return make_source(images.resolve().parent.name, str(images), train=_read_pair(images), test=test, kind=kind)
 
 
 def _training_images(path: Path) -> Path:
@@ -49,7 +58,7 @@ def _training_images(path: Path) -> Path:
         found = _find(path)
         check_file(path if found is None else found)
         return found or path
-    for name in ("train-images-idx3-ubyte", "train-images.idx3-ubyte"):
+    for name in TRAINING_IMAGES:
         found = _find(path / name)
         if found is not None:
             return found

@@ -1,4 +1,7 @@
-"""Stratified splits: each part holds each class in its share of the whole, and the same seed gives the same parts."""
+"""Splits: by class where there are classes, each part holding each class in its share of the whole; else plain.
+
+The same seed gives the same parts.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,25 @@ def hold_out(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, 
     is_held_out = np.zeros(len(split), dtype=bool)
     for label, quota in enumerate(quotas):
         is_held_out[rng.permutation(np.flatnonzero(split.y == label))[:quota]] = True
+    return _choose(split, ~is_held_out), _choose(split, is_held_out)
+
+
+def hold_out_plain(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, Split]:
+    """Cut `count` samples off by chance alone; both parts keep the order of the samples.
+
+    Returns:
+        (rest, held out).
+
+    Raises:
+        DataError: if no sample would be left, or none would be held out.
+    """
+    if not 1 <= count < len(split):
+        raise DataError(
+            f"{name}: expected enough samples for training, validation and test; "
+            f"to hold out {count} for one of them, got {len(split)} samples"
+        )
+    is_held_out = np.zeros(len(split), dtype=bool)
+    is_held_out[np.random.default_rng(seed).permutation(len(split))[:count]] = True
     return _choose(split, ~is_held_out), _choose(split, is_held_out)
 
 

@@ -1,0 +1,66 @@
+"""Classes and tags by name: numbered in sorted order of what the training part holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.data.dataset import DataError, Split
+
+At = Callable[[int], str]  #: Says where a sample stands: "file:line".
+SHOWN = 10  #: Names in an error.
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Different names in order: as numbers where all are whole numbers, else by alphabet (code points)."""
+    different = set(names)
+    try:
+        return tuple(sorted(different, key=lambda name: (int(name), name)))
+    except ValueError:
+        return tuple(sorted(different))
+
+
+def name_classes(names: Sequence[str], at: At) -> tuple[str, ...]:
+    """The classes of a training part.
+
+    Raises:
+        DataError: if a name is empty, or if there is one class alone.
+    """
+    for sample, name in enumerate(names):
+        if not name:
+            raise DataError(f"{at(sample)}: expected a label; got none")
+    classes = sort_names(names)
+    if len(classes) < 2:
+        raise DataError(f"{at(0)}: expected at least 2 classes; got the label {classes[0]!r} in every row")
+    return classes
+
+
+def number_classes(names: Sequence[str], classes: Sequence[str], at: At) -> NDArray[np.int64]:
+    """The number of each sample's class, (count,).
+
+    Raises:
+        DataError: naming the first sample whose label is none of the classes.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    for sample, name in enumerate(names):
+        if name not in numbers:
+            raise DataError(f"{at(sample)}: expected a label of the training part, {shown(classes)}; got {name!r}")
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def check_classes(part: Split, what: str, *, classes: int, labels: Sequence[str], train: Split) -> None:
+    """Raise a DataError if a part for validation or test leaves a class out: its score would say nothing of it."""
+    counts = np.bincount(part.y, minlength=classes)
+    for missing in np.flatnonzero(counts == 0)[:1]:
+        name = repr(labels[missing]) if labels else str(missing)
+        raise DataError(
+            f"{what} must hold every class; it leaves out {name}, of which the training part has "
+            f"{int((train.y == missing).sum())} samples"
+        )
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first names, for an error."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

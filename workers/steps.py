@@ -57,6 +57,8 @@ CODES: Final = "codes"  #: Raw integers: the category codes of a table, token id
 PADDING: Final = 0  #: The code of a token that is not there (of the first column, where there are several).
 UNKNOWN: Final = 1  #: The code of a token that is in no vocabulary.
 
+LAYER_NORM_EPSILON: Final = 1e-5  #: Added to the variance in `layer_norm`.
+
 WEIGHTED: Final = frozenset({"conv", "linear", "embedding", "position", "gru", "layer_norm"})
 #: Operations that choose or move values: the output's grid is the input's.
 PASSING: Final = frozenset({"flatten", "max_pool", "window", "max_tokens"})

@@ -232,14 +232,13 @@ class Measurement:
                 raise ValueError(f"metric {name!r} must be a finite number; got {value!r}")
 
     def metrics(self) -> dict[str, float]:
-        """Every metric that was measured, by its name; `flops` (2 x MACs) among them."""
+        """Every metric that was measured, by its name, and those that follow from them (see `derived_metrics`)."""
         found: dict[str, float] = {}
         for name in STANDARD_METRICS:
             value = getattr(self, name)
             if value is not None:
                 found[name] = value
-        if self.macs is not None:
-            found["flops"] = 2 * self.macs
+        found |= derived_metrics(found)
         found.update(self.others)
         return found
 
@@ -267,6 +266,32 @@ STANDARD_METRICS: tuple[str, ...] = (
 
 #: Of these, the ones that count something.
 WHOLE_METRICS = frozenset({"params", "macs", "bops", "model_bytes", "peak_memory_bytes", "images_seen"})
+
+
+def derived_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that follow from measured ones, where those are all there.
+
+    `flops`: 2 x MACs.
+
+    `efficiency`: E = (T + R / V) / S with the training time T (train_seconds, in s), the computing resource R (flops of
+    one inference), the inference speed V (inferences per s: 1000 / latency_ms) and the model's size S (model_bytes). A
+    number to compare networks of one search by; its terms have no common unit. Smaller means a shorter training, fewer
+    operations, a faster inference, but also a larger model, which the formula rewards: minimized, it needs model_bytes
+    as another objective or a limit; maximized, it prefers slow networks that took long to train. So it has no usual
+    direction.
+    """
+    found: dict[str, float] = {}
+    macs = metrics.get("macs")
+    if macs is None:
+        return found
+    found["flops"] = 2 * macs
+    parts = [metrics.get(name) for name in ("train_seconds", "latency_ms", "model_bytes")]
+    seconds, latency_ms, size = parts
+    if seconds is not None and latency_ms is not None and size:
+        efficiency = (seconds + 2.0 * macs * latency_ms / 1000.0) / size
+        if math.isfinite(efficiency):
+            found["efficiency"] = efficiency
+    return found
 
 
 class FailureKind(StrEnum):

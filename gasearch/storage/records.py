@@ -126,6 +126,7 @@ class EvaluatedNetwork:
     worker: str | None = None
     device: str | None = None
     latency_device: str | None = None
+    energy_source: str | None = None
     versions: str = ""
     seed: int | None = None
 

@@ -34,12 +34,13 @@ from workers.messages import (
     FailureKind,
     Measurement,
     Outcome,
+    derived_metrics,
 )
 
 Row = Mapping[Any, Any]
 
-#: The columns of an evaluation that its checksum covers, in order.
-CHECKED = tuple(column.name for column in tables.evaluations.columns if column.name != "checksum")
+#: The columns of the first schema that an evaluation's checksum covers, in order.
+CHECKED = tuple(column.name for column in tables.evaluations.columns if column.name not in ("checksum", *tables.ADDED))
 _WHOLE = (*sorted(WHOLE_METRICS), "seed")
 _FRACTIONS = tuple(column.name for column in tables.evaluations.columns if isinstance(column.type, Double))
 _LARGEST_WHOLE = 2**63 - 1
@@ -56,7 +57,7 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
         StoreError: if a number doesn't fit its column.
     """
     result = record.result
-    row: dict[str, Any] = dict.fromkeys(CHECKED)
+    row: dict[str, Any] = dict.fromkeys((*CHECKED, *tables.ADDED))
     row |= {
         "search_id": search_id,
         "candidate": record.candidate,
@@ -91,6 +92,7 @@ def _outcome_columns(outcome: Outcome) -> dict[str, Any]:
             columns: dict[str, Any] = {name: getattr(outcome, name) for name in STANDARD_METRICS}
             columns["flops"] = outcome.metrics().get("flops")
             columns["latency_device"] = outcome.latency_device
+            columns["energy_source"] = outcome.energy_source
             if outcome.others:
                 columns["others"] = _to_json(outcome.others)
             if outcome.curve:
@@ -119,8 +121,14 @@ def _whole(name: str, value: float) -> int:
 
 
 def checksum(row: Row) -> str:
-    """BLAKE2b, 128 bits, of an evaluation's columns. ASCII JSON: the same text on every system and version."""
-    return hashlib.blake2b(_to_json([row[name] for name in CHECKED]).encode(), digest_size=16).hexdigest()
+    """BLAKE2b, 128 bits, of an evaluation's columns. ASCII JSON: the same text on every system and version.
+
+    Columns that later schemas added count, with their names, where they hold something: rows of before keep their
+    checksum, and one that is emptied or filled afterwards is still noticed.
+    """
+    values = [row[name] for name in CHECKED]
+    values += [[name, row[name]] for name in tables.ADDED if row[name] is not None]
+    return hashlib.blake2b(_to_json(values).encode(), digest_size=16).hexdigest()
 
 
 def _is_intact(row: Row) -> bool:
@@ -167,6 +175,7 @@ def _outcome(row: Row) -> Outcome:
     return Measurement(
         **{name: row[name] for name in STANDARD_METRICS},
         latency_device=row["latency_device"],
+        energy_source=row["energy_source"],
         others=_pairs(row["others"]),
         curve=tuple(CurvePoint(**point) for point in json.loads(row["curve"])),
     )
@@ -179,8 +188,7 @@ def _pairs(text: str) -> tuple[tuple[str, float], ...]:
 def metrics_of(row: Row) -> dict[str, float]:
     """All metrics of a measured row, by name, as `Measurement.metrics` gives them."""
     found = {name: row[name] for name in STANDARD_METRICS if row[name] is not None}
-    if row["macs"] is not None:
-        found["flops"] = 2 * row["macs"]
+    found |= derived_metrics(found)
     found.update(_pairs(row["others"]))
     return found
 
@@ -283,6 +291,7 @@ def evaluated_network(row: Row) -> EvaluatedNetwork:
         worker=row["worker"],
         device=row["device"],
         latency_device=row["latency_device"],
+        energy_source=row["energy_source"],
         versions=row["versions"] or "",
         seed=row["seed"],
     )

@@ -77,7 +77,7 @@ _SHOWN = (
     *(candidates.c[name] for name in ("number", "key", "generation", "parents", "operator", "network_json")),
     *(evaluations.c[name] for name in STANDARD_METRICS),
     *(evaluations.c[name] for name in ("others", "arrival", "failure", "failure_message", "curve", "worker", "device")),
-    *(evaluations.c[name] for name in ("latency_device", "versions", "seed")),
+    *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed")),
     front.c.candidate.is_not(None).label("is_on_front"),
 )
 #: Told candidates, with what came of them.
@@ -155,7 +155,7 @@ class SqlReader:
     def _best_by_own_metrics(
         self, search_id: int, metric: str, is_maximized: bool, limits: Sequence[Limit], count: int
     ) -> list[EvaluatedNetwork]:
-        """The same where a custom evaluator's metric has no column: every network is looked at."""
+        """The same where a metric has no column (efficiency, a custom evaluator's own): every network is looked at."""
         sign = -1 if is_maximized else 1
 
         def is_within(metrics: dict[str, float]) -> bool:

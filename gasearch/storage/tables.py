@@ -35,7 +35,10 @@ from workers.messages import STANDARD_METRICS, WHOLE_METRICS, FailureKind
 VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
-REVISIONS = ("0001",)  #: Every schema there has been, oldest first; known here so that readers need no Alembic.
+#: Every schema there has been, oldest first; known here so that readers need no Alembic.
+REVISIONS = ("0001", "0002")
+#: Columns of evaluations since revision 0002. They stand last, as in a database that was upgraded.
+ADDED = ("images_seen", "energy_source")
 
 metadata = MetaData(
     naming_convention={
@@ -131,8 +134,9 @@ candidates = Table(
 
 
 def _metric_columns() -> list[Column[Any]]:
-    """A nullable column for each standard metric, whole numbers apart from fractions."""
-    return [Column(name, BigInteger if name in WHOLE_METRICS else Double) for name in (*STANDARD_METRICS, "flops")]
+    """A nullable column for each standard metric of the first schema, whole numbers apart from fractions."""
+    first = [name for name in (*STANDARD_METRICS, "flops") if name not in ADDED]
+    return [Column(name, BigInteger if name in WHOLE_METRICS else Double) for name in first]
 
 
 evaluations = Table(
@@ -157,7 +161,9 @@ evaluations = Table(
     Column("seed", BigInteger, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("data_share", Double, nullable=False),
-    Column("checksum", String(32), nullable=False),  # of all the columns above, see rows.py
+    Column("checksum", String(32), nullable=False),  # of all other columns, see rows.py
+    Column("images_seen", BigInteger),
+    Column("energy_source", Text),  # "rapl" or "estimate"
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
     _one_of("failure", *FailureKind),
     # One for what is asked most, not one per metric: each index is a page more in every commit.

@@ -27,7 +27,7 @@ from tests.doubles.records import (
     new_search,
     outcome_of,
 )
-from workers.messages import Calibration, Failure, FailureKind, Measurement
+from workers.messages import STANDARD_METRICS, WHOLE_METRICS, Calibration, Failure, FailureKind, Measurement
 
 ROOT = Path(__file__).parents[2]
 LONG = 600.0  #: Seconds of a lease that no test outlives.
@@ -286,7 +286,7 @@ class ArchiveContract:
         assert archive.add_evaluation(lease, given, UNCHANGED)
         [found] = archive.evaluations(lease.search_id)
         assert found == given
-        for name in ("params", "macs", "bops", "model_bytes", "peak_memory_bytes"):
+        for name in WHOLE_METRICS:
             assert type(getattr(found.result.outcome, name)) is int
         assert [type(value) for _, value in found.result.outcome.others] == [float, int]
 
@@ -418,6 +418,7 @@ class ArchiveContract:
         assert (found.is_on_front, found.arrival, found.failure) == (True, 0, None)
         assert found.curve_json.startswith('[{"epoch":1,"train_loss":2.302585092994046,"accuracy":null}')
         assert (found.worker, found.device, found.latency_device) == ("edge-3/4711", "cpu", "A CPU of 2026")
+        assert found.energy_source == "rapl"
         assert (found.versions, found.seed) == ("torch 2.13.0; 1 thread", 2**62 + 3)
 
     # --- best ---------------------------------------------------------------------------------------------------
@@ -459,6 +460,22 @@ class ArchiveContract:
     def test_flops_can_be_asked_for(self, archive, measured_lease):
         limit = Limit(metric="flops", operator="<=", bound=6.0)
         assert best(archive, measured_lease, metric="flops", limits=[limit]) == [3]
+
+    @pytest.mark.parametrize("metric", STANDARD_METRICS)
+    def test_every_standard_metric_can_be_asked_for_and_limited(self, archive, lease, metric):
+        for number, value in enumerate([0, 2, 1]):
+            archive.add_evaluation(lease, measured(number, **{metric: value}), UNCHANGED)
+        limit = Limit(metric=metric, operator=">=", bound=0.5)
+        assert best(archive, lease, metric=metric, is_maximized=False, limits=[limit], count=9) == [2, 1]
+
+    def test_efficiency_can_be_asked_for_where_all_that_it_follows_from_was_measured(self, archive, lease):
+        cost = {"macs": 500_000, "latency_ms": 2.0, "model_bytes": 1_000}
+        archive.add_evaluation(lease, measured(0, train_seconds=10.0, **cost), UNCHANGED)
+        archive.add_evaluation(lease, measured(1, train_seconds=5.0, **cost), UNCHANGED)
+        archive.add_evaluation(lease, measured(2, **cost), UNCHANGED)
+        assert best(archive, lease, metric="efficiency", is_maximized=False, count=9) == [1, 0]
+        [found] = archive.best(lease.search_id, metric="efficiency", is_maximized=True)
+        assert found.metrics["efficiency"] == (10.0 + 1_000_000 * 0.002) / 1_000
 
     def test_own_metrics_can_be_asked_for(self, archive, measured_lease):
         assert best(archive, measured_lease, metric="cells", is_maximized=True, count=2) == [2, 5]

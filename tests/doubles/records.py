@@ -86,11 +86,13 @@ def full_measurement():
         latency_device="A CPU of 2026",
         train_seconds=1.7976931348623157e308,
         energy_j=2.5,
+        energy_source="rapl",
         generalization_gap=-0.0125,
         macro_f1=1.0,
         entity_f1=0.0,
         auc=0.5,
         rmse=1e-300,
+        images_seen=180_000,
         others=(("área", 2 / 3), ("steps", 7)),
         curve=(
             CurvePoint(epoch=1, train_loss=2.302585092994046, accuracy=None),

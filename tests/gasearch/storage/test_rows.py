@@ -7,13 +7,24 @@ from hypothesis import strategies as st
 from gasearch.errors import StoreError
 from gasearch.storage.rows import CHECKED, checksum, evaluation_record, evaluation_row
 from gasearch.storage.sql import open_archive
+from gasearch.storage.tables import ADDED
 from tests.doubles.records import UNCHANGED, candidate, full_measurement, measured, new_search, outcome_of
 from workers.messages import WHOLE_METRICS, CurvePoint, Failure, FailureKind, Measurement
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(min_value=0, max_value=2**62)
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
-fractions = ("accuracy", "macro_f1", "auc", "rmse", "latency_ms", "latency_spread_ms", "energy_j", "generalization_gap")
+fractions = (
+    "accuracy",
+    "macro_f1",
+    "entity_f1",
+    "auc",
+    "rmse",
+    "latency_ms",
+    "latency_spread_ms",
+    "energy_j",
+    "generalization_gap",
+)
 curve_points = st.builds(
     CurvePoint, epoch=st.integers(1, 1000), train_loss=st.none() | finite, accuracy=st.none() | finite
 )
@@ -22,6 +33,7 @@ measurements = st.builds(
     **{name: st.none() | counts for name in WHOLE_METRICS},
     **{name: st.none() | finite for name in fractions},
     latency_device=st.none() | words,
+    energy_source=st.none() | words,
     others=st.lists(st.tuples(words, finite | st.integers(-(2**80), 2**80)), max_size=3, unique_by=lambda p: p[0]).map(
         tuple
     ),
@@ -53,7 +65,7 @@ def test_every_outcome_that_can_be_built_reads_back_equal(store, outcome):
     assert network.metrics == (outcome.metrics() if isinstance(outcome, Measurement) else {})
 
 
-@pytest.mark.parametrize("column", [name for name in CHECKED if name != "failure"])
+@pytest.mark.parametrize("column", [name for name in (*CHECKED, *ADDED) if name != "failure"])
 def test_a_change_of_any_column_is_noticed(column):
     row = evaluation_row(7, outcome_of(3, full_measurement()))
     assert evaluation_record(row).candidate == 3
@@ -61,6 +73,13 @@ def test_a_change_of_any_column_is_noticed(column):
     with pytest.raises(
         StoreError, match=r"evaluation of candidate .*, attempt .* doesn't match its checksum: the row wa"
     ):
+        evaluation_record(row)
+
+
+@pytest.mark.parametrize("column", ADDED)
+def test_an_emptied_column_is_noticed(column):
+    row = evaluation_row(7, outcome_of(3, full_measurement())) | {column: None}
+    with pytest.raises(StoreError, match=r"doesn't match its checksum"):
         evaluation_record(row)
 
 
@@ -73,7 +92,12 @@ def test_what_was_never_written_is_noticed(value):
 
 def test_the_checksum_is_the_same_on_every_machine():
     row = evaluation_row(7, outcome_of(3, full_measurement()))
-    assert checksum(row) == row["checksum"] == "d5140309be93d634eadd06a9b489a7af"
+    assert checksum(row) == row["checksum"] == "42bb5890273e464ed6c014ba9095f949"
+
+
+def test_a_row_that_fills_no_later_column_has_the_checksum_of_the_first_schema():
+    old = replace(full_measurement(), images_seen=None, energy_source=None)
+    assert evaluation_row(7, outcome_of(3, old))["checksum"] == "d5140309be93d634eadd06a9b489a7af"
 
 
 def test_a_negative_zero_becomes_the_zero_that_sqlite_keeps():

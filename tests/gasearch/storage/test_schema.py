@@ -45,17 +45,19 @@ def execute(empty_url):
 
 
 @pytest.fixture
-def second_revision(tmp_path, monkeypatch):
+def next_revision(tmp_path, monkeypatch):
     """A future version of gasearch, with one revision more, whose body the test writes."""
 
     def write(body):
         folder = tmp_path / "fut%ure"
         shutil.copytree(schema.migrations(), folder)
-        head = 'import sqlalchemy as sa\nfrom alembic import op\nrevision = "0002"\ndown_revision = "0001"\n'
-        (folder / "versions" / "0002_more.py").write_text(f"{head}\ndef upgrade():\n    {body}\n")
+        head = (
+            f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "9000"\ndown_revision = "{REVISIONS[-1]}"\n'
+        )
+        (folder / "versions" / "9000_more.py").write_text(f"{head}\ndef upgrade():\n    {body}\n")
         monkeypatch.setattr(schema, "migrations", lambda: folder)
-        monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
-        monkeypatch.setattr(schema, "HEAD", "0002")
+        monkeypatch.setattr(schema, "REVISIONS", (*REVISIONS, "9000"))
+        monkeypatch.setattr(schema, "HEAD", "9000")
 
     return write
 
@@ -102,34 +104,34 @@ def test_a_fresh_database_is_created_after_saying_so_once(empty_url):
     assert sql.current(empty_url) == (REVISIONS[-1], REVISIONS[-1])
 
 
-def test_an_older_database_is_upgraded_after_saying_so(empty_url, execute, second_revision):
+def test_an_older_database_is_upgraded_after_saying_so(empty_url, execute, next_revision):
     sql.upgrade(empty_url, silent)
-    second_revision('op.add_column("searches", sa.Column("colour", sa.Text()))')
+    next_revision('op.add_column("searches", sa.Column("colour", sa.Text()))')
     notices = []
-    assert sql.current(empty_url) == ("0001", "0002")
+    assert sql.current(empty_url) == (REVISIONS[-1], "9000")
     sql.upgrade(empty_url, notices.append)
     [notice] = notices
     assert notice.startswith("upgrading the database ")
-    assert notice.endswith(" from revision 0001 to 0002")
-    assert sql.current(empty_url) == ("0002", "0002")
+    assert notice.endswith(f" from revision {REVISIONS[-1]} to 9000")
+    assert sql.current(empty_url) == ("9000", "9000")
     assert execute("SELECT colour FROM searches").all() == []
 
 
-def test_a_reader_of_an_older_database_is_told_to_upgrade_it(empty_url, second_revision):
+def test_a_reader_of_an_older_database_is_told_to_upgrade_it(empty_url, next_revision):
     sql.upgrade(empty_url, silent)
-    second_revision("pass")
+    next_revision("pass")
     with pytest.raises(
-        StoreError, match=r"has the older schema 0001 \(this version reads 0002\): run `gasearch db upg"
+        StoreError, match=rf"has the older schema {REVISIONS[-1]} \(this version reads 9000\): run `gasearch db upg"
     ):
         sql.open_reader(empty_url)
 
 
-def test_an_upgrade_that_fails_halfway_changes_nothing(empty_url, execute, second_revision):
+def test_an_upgrade_that_fails_halfway_changes_nothing(empty_url, execute, next_revision):
     sql.upgrade(empty_url, silent)
-    second_revision('op.add_column("searches", sa.Column("colour", sa.Text())); op.execute("SELECT * FROM nowhere")')
+    next_revision('op.add_column("searches", sa.Column("colour", sa.Text())); op.execute("SELECT * FROM nowhere")')
     with pytest.raises(StoreError, match=r"nowhere"):
         sql.upgrade(empty_url, silent)
-    assert sql.current(empty_url)[0] == "0001"
+    assert sql.current(empty_url)[0] == REVISIONS[-1]
     with pytest.raises(Exception, match=r"colour"):
         execute("SELECT colour FROM searches")
 
@@ -138,7 +140,7 @@ def test_an_upgrade_that_fails_halfway_changes_nothing(empty_url, execute, secon
 def test_a_newer_database_is_refused_with_the_command_that_helps(empty_url, execute, opener):
     sql.upgrade(empty_url, silent)
     execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
-    with pytest.raises(StoreError, match=r"schema 9999; this one knows 0001\): pip install --upgrade gasearch"):
+    with pytest.raises(StoreError, match=r"schema 9999; this one knows 0001, 0002\): pip install --upgrade gasearch"):
         opener(empty_url)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workers.build import Network
 from workers.integer import Grid, IntegerNetwork, IntegerStep
-from workers.layers import WeightLayer
+from workers.layers import Deployed
 from workers.steps import Step
 
 
@@ -22,22 +22,21 @@ def lower(network: Network) -> IntegerNetwork:
     network.project()
     grids = network.grids()
     steps = tuple(
-        _lower_weights(step, layer, grids[step.name])
-        if isinstance(layer, WeightLayer)
+        _lower_weights(step, layer.deployed(), grids[step.name])  # type: ignore[operator]
+        if step.has_weights
         else IntegerStep(step=step, output_grid=grids[step.name])
         for step, layer in zip(network.plan.steps, network.layers, strict=True)
     )
     return IntegerNetwork(plan=network.plan, input=network.input.transform, steps=steps)
 
 
-def _lower_weights(step: Step, layer: WeightLayer, grid: Grid | None) -> IntegerStep:
-    deployed = layer.deployed()
+def _lower_weights(step: Step, deployed: Deployed, grid: Grid | None) -> IntegerStep:
     weight = _as_array(deployed.weight)
     return IntegerStep(
         step=step,
         weight=weight if deployed.scale is None else weight.astype(np.int8),
         weight_scale=None if deployed.scale is None else _as_array(deployed.scale),
-        bias=_as_array(deployed.bias),
+        bias=None if deployed.bias is None else _as_array(deployed.bias),
         output_grid=grid,
     )
 

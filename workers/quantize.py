@@ -25,6 +25,8 @@ MIN_SCALE = 1e-8  #: Keeps the grid of an all-zero tensor valid.
 #: bits: 5 beats 1 by 1 to 5 points with Adam and SGD; 10 is no better and breaks SGD at a rate of 0.5.
 START_FACTOR = 0.2
 TIE_BREAK = 1.000618  #: Keeps averages off the middle between two integers.
+BINARY_WINDOW = 3.0  #: In scales: weights further from 0 than this get no gradient when they are binary.
+START_ROWS = 1_000  #: Rows of a table on which its learned scale starts: all are drawn alike.
 OBSERVER_RATE = 0.05  #: Weight of the newest batch in the running maximum of an activation.
 
 
@@ -89,6 +91,37 @@ def round_to_grid(
     return rounded
 
 
+class _Binarize(torch.autograd.Function):
+    """scale where x is at least 0, else -scale; gradients as in `_RoundToGrid`, straight through within the window."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, factor: float) -> Tensor:
+        steps = x / scale
+        y = torch.where(x >= 0, scale, -scale)
+        ctx.save_for_backward(steps, y, scale)
+        ctx.factor = factor
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        steps, y, scale = ctx.saved_tensors
+        grad_x = torch.ops.aten.hardtanh_backward(grad, steps, -BINARY_WINDOW, BINARY_WINDOW)
+        grad_scale = _inner(grad, y, scale) / scale * ctx.factor if ctx.needs_input_grad[1] else None
+        return grad_x, grad_scale, None
+
+
+def binarize(x: Tensor, scale: Tensor, *, factor: float = 1.0) -> Tensor:
+    """Scale where `x` is at least 0, else -scale.
+
+    Args:
+        x: Any shape.
+        scale: Greater than 0; 0-dim, or (out, 1, ...) for one per first index of `x`.
+        factor: Of the scale's gradient.
+    """
+    signs: Tensor = _Binarize.apply(x, scale, factor)  # type: ignore[no-untyped-call]
+    return signs
+
+
 class LearnedScale(nn.Module):
     """A scale that the optimizer moves: start x factor / `START_FACTOR`, the factor beginning there.
 
@@ -107,12 +140,20 @@ class LearnedScale(nn.Module):
         """The scale, of the start's shape."""
         return self.start * (self.factor / START_FACTOR)
 
+    @torch.no_grad()
+    def restart(self, start: Tensor) -> None:
+        """Begin again at that scale."""
+        self.start.copy_(start)
+        self.factor.fill_(START_FACTOR)
+
 
 # --- weights ----------------------------------------------------------------------------------------------------
 
 
 def weight_range(bits: int) -> tuple[int, int]:
-    """Smallest and largest weight integer, e.g. (-8, 7) at 4 bits."""
+    """Smallest and largest weight integer, e.g. (-8, 7) at 4 bits; binary weights are -1 and 1, never 0."""
+    if bits == 1:
+        return -1, 1
     half = 1 << (bits - 1)
     return -half, half - 1
 
@@ -127,8 +168,9 @@ class WeightQuantizer(nn.Module):
 
     def __init__(self, bits: int, weight: Tensor) -> None:
         super().__init__()
+        self.bits = bits
         self.low, self.high = weight_range(bits)
-        self.learned = LearnedScale(best_scale(weight, self.low, self.high)) if bits <= LEARNED_UP_TO else None
+        self.learned = LearnedScale(_weight_start(weight, bits)) if bits <= LEARNED_UP_TO else None
         self._gradient_factor = (weight[0].numel() * self.high) ** -0.5
 
     @classmethod
@@ -142,17 +184,95 @@ class WeightQuantizer(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weights on their grid, same shape."""
-        scale = self.scale(weight)
-        if self.learned is None:
-            return round_to_grid(weight, scale, self.low, self.high)
-        window = (self.low - 0.5, self.high + 0.5)
-        return round_to_grid(weight, scale, self.low, self.high, window=window, factor=self._gradient_factor)
+        is_learned = self.learned is not None
+        return _round_weights(weight, self.scale(weight), self.bits, self._gradient_factor, is_learned=is_learned)
 
     @torch.no_grad()
     def integers(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The integers that `forward` stands for, as floats of the weight's shape, and their scales (out,)."""
         scale = self.scale(weight)
-        return (weight / scale).round_().clamp_(self.low, self.high), scale.flatten()
+        return _weight_integers(weight, scale, self.bits), scale.flatten()
+
+    @torch.no_grad()
+    def restart(self, weight: Tensor) -> None:
+        """Fit a learned scale to these weights, as at the start."""
+        if self.learned is not None:
+            self.learned.restart(_weight_start(weight, self.bits))
+
+
+class TableQuantizer(nn.Module):
+    """Rounds rows of a table (rows, features) to integers x one scale of the whole table.
+
+    Only the rows that a batch reads are rounded: a vocabulary of 20,000 words has a thousand times those of a sentence.
+    """
+
+    def __init__(self, bits: int, table: Tensor) -> None:
+        super().__init__()
+        self.bits = bits
+        self.low, self.high = weight_range(bits)
+        self.learned = LearnedScale(_table_start(table, bits)) if bits <= LEARNED_UP_TO else None
+
+    @classmethod
+    def make(cls, bits: int, table: Tensor) -> TableQuantizer | None:
+        """A quantizer started on this table; None at full precision."""
+        return None if bits == FULL_PRECISION else cls(bits, table)
+
+    def scale(self, table: Tensor) -> Tensor:
+        """Size of one integer step, greater than 0; 0-dim."""
+        if self.learned is not None:
+            return self.learned()  # type: ignore[no-any-return]
+        least, largest = torch.aminmax(table.detach())
+        return torch.maximum(largest, -least).div_(self.high).clamp_(min=MIN_SCALE)
+
+    def forward(self, rows: Tensor, table: Tensor) -> Tensor:
+        """Rows of the table, of any shape (..., features), on the table's grid."""
+        factor = (rows.numel() * self.high) ** -0.5
+        return _round_weights(rows, self.scale(table), self.bits, factor, is_learned=self.learned is not None)
+
+    @torch.no_grad()
+    def integers(self, table: Tensor) -> tuple[Tensor, Tensor]:
+        """The integers of the whole table, as floats, and their scale (1,)."""
+        scale = self.scale(table)
+        return _weight_integers(table, scale, self.bits), scale.reshape(1)
+
+    @torch.no_grad()
+    def restart(self, table: Tensor) -> None:
+        """Fit a learned scale to this table, as at the start."""
+        if self.learned is not None:
+            self.learned.restart(_table_start(table, self.bits))
+
+    def grid(self) -> tuple[int, int]:
+        """Zero point and bits of the integers where a tensor holds them from 0 on; binary ones are 0 and 2 of 0..3."""
+        return -self.low, max(self.bits, 2)
+
+
+def _round_weights(weight: Tensor, scale: Tensor, bits: int, factor: float, *, is_learned: bool) -> Tensor:
+    if bits == 1:
+        return binarize(weight, scale, factor=factor)
+    low, high = weight_range(bits)
+    window = (low - 0.5, high + 0.5) if is_learned else None
+    return round_to_grid(weight, scale, low, high, window=window, factor=factor)
+
+
+def _weight_integers(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
+    if bits == 1:
+        return torch.where(weight >= 0, 1.0, -1.0)
+    return (weight / scale).round_().clamp_(*weight_range(bits))
+
+
+def _weight_start(weight: Tensor, bits: int) -> Tensor:
+    """Scales of least squared error: (out, ...) -> (out, 1, ...). For binary weights that is the mean magnitude.
+
+    (Rastegari et al., "XNOR-Net", ECCV 2016, whose scale stays the mean magnitude; ours is learned from there on.)
+    """
+    if bits == 1:
+        mean = weight.detach().abs().mean(dim=tuple(range(1, weight.dim())), keepdim=True)
+        return mean.clamp_(min=MIN_SCALE)
+    return best_scale(weight, *weight_range(bits))
+
+
+def _table_start(table: Tensor, bits: int) -> Tensor:
+    return _weight_start(table[:START_ROWS].reshape(1, -1), bits).reshape(())
 
 
 def _largest(weight: Tensor) -> Tensor:
@@ -207,7 +327,8 @@ class ActivationQuantizer(nn.Module):
         return self.observed if self.learned is None else self.learned()
 
     def forward(self, x: Tensor) -> Tensor:
-        """The values on their grid, same shape."""
+        """The values on their grid, same shape, in float32."""
+        x = x.float()  # Where autocast gave bfloat16.
         if self.training:
             self._observe(x.detach())
         factor = (x[0].numel() * self.high) ** -0.5

@@ -43,7 +43,7 @@ def test_weights_depend_on_the_seed_alone():
     second = make(network, IMAGES).state_dict()
     third = make(network, IMAGES, seed=1).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not torch.equal(first["layers.0.weight"], third["layers.0.weight"])
+    assert not torch.equal(first["steps.layer0:conv.weight"], third["steps.layer0:conv.weight"])
 
 
 def test_building_leaves_the_global_generator_alone():
@@ -68,7 +68,7 @@ def test_a_layer_that_does_not_fit_its_input_is_refused():
 def test_bytes_are_normalized_on_a_grid_whose_zero_point_is_the_rounded_mean():
     network = make(blueprint(Layer(kind="conv", width=6, kernel=3, weight_bits=8, activation_bits=8)), IMAGES)
     grid = network.input.grid()
-    x = network.input(torch.from_numpy(IMAGES))
+    x = network.input(torch.from_numpy(IMAGES))["input"]
     assert grid.zero_point == round(IMAGES.mean())
     assert grid.scale == pytest.approx(1 / IMAGES.std(), rel=1e-6)
     torch.testing.assert_close(x, (torch.from_numpy(IMAGES).float() - grid.zero_point) * grid.scale)
@@ -79,7 +79,7 @@ def test_bytes_are_normalized_on_a_grid_whose_zero_point_is_the_rounded_mean():
 
 def test_a_float_network_takes_images_with_mean_0_and_deviation_1():
     network = make(blueprint(Layer(kind="conv", width=6, kernel=3), head_bits=32), IMAGES)
-    x = network.input(torch.from_numpy(IMAGES))
+    x = network.input(torch.from_numpy(IMAGES))["input"]
     assert network.input.grid() is None
     assert x.mean().item() == pytest.approx(0, abs=1e-4)
     assert x.std(unbiased=False).item() == pytest.approx(1, rel=1e-4)
@@ -88,19 +88,19 @@ def test_a_float_network_takes_images_with_mean_0_and_deviation_1():
 def test_tables_are_normalized_per_feature_and_rounded_to_a_grid_of_4_deviations():
     network = make(blueprint(shape=(6,)), TABLE)
     grid = network.input.grid()
-    x = network.input(torch.from_numpy(TABLE))
+    x = network.input(torch.from_numpy(TABLE))["input"]
     exact = (TABLE - TABLE.mean(axis=0)) / TABLE.std(axis=0)
     assert np.abs(x.numpy() - exact).max() <= grid.scale / 2 + 1e-5
     assert (grid.zero_point, grid.bits) == (128, 8)
     assert 127 * grid.scale == pytest.approx(4)
-    assert network.input(torch.full((1, 6), 1e6)).max() == pytest.approx(4)
+    assert network.input(torch.full((1, 6), 1e6))["input"].max() == pytest.approx(4)
 
 
 def test_a_constant_feature_and_a_constant_image_stay_finite():
     table, images = TABLE.copy(), np.full_like(IMAGES, 7)
     table[:, 2] = 1e6
     for network, x in [(blueprint(shape=(6,)), table), (blueprint(), images)]:
-        assert torch.isfinite(make(network, x).input(torch.from_numpy(x))).all()
+        assert torch.isfinite(make(network, x).input(torch.from_numpy(x))["input"]).all()
 
 
 def test_folding_changes_nothing_but_the_order_of_operations():
@@ -123,6 +123,6 @@ def test_running_statistics_forget_their_start_with_the_first_batch():
     x = torch.from_numpy(IMAGES)
     layer = network.layers[0]
     network(x)
-    y = F.conv2d(network.input(x), layer.weight.detach(), padding=1)
+    y = F.conv2d(network.input(x)["input"], layer.weight.detach(), padding=1)
     torch.testing.assert_close(layer.norm.mean, y.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(layer.norm.variance, y.var(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)

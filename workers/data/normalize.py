@@ -8,20 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.integer import Grid, InputTransform
-from workers.messages import FULL_PRECISION
+from workers.messages import FULL_PRECISION, InputKind
 
 CHUNK = 1_000  #: Images counted at a time: NumPy widens each byte to eight to count it.
 TABLE_RANGE = 4.0  #: Standard deviations that the 8-bit grid of a normalized table covers on both sides.
 
 
-def fit_input(x: NDArray[np.uint8] | NDArray[np.float32], *, input_bits: int) -> InputTransform:
-    """Normalization of the samples' kind: one mean and deviation for images, one per feature for tables.
+def fit_input(
+    x: NDArray[Any], *, input_bits: int, input_kind: InputKind | None = None, categories: int = 0
+) -> InputTransform:
+    """Normalization of the samples' kind: one mean and deviation for images, one per numeric column of a table.
 
     Args:
-        x: Training samples, (count, channels, height, width) uint8 or (count, features) float32.
+        x: Training samples, as `workers.data.dataset.Split` holds them.
         input_bits: The plan's; 32 leaves the input float.
+        input_kind: Of the samples; None: images where they are bytes, else a table.
+        categories: Of a table: how many of its last columns are codes.
     """
-    return _fit_images(x, input_bits) if x.dtype == np.uint8 else _fit_table(x, input_bits)
+    match input_kind or ("image" if x.dtype == np.uint8 else "table"):
+        case "image":
+            return _fit_images(x, input_bits)
+        case "table" if x.shape[1] > categories:
+            return _fit_table(x[:, : x.shape[1] - categories], input_bits)
+        case kind:
+            nothing = np.zeros(0, dtype=np.float32)
+            dtype = "float32" if kind == "table" else "int32"
+            return InputTransform(dtype=dtype, mean=nothing, deviation=nothing, grid=None)
 
 
 def _fit_images(x: NDArray[Any], input_bits: int) -> InputTransform:

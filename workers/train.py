@@ -1,4 +1,4 @@
-"""A short training on one device, and the accuracy of what came out of it.
+"""A short training on one device, and what came out of it.
 
 The data lie on the device as the file holds them; a batch is a gather by indices. All randomness comes from the seed,
 so on a CPU (one thread) the same blueprint, recipe and seed give the same weights bit for bit, in any process.
@@ -6,23 +6,45 @@ so on a CPU (one thread) the same blueprint, recipe and seed give the same weigh
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import math
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from workers.data.dataset import Dataset, Split
+from workers.batches import make_batches, make_generator
+from workers.inference import evaluate, outputs_of, predict, truth_of
+from workers.losses import make_loss
 from workers.messages import CurvePoint, Fidelity, Recipe
+from workers.optimizer import make_optimizer, set_rate
+from workers.resident import ResidentData, ResidentSplit, make_resident, use_one_thread
+from workers.score import primary_score
+from workers.steps import Plan
 
-CHECK_EVERY = 50  #: Steps between two looks at the loss: on a GPU each look waits for the device.
-EVALUATION_BATCH = 256  #: Samples; larger batches fall out of a CPU's cache (measured).
+__all__ = [
+    "Diverged",
+    "ResidentData",
+    "ResidentSplit",
+    "TimedOut",
+    "TrainingReport",
+    "evaluate",
+    "make_resident",
+    "predict",
+    "train",
+    "use_one_thread",
+]
+
+CHECK_EVERY = 50  #: Batches between two looks at the loss: on a GPU each look waits for the device.
+
+#: Share of the updates after which what pruning removes goes: enough to tell what matters, and most of the schedule
+#: left to mend what the cut broke.
+PRUNE_AFTER = 0.4
 
 
 class Diverged(ArithmeticError):
@@ -34,40 +56,15 @@ class TimedOut(TimeoutError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResidentSplit:
-    """A split on a device."""
-
-    x: Tensor  #: (count, channels, height, width) uint8, or (count, features) float32.
-    y: Tensor  #: (count,) int64.
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.y)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResidentData:
-    """A dataset on a device."""
-
-    train: ResidentSplit
-    validation: ResidentSplit
-    test: ResidentSplit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReport:
     """What a training did."""
 
-    train_seconds: float  #: Wall time of the training steps; the curve's accuracies are not in it.
-    curve: tuple[CurvePoint, ...]  #: One point per epoch.
+    network: nn.Module  #: The trained one: the given one, or what pruning made of it.
+    train_seconds: float  #: Wall time of the training steps; the curve's scores are not in it.
+    curve: tuple[CurvePoint, ...]  #: One point per epoch that was reached.
     images_seen: int  #: Samples, counted each time they were shown.
-
-
-def make_resident(dataset: Dataset, device: str | torch.device = "cpu") -> ResidentData:
-    """Put a dataset on a device, once for many trainings. On a CPU it shares the arrays' memory."""
-    splits = (dataset.train, dataset.validation, dataset.test)
-    train, validation, test = (_resident_split(split, device) for split in splits)
-    return ResidentData(train=train, validation=validation, test=test)
+    best_epoch: int  #: Whose weights the network has: the last one, or with patience the one of the best score.
+    outputs: NDArray[Any] | None  #: Of the trained network on the validation split, where that was given.
 
 
 def train(
@@ -77,6 +74,7 @@ def train(
     *,
     fidelity: Fidelity,
     seed: int,
+    deployed: Plan | None = None,
     validation: ResidentSplit | None = None,
     time_limit_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -84,156 +82,132 @@ def train(
     """Train a network in place, on the device where the data lie.
 
     Args:
-        network: Gives logits for a batch of raw samples; moved to the data's device.
+        network: Gives raw outputs for a batch of raw samples; moved to the data's device.
         data: What to train on, at least 2 samples.
         recipe: How; `fidelity.epochs` stands in for its number of epochs.
         fidelity: How long, and on what share of the data; smaller shares are subsets of larger ones.
-        seed: Of the subset and the order of the samples.
-        validation: Where given, the curve holds the accuracy on it after each epoch.
-        time_limit_s: Wall seconds, looked at after each step.
-        clock: Seconds from any origin; on a GPU it is read ahead of the work by up to `CHECK_EVERY` steps.
+        seed: Of the subset, the order of the samples, and everything else that is drawn.
+        deployed: The plan without what pruning removes, where that is another than the network's: after `PRUNE_AFTER`
+            of the updates the pruned network takes over, with a fresh optimizer on the same schedule.
+        validation: Where given, the curve holds the primary score on it after each epoch (not before pruning).
+        time_limit_s: Wall seconds, looked at after each batch.
+        clock: Seconds from any origin; on a GPU it is read ahead of the work by up to `CHECK_EVERY` batches.
 
     Raises:
         Diverged: if the loss or the weights are no longer finite.
         TimedOut: if the time limit is passed.
-        ValueError: if a batch would hold a single sample, for which normalization is not defined.
+        ValueError: if the recipe doesn't fit the data, or wants patience without a validation split.
         torch.OutOfMemoryError, RuntimeError: as torch raises them where the device's memory is too small.
     """
-    _check_batches(len(data), recipe)
+    batches = make_batches(data, recipe, fidelity, seed=seed)
+    loss_of = make_loss(data, recipe)
+    stopper = _Stopper(recipe, validation)
     device = data.x.device
     if device.type == "cpu":
         use_one_thread()
-    network.to(device).train()
-    optimizer = _make_optimizer(network, recipe)
-    samples = _subset(len(data), fidelity.data_share, seed)
-    order = _generator("order", seed)
-    steps = fidelity.epochs * _batch_count(len(samples), recipe.batch_size)
-    step, images_seen, train_seconds = 0, 0, 0.0
+    dropped = make_generator("dropout", seed, device)
+    optimizer = _begin(network, recipe, device, dropped)
+    update, updates = 0, fidelity.epochs * batches.updates
+    pruned_at = -1 if deployed is None else min(updates - 1, max(1, int(PRUNE_AFTER * updates)))
+    images_seen, train_seconds = 0, 0.0
     curve: list[CurvePoint] = []
     started = clock()
     for epoch in range(1, fidelity.epochs + 1):
         epoch_started = clock()
-        loss_sum, shown = torch.zeros((), device=device), 0
-        for batch in _batches(samples, recipe.batch_size, order, device):
-            _set_rate(optimizer, recipe, progress=step / steps)
-            logits = network(data.x.index_select(0, batch))  # (B, *input) -> (B, classes)
-            loss = F.cross_entropy(logits, data.y.index_select(0, batch), label_smoothing=recipe.label_smoothing)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+        loss_sum, shown, step = torch.zeros((), device=device), 0, 0
+        for group in batches.epoch():
+            if update == pruned_at and deployed is not None:
+                network = _prune(network, deployed)
+                optimizer = _begin(network, recipe, device, dropped)
+            set_rate(optimizer, recipe, update=update, updates=updates)
+            for batch in group:
+                samples, _ = batch
+                with _precision(recipe, device):
+                    outputs = network(batches.show(batch))  # (B, *input) -> (B, ..., outputs)
+                loss = loss_of(outputs, samples)
+                (loss if len(group) == 1 else loss / len(group)).backward()  # type: ignore[no-untyped-call]
+                loss_sum += loss.detach() * len(samples)
+                step, shown = step + 1, shown + len(samples)
+                if step % CHECK_EVERY == 0:
+                    _check_finite(loss_sum, "loss", epoch, recipe)
+                if time_limit_s is not None and clock() - started > time_limit_s:
+                    limit = f"{time_limit_s:g} s in epoch {epoch} of {fidelity.epochs}"
+                    raise TimedOut(f"training passed its limit of {limit}")
             optimizer.step()
-            loss_sum += loss.detach() * len(batch)
-            step, shown = step + 1, shown + len(batch)
-            if step % CHECK_EVERY == 0:
-                _check_finite(loss_sum, "loss", epoch, recipe)
-            if time_limit_s is not None and clock() - started > time_limit_s:
-                raise TimedOut(f"training passed its limit of {time_limit_s:g} s in epoch {epoch} of {fidelity.epochs}")
+            optimizer.zero_grad(set_to_none=True)
+            update += 1
         _check_finite(loss_sum, "loss", epoch, recipe)
         train_seconds += clock() - epoch_started
         images_seen += shown
-        accuracy = None if validation is None else evaluate(network, validation)
-        curve.append(CurvePoint(epoch=epoch, train_loss=float(loss_sum) / shown, accuracy=accuracy))
-    _check_finite(_sum_of_weights(network), "sum of weights", fidelity.epochs, recipe)
-    return TrainingReport(train_seconds=train_seconds, curve=tuple(curve), images_seen=images_seen)
+        score = stopper.look(network, epoch) if update > pruned_at else None
+        curve.append(CurvePoint(epoch=epoch, train_loss=float(loss_sum) / shown, accuracy=score))
+        if stopper.is_over:
+            break
+    _check_finite(_sum_of_weights(network), "sum of weights", len(curve), recipe)
+    stopper.restore(network)
+    return TrainingReport(
+        network=network,
+        train_seconds=train_seconds,
+        curve=tuple(curve),
+        images_seen=images_seen,
+        best_epoch=stopper.epoch or len(curve),
+        outputs=stopper.outputs,
+    )
 
 
-def evaluate(network: nn.Module, split: ResidentSplit) -> float:
-    """Share of the samples, 0..1, that the network in evaluation mode (the deployed integer network) gets right."""
-    return float((predict(network, split) == split.y).double().mean())
+def _begin(network: nn.Module, recipe: Recipe, device: torch.device, dropped: torch.Generator) -> torch.optim.Optimizer:
+    """Make a network ready for its first update."""
+    network.to(device).train()
+    if recipe.dropout > 0:
+        network.set_dropout(recipe.dropout, dropped)  # type: ignore[operator]
+    return make_optimizer(network, recipe)
 
 
-@torch.no_grad()
-def predict(network: nn.Module, split: ResidentSplit) -> Tensor:
-    """The most likely class of each sample, (count,) int64, in evaluation mode; the mode is then as it was."""
-    if split.x.device.type == "cpu":
-        use_one_thread()
-    was_training = network.training
-    network.to(split.x.device).eval()
-    try:
-        # GPUs would round a convolution's inputs to 10 bits (TF32), which the deployed network doesn't.
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            # (B, *input) -> (B, classes) -> (B,)
-            return torch.cat([network(batch).argmax(dim=1) for batch in torch.split(split.x, EVALUATION_BATCH)])
-    finally:
-        network.train(was_training)
+def _prune(network: nn.Module, deployed: Plan) -> nn.Module:
+    from workers.pruning import prune
+
+    return prune(network, deployed)
 
 
-def use_one_thread() -> None:
-    """Let this process compute with one thread: faster beside other workers, and bit-reproducible."""
-    if torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
+def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
+    """Where the forward pass computes; rounding to grids and the loss stay in float32."""
+    if recipe.precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-# --- data -------------------------------------------------------------------------------------------------------
+# --- early stopping ---------------------------------------------------------------------------------------------
 
 
-def _resident_split(split: Split, device: str | torch.device) -> ResidentSplit:
-    with warnings.catch_warnings():
-        # Arrays from a shared-memory store are read-only; nothing here writes to them.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        x, y = torch.from_numpy(split.x), torch.from_numpy(split.y)
-    return ResidentSplit(x=x.to(device), y=y.to(device))
+class _Stopper:
+    """Takes the primary score after each epoch; with patience it keeps the best weights and says when to end."""
 
+    def __init__(self, recipe: Recipe, validation: ResidentSplit | None) -> None:
+        if recipe.patience and validation is None:
+            raise ValueError(f"a patience of {recipe.patience} epochs needs a validation split; got none")
+        self.epoch = 0  #: The one that counts: the best, without patience the newest.
+        self.is_over = False
+        self.outputs: NDArray[Any] | None = None  #: Of that epoch.
+        self._patience, self._validation = recipe.patience, validation
+        self._score = math.nan
+        self._state: dict[str, Any] | None = None
 
-def _generator(purpose: str, seed: int) -> torch.Generator:
-    """A generator of its own for each purpose of one seed."""
-    digest = hashlib.blake2b(f"{purpose}:{seed}".encode(), digest_size=7).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest))
+    def look(self, network: nn.Module, epoch: int) -> float | None:
+        """The score after an epoch; None without a validation split."""
+        if self._validation is None:
+            return None
+        outputs, target = outputs_of(network, self._validation), self._validation.target
+        score = primary_score(outputs, truth_of(self._validation), target)
+        if not self._patience or math.isnan(self._score) or target.is_better(score, self._score):
+            self.epoch, self.outputs, self._score = epoch, outputs, score
+            self._state = copy.deepcopy(network.state_dict()) if self._patience else None
+        self.is_over = bool(self._patience) and epoch - self.epoch >= self._patience
+        return score
 
-
-def _subset(count: int, share: float, seed: int) -> Tensor:
-    """Indices of a share of the samples, at least 2; a smaller share is part of a larger one."""
-    if share >= 1:
-        return torch.arange(count)
-    chosen = max(2, round(count * share))
-    return torch.randperm(count, generator=_generator("subset", seed))[:chosen]
-
-
-def _batches(samples: Tensor, size: int, order: torch.Generator, device: torch.device) -> Sequence[Tensor]:
-    """One epoch: the samples' indices in a new order, cut into batches; a last batch of one sample is left out."""
-    shuffled = samples[torch.randperm(len(samples), generator=order)].to(device)
-    return torch.split(shuffled, size)[: _batch_count(len(samples), size)]
-
-
-def _batch_count(count: int, size: int) -> int:
-    return count // size + (count % size > 1)
-
-
-def _check_batches(count: int, recipe: Recipe) -> None:
-    if recipe.batch_size < 2 or count < 2:
-        raise ValueError(
-            f"batches must hold at least 2 samples; got a batch size of {recipe.batch_size} and {count} samples"
-        )
-
-
-# --- optimizer --------------------------------------------------------------------------------------------------
-
-
-def _make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimizer, fused; weights decay, but no bias, normalization or scale does."""
-    weights = [parameter for name, parameter in network.named_parameters() if name.split(".")[-1] == "weight"]
-    others = [parameter for name, parameter in network.named_parameters() if name.split(".")[-1] != "weight"]
-    groups: list[dict[str, object]] = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    if recipe.weight_decay == 0:  # One group is one fused step.
-        groups = [{"params": weights + others, "weight_decay": 0.0}]
-    match recipe.optimizer:
-        case "adam":
-            return Adam(groups, lr=recipe.learning_rate, fused=True)
-        case "adamw":
-            return AdamW(groups, lr=recipe.learning_rate, fused=True)
-        case "sgd":
-            return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)
-
-
-def _set_rate(optimizer: Optimizer, recipe: Recipe, *, progress: float) -> None:
-    """The learning rate after a share of all steps (0..1)."""
-    rate = recipe.learning_rate
-    if recipe.schedule == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * progress))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    def restore(self, network: nn.Module) -> None:
+        """Give the network the best epoch's weights."""
+        if self._state is not None:
+            network.load_state_dict(self._state)
 
 
 # --- divergence -------------------------------------------------------------------------------------------------

@@ -107,11 +107,11 @@ def test_weights_decay_but_scales_and_biases_do_not():
     recipe = Recipe(batch_size=32, optimizer="adamw", learning_rate=1e-3, weight_decay=100.0)
     train(network, data, recipe, fidelity=ONCE, seed=0)
     after = dict(network.named_parameters())
-    assert after["layers.0.weight"].norm() < 0.95 * before["layers.0.weight"].norm()
+    assert after["steps.layer0:conv.weight"].norm() < 0.95 * before["steps.layer0:conv.weight"].norm()
     for name in (
-        "layers.0.norm.gamma",
-        "layers.0.quantizer.learned.factor",
-        "layers.0.weight_quantizer.learned.factor",
+        "steps.layer0:conv.norm.gamma",
+        "steps.layer0:conv.quantizer.learned.factor",
+        "steps.layer0:conv.weight_quantizer.learned.factor",
     ):
         torch.testing.assert_close(after[name], before[name], atol=2e-3, rtol=0)
 

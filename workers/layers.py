@@ -201,7 +201,9 @@ class PoolLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
-        x = x.mean(dim=(2, 3))
+        # Over one axis of a channels-last view: the mean over two gives gradients in the other memory format, whose
+        # mixture with channels-last ones made the ReLU before it ten times slower (7 % of a small CNN's step).
+        x = x.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)  # (B, C, H, W) -> (B, H x W, C) -> (B, C)
         return x if self.quantizer is None else self.quantizer(x)
 
     def grid(self) -> Grid | None:

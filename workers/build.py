@@ -76,15 +76,15 @@ class Network(nn.Module):
             for module in self.modules()
             if isinstance(module, Norm | LearnedScale)
         ]
-        self._dropout = 0.0
-        self._dropout_generator: torch.Generator | None = None
+        self.dropout = 0.0  #: Share of each hidden layer's outputs dropped while training.
+        self.dropout_generator: torch.Generator | None = None
         self._dropped = _layer_outputs(steps)
 
     def forward(self, raw: Tensor) -> Tensor:
         """(B, *input_shape) as the data holds it -> (B, outputs); of a tagger (B, T, outputs)."""
         self.project()
         tensors: dict[str, Tensor] = self.input(raw)
-        is_dropping = self.training and self._dropout > 0
+        is_dropping = self.training and self.dropout > 0
         for step, layer in zip(self.plan.steps, self.layers, strict=True):
             x: Tensor = layer(*(tensors[name] for name in step.inputs))
             if is_dropping and step.name in self._dropped:
@@ -92,7 +92,7 @@ class Network(nn.Module):
             tensors[step.name] = x
         return x
 
-    def set_dropout(self, share: float, generator: torch.Generator) -> None:
+    def set_dropout(self, share: float, generator: torch.Generator | None) -> None:
         """Drop that share of each hidden layer's outputs from now on while training; the others grow to make up for it.
 
         The outputs are dropped after they were rounded, so the grids don't learn of it.
@@ -106,11 +106,11 @@ class Network(nn.Module):
         """
         if not 0 <= share < 1:
             raise ValueError(f"dropout must be at least 0 and below 1; got {share!r}")
-        self._dropout, self._dropout_generator = share, generator
+        self.dropout, self.dropout_generator = share, generator
 
     def _drop(self, x: Tensor) -> Tensor:
-        keep = 1 - self._dropout
-        return x * torch.empty_like(x).bernoulli_(keep, generator=self._dropout_generator).div_(keep)
+        keep = 1 - self.dropout
+        return x * torch.empty_like(x).bernoulli_(keep, generator=self.dropout_generator).div_(keep)
 
     @torch.no_grad()
     def project(self) -> None:

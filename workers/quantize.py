@@ -341,6 +341,12 @@ class ActivationQuantizer(nn.Module):
         elif self.learned is None:
             self.observed.lerp_(self._range(x), OBSERVER_RATE)
 
+    @torch.no_grad()
+    def take_over(self, other: ActivationQuantizer) -> None:
+        """Go on with the grid of another quantizer of the same bits."""
+        self.load_state_dict(other.state_dict())
+        self._is_started = other._is_started
+
     def _start(self, x: Tensor) -> None:
         self._is_started = True
         if self.learned is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from workers.data.conll import is_conll, make_tagging_source, read_conll
+from workers.data.conll import is_conll, read_tagged
 from workers.data.dataset import DataError as DataError
 from workers.data.dataset import Dataset, Split, target_moments
 from workers.data.delimited import read_delimited
@@ -13,15 +13,17 @@ from workers.data.embedded import read_diabetes, read_digits
 from workers.data.files import read_npz
 from workers.data.fit import fit
 from workers.data.folders import read_folder
+from workers.data.hugging_face import is_hugging_face, read_hugging_face
 from workers.data.idx import is_idx, read_idx
 from workers.data.labels import check_classes
-from workers.data.options import DEFAULTS
+from workers.data.options import COLUMNS, DEFAULTS, FILES
 from workers.data.options import DataOptions as DataOptions
 from workers.data.parts import Parts
 from workers.data.rows import is_delimited
-from workers.data.source import Source
+from workers.data.source import Source, refuse
 from workers.data.splits import MOST_VALIDATION, TEST_SHARE, VALIDATION_SHARE, hold_out, hold_out_plain
 from workers.data.text_files import plain_stem
+from workers.data.torchvision_sets import is_torchvision, read_torchvision
 
 BUILT_IN = {"digits": read_digits, "diabetes": read_diabetes}
 FORMATS = "a NumPy archive (.npz), a CSV, TSV or CoNLL file, or IDX images (train-images-idx3-ubyte[.gz])"
@@ -32,7 +34,8 @@ def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0)
 
     Args:
         source: "digits" or "diabetes", the path of a `.npz`, `.csv`, `.tsv` or `.conll` file, of IDX training images,
-            or of a folder with a file per part.
+            or of a folder with a file per part; "torchvision:NAME" or "hf:NAME" where that library is installed, read
+            from what was downloaded before.
         options: How the source is to be read, where its content doesn't say it.
         seed: Of the splits that the source doesn't make itself: 20 % of all for the test, 20 % of the training samples
             (at most 10,000) for validation, stratified by label where there is one class per sample.
@@ -85,11 +88,18 @@ def _split(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
 
 def _read(source: str, options: DataOptions) -> Source:
     if source in BUILT_IN:
-        return BUILT_IN[source]()
+        refuse(options, (*COLUMNS, *FILES), f"{source} is read as it is")
+        return _of_kind(BUILT_IN[source](), options)
+    if is_torchvision(source):
+        return read_torchvision(source, options)
+    if is_hugging_face(source):
+        return read_hugging_face(source, options)
     path = Path(source).expanduser()
     paths = Parts(
         path, *(None if part is None else Path(part).expanduser() for part in (options.validation, options.test))
     )
+    if path.suffix == ".npz" or is_idx(path):
+        refuse(options, (*COLUMNS, *FILES), f"{path}: arrays have no named columns and bring their test part along")
     if path.suffix == ".npz":
         return read_npz(path, kind=options.kind)
     if path.is_dir():
@@ -99,11 +109,17 @@ def _read(source: str, options: DataOptions) -> Source:
     if is_delimited(path):
         return read_delimited(plain_stem(path), paths, options)
     if is_conll(path):
-        return make_tagging_source(plain_stem(path), paths.map(read_conll), options)
+        return read_tagged(plain_stem(path), paths, options)
     if path.exists() or path.suffix or len(path.parts) > 1:
         came = "the file is named otherwise" if path.exists() else "there is no such file"
         raise DataError(f"{source}: expected {FORMATS}; {came}")
     raise DataError(f"unknown dataset {source!r}; {_suggestion(source)}")
+
+
+def _of_kind(source: Source, options: DataOptions) -> Source:
+    if options.kind not in (None, source.kind):
+        raise DataError(f"{source.name} serves {source.kind}; got kind {options.kind!r}")
+    return source
 
 
 def _suggestion(name: str) -> str:

@@ -18,9 +18,8 @@ Array = NDArray[Any]
 def make_source(
     name: str,
     where: str,
+    parts: Parts[tuple[Array, Array]],
     *,
-    train: tuple[Array, Array],
-    test: tuple[Array, Array] | None,
     kind: TaskKind | None = None,
     labels: tuple[str, ...] = (),
     columns: tuple[str, ...] = (),
@@ -30,8 +29,7 @@ def make_source(
     Args:
         name: Of the dataset.
         where: The file, for errors.
-        train: Samples and labels.
-        test: The same, or None where the file has no test part.
+        parts: Samples and labels of each part.
         kind: Classification or regression; None: a table with floating targets is regression, all else classification.
         labels: Names of the classes, where they have names.
         columns: Names of a table's features, where they have names.
@@ -41,23 +39,23 @@ def make_source(
     """
     if kind not in (None, "classification", "regression"):
         raise DataError(f"{where}: arrays serve classification or regression; got kind {kind!r}")
-    is_regression = kind == "regression" or (kind is None and train[0].ndim == 2 and train[1].dtype.kind == "f")
-    train_split = _split(*train, f"{where}: x_train", f"{where}: y_train", is_regression=is_regression)
-    test_split = (
-        None if test is None else _split(*test, f"{where}: x_test", f"{where}: y_test", is_regression=is_regression)
-    )
-    classes = 1 if is_regression else _count_classes(train_split.y, f"{where}: y_train")
-    if test_split is not None:
-        _check_like(test_split, train_split, where)
-        if not is_regression and test_split.y.max() >= classes:
-            raise DataError(
-                f"{where}: y_test must hold labels 0 .. {classes - 1} as y_train does; got {test_split.y.max()}"
-            )
+    x, y = parts.train
+    is_regression = kind == "regression" or (kind is None and x.ndim == 2 and y.dtype.kind == "f")
+    train = _split(x, y, f"{where}: x_train", f"{where}: y_train", is_regression=is_regression)
+    classes = 1 if is_regression else _count_classes(train.y, f"{where}: y_train")
+
+    def other(what: str, arrays: tuple[Array, Array] | None) -> Split | None:
+        if arrays is None:
+            return None
+        split = _split(*arrays, f"{where}: x_{what}", f"{where}: y_{what}", is_regression=is_regression)
+        _check_like(split, train, what, classes=None if is_regression else classes, where=where)
+        return split
+
     return Source(
         name=name,
         kind="regression" if is_regression else "classification",
-        input_kind="image" if train_split.x.ndim == 4 else "table",
-        parts=Parts(train_split, None, test_split),
+        input_kind="image" if train.x.ndim == 4 else "table",
+        parts=Parts(train, other("validation", parts.validation), other("test", parts.test)),
         outputs=classes,
         labels=labels,
         columns=columns,
@@ -157,9 +155,11 @@ def _count_classes(y: NDArray[np.int64], name: str) -> int:
     return len(found)
 
 
-def _check_like(test: Split, train: Split, where: str) -> None:
-    if test.x.shape[1:] != train.x.shape[1:] or test.x.dtype != train.x.dtype:
+def _check_like(part: Split, train: Split, what: str, *, classes: int | None, where: str) -> None:
+    if part.x.shape[1:] != train.x.shape[1:] or part.x.dtype != train.x.dtype:
         raise DataError(
-            f"{where}: x_test must hold samples like those of x_train, {train.x.shape[1:]} {train.x.dtype}; "
-            f"got {test.x.shape[1:]} {test.x.dtype}"
+            f"{where}: x_{what} must hold samples like those of x_train, {train.x.shape[1:]} {train.x.dtype}; "
+            f"got {part.x.shape[1:]} {part.x.dtype}"
         )
+    if classes is not None and part.y.max() >= classes:
+        raise DataError(f"{where}: y_{what} must hold labels 0 .. {classes - 1} as y_train does; got {part.y.max()}")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from workers.data.dataset import DataError, Split
 from workers.data.labels import shown, sort_names
-from workers.data.options import DataOptions
+from workers.data.options import COLUMNS, DataOptions
 from workers.data.parts import Parts
-from workers.data.source import Source
+from workers.data.source import Source, refuse
 from workers.data.text_files import plain_suffix, read_lines
 from workers.data.tokens import SHAPES, check_tokens, cut_note, pad, shape_of, sorted_words
 
@@ -74,6 +74,16 @@ def _check_cells(cells: Sequence[str], width: int, where: str) -> None:
     if not cells[0] or not cells[-1]:
         raise DataError(f"{where}: expected a token and its tag; the {'tag' if cells[0] else 'token'} is empty")
     check_tokens(cells[:1], where)
+
+
+def read_tagged(name: str, paths: Parts[Path], options: DataOptions) -> Source:
+    """The tagged sentences of one file or of one per part.
+
+    Raises:
+        DataError: with file and line, if a file can't be used.
+    """
+    refuse(options, COLUMNS, f"{paths.train}: the first column is the token, the last its tag")
+    return make_tagging_source(name, paths.map(read_conll), options)
 
 
 def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -> Source:

@@ -10,7 +10,7 @@ from workers.data.parts import Parts
 from workers.data.ratings import is_rating, make_rating_source
 from workers.data.rows import Rows, check_named, check_same_columns, find_known, is_number, listed, read_rows
 from workers.data.sentences import Sentences, make_sentence_source
-from workers.data.source import Source
+from workers.data.source import Source, refuse
 from workers.data.table import make_table_source
 
 
@@ -34,9 +34,12 @@ def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Sou
     for part in parts.given[1:]:
         check_same_columns(part, train)
     if is_rating(train, options):
+        refuse(options, ("text", "features", "categorical"), f"{train.file}: ratings are told from user and item alone")
         return make_rating_source(name, parts, options)
     text = _text_column(train, options)
+    refuse(options, ("user", "item"), f"{train.file}: users and items belong to the kind 'rating'")
     if text is not None:
+        refuse(options, ("features", "categorical"), f"{train.file}: classes are told from the text {text!r} alone")
         return _sentence_source(name, parts, options, text)
     if train.header is None:
         raise DataError(f"{train.at(0)}: expected a header with the columns' names; got {listed(train.cells[0])}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from workers.data.arrays import make_source
+from workers.data.parts import Parts
 from workers.data.source import Source
 
 
@@ -16,7 +17,7 @@ def read_digits() -> Source:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    return make_source("digits", "digits", train=(bunch.images.astype(np.uint8), bunch.target), test=None)
+    return make_source("digits", "digits", Parts((bunch.images.astype(np.uint8), bunch.target)))
 
 
 def read_diabetes() -> Source:
@@ -25,4 +26,4 @@ def read_diabetes() -> Source:
 
     bunch = load_diabetes(scaled=False)
     columns = tuple(str(name) for name in bunch.feature_names)
-    return make_source("diabetes", "diabetes", train=(bunch.data, bunch.target), test=None, columns=columns)
+    return make_source("diabetes", "diabetes", Parts((bunch.data, bunch.target)), columns=columns)

@@ -11,6 +11,7 @@ import numpy as np
 
 from workers.data.arrays import Array, make_source
 from workers.data.dataset import DataError
+from workers.data.parts import Parts
 from workers.data.source import Source
 from workers.messages import TaskKind
 
@@ -36,7 +37,7 @@ def read_npz(path: Path, *, kind: TaskKind | None = None) -> Source:
         have, lack = OPTIONAL if "x_test" in arrays else OPTIONAL[::-1]
         raise DataError(f"{path}: expected x_test and y_test together; got {have} without {lack}")
     test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    return make_source(path.stem, str(path), train=(arrays["x_train"], arrays["y_train"]), test=test, kind=kind)
+    return make_source(path.stem, str(path), Parts((arrays["x_train"], arrays["y_train"]), None, test), kind=kind)
 
 
 def check_file(path: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.data.conll import SUFFIXES, make_tagging_source, read_conll
+from workers.data.conll import SUFFIXES, read_tagged
 from workers.data.dataset import DataError
 from workers.data.delimited import read_delimited
 from workers.data.idx import has_images, read_idx
-from workers.data.options import DataOptions
+from workers.data.options import COLUMNS, DataOptions
 from workers.data.parts import Parts
 from workers.data.rows import DELIMITERS
 from workers.data.sentences import Sentences, make_sentence_source
-from workers.data.source import Source
+from workers.data.source import Source, refuse
 from workers.data.text_files import find_text, plain_suffix, read_lines
 
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
@@ -26,18 +26,26 @@ KNOWN_FORMS = (
 def read_folder(folder: Path, options: DataOptions) -> Source:
     """The parts of a dataset from the files of a folder.
 
+    Args:
+        folder: Its name is that of the dataset.
+        options: How the files are to be read.
+
     Raises:
         DataError: if the folder holds none of the known forms, several of them, or a file that can't be used.
     """
+    refuse(options, ("validation", "test"), f"{folder}: a folder names its parts itself")
     if has_images(folder):
+        refuse(options, COLUMNS, f"{folder}: images have no columns")
         return read_idx(folder, kind=options.kind)
     if find_text(folder / "train_text.txt") is not None:
+        refuse(options, COLUMNS, f"{folder}: files of lines have no columns")
         return _read_line_pairs(folder, options)
     if find_text(folder / "rt-polarity.pos") is not None or find_text(folder / "rt-polarity.neg") is not None:
+        refuse(options, COLUMNS, f"{folder}: files of lines have no columns")
         return _read_polarity(folder, options)
     paths = _part_files(folder)
     if plain_suffix(paths.train) in SUFFIXES:
-        return make_tagging_source(folder.name, paths.map(read_conll), options)
+        return read_tagged(folder.name, paths, options)
     return read_delimited(folder.name, paths, options)
 
 
@@ -101,6 +109,8 @@ def _read_mapping(path: Path) -> dict[str, str]:
         label, tab, name = line.partition("\t")
         if line.strip() and not (tab and name.strip()):
             raise DataError(f"{path}:{number}: expected a label, a tab and its name; got {line[:80]!r}")
+        if name.strip() in names.values():
+            raise DataError(f"{path}:{number}: expected a name that no other label has; got {name.strip()!r} again")
         names |= {label.strip(): name.strip()} if line.strip() else {}
     return names
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workers.data.arrays import make_source
 from workers.data.dataset import DataError
 from workers.data.files import check_file
+from workers.data.parts import Parts
 from workers.data.source import Source
 from workers.messages import TaskKind
 
@@ -50,7 +51,7 @@ def read_idx(path: Path, *, kind: TaskKind | None = None) -> Source:
     test_images = _find(images.with_name(images.name.replace("train", "t10k", 1)))
     has_test = test_images is not None and test_images != images
     test = _read_pair(test_images) if test_images is not None and has_test else None
-    return make_source(images.resolve().parent.name, str(images), train=_read_pair(images), test=test, kind=kind)
+    return make_source(images.resolve().parent.name, str(images), Parts(_read_pair(images), None, test), kind=kind)
 
 
 def _training_images(path: Path) -> Path:

@@ -22,15 +22,20 @@ def sort_names(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(different))
 
 
-def name_classes(names: Sequence[str], at: At) -> tuple[str, ...]:
+def name_classes(names: Sequence[str], at: At, *, missing: Sequence[str] = ("",)) -> tuple[str, ...]:
     """The classes of a training part.
 
+    Args:
+        names: The label of each sample.
+        at: Where a sample stands.
+        missing: What is no label.
+
     Raises:
-        DataError: if a name is empty, or if there is one class alone.
+        DataError: if a label is missing, or if there is one class alone.
     """
     for sample, name in enumerate(names):
-        if not name:
-            raise DataError(f"{at(sample)}: expected a label; got none")
+        if name in missing:
+            raise DataError(f"{at(sample)}: expected a label; got {repr(name) if name else 'none'}")
     classes = sort_names(names)
     if len(classes) < 2:
         raise DataError(f"{at(0)}: expected at least 2 classes; got the label {classes[0]!r} in every row")
@@ -57,7 +62,7 @@ def check_classes(part: Split, what: str, *, classes: int, labels: Sequence[str]
         name = repr(labels[missing]) if labels else str(missing)
         raise DataError(
             f"{what} must hold every class; it leaves out {name}, of which the training part has "
-            f"{int((train.y == missing).sum())} samples"
+            f"{int((train.y == missing).sum())} samples (more samples, or fewer classes, would do)"
         )
 
 

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from workers.messages import TaskKind
 
+#: The options that name columns.
+COLUMNS = ("target", "text", "features", "categorical", "user", "item")
+
+#: The options that name files.
+FILES = ("validation", "test")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from workers.data.dataset import Split
+from workers.data.dataset import DataError, Split
+from workers.data.options import DataOptions
 from workers.data.parts import Parts
 from workers.messages import InputKind, TaskKind
 
@@ -55,3 +56,10 @@ class Source:
             yield f"most words {self.most_words}"
         for names in (self.labels, self.columns, *self.words):
             yield from (f"{len(names)} names", *names) if names else ()
+
+
+def refuse(options: DataOptions, names: Sequence[str], why: str) -> None:
+    """Raise a DataError if one of the named options, which a source can't heed, is set."""
+    for name in names:
+        if getattr(options, name):
+            raise DataError(f"{why}; got task.{name} = {getattr(options, name)!r}")

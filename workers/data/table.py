@@ -18,6 +18,7 @@ from workers.messages import TaskKind
 MISSING = ("", "?")  #: Cells that hold no value.
 MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken as classes.
 MOST_CATEGORIES = 1_000  #: Different words in a column that isn't named as categorical; more are names or texts.
+MOST = float(np.finfo(np.float32).max)
 FEWEST_WORDS = 0.1  #: Share of words that makes a column categorical; fewer among numbers are damage.
 
 
@@ -41,7 +42,7 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
     categorical = tuple(column for column in features if _is_categorical(train, column, options))
     numeric = tuple(column for column in features if column not in categorical)
     words = tuple(_words(parts, column, is_named=column in options.categorical) for column in categorical)
-    classes = name_classes(train.column(target), train.at) if kind == "classification" else ()
+    classes = name_classes(train.column(target), train.at, missing=MISSING) if kind == "classification" else ()
 
     def split(part: Rows) -> Split:
         x = _features(part, numeric, categorical, words)
@@ -139,7 +140,7 @@ def numbers(rows: Rows, column: str, *, allows_missing: bool = False) -> NDArray
         if allows_missing and cell in MISSING:
             found[row] = np.nan
             continue
-        if not is_number(cell) or not abs(float(cell)) <= np.finfo(np.float32).max:
+        if not is_number(cell) or not abs(float(cell)) <= MOST:
             came = f"got {cell[:80]!r}" if cell else "the cell is empty"
             raise DataError(f"{rows.at(row)}: expected a finite number in the column {column!r}; {came}")
         found[row] = float(cell)

@@ -1,0 +1,119 @@
+import gzip
+
+import pytest
+
+from workers.data import DataError, DataOptions, load_dataset, text_files
+
+TABLE = "age,colour,label\n" + "".join(
+    f"{20 + n},{'red' if n % 3 else 'blue'},{'yes' if n % 2 else 'no'}\n" for n in range(40)
+)
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(content: str | bytes, name: str = "set.csv") -> str:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def change(line: int, text: str) -> str:
+    """The table with one line, counted from 1, replaced."""
+    lines = TABLE.splitlines()
+    lines[line - 1] = text
+    return "\n".join(lines) + "\n"
+
+
+def test_the_same_cells_give_the_same_data_whatever_the_file_is_like(save):
+    plain = load_dataset(save(TABLE))
+    others = [
+        save(TABLE.replace("\n", "\r\n"), "crlf.csv"),
+        save(TABLE.replace(",", "\t"), "tabs.tsv"),
+        save(TABLE.replace(",", ", "), "spaces.csv"),
+        save("\ufeff" + TABLE, "mark.csv"),
+        save(TABLE.replace("\n", "\n\n"), "empty_lines.csv"),
+        save(TABLE.removesuffix("\n"), "no_end.csv"),
+        save(TABLE.replace("red", '"red"'), "quoted.csv"),
+        save(gzip.compress(TABLE.encode()), "packed.csv.gz"),
+    ]
+    assert {load_dataset(path).fingerprint for path in others} == {plain.fingerprint}
+
+
+def test_a_quoted_cell_may_hold_the_delimiter_and_ends_of_line(save):
+    data = load_dataset(save(TABLE.replace("red", '"red, or\nalmost ""red"""')))
+    assert data.vocabularies == (("<missing>", "blue", 'red, or\nalmost "red"'),)
+
+
+def test_lines_are_counted_where_a_row_begins_even_below_cells_of_several_lines(save):
+    lines = TABLE.splitlines()
+    lines[2] = '21,"two\nlines",yes'
+    lines[5] = "24,blue"
+    with pytest.raises(DataError, match=r"set\.csv:7: expected 3 cells as in the header; got 2"):
+        load_dataset(save("\n".join(lines)))
+
+
+def test_quotes_are_plain_characters_in_a_tsv(save):
+    lines = "".join(f'"he said {word}\t{label}\n' for word, label in (("yes", 1), ("no", 0)) for _ in range(10))
+    assert '"' in load_dataset(save(lines, "set.tsv")).vocabularies[0]
+
+
+BAD_FILES = [
+    (change(4, "22,red"), r"set\.csv:4: expected 3 cells as in the header; got 2"),
+    (change(9, "22,red,yes,1"), r"set\.csv:9: expected 3 cells as in the header; got 4"),
+    (change(1, "age,age,label"), r"set\.csv:1: expected different names .* got 'age' for the columns 1 and 2"),
+    (change(1, "age,,label"), r"set\.csv:1: expected a name for every column; column 2 has none"),
+    (change(6, '22,"red,yes'), r"set\.csv:6: expected a row of CSV; it can't be read \(unexpected end of data\)"),
+    (change(6, '22,"red"x,yes'), r"set\.csv:6: expected a row of CSV; it can't be read \('.' expected after"),
+    (change(6, "22," + "x" * 200_000 + ",yes"), r"set\.csv:6: expected a row of CSV; .*larger than field limit"),
+    (TABLE.replace(",", ";"), r"set\.csv:1: expected at least 2 columns; got 1, .*is the delimiter ';'\?"),
+    (TABLE.splitlines()[0], r"set\.csv: expected rows below the header; got none"),
+    ("", r"set\.csv: expected data; the file is empty \(0 bytes\)"),
+    (" \n\n", r"set\.csv: expected data; the file holds nothing but white space"),
+    (change(5, "22,red\0,yes"), r"set\.csv:5: expected text; got a zero byte"),
+    (TABLE.encode().replace(b"30,red", b"30,r\xe9d"), r"set\.csv:12: expected text in UTF-8; got the byte 0xe9"),
+    (TABLE.encode("utf-16"), r"set\.csv:1: expected text; got a zero byte"),
+    ("1,2\n3,4\n", r"set\.csv:1: expected a header with the columns' names; got 1, 2"),
+]
+
+
+@pytest.mark.parametrize(("content", "text"), BAD_FILES, ids=range(len(BAD_FILES)))
+def test_a_file_that_is_no_rectangle_of_text_is_refused_with_its_line(save, content, text):
+    with pytest.raises(DataError, match=text):
+        load_dataset(save(content))
+
+
+def test_a_damaged_gzip_file_is_refused(save):
+    packed = gzip.compress(TABLE.encode())
+    with pytest.raises(DataError, match=r"set\.csv\.gz: expected a text file; it can't be read"):
+        load_dataset(save(packed[: len(packed) // 2], "set.csv.gz"))
+
+
+def test_a_file_beyond_all_measure_is_refused_before_it_is_parsed(save, monkeypatch):
+    monkeypatch.setattr(text_files, "MOST_BYTES", 100)
+    with pytest.raises(DataError, match=r"set\.csv\.gz: expected at most 100 bytes of text, unpacked; got more"):
+        load_dataset(save(gzip.compress(TABLE.encode()), "set.csv.gz"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.tsv: no such file"):
+        load_dataset(str(tmp_path / "none.tsv"))
+
+
+def test_a_missing_column_is_refused_with_the_nearest_name(save):
+    with pytest.raises(
+        DataError, match=r"expected the column 'color', the features of the task; did you mean 'colour'"
+    ):
+        load_dataset(save(TABLE), DataOptions(features=("age", "color")))
+    with pytest.raises(DataError, match=r"expected the column 'zzz', the target of the task; the columns are age, col"):
+        load_dataset(save(TABLE), DataOptions(target="zzz"))
+
+
+def test_parts_must_have_the_same_columns_in_any_order(save):
+    turned = "\n".join(",".join(reversed(line.split(","))) for line in TABLE.splitlines())
+    data = load_dataset(save(TABLE), DataOptions(test=save(turned, "turned.csv")))
+    assert (len(data.test), data.columns) == (40, ("age", "colour"))
+    other = save(TABLE.replace("age", "height"), "other.csv")
+    with pytest.raises(DataError, match=r"other\.csv:1: expected the columns of .*missing age, more height"):
+        load_dataset(save(TABLE), DataOptions(validation=other))

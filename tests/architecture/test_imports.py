@@ -16,7 +16,16 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("gasearch", "workers")
 
 #: Files that both sides import: the controller must not load torch for them, nor a worker anything at all.
-STANDARD_LIBRARY_ONLY = ("workers.messages", "workers.plan", "workers.packed_layout", "workers.measure.costs")
+STANDARD_LIBRARY_ONLY = (
+    "workers.messages",
+    "workers.steps",
+    "workers.compression",
+    "workers.plan_builder",
+    "workers.plan",
+    "workers.packed_layout",
+    "workers.measure.memory",
+    "workers.measure.costs",
+)
 
 #: What a worker needs and the controller must not load before it evaluates something itself.
 WORKER_LIBRARIES = {"torch", "onnx", "onnxruntime", "sklearn", "ray"}

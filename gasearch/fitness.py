@@ -47,7 +47,7 @@ class MissingMetric(KeyError):
 
 
 def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Fitness | None:
-    """The fitness of an outcome; None for a failure, which has none.
+    """The fitness of an outcome; None for a failure, which has none. Limits on times are judged with their spread.
 
     Raises:
         MissingMetric: if a measurement lacks a metric of an objective or limit.
@@ -61,7 +61,8 @@ def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequen
             for name in needed:
                 if name not in metrics:
                     raise MissingMetric(f"{name} was not measured; there are {', '.join(sorted(metrics))}")
+            judged = ((limit, limit.value_in(metrics)) for limit in limits)
             return Fitness(
                 values=tuple(objective.worth(metrics[objective.metric]) for objective in objectives),
-                violation=sum(limit.violation(metrics[limit.metric]) for limit in limits),
+                violation=sum(limit.violation(value) for limit, value in judged if value is not None),
             )

@@ -1,15 +1,24 @@
-"""A limit on a metric, as specs (`constraints`) and questions (`--where`) write it: "model_bytes <= 64 KB"."""
+"""A limit on a metric, as specs (`constraints`) and questions (`--where`) write it: "model_bytes <= 64 KB".
+
+A measured time comes with its spread, and a limit on it holds for the pessimistic end: a network keeps
+"latency_ms <= 2" if latency_ms + latency_spread_ms is at most 2, and "latency_ms >= 2" if latency_ms -
+latency_spread_ms is at least 2. Without a spread, the value alone is compared.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from gasearch.errors import SpecError
 from gasearch.units import format_quantity, parse_quantity
 
 Operator = Literal["<=", ">=", "<", ">"]
+
+#: Metrics that are measured with a spread, and the metric that says it, in the same unit.
+SPREADS: Final = {"latency_ms": "latency_spread_ms"}
 _PATTERN = re.compile(r"^\s*([A-Za-z_]\w*)\s*(<=|>=|<|>)\s*(.+?)\s*$")
 
 
@@ -20,6 +29,24 @@ class Limit:
     metric: str
     operator: Operator
     bound: float
+
+    @property
+    def is_upper(self) -> bool:
+        """Whether the value may not exceed the bound; else it may not fall below it."""
+        return self.operator in ("<=", "<")
+
+    def value_in(self, metrics: Mapping[str, float]) -> float | None:
+        """What a network puts against the bound: the metric's pessimistic end; None if it lacks the metric."""
+        value = metrics.get(self.metric)
+        spread = metrics.get(SPREADS.get(self.metric, ""), 0.0)
+        if value is None or not spread:
+            return value
+        return value + spread if self.is_upper else value - spread
+
+    def is_kept_by(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a network with these metrics keeps the limit; one that lacks the metric does not."""
+        value = self.value_in(metrics)
+        return value is not None and self.is_met(value)
 
     def is_met(self, value: float) -> bool:
         """Whether a value of the metric keeps the limit."""

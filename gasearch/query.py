@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
 from gasearch.errors import BadInput
 from gasearch.fitness import Fitness, Objective
-from gasearch.limits import Limit, parse_limit
+from gasearch.limits import SPREADS, Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
@@ -176,6 +176,8 @@ def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
 def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ()) -> str:
     """One sentence on why nothing keeps the limits: which one excludes all, and what comes nearest.
 
+    Of a time with its spread, since that counts against the limit.
+
     Raises:
         UnknownSearch: if there is no search of that name.
     """
@@ -185,17 +187,17 @@ def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ())
     if not measured:
         return f"search {name!r} has no measured network yet; see: gasearch status {name}"
     for limit in every:
-        values = [(limit.violation(n.metrics[limit.metric]), n) for n in measured if limit.metric in n.metrics]
-        if not values:
+        misses = [(_missed_by(n, [limit]), n) for n in measured if limit.metric in n.metrics]
+        if not misses:
             return f"no network of search {name!r} has a measured {limit.metric}"
-        violation, nearest = min(values, key=lambda pair: (pair[0], pair[1].number))
+        violation, nearest = min(misses, key=lambda pair: (pair[0], pair[1].number))
         if violation > 0:
             return f"no network of search {name!r} has {limit}; the nearest has {_miss(nearest, [limit])}"
     complete = [n for n in measured if all(limit.metric in n.metrics for limit in every)]
     if not every or not complete:
         return f"search {name!r} has no network that answers the question"
-    nearest = min(complete, key=lambda n: (sum(limit.violation(n.metrics[limit.metric]) for limit in every), n.number))
-    broken = [limit for limit in every if not limit.is_met(nearest.metrics[limit.metric])]
+    nearest = min(complete, key=lambda n: (_missed_by(n, every), n.number))
+    broken = [limit for limit in every if not limit.is_kept_by(nearest.metrics)]
     together = " and ".join(map(str, every))
     return f"no network of search {name!r} has {together} together; the nearest has {_miss(nearest, broken)}"
 
@@ -360,10 +362,23 @@ def _point_of(network: EvaluatedNetwork) -> FrontPoint:
     )
 
 
+def _missed_by(network: EvaluatedNetwork, limits: Sequence[Limit]) -> float:
+    """The sum of the relative excesses over limits whose metrics the network has."""
+    values = ((limit, limit.value_in(network.metrics)) for limit in limits)
+    return sum(limit.violation(value) for limit, value in values if value is not None)
+
+
 def _miss(network: EvaluatedNetwork, limits: Sequence[Limit]) -> str:
+    return f"{', '.join(_judged_text(network, limit) for limit in limits)} ({network.key})"
+
+
+def _judged_text(network: EvaluatedNetwork, limit: Limit) -> str:
+    """What was put against the limit: "latency_ms 2.1 ms + 0.05 ms of spread"."""
     from gasearch.units import format_quantity
 
-    values = ", ".join(
-        f"{limit.metric} {format_quantity(network.metrics[limit.metric], limit.metric)}" for limit in limits
-    )
-    return f"{values} ({network.key})"
+    text = f"{limit.metric} {format_quantity(network.metrics[limit.metric], limit.metric)}"
+    spread = SPREADS.get(limit.metric)
+    if spread is None or not network.metrics.get(spread):
+        return text
+    sign = "+" if limit.is_upper else "-"
+    return f"{text} {sign} {format_quantity(network.metrics[spread], spread)} of spread"

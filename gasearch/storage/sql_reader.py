@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import Double
 
 from gasearch.errors import UnknownSearch
-from gasearch.limits import Limit
+from gasearch.limits import SPREADS, Limit
 from gasearch.storage import rows
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.records import (
@@ -159,7 +159,7 @@ class SqlReader:
         sign = -1 if is_maximized else 1
 
         def is_within(metrics: dict[str, float]) -> bool:
-            return all(limit.metric in metrics and limit.is_met(metrics[limit.metric]) for limit in limits)
+            return all(limit.is_kept_by(metrics) for limit in limits)
 
         return heapq.nsmallest(
             count,
@@ -269,7 +269,11 @@ class SqlReader:
 
 
 def _within(limit: Limit) -> ColumnElement[bool]:
-    """The limit as a condition; a missing metric keeps none."""
+    """`Limit.is_kept_by` as a condition: with the spread where there is one; a missing metric keeps none."""
     compare = _COMPARE[limit.operator]
-    condition: ColumnElement[bool] = compare(evaluations.c[limit.metric], literal(limit.bound, Double()))
+    value: ColumnElement[Any] = evaluations.c[limit.metric]
+    if limit.metric in SPREADS:
+        spread = func.coalesce(evaluations.c[SPREADS[limit.metric]], literal(0.0, Double()))
+        value = value + spread if limit.is_upper else value - spread
+    condition: ColumnElement[bool] = compare(value, literal(limit.bound, Double()))
     return condition

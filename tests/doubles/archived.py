@@ -65,8 +65,7 @@ class ScriptedReader:
         inside = [
             network
             for network in self.all_networks
-            if metric in network.metrics
-            and all(limit.metric in network.metrics and limit.is_met(network.metrics[limit.metric]) for limit in limits)
+            if metric in network.metrics and all(limit.is_kept_by(network.metrics) for limit in limits)
         ]
         sign = -1 if is_maximized else 1
         return sorted(inside, key=lambda network: (sign * network.metrics[metric], network.number))[:count]

@@ -206,9 +206,16 @@ def test_the_nearest_miss_names_the_limit_that_alone_excludes_all():
     limits = query.parse_limits(["accuracy >= 0.5", "latency_ms <= 0.05"])
     sentence = query.nearest_miss(scripted_reader(), "digits", limits)
     assert sentence.startswith(
-        "no network of search 'digits' has latency_ms <= 0.05 ms; the nearest has latency_ms 0.1 ms"
+        "no network of search 'digits' has latency_ms <= 0.05 ms; the nearest has latency_ms 0.1 ms + 0.01 ms of spread"
     )
     assert "(00040004)" in sentence
+
+
+def test_a_time_within_its_spread_of_the_limit_is_not_within_it():
+    assert keys_of(query.best(scripted_reader(), "digits", limits=query.parse_limits(["latency_ms <= 0.13"]))) == [3]
+    assert keys_of(query.best(scripted_reader(), "digits", limits=query.parse_limits(["latency_ms <= 0.125"]))) == [4]
+    sentence = query.nearest_miss(scripted_reader(), "digits", query.parse_limits(["latency_ms >= 0.9"]))
+    assert "the nearest has latency_ms 0.9 ms - 0.05 ms of spread (00020002)" in sentence
 
 
 def test_the_nearest_miss_names_limits_that_exclude_all_only_together():

@@ -1,4 +1,4 @@
-"""The whole life of an evaluation, in order: build, train, quantize, count, judge, measure.
+"""The whole life of an evaluation, in order: build, inherit, train, judge, count, quantize, measure.
 
 Training and timing are two steps that may happen in two processes: `Evaluator.prepare` does all but the latency and
 hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the one device that measures.
@@ -7,17 +7,23 @@ hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workers.build import Network, build
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
+from workers.inference import evaluate, outputs_of
+from workers.inheritance import inherit
 from workers.integer import InputTransform, IntegerNetwork
 from workers.lower import lower
 from workers.measure.costs import costs
+from workers.measure.memory import peak_memory_bytes
 from workers.measure.meter import LatencyMeter, Prepared
 from workers.memory import free_bytes, training_bytes
 from workers.messages import (
@@ -32,9 +38,12 @@ from workers.messages import (
 from workers.onnx_graph import to_onnx
 from workers.plan import PlanError, plan
 from workers.result import failure, make_result
+from workers.score import score
 from workers.steps import Plan
-from workers.train import Diverged, ResidentData, TimedOut, evaluate, make_resident, train, use_one_thread
+from workers.train import Diverged, ResidentData, TimedOut, TrainingReport, make_resident, train, use_one_thread
+from workers.weights import find_parent, save_weights
 
+TIMED = frozenset({"latency_ms", "energy_j"})  #: The metrics that the measuring device adds.
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
 
 
@@ -84,44 +93,78 @@ class Evaluator:
 
     def train(self, request: EvaluationRequest) -> Trained:
         """Train the request's network and measure all but its latency; problems are raised, not returned."""
-        if not isinstance(request.network, Blueprint):
-            raise TypeError(f"training needs a blueprint; got {type(request.network).__name__}")
-        steps = plan(request.network)
-        _require_memory(steps, request.recipe.batch_size)
-        transform = self._transform(steps.input_bits)
-        network = build(steps, transform, seed=request.seed)
+        report, images_seen = self._train(request)
+        network, deployed = report.network, plan(_blueprint(request))
+        assert isinstance(network, Network)
+        return Trained(network=lower(network), measurement=self._measure(report, network, deployed, images_seen))
+
+    def training_outputs(self, request: EvaluationRequest) -> NDArray[np.float32]:
+        """Train the request's network and take its raw outputs on the training split, as a teacher's."""
+        return outputs_of(self._train(request)[0].network, self._resident.train)
+
+    def _train(self, request: EvaluationRequest) -> tuple[TrainingReport, int]:
+        """Train the request's network; the second value is the number of samples shown to it and its parents."""
+        recipe, blueprint = request.recipe, _blueprint(request)
+        start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
+        _require_memory(start, recipe.batch_size)
+        target = (self._data.target_mean, self._data.target_deviation)
+        network = build(start, self._transform(start), seed=request.seed, target=target)
+        images_before = _inherit(network, request)
         report = train(
             network,
             self._resident.train,
-            request.recipe,
+            recipe,
             fidelity=request.fidelity,
             seed=request.seed,
+            deployed=None if deployed == start else deployed,
+            validation=self._resident.validation,
             time_limit_s=request.time_limit_s,
         )
-        counted = costs(steps)
-        accuracy = evaluate(network, self._resident.validation)
-        measurement = Measurement(
-            accuracy=accuracy,
+        images_seen = images_before + report.images_seen
+        if recipe.is_inheriting and request.weights_folder is not None:
+            save_weights(request.weights_folder, request.key, report.network, images_seen=images_seen)
+        return report, images_seen
+
+    def _measure(self, report: TrainingReport, network: Network, deployed: Plan, images_seen: int) -> Measurement:
+        """All that is known of a trained network without a clock of the device that runs it."""
+        split = self._resident.validation
+        assert report.outputs is not None
+        scores = score(report.outputs, self._data.validation.y, split.target)
+        _require_finite(scores, report)
+        gap = _training_score(network, self._resident) - scores[split.target.primary]
+        counted = costs(deployed)
+        return Measurement(
+            accuracy=scores.get("accuracy"),
+            macro_f1=scores.get("macro_f1"),
+            entity_f1=scores.get("entity_f1"),
+            auc=scores.get("auc"),
+            rmse=scores.get("rmse"),
             params=counted.params,
             macs=counted.macs,
             bops=counted.bops,
             model_bytes=counted.model_bytes,
+            peak_memory_bytes=peak_memory_bytes(deployed),
             train_seconds=report.train_seconds,
-            generalization_gap=_training_accuracy(network, self._resident) - accuracy,
+            generalization_gap=-gap if split.target.is_number else gap,
+            images_seen=images_seen,
             curve=report.curve,
         )
-        return Trained(network=lower(network), measurement=measurement)
 
-    def _transform(self, input_bits: int) -> InputTransform:
-        if input_bits not in self._transforms:
-            self._transforms[input_bits] = fit_input(self._data.train.x, input_bits=input_bits)
-        return self._transforms[input_bits]
+    def _transform(self, steps: Plan) -> InputTransform:
+        if steps.input_bits not in self._transforms:
+            self._transforms[steps.input_bits] = fit_input(
+                self._data.train.x,
+                input_bits=steps.input_bits,
+                input_kind=steps.input_kind,
+                categories=len(steps.categories),
+            )
+        return self._transforms[steps.input_bits]
 
     def _attempt(self, request: EvaluationRequest) -> tuple[Outcome, Prepared | None]:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
             trained = self.train(request)
-            return trained.measurement, _prepare(trained.network) if "latency_ms" in request.measures else None
+            return trained.measurement, _prepare(trained.network) if request.measures & TIMED else None
         except Diverged as error:
             return failure(FailureKind.DIVERGED, error), None
         except TimedOut as error:
@@ -157,10 +200,32 @@ def _prepare(network: IntegerNetwork) -> Prepared:
     )
 
 
-def _training_accuracy(network: Network, data: ResidentData) -> float:
-    """Accuracy on training samples taken evenly over the split, which may be sorted: enough to see the gap."""
+def _blueprint(request: EvaluationRequest) -> Blueprint:
+    if not isinstance(request.network, Blueprint):
+        raise TypeError(f"training needs a blueprint; got {type(request.network).__name__}")
+    return request.network
+
+
+def _inherit(network: Network, request: EvaluationRequest) -> int:
+    """Begin with the weights of the first parent that left some; returns the samples that these were shown."""
+    if not request.recipe.is_inheriting or request.weights_folder is None:
+        return 0
+    parent = find_parent(request.weights_folder, request.parents)
+    if parent is None or inherit(network, parent.weights) == 0:
+        return 0
+    return parent.images_seen
+
+
+def _training_score(network: Network, data: ResidentData) -> float:
+    """Primary score on training samples taken evenly over the split, which may be sorted: enough to see the gap."""
     step = max(1, len(data.train) // min(len(data.validation), GAP_SAMPLES))
     return evaluate(network, dataclasses.replace(data.train, x=data.train.x[::step], y=data.train.y[::step]))
+
+
+def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:
+    for name, value in scores.items():
+        if not math.isfinite(value):
+            raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
 
 
 def _require_memory(steps: Plan, batch_size: int) -> None:

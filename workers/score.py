@@ -49,6 +49,9 @@ class Target:
         return value < than if self.is_number else value > than
 
 
+CLASSES: Final = Target()  #: Classes without names.
+
+
 def score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> dict[str, float]:
     """Every score of the target's kind that these samples define, by the metrics' names.
 

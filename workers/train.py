@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workers.batches import make_batches, make_generator
+from workers.build import Network
 from workers.inference import evaluate, outputs_of, predict, truth_of
 from workers.losses import make_loss
 from workers.messages import CurvePoint, Fidelity, Recipe
 from workers.optimizer import make_optimizer, set_rate
+from workers.pruning import prune
 from workers.resident import ResidentData, ResidentSplit, make_resident, use_one_thread
 from workers.score import primary_score
 from workers.steps import Plan
@@ -117,7 +119,8 @@ def train(
         loss_sum, shown, step = torch.zeros((), device=device), 0, 0
         for group in batches.epoch():
             if update == pruned_at and deployed is not None:
-                network = _prune(network, deployed)
+                assert isinstance(network, Network), "only a network with a plan can be pruned"
+                network = prune(network, deployed)
                 optimizer = _begin(network, recipe, device, dropped)
             set_rate(optimizer, recipe, update=update, updates=updates)
             for batch in group:
@@ -159,14 +162,9 @@ def _begin(network: nn.Module, recipe: Recipe, device: torch.device, dropped: to
     """Make a network ready for its first update."""
     network.to(device).train()
     if recipe.dropout > 0:
-        network.set_dropout(recipe.dropout, dropped)  # type: ignore[operator]
+        assert isinstance(network, Network), "only a network with a plan can drop outputs"
+        network.set_dropout(recipe.dropout, dropped)
     return make_optimizer(network, recipe)
-
-
-def _prune(network: nn.Module, deployed: Plan) -> nn.Module:
-    from workers.pruning import prune
-
-    return prune(network, deployed)
 
 
 def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
@@ -223,4 +221,4 @@ def _check_finite(value: Tensor, what: str, epoch: int, recipe: Recipe) -> None:
 def _sum_of_weights(network: nn.Module) -> Tensor:
     """One number that is finite only if every parameter and running statistic is."""
     tensors = [tensor for tensor in [*network.parameters(), *network.buffers()] if tensor.is_floating_point()]
-    return torch.stack([tensor.abs().mean() for tensor in tensors]).sum()
+    return torch.stack([tensor.abs().mean() for tensor in tensors if tensor.numel()]).sum()

@@ -14,6 +14,7 @@ from workers import evaluate as module
 from workers.data import load_dataset
 from workers.evaluate import Evaluator, versions
 from workers.export import graph_accuracy
+from workers.measure import meter
 from workers.messages import Blueprint, Calibration, Failure, FailureKind, Layer, Measurement, Recipe, network_to_json
 from workers.onnx_graph import to_onnx
 from workers.packed import pack
@@ -208,7 +209,7 @@ def test_a_graph_that_does_not_run_is_a_crash_of_its_evaluation(evaluator, monke
     def fail(*_, **__):
         raise RuntimeError("no kernel")
 
-    monkeypatch.setattr(module, "measure_latency", fail)
+    monkeypatch.setattr(meter, "measure_latency", fail)
     calibration = Calibration(device="test", reference_latency_ms=0.01)
     request = request_for(mlp(), measures=frozenset({"latency_ms"}), calibration=calibration)
     assert outcome_of(evaluator, request) == Failure(kind=FailureKind.CRASHED, message="RuntimeError: no kernel")

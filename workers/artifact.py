@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from workers.integer import IntegerNetwork
 from workers.messages import Blueprint
-from workers.onnx_graph import INPUT, OUTPUT, float_steps, to_onnx
+from workers.onnx_builder import output_name
+from workers.onnx_graph import float_steps, to_onnx
 from workers.packed import pack
+from workers.steps import INPUT
 
 FORMAT: Final = "gasearch artifact"
 FORMAT_VERSION: Final = 1
@@ -130,7 +132,7 @@ def _describe(
         "format_version": FORMAT_VERSION,
         "blueprint": asdict(blueprint),
         "input": {"name": INPUT, "shape": ["batch", *network.plan.input_shape], "dtype": network.input.dtype},
-        "output": {"name": OUTPUT, "shape": ["batch", *last.output_shape], "dtype": "float32"},
+        "output": {"name": output_name(network.plan), "shape": ["batch", *last.output_shape], "dtype": "float32"},
         "steps": [
             {
                 "name": step.name,

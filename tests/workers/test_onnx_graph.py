@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 from workers.integer import Grid
 from workers.messages import FULL_PRECISION, Blueprint, Layer
-from workers.onnx_graph import float_steps, most_stretch, to_onnx
+from workers.onnx_graph import float_steps, to_onnx
 from workers.onnx_session import open_session, run_onnx
+from workers.onnx_stretch import most_stretch
 from workers.reference import compute, run_reference, take_in
 
 KINDS = ("linear", "conv", "separable", "residual")

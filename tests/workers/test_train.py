@@ -14,8 +14,11 @@ from torch import nn
 from workers.build import build
 from workers.data.dataset import Dataset, Split
 from workers.data.normalize import fit_input
+from workers.inference import outputs_of
+from workers.lower import lower
 from workers.messages import Blueprint, Fidelity, Layer, Recipe
 from workers.plan import plan
+from workers.score import Target
 from workers.train import Diverged, ResidentSplit, TimedOut, evaluate, make_resident, predict, train
 
 ONCE = Fidelity(epochs=1)
@@ -64,12 +67,13 @@ def shown(count: int, recipe: Recipe, fidelity: Fidelity, *, seed: int = 0) -> l
 # --- learning ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "adafactor"])
 @pytest.mark.parametrize("bits", [2, 4, 8, 32])
 def test_a_network_learns_a_plain_pattern_at_every_precision(bits, optimizer):
     data = striped()
     network = network_for(data, bits=bits)
-    recipe = Recipe(batch_size=16, optimizer=optimizer, learning_rate=0.1 if optimizer == "sgd" else 0.02)
+    rate = {"sgd": 0.1, "adafactor": 0.2}.get(optimizer, 0.02)
+    recipe = Recipe(batch_size=16, optimizer=optimizer, learning_rate=rate)
     report = train(network, data, recipe, fidelity=Fidelity(epochs=4), seed=1)
     assert evaluate(network, striped(seed=1)) > 0.9
     assert report.curve[-1].train_loss < 0.7 * report.curve[0].train_loss
@@ -134,6 +138,143 @@ def test_the_cosine_falls_from_the_rate_towards_zero_and_the_constant_stays():
 
     assert rates("constant") == pytest.approx([0.5] * 3, rel=1e-4)
     assert rates("cosine") == pytest.approx([0.25 * (1 + math.cos(math.pi * step / 4)) for step in range(3)], rel=1e-4)
+
+
+# --- a longer recipe --------------------------------------------------------------------------------------------
+
+
+def pruned_pair(*, pruning="structured", sparsity=0.5):
+    """The network in which a training begins, and the plan of what it ends in."""
+    layer = Layer(kind="conv", width=8, kernel=3, weight_bits=4, activation_bits=8, sparsity=sparsity, pruning=pruning)
+    head = Layer(kind="linear", width=2, weight_bits=8)
+    blueprint = Blueprint(family="cnn", input_shape=(1, 6, 6), layers=(layer, head))
+    start = plan(blueprint, is_pruned=False)
+    return build(start, fit_input(striped().x.numpy(), input_bits=start.input_bits), seed=0), plan(blueprint)
+
+
+def test_gradients_of_several_batches_make_one_step():
+    def weight(**changes):
+        network = nn.Linear(1, 2)
+        nn.init.constant_(network.weight, 0.1)
+        nn.init.constant_(network.bias, 0.0)
+        recipe = Recipe(optimizer="sgd", momentum=0.0, learning_rate=0.1, **changes)
+        data = ResidentSplit(x=torch.arange(12).float()[:, None], y=torch.arange(12) % 2)
+        train(network, data, recipe, fidelity=ONCE, seed=0)
+        return network.weight.detach()
+
+    torch.testing.assert_close(weight(batch_size=4, accumulate=3), weight(batch_size=12))
+
+
+def test_the_rate_warms_up_over_its_share_of_the_updates():
+    class Watched(Recorder):
+        def forward(self, x):
+            seen.append(self.weight.detach()[0].item())
+            return super().forward(x)
+
+    seen: list[float] = []
+    recipe = Recipe(batch_size=2, optimizer="sgd", momentum=0.0, learning_rate=1e-3, schedule="constant", warmup=0.5)
+    train(Watched(), ResidentSplit(x=torch.zeros(16, 1), y=torch.zeros(16).long()), recipe, fidelity=ONCE, seed=0)
+    moves = [later - before for before, later in pairwise(seen)]
+    assert [move / moves[-1] for move in moves] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1], rel=0.01)
+
+
+def test_patience_ends_a_training_that_gets_no_better_and_keeps_the_best_weights():
+    class Spoiled(Recorder):
+        """Right about every sample in its second epoch, wrong in all others."""
+
+        def forward(self, x):
+            if self.training:
+                self.epochs = getattr(self, "epochs", 0) + 1
+                self.weight.data = torch.tensor([1.0, 0.0] if self.epochs == 2 else [0.0, 1.0])
+            return super().forward(x)
+
+    data = ResidentSplit(x=torch.zeros(4, 1), y=torch.zeros(4).long())
+    recipe = Recipe(batch_size=4, patience=2, learning_rate=1e-9)
+    network = Spoiled()
+    report = train(network, data, recipe, fidelity=Fidelity(epochs=9), seed=0, validation=data)
+    assert [point.accuracy for point in report.curve] == [0.0, 1.0, 0.0, 0.0]
+    assert (report.best_epoch, report.images_seen) == (2, 16)
+    assert network.weight[0] > network.weight[1]
+    assert report.outputs.argmax(axis=1).tolist() == [0, 0, 0, 0]
+
+
+def test_without_patience_the_last_weights_stay():
+    data = striped()
+    network = network_for(data)
+    report = train(network, data, Recipe(batch_size=32), fidelity=Fidelity(epochs=3), seed=0, validation=data)
+    assert report.best_epoch == 3
+    np.testing.assert_array_equal(report.outputs, outputs_of(network, data))
+
+
+def test_patience_without_a_validation_split_is_refused():
+    with pytest.raises(ValueError, match="a patience of 2 epochs needs a validation split; got none"):
+        train(Recorder(), indices(8), Recipe(patience=2), fidelity=ONCE, seed=0)
+
+
+@pytest.mark.parametrize("pruning", ["structured", "unstructured"])
+def test_a_pruned_network_takes_over_and_learns_on(pruning):
+    data = striped()
+    network, deployed = pruned_pair(pruning=pruning)
+    recipe = Recipe(batch_size=16, learning_rate=0.02)
+    report = train(network, data, recipe, fidelity=Fidelity(epochs=5), seed=1, deployed=deployed, validation=data)
+    assert report.network is not network
+    assert report.network.plan == deployed
+    assert [point.accuracy is None for point in report.curve] == [True, True, False, False, False]
+    assert evaluate(report.network, striped(seed=1)) > 0.9
+
+
+def test_a_training_of_one_update_is_pruned_too():
+    data = striped(16)
+    network, deployed = pruned_pair()
+    report = train(network, data, Recipe(batch_size=16), fidelity=ONCE, seed=0, deployed=deployed)
+    assert report.network.plan == deployed
+
+
+def test_pruned_weights_stay_zero_to_the_end():
+    data = striped()
+    network, deployed = pruned_pair(pruning="unstructured", sparsity=0.75)
+    recipe = Recipe(batch_size=16, learning_rate=0.02)
+    report = train(network, data, recipe, fidelity=Fidelity(epochs=3), seed=1, deployed=deployed)
+    lowered = lower(report.network)
+    sparse = [step for step in lowered.steps if step.step.nonzeros is not None]
+    assert sparse
+    assert all(np.count_nonzero(step.weight) <= step.step.nonzeros for step in sparse)
+
+
+def test_dropout_changes_the_training_and_not_the_evaluation():
+    data = striped()
+
+    def trained(share):
+        network = network_for(data)
+        report = train(network, data, Recipe(batch_size=32, dropout=share), fidelity=ONCE, seed=0)
+        return network, report.curve[0].train_loss
+
+    (_, plain), (network, dropped), (_, again) = trained(0.0), trained(0.5), trained(0.5)
+    assert dropped != plain
+    assert dropped == again
+    assert torch.equal(predict(network, data), predict(network, data))
+
+
+def test_bfloat16_trains_nearly_as_well_and_leaves_float32_weights():
+    data = striped()
+    network = network_for(data)
+    recipe = Recipe(batch_size=16, learning_rate=0.02, precision="bfloat16")
+    train(network, data, recipe, fidelity=Fidelity(epochs=4), seed=1)
+    assert evaluate(network, striped(seed=1)) > 0.9
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+def test_a_regression_learns_in_the_unit_of_its_target():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3)).astype(np.float32)
+    y = (1000 + 50 * x[:, 0] - 30 * x[:, 1]).astype(np.float32)
+    data = ResidentSplit(x=torch.from_numpy(x), y=torch.from_numpy(y), target=Target(kind="regression", outputs=1))
+    layers = (Layer(kind="linear", width=16, weight_bits=8, activation_bits=8), Layer(kind="linear", width=1))
+    steps = plan(Blueprint(family="mlp", input_shape=(3,), layers=layers, is_regression=True))
+    target = (float(y.mean()), float(y.std()))
+    network = build(steps, fit_input(x, input_bits=steps.input_bits), seed=0, target=target)
+    report = train(network, data, Recipe(batch_size=32), fidelity=Fidelity(epochs=10), seed=0, validation=data)
+    assert report.curve[-1].accuracy == evaluate(network, data) < 0.4 * y.std()
 
 
 # --- batches ----------------------------------------------------------------------------------------------------
@@ -282,14 +423,15 @@ SCRIPT = """
 def digest(kind: str) -> str:
     """Hash of every number that a short training leaves behind."""
     data = striped()
-    layer = Layer(kind=kind, width=6, kernel=3, weight_bits=3, activation_bits=8)
-    steps = plan(Blueprint(family="cnn", input_shape=(1, 6, 6), layers=(layer, Layer(kind="linear", width=2))))
-    network = build(steps, fit_input(data.x.numpy(), input_bits=steps.input_bits), seed=7)
-    recipe = Recipe(batch_size=16, weight_decay=0.01)
+    layer = Layer(kind=kind, width=6, kernel=3, weight_bits=3, activation_bits=8, sparsity=0.5)
+    blueprint = Blueprint(family="cnn", input_shape=(1, 6, 6), layers=(layer, Layer(kind="linear", width=2)))
+    start = plan(blueprint, is_pruned=False)
+    network = build(start, fit_input(data.x.numpy(), input_bits=start.input_bits), seed=7)
+    recipe = Recipe(batch_size=16, weight_decay=0.01, dropout=0.1, augment=("shift", "flip"), warmup=0.1, patience=1)
     fidelity = Fidelity(epochs=2, data_share=0.8)
-    report = train(network, data, recipe, fidelity=fidelity, seed=7, validation=data)
+    report = train(network, data, recipe, fidelity=fidelity, seed=7, deployed=plan(blueprint), validation=data)
     content = hashlib.blake2b(repr((report.curve, report.images_seen)).encode())
-    for value in network.state_dict().values():
+    for value in report.network.state_dict().values():
         content.update(value.contiguous().numpy().tobytes())
     return content.hexdigest()
 

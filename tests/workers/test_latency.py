@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from tests.workers.integer_networks import random_network
+from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
 from workers.measure import latency as module
 from workers.measure.device import device_name, parse_cpuinfo
 from workers.measure.latency import Protocol, calibrate, inference_call, measure_latency, paired_ratios, sample_input
@@ -142,6 +142,41 @@ def test_the_sample_has_the_datas_shape_type_and_range(dtype, low, high):
     assert sample.shape == (1, 3, 16, 16)
     assert sample.dtype == dtype
     assert (sample.min(), sample.max()) == (pytest.approx(low, abs=1), pytest.approx(high, abs=1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "categories"), [((40,), (7,)), ((25, 2), (30, 4)), ((2,), (5, 900)), ((9,), (2,)), ((3,), (1,))]
+)
+def test_sampled_codes_exist_in_their_columns_and_no_token_is_padding(shape, categories):
+    sample = sample_input(shape, "int32", categories)
+    assert sample.shape == (1, *shape)
+    assert sample.dtype == np.int32
+    assert (sample < np.array(categories)).all()
+    assert (sample > 0).all() or 1 in categories
+    assert (sample >= 0).all()
+
+
+def test_a_sampled_row_of_a_table_ends_with_its_codes():
+    sample = sample_input((6,), "float32", (3, 1))
+    assert sample.dtype == np.float32
+    assert (sample[:, :4] == sample_input((6,), "float32")[:, :4]).all()
+    assert sample[0, 4] in (1.0, 2.0)
+    assert sample[0, 5] == 0.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_of_each_family_can_be_timed(family):
+    rng = np.random.default_rng(3)
+    network = random_network(random_blueprint(rng, family=family, is_compressed=True), rng)
+    found = measure_latency(
+        to_onnx(network).SerializeToString(),
+        shape=network.plan.input_shape,
+        dtype=network.input.dtype,
+        categories=network.plan.categories,
+        calibration=Calibration(device=device_name(), reference_latency_ms=0.1),
+        protocol=Protocol(warmup_calls=1, blocks=2, pairs=2),
+    )
+    assert found.latency_ms > 0
 
 
 def test_the_device_is_named_by_its_cpu_model():

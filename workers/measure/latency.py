@@ -63,6 +63,7 @@ def measure_latency(
     *,
     shape: tuple[int, ...],
     dtype: str,
+    categories: tuple[int, ...] = (),
     calibration: Calibration,
     protocol: Protocol | None = None,
     clock: Clock = time.perf_counter_ns,
@@ -72,7 +73,8 @@ def measure_latency(
     Args:
         model: A model with one input of a free batch size and one output, as `workers.onnx_graph` makes it.
         shape: Of one raw sample, without the batch.
-        dtype: Of the raw samples, "uint8" or "float32".
+        dtype: Of the raw samples, "uint8", "float32" or "int32".
+        categories: Number of codes per column of codes: the last ones of a table, all of tokens or ids.
         calibration: The reference's latency on this device.
         protocol: Number of calls; None for the usual one.
         clock: Read before and after each call.
@@ -82,7 +84,7 @@ def measure_latency(
     """
     if calibration.device != device_name():
         raise ValueError(f"a calibration of {device_name()!r} is needed here; got one of {calibration.device!r}")
-    candidate = inference_call(model, sample_input(shape, dtype))
+    candidate = inference_call(model, sample_input(shape, dtype, categories))
     ratios = paired_ratios(candidate, _reference_call(), protocol=protocol or Protocol(), clock=clock)
     return Latency(
         latency_ms=calibration.reference_latency_ms * statistics.median(ratios),
@@ -131,10 +133,30 @@ def inference_call(model: bytes, sample: NDArray[Any]) -> Call:
     return lambda: session.run_with_iobinding(binding)
 
 
-def sample_input(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    """A batch of one sample that looks like data: bytes over their whole range, or floats around 0."""
-    ramp = np.arange(np.prod(shape)).reshape(1, *shape) * 37 % 256
-    return ramp.astype(np.uint8) if dtype == "uint8" else (ramp / 64 - 2).astype(np.float32)
+def sample_input(shape: tuple[int, ...], dtype: str, categories: tuple[int, ...] = ()) -> NDArray[Any]:
+    """A batch of one sample that looks like data: bytes over their whole range, floats around 0, codes that exist.
+
+    No token of it is padding: the longest sequence takes longest.
+    """
+    ramp = np.arange(np.prod(shape)).reshape(1, *shape) * 37
+    match dtype:
+        case "uint8":
+            return (ramp % 256).astype(np.uint8)
+        case "int32":
+            return _codes(ramp, categories).astype(np.int32)
+        case _:
+            values = (ramp % 256 / 64 - 2).astype(np.float32)
+            if categories:
+                columns = ramp[..., -len(categories) :]
+                values[..., -len(categories) :] = _codes(columns, categories)
+            return values
+
+
+def _codes(ramp: NDArray[np.int64], categories: tuple[int, ...]) -> NDArray[np.int64]:
+    """Codes from 1 up (0 where a column has no other), each below the number of its column's: the last axis."""
+    numbers = np.asarray(categories)
+    codes: NDArray[np.int64] = np.minimum(1 + ramp % np.maximum(numbers - 1, 1), numbers - 1)
+    return codes
 
 
 @cache

@@ -31,6 +31,7 @@ _UNITS: Final[dict[Dimension, dict[str, Fraction]]] = {
         "h": Fraction(3600),
     },
     "energy": {
+        "nJ": Fraction(1, 10**9),
         "uJ": Fraction(1, 10**6),
         "mJ": Fraction(1, 1000),
         "J": Fraction(1),
@@ -44,7 +45,7 @@ _SHOWN: Final[dict[Dimension, tuple[str, ...]]] = {
     "count": ("", "K", "M", "G", "T"),
     "bytes": ("B", "KB", "MB", "GB", "TB"),
     "time": ("us", "ms", "s", "min", "h"),
-    "energy": ("uJ", "mJ", "J", "kJ"),
+    "energy": ("nJ", "uJ", "mJ", "J", "kJ"),
 }
 
 _NOUNS: Final[dict[Dimension, str]] = {

@@ -90,7 +90,7 @@ def best(
         row = points[0].row() | {"network": layers_text(points[0].blueprint)}
         print_object({field: value for field, value in row.items() if field != "blueprint"}, form)
         return
-    _print_points(name, points, limits, db, form)
+    _print_points(name, points, limits, db, form, by=by)
 
 
 @app.command(
@@ -100,7 +100,7 @@ def front(name: Name, where: Where = None, by: By = None, db: Db = None, form: F
     """Print the Pareto front, all of it or under limits."""
     limits = query.parse_limits(where or ())
     points = ask(db, lambda reader: query.front_points(reader, name, limits, by))
-    _print_points(name, points, limits, db, form)
+    _print_points(name, points, limits, db, form, by=by)
 
 
 @app.command(epilog=examples("gasearch history digits-cnn", "gasearch history digits-cnn --format csv"))
@@ -169,9 +169,14 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
 
 
 def _print_points(
-    name: str, points: Sequence[FrontPoint], limits: Sequence[Limit], db: str | None, form: Format
+    name: str,
+    points: Sequence[FrontPoint],
+    limits: Sequence[Limit],
+    db: str | None,
+    form: Format,
+    by: str | None = None,
 ) -> None:
-    """Rows of networks; if there are none, the reason.
+    """Rows of networks; if there are none, the reason. A table shows what the search and the question are about.
 
     Raises:
         NothingFound: after printing the empty answer, with the nearest miss.
@@ -180,7 +185,8 @@ def _print_points(
         print_rows([point.row() for point in points], form)
     elif points:
         objectives = ask(db, lambda reader: reader.search(name).objectives)
-        columns = dict.fromkeys(["key", *(metric for metric, _ in objectives), *SHOWN_METRICS])
+        asked = [(by or "").partition(":")[0], *(limit.metric for limit in limits)]
+        columns = dict.fromkeys(["key", *(metric for metric, _ in objectives), *filter(None, asked), *SHOWN_METRICS])
         print_rows([point.row() for point in points], form, columns=list(columns))
     if not points:
         raise NothingFound(ask(db, lambda reader: query.nearest_miss(reader, name, limits)))

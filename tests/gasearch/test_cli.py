@@ -113,6 +113,11 @@ def test_best_answers_under_limits(gasearch):
     assert [json.loads(gasearch("best", "digits", "--knee", "--format", "json")[1])[0]["key"]] == ["00010001"]
 
 
+def test_the_front_table_shows_what_was_asked_for_before_the_usual_costs(gasearch):
+    _, out, _ = gasearch("front", "digits", "--by", "flops:min", "--where", "macs <= 6000")
+    assert out.splitlines()[0].split()[:6] == ["key", "accuracy", "model_bytes", "flops", "macs", "latency_ms"]
+
+
 def test_the_front_table_shows_objectives_costs_and_spread(gasearch):
     _, out, _ = gasearch("front", "digits")
     header, *rows = out.splitlines()
@@ -127,7 +132,7 @@ def test_nothing_found_is_an_empty_answer_status_1_and_the_nearest_miss(gasearch
     assert (status, json.loads(out)) == (1, [])
     assert err.count("\n") == 1
     assert "latency_ms <= 0.01" in err
-    assert "the nearest has latency_ms 0.1 ms (00040004)" in err
+    assert "the nearest has latency_ms 0.1 ms + 0.01 ms of spread (00040004)" in err
 
 
 @pytest.mark.parametrize(

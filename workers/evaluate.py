@@ -23,6 +23,7 @@ from workers.inheritance import inherit
 from workers.integer import InputTransform, IntegerNetwork
 from workers.lower import lower
 from workers.measure.costs import costs
+from workers.measure.energy import energy_estimate
 from workers.measure.memory import peak_memory_bytes
 from workers.measure.meter import LatencyMeter, Prepared
 from workers.memory import free_bytes, training_bytes
@@ -43,7 +44,6 @@ from workers.steps import Plan
 from workers.train import Diverged, ResidentData, TimedOut, TrainingReport, make_resident, train, use_one_thread
 from workers.weights import find_parent, save_weights
 
-TIMED = frozenset({"latency_ms", "energy_j"})  #: The metrics that the measuring device adds.
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
 
 
@@ -145,6 +145,8 @@ class Evaluator:
             model_bytes=counted.model_bytes,
             peak_memory_bytes=peak_memory_bytes(deployed),
             train_seconds=report.train_seconds,
+            energy_j=energy_estimate(deployed),
+            energy_source="estimate",
             generalization_gap=-gap if split.target.is_number else gap,
             images_seen=images_seen,
             curve=report.curve,
@@ -164,7 +166,7 @@ class Evaluator:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
             trained = self.train(request)
-            return trained.measurement, _prepare(trained.network) if request.measures & TIMED else None
+            return trained.measurement, _prepare(trained.network, request.measures)
         except Diverged as error:
             return failure(FailureKind.DIVERGED, error), None
         except TimedOut as error:
@@ -192,11 +194,16 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _prepare(network: IntegerNetwork) -> Prepared:
+def _prepare(network: IntegerNetwork, measures: frozenset[str]) -> Prepared | None:
+    """What remains to be timed; None where nobody asked for it."""
+    if "latency_ms" not in measures:
+        return None
     return Prepared(
         graph=to_onnx(network).SerializeToString(),
         input_shape=network.plan.input_shape,
         input_dtype=network.input.dtype,
+        categories=network.plan.categories,
+        is_energy_wanted="energy_j" in measures,
     )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.data import load_dataset
+from workers.data import DataOptions, load_dataset
 from workers.data.dataset import DataError
 
 RNG = np.random.default_rng(0)
@@ -76,6 +76,65 @@ def test_two_dimensional_numbers_become_a_float_table(save, kind):
 
 def test_a_column_of_labels_is_taken_as_labels(save):
     assert load_dataset(save(x_train=TABLE, y_train=LABELS[:, None])).classes == 3
+
+
+def test_floating_targets_of_a_table_mean_regression(save):
+    data = load_dataset(save(x_train=TABLE, y_train=LABELS + 0.5))
+    assert (data.kind, data.outputs, data.labels, data.train.y.dtype) == ("regression", 1, (), np.float32)
+    assert data.target_mean == pytest.approx(float(data.train.y.mean()))
+    assert data.target_deviation == pytest.approx(float(data.train.y.std()))
+
+
+def test_whole_targets_are_amounts_where_the_options_say_so(save):
+    path = save(x_train=TABLE, y_train=LABELS[:, None], x_test=TABLE, y_test=LABELS * 5)
+    data = load_dataset(path, DataOptions(kind="regression"))
+    assert (data.kind, data.train.y.ndim, data.test.y.max()) == ("regression", 1, 10)
+    with pytest.raises(DataError, match=r"y_test must hold labels 0 \.\. 2 as y_train does; got 10"):
+        load_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "kind", "text"),
+    [
+        ({"y_train": np.full(60, np.nan)}, None, r"y_train must hold finite float32 numbers; got nan at sample 0"),
+        ({"y_train": np.where(LABELS == 2, 1e39, 0.5)}, None, r"y_train must hold finite .*; got 1e\+39 at sample 2"),
+        (
+            {"y_train": np.full(60, 0.5)},
+            None,
+            r"set: expected a target that varies; got 0\.5 for every training sample",
+        ),
+        ({"y_train": LABELS + 0.5}, "classification", r"y_train must hold integer labels .* got type float64"),
+        (
+            {"y_train": np.eye(3)[LABELS]},
+            "regression",
+            r"y_train must have the shape \(count,\), one number .* \(60, 3\)",
+        ),
+        ({"y_train": np.array(["a"] * 60)}, "regression", r"y_train must hold numbers for regression; got type <U1"),
+        ({"x_train": IMAGES}, "regression", r"x_train must hold a table .* for regression; got \(60, 5, 4\)"),
+        ({}, "rating", r"set\.npz: arrays serve classification or regression; got kind 'rating'"),
+    ],
+)
+def test_targets_that_cannot_be_used_are_refused_by_name(save, arrays, kind, text):
+    with pytest.raises(DataError, match=text):
+        load_dataset(save(**({"x_train": TABLE, "y_train": LABELS} | arrays)), DataOptions(kind=kind))
+
+
+def test_options_that_arrays_cannot_heed_are_refused(save):
+    with pytest.raises(DataError, match=r"set\.npz: arrays have no named columns .*; got task\.target = 'y'"):
+        load_dataset(save(x_train=TABLE, y_train=LABELS), DataOptions(target="y"))
+
+
+def test_a_test_part_that_leaves_a_class_out_is_refused(save):
+    with pytest.raises(
+        DataError, match=r"set: the test part must hold every class; it leaves out 2, of which the train"
+    ):
+        load_dataset(save(x_train=TABLE, y_train=LABELS, x_test=TABLE, y_test=LABELS % 2))
+
+
+@pytest.mark.parametrize("name", ["length", "vocabulary"])
+def test_numbers_of_the_options_must_be_positive(name):
+    with pytest.raises(ValueError, match=rf"{name} must be at least 1; got 0"):
+        DataOptions(**{name: 0})
 
 
 def test_the_fingerprint_follows_every_array_and_no_file_format(save, tmp_path):
@@ -213,7 +272,7 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
     ("source", "text"),
     [
         ("digit", r"unknown dataset 'digit'; did you mean 'digits'\?"),
-        ("imagenet", r"unknown dataset 'imagenet'; known are digits, diabetes, or the path of"),
+        ("imagenet", r"unknown dataset 'imagenet'; known are digits, diabetes, the path of a file"),
         ("data/set.csv", r"data/set\.csv: no such file"),
         ("data/set.pdf", r"data/set\.pdf: expected a NumPy archive .* there is no such file"),
     ],

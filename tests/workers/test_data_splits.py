@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.data.dataset import DataError, Split
-from workers.data.splits import hold_out
+from workers.data.splits import hold_out, hold_out_plain
 
 
 def labelled(labels: list[int]) -> Split:
@@ -55,3 +55,22 @@ def test_samples_keep_their_labels():
 def test_too_few_samples_are_refused_with_their_number(labels):
     with pytest.raises(DataError, match=rf"t: expected enough samples .* got {len(labels)} samples in 2 classes"):
         hold_out(labelled(labels), round(len(labels) * 0.2) if len(labels) < 3 else 2, seed=0, name="t")
+
+
+@given(size=st.integers(2, 60), share=st.floats(0.05, 0.9), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_plain_parts_are_disjoint_complete_and_in_order(size, share, seed):
+    split = Split(x=np.arange(size, dtype=np.float32)[:, None], y=np.linspace(0, 1, size, dtype=np.float32))
+    count = min(max(1, round(size * share)), size - 1)
+    rest, held_out = hold_out_plain(split, count, seed=seed, name="t")
+    assert len(held_out) == count
+    assert sorted(members(rest) + members(held_out)) == list(range(size))
+    assert all(members(part) == sorted(members(part)) for part in (rest, held_out))
+    assert members(hold_out_plain(split, count, seed=seed, name="t")[1]) == members(held_out)
+
+
+@pytest.mark.parametrize(("size", "count"), [(5, 5), (5, 0), (1, 1)])
+def test_a_plain_part_that_leaves_nothing_is_refused(size, count):
+    split = Split(x=np.zeros((size, 1), dtype=np.float32), y=np.zeros(size, dtype=np.float32))
+    with pytest.raises(DataError, match=rf"t: expected enough samples .* to hold out {count} .* got {size} samples"):
+        hold_out_plain(split, count, seed=0, name="t")

@@ -166,6 +166,16 @@ BAD_TABLES = [
         r"set\.csv:9: expected a number in the column 'size', as in most rows; got '1_0'",
     ),
     (columns(size=[""] * 60), {}, r"expected values in the column 'size'; every cell is empty or '\?'"),
+    (
+        columns(label=["none" if n == 7 else n * 1.5 for n in range(60)]),
+        {},
+        r"set\.csv:9: expected a number in the column 'label', as in most rows; got 'none'",
+    ),
+    (
+        columns(1_100, label=[f"name {n}" for n in range(1_100)]),
+        {},
+        r"set\.csv:2: expected at most 1000 classes; got 1100, name 0, name 1, name 10, ",
+    ),
     (with_cell("label", 7, ""), {}, r"set\.csv:9: expected a label; got none"),
     (with_cell("label", 7, "?"), {}, r"set\.csv:9: expected a label; got '\?'"),
     (columns(label=["yes"] * 60), {}, r"set\.csv:2: expected at least 2 classes; got the label 'yes' in every row"),

@@ -126,4 +126,4 @@ def _suggestion(name: str) -> str:
     near = difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.7)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known are {', '.join(BUILT_IN)}, or the path of a file or folder"
+    return f"known are {', '.join(BUILT_IN)}, the path of a file or folder, torchvision:NAME and hf:NAME"

@@ -26,8 +26,8 @@ class Split:
     x: NDArray[Any]
     #: (count,) int64 classes; (count,) float32 for regression and rating; (count, length) int64 tags, -1 at padding.
     y: NDArray[Any]
-    #: A teacher's raw outputs for these samples, float32: (count, classes), (count, length, tags) or (count, 1). Only of
-    #: a training split that is distilled from; no part of the fingerprint.
+    #: A teacher's raw outputs for these samples, float32: (count, classes), (count, length, tags) or (count, 1). Only
+    #: of a training split that is distilled from; no part of the fingerprint.
     teacher: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:

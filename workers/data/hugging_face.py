@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,10 @@ def read_hugging_face(source: str, options: DataOptions) -> Source:
     refuse(options, FILES, f"{source} names its parts itself")
     splits = _load(source)
     parts, notes = _parts(splits, source)
+    features = parts.train.table.features
     name = source.removeprefix(PREFIX).rstrip("/").split("/")[-1]
-    images = [key for key, feature in parts.train.features.items() if _type(feature) == "Image"]
-    sequences = [key for key, feature in parts.train.features.items() if _type(feature) in ("Sequence", "List")]
+    images = [key for key, feature in features.items() if _type(feature) == "Image"]
+    sequences = [key for key, feature in features.items() if _type(feature) in ("Sequence", "List")]
     if images:
         refuse(options, tuple(set(COLUMNS) - {"target"}), f"{source}: images have no such columns")
         found = _image_source(name, source, parts, options, image=images[0])
@@ -56,8 +57,14 @@ def read_hugging_face(source: str, options: DataOptions) -> Source:
         refuse(options, tuple(set(COLUMNS) - {"target", "text"}), f"{source}: tagged sentences have no such columns")
         found = _tagging_source(name, source, parts, options, sequences)
     else:
-        found = make_rows_source(name, parts.map(lambda part: _rows(part, source)), options)
+        found = make_rows_source(name, parts.map(_rows), options)
     return replace(found, notes=(*notes, *found.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    where: str  #: For errors.
+    table: Any  #: datasets.Dataset.
 
 
 def _load(source: str) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def _offline() -> Iterator[None]:
             setattr(module, name, value)
 
 
-def _parts(splits: dict[str, Any], source: str) -> tuple[Parts[Any], tuple[str, ...]]:
+def _parts(splits: dict[str, Any], source: str) -> tuple[Parts[_Part], tuple[str, ...]]:
     """The splits by their part, without those whose labels are all hidden, and a note on each of these."""
     found: dict[str, Any] = {
         part: next((splits[name] for name in names if name in splits), None) for part, names in PART_NAMES.items()
@@ -139,7 +146,8 @@ def _parts(splits: dict[str, Any], source: str) -> tuple[Parts[Any], tuple[str, 
         if found[part] is not None and (not len(found[part]) or _is_hidden(found[part])):
             notes.append(f"the {part} split of the source is left out: it has no labels")
             found[part] = None
-    return Parts(train, found["validation"], found["test"]), tuple(notes)
+    given = {part: _Part(f"{source}[{part}]", table) for part, table in found.items() if table is not None}
+    return Parts(given["train"], given.get("validation"), given.get("test")), tuple(notes)
 
 
 def _is_hidden(part: Any) -> bool:
@@ -152,17 +160,16 @@ def _type(feature: Any) -> str:
     return type(feature).__name__
 
 
-def _rows(part: Any, source: str) -> Rows:
+def _rows(part: _Part) -> Rows:
     """Plain columns as cells of text."""
     columns = []
-    for key, feature in part.features.items():
+    for key, feature in part.table.features.items():
         if _type(feature) not in ("Value", "ClassLabel"):
-            raise DataError(f"{source}: expected plain columns; got {_type(feature)} in the column {key!r}")
+            raise DataError(f"{part.where}: expected plain columns; got {_type(feature)} in the column {key!r}")
         names = feature.names if _type(feature) == "ClassLabel" else None
-        columns.append([_cell(value, names) for value in part[key]])
-    header = tuple(str(key) for key in part.features)
-    where = f"{source}[{part.split}]" if part.split is not None else source
-    return Rows(file=where, header=header, cells=tuple(zip(*columns, strict=True)), lines=range(1, len(part) + 1))
+        columns.append(tuple(_cell(value, names) for value in part.table[key]))
+    header = tuple(str(key) for key in part.table.features)
+    return Rows(file=part.where, header=header, columns=tuple(columns), lines=range(1, len(part.table) + 1))
 
 
 def _cell(value: Any, names: list[str] | None) -> str:
@@ -171,9 +178,9 @@ def _cell(value: Any, names: list[str] | None) -> str:
     return str(names[value]) if names is not None and 0 <= value < len(names) else str(value).strip()
 
 
-def _tagging_source(name: str, source: str, parts: Parts[Any], options: DataOptions, sequences: list[str]) -> Source:
+def _tagging_source(name: str, source: str, parts: Parts[_Part], options: DataOptions, sequences: list[str]) -> Source:
     """One column of words, one of tags: the named ones, else the tags are the first column of classes."""
-    features = parts.train.features
+    features = parts.train.table.features
     classes = [key for key in sequences if _type(_inner(features[key])) == "ClassLabel"]
     texts = [key for key in sequences if getattr(_inner(features[key]), "dtype", "") == "string"]
     target = options.target or next(iter(classes), None)
@@ -183,18 +190,18 @@ def _tagging_source(name: str, source: str, parts: Parts[Any], options: DataOpti
             f"{source}: expected a column of words and one of tags, in task.text and task.target; "
             f"the columns with a list per sample are {', '.join(sequences)}"
         )
-    return make_tagging_source(name, parts.map(lambda part: _tagged(part, source, text, target)), options)
+    return make_tagging_source(name, parts.map(lambda part: _tagged(part, text, target)), options)
 
 
 def _inner(feature: Any) -> Any:
     return feature.feature
 
 
-def _tagged(part: Any, source: str, text: str, target: str) -> Tagged:
-    names = getattr(_inner(part.features[target]), "names", None)
+def _tagged(part: _Part, text: str, target: str) -> Tagged:
+    names = getattr(_inner(part.table.features[target]), "names", None)
     tokens, tags, places = [], [], []
-    for sample, (words, values) in enumerate(zip(part[text], part[target], strict=True), start=1):
-        where = f"{source}[{part.split}]:{sample}"
+    for sample, (words, values) in enumerate(zip(part.table[text], part.table[target], strict=True), start=1):
+        where = f"{part.where}:{sample}"
         if len(words) != len(values):
             raise DataError(f"{where}: expected one tag per token, {len(words)}; got {len(values)}")
         if words:
@@ -204,8 +211,8 @@ def _tagged(part: Any, source: str, text: str, target: str) -> Tagged:
     return Tagged(tokens=tuple(tokens), tags=tuple(tags), places=tuple(places))
 
 
-def _image_source(name: str, source: str, parts: Parts[Any], options: DataOptions, *, image: str) -> Source:
-    features = parts.train.features
+def _image_source(name: str, source: str, parts: Parts[_Part], options: DataOptions, *, image: str) -> Source:
+    features = parts.train.table.features
     classes = [key for key, feature in features.items() if _type(feature) == "ClassLabel"]
     target = options.target or (classes[0] if len(classes) == 1 else None)
     if target not in features:
@@ -214,8 +221,8 @@ def _image_source(name: str, source: str, parts: Parts[Any], options: DataOption
         )
     labels = tuple(getattr(features[target], "names", ()))
 
-    def arrays(part: Any) -> tuple[Array, Array]:
-        return _stack(part[image], f"{source}[{part.split}]"), np.asarray(part[target])
+    def arrays(part: _Part) -> tuple[Array, Array]:
+        return _stack(part.table[image], part.where), np.asarray(part.table[target])
 
     return make_source(name, source, parts.map(arrays), kind=options.kind, labels=labels)
 

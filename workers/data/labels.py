@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workers.data.dataset import DataError, Split
 
 At = Callable[[int], str]  #: Says where a sample stands: "file:line".
+MOST_CLASSES = 1_000
 SHOWN = 10  #: Names in an error.
 
 
@@ -31,7 +32,7 @@ def name_classes(names: Sequence[str], at: At, *, missing: Sequence[str] = ("",)
         missing: What is no label.
 
     Raises:
-        DataError: if a label is missing, or if there is one class alone.
+        DataError: if a label is missing, or if there is one class alone, or more than any network tells apart.
     """
     for sample, name in enumerate(names):
         if name in missing:
@@ -39,6 +40,8 @@ def name_classes(names: Sequence[str], at: At, *, missing: Sequence[str] = ("",)
     classes = sort_names(names)
     if len(classes) < 2:
         raise DataError(f"{at(0)}: expected at least 2 classes; got the label {classes[0]!r} in every row")
+    if len(classes) > MOST_CLASSES:
+        raise DataError(f"{at(0)}: expected at most {MOST_CLASSES} classes; got {len(classes)}, {shown(classes)}")
     return classes
 
 

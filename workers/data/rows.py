@@ -28,22 +28,21 @@ class Rows:
 
     file: str  #: For errors.
     header: tuple[str, ...] | None  #: Names of the columns, all different; None where the file has none.
-    cells: tuple[tuple[str, ...], ...]  #: One tuple per row, each as long as the others.
+    columns: tuple[tuple[str, ...], ...]  #: The cells of each column, at least one column and one row.
     lines: Sequence[int]  #: For each row, the line on which it begins, from 1.
 
     def __len__(self) -> int:
         """Number of rows."""
-        return len(self.cells)
+        return len(self.columns[0])
 
     @property
     def names(self) -> tuple[str, ...]:
         """The header, or "1", "2", ... where there is none."""
-        return self.header or tuple(str(number + 1) for number in range(len(self.cells[0])))
+        return self.header or tuple(str(number + 1) for number in range(len(self.columns)))
 
-    def column(self, name: str) -> list[str]:
+    def column(self, name: str) -> tuple[str, ...]:
         """The cells under one name, which exists."""
-        place = self.names.index(name)
-        return [row[place] for row in self.cells]
+        return self.columns[self.names.index(name)]
 
     def at(self, row: int) -> str:
         """Where a row stands, for the beginning of an error."""
@@ -72,17 +71,17 @@ def read_rows(path: Path, *, named: dict[str, str]) -> Rows:
     cells, lines = _parse(path, delimiter=DELIMITERS[suffix], is_quoted=suffix == ".csv")
     if not cells:
         raise DataError(f"{path}: expected rows of cells; the file holds none")
-    header = cells[0] if _is_header(cells, named) else None
+    header = tuple(cells[0]) if _is_header(cells, named) else None
     _check_rectangle(path, cells, lines, what="the header" if header else "the first row")
     if header is not None:
         _check_header(header, f"{path}:{lines[0]}")
         cells, lines = cells[1:], lines[1:]
         if not cells:
             raise DataError(f"{path}: expected rows below the header; got none")
-    return Rows(file=str(path), header=header, cells=tuple(cells), lines=lines)
+    return Rows(file=str(path), header=header, columns=tuple(zip(*cells, strict=True)), lines=lines)
 
 
-def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[tuple[str, ...]], list[int]]:
+def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[list[str]], list[int]]:
     """The cells of each row that isn't empty, and the line on which each row begins."""
     reader = csv.reader(
         io.StringIO(read_text(path), newline=""),
@@ -91,13 +90,13 @@ def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[tuple[s
         strict=True,
         skipinitialspace=True,
     )
-    cells: list[tuple[str, ...]] = []
+    cells: list[list[str]] = []
     lines: list[int] = []
     start = 1
     try:
         for row in reader:
             if row:
-                cells.append(tuple(cell.strip() for cell in row))
+                cells.append(list(map(str.strip, row)))
                 lines.append(start)
             start = reader.line_num + 1
     except csv.Error as error:
@@ -106,7 +105,7 @@ def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[tuple[s
     return cells, lines
 
 
-def _is_header(cells: list[tuple[str, ...]], named: dict[str, str]) -> bool:
+def _is_header(cells: list[list[str]], named: dict[str, str]) -> bool:
     first = cells[0]
     known = {name for names in KNOWN_NAMES.values() for name in names}
     if any(cell in named or cell.lower() in known for cell in first):
@@ -117,7 +116,7 @@ def _is_header(cells: list[tuple[str, ...]], named: dict[str, str]) -> bool:
     return bool(below) and any(all(is_number(row[place]) for row in below) for place in range(len(first)))
 
 
-def _check_rectangle(path: Path, cells: list[tuple[str, ...]], lines: list[int], *, what: str) -> None:
+def _check_rectangle(path: Path, cells: list[list[str]], lines: list[int], *, what: str) -> None:
     width = len(cells[0])
     for row, line in zip(cells, lines, strict=True):
         if len(row) != width:

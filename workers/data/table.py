@@ -39,7 +39,7 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
     features = options.features or tuple(column for column in train.names if column != target)
     if target in features:
         raise DataError(f"{train.file}: the target {target!r} can't be one of the features")
-    categorical = tuple(column for column in features if _is_categorical(train, column, options))
+    categorical = tuple(column for column in features if column in options.categorical or _holds_words(train, column))
     numeric = tuple(column for column in features if column not in categorical)
     words = tuple(_words(parts, column, is_named=column in options.categorical) for column in categorical)
     classes = name_classes(train.column(target), train.at, missing=MISSING) if kind == "classification" else ()
@@ -77,21 +77,21 @@ def _kind(rows: Rows, target: str, kind: TaskKind | None) -> TaskKind:
         raise DataError(f"{rows.file}: a table serves classification or regression; got kind {kind!r}")
     if kind is not None:
         return kind
-    cells = set(rows.column(target)) - set(MISSING)
-    if not all(is_number(cell) for cell in cells):
+    if _holds_words(rows, target):
         return "classification"
+    cells = set(rows.column(target)) - set(MISSING)
     is_whole = all(cell.lstrip("+-").isdecimal() for cell in cells)
     return "classification" if is_whole and len(cells) <= MOST_INTEGER_CLASSES else "regression"
 
 
-def _is_categorical(rows: Rows, column: str, options: DataOptions) -> bool:
-    """Whether a column of the training part holds words.
+def _holds_words(rows: Rows, column: str) -> bool:
+    """Whether a column of the training part holds words, not numbers.
 
     Raises:
         DataError: if it holds nothing, or a few words among numbers.
     """
-    if column in options.categorical:
-        return True
+    if _values(rows.column(column)) is not None:
+        return False
     present = [(row, cell) for row, cell in enumerate(rows.column(column)) if cell not in MISSING]
     if not present:
         raise DataError(f"{rows.file}: expected values in the column {column!r}; every cell is empty or '?'")
@@ -100,7 +100,7 @@ def _is_categorical(rows: Rows, column: str, options: DataOptions) -> bool:
         row, cell = wrong[0]
         raise DataError(
             f"{rows.at(row)}: expected a number in the column {column!r}, as in most rows; got {cell[:80]!r} "
-            "(a missing value is an empty cell or '?'; a column of names goes to task.categorical)"
+            "(a missing value is an empty cell or '?'; a feature of names goes to task.categorical)"
         )
     return bool(wrong)
 
@@ -135,6 +135,9 @@ def numbers(rows: Rows, column: str, *, allows_missing: bool = False) -> NDArray
     Raises:
         DataError: naming file and line of the first cell that isn't a finite float32 number.
     """
+    values = _values(rows.column(column))
+    if values is not None:
+        return np.fromiter(map(values.__getitem__, rows.column(column)), dtype=np.float32, count=len(rows))
     found = np.empty(len(rows), dtype=np.float64)
     for row, cell in enumerate(rows.column(column)):
         if allows_missing and cell in MISSING:
@@ -145,3 +148,17 @@ def numbers(rows: Rows, column: str, *, allows_missing: bool = False) -> NDArray
             raise DataError(f"{rows.at(row)}: expected a finite number in the column {column!r}; {came}")
         found[row] = float(cell)
     return found.astype(np.float32)
+
+
+def _values(cells: Sequence[str]) -> dict[str, float] | None:
+    """The number of each different cell; None if one is missing or no finite number.
+
+    Of most columns there are few, and to look a number up is quicker than to parse it.
+    """
+    different = set(cells)
+    try:
+        values = {cell: float(cell) for cell in different}
+    except ValueError:
+        return None
+    is_plain = all(abs(value) <= MOST for value in values.values()) and not any("_" in cell for cell in different)
+    return values if is_plain else None

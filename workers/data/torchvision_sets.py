@@ -47,13 +47,20 @@ def read_torchvision(source: str, options: DataOptions) -> Source:
     refuse(options, (*COLUMNS, *FILES), f"{source} is read as it is")
     if name not in PARTS:
         raise DataError(f"{source}: expected one of the image sets {', '.join(PARTS)}; got {name!r}")
+    datasets = _library(source)
+    train, test = (_arrays(getattr(datasets, name), root, part, source) for part in PARTS[name])
+    labels = tuple(str(label) for label in getattr(getattr(datasets, name), "classes", ()))
+    return make_source(name, source, Parts(train, None, test), kind=options.kind, labels=labels)
+
+
+def _library(source: str) -> Any:
     try:
         from torchvision import datasets
     except ImportError as error:
         raise DataError(f"{source}: expected the library torchvision, which isn't installed ({error})") from error
-    train, test = (_arrays(getattr(datasets, name), root, part, source) for part in PARTS[name])
-    labels = tuple(str(label) for label in getattr(getattr(datasets, name), "classes", ()))
-    return make_source(name, source, Parts(train, None, test), kind=options.kind, labels=labels)
+    except (RuntimeError, OSError) as error:  # Built for another torch than the one installed.
+        raise DataError(f"{source}: expected a torchvision that fits the installed torch; got {error}") from error
+    return datasets
 
 
 def _arrays(maker: Any, root: Path, part: dict[str, Any], source: str) -> tuple[Array, Array]:

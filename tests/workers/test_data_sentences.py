@@ -1,0 +1,226 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from workers.data import DataError, DataOptions, load_dataset
+
+GOOD, BAD = "A good film , number {}", "a BAD film , really bad"
+LINES = "".join(f"{(GOOD if n % 2 else BAD).format(n)}\t{n % 2}\n" for n in range(40))
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(content: str | bytes, name: str = "set.tsv") -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def words(data, row: np.ndarray) -> list[str]:
+    return [data.vocabularies[0][code] for code in row if code]
+
+
+def test_a_sentence_and_a_label_per_line_need_no_header(save):
+    data = load_dataset(save(LINES))
+    assert (data.kind, data.input_kind, data.labels, data.outputs) == ("classification", "tokens", ("0", "1"), 2)
+    assert data.input_shape == (6,)
+    assert (data.train.x.dtype, data.train.y.dtype) == (np.int32, np.int64)
+    assert data.vocabularies[0][:5] == ("<padding>", "<unknown>", ",", "a", "bad")
+    assert data.categories == (len(data.vocabularies[0]),)
+    for row, label in zip(data.train.x, data.train.y, strict=True):
+        found = words(data, row)
+        assert found[1:4] == [["bad", "film", ","], ["good", "film", ","]][label]
+
+
+def test_padding_stands_at_the_end(save):
+    data = load_dataset(save("".join(f"{'word ' * (n % 5 + 1)}\t{n % 2}\n" for n in range(40))))
+    lengths = (data.train.x != 0).sum(axis=1)
+    assert all((row[:length] != 0).all() for row, length in zip(data.train.x, lengths, strict=True))
+    assert set(lengths) == {1, 2, 3, 4, 5}
+
+
+def test_words_of_validation_and_test_that_training_lacks_are_unknown(save):
+    data = load_dataset(save(LINES), DataOptions(test=save(LINES.replace("film", "movie"), "test.tsv")))
+    assert "movie" not in data.vocabularies[0]
+    assert (data.test.x[:, 2] == 1).all()
+
+
+def test_columns_may_be_named_in_any_order_and_case(save):
+    rows = "".join(f'{n},{"pos" if n % 2 else "neg"},"{(GOOD if n % 2 else BAD).format(n)}"\n' for n in range(40))
+    data = load_dataset(save("id,Label,Sentence\n" + rows, "set.csv"))
+    assert (data.input_kind, data.labels) == ("tokens", ("neg", "pos"))
+    chosen = load_dataset(save("id,mood,words\n" + rows, "other.csv"), DataOptions(text="words", target="mood"))
+    assert (chosen.train.x == data.train.x).all()
+
+
+def test_labels_may_be_words(save):
+    data = load_dataset(save(LINES.replace("\t0", "\tnegative").replace("\t1", "\tpositive")))
+    assert data.labels == ("negative", "positive")
+
+
+def test_long_sentences_are_cut_and_it_is_said(save):
+    data = load_dataset(save(LINES), DataOptions(length=3))
+    assert data.input_shape == (3,)
+    assert data.notes == ("40 of 40 sentences are cut to 3 tokens",)
+    assert data.describe()["notes"] == list(data.notes)
+    assert load_dataset(save(LINES)).notes == ()
+
+
+def test_the_vocabulary_and_the_case_are_as_asked_for(save):
+    assert load_dataset(save(LINES), DataOptions(vocabulary=5)).categories == (7,)
+    cased = load_dataset(save(LINES), DataOptions(is_lower=False)).vocabularies[0]
+    assert {"A", "a", "BAD", "bad"} <= set(cased)
+
+
+def test_the_fingerprint_follows_text_labels_and_options_and_not_the_seed(save):
+    path = save(LINES)
+    base = load_dataset(path).fingerprint
+    assert load_dataset(path, seed=5).fingerprint == base
+    options = [{"length": 3}, {"vocabulary": 5}, {"is_lower": False}, {"test": path}]
+    others = [load_dataset(path, DataOptions(**changes)).fingerprint for changes in options]
+    others += [load_dataset(save(LINES.replace("film", "fild"), "b.tsv")).fingerprint]
+    others += [load_dataset(save(LINES.replace("\t1", "\t2"), "c.tsv")).fingerprint]
+    assert len({base, *others}) == 7
+
+
+def test_what_is_described_leaves_the_vocabulary_out(save):
+    described = json.dumps(load_dataset(save(LINES)).describe())
+    assert "good" not in described
+    assert '"labels": ["0", "1"]' in described
+
+
+BAD_LINES = [
+    (LINES + "\t1\n", {}, r"set\.tsv:41: expected a sentence; got no word"),
+    (LINES + "words\t\n", {}, r"set\.tsv:41: expected a label; got none"),
+    (LINES + "words\n", {}, r"set\.tsv:41: expected 2 cells as in the first row; got 1"),
+    (LINES + "x" * 1_200 + "\t1\n", {}, r"set\.tsv:41: expected words of at most 1000 characters; got one of 1200"),
+    (LINES.replace("\t0", "\t1"), {}, r"set\.tsv:1: expected at least 2 classes; got the label '1' in every row"),
+    (LINES + "words\t3\n", {}, r"the validation part must hold every class; it leaves out '3'"),
+    (LINES, {"kind": "tagging"}, r"sentences with one label each serve classification; got kind 'tagging'"),
+    ("text,a,b\nx,1,2\n", {"text": "text"}, r"expected the column of labels in task\.target, another than the text"),
+    (
+        "text,label\n" + "word x,1\nword y,2\n" * 9,
+        {"text": "text", "features": ("text",)},
+        r"classes are told from the text 'text' alone; got task\.features",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "options", "text"), BAD_LINES, ids=range(len(BAD_LINES)))
+def test_sentences_that_cannot_be_used_are_refused_with_their_line(save, content, options, text):
+    with pytest.raises(DataError, match=text):
+        load_dataset(save(content, "set.csv" if content.startswith("text") else "set.tsv"), DataOptions(**options))
+
+
+def test_a_label_that_only_a_given_part_has_is_refused_with_its_line(save):
+    given = save(LINES + "words\t7\n", "dev.tsv")
+    with pytest.raises(DataError, match=r"dev\.tsv:41: expected a label of the training part, 0, 1; got '7'"):
+        load_dataset(save(LINES), DataOptions(validation=given))
+
+
+# --- folders ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dev", ["dev", "validation", "valid", "val", "Dev"])
+def test_a_folder_of_files_per_part_is_one_dataset(save, tmp_path, dev):
+    for name, count in (("train", 40), (dev, 8), ("test", 6)):
+        save("".join(LINES.splitlines(keepends=True)[:count]), f"corpus/{name}.tsv")
+    data = load_dataset(str(tmp_path / "corpus"))
+    assert data.name == "corpus"
+    assert (len(data.train), len(data.validation), len(data.test)) == (40, 8, 6)
+
+
+def test_a_part_that_a_folder_lacks_is_held_out(save, tmp_path):
+    save(gzip.compress(LINES.encode()), "corpus/train.tsv.gz")
+    save(LINES, "corpus/test.tsv")
+    data = load_dataset(str(tmp_path / "corpus"))
+    assert (len(data.train), len(data.validation), len(data.test)) == (32, 8, 40)
+
+
+def test_a_folder_of_several_training_files_is_refused(save, tmp_path):
+    save(LINES, "corpus/train.tsv")
+    save(LINES, "corpus/train.csv")
+    with pytest.raises(DataError, match=r"corpus: expected one file for each part of the data; got train\.csv, train"):
+        load_dataset(str(tmp_path / "corpus"))
+
+
+def test_a_folder_names_its_parts_itself(save, tmp_path):
+    test = save(LINES, "corpus/train.tsv")
+    with pytest.raises(DataError, match=r"corpus: a folder names its parts itself; got task\.test = "):
+        load_dataset(str(tmp_path / "corpus"), DataOptions(test=test))
+
+
+@pytest.fixture
+def tweets(save, tmp_path):
+    """Texts and labels in two files per part, with the labels' names."""
+    for part, count in (("train", 40), ("val", 8), ("test", 6)):
+        save("".join(f"a {'glad' if n % 2 else 'sad'} tweet\n" for n in range(count)), f"mood/{part}_text.txt")
+        save("".join(f"{n % 2}\n" for n in range(count)), f"mood/{part}_labels.txt")
+    save("0\tsadness\n1\tjoy", "mood/mapping.txt")
+    return tmp_path / "mood"
+
+
+def test_texts_and_labels_may_stand_in_two_files(tweets):
+    data = load_dataset(str(tweets))
+    assert data.labels == ("sadness", "joy")
+    assert (len(data.train), len(data.validation), len(data.test)) == (40, 8, 6)
+    assert words(data, data.test.x[1]) == ["a", "glad", "tweet"]
+    assert data.test.y[1] == 1
+
+
+def test_other_line_ends_of_unicode_end_no_line(tweets):
+    lines = ["a glad\u2028 tweet\x85", "a sad\x0b tweet"] * 3
+    (tweets / "test_text.txt").write_bytes("\r\n".join(lines).encode())
+    assert len(load_dataset(str(tweets)).test) == 6
+
+
+def test_labels_keep_their_numbers_without_names(tweets):
+    (tweets / "mapping.txt").unlink()
+    assert load_dataset(str(tweets)).labels == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("val_labels.txt", "0\n1\n", r"val_labels\.txt: expected one label per line of val_text\.txt, 8; got 2"),
+        (
+            "test_labels.txt",
+            "0\n1\n2\n0\n0\n0\n",
+            r"test_text\.txt:3: expected a label of the training part, 0, 1; got",
+        ),
+        ("val_text.txt", "a\n\nb\nc\nd\ne\nf\ng\n", r"val_text\.txt:2: expected a sentence; got no word"),
+        ("mapping.txt", "0 sadness\n", r"mapping\.txt:1: expected a label, a tab and its name; got '0 sadness'"),
+        ("mapping.txt", "0\tx\n1\tx\n", r"mapping\.txt:2: expected a name that no other label has; got 'x' again"),
+        ("val_text.txt", b"a\nb\xff\n", r"val_text\.txt:2: expected text in UTF-8; got the byte 0xff"),
+        ("test_labels.txt", None, r"mood: expected test_text\.txt and test_labels\.txt together"),
+    ],
+)
+def test_files_of_lines_that_do_not_fit_are_refused(tweets, save, name, content, text):
+    if content is None:
+        (tweets / name).unlink()
+    else:
+        save(content, f"mood/{name}")
+    with pytest.raises(DataError, match=text):
+        load_dataset(str(tweets))
+
+
+def test_files_of_lines_have_no_columns(tweets):
+    with pytest.raises(DataError, match=r"mood: files of lines have no columns; got task\.text = 'tweet'"):
+        load_dataset(str(tweets), DataOptions(text="tweet"))
+
+
+def test_two_files_by_polarity_are_read_as_latin_1(save, tmp_path):
+    save("a clich\u00e9 film\n".encode("latin-1") * 20, "mr/rt-polarity.neg")
+    save(b"a fine film\n" * 20, "mr/rt-polarity.pos")
+    data = load_dataset(str(tmp_path / "mr"))
+    assert data.labels == ("negative", "positive")
+    assert "clich\u00e9" in data.vocabularies[0]
+    assert words(data, data.train.x[data.train.y == 1][0]) == ["a", "fine", "film"]
+    (tmp_path / "mr" / "rt-polarity.pos").unlink()
+    with pytest.raises(DataError, match=r"mr: expected rt-polarity\.pos and rt-polarity\.neg together"):
+        load_dataset(str(tmp_path / "mr"))

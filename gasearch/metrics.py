@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from workers.messages import TaskKind
+
 Dimension = Literal["share", "number", "count", "bytes", "time", "energy"]
 
 #: What a metric may be called, a custom evaluator's own included.
@@ -46,29 +48,52 @@ METRICS: Final[dict[str, Metric]] = {
         _cost("flops"),
         _cost("bops"),
         Metric(name="model_bytes", dimension="bytes", unit="B", is_maximized=False, is_arithmetic=True),
-        Metric(name="peak_memory_bytes", dimension="bytes", unit="B", is_maximized=False),
+        Metric(name="peak_memory_bytes", dimension="bytes", unit="B", is_maximized=False, is_arithmetic=True),
         Metric(name="latency_ms", dimension="time", unit="ms", is_maximized=False),
         Metric(name="latency_spread_ms", dimension="time", unit="ms", is_maximized=False),
         Metric(name="train_seconds", dimension="time", unit="s", is_maximized=False),
         Metric(name="energy_j", dimension="energy", unit="J", is_maximized=False),
-        Metric(name="generalization_gap", dimension="share", is_maximized=False, lowest=-1.0, highest=1.0),
-        Metric(name="efficiency", dimension="number", is_maximized=True),
+        # Of accuracies a difference of shares, of errors one in the target's unit.
+        Metric(name="generalization_gap", dimension="number", is_maximized=False, lowest=float("-inf")),
+        Metric(name="images_seen", dimension="count", is_maximized=False),
+        Metric(name="efficiency", dimension="number"),  # see `workers.messages.derived_metrics`
     )
 }
 
-#: What a classification by an `mlp` or `cnn` measures.
-CLASSIFICATION_METRICS: Final[tuple[str, ...]] = (
-    "accuracy",
+#: How good a network is at each kind of task.
+SCORES: Final[dict[TaskKind, tuple[str, ...]]] = {
+    "classification": ("accuracy", "macro_f1", "auc"),
+    "tagging": ("accuracy", "entity_f1", "macro_f1"),
+    "regression": ("rmse",),
+    "rating": ("rmse",),
+}
+
+#: What every task measures besides.
+_COMMON: Final[tuple[str, ...]] = (
     "params",
     "macs",
     "flops",
     "bops",
     "model_bytes",
+    "peak_memory_bytes",
     "latency_ms",
     "latency_spread_ms",
     "train_seconds",
+    "energy_j",
     "generalization_gap",
+    "images_seen",
+    "efficiency",
 )
+
+#: The metrics for which a network is timed: these themselves, and those that are computed with the latency.
+TIMED: Final = frozenset({"latency_ms", "latency_spread_ms", "energy_j", "efficiency"})
+
+
+def measured_metrics(kind: TaskKind | None) -> tuple[str, ...]:
+    """What a task of that kind measures; all that any task measures where the kind isn't known yet."""
+    scores = [name for task, names in SCORES.items() if kind in (task, None) for name in names]
+    return (*dict.fromkeys(scores), *_COMMON)
+
 
 #: Endings by which the name of a custom evaluator's own metric says its unit.
 _ENDINGS: Final[tuple[tuple[str, Dimension, str], ...]] = (

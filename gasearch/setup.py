@@ -12,6 +12,7 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.search import Problem, SearchBudget
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
+from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
 from gasearch.space.size import space_size
@@ -69,21 +70,21 @@ def set_up(spec: SearchSpec) -> Setup:
             constraint.
     """
     data = load_data(spec)
-    check_against_data(spec, None if data is None else data.describe())
-    input_shape, outputs = ((), 0) if data is None else (data.input_shape, data.classes)
-    space = build_space(spec)
+    description = None if data is None else data.describe()
+    check_against_data(spec, description)
+    space = build_space(spec, None if description is None else DataShape.of(description))
     problem = Problem(
         name=spec.name,
         seed=spec.seed,
-        task=spec.to_task(None if data is None else data.fingerprint),
+        task=spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind),
         recipe=spec.to_recipe(),
         objectives=spec.objectives_tuple(),
         limits=spec.limits(),
-        decode=partial(decode, space=space, input_shape=input_shape, outputs=outputs),
+        decode=partial(decode, space=space),
         measures=spec.measures(),
         time_limit_s=spec.workers.time_limit_s,
     )
-    constraints = ArithmeticConstraints(spec.limits(), space, input_shape, outputs)
+    constraints = ArithmeticConstraints(spec.limits(), space)
     return Setup(spec=spec, data=data, space=space, constraints=constraints, problem=problem)
 
 

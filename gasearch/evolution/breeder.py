@@ -10,10 +10,10 @@ from itertools import islice
 from operator import lt
 
 from gasearch.evolution.rng import derive
-from gasearch.evolution.sampling import every_genome
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import Operators
 from gasearch.space.decisions import Genes, Space
+from gasearch.space.enumerate import every_conditioned, every_genome
 from gasearch.space.genome import Genome, make_genome
 
 MATE = 0.9  #: Share of children with two parents.
@@ -121,7 +121,7 @@ class Breeder:
 
     @cached_property
     def _is_small(self) -> bool:
-        return next(islice(every_genome(self._space), MOST_ENUMERATED, None), None) is None
+        return next(islice(every_conditioned(self._space), MOST_ENUMERATED, None), None) is None
 
     @cached_property
     def _rest(self) -> Iterator[Genes]:

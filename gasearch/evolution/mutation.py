@@ -15,6 +15,7 @@ from gasearch.space.decisions import Genes, Space
 
 MORE_GENES = 0.35  #: Chance of each further gene in one mutation: 1.5 genes on average.
 NEIGHBOUR = 0.75  #: Share of ordinal changes that move by one option.
+ATTEMPTS = 8  #: Edits of a kind tried: where layers are compressed, different genes may make the same network.
 COPY = 0.5  #: Share of inserted layers that start as a copy of their neighbour.
 
 Draft = list[int]
@@ -22,12 +23,28 @@ Edit = Callable[[Draft, Space, random.Random], bool]  #: Changes a draft in plac
 
 
 def mutate(genes: Genes, space: Space, rng: random.Random) -> Variant:
-    """Other genes than these, by one of the kinds in `KINDS`; the same genes only where the space has no others."""
+    """Other genes than these, by one of the kinds in `KINDS`; the same only where no single change makes others."""
     edits = (_draw_kind(rng) if space.slots else change_genes, change_genes, insert_layers, remove_layers)
     for edit in edits:  # a kind that doesn't apply gives way to the next
-        draft = space.marked(genes)
-        if edit(draft, space, rng):
-            return Variant(settle(draft, space, rng), edit.__name__)
+        for _ in range(ATTEMPTS):
+            draft = space.marked(genes)
+            if not edit(draft, space, rng):
+                break
+            mutant = settle(draft, space, rng)
+            if mutant != genes:
+                return Variant(mutant, edit.__name__)
+    return _any_other(genes, space, rng)
+
+
+def _any_other(genes: Genes, space: Space, rng: random.Random) -> Variant:
+    """Genes that differ by a single change; the same where no change makes another network."""
+    marked = space.marked(genes)
+    changes = [(i, option) for i, gene in enumerate(marked) if gene >= 0 for option in range(space.sizes[i])]
+    rng.shuffle(changes)
+    for index, option in changes:
+        mutant = settle([*marked[:index], option, *marked[index + 1 :]], space, rng)
+        if mutant != genes:
+            return Variant(mutant, change_genes.__name__)
     return Variant(genes, "none")
 
 

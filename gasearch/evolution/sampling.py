@@ -1,9 +1,9 @@
-"""Genes from nothing: random ones, missing ones, and all of them in turn."""
+"""Genes from nothing: random ones and missing ones."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gasearch.evolution.rng import pick
@@ -36,17 +36,6 @@ def settle(draft: Sequence[int], space: Space, rng: random.Random) -> Genes:
                 break
         else:
             marked.append(gene if 0 <= gene < size else pick(rng, size))
+    if space.simplifier is not None:
+        space.simplifier.simplify(marked)
     return tuple([gene if gene >= 0 else 0 for gene in marked])
-
-
-def every_genome(space: Space) -> Iterator[Genes]:
-    """All canonical genes, each once, in lexicographic order: an odometer that skips what doesn't express."""
-    sizes = space.sizes
-    marked = space.marked([0] * len(sizes))
-    while True:
-        yield tuple([gene if gene >= 0 else 0 for gene in marked])
-        turning = [index for index, gene in enumerate(marked) if 0 <= gene < sizes[index] - 1]
-        if not turning:
-            return
-        last = turning[-1]
-        marked = space.marked([*marked[:last], marked[last] + 1, *[0] * (len(sizes) - last - 1)])

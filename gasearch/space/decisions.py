@@ -7,7 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
+from gasearch.space.data_shape import DataShape
 from workers.messages import Family, Scalar
 
 Genes = tuple[int, ...]  #: One option index per decision.
@@ -29,6 +31,7 @@ class Decision:
     name: str  #: e.g. "depth", "layer2.width", "head.weight_bits".
     options: tuple[Scalar, ...]
     when: tuple[Condition, ...] = ()
+    neutral: Scalar | None = None  #: The option that says what a space without this decision does: keys don't name it.
 
     @property
     def is_ordinal(self) -> bool:
@@ -37,6 +40,17 @@ class Decision:
             option for option in self.options if isinstance(option, int | float) and not isinstance(option, bool)
         ]
         return len(numbers) == len(self.options) and numbers == sorted(numbers)
+
+
+class Simplifier(Protocol):
+    """Knows which genes make the same network, for all that the conditions allow."""
+
+    def simplify(self, marked: list[int]) -> None:
+        """Put the first of all equal choices in the place of each, and -1 where a gene thereby no longer expresses.
+
+        Args:
+            marked: Genes with -1 wherever the conditions let none express; changed in place.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,8 @@ class Space:
     decisions: tuple[Decision, ...]
     slots: tuple[tuple[int, ...], ...] = ()  #: Decision indices per layer slot; empty for custom spaces.
     depth: int | None = None  #: Index of the decision on the number of layers, options ascending; None without slots.
+    data: DataShape | None = None  #: What the networks of a layered space fit; None for custom spaces.
+    simplifier: Simplifier | None = None  #: None where different genes that express always make different networks.
 
     def expressed(self, genes: Sequence[int]) -> list[bool]:
         """Which decisions express under these genes, one flag per decision."""
@@ -61,7 +77,14 @@ class Space:
         return tuple([gene if gene >= 0 else 0 for gene in self.marked(genes)])
 
     def marked(self, genes: Sequence[int]) -> list[int]:
-        """The genes with -1 wherever a decision doesn't express."""
+        """The genes with -1 wherever a decision doesn't express; of genes that make the same network, the first."""
+        marked = self.conditioned(genes)
+        if self.simplifier is not None:
+            self.simplifier.simplify(marked)
+        return marked
+
+    def conditioned(self, genes: Sequence[int]) -> list[int]:
+        """The genes with -1 wherever a condition doesn't hold, and nothing else changed."""
         switched = tuple([genes[decision] for decision in self.switches])
         flags = self._flags_known.get(switched)
         if flags is None:
@@ -109,10 +132,20 @@ class Space:
         return tuple(d.is_ordinal for d in self.decisions)
 
     @cached_property
+    def name_parts(self) -> tuple[tuple[str, str], ...]:
+        """Per decision the layer that its name begins with, and the rest: ("layer2", "width"), ("", "depth")."""
+        parts = (d.name.rpartition(".") for d in self.decisions)
+        return tuple((layer, name) for layer, _, name in parts)
+
+    @cached_property
     def option_texts(self) -> tuple[tuple[str, ...], ...]:
-        """Per decision and option the member `"name":option` of a JSON object: what genome keys are made of."""
+        """Per decision and option the member `"name":option` of a JSON object: what genome keys are made of.
+
+        "" for a neutral option, so that a space that has the decision and one that hasn't name the same network alike.
+        """
         return tuple(
-            tuple(f"{json.dumps(d.name)}:{json.dumps(option)}" for option in d.options) for d in self.decisions
+            tuple("" if option == d.neutral else f"{json.dumps(d.name)}:{json.dumps(option)}" for option in d.options)
+            for d in self.decisions
         )
 
     @cached_property

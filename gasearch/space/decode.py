@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome, expressed_choices
-from workers.messages import Blueprint, Choices, Layer, Network
+from gasearch.space.strides import strides
+from workers.messages import Blueprint, Choices, Layer, LayerKind, Network
 
-FIRST_STRIDE_FROM = 16  #: Side of the input from which the first layer of a cnn halves it.
-SMALLEST_SIDE = 4  #: Later layers halve the side while it is greater.
+#: The kind of all layers where it is no decision of each.
+KINDS: Final[dict[str, LayerKind]] = {"mlp": "linear", "recommender": "linear", "transformer": "transformer"}
+#: What the options of the decision "encoder" make of all layers.
+ENCODERS: Final[dict[str, LayerKind]] = {
+    "pool": "linear",
+    "conv": "conv1d",
+    "gru": "gru",
+    "transformer": "transformer",
+}
 
 
-def decode(genome: Genome, space: Space, *, input_shape: tuple[int, ...] = (), outputs: int = 0) -> Network:
-    """The network of a genome; a custom space gives the choices of its decisions.
-
-    Args:
-        genome: Canonical, of this space.
-        space: Where it comes from.
-        input_shape: (features,) or (channels, height, width) of one sample; unused by custom spaces.
-        outputs: Width of the head; unused by custom spaces.
-    """
-    if space.depth is None:
+def decode(genome: Genome, space: Space) -> Network:
+    """The network of a genome; a custom space gives the choices of its decisions."""
+    if space.data is None:
         return Choices(values=tuple(expressed_choices(genome.genes, space).items()))
-    genes, decisions = genome.genes, space.decisions
-    names = [decisions[index].name.partition(".")[2] for index in space.slots[0]]
-    side = max(input_shape[1:], default=1) if space.family == "cnn" else 1
-    layers: list[Layer] = []
-    for slot in space.slots[: space.layer_count(genes)]:
-        stride = _stride(side, is_first=not layers)
-        side = -(-side // stride)
-        chosen = {name: decisions[index].options[genes[index]] for name, index in zip(names, slot, strict=True)}
-        layers.append(Layer(stride=stride, **({"kind": "linear"} | chosen)))  # type: ignore[arg-type]
-    head_bits = decisions[-1].options[genes[-1]]
-    layers.append(Layer(kind="linear", width=outputs, weight_bits=head_bits))  # type: ignore[arg-type]
-    return Blueprint(family=space.family, input_shape=input_shape, layers=tuple(layers))
+    chosen = _by_layer(genome, space)
+    count = space.layer_count(genome.genes)
+    kind = ENCODERS.get(chosen[""].get("encoder", ""), KINDS.get(space.family, "linear"))
+    layers = [
+        Layer(**{"kind": kind, "stride": stride, **chosen[f"layer{number}"]})
+        for number, stride in enumerate(strides(space.data.input_shape if space.family == "cnn" else (), count))
+    ]
+    if "embedding" in chosen:
+        layers.insert(0, Layer(kind="embedding", rows=chosen[""].get("vocabulary", 0), **chosen["embedding"]))
+    layers.append(Layer(kind="linear", width=space.data.outputs, **chosen["head"]))
+    return Blueprint(
+        family=space.family,
+        input_shape=space.data.input_shape,
+        layers=tuple(layers),
+        categories=space.data.categories,
+        is_regression=space.data.is_regression,
+    )
 
 
-def _stride(side: int, *, is_first: bool) -> int:
-    """Small images keep their side in the first layer; then it is halved until few positions are left."""
-    return 2 if side >= FIRST_STRIDE_FROM or (side > SMALLEST_SIDE and not is_first) else 1
+def _by_layer(genome: Genome, space: Space) -> dict[str, dict[str, Any]]:
+    """The options that express, by layer ("" for the network's own) and by the name that they have there."""
+    chosen: dict[str, dict[str, Any]] = {"": {}}
+    marked = space.marked(genome.genes)
+    for gene, decision, (layer, name) in zip(marked, space.decisions, space.name_parts, strict=True):
+        if gene >= 0:
+            chosen.setdefault(layer, {})[name] = decision.options[gene]
+    return chosen

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome
 from workers.measure.costs import Costs, costs
-from workers.messages import FULL_PRECISION, Blueprint, Layer
-from workers.packed_layout import GRID
+from workers.messages import FULL_PRECISION, Blueprint
 from workers.plan import plan
 
-COST_METRICS: Final = ("params", "macs", "flops", "bops", "model_bytes")  #: Decided by the network alone.
+#: Decided by the network alone.
+COST_METRICS: Final = ("params", "macs", "flops", "bops", "model_bytes", "peak_memory_bytes")
 
-_Choose = Callable[[Sequence[tuple[int, Genes]]], tuple[int, Genes]]  #: `min` or `max`.
+#: What is monotone neither in costs nor in what the next layer takes: every option is tried.
+_FREE: Final = ("kind", "downsample", "heads", "pruning", "rank")
+
+Cost = Callable[[Blueprint], float]
+_Choose = Callable[[Sequence[tuple[float, Genes]]], tuple[float, Genes]]  #: `min` or `max`.
 
 
 def cost_of(found: Costs, metric: str) -> int:
@@ -34,63 +39,84 @@ class SizedNetwork:
     costs: Costs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Extremes:
-    """Finds the extreme networks of a layered space on data of a given shape.
+    """Finds the extreme networks of a layered space.
 
     With all widths, kernels and precisions at their smallest, what a layer costs doesn't depend on the other layers'
     kinds: so the cheapest kind of each layer is found alone, and the cheapest network with it. Three exceptions are
     tried as variants: a first residual layer as wide as the input needs no skip convolution; float costs more bits but
     no scales; a network that is float throughout has a float input.
+
+    Where layers are compressed, and for memory, which is no sum over layers, what is found is near the extreme:
+    `gasearch.space.bounds` says what no network can undercut or exceed.
     """
 
     space: Space
-    input_shape: tuple[int, ...]
-    outputs: int
 
     def smallest(self, metric: str) -> SizedNetwork:
-        """The network that costs least of the metric: exact."""
-        return self._extreme(metric, min, self._starts_of_smallest())
+        """The network that costs least of the metric: exact where `is_exact`."""
+        return self._extreme(metric, min)
 
     def largest(self, metric: str) -> SizedNetwork:
         """The network of the greatest widths, kernels and precisions, of the dearest kinds of layers.
 
-        Where layers are residual, a mix of widths can cost a little more, for its skip convolutions: see `bound`.
+        Where layers are residual, a mix of widths can cost a little more, for its skip convolutions.
         """
-        return self._extreme(metric, max, self._starts_of_largest())
+        return self._extreme(metric, max)
 
-    def bound(self, metric: str) -> int:
-        """A cost of the metric that no network exceeds: residual layers have skip convolutions, the input a grid."""
+    def is_exact(self, metric: str) -> bool:
+        """Whether `smallest` is proven to be it."""
+        return self.space.simplifier is None and metric != "peak_memory_bytes"
 
-        def padded_cost(genes: Genes) -> int:
-            blueprint = self._network(genes)
-            return cost_of(costs(plan(replace(blueprint, layers=tuple(_with_skips(blueprint))))), metric)
+    def least(self, cost: Cost) -> float:
+        """The least of any cost that is a sum over layers."""
+        return min(self._candidates(self._of_genes(cost), min, self._starts_of_smallest()))[0]
 
-        grid = GRID.size if metric == "model_bytes" else 0
-        return grid + max(cost for cost, _ in self._candidates(padded_cost, max, self._starts_of_largest()))
+    def most(self, cost: Cost) -> float:
+        """The most of any cost that is a sum over layers."""
+        return max(self._candidates(self._of_genes(cost), max, self._starts_of_largest()))[0]
 
     # --- the search for them ---
 
-    def _extreme(self, metric: str, choose: _Choose, starts: Sequence[Genes]) -> SizedNetwork:
-        def cost(genes: Genes) -> int:
-            return cost_of(costs(plan(self._network(genes))), metric)
+    def _extreme(self, metric: str, choose: _Choose) -> SizedNetwork:
+        def cost(blueprint: Blueprint) -> float:
+            return cost_of(costs(plan(blueprint)), metric)
 
-        genome = make_genome(choose(self._candidates(cost, choose, starts))[1], self.space)
+        starts = self._starts_of_smallest() if choose is min else self._starts_of_largest()
+        genome = make_genome(choose(self._candidates(self._of_genes(cost), choose, starts))[1], self.space)
         blueprint = self._network(genome.genes)
         return SizedNetwork(genome=genome, blueprint=blueprint, costs=costs(plan(blueprint)))
 
+    def _of_genes(self, cost: Cost) -> Callable[[Genes], float]:
+        return lambda genes: cost(self._network(genes))
+
     def _candidates(
-        self, cost: Callable[[Genes], int], choose: _Choose, starts: Sequence[Genes]
-    ) -> list[tuple[int, Genes]]:
+        self, cost: Callable[[Genes], float], choose: _Choose, starts: Sequence[Genes]
+    ) -> list[tuple[float, Genes]]:
         """From each start at full depth: the best options layer by layer; then that network at every depth."""
-        found: list[tuple[int, Genes]] = []
+        found: list[tuple[float, Genes]] = []
         for start in starts:
             genes = start
-            for group in (*self.space.slots, (len(genes) - 1,)):
+            for group in self._groups:
                 genes = choose([(cost(variant), variant) for variant in self._variants(genes, group)])[1]
             depths = range(len(self.space.decisions[0].options))
             found += [(cost((depth, *genes[1:])), (depth, *genes[1:])) for depth in depths]
         return found
+
+    @cached_property
+    def _groups(self) -> list[tuple[int, ...]]:
+        """The genes whose combinations are tried: those of each layer; where these are many, in two parts."""
+        inside = {index for slot in self.space.slots for index in slot}
+        outside = tuple(index for index in range(1, len(self.space.decisions)) if index not in inside)
+        if self.space.simplifier is None:
+            return [*self.space.slots, outside]
+        parts = [
+            tuple(index for index in slot if self._name(index).endswith("_bits") is is_precision)
+            for slot in self.space.slots
+            for is_precision in (False, True)
+        ]
+        return [*parts, outside]
 
     def _variants(self, genes: Genes, group: Sequence[int]) -> Iterator[Genes]:
         """The genes with each combination of what is not monotone in one layer: its kind, and float or not."""
@@ -100,23 +126,58 @@ class Extremes:
             yield tuple(changed.get(index, gene) for index, gene in enumerate(genes))
 
     def _free_options(self, index: int, gene: int, is_float: bool) -> list[int]:
-        options = self.space.decisions[index].options
-        name = self.space.decisions[index].name.rpartition(".")[2]
-        if name == "kind":
+        options, name = self.space.decisions[index].options, self._name(index)
+        if name in _FREE:
             return list(range(len(options)))
+        if name == "sparsity":
+            return sorted({0, len(options) - 1})
         if name.endswith("_bits") and options[-1] == FULL_PRECISION and len(options) > 1 and not is_float:
             return sorted({gene, len(options) - 2 if gene else 0, len(options) - 1})
         return [gene]
 
+    def _name(self, index: int) -> str:
+        return self.space.name_parts[index][1]
+
     def _starts_of_smallest(self) -> list[Genes]:
-        first = (len(self.space.decisions[0].options) - 1, *([0] * (len(self.space.decisions) - 1)))
-        starts = [first]
-        for index in self.space.slots[0]:
+        shrinking = ("sparsity",)
+        first = [
+            len(decision.options) - 1 if index == 0 or self._name(index) in shrinking else 0
+            for index, decision in enumerate(self.space.decisions)
+        ]
+        starts = [tuple(first)]
+        for index in self.space.slots[0] if self.space.family == "cnn" else ():
             decision = self.space.decisions[index]
-            if decision.name.endswith(".width") and self.input_shape[0] in decision.options:
-                gene = decision.options.index(self.input_shape[0])
-                starts.append((*first[:index], gene, *first[index + 1 :]))
-        return starts + [genes for start in starts if (genes := self._made_float(start)) is not None]
+            channels = self._channels
+            if self._name(index) == "width" and channels in decision.options:
+                starts.append((*first[:index], decision.options.index(channels), *first[index + 1 :]))
+        starts += [genes for start in starts if (genes := self._made_float(start)) is not None]
+        return self._with_every_encoder(starts)
+
+    @property
+    def _channels(self) -> int:
+        return 0 if self.space.data is None else self.space.data.input_shape[0]
+
+    def _starts_of_largest(self) -> list[Genes]:
+        last = tuple(
+            0 if self._name(index) == "sparsity" else len(decision.options) - 1
+            for index, decision in enumerate(self.space.decisions)
+        )
+        starts = [last]
+        if self._is_float(last):
+            for name in ("weight_bits", "activation_bits"):
+                quantized = (
+                    max(gene - 1, 0) if decision.name.endswith(name) else gene
+                    for decision, gene in zip(self.space.decisions, last, strict=True)
+                )
+                starts.append(tuple(quantized))
+        return self._with_every_encoder(starts)
+
+    def _with_every_encoder(self, starts: Sequence[Genes]) -> list[Genes]:
+        for index, decision in enumerate(self.space.decisions):
+            if decision.name == "encoder":
+                options = range(len(decision.options))
+                return [(*start[:index], option, *start[index + 1 :]) for start in starts for option in options]
+        return list(starts)
 
     def _made_float(self, genes: Genes) -> Genes | None:
         """The genes at 32 bits throughout; None where the space has no such network."""
@@ -133,30 +194,9 @@ class Extremes:
             if decision.name.endswith("_bits")
         )
 
-    def _starts_of_largest(self) -> list[Genes]:
-        last = tuple(len(decision.options) - 1 for decision in self.space.decisions)
-        starts = [last]
-        if self._is_float(last):
-            for name in ("weight_bits", "activation_bits"):
-                quantized = (
-                    max(gene - 1, 0) if decision.name.endswith(name) else gene
-                    for decision, gene in zip(self.space.decisions, last, strict=True)
-                )
-                starts.append(tuple(quantized))
-        return starts
-
     def _network(self, genes: Genes) -> Blueprint:
-        network = decode(Genome(genes=genes, key=""), self.space, input_shape=self.input_shape, outputs=self.outputs)
+        canonical = self.space.canonical(genes)
+        network = decode(Genome(genes=canonical, key=""), self.space)
         if not isinstance(network, Blueprint):
             raise TypeError(f"only a layered space has extremes; got family {self.space.family!r}")
         return network
-
-
-def _with_skips(blueprint: Blueprint) -> Iterator[Layer]:
-    """The layers, each residual one that has no skip convolution preceded by one that costs as much."""
-    channels = blueprint.input_shape[0]
-    for layer in blueprint.layers:
-        if layer.kind == "residual" and layer.stride == 1 and layer.width == channels:
-            yield replace(layer, kind="conv", kernel=1)
-        yield layer
-        channels = layer.width

@@ -22,7 +22,7 @@ class Genome:
 def make_genome(genes: Sequence[int], space: Space) -> Genome:
     """The genome of any genes: canonical form and key."""
     marked = space.marked(genes)
-    members = [texts[gene] for gene, texts in zip(marked, space.option_texts, strict=True) if gene >= 0]
+    members = [text[gene] for gene, text in zip(marked, space.option_texts, strict=True) if gene >= 0 and text[gene]]
     # The JSON of [family, expressed_choices] from prepared pieces: several times faster than json.dumps.
     text = f"[{json.dumps(space.family)},{{{','.join(members)}}}]"
     key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
@@ -33,6 +33,6 @@ def expressed_choices(genes: Sequence[int], space: Space) -> dict[str, Scalar]:
     """Name and chosen option of each decision that expresses, in the space's order."""
     return {
         decision.name: decision.options[gene]
-        for decision, gene, flag in zip(space.decisions, genes, space.expressed(genes), strict=True)
-        if flag
+        for decision, gene in zip(space.decisions, space.marked(genes), strict=True)
+        if gene >= 0
     }

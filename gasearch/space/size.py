@@ -8,8 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gasearch.space.decisions import Space
+from gasearch.space.enumerate import every_genome
 
 MAX_STATES = 5_000  #: Beyond this many kinds of partial genomes, counting ends in a bound.
+MAX_LISTED = 2_000  #: Genomes of a space whose layers are compressed that are tried one by one.
 
 #: Of a decision that later ones depend on: which of them its option lets express; None where it doesn't express.
 _Effect = frozenset[int] | None
@@ -39,9 +41,22 @@ class SizeEstimate:
 def space_size(space: Space) -> SizeEstimate:
     """Number of canonical genomes: assignments of options to the decisions that express.
 
+    Exact for layered spaces and for conditions that form a tree; a web of conditions that needs too many states ends in
+    an upper bound. So does a large space whose layers are compressed: some choices make the same network.
+    """
+    conditioned = _conditioned_size(space)
+    if space.simplifier is None:
+        return conditioned
+    if conditioned.count <= MAX_LISTED:
+        return SizeEstimate(count=sum(1 for _ in every_genome(space)), is_exact=True)
+    return SizeEstimate(count=conditioned.count, is_exact=False)
+
+
+def _conditioned_size(space: Space) -> SizeEstimate:
+    """Number of genomes that the conditions tell apart.
+
     Walks the decisions once and counts partial genomes, those together that leave the same choices to the rest: what
-    later conditions ask of an earlier decision is all that is remembered of it. Exact for layered spaces and for
-    conditions that form a tree; a web of conditions that needs too many states ends in an upper bound.
+    later conditions ask of an earlier decision is all that is remembered of it.
     """
     wanted = _wanted_options(space)
     last_use = [max(later, default=-1) for later in wanted]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gasearch.errors import SpecError
 from gasearch.metrics import usual_direction
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
+from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
 from gasearch.space.extremes import COST_METRICS, Extremes, SizedNetwork, cost_of
 from gasearch.space.size import SizeEstimate, space_size
+from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.spaces import CustomSpace
+from gasearch.spec.spaces import CustomSpace, MlpSpace
 from gasearch.units import format_quantity
 
 TRAINING_PASSES = 3  #: Work of a training step in forward passes: the backward pass costs about two.
@@ -24,7 +27,7 @@ class SpecReport:
     """What a workable spec spans."""
 
     spec: SearchSpec
-    data: Mapping[str, object] | None  #: As `Dataset.describe` gives it; None for a custom evaluator.
+    data: Mapping[str, Any] | None  #: As `Dataset.describe` gives it; None for a custom evaluator.
     size: SizeEstimate
     smallest: SizedNetwork | None  #: By model_bytes; None for a custom space.
     largest: SizedNetwork | None
@@ -46,32 +49,33 @@ class SpecReport:
         yield f"{count:,} evaluations in {-(-count // population):,} generations of {population:,}{until}"
         if self.data is None or self.smallest is None or self.largest is None:
             return
-        passes = self.spec.recipe.epochs * int(str(self.data["train"]))
+        samples = max(1, round(self.spec.recipe.data_share * self.data["train"]))
+        passes = self.spec.recipe.epochs * samples
         low, high = (
             format_quantity(TRAINING_PASSES * network.costs.macs * passes, "macs")
             for network in (self.smallest, self.largest)
         )
-        yield f"each a training of {self.spec.recipe.epochs:,} epochs over {self.data['train']:,} samples"
+        yield f"each a training of {self.spec.recipe.epochs:,} epochs over {samples:,} samples"
         yield f"{low} MACs for the smallest network, {high} for the largest"
 
 
-def check(spec: SearchSpec, data: Mapping[str, object] | None) -> SpecReport:
+def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
     """What the spec spans on data as `Dataset.describe` gives it (None for a custom evaluator).
 
     Raises:
         SpecError: if the networks can't work on the data, or none of them can meet a constraint.
     """
     check_against_data(spec, data)
-    space = build_space(spec)
+    space = build_space(spec, None if data is None else DataShape.of(data))
     size = space_size(space)
-    extremes = _extremes(space, data)
+    extremes = None if data is None else Extremes(space=space)
     return SpecReport(
         spec=spec,
         data=data,
         size=size,
         smallest=extremes.smallest("model_bytes") if extremes else None,
         largest=extremes.largest("model_bytes") if extremes else None,
-        notes=tuple(_notes(spec, size)),
+        notes=(*_notes(spec, size, space), *(() if data is None else data.get("notes", ()))),
     )
 
 
@@ -87,7 +91,7 @@ def report(spec: SearchSpec) -> str:
     return str(check(spec, None if data is None else data.describe()))
 
 
-def check_against_data(spec: SearchSpec, data: Mapping[str, object] | None) -> None:
+def check_against_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> None:
     """Refuse a spec whose networks can't work on the data, or can't meet a constraint there.
 
     Raises:
@@ -95,37 +99,49 @@ def check_against_data(spec: SearchSpec, data: Mapping[str, object] | None) -> N
     """
     if data is None or isinstance(spec.space, CustomSpace):
         return
-    shape = _shape(data)
-    if spec.space.family == "cnn" and len(shape) != 3:
-        raise SpecError(
-            f"space.family: cnn needs images of (channels, height, width); the samples of {data['name']} have the "
-            f"shape {shape}, which mlp takes"
-        )
-    space = build_space(spec)
-    ArithmeticConstraints(spec.limits(), space, shape, int(str(data["classes"]))).require_possible()
+    family, kind = spec.space.family, data["kind"]
+    problems = [
+        *input_problems(family, data),
+        *kind_problems(family, kind),
+        *spec.metric_problems(kind),
+        *recipe_problems(spec.recipe, kind, data["input_kind"]),
+    ]
+    if problems:
+        raise SpecError("\n".join(map(str, problems)))
+    ArithmeticConstraints(spec.limits(), build_space(spec, DataShape.of(data))).require_possible()
 
 
-def _shape(data: Mapping[str, object]) -> tuple[int, ...]:
-    shape = data["input_shape"]
-    if not isinstance(shape, list | tuple):
-        raise TypeError(f"a description of data has a list as input_shape; got {shape!r}")
-    return tuple(shape)
-
-
-def _extremes(space: Space, data: Mapping[str, object] | None) -> Extremes | None:
-    if data is None or space.depth is None:
-        return None
-    return Extremes(space=space, input_shape=_shape(data), outputs=int(str(data["classes"])))
-
-
-def _task_text(spec: SearchSpec, data: Mapping[str, object] | None) -> str:
+def _task_text(spec: SearchSpec, data: Mapping[str, Any] | None) -> str:
     if data is None:
         return f"a custom space, evaluated by {spec.task.evaluator}"
-    shape = " x ".join(map(str, _shape(data)))
     return (
         f"{data['kind']} of {data['name']} by {spec.space.family} "
-        f"({data['train']:,} training samples of {shape}, {data['classes']:,} classes)"
+        f"({data['train']:,} training samples of {_sample_text(data)}{_outputs_text(data)})"
     )
+
+
+def _sample_text(data: Mapping[str, Any]) -> str:
+    shape, categories = data["input_shape"], data["categories"]
+    match data["input_kind"]:
+        case "image":
+            return " x ".join(map(str, shape))
+        case "tokens":
+            return f"{shape[0]} tokens of {categories[0]:,} words"
+        case "ids":
+            return f"{categories[0]:,} users and {categories[1]:,} items"
+        case _:
+            columns = f", {len(categories)} of them categories" if categories else ""
+            return f"{shape[0]} column{'' if shape[0] == 1 else 's'}{columns}"
+
+
+def _outputs_text(data: Mapping[str, Any]) -> str:
+    match data["kind"]:
+        case "classification":
+            return f", {data['outputs']:,} classes"
+        case "tagging":
+            return f", {data['outputs']:,} tags"
+        case _:
+            return ""
 
 
 def _is_excluded(network: SizedNetwork, spec: SearchSpec) -> bool:
@@ -134,15 +150,21 @@ def _is_excluded(network: SizedNetwork, spec: SearchSpec) -> bool:
 
 
 def _costs_text(network: SizedNetwork) -> str:
-    found, depth = network.costs, len(network.blueprint.layers) - 1
+    found, blueprint = network.costs, network.blueprint
+    depth = sum(layer.kind != "embedding" for layer in blueprint.layers) - 1
+    layers = "the head alone" if depth == 0 else f"{depth} layer{'' if depth == 1 else 's'} and the head"
+    per_token = ""
+    if blueprint.input_kind == "tokens":
+        tokens = blueprint.input_shape[0]
+        per_token = f" ({format_quantity(round(found.macs / tokens), 'macs')} a token)"
     return (
-        f"{depth} layer{'' if depth == 1 else 's'} and the head: {format_quantity(found.params, 'params')} params, "
-        f"{format_quantity(found.macs, 'macs')} MACs, {format_quantity(found.bops, 'bops')} BOPs, "
+        f"{layers}: {format_quantity(found.params, 'params')} params, "
+        f"{format_quantity(found.macs, 'macs')} MACs{per_token}, {format_quantity(found.bops, 'bops')} BOPs, "
         f"{format_quantity(found.model_bytes, 'model_bytes')}"
     )
 
 
-def _notes(spec: SearchSpec, size: SizeEstimate) -> Iterator[str]:
+def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
     for objective in spec.objectives_tuple():
         usual = usual_direction(objective.metric)
         if usual is not None and usual is not objective.is_maximized:
@@ -154,3 +176,9 @@ def _notes(spec: SearchSpec, size: SizeEstimate) -> Iterator[str]:
         yield "the budget ends within the first generation, which is a random sample"
     if not isinstance(spec.space, CustomSpace) and spec.measures() and min(spec.space.weight_bits) < 8:
         yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"
+    if isinstance(spec.space, MlpSpace) and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
+        yield "space.embedding decides nothing: the table has no columns of categories"
+
+
+def _has_embedding(space: Space) -> bool:
+    return any(layer == "embedding" for layer, _ in space.name_parts)

@@ -203,7 +203,9 @@ def _unknown_key(path: Path, place: _Place, root: type[BaseModel]) -> str:
     key, keys = str(path[-1]), list(place.owner.model_fields)
     families = [tag for model in place.siblings if key in model.model_fields for tag in _tags_of(model)]
     if families:
-        return f"only family {' and '.join(families)} has this key; {_tags_of(place.owner)[0]} has {', '.join(keys)}"
+        *others, last = families
+        owners = f"families {', '.join(others)} and {last} have" if others else f"family {last} has"
+        return f"only {owners} this key; {_tags_of(place.owner)[0]} has {', '.join(keys)}"
     elsewhere = [known for known in _all_paths(root) if known.rpartition(".")[2] == key]
     hint = nearest(key, keys) or (f'; did you mean "{elsewhere[0]}"?' if elsewhere else "")
     return f"unknown key{hint or ';'} {'Known' if hint else 'known'} here: {', '.join(keys)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import EllipsisType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -21,6 +22,11 @@ class Section(BaseModel):
 def whole(default: Any, low: int, high: int) -> Any:
     """A field that holds a whole number; "3" and 3.0 are none."""
     return Field(default, strict=True, ge=low, le=high, description=f"a whole number from {low:,} to {high:,}")
+
+
+def flag(default: bool) -> Any:
+    """A field that holds true or false."""
+    return Field(default, strict=True, description="true or false")
 
 
 def share(default: float) -> Any:
@@ -43,7 +49,10 @@ def word(default: Any, *, planned: tuple[str, ...] = ()) -> Any:
     return Field(default, json_schema_extra={"planned": list(planned)})
 
 
-def text(default: Any, description: str, pattern: str = r"^[^\x00-\x1f\x7f]{1,1000}$") -> Any:
+_NAME = r"^[^\x00-\x1f\x7f]{1,1000}$"
+
+
+def text(default: Any, description: str, pattern: str = _NAME) -> Any:
     """A field that holds a text without control characters, or of the given pattern."""
     return Field(default, strict=True, pattern=pattern, description=description)
 
@@ -89,7 +98,13 @@ def _odd(value: int) -> int:
 
 
 def _bits(value: int) -> int:
-    if not 2 <= value <= 8 and value != FULL_PRECISION:
+    if not 1 <= value <= 8 and value != FULL_PRECISION:
+        raise not_allowed()
+    return value
+
+
+def _above_zero(value: float) -> float:
+    if value <= 0:
         raise not_allowed()
     return value
 
@@ -104,9 +119,13 @@ def _layer_range(value: object) -> object:
     """One number of layers stands for a range of one."""
     if not isinstance(value, int) or isinstance(value, bool):
         return value
-    if not 1 <= value <= MAX_LAYERS:
-        raise not_allowed()
     return (value, value)
+
+
+def _from_one(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] < 1:
+        raise not_allowed()
+    return value
 
 
 def _ordered(value: tuple[int, int]) -> tuple[int, int]:
@@ -115,29 +134,46 @@ def _ordered(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
-MAX_LAYERS, MAX_WIDTH, MAX_KERNEL, MAX_CHOICES = 64, 8192, 11, 10_000
+MAX_LAYERS, MAX_WIDTH, MAX_KERNEL, MAX_HEADS, MAX_ROWS, MAX_CHOICES = 64, 8192, 11, 64, 1_000_000, 10_000
 
-_Layers = Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
+_Layers = Annotated[int, Field(strict=True, ge=0, le=MAX_LAYERS)]
 _Width = Annotated[int, Field(strict=True, ge=1, le=MAX_WIDTH)]
+_Size = Annotated[int, Field(strict=True, ge=2, le=MAX_ROWS)]
 _Kernel = Annotated[int, Field(strict=True, ge=1, le=MAX_KERNEL), AfterValidator(_odd)]
+_Heads = Annotated[int, Field(strict=True, ge=1, le=MAX_HEADS)]
 _Bits = Annotated[int, Field(strict=True), AfterValidator(_bits)]
+_ActivationBits = Annotated[int, Field(strict=True, ge=2), AfterValidator(_bits)]
+_Sparsity = Annotated[float, Field(strict=True, ge=0, lt=1)]
+_Rank = Annotated[float, Field(strict=True, le=1), AfterValidator(_above_zero)]
 
 LayerRange = Annotated[tuple[_Layers, _Layers], BeforeValidator(_layer_range), AfterValidator(_ordered)]
+LayerRangeFromOne = Annotated[LayerRange, AfterValidator(_from_one)]
 Widths = Annotated[tuple[_Width, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Sizes = Annotated[tuple[_Size, ...], BeforeValidator(as_list), AfterValidator(ascending)]
 Kernels = Annotated[tuple[_Kernel, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Heads = Annotated[tuple[_Heads, ...], BeforeValidator(as_list), AfterValidator(ascending)]
 BitWidths = Annotated[tuple[_Bits, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+ActivationBits = Annotated[tuple[_ActivationBits, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Sparsities = Annotated[tuple[_Sparsity, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Ranks = Annotated[tuple[_Rank, ...], BeforeValidator(as_list), AfterValidator(ascending)]
+Names = Annotated[tuple[Annotated[str, Field(strict=True, pattern=_NAME)], ...], BeforeValidator(as_list)]
 Choice = Annotated[Scalar, PlainValidator(_scalar)]
 Choices = Annotated[tuple[Choice, ...], BeforeValidator(as_list), AfterValidator(ascending_if_numeric)]
 
 
-def layer_range() -> Any:
+def layer_range(fewest: int = 0) -> Any:
     """The required field of the number of layers."""
-    return Field(description=f"[fewest, most], whole numbers from 1 to {MAX_LAYERS}")
+    return Field(description=f"[fewest, most], whole numbers from {fewest} to {MAX_LAYERS}")
 
 
-def widths() -> Any:
-    """The required field of the widths to choose from."""
-    return Field(description=f"a list of whole numbers from 1 to {MAX_WIDTH:,}")
+def widths(default: tuple[int, ...] | EllipsisType = ...) -> Any:
+    """A field of widths to choose from, required where it has no default."""
+    return Field(default, description=f"a list of whole numbers from 1 to {MAX_WIDTH:,}")
+
+
+def sizes(default: tuple[int, ...]) -> Any:
+    """A field of vocabulary sizes to choose from."""
+    return Field(default, description=f"a list of whole numbers from 2 to {MAX_ROWS:,}")
 
 
 def kernels() -> Any:
@@ -145,9 +181,29 @@ def kernels() -> Any:
     return Field((3,), description=f"a list of odd whole numbers from 1 to {MAX_KERNEL}")
 
 
-def bit_widths() -> Any:
+def heads() -> Any:
+    """The field of the numbers of attention heads to choose from."""
+    return Field((2,), description=f"a list of whole numbers from 1 to {MAX_HEADS}")
+
+
+def bit_widths(fewest: int) -> Any:
     """A field of precisions to choose from."""
-    return Field((8,), description=f"a list of whole numbers from 2 to 8, or {FULL_PRECISION} for float")
+    return Field((8,), description=f"a list of whole numbers from {fewest} to 8, or {FULL_PRECISION} for float")
+
+
+def sparsities() -> Any:
+    """A field of shares to remove."""
+    return Field((0.0,), description="a list of numbers from 0 to below 1")
+
+
+def ranks() -> Any:
+    """A field of shares of the full rank."""
+    return Field((1.0,), description="a list of numbers above 0, at most 1")
+
+
+def names() -> Any:
+    """A field of names of columns."""
+    return Field((), max_length=10_000, description="a list of names of columns")
 
 
 def choices() -> Any:

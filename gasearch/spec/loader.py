@@ -15,18 +15,28 @@ from pydantic import ValidationError
 
 from gasearch.errors import SpecError
 from gasearch.spec.explain import Problem, explain, path_text, show
-from gasearch.spec.model import DEFAULT_DATASET, SearchSpec
+from gasearch.spec.model import SearchSpec
+from gasearch.spec.task import EMBEDDED
 from gasearch.spec.yaml12 import MAX_DEPTH, MAX_NODES, Document, SyntaxProblem, parse_yaml
 
 MAX_BYTES: Final = 256 * 1024
 MAX_SHOWN: Final = 20  #: Problems listed; the rest is counted.
 
+#: The keys that may name files, and the values that don't.
+_FILES: Final = (
+    ("task", "dataset"),
+    ("task", "validation"),
+    ("task", "test"),
+    ("recipe", "distillation", "teacher"),
+)
+_NO_FILES: Final = (*EMBEDDED, "largest")
+
 
 def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> SearchSpec:
     """The validated spec of a file or a mapping.
 
-    A file's name gives the search its name where the spec has none. A relative path of a data set is taken from the
-    spec file's folder, else from the working directory, and made absolute if it exists there.
+    A file's name gives the search its name where the spec has none. A relative path of data or of a teacher is taken
+    from the spec file's folder, else from the working directory, and made absolute if it exists there.
 
     Args:
         source: A path (`.toml` and `.json` by these names, all else is read as YAML), or the mapping itself.
@@ -47,7 +57,7 @@ def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] =
         raise SpecError(f"{origin}: a spec is a mapping with keys such as name, space and objectives; got {came}")
     for override in overrides:
         _override(document.content, override)
-    _locate_data(document.content, folder)
+    _locate_files(document.content, folder)
     try:
         return SearchSpec.model_validate(document.content)
     except ValidationError as error:
@@ -187,14 +197,20 @@ def _override(content: dict[str, Any], override: str) -> None:
     section[keys[-1]] = value
 
 
-def _locate_data(content: dict[str, Any], folder: Path) -> None:
-    """Make the data set's relative path absolute where it leads to something."""
-    task = content.get("task")
-    dataset = task.get("dataset") if isinstance(task, dict) else None
-    if not isinstance(dataset, str) or dataset == DEFAULT_DATASET or "\0" in dataset:
-        return
+def _locate_files(content: dict[str, Any], folder: Path) -> None:
+    """Make the relative paths of data and of a teacher absolute where they lead to something."""
+    for section, *below, key in _FILES:
+        holder = content.get(section)
+        for part in below:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        value = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and isinstance(value, str) and value not in _NO_FILES and "\0" not in value:
+            holder[key] = _located(value, folder)
+
+
+def _located(path: str, folder: Path) -> str:
     for base in (folder, Path.cwd()):
-        candidate = base / os.path.expanduser(dataset)
+        candidate = base / os.path.expanduser(path)
         if os.path.exists(candidate):
-            content["task"] = {**task, "dataset": str(candidate.resolve())}  # type: ignore[dict-item]
-            return
+            return str(candidate.resolve())
+    return path

@@ -16,55 +16,25 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from gasearch.errors import SpecError
 from gasearch.fitness import Objective
 from gasearch.limits import Limit, parse_limit
-from gasearch.metrics import CLASSIFICATION_METRICS, METRIC_NAME, METRICS
+from gasearch.metrics import METRIC_NAME, METRICS, TIMED, measured_metrics
 from gasearch.spec import fields
 from gasearch.spec.explain import Problem, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
-from gasearch.spec.spaces import PLANNED_FAMILIES, CnnSpace, CustomSpace, MlpSpace
-from workers.messages import Recipe, Task
+from gasearch.spec.fitting import custom_problems, recipe_problems, task_problems, told_input, told_kind
+from gasearch.spec.recipe import RecipeSpec
+from gasearch.spec.spaces import (
+    CnnSpace,
+    CustomSpace,
+    MlpSpace,
+    RecommenderSpace,
+    TaggerSpace,
+    TextSpace,
+    TransformerSpace,
+)
+from gasearch.spec.task import TaskSpec
+from workers.messages import Fidelity, Recipe, Task, TaskKind
 
-DEFAULT_DATASET = "digits"
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"  #: What a search may be called.
-_EVALUATOR = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
-
-
-class TaskSpec(Section):
-    """What the networks are for: data, or a custom evaluator."""
-
-    dataset: str | None = fields.text(None, "the name of a data set, or the path of a file")
-    kind: Literal["classification"] | None = fields.word(None, planned=("regression", "tagging", "rating"))
-    evaluator: str | None = fields.text(None, '"package.module:function"', pattern=_EVALUATOR)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in(cls, content: object) -> object:
-        """Without an evaluator it is a classification, of the embedded data set unless another is named."""
-        if isinstance(content, dict) and "evaluator" not in content:
-            return {"dataset": DEFAULT_DATASET, "kind": "classification"} | content
-        return content
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.evaluator is None:
-            return self
-        text = "a custom evaluator brings its own data: leave this key out"
-        surplus = [key for key in ("dataset", "kind") if getattr(self, key) is not None]
-        if surplus:
-            raise problems_error([Problem(path=(key,), text=text) for key in surplus])
-        return self
-
-
-class RecipeSpec(Section):
-    """How a network is trained; see `workers.messages.Recipe`."""
-
-    epochs: int = fields.whole(3, 1, 10_000)
-    batch_size: int = fields.whole(128, 2, 65_536)
-    optimizer: Literal["adam", "adamw", "sgd"] = fields.word("adam")
-    learning_rate: float = fields.positive(0.003, 10)
-    schedule: Literal["cosine", "constant"] = fields.word("cosine")
-    weight_decay: float = fields.share(0.0)
-    label_smoothing: float = fields.share(0.0)
-    momentum: float = fields.share(0.9)
 
 
 class EvolutionSpec(Section):
@@ -121,10 +91,8 @@ class SearchSpec(Section):
     )
     seed: int = fields.whole(0, 0, 2**32 - 1)
     task: TaskSpec = Field(default_factory=TaskSpec)
-    space: MlpSpace | CnnSpace | CustomSpace = Field(
-        discriminator="family",
-        description="a mapping with family and its options",
-        json_schema_extra={"planned": list(PLANNED_FAMILIES)},
+    space: MlpSpace | CnnSpace | TextSpace | TransformerSpace | TaggerSpace | RecommenderSpace | CustomSpace = Field(
+        discriminator="family", description="a mapping with family and its options"
     )
     objectives: dict[str, Direction] = Field(
         min_length=1, max_length=16, description="a mapping of metrics to max or min"
@@ -139,7 +107,7 @@ class SearchSpec(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = [*self._task_problems(), *self._metric_problems()]
+        problems = [*self._task_problems(), *self.metric_problems(self.kind)]
         if problems:
             raise problems_error(problems)
         return self
@@ -151,10 +119,15 @@ class SearchSpec(Section):
         """Whether the user's own function evaluates the points of the space."""
         return isinstance(self.space, CustomSpace)
 
-    def to_task(self, data_fingerprint: str | None = None) -> Task:
-        """What a worker is told about the task."""
+    @property
+    def kind(self) -> TaskKind | None:
+        """What the spec says that the task is; None where the data tell it, and for a custom evaluator."""
+        return told_kind(self.space.family, self.task)
+
+    def to_task(self, data_fingerprint: str | None = None, kind: TaskKind | None = None) -> Task:
+        """What a worker is told about the task; the kind is that of the data where the spec doesn't say it."""
         return Task(
-            kind=self.task.kind,
+            kind=self.kind or kind,
             dataset=self.task.dataset,
             evaluator=self.task.evaluator,
             data_fingerprint=data_fingerprint,
@@ -162,7 +135,11 @@ class SearchSpec(Section):
 
     def to_recipe(self) -> Recipe:
         """What a worker is told about the training."""
-        return Recipe(**self.recipe.model_dump())
+        return self.recipe.to_recipe()
+
+    def to_fidelity(self) -> Fidelity:
+        """How much of the training an evaluation gets."""
+        return self.recipe.to_fidelity()
 
     def objectives_tuple(self) -> tuple[Objective, ...]:
         """The objectives in the order of the spec."""
@@ -177,9 +154,12 @@ class SearchSpec(Section):
         return tuple(dict.fromkeys([*self.objectives, *(limit.metric for limit in self.limits())]))
 
     def measures(self) -> frozenset[str]:
-        """The dear metrics that a worker must be asked for: `latency_ms`, which brings its spread with it."""
-        is_timed = not self.is_custom and {"latency_ms", "latency_spread_ms"}.intersection(self.wanted_metrics())
-        return frozenset({"latency_ms"}) if is_timed else frozenset()
+        """The dear metrics that a worker must be asked for: `latency_ms`, and `energy_j` where it is wanted.
+
+        The latency brings its spread with it, and the energy and the efficiency are computed with it.
+        """
+        wanted = frozenset() if self.is_custom else TIMED.intersection(self.wanted_metrics())
+        return (wanted & {"energy_j"}) | {"latency_ms"} if wanted else frozenset()
 
     # --- as text ---
 
@@ -206,8 +186,11 @@ class SearchSpec(Section):
         """
         content = self.model_dump(mode="json", exclude={"name", "budget", "workers"})
         content["constraints"] = [str(limit) for limit in self.limits()]
-        if self.task.dataset is not None:
-            content["task"]["dataset"] = PurePath(self.task.dataset).name
+        content["task"]["kind"] = self.kind
+        for key in ("dataset", "validation", "test"):
+            path = getattr(self.task, key)
+            if path is not None:
+                content["task"][key] = PurePath(path).name
         return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
     # --- what one field alone can't know ---
@@ -219,10 +202,16 @@ class SearchSpec(Section):
         if not self.is_custom and self.task.evaluator is not None:
             text = f"only family custom takes an evaluator; the family is {self.space.family}"
             yield Problem(path=("task", "evaluator"), text=text)
+        elif self.is_custom:
+            yield from custom_problems(self.recipe)
+        else:
+            yield from task_problems(self.space.family, self.task)
+            yield from recipe_problems(self.recipe, self.kind, told_input(self.space.family, self.task))
 
-    def _metric_problems(self) -> Iterator[Problem]:
+    def metric_problems(self, kind: TaskKind | None) -> Iterator[Problem]:
+        """Objectives and constraints that a task of that kind can't have; None for a kind that isn't known yet."""
         for metric in self.objectives:
-            yield from self._unmeasured(metric, ("objectives", metric))
+            yield from self._unmeasured(metric, ("objectives", metric), kind)
         limits: list[Limit] = []
         for number, text in enumerate(self.constraints):
             path = ("constraints", number)
@@ -231,21 +220,23 @@ class SearchSpec(Section):
             except SpecError as error:
                 yield Problem(path=path, text=str(error))
                 continue
-            yield from self._unmeasured(limit.metric, path)
+            yield from self._unmeasured(limit.metric, path, kind)
             for other in limits:
                 if _exclude_each_other(limit, other):
                     yield Problem(path=path, text=f'no value meets both "{other}" and "{limit}"')
             limits.append(limit)
 
-    def _unmeasured(self, metric: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    def _unmeasured(self, metric: str, path: tuple[str | int, ...], kind: TaskKind | None) -> Iterator[Problem]:
+        known = measured_metrics(kind)
         if self.is_custom:
             if not METRIC_NAME.fullmatch(metric):
                 allowed = "up to 63 letters, digits and _ that begin with no digit"
                 yield Problem(path=path, text=f"the name of a metric is {allowed}; got {show(metric)}")
-        elif metric not in CLASSIFICATION_METRICS:
-            hint = "" if metric in METRICS else nearest(metric, CLASSIFICATION_METRICS)
-            measured = f"{'It' if hint else 'it'} measures {', '.join(CLASSIFICATION_METRICS)}"
-            yield Problem(path=path, text=f"a classification does not measure {metric!r}{hint or ';'} {measured}")
+        elif metric not in known:
+            hint = "" if metric in METRICS else nearest(metric, known)
+            measured = f"{'It' if hint else 'it'} measures {', '.join(known)}"
+            task = "a search" if kind is None else f"a {kind}"
+            yield Problem(path=path, text=f"{task} does not measure {metric!r}{hint or ';'} {measured}")
 
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gasearch.errors import SpecError
 from gasearch.spec.model import SearchSpec
 from workers.custom import EvaluatorError, find_evaluator
 from workers.data import DataError, load_dataset
 from workers.data.dataset import Dataset
+from workers.data.options import DataOptions
 
 
 def load_data(spec: SearchSpec) -> Dataset | None:
@@ -22,6 +25,12 @@ def load_data(spec: SearchSpec) -> Dataset | None:
             raise SpecError(f"task.evaluator: {error}") from error
         return None
     try:
-        return load_dataset(str(spec.task.dataset))
+        return load_dataset(str(spec.task.dataset), data_options(spec))
     except DataError as error:
         raise SpecError(f"task.dataset: {error}") from error
+
+
+def data_options(spec: SearchSpec) -> DataOptions:
+    """How the spec's data are to be read."""
+    content: dict[str, Any] = spec.task.model_dump(exclude={"dataset", "kind", "evaluator", "lower"})
+    return DataOptions(kind=spec.kind, is_lower=spec.task.lower, **content)

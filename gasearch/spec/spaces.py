@@ -11,60 +11,92 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from gasearch.spec import fields
 from gasearch.spec.explain import Problem, nearest, problems_error, show
 from gasearch.spec.fields import Section
-from workers.messages import LayerKind, Scalar
+from workers.messages import Downsampling, LayerKind, Pruning, Scalar
 
-PLANNED_FAMILIES = ("text", "transformer", "tagger", "recommender")
 MAX_DECISIONS = 1000
 _KINDS: tuple[LayerKind, ...] = ("conv", "separable", "residual")  #: In the order of their genes.
 _DECISION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 
 
-def _only(neutral: float, what: str) -> AfterValidator:
-    """This version has the key but searches nothing there: only the neutral option is allowed."""
-
-    def check(values: tuple[float, ...]) -> tuple[float, ...]:
-        if values != (neutral,):
-            raise ValueError(f"this version doesn't search the {what}: leave the key out, or write [{neutral}]")
-        return values
-
-    return AfterValidator(check)
+def _words(*words: str) -> AfterValidator:
+    """Distinct words in this order, however they are written."""
+    return AfterValidator(lambda values: tuple(sorted(fields.distinct(values), key=words.index)))
 
 
-_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-Sparsity = Annotated[tuple[_Share, ...], BeforeValidator(fields.as_list), _only(0.0, "sparsity")]
-Rank = Annotated[tuple[_Share, ...], BeforeValidator(fields.as_list), _only(1.0, "rank")]
-Kinds = Annotated[
-    tuple[Literal["conv", "separable", "residual"], ...],
-    BeforeValidator(fields.as_list),
-    AfterValidator(fields.distinct),
-    AfterValidator(lambda kinds: tuple(sorted(kinds, key=_KINDS.index))),
-]
+_List = BeforeValidator(fields.as_list)
+Kinds = Annotated[tuple[Literal["conv", "separable", "residual"], ...], _List, _words(*_KINDS)]
+Downsamplings = Annotated[tuple[Downsampling, ...], _List, _words("stride", "max_pool")]
+Prunings = Annotated[tuple[Pruning, ...], _List, _words("structured", "unstructured")]
+TextEncoders = Annotated[tuple[Literal["pool", "conv", "gru"], ...], _List, _words("pool", "conv", "gru")]
+TaggerEncoders = Annotated[tuple[Literal["gru", "transformer"], ...], _List, _words("gru", "transformer")]
 
 
 class LayeredSpace(Section):
     """What the families made of layers share: every list holds the options of one decision per layer."""
 
-    family: Literal["mlp", "cnn"]
+    family: Literal["mlp", "cnn", "text", "transformer", "tagger", "recommender"]
     layers: fields.LayerRange = fields.layer_range()  #: Fewest and most layers before the head.
     width: fields.Widths = fields.widths()  #: Output features or channels.
-    weight_bits: fields.BitWidths = fields.bit_widths()
-    activation_bits: fields.BitWidths = fields.bit_widths()
-    sparsity: Sparsity = Field(default=(0.0,), description="a list of numbers from 0 to 1")
-    rank: Rank = Field(default=(1.0,), description="a list of numbers from 0 to 1")
+    weight_bits: fields.BitWidths = fields.bit_widths(1)
+    activation_bits: fields.ActivationBits = fields.bit_widths(2)
+    sparsity: fields.Sparsities = fields.sparsities()  #: Shares removed of channels, heads and units, or of weights.
+    pruning: Prunings = Field(default=("structured",), description="a list of structured, unstructured")
+    rank: fields.Ranks = fields.ranks()  #: Shares of the full rank.
 
 
 class MlpSpace(LayeredSpace):
-    """Dense layers."""
+    """Dense layers; on a table with columns of categories, over a vector for each of these."""
 
     family: Literal["mlp"]
+    embedding: fields.Widths = fields.widths((4, 8))  #: Length of a category's vector, decided once.
 
 
 class CnnSpace(LayeredSpace):
     """Convolutional blocks on images, then a dense head over their averages."""
 
     family: Literal["cnn"]
+    layers: fields.LayerRangeFromOne = fields.layer_range(1)
     kind: Kinds = Field(default=("conv",), description="a list of conv, separable, residual")
     kernel: fields.Kernels = fields.kernels()  #: Side of the square kernel.
+    downsample: Downsamplings = Field(default=("stride",), description="a list of stride, max_pool")
+
+
+class TokenSpace(LayeredSpace):
+    """What the families on tokens share: a vector for each of the most frequent words."""
+
+    family: Literal["text", "transformer", "tagger"]
+    embedding: fields.Widths = fields.widths((16, 32))  #: Length of a word's vector, decided once.
+    vocabulary: fields.Sizes = fields.sizes((2000, 5000, 10_000))  #: Words that have one, decided once.
+
+
+class TextSpace(TokenSpace):
+    """Sentences: a dense network over the words' mean, convolutions over neighbours, or recurrent layers."""
+
+    family: Literal["text"]
+    encoder: TextEncoders = Field(default=("pool", "conv", "gru"), description="a list of pool, conv, gru")
+    kernel: fields.Kernels = fields.kernels()  #: Words that a convolution spans.
+
+
+class TransformerSpace(TokenSpace):
+    """Sentences by self-attention; the width is that of the dense layers within."""
+
+    family: Literal["transformer"]
+    heads: fields.Heads = fields.heads()
+
+
+class TaggerSpace(TokenSpace):
+    """A tag for each word, by recurrent layers or self-attention."""
+
+    family: Literal["tagger"]
+    encoder: TaggerEncoders = Field(default=("gru", "transformer"), description="a list of gru, transformer")
+    heads: fields.Heads = fields.heads()  #: Of a transformer.
+
+
+class RecommenderSpace(LayeredSpace):
+    """A rating from a vector for the user and one for the item; without layers a matrix factorization."""
+
+    family: Literal["recommender"]
+    embedding: fields.Widths = fields.widths((8, 16, 32))  #: Length of the vectors, decided once.
 
 
 class DecisionSpec(Section):

@@ -12,29 +12,29 @@ name: {family}-search
 seed: 1                              # the same seed gives the same search
 
 task:
-  dataset: digits                    # embedded; or the path of an .npz file, or of IDX images
-
+{task}
 space:
   family: {family}
-  layers: [1, 4]                     # fewest, most; the head comes on top
-  width: [8, 16, 24, 32, 48, 64]     # {width}
-{kinds}  weight_bits: [2, 3, 4, 6, 8]       # per layer; 32 is float
+{space}  weight_bits: [2, 3, 4, 6, 8]       # per layer, 1 to 8; 32 is float
   activation_bits: [4, 8]
+  # sparsity: [0.0, 0.5, 0.75]       # shares of the units or, with pruning: unstructured, of the weights to remove
+  # rank: [0.25, 0.5, 1.0]           # shares of the full rank of the weights
 
 objectives:                          # max or min; the result is the best compromises between them
-  accuracy: max                      # of the quantized network, on data that it was not trained on
+{score}
   model_bytes: min                   # of the packed file
   latency_ms: min                    # measured on this machine, one sample at a time
 
 constraints:                         # units: KB, MB, KiB, MiB; us, ms, s; K, M, G; %
-  - model_bytes <= 64 KB
+  - model_bytes <= {limit}
 
 recipe:
-  epochs: 6
+  epochs: {epochs}
   batch_size: 64
-  optimizer: adam                    # adam, adamw or sgd
-  learning_rate: 0.005
-
+  optimizer: adam                    # adam, adamw, sgd, rmsprop or adafactor
+  learning_rate: {rate}
+  # dropout: 0.1
+{recipe}
 evolution:
   algorithm: nsga2
   population: 20
@@ -47,11 +47,6 @@ workers:
   count: auto                        # one per core; 0 evaluates in the controller's own process
   cpus: 1                            # per worker
   # gpus: 0.25                       # per worker: four share one
-"""
-
-_KINDS: Final = """\
-  kernel: [3, 5]                     # side of the convolutions
-  kind: [conv, separable, residual]  # what a layer may be
 """
 
 _CUSTOM: Final = """\
@@ -80,16 +75,123 @@ budget: {evaluations: 100}
 workers: {count: auto, cpus: 1}
 """
 
+_ACCURACY: Final = "  accuracy: max                      # of the quantized network, on data that it was not trained on"
+
+_DIGITS: Final = """\
+  dataset: digits                    # embedded; or the path of an .npz file, or of IDX images
+"""
+
+_TABLE: Final = """\
+  dataset: diabetes                  # embedded; or the path of a CSV or TSV file, then with
+  # target: price                    #   the column to predict: of names it is a classification, of numbers a regression
+  # features: [rooms, area, town]    #   the columns to learn from; all others where left out
+  # categorical: [town]              #   those of them whose numbers are names
+"""
+
+_SENTENCES: Final = """\
+  dataset: data/sentences            # a folder with train.tsv, dev.tsv and test.tsv, or the path of one such file
+  # text: sentence                   # the column of sentences; told from the data where it can be
+  # target: label                    # the column of labels
+  length: 64                         # words of a sentence; the rest is cut off
+  vocabulary: 20000                  # most frequent words that are kept
+  lower: true                        # letters are made small
+"""
+
+_TAGGED: Final = """\
+  dataset: data/entities             # a folder with train.conll, dev.conll and test.conll, or the path of one such file
+  length: 64                         # words of a sentence; the rest is cut off
+  vocabulary: 20000                  # most frequent words that are kept
+"""
+
+_RATINGS: Final = """\
+  dataset: data/ratings.csv          # the path of a CSV or TSV file
+  # user: userId                     # its columns; told from their names where they can be
+  # item: movieId
+  # target: rating
+"""
+
+_TOKENS: Final = """\
+  embedding: [16, 32, 64]            # length of a word's vector
+  vocabulary: [2000, 5000, 10000]    # most frequent words that have one
+"""
+
+_ITEMS: Final[dict[str, dict[str, object]]] = {
+    "cnn": {
+        "task": _DIGITS,
+        "space": """\
+  layers: [1, 4]                     # fewest, most; the head comes on top
+  width: [8, 16, 24, 32, 48, 64]     # channels of a layer
+  kernel: [3, 5]                     # side of the convolutions
+  kind: [conv, separable, residual]  # what a layer may be
+  # downsample: [stride, max_pool]   # how a layer halves the image
+""",
+        "recipe": "  # augment: [shift, flip]           # images moved a little, mirrored\n",
+    },
+    "mlp": {
+        "task": _TABLE,
+        "space": """\
+  layers: [0, 3]                     # fewest, most; the head comes on top, alone it is a linear model
+  width: [8, 16, 24, 32, 48, 64]     # features of a layer
+  # embedding: [4, 8]                # length of the vector of a category, for tables that have such columns
+""",
+        "score": "  rmse: min                          # of the quantized network, on data that it was not trained on",
+        "limit": "16 KB",
+        "epochs": 40,
+        "rate": 0.01,
+    },
+    "text": {
+        "task": _SENTENCES,
+        "space": f"""\
+  encoder: [pool, conv, gru]         # a dense network over the words' mean, convolutions, recurrent layers
+  layers: [0, 2]                     # fewest, most; the head comes on top
+  width: [16, 32, 64]                # features of a layer, of gru per direction
+  kernel: [3, 5]                     # words that a convolution spans
+{_TOKENS}""",
+        "limit": "500 KB",
+    },
+    "transformer": {
+        "task": _SENTENCES,
+        "space": f"""\
+  layers: [1, 2]                     # fewest, most; the head comes on top
+  width: [32, 64, 128]               # inner features of a layer
+  heads: [2, 4]                      # of the attention
+{_TOKENS}""",
+        "limit": "500 KB",
+    },
+    "tagger": {
+        "task": _TAGGED,
+        "space": f"""\
+  encoder: [gru, transformer]        # recurrent layers, or self-attention
+  layers: [1, 2]                     # fewest, most; the head comes on top
+  width: [16, 32, 64]                # features per direction of gru, inner ones of a transformer
+  heads: [2, 4]                      # of a transformer
+{_TOKENS}""",
+        "score": "  entity_f1: max                     # of whole entities, on sentences that it was not trained on",
+        "recipe": "  # class_weights: balanced          # each tag weighs the same in the loss\n",
+        "limit": "500 KB",
+    },
+    "recommender": {
+        "task": _RATINGS,
+        "space": """\
+  layers: [0, 2]                     # fewest, most; without any it is a matrix factorization
+  width: [16, 32, 64]                # features of a layer
+  embedding: [8, 16, 32]             # length of the vector of a user or an item
+""",
+        "score": "  rmse: min                          # of the quantized network, on ratings that it has not seen",
+        "limit": "500 KB",
+    },
+}
+_USUAL: Final[dict[str, object]] = {"score": _ACCURACY, "recipe": "", "limit": "64 KB", "epochs": 6, "rate": 0.005}
+
 #: A starter per family.
 STARTERS: Final[dict[str, str]] = {
-    "cnn": _LAYERED.format(family="cnn", width="channels of a layer", kinds=_KINDS),
-    "mlp": _LAYERED.format(family="mlp", width="features of a layer", kinds=""),
+    **{family: _LAYERED.format(family=family, **(_USUAL | items)) for family, items in _ITEMS.items()},
     "custom": _CUSTOM,
 }
 
 
 def starter_spec(family: str = "cnn") -> str:
-    """A commented spec in YAML that runs as it stands (the custom one once its evaluator is yours).
+    """A commented spec in YAML that runs as it stands, once its data or evaluator are yours where none is embedded.
 
     Raises:
         BadInput: for a family that this version doesn't have.

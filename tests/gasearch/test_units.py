@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
 from gasearch.limits import Limit, parse_limit
-from gasearch.metrics import CLASSIFICATION_METRICS, METRICS, metric_named, usual_direction
+from gasearch.metrics import METRICS, measured_metrics, metric_named, usual_direction
+from gasearch.space.extremes import COST_METRICS
 from gasearch.units import format_quantity, parse_quantity
 
 
@@ -78,7 +79,7 @@ def test_what_is_no_quantity_of_the_metric_is_refused_in_a_sentence(text, metric
         (5e12, "bops", "5 T"),
         (90, "train_seconds", "1.5 min"),
         (0.97123, "accuracy", "0.9712"),
-        (-0.02, "generalization_gap", "-0.0200"),
+        (-0.02, "generalization_gap", "-0.02"),
         (0.333333, "error", "0.3333"),
     ],
 )
@@ -95,7 +96,7 @@ def test_what_is_shown_with_many_digits_is_read_back_nearly_the_same(metric, val
 
 
 @given(
-    st.sampled_from([*CLASSIFICATION_METRICS, "error", "table_bytes"]),
+    st.sampled_from([*measured_metrics(None), "error", "table_bytes"]),
     st.sampled_from(["<=", ">=", "<", ">"]),
     st.floats(0, 1),
     st.sampled_from([1, 1e3, 1e6]),
@@ -119,6 +120,19 @@ def test_metrics_have_the_direction_that_everybody_wants_and_own_ones_have_none(
     assert [usual_direction(name) for name in ("accuracy", "latency_ms", "my_score")] == [True, False, None]
 
 
-def test_every_metric_of_a_classification_is_registered():
-    assert set(CLASSIFICATION_METRICS) <= set(METRICS)
-    assert {m.name for m in METRICS.values() if m.is_arithmetic} == {"params", "macs", "flops", "bops", "model_bytes"}
+def test_every_metric_that_a_task_measures_is_registered():
+    assert set(measured_metrics(None)) == set(METRICS)
+    assert {m.name for m in METRICS.values() if m.is_arithmetic} == set(COST_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scores"),
+    [
+        ("classification", ["accuracy", "macro_f1", "auc"]),
+        ("tagging", ["accuracy", "entity_f1", "macro_f1"]),
+        ("regression", ["rmse"]),
+        ("rating", ["rmse"]),
+    ],
+)
+def test_a_task_measures_the_scores_of_its_kind_and_what_all_measure(kind, scores):
+    assert [*measured_metrics(kind)][: len(scores) + 1] == [*scores, "params"]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.rng import derive
-from gasearch.evolution.sampling import every_genome, sample
+from gasearch.evolution.sampling import sample
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.fitness import Fitness
 from gasearch.pareto import ParetoFront
+from gasearch.space.enumerate import every_genome
 from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
 from tests.gasearch.evolution.evolution_spaces import (

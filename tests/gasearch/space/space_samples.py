@@ -5,30 +5,96 @@ import itertools
 from hypothesis import strategies as st
 
 from gasearch.space.build import build_space
+from gasearch.space.data_shape import DataShape
 from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 
 WIDTHS = st.lists(st.sampled_from([1, 2, 3, 8, 16]), min_size=1, max_size=2, unique=True)
-BITS = st.sampled_from([[8], [2, 8], [32], [4, 32], [3, 8, 32]])
+BITS = st.sampled_from([[8], [2, 8], [32], [4, 32], [1, 3, 8, 32]])
 LAYERS = st.sampled_from([1, 2, [1, 2], [1, 3]])
-IMAGES = st.sampled_from([(1, 8, 8), (3, 20, 3), (8, 4, 4), (2, 17, 17)])
+SIDES = [(1, 8, 8), (3, 20, 3), (8, 4, 4), (2, 17, 17), (3, 1, 1)]
+IMAGES = st.sampled_from([DataShape(input_shape=shape, outputs=3) for shape in SIDES])
+TABLES = st.sampled_from(
+    [
+        DataShape(input_shape=(13,), outputs=3),
+        DataShape(input_shape=(5,), outputs=1, categories=(3, 40), is_regression=True),
+        DataShape(input_shape=(2,), outputs=2, categories=(3, 40)),
+    ]
+)
+SENTENCES = st.sampled_from(
+    [
+        DataShape(input_shape=(6,), outputs=4, categories=(50,)),
+        DataShape(input_shape=(6, 2), outputs=5, categories=(50, 7)),
+    ]
+)
+RATINGS = st.just(DataShape(input_shape=(2,), outputs=1, categories=(20, 30), is_regression=True))
+DIGITS = DataShape(input_shape=(1, 8, 8), outputs=10)
+
+
+def data_for(family):
+    """Shapes of data that a family takes."""
+    match family:
+        case "cnn":
+            return IMAGES
+        case "mlp":
+            return st.one_of(IMAGES, TABLES)
+        case "recommender":
+            return RATINGS
+        case _:
+            return SENTENCES
+
+
+def some(*options, most=3):
+    """One or a few of the options."""
+    return st.lists(st.sampled_from(options), min_size=1, max_size=most, unique=True)
 
 
 @st.composite
-def layered_sections(draw):
-    """The `space` section of an mlp or a cnn."""
+def plain_sections(draw, families=("mlp", "cnn", "cnn")):
+    """The `space` section of an mlp or a cnn without compression."""
     section = {
-        "family": draw(st.sampled_from(["mlp", "cnn", "cnn"])),
+        "family": draw(st.sampled_from(families)),
         "layers": draw(LAYERS),
         "width": draw(WIDTHS),
         "weight_bits": draw(BITS),
         "activation_bits": draw(st.sampled_from([[8], [4, 32], [32]])),
     }
     if section["family"] == "cnn":
-        kinds = st.sampled_from(["conv", "separable", "residual"])
-        section["kind"] = draw(st.lists(kinds, min_size=1, max_size=3, unique=True))
+        section["kind"] = draw(some("conv", "separable", "residual"))
         section["kernel"] = draw(st.sampled_from([[1], [3], [1, 3]]))
+        section["downsample"] = draw(some("stride", "max_pool"))
     return section
+
+
+@st.composite
+def layered_sections(draw, most_options=3):
+    """The `space` section of any family made of layers."""
+    section = draw(plain_sections(("mlp", "cnn", "cnn", "text", "transformer", "tagger", "recommender")))
+    family = section["family"]
+    if family != "cnn":
+        section["layers"] = draw(st.sampled_from([0, 1, [0, 1], [0, 2], [1, 3]]))
+    if family != "cnn" and draw(st.booleans()):
+        section["embedding"] = draw(some(1, 3, 8, most=2))
+    if family in ("text", "transformer", "tagger"):
+        section["vocabulary"] = draw(some(10, 30, 50, 100, most=2))
+    if family == "text":
+        section["kernel"] = draw(some(1, 3, most=2))
+        section["encoder"] = draw(some("pool", "conv", "gru"))
+    if family == "tagger":
+        section["encoder"] = draw(some("gru", "transformer"))
+    if family in ("transformer", "tagger"):
+        section["heads"] = draw(some(1, 2, 3, 8, most=2))
+    section["sparsity"] = draw(some(0.0, 0.1, 0.3, 0.5, 0.75, 0.9, most=most_options))
+    section["pruning"] = draw(some("structured", "unstructured", most=most_options))
+    section["rank"] = draw(some(1.0, 0.75, 0.5, 0.3, 0.1, most=most_options))
+    return section
+
+
+@st.composite
+def layered_spaces(draw, sections=layered_sections()):  # noqa: B008
+    """The space of any such section, on data that fit."""
+    section = draw(sections)
+    return space_of(section, draw(data_for(section["family"])))
 
 
 @st.composite
@@ -46,15 +112,16 @@ def custom_sections(draw):
     return {"family": "custom", "decisions": decisions}
 
 
-def space_of(section):
-    """The space that a `space` section spans."""
+def space_of(section, data=DIGITS):
+    """The space that a `space` section spans on data."""
     custom = section["family"] == "custom"
     spec = {
         "name": "sample",
+        "task": {"evaluator": "package.module:evaluate"} if custom else {"dataset": "data.csv"},
         "space": section,
-        "objectives": {"error": "min"} if custom else {"accuracy": "max"},
-    } | ({"task": {"evaluator": "package.module:evaluate"}} if custom else {})
-    return build_space(load_spec(spec))
+        "objectives": {"error" if custom else "params": "min"},
+    }
+    return build_space(load_spec(spec), data)
 
 
 def all_genomes(space, limit=4000):

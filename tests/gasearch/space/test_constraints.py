@@ -6,11 +6,19 @@ from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
 from gasearch.limits import Limit, parse_limit
+from gasearch.space.bounds import lower_bound, upper_bound
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.decode import decode
 from gasearch.space.extremes import COST_METRICS, Extremes, cost_of
 from gasearch.space.genome import make_genome
-from tests.gasearch.space.space_samples import IMAGES, all_genomes, layered_sections, space_of
+from tests.gasearch.space.space_samples import (
+    all_genomes,
+    genes_of,
+    layered_sections,
+    layered_spaces,
+    plain_sections,
+    space_of,
+)
 from workers.measure.costs import costs
 from workers.plan import plan
 
@@ -19,7 +27,7 @@ CUSTOM = {"family": "custom", "decisions": {"a": {"choices": [1, 2]}}}
 
 
 def constraints(*texts, section=CNN):
-    return ArithmeticConstraints([parse_limit(text) for text in texts], space_of(section), (1, 8, 8), 10)
+    return ArithmeticConstraints([parse_limit(text) for text in texts], space_of(section))
 
 
 def test_a_network_within_the_limits_violates_nothing():
@@ -30,7 +38,7 @@ def test_a_network_within_the_limits_violates_nothing():
 def test_the_violation_adds_up_the_relative_excesses():
     space = space_of(CNN)
     genome = make_genome([0] * 17, space)
-    params = costs(plan(decode(genome, space, input_shape=(1, 8, 8), outputs=10))).params
+    params = costs(plan(decode(genome, space))).params
     assert params == 80 + 90  # 3 x 3 x 8 weights and 8 biases, then 8 x 10 and 10
     assert constraints("params <= 100", "params >= 340").violation(genome) == pytest.approx(0.7 + 0.5)
 
@@ -38,9 +46,9 @@ def test_the_violation_adds_up_the_relative_excesses():
 def test_flops_are_two_per_mac():
     space = space_of(CNN)
     genome = make_genome([0] * 17, space)
-    macs = costs(plan(decode(genome, space, input_shape=(1, 8, 8), outputs=10))).macs
+    macs = costs(plan(decode(genome, space))).macs
     limits = [Limit(metric="flops", operator="<=", bound=2 * macs), Limit(metric="flops", operator="<", bound=2 * macs)]
-    met, missed = (ArithmeticConstraints([limit], space, (1, 8, 8), 10).violation(genome) for limit in limits)
+    met, missed = (ArithmeticConstraints([limit], space).violation(genome) for limit in limits)
     assert met == 0 < missed
 
 
@@ -75,26 +83,56 @@ def test_every_impossible_limit_has_its_line():
         constraints("params <= 1", "params <= 1M", "bops <= 1").require_possible()
 
 
-@settings(max_examples=50, deadline=None)
-@given(layered_sections(), IMAGES)
-def test_no_network_is_smaller_than_the_smallest_or_beyond_the_bound(section, shape):
-    space = space_of(section)
-    genomes = all_genomes(space, limit=1500)
+def every_cost(space, limit=1500):
+    genomes = all_genomes(space, limit=limit)
     assume(genomes is not None)
-    extremes = Extremes(space=space, input_shape=shape, outputs=3)
-    every = [costs(plan(decode(genome, space, input_shape=shape, outputs=3))) for genome in genomes.values()]
+    return [costs(plan(decode(genome, space))) for genome in genomes.values()]
+
+
+@settings(max_examples=50, deadline=None)
+@given(layered_spaces(plain_sections()))
+def test_without_compression_the_smallest_network_is_known_and_none_is_beyond_the_bound(space):
+    every, extremes = every_cost(space), Extremes(space=space)
     for metric in COST_METRICS:
         values = [cost_of(found, metric) for found in every]
-        assert cost_of(extremes.smallest(metric).costs, metric) == min(values)
-        assert extremes.bound(metric) >= max(values) >= cost_of(extremes.largest(metric).costs, metric)
+        smallest = cost_of(extremes.smallest(metric).costs, metric)
+        assert smallest == min(values) if extremes.is_exact(metric) else smallest >= min(values)
+        assert upper_bound(space, metric) >= max(values) >= cost_of(extremes.largest(metric).costs, metric)
+
+
+@settings(max_examples=100, deadline=None)
+@given(layered_spaces(layered_sections(most_options=2)))
+def test_with_compression_no_network_is_beyond_the_bounds(space):
+    every = every_cost(space, limit=600)
+    for metric in COST_METRICS:
+        values = [cost_of(found, metric) for found in every]
+        assert lower_bound(space, metric) <= min(values) <= max(values) <= upper_bound(space, metric)
 
 
 @settings(max_examples=25, deadline=None)
-@given(layered_sections(), st.sampled_from(COST_METRICS), st.integers(1, 10**5))
-def test_an_upper_limit_is_possible_exactly_when_some_network_meets_it(section, metric, bound):
-    space = space_of(section)
+@given(layered_spaces(plain_sections()), st.sampled_from(COST_METRICS[:-1]), st.integers(1, 10**5))
+def test_an_upper_limit_is_possible_exactly_when_some_network_meets_it(space, metric, bound):
     genomes = all_genomes(space, limit=1500)
     assume(genomes is not None)
     limit = Limit(metric=metric, operator="<=", bound=bound)
-    arithmetic = ArithmeticConstraints([limit], space, (1, 8, 8), 10)
+    arithmetic = ArithmeticConstraints([limit], space)
     assert arithmetic.is_possible() is any(arithmetic.violation(genome) == 0 for genome in genomes.values())
+
+
+@settings(max_examples=50, deadline=None)
+@given(layered_spaces(layered_sections(most_options=2)), st.data())
+def test_a_limit_that_some_network_meets_is_never_refused(space, data):
+    genome = make_genome(data.draw(genes_of(space)), space)
+    metric, operator = data.draw(st.sampled_from(COST_METRICS)), data.draw(st.sampled_from(["<=", ">="]))
+    limit = Limit(metric=metric, operator=operator, bound=cost_of(costs(plan(decode(genome, space))), metric))
+    assert ArithmeticConstraints([limit], space).is_possible()
+
+
+@pytest.mark.parametrize(
+    "section",
+    [CNN | {"kind": ["conv", "separable", "residual"]}, {"family": "mlp", "layers": [0, 3], "width": [8, 64]}],
+)
+@pytest.mark.parametrize("limit", ["params <= 9", "model_bytes <= 64 B", "bops <= 100", "peak_memory_bytes <= 60 B"])
+def test_an_absurd_limit_is_refused_for_compressed_networks_too(section, limit):
+    section = section | {"sparsity": [0.0, 0.5, 0.75], "rank": [0.25, 1.0], "pruning": ["structured", "unstructured"]}
+    assert not constraints(limit, section=section).is_possible()

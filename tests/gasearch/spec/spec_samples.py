@@ -13,6 +13,24 @@ MLP = {
     "space": {"family": "mlp", "layers": 2, "width": [8, 16]},
     "objectives": {"accuracy": "max", "params": "min"},
 }
+TEXT = {
+    "name": "sample",
+    "task": {"dataset": "sentences.tsv"},
+    "space": {"family": "text", "layers": [0, 2], "width": [8, 16]},
+    "objectives": {"accuracy": "max", "params": "min"},
+}
+TAGGER = {
+    "name": "sample",
+    "task": {"dataset": "train.conll"},
+    "space": {"family": "tagger", "layers": [1, 2], "width": [8, 16]},
+    "objectives": {"entity_f1": "max", "params": "min"},
+}
+RATINGS = {
+    "name": "sample",
+    "task": {"dataset": "ratings.csv"},
+    "space": {"family": "recommender", "layers": [0, 2], "width": [8, 16]},
+    "objectives": {"rmse": "min", "params": "min"},
+}
 CUSTOM = {
     "name": "sample",
     "task": {"evaluator": "package.module:evaluate"},

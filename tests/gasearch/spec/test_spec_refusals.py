@@ -4,24 +4,27 @@ import pytest
 
 from gasearch.errors import SpecError
 from gasearch.spec.loader import load_spec
-from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, REMOVED, changed
+from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, RATINGS, REMOVED, TAGGER, TEXT, changed
 
 WHOLE = "must be a whole number from"
 WIDTHS = "a list of whole numbers from 1 to 8,192"
-BITS = "must fit a list of whole numbers from 2 to 8, or 32 for float"
-MEASURED = "accuracy, params, macs, flops, bops, model_bytes, latency_ms, latency_spread_ms, train_seconds,"
+BITS = "to 8, or 32 for float"
+MEASURED = "accuracy, macro_f1, auc, params, macs, flops, bops, model_bytes, peak_memory_bytes, latency_ms,"
 
 REFUSALS = [
     # unknown and missing keys
     (CNN, "space.widht", [8], 'space.widht: unknown key; did you mean "width"? Known here: family, layers, width,'),
     (CNN, "epochs", 3, 'epochs: unknown key; did you mean "recipe.epochs"? Known here: name, seed, task,'),
-    (CNN, "recipe.lr", 0.1, "recipe.lr: unknown key; known here: epochs, batch_size, optimizer, learning_rate,"),
+    (CNN, "recipe.lr", 0.1, "recipe.lr: unknown key; known here: epochs, batch_size, accumulate, optimizer,"),
     (CNN, "zzz", 1, "zzz: unknown key; known here: name, seed, task, space,"),
-    (MLP, "space.kernel", [3], "space.kernel: only family cnn has this key; mlp has family, layers, width,"),
-    (CUSTOM, "space.width", [8], "space.width: only family mlp and cnn has this key; custom has family, decisions"),
+    (MLP, "space.kernel", [3], "space.kernel: only families cnn and text have this key; mlp has family, layers,"),
+    (CUSTOM, "space.width", [8], "tagger and recommender have this key; custom has family, decisions"),
+    (MLP, "space.heads", [2], "space.heads: only families transformer and tagger have this key; mlp has family,"),
+    (CNN, "space.embedding", [2], "families mlp, text, transformer, tagger and recommender have this key; cnn has"),
+    (MLP, "space.downsample", "stride", "space.downsample: only family cnn has this key; mlp has family, layers,"),
     (CUSTOM, "space.decisions.op.wen", {}, 'space.decisions.op.wen: unknown key; did you mean "when"?'),
     (CNN, "space", REMOVED, "space: is required: a mapping with family and its options"),
-    (CNN, "space.family", REMOVED, "space.family: is required: one of mlp, cnn, custom"),
+    (CNN, "space.family", REMOVED, "space.family: is required: one of mlp, cnn, text, transformer,"),
     (CNN, "space.width", REMOVED, f"space.width: is required: {WIDTHS}"),
     (CNN, "objectives", REMOVED, "objectives: is required: a mapping of metrics to max or min"),
     (CNN, "name", REMOVED, "name: is required: 1 to 100 letters, digits and . _ -"),
@@ -43,8 +46,13 @@ REFUSALS = [
     # values out of range
     (CNN, "space.width", [0, 8], f"space.width[0]: must fit {WIDTHS}; got 0"),
     (CNN, "space.kernel", [4], "space.kernel[0]: must fit a list of odd whole numbers from 1 to 11; got 4"),
-    (CNN, "space.weight_bits", [1, 8], f"space.weight_bits[0]: {BITS}; got 1"),
-    (CNN, "space.activation_bits", 16, f"space.activation_bits[0]: {BITS}; got 16"),
+    (CNN, "space.weight_bits", [0, 8], f"space.weight_bits[0]: must fit a list of whole numbers from 1 {BITS}; got 0"),
+    (
+        CNN,
+        "space.activation_bits",
+        1,
+        f"activation_bits[0]: must fit a list of whole numbers from 2 {BITS}; got 1",
+    ),
     (
         CNN,
         "space.kind",
@@ -55,7 +63,7 @@ REFUSALS = [
     (CNN, "budget.hours", 0, "budget.hours: must be a number above 0, at most 100,000; got 0"),
     (CNN, "recipe.learning_rate", float("nan"), "learning_rate: must be a number above 0, at most 10; got nan"),
     (CNN, "recipe.label_smoothing", 1, "recipe.label_smoothing: must be a number from 0 to below 1; got 1"),
-    (CNN, "recipe.optimizer", "adm", "must be one of adam, adamw, sgd; got 'adm'; did you mean \"adam\"?"),
+    (CNN, "recipe.optimizer", "adm", "must be one of adam, adamw, sgd, rmsprop, adafactor; got 'adm'; did you mean"),
     (CNN, "workers.count", "many", "workers.count: must be auto or a whole number from 0 (in the controller's own"),
     (CNN, "workers.count", -1, "to 1,024; got -1"),
     (CNN, "name", "two words", "of which neither . nor - comes first; got 'two words'"),
@@ -85,7 +93,15 @@ REFUSALS = [
         "min",
         f"objectives.rmse: a classification does not measure 'rmse'; it measures {MEASURED}",
     ),
-    (CNN, "constraints", ["auc >= 0.5"], "constraints[0]: a classification does not measure 'auc'; it measures"),
+    (CNN, "constraints", ["entity_f1 >= 0.5"], "constraints[0]: a classification does not measure 'entity_f1'; it"),
+    (
+        TAGGER,
+        "objectives.auc",
+        "max",
+        "objectives.auc: a tagging does not measure 'auc'; it measures accuracy,",
+    ),
+    (RATINGS, "objectives.accuracy", "max", "objectives.accuracy: a rating does not measure 'accuracy'; it measures"),
+    (TEXT, "objectives.acuracy", "max", "a search does not measure 'acuracy'; did you mean \"accuracy\"? It measures"),
     (CNN, "constraints", "latency_ms <= 64 KB", "constraints[0]: latency_ms is a time (units: us, ms, s, min, h;"),
     (CNN, "constraints", ["64 KB"], 'constraints[0]: a limit reads like "latency_ms <= 2" or'),
     (CNN, "constraints", ["accuracy >= 98"], "constraints[0]: accuracy lies between 0 and 1; 98 percent is 0.98"),
@@ -109,24 +125,55 @@ REFUSALS = [
     (CUSTOM, "space.decisions.bias.when", {"width": True}, "true is no choice of width; it has [8, 16, 32]"),
     (CUSTOM, "space.decisions.op.when", {"width": 8}, "conditions go in a circle: op -> width -> op"),
     (CUSTOM, "space.decisions.a b", {"choices": [1]}, "the name of a decision is up to 63 letters, digits, . _ -"),
+    # compression
+    (CNN, "space.sparsity", [0.5, 1.0], "space.sparsity[1]: must fit a list of numbers from 0 to below 1; got 1.0"),
+    (CNN, "space.sparsity", "half", "space.sparsity[0]: must fit a list of numbers from 0 to below 1; got 'half'"),
+    (CNN, "space.sparsity", [0.5, 0.5], "space.sparsity: has 0.5 twice; got [0.5, 0.5]"),
+    (CNN, "space.rank", 0, "space.rank[0]: must fit a list of numbers above 0, at most 1; got 0"),
+    (CNN, "space.pruning", "structure", "must be one of structured, unstructured; got 'structure'; did you mean"),
+    # what a family or a task can't do
+    (CNN, "space.layers", [0, 2], "space.layers: must be [fewest, most], whole numbers from 1 to 64; got [0, 2]"),
+    (TEXT, "space.vocabulary", 1, "space.vocabulary[0]: must fit a list of whole numbers from 2 to 1,000,000; got 1"),
+    (TEXT, "space.encoder", "lstm", "space.encoder[0]: must be one of pool, conv, gru; got 'lstm'"),
+    (TAGGER, "space.encoder", "conv", "space.encoder[0]: must be one of gru, transformer; got 'conv'"),
+    (TAGGER, "space.heads", 0, "space.heads[0]: must fit a list of whole numbers from 1 to 64; got 0"),
+    (
+        TEXT,
+        "task",
+        REMOVED,
+        "task.dataset: text needs sentences; digits holds images of (channels, height, width), which is for families",
+    ),
+    (CNN, "task.dataset", "diabetes", "task.dataset: cnn needs images of (channels, height, width); diabetes holds a"),
+    (TEXT, "task.kind", "tagging", "task.kind: family text does classification and regression; tagging is for family"),
+    (TAGGER, "task.kind", "rating", "task.kind: family tagger does tagging; rating is for family recommender"),
+    (MLP, "task.kind", "ranking", "task.kind: must be one of classification, regression, tagging, rating; got"),
+    (TEXT, "task.user", "reader", "task.user: is for family recommender; the family is text"),
+    (CNN, "task.categorical", ["a"], "task.categorical: is for family mlp; the family is cnn"),
+    (MLP, "task.length", 8, "task.length: is for families text, transformer and tagger; the family is mlp"),
+    (TEXT, "task.length", 0, f"task.length: {WHOLE} 1 to 4,096; got 0"),
+    (TEXT, "task.lower", "no", "task.lower: must be true or false; got 'no'"),
+    (MLP, "task.features", [3], "task.features[0]: must fit a list of names of columns; got 3"),
+    (CUSTOM, "task.target", "x", "task.target: a custom evaluator brings its own data: leave this key out"),
+    (TEXT, "recipe.augment", "flip", "recipe.augment: only images are shifted and flipped, and a sample is a sentence"),
+    (CNN, "recipe.augment", ["rotate"], "recipe.augment[0]: must be one of shift, flip; got 'rotate'"),
+    (RATINGS, "recipe.class_weights", "balanced", "recipe.class_weights: a rating has no classes: leave this key out"),
+    (RATINGS, "recipe.label_smoothing", 0.1, "recipe.label_smoothing: a rating has no classes: leave this key out"),
+    (CUSTOM, "recipe.distillation", {}, "recipe.distillation: a custom evaluator trains by itself: leave this key out"),
+    (CUSTOM, "recipe.inherit", True, "recipe.inherit: a custom evaluator trains by itself: leave this key out"),
+    (CUSTOM, "recipe.augment", "flip", "recipe.augment: a custom evaluator trains by itself: leave this key out"),
+    (CNN, "recipe.inherit", "yes", "recipe.inherit: must be true or false; got 'yes'"),
+    (CNN, "recipe.distillation", "largest", "recipe.distillation: must be a mapping with teacher, weight and temp"),
+    (CNN, "recipe.distillation.weight", 2, "recipe.distillation.weight: must be a number from 0 to 1; got 2"),
+    (CNN, "recipe.data_share", 0, "recipe.data_share: must be a number above 0, at most 1; got 0"),
     # what this version doesn't search
     (
         CNN,
         "space.family",
-        "transformer",
-        "space.family: 'transformer' is not in this version, which has mlp, cnn, custom",
-    ),
-    (CNN, "space.family", "cmn", "space.family: must be one of mlp, cnn, custom; got 'cmn'; did you mean \"cnn\"?"),
-    (CNN, "space.sparsity", [0.0, 0.5], "space.sparsity: this version doesn't search the sparsity: leave the key out,"),
-    (
-        CNN,
-        "space.rank",
-        0.5,
-        "space.rank: this version doesn't search the rank: leave the key out, or write [1.0]; got",
+        "cmn",
+        "must be one of mlp, cnn, text, transformer, tagger, recommender, custom; got 'cmn'; did you mean \"cnn\"?",
     ),
     (CNN, "evolution.mode", "steady-state", "mode: 'steady-state' is not in this version, which has generational"),
     (CNN, "evolution.algorithm", "nsga3", "algorithm: 'nsga3' is not in this version, which has nsga2"),
-    (CNN, "task.kind", "regression", "task.kind: 'regression' is not in this version, which has classification"),
 ]
 
 
@@ -137,7 +184,7 @@ def test_a_wrong_spec_is_refused_with_its_key_what_came_and_what_is_allowed(base
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("base", [CNN, MLP, CUSTOM])
+@pytest.mark.parametrize("base", [CNN, MLP, TEXT, TAGGER, RATINGS, CUSTOM])
 def test_the_specs_that_are_made_wrong_above_are_right(base):
     assert load_spec(base).name == "sample"
 

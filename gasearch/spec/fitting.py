@@ -1,0 +1,140 @@
+"""Whether the sections of a spec fit each other, and the data where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gasearch.spec.explain import Problem
+from gasearch.spec.recipe import RecipeSpec
+from gasearch.spec.task import EMBEDDED, TaskSpec
+from workers.messages import InputKind, TaskKind
+
+_PREDICTIONS: Final[tuple[TaskKind, ...]] = ("classification", "regression")
+
+#: What each family made of layers is for.
+FAMILY_KINDS: Final[dict[str, tuple[TaskKind, ...]]] = {
+    "mlp": _PREDICTIONS,
+    "cnn": _PREDICTIONS,
+    "text": _PREDICTIONS,
+    "transformer": _PREDICTIONS,
+    "tagger": ("tagging",),
+    "recommender": ("rating",),
+}
+
+#: What it takes.
+FAMILY_INPUTS: Final[dict[str, tuple[InputKind, ...]]] = {
+    "mlp": ("table", "image"),
+    "cnn": ("image",),
+    "text": ("tokens",),
+    "transformer": ("tokens",),
+    "tagger": ("tokens",),
+    "recommender": ("ids",),
+}
+
+_INPUT_NOUNS: Final[dict[InputKind, str]] = {
+    "image": "images of (channels, height, width)",
+    "table": "a table",
+    "tokens": "sentences",
+    "ids": "ratings of items by users",
+}
+
+#: The keys of `task` that only some families read.
+_TASK_KEYS: Final[dict[str, tuple[InputKind, ...]]] = {
+    "text": ("tokens",),
+    "length": ("tokens",),
+    "vocabulary": ("tokens",),
+    "lower": ("tokens",),
+    "features": ("table",),
+    "categorical": ("table",),
+    "user": ("ids",),
+    "item": ("ids",),
+}
+
+#: The keys of `recipe` that a custom evaluator, which trains by itself, can't follow.
+_OUR_TRAINING: Final = ("augment", "class_weights", "distillation", "inherit")
+
+
+def told_kind(family: str, task: TaskSpec) -> TaskKind | None:
+    """What the spec alone says that the task is; None where the data tell it."""
+    if task.kind is not None or task.evaluator is not None:
+        return task.kind
+    kinds = FAMILY_KINDS.get(family, ())
+    return kinds[0] if len(kinds) == 1 else EMBEDDED.get(str(task.dataset), (None,))[0]
+
+
+def told_input(family: str, task: TaskSpec) -> InputKind | None:
+    """What the spec alone says that a sample is; None where the data tell it."""
+    inputs = FAMILY_INPUTS.get(family, ())
+    return inputs[0] if len(inputs) == 1 else EMBEDDED.get(str(task.dataset), (None, None))[1]
+
+
+def custom_problems(recipe: RecipeSpec) -> Iterator[Problem]:
+    """What a custom evaluator can't do."""
+    for key in _OUR_TRAINING:
+        if getattr(recipe, key) != RecipeSpec.model_fields[key].default:
+            yield Problem(path=("recipe", key), text="a custom evaluator trains by itself: leave this key out")
+
+
+def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:
+    """Keys of the task that don't fit the family."""
+    inputs = FAMILY_INPUTS[family]
+    embedded = EMBEDDED.get(str(task.dataset))
+    if embedded is not None and embedded[1] not in inputs:
+        yield Problem(path=("task", "dataset"), text=_input_text(family, str(task.dataset), embedded[1]))
+    elif task.kind is not None:
+        yield from kind_problems(family, task.kind)
+    for key in task.changed_keys():
+        readers = _TASK_KEYS.get(key)
+        if readers is not None and not set(readers) & set(inputs):
+            yield Problem(path=("task", key), text=f"is for {_families_of(*readers)}; the family is {family}")
+
+
+def kind_problems(family: str, kind: TaskKind) -> Iterator[Problem]:
+    """Whether a family is for a kind of task."""
+    if kind not in FAMILY_KINDS[family]:
+        others = [other for other, kinds in FAMILY_KINDS.items() if kind in kinds]
+        does = " and ".join(FAMILY_KINDS[family])
+        text = f"family {family} does {does}; {kind} is for {_families(others)}"
+        yield Problem(path=("task", "kind"), text=text)
+
+
+def input_problems(family: str, data: Any) -> Iterator[Problem]:
+    """Whether a family takes the samples of data as `Dataset.describe` gives them."""
+    if data["input_kind"] not in FAMILY_INPUTS[family]:
+        yield Problem(path=("space", "family"), text=_input_text(family, data["name"], data["input_kind"]))
+
+
+def recipe_problems(recipe: RecipeSpec, kind: TaskKind | None, input_kind: InputKind | None) -> Iterator[Problem]:
+    """What a training can't do with such data; None for what isn't known yet."""
+    if recipe.augment and input_kind not in ("image", None):
+        text = f"only images are shifted and flipped, and a sample is {_SAMPLE_NOUNS[input_kind]}: leave this key out"
+        yield Problem(path=("recipe", "augment"), text=text)
+    if kind in ("regression", "rating"):
+        for key in ("class_weights", "label_smoothing"):
+            if getattr(recipe, key) != RecipeSpec.model_fields[key].default:
+                yield Problem(path=("recipe", key), text=f"a {kind} has no classes: leave this key out")
+
+
+_SAMPLE_NOUNS: Final[dict[InputKind, str]] = {
+    "image": "an image",
+    "table": "a row of a table",
+    "tokens": "a sentence",
+    "ids": "a user and an item",
+}
+
+
+def _input_text(family: str, name: str, found: InputKind) -> str:
+    wanted = " or ".join(_INPUT_NOUNS[kind] for kind in FAMILY_INPUTS[family])
+    return f"{family} needs {wanted}; {name} holds {_INPUT_NOUNS[found]}, which is for {_families_of(found)}"
+
+
+def _families_of(*inputs: InputKind) -> str:
+    """The families that take any of these."""
+    return _families([family for family, taken in FAMILY_INPUTS.items() if set(taken) & set(inputs)])
+
+
+def _families(names: list[str]) -> str:
+    return (
+        f"{'family' if len(names) == 1 else 'families'} {', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]}"
+    )

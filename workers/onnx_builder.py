@@ -79,10 +79,13 @@ class GraphBuilder:
         """Names of a tensor's scale and zero point."""
         grid = self.grids[name]
         assert grid is not None
-        return [
-            self.constant(f"{name}.scale", np.float32(grid.scale)),
-            self.constant(f"{name}.zero", np.uint8(grid.zero_point)),
-        ]
+        return [self.constant(f"{name}.scale", np.float32(grid.scale)), self.zero(name)]
+
+    def zero(self, name: str) -> str:
+        """Name of the integer that is a tensor's real 0."""
+        grid = self.grids[name]
+        assert grid is not None
+        return self.constant(f"{name}.zero", np.uint8(grid.zero_point))
 
     def real(self, name: str) -> str:
         """The real form of a tensor, dequantized once where it has none yet.

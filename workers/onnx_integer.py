@@ -81,10 +81,9 @@ def _moved(builder: GraphBuilder, step: Step) -> str:
         case "max_pool":
             return builder.node("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
         case "window":
-            return window(builder, step, source, builder.grid(step.inputs[0])[1], name)
+            return window(builder, step, source, builder.zero(step.inputs[0]), name)
         case _:
-            zero = builder.grid(step.inputs[0])[1]
-            return max_tokens(builder, step, source, zero, name)
+            return max_tokens(builder, step, source, builder.zero(step.inputs[0]), name)
 
 
 def window(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
@@ -102,8 +101,11 @@ def window(builder: GraphBuilder, step: Step, source: str, zero: str, output: st
     tokens, pad = step.input_shape[0], step.kernel // 2
     pads = builder.whole_numbers(f"{step.name}.pads", [0, pad, 0, 0, step.kernel - 1 - pad, 0])
     padded = builder.node("Pad", [source, pads, zero], f"{step.name}.padded")
-    parts = [builder.slice(padded, at, at + tokens, f"{step.name}.part{at}") for at in range(step.kernel)]
-    return builder.node("Concat", parts, output, axis=2)
+    places = np.arange(tokens)[:, None] + np.arange(step.kernel)  # (T, kernel)
+    neighbours = builder.constant(f"{step.name}.places", places)
+    # Copies whole rows at once, where a slice per neighbour and their concatenation take four operators.
+    gathered = builder.node("Gather", [padded, neighbours], f"{step.name}.gathered", axis=1)  # (B, T, kernel, C)
+    return builder.reshape(gathered, [-1, *step.output_shape], output)
 
 
 def max_tokens(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:

@@ -44,12 +44,11 @@ def attention(builder: GraphBuilder, step: Step, source: str, output: str) -> st
     """Scaled dot products in heads, padding masked as key: (B, T, 3 x A) -> (B, T, A)."""
     name, (tokens, width) = step.name, step.output_shape
     size = width // step.heads
-    heads = []
-    parts = builder.split(source, [f"{name}.{part}" for part in ("queries", "keys", "values")], axis=2)
-    for part, order in zip(parts, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True):
-        by_head = builder.reshape(part, [-1, tokens, step.heads, size], f"{part}_by_head")
-        heads.append(builder.node("Transpose", [by_head], f"{part}_of_heads", perm=order))
-    queries, keys, values = heads  # (B, heads, T, size); keys (B, heads, size, T)
+    by_token = builder.reshape(source, [-1, tokens, 3 * step.heads, size], f"{name}.by_token")
+    by_head = builder.node("Transpose", [by_token], f"{name}.by_head", perm=[0, 2, 1, 3])  # (B, 3 x heads, T, size)
+    queries, keys, values = builder.split(by_head, [f"{name}.{part}" for part in ("queries", "keys", "values")], axis=1)
+    # Transposed by itself: ONNX Runtime makes it a part of the product.
+    keys = builder.node("Transpose", [keys], f"{name}.keys_by_channel", perm=[0, 1, 3, 2])
     root = builder.constant(f"{name}.root", np.float32(size**-0.5))
     queries = builder.node("Mul", [queries, root], f"{name}.scaled")
     scores = builder.node("MatMul", [queries, keys], f"{name}.scores")  # (B, heads, T, T)
@@ -57,8 +56,8 @@ def attention(builder: GraphBuilder, step: Step, source: str, output: str) -> st
     scores = builder.node("Where", [builder.present_keys(), scores, masked], f"{name}.masked")
     weights = builder.node("Softmax", [scores], f"{name}.weights", axis=-1)
     mixed = builder.node("MatMul", [weights, values], f"{name}.mixed")  # (B, heads, T, size)
-    by_token = builder.node("Transpose", [mixed], f"{name}.by_token", perm=[0, 2, 1, 3])
-    return builder.reshape(by_token, [-1, tokens, width], output)
+    together = builder.node("Transpose", [mixed], f"{name}.together", perm=[0, 2, 1, 3])  # (B, T, heads, size)
+    return builder.reshape(together, [-1, tokens, width], output)
 
 
 def layer_norm(builder: GraphBuilder, item: IntegerStep, source: str, output: str) -> str:

@@ -14,7 +14,7 @@ from workers.reference import compute, on_grid, take_in_all
 threadpool_limits(1, user_api="blas")  # on a busy machine a second thread made these tests three times slower
 
 BITS = (2, 3, 4, 5, 6, 7, 8, FULL_PRECISION)
-WEIGHT_BITS = (1, *BITS)
+OFF_THE_EDGE = 1.000618  #: Keeps the largest value of a signed grid off the middle between its last two integers.
 FAMILIES = ("mlp", "cnn", "text", "transformer", "tagger", "recommender")
 KINDS = {
     "mlp": ("linear",),
@@ -261,7 +261,7 @@ def _random_mask(step, rng):
 
 def _fitting_grid(values, step):
     steps = 2**step.output_bits - 1
-    peak = float(np.quantile(np.abs(values), 0.999)) or 1.0
+    peak = OFF_THE_EDGE * float(np.quantile(np.abs(values), 0.999)) or 1.0
     if step.is_output_signed:
         return Grid(
             scale=float(np.float32(2 * peak / steps)), zero_point=2 ** (step.output_bits - 1), bits=step.output_bits

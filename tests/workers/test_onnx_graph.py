@@ -8,33 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.workers.graph_checks import compare, operators, require_nearest_integers
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 from workers.integer import Grid
 from workers.messages import FULL_PRECISION, Blueprint, Layer
 from workers.onnx_graph import float_steps, to_onnx
-from workers.onnx_session import open_session, run_onnx
+from workers.onnx_session import run_onnx
 from workers.onnx_stretch import most_stretch
-from workers.reference import compute, run_reference, take_in
+from workers.reference import run_reference
 
 KINDS = ("linear", "conv", "separable", "residual")
-TIE = 0.05  #: Classes whose logits lie this close (in standard deviations) may change places.
 
 #: Per activation bits: a value on the edge between two integers may fall to either, and weighs more on a coarse grid.
 LARGEST_ERROR = {2: 0.25, 4: 0.06, 7: 0.01, 8: 0.01, FULL_PRECISION: 2e-3}
-
-
-def compare(network, rng, count=200):
-    """(agreement of the predicted class, root mean square error of the logits in their standard deviations)."""
-    x = random_samples(rng, network.input, network.plan.input_shape, count)
-    model = to_onnx(network)
-    onnx.checker.check_model(model, full_check=True)
-    found, expected = run_onnx(model.SerializeToString(), x), run_reference(network, x)
-    assert found.dtype == np.float32
-    assert found.shape == expected.shape
-    deviation = float(expected.std()) or 1.0
-    chosen = np.take_along_axis(expected, found.argmax(axis=1, keepdims=True), axis=1)[:, 0]
-    agreement = float((chosen >= expected.max(axis=1) - TIE * deviation).mean())
-    return agreement, float(np.sqrt(np.square(found - expected).mean())) / deviation
 
 
 def network_of(kind, rng, *, weight_bits=8, activation_bits=8, stride=1, head_bits=None):
@@ -54,40 +40,6 @@ def network_of(kind, rng, *, weight_bits=8, activation_bits=8, stride=1, head_bi
     return random_network(blueprint, rng)
 
 
-def run_all_steps(network, x):
-    """Each step's output as the graph computes it, integers where it has a grid, else floats; the input likewise."""
-    model = to_onnx(network)
-    known = {output for node in model.graph.node for output in node.output}
-    names = {"input": "input.raw"} if "input.raw" in known else {}
-    for step in network.plan.steps:
-        forms = (f"{step.name}.clipped", f"{step.name}.raw", step.name, f"{step.name}.real", "logits")
-        names[step.name] = next(form for form in forms if form in known)
-    for name in set(names.values()) - {"logits"}:
-        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    found = open_session(model.SerializeToString()).run(list(names.values()), {"input": x})
-    return {"input": x} | dict(zip(names, (tensor.astype(float) for tensor in found), strict=True))
-
-
-def step_error(item, grid, inputs, found):
-    """Largest distance of a step's output from the reference's for the same inputs, beyond half a step of its grid."""
-    expected = compute(item, inputs).reshape(found.shape)
-    if grid is None:
-        return np.abs(found - expected).max()
-    highest = 2**grid.bits - 1
-    exact = np.clip(expected / grid.scale + grid.zero_point, 0, highest)
-    return grid.scale * (np.abs(found - exact).max() - 0.5)
-
-
-def allowed_error(item, input_grid, inputs):
-    """Float rounding, and half a step of the integer bias where weights and input are integers."""
-    scale = 0.0 if item.weight_scale is None or input_grid is None else input_grid.scale * item.weight_scale.max()
-    return 0.5 * scale + 2e-5 * (1 + np.abs(compute(item, inputs)).max())
-
-
-def operators(network):
-    return [node.op_type for node in to_onnx(network).graph.node]
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("activation_bits", [2, 4, 7, 8, FULL_PRECISION])
 @pytest.mark.parametrize("weight_bits", [2, 3, 5, 8, FULL_PRECISION])
@@ -105,21 +57,7 @@ def test_every_step_gives_the_nearest_integers_whatever_kinds_and_precisions_are
     rng = np.random.default_rng(seed)
     network = random_network(random_blueprint(rng), rng)
     x = random_samples(rng, network.input, network.plan.input_shape, 30)
-    found = run_all_steps(network, x)
-    grids = {"input": network.input.grid}
-    reals = {"input": take_in(x, network.input)}
-    if network.input.grid is not None:  # a table's value on the edge between two integers may fall to either
-        taken = (found["input"].astype(float) - network.input.grid.zero_point) * network.input.grid.scale
-        assert (np.abs(taken - reals["input"]) > 1e-6).mean() < 0.01
-        reals["input"] = taken
-    for item in network.steps:
-        inputs = [reals[name] for name in item.step.inputs]
-        source = item.step.inputs[0]
-        grid = grids[item.step.name] = grids[source] if item.step.op == "flatten" else item.output_grid
-        error = step_error(item, grid, inputs, found[item.step.name])
-        assert error <= allowed_error(item, grids[source], inputs), item.step
-        output = found[item.step.name]
-        reals[item.step.name] = output if grid is None else (output - grid.zero_point) * grid.scale
+    require_nearest_integers(network, x)
 
 
 def test_the_predicted_class_is_the_references_in_99_of_100_samples_over_many_networks():

@@ -42,9 +42,8 @@ def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Sou
         refuse(options, ("features", "categorical"), f"{train.file}: classes are told from the text {text!r} alone")
         return _sentence_source(name, parts, options, text)
     if train.header is None:
-        raise DataError(
-            f"{train.at(0)}: expected a header with the columns' names; got {listed([column[0] for column in train.columns])}"
-        )
+        first = [column[0] for column in train.columns]
+        raise DataError(f"{train.at(0)}: expected a header with the columns' names; got {listed(first)}")
     return make_table_source(name, parts, options)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from workers.artifact import require_free, write_artifact
 from workers.data.dataset import Dataset, Split
@@ -16,15 +14,18 @@ from workers.measure.latency import calibrate, measure_latency
 from workers.messages import Blueprint, EvaluationRequest
 from workers.onnx_graph import to_onnx
 from workers.onnx_session import run_onnx
+from workers.resident import target_of
+from workers.score import Target, report_classes, score
 
 
 def export(
     request: EvaluationRequest, directory: Path, *, evaluator: Evaluator, data: Dataset, claimed: Mapping[str, float]
 ) -> Path:
-    """Train the request's network as its evaluation did and write it to a folder.
+    """Train the request's network as its evaluation did, from scratch, and write it to a folder.
 
-    `model.json` holds what the search claims beside what the written graph gives: its accuracy on the validation and
-    the test split, run by ONNX Runtime, and its latency here.
+    `model.json` holds what the search claims beside what the written graph gives: every score of the task on the
+    validation and the test split, run by ONNX Runtime, and its latency here; for each class, or type of entity, of the
+    test split precision, recall, F1 and support; the names of the classes, and what each code of the input stands for.
 
     Raises:
         ArtifactError: if the folder holds something else; before the training.
@@ -33,31 +34,44 @@ def export(
     """
     require_free(directory)
     assert isinstance(request.network, Blueprint)
+    request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()
+    steps = trained.network.plan
     latency = measure_latency(
-        graph, shape=trained.network.plan.input_shape, dtype=trained.network.input.dtype, calibration=calibrate()
+        graph,
+        shape=steps.input_shape,
+        dtype=trained.network.input.dtype,
+        categories=steps.categories,
+        calibration=calibrate(),
     )
+    target = target_of(data)
+    outputs = run_onnx(graph, data.test.x)
     description: dict[str, Any] = {
         "key": request.key,
         "seed": request.seed,
         "recipe": asdict(request.recipe),
         "data": data.describe(),
+        "vocabularies": [list(vocabulary) for vocabulary in data.vocabularies],
         "versions": versions(),
         "claimed": dict(claimed),
         "measured": {
-            "validation_accuracy": graph_accuracy(graph, data.validation),
-            "test_accuracy": graph_accuracy(graph, data.test),
+            **_named("validation", graph_scores(graph, data.validation, target)),
+            **_named("test", score(outputs, data.test.y, target)),
             "latency_ms": latency.latency_ms,
             "latency_spread_ms": latency.spread_ms,
             "latency_device": latency.device,
         },
+        "test_classes": report_classes(outputs, data.test.y, target),
     }
     write_artifact(directory, trained.network, blueprint=request.network, description=description)
     return directory
 
 
-def graph_accuracy(graph: bytes, split: Split) -> float:
-    """Share of the samples, 0..1, that the integer graph gets right."""
-    logits = run_onnx(graph, split.x)  # (count, *input) -> (count, classes)
-    return float(np.mean(logits.argmax(axis=1) == split.y))
+def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:
+    """Every score of the task that the integer graph reaches on a split."""
+    return score(run_onnx(graph, split.x), split.y, target)
+
+
+def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in scores.items()}

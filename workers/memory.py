@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-from workers.steps import Plan
+from workers.steps import Plan, Step
 
 _MEMORY = Path("/proc/meminfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -14,10 +14,27 @@ _CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
 
 
 def training_bytes(plan: Plan, *, batch_size: int) -> int:
-    """A lower bound of what training holds: weights four times (value, gradient, two moments), activations twice."""
+    """A lower bound of what training holds: weights four times (value, gradient, two moments), activations twice.
+
+    Args:
+        plan: Of the network in which the training begins.
+        batch_size: Samples at a time.
+    """
     weights = sum(math.prod(step.weight_shape) for step in plan.steps if step.has_weights)
-    activations = math.prod(plan.input_shape) + sum(math.prod(step.output_shape) for step in plan.steps)
+    activations = math.prod(plan.input_shape) + sum(map(_activations, plan.steps))
     return 4 * (4 * weights + 2 * activations * batch_size)
+
+
+def _activations(step: Step) -> int:
+    """Numbers that a step keeps for the backward pass: its output, and of some what it computes on the way."""
+    outputs = math.prod(step.output_shape)
+    match step.op:
+        case "attention":  # The weights of every token for every other one.
+            return outputs + step.heads * step.output_shape[0] ** 2
+        case "gru":  # Three gates beside the state.
+            return 4 * outputs
+        case _:
+            return outputs
 
 
 def free_bytes() -> int:

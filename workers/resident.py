@@ -39,10 +39,15 @@ class ResidentData:
 
 def make_resident(dataset: Dataset, device: str | torch.device = "cpu") -> ResidentData:
     """Put a dataset on a device, once for many trainings. On a CPU it shares the arrays' memory."""
-    target = Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels)
+    target = target_of(dataset)
     splits = (dataset.train, dataset.validation, dataset.test)
     train, validation, test = (_resident_split(split, target, device) for split in splits)
     return ResidentData(train=train, validation=validation, test=test)
+
+
+def target_of(dataset: Dataset) -> Target:
+    """What the networks of a dataset are to tell."""
+    return Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels)
 
 
 def use_one_thread() -> None:

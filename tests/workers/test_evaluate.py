@@ -13,11 +13,12 @@ from tests.doubles.requests import custom_request, request_for
 from workers import evaluate as module
 from workers.data import load_dataset
 from workers.evaluate import Evaluator, versions
-from workers.export import graph_accuracy
+from workers.export import graph_scores
 from workers.measure import meter
 from workers.messages import Blueprint, Calibration, Failure, FailureKind, Layer, Measurement, Recipe, network_to_json
 from workers.onnx_graph import to_onnx
 from workers.packed import pack
+from workers.resident import target_of
 
 RECIPE = Recipe(epochs=2, batch_size=16)
 
@@ -64,7 +65,9 @@ def test_an_evaluation_measures_what_the_lowered_network_shows(evaluator, data, 
     trained = evaluator.train(request_for(network, recipe=RECIPE))
     measured = trained.measurement
     graph = to_onnx(trained.network).SerializeToString()
-    assert measured.accuracy == pytest.approx(graph_accuracy(graph, data.validation), abs=0.01)
+    assert measured.accuracy == pytest.approx(
+        graph_scores(graph, data.validation, target_of(data))["accuracy"], abs=0.01
+    )
     assert measured.accuracy > 0.4
     assert measured.model_bytes == len(pack(trained.network))
     assert measured.metrics()["flops"] == 2 * measured.macs

@@ -1,5 +1,6 @@
 """From an evaluation to files: trained as before, and measured as written."""
 
+import numpy as np
 import pytest
 
 from tests.doubles.requests import request_for
@@ -8,9 +9,10 @@ from workers.artifact import ArtifactError, read_artifact
 from workers.data import load_dataset
 from workers.data.dataset import Split
 from workers.evaluate import Evaluator
-from workers.export import export, graph_accuracy
+from workers.export import export, graph_scores
 from workers.messages import Blueprint, Layer, Recipe
 from workers.packed_reader import unpack
+from workers.resident import target_of
 
 NETWORK = Blueprint(
     family="mlp",
@@ -45,8 +47,11 @@ def test_the_written_graph_is_as_accurate_as_claimed_on_both_splits(exported, da
     claimed, folder = exported
     measured = read_artifact(folder)["description"]["measured"]
     graph = (folder / "model.onnx").read_bytes()
-    assert measured["validation_accuracy"] == graph_accuracy(graph, data.validation)
-    assert measured["test_accuracy"] == graph_accuracy(graph, data.test)
+    target = target_of(data)
+    for split in ("validation", "test"):
+        scores = graph_scores(graph, getattr(data, split), target)
+        assert set(scores) == {"accuracy", "macro_f1", "auc"}
+        assert {name: measured[f"{split}_{name}"] for name in scores} == scores
     assert measured["validation_accuracy"] == pytest.approx(claimed["accuracy"], abs=0.01)
     assert measured["test_accuracy"] > 0.6
     assert measured["latency_ms"] > 0
@@ -85,9 +90,16 @@ def test_a_folder_with_something_else_is_refused_before_the_training(data, tmp_p
         export(REQUEST, tmp_path, evaluator=None, data=data, claimed={})
 
 
-def test_accuracy_is_the_share_of_the_samples_that_the_graph_gets_right(exported, data, monkeypatch):
-    import numpy as np
-
+def test_the_scores_are_those_of_the_outputs_that_the_graph_gives(data, monkeypatch):
     split = Split(x=data.test.x[:4], y=np.array([3, 1, 4, 1]))
     monkeypatch.setattr(module, "run_onnx", lambda graph, x: np.eye(10)[[3, 1, 4, 2]])
-    assert graph_accuracy(b"", split) == 0.75
+    assert graph_scores(b"", split, target_of(data))["accuracy"] == 0.75
+
+
+def test_each_class_of_the_test_split_is_reported(exported, data):
+    _, folder = exported
+    rows = read_artifact(folder)["description"]["test_classes"]
+    assert [row["label"] for row in rows] == [str(label) for label in range(10)]
+    assert sum(row["support"] for row in rows) == len(data.test)
+    right = sum(row["recall"] * row["support"] for row in rows) / len(data.test)
+    assert right == pytest.approx(read_artifact(folder)["description"]["measured"]["test_accuracy"])

@@ -34,6 +34,26 @@ def test_memory_grows_with_the_square_of_the_width_and_with_the_batch():
     assert training_bytes(steps_of(8, 10), batch_size=65_536) > 1000 * training_bytes(steps_of(8, 10), batch_size=8)
 
 
+def test_a_sequence_s_memory_grows_with_the_square_of_its_length():
+    def needed(tokens):
+        layers = (
+            Layer(kind="embedding", width=8),
+            Layer(kind="transformer", width=8, heads=4),
+            Layer(kind="linear", width=2),
+        )
+        blueprint = Blueprint(family="transformer", input_shape=(tokens,), layers=layers, categories=(10,))
+        return training_bytes(plan(blueprint), batch_size=8)
+
+    assert needed(512) >= 4 * 2 * 8 * 4 * 512**2
+    assert 3 < needed(1024) / needed(512) < 4.1
+
+
+def test_a_table_of_vectors_counts_with_all_its_rows():
+    layers = (Layer(kind="embedding", width=32), Layer(kind="linear", width=1))
+    blueprint = Blueprint(family="recommender", input_shape=(2,), layers=layers, categories=(100_000, 50_000))
+    assert training_bytes(plan(blueprint), batch_size=2) >= 4 * 4 * 150_000 * 32
+
+
 def test_what_the_machine_can_give_is_what_the_kernel_says(machine):
     machine(_MEMORY=MEMINFO)
     assert free_bytes() == 8_000_000 * 1024

@@ -167,6 +167,8 @@ def compiled_way(
     bench: Bench, layers: tuple[Layer, ...], accuracies: dict[str, list[float]]
 ) -> tuple[float, Callable[[], None]]:
     """Wall seconds until the compiled step is warm, and the way of training with it."""
+    # Normalization counts its batches; as a constant the count would be compiled anew each time, up to torch's limit.
+    torch._dynamo.config.allow_unspec_int_on_nn_module = True
     network = bench.build(layers, 0)
     start = {name: value.clone() for name, value in network.state_dict().items()}
     fast = torch.compile(network, dynamic=False)

@@ -25,7 +25,8 @@ def export(
 
     `model.json` holds what the search claims beside what the written graph gives: every score of the task on the
     validation and the test split, run by ONNX Runtime, and its latency here; for each class, or type of entity, of the
-    test split precision, recall, F1 and support; the names of the classes, and what each code of the input stands for.
+    test split precision, recall, F1 and support; the names of the classes. What each code of the input stands for is in
+    `vocabulary.json`.
 
     Raises:
         ArtifactError: if the folder holds something else; before the training.
@@ -52,7 +53,6 @@ def export(
         "seed": request.seed,
         "recipe": asdict(request.recipe),
         "data": data.describe(),
-        "vocabularies": [list(vocabulary) for vocabulary in data.vocabularies],
         "versions": versions(),
         "claimed": dict(claimed),
         "measured": {
@@ -64,7 +64,15 @@ def export(
         },
         "test_classes": report_classes(outputs, data.test.y, target),
     }
-    write_artifact(directory, trained.network, blueprint=request.network, description=description)
+    write_artifact(
+        directory,
+        trained.network,
+        blueprint=request.network,
+        description=description,
+        labels=data.labels,
+        columns=data.columns,
+        vocabularies=data.vocabularies,
+    )
     return directory
 
 

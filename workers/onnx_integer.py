@@ -122,13 +122,17 @@ def _add_embedding(builder: GraphBuilder, item: IntegerStep) -> None:
 
 
 def embed(builder: GraphBuilder, step: Step, table: Any, output: str) -> str:
-    """The row of a table (rows, features) for each code; codes that have none take the row of the unknown."""
-    rows = builder.constant(f"{step.name}.rows", np.int32(step.rows))
-    unknown = builder.constant(f"{step.name}.unknown", np.int32(min(UNKNOWN, step.rows - 1)))
+    """The row of a table (rows, features) for each code; tokens that have none take the row of the unknown.
+
+    A category, user or item that has none is an error of ONNX Runtime's.
+    """
     codes = builder.codes(step.column)
-    is_known = builder.node("Less", [codes, rows], f"{step.name}.is_known")
-    known = builder.node("Where", [is_known, codes, unknown], f"{step.name}.codes")
-    return builder.node("Gather", [builder.constant(f"{step.name}.table", table), known], output, axis=0)
+    if len(step.output_shape) == 2:
+        rows = builder.constant(f"{step.name}.rows", np.int32(step.rows))
+        unknown = builder.constant(f"{step.name}.unknown", np.int32(min(UNKNOWN, step.rows - 1)))
+        is_known = builder.node("Less", [codes, rows], f"{step.name}.is_known")
+        codes = builder.node("Where", [is_known, codes, unknown], f"{step.name}.codes")
+    return builder.node("Gather", [builder.constant(f"{step.name}.table", table), codes], output, axis=0)
 
 
 # --- steps that compute -----------------------------------------------------------------------------------------

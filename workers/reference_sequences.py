@@ -23,10 +23,14 @@ def present_tokens(codes: Codes) -> Mask:
 
 
 def embed(codes: Codes, table: Reals, step: Step) -> Reals:
-    """A row of the table (rows, features) for each code: (B, T, features) of tokens, else (B, features)."""
+    """A row of the table (rows, features) for each code: (B, T, features) of tokens, else (B, features).
+
+    Tokens that have no row take that of the unknown.
+    """
     column = codes if step.column < 0 else codes[..., step.column]
-    known = np.where(column < step.rows, column, min(UNKNOWN, step.rows - 1))
-    return np.asarray(table[known])
+    if len(step.output_shape) == 2:
+        column = np.where(column < step.rows, column, min(UNKNOWN, step.rows - 1))
+    return np.asarray(table[column])
 
 
 def window(x: Reals, kernel: int) -> Reals:

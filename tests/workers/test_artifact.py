@@ -7,12 +7,21 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.workers.integer_networks import assert_equal_networks, random_network, random_samples
+from tests.workers.integer_networks import (
+    FAMILIES,
+    assert_equal_networks,
+    present,
+    random_blueprint,
+    random_network,
+    random_raw,
+    random_samples,
+)
 from workers.artifact import ArtifactError, read_artifact, write_artifact
 from workers.measure.costs import costs
 from workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
 from workers.onnx_session import run_onnx
-from workers.packed import unpack
+from workers.packed import pack, unpack
+from workers.packed_layout import frame_bytes
 from workers.reference import run_reference
 
 BLUEPRINT = Blueprint(
@@ -49,9 +58,17 @@ def test_the_graph_and_the_packed_file_are_the_same_network(tmp_path):
 def test_the_description_says_what_goes_in_what_comes_out_and_how(tmp_path):
     artifact = write(tmp_path, {"key": "abc", "measured": {"test_accuracy": 0.93}})
     content = json.loads(artifact.description.read_text())
-    assert content["format_version"] == 1
-    assert content["input"] == {"name": "input", "shape": ["batch", 1, 8, 8], "dtype": "uint8"}
-    assert content["output"] == {"name": "logits", "shape": ["batch", 5], "dtype": "float32"}
+    assert content["format_version"] == 2
+    assert content["input"] == {
+        "name": "input",
+        "shape": ["batch", 1, 8, 8],
+        "dtype": "uint8",
+        "kind": "image",
+        "columns": [],
+        "categories": [],
+        "vocabulary": None,
+    }
+    assert content["output"] == {"name": "logits", "shape": ["batch", 5], "dtype": "float32", "labels": []}
     assert content["description"] == {"key": "abc", "measured": {"test_accuracy": 0.93}}
     assert content["files"]["model.gap"]["bytes"] == costs(NETWORK.plan).model_bytes
     assert network_from_json(json.dumps(content["blueprint"])) == BLUEPRINT
@@ -67,6 +84,109 @@ def test_each_step_tells_its_precision_and_whether_it_computes_in_float(tmp_path
     ]
     assert steps[0]["input_bits"] == 8
     assert steps[0]["output_bits"] == 4
+
+
+def test_each_step_tells_its_size(tmp_path):
+    steps = read_artifact(write(tmp_path).directory)["steps"]
+    assert [(step["weights"], step["kept_weights"]) for step in steps] == [
+        (72, None),
+        (576, None),
+        (0, None),
+        (40, None),
+    ]
+    assert [step["output_shape"] for step in steps] == [[8, 8, 8], [8, 8, 8], [8], [5]]
+    assert sum(step["bytes"] for step in steps) + frame_bytes(NETWORK.plan) == len(pack(NETWORK))
+
+
+def text_network():
+    layers = (
+        Layer(kind="embedding", width=8, weight_bits=4),
+        Layer(kind="gru", width=6, weight_bits=4, activation_bits=8),
+        Layer(kind="linear", width=2, weight_bits=8),
+    )
+    blueprint = Blueprint(family="text", input_shape=(7,), layers=layers, categories=(4,))
+    return blueprint, random_network(blueprint, np.random.default_rng(0))
+
+
+WORDS = ("<padding>", "<unknown>", "good", "bäd")
+
+
+def write_text(directory, **names):
+    blueprint, network = text_network()
+    names = {"labels": ("negative", "positive"), "vocabularies": (WORDS,), **names}
+    return write_artifact(directory, network, blueprint=blueprint, description={}, **names)
+
+
+def test_a_text_network_comes_with_its_labels_and_vocabulary(tmp_path):
+    artifact = write_text(tmp_path)
+    content = read_artifact(tmp_path)
+    assert (content["input"]["kind"], content["input"]["categories"]) == ("tokens", [4])
+    assert content["output"]["labels"] == ["negative", "positive"]
+    assert content["input"]["vocabulary"] == "vocabulary.json"
+    assert json.loads(artifact.vocabulary.read_text()) == [list(WORDS)]
+    assert [step["op"] for step in content["steps"] if step["computes_in"] == "float"] == ["gru", "mean_tokens"]
+
+
+def test_a_table_comes_with_the_names_of_its_columns(tmp_path):
+    layers = (Layer(kind="embedding", width=2, weight_bits=4), Layer(kind="linear", width=1, weight_bits=8))
+    blueprint = Blueprint(family="mlp", input_shape=(2,), layers=layers, categories=(3,), is_regression=True)
+    network = random_network(blueprint, np.random.default_rng(0))
+    write_artifact(tmp_path, network, blueprint=blueprint, description={}, columns=("age", "town"))
+    content = read_artifact(tmp_path)
+    assert content["input"]["columns"] == ["age", "town"]
+    assert content["output"] == {"name": "prediction", "shape": ["batch", 1], "dtype": "float32", "labels": []}
+
+
+def test_a_changed_vocabulary_is_told_by_its_hash(tmp_path):
+    artifact = write_text(tmp_path)
+    artifact.vocabulary.write_text(artifact.vocabulary.read_text().replace("good", "evil"))
+    with pytest.raises(ArtifactError, match=r"vocabulary.json was changed: its SHA-256"):
+        read_artifact(tmp_path)
+
+
+def test_an_artifact_without_a_vocabulary_takes_away_the_one_that_it_replaces(tmp_path):
+    write_text(tmp_path)
+    write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    read_artifact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ({"labels": ("one",)}, r"a network with 2 outputs needs as many labels; got 1"),
+        ({"vocabularies": (WORDS[:3],)}, r"must have \(4,\) entries, one per code; got \(3,\)"),
+        ({"vocabularies": (WORDS, WORDS)}, r"must have \(4,\) entries, one per code; got \(4, 4\)"),
+    ],
+)
+def test_names_that_do_not_fit_the_network_are_refused(tmp_path, names, text):
+    with pytest.raises(ArtifactError, match=text):
+        write_text(tmp_path / "model", **names)
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_artifact_of_version_1_is_read(tmp_path):
+    artifact = write(tmp_path)
+    content = json.loads(artifact.description.read_text())
+    artifact.description.write_text(json.dumps({**content, "format_version": 1}))
+    assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_files_of_every_family_are_the_same_network(tmp_path, family):
+    rng = np.random.default_rng(2)
+    blueprint = random_blueprint(rng, family=family, bits=(4, 8), widths=(8, 16), layers=(1, 2), is_compressed=True)
+    network = random_network(blueprint, rng)
+    artifact = write_artifact(tmp_path, network, blueprint=blueprint, description={})
+    read_artifact(tmp_path)
+    unpacked = unpack(artifact.packed.read_bytes())
+    assert_equal_networks(unpacked, network)
+    x = random_raw(rng, network, 100)
+    counts = present(network, x)
+    found, expected = run_onnx(artifact.onnx.read_bytes(), x)[counts], run_reference(unpacked, x)[counts]
+    if network.plan.is_regression:
+        np.testing.assert_allclose(found, expected, atol=0.05 * expected.std())
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
 
 
 def test_reading_gives_the_description_of_an_intact_artifact(tmp_path):
@@ -149,7 +269,10 @@ def test_a_missing_file_is_told_by_its_name(tmp_path):
     [
         ("{", r"model.json is no JSON"),
         ('"model"', r'lacks "format": "gasearch artifact"'),
-        ('{"format": "gasearch artifact", "format_version": 7}', r"has format version 7; this program reads version 1"),
+        (
+            '{"format": "gasearch artifact", "format_version": 7}',
+            r"has format version 7; this program reads versions 1 and 2",
+        ),
         (
             '{"format": "gasearch artifact", "format_version": 1, "files": {"../../etc/passwd": {}}}',
             r"must list the files model.onnx and model.gap; got ../../etc/passwd",

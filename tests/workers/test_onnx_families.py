@@ -94,12 +94,13 @@ def test_an_embedding_that_has_no_row_for_a_word_takes_the_unknown_one(kinds):
     np.testing.assert_array_equal(run_graph(network, known), run_graph(network, beyond))
 
 
-def test_a_category_that_no_table_knows_takes_the_unknown_row():
-    network = network_of("mlp", "linear")
+@pytest.mark.parametrize("family", ["mlp", "recommender"])
+def test_a_category_that_no_table_has_is_an_error_not_an_answer(family):
+    network = network_of(family, "linear")
     x = random_raw(np.random.default_rng(1), network, 1)
-    unknown, beyond = x.copy(), x.copy()
-    unknown[0, -1], beyond[0, -1] = 1, 4_000
-    np.testing.assert_array_equal(run_graph(network, unknown), run_graph(network, beyond))
+    x[0, -1] = 11
+    with pytest.raises(Exception, match=r"indices element out of data bounds, idx=11"):
+        run_graph(network, x)
 
 
 @pytest.mark.parametrize(

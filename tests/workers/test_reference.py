@@ -47,7 +47,8 @@ def test_an_embedding_reads_its_column_of_the_codes():
     table = np.arange(6, dtype=np.float32).reshape(6, 1)
     tokens = np.array([[[5, 2], [4, 1]]])  # (B, T, columns)
     np.testing.assert_array_equal(run("embedding", tokens, (2, 1), weight=table, rows=6, column=1), [[[2], [1]]])
-    np.testing.assert_array_equal(run("embedding", tokens[0], (1,), weight=table, rows=6, column=0), [[5], [4]])
+    pair = tokens[0]  # (B, columns)
+    np.testing.assert_array_equal(run("embedding", pair, (1,), weight=table, rows=6, column=0), [[5], [4]])
 
 
 def test_a_window_has_the_earliest_token_first_and_zeros_outside():

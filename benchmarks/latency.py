@@ -1,22 +1,27 @@
 """How steady are latencies: the mean of wall times against the paired protocol, calm and with busy neighbours.
 
-    python benchmarks/latency.py [--repeats 20] [--neighbours 1]
+    python benchmarks/latency.py [--repeats 20] [--neighbours 1] [--networks 6]
 
 Prints, for a small quantized CNN, the coefficient of variation (standard deviation / mean) over repeated measurements
 by each estimator, and the ratio of what it reads when disturbed to what it reads when calm. The estimators take turns
 and get the same number of calls. Neighbours work in bursts of up to a second, so that no two measurements are disturbed
 alike.
+
+Then the same for several networks, each at least 20 % slower than the one before when calm, by the protocol alone: the
+greatest coefficient of variation of one network, and Spearman's rank correlation between the orders that any two
+repeats put them in, mean and least. Wanted is at most 0.05, and at least 0.95.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +39,8 @@ from workers.plan import plan
 from workers.steps import Step
 
 SHAPE = (1, 28, 28)
+APART = 1.2  #: Ratio between the calm latencies of neighbours in the ranking.
+WIDTHS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192)  #: To choose the ranked ones from.
 NEIGHBOUR = """
 import random, time, numpy
 a = numpy.ones((512, 512), numpy.float32)
@@ -50,7 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--neighbours", type=int, default=1)
+    parser.add_argument("--networks", type=int, default=6, help="how many to rank")
     options = parser.parse_args()
+    compare_estimators(options)
+    rank_networks(options)
+
+
+def compare_estimators(options: argparse.Namespace) -> None:
+    """One network by every estimator."""
     estimators = make_estimators()
     calm = repeat(estimators, options.repeats)
     with neighbours(options.neighbours):
@@ -63,6 +77,44 @@ def main() -> None:
         spreads = variation(calm[name]), variation(busy[name])
         print(f"{name:<18}{means[0]:>10.4f}{spreads[0]:>11.4f}{means[1]:>10.4f}{spreads[1]:>11.4f}", end="")
         print(f"{means[1] / means[0]:>11.3f}")
+
+
+def rank_networks(options: argparse.Namespace) -> None:
+    """Several networks by the protocol that the search uses."""
+    meters = networks_apart(options.networks)
+    calm = repeat(meters, options.repeats)
+    with neighbours(options.neighbours):
+        busy = repeat(meters, options.repeats)
+    latencies = ", ".join(f"{statistics.median(calm[name]):.4f}" for name in meters)
+    print(f"\n{len(meters)} networks of {latencies} ms, {options.repeats} repeats")
+    print(f"{'':<18}{'variation: median':>18}{'greatest':>10}{'rank correlation: mean':>24}{'least':>8}")
+    for title, found in (("calm", calm), ("busy", busy)):
+        spreads = [variation(found[name]) for name in meters]
+        orders = itertools.combinations(zip(*found.values(), strict=True), 2)
+        ranks = [rank_correlation(one, other) for one, other in orders]
+        print(f"{title:<18}{statistics.median(spreads):>18.4f}{max(spreads):>10.4f}", end="")
+        print(f"{statistics.mean(ranks):>24.4f}{min(ranks):>8.3f}")
+
+
+def networks_apart(count: int) -> dict[str, Callable[[], float]]:
+    """Meters of at most that many networks, each at least `APART` times as slow as the one before, measured calm."""
+    calibration, chosen, last = calibrate(), dict[str, Callable[[], float]](), 0.0
+    for width in WIDTHS:
+        model = to_onnx(candidate(width)).SerializeToString()
+
+        def measure(model: bytes = model) -> float:
+            return measure_latency(model, shape=SHAPE, dtype="uint8", calibration=calibration).latency_ms
+
+        latency = statistics.median(measure() for _ in range(3))
+        if latency >= APART * last and len(chosen) < count:
+            chosen[f"width {width}"], last = measure, latency
+    return chosen
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Spearman's: the correlation of the ranks."""
+    ranks = np.argsort(np.argsort([one, other], axis=1), axis=1)
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def make_estimators() -> dict[str, Callable[[], float]]:
@@ -131,12 +183,12 @@ def neighbours(count: int) -> Iterator[None]:
             process.wait()
 
 
-def candidate() -> IntegerNetwork:
+def candidate(width: int = 16) -> IntegerNetwork:
     """A quantized CNN for 28 x 28 images with random weights."""
     rng = np.random.default_rng(1)
     layers = [
-        Layer(kind="conv", width=16, kernel=3, stride=2, weight_bits=4, activation_bits=4),
-        Layer(kind="residual", width=32, kernel=3, stride=2, weight_bits=4, activation_bits=4),
+        Layer(kind="conv", width=width, kernel=3, stride=2, weight_bits=4, activation_bits=4),
+        Layer(kind="residual", width=2 * width, kernel=3, stride=2, weight_bits=4, activation_bits=4),
         Layer(kind="linear", width=10, weight_bits=8),
     ]
     steps = plan(Blueprint(family="cnn", input_shape=SHAPE, layers=tuple(layers)))

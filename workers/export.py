@@ -34,7 +34,8 @@ def export(
         Diverged, MemoryError: if what the search could train can't be trained here.
     """
     require_free(directory)
-    assert isinstance(request.network, Blueprint)
+    blueprint = request.network
+    assert isinstance(blueprint, Blueprint)
     request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()
@@ -67,7 +68,7 @@ def export(
     write_artifact(
         directory,
         trained.network,
-        blueprint=request.network,
+        blueprint=blueprint,
         description=description,
         labels=data.labels,
         columns=data.columns,

@@ -34,7 +34,10 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def run_onnx(model: bytes, x: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:
-    """The logits (B, outputs) of raw samples `x` (B, *input_shape), computed `batch` samples at a time."""
+    """The outputs of raw samples `x` (B, *input_shape), computed `batch` samples at a time.
+
+    Logits (B, outputs), of a tagger (B, tokens, tags); predictions (B, 1) of a regression.
+    """
     session = open_session(model)
     (source,), (target,) = session.get_inputs(), session.get_outputs()
     parts = [session.run([target.name], {source.name: x[at : at + batch]})[0] for at in range(0, len(x), batch)]

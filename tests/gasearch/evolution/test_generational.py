@@ -17,8 +17,8 @@ from gasearch.evolution.sampling import sample
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.fitness import Fitness
 from gasearch.pareto import ParetoFront
-from gasearch.space.enumerate import every_genome
 from gasearch.space.decisions import Space
+from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
 from tests.gasearch.evolution.evolution_spaces import (
     any_space,

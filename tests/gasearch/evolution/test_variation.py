@@ -15,8 +15,8 @@ from gasearch.evolution.crossover import mate
 from gasearch.evolution.mutation import insert_layers, mutate, remove_layers, swap_layers
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.sampling import sample, settle
-from gasearch.space.enumerate import every_genome
 from gasearch.space.decisions import Condition, Decision, Space
+from gasearch.space.enumerate import every_genome
 from tests.gasearch.evolution.evolution_spaces import any_space, custom_spaces, layered
 
 seeds = st.integers(0, 2**32)

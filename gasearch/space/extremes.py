@@ -94,19 +94,22 @@ class Extremes:
     def _candidates(
         self, cost: Callable[[Genes], float], choose: _Choose, starts: Sequence[Genes]
     ) -> list[tuple[float, Genes]]:
-        """From each start at full depth: the best options layer by layer; then that network at every depth."""
+        """From each start at full depth: the best options layer by layer; then that network at every depth.
+
+        At each depth the head is chosen anew: what it takes is another layer's output, or the input itself.
+        """
         found: list[tuple[float, Genes]] = []
         for start in starts:
             genes = start
             for group in self._groups:
                 genes = choose([(cost(variant), variant) for variant in self._variants(genes, group)])[1]
-            depths = range(len(self.space.decisions[0].options))
-            found += [(cost((depth, *genes[1:])), (depth, *genes[1:])) for depth in depths]
+            for depth in range(len(self.space.decisions[0].options)):
+                found += [(cost(other), other) for other in self._variants((depth, *genes[1:]), self._groups[-1])]
         return found
 
     @cached_property
     def _groups(self) -> list[tuple[int, ...]]:
-        """The genes whose combinations are tried: those of each layer; where these are many, in two parts."""
+        """The genes whose combinations are tried: those of each layer, in two parts where many; last the others."""
         inside = {index for slot in self.space.slots for index in slot}
         outside = tuple(index for index in range(1, len(self.space.decisions)) if index not in inside)
         if self.space.simplifier is None:

@@ -1,4 +1,4 @@
-"""The report on a spec, the starters and the examples."""
+"""The report on a spec, and the starters."""
 
 import subprocess
 import sys
@@ -9,7 +9,6 @@ import pytest
 from gasearch.errors import BadInput, SpecError
 from gasearch.space.build import build_space
 from gasearch.space.data_shape import DataShape
-from gasearch.space.genome import expressed_choices, make_genome
 from gasearch.space.size import space_size
 from gasearch.spec.check import check, check_against_data, report
 from gasearch.spec.loader import load_spec
@@ -231,24 +230,6 @@ def test_a_starter_with_embedded_data_runs_as_it_stands(family, tmp_path):
 def test_a_starter_of_an_unknown_family_is_refused():
     with pytest.raises(BadInput, match="for cnn, mlp, text, transformer, tagger, recommender, custom; got 'gru'"):
         starter_spec("gru")
-
-
-def test_the_digits_example_is_workable():
-    assert "space     about 8.4e10 networks" in report(load_spec(EXAMPLES / "digits.yaml"))
-
-
-def test_the_custom_example_is_workable_and_its_evaluator_answers(monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLES)
-    spec = load_spec(EXAMPLES / "custom.yaml")
-    assert "space     420 networks" in report(spec)
-    import lookup_table
-
-    space = build_space(spec)
-    for genes in ([0] * 5, [len(decision.options) - 1 for decision in space.decisions]):
-        choices = expressed_choices(make_genome(genes, space).genes, space)
-        metrics = lookup_table.evaluate(choices, None, None)
-        assert set(spec.wanted_metrics()) <= set(metrics)
-    assert metrics["error"] < 0.001  # the largest table is exact to 12 bits
 
 
 def test_reading_a_spec_loads_neither_torch_nor_numpy():

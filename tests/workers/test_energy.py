@@ -107,7 +107,7 @@ def test_it_is_taken_over_half_a_second_of_calls_at_least(tmp_path):
     measure_energy(
         lambda: (calls.append(1), package.call()), find_rapl(tmp_path), clock=package.clock, sleep=package.sleep
     )
-    assert 500 <= len(calls) <= 520
+    assert 500 <= len(calls) <= 502
 
 
 def test_a_call_that_adds_nothing_has_no_measured_energy(tmp_path):

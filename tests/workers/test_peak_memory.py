@@ -7,10 +7,12 @@ import weakref
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
-from tests.workers.integer_networks import FAMILIES, random_blueprint
-from workers.measure.memory import peak_memory_bytes
+from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
+from workers.measure.memory import peak_memory_bytes, weight_bytes
 from workers.messages import Blueprint, Layer
+from workers.onnx_graph import to_onnx
 from workers.plan import plan
 
 
@@ -100,6 +102,19 @@ def test_the_peak_is_what_the_allocator_gave_within_5_percent_and_8_kb(family):
     finally:
         tracemalloc.stop()
     assert peak_memory_bytes(layout) == pytest.approx(given, rel=0.05, abs=8_000)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("bits", [(2, 4, 8), (32,)])
+def test_weights_weigh_what_the_deployed_graph_holds_within_10_percent(family, bits):
+    rng = np.random.default_rng(1)
+    counted = held = 0
+    for _ in range(8):
+        blueprint = random_blueprint(rng, family=family, bits=bits, widths=(32, 64), layers=(1, 3))
+        network = random_network(blueprint, rng, samples=8)
+        counted += sum(weight_bytes(step) for step in network.plan.steps)
+        held += sum(numpy_helper.to_array(constant).nbytes for constant in to_onnx(network).graph.initializer)
+    assert 0.9 * held <= counted <= held  # the graph has grids, shapes and clamps besides
 
 
 def image_plan(*layers, side=16):

@@ -31,8 +31,7 @@ CACHE_BYTES: Final = 2**20
 
 POWERCAP: Final = Path("/sys/class/powercap")
 IDLE_S = 0.2  #: Before and after the inferences: the counter moves about every millisecond.
-ACTIVE_S = 0.5  #: At least.
-CALLS_PER_LOOK = 16  #: At the clock.
+ACTIVE_S = 0.5  #: Of inferences, at least.
 
 
 # --- estimate ---------------------------------------------------------------------------------------------------
@@ -144,9 +143,8 @@ def measure_energy(
         idle_before = _idle_power(rapl, clock, sleep)
         start, before, calls = clock(), rapl.read(), 0
         while clock() - start < ACTIVE_S:
-            for _ in range(CALLS_PER_LOOK):
-                call()
-            calls += CALLS_PER_LOOK
+            call()
+            calls += 1
         after, seconds = rapl.read(), clock() - start
         idle_w = (idle_before + _idle_power(rapl, clock, sleep)) / 2
     except OSError:

@@ -78,7 +78,7 @@ class Network(nn.Module):
         ]
         self.dropout = 0.0  #: Share of each hidden layer's outputs dropped while training.
         self.dropout_generator: torch.Generator | None = None
-        self._dropped = _layer_outputs(steps)
+        self.dropped = _layer_outputs(steps)  #: Names of the tensors of which dropout drops.
 
     def forward(self, raw: Tensor) -> Tensor:
         """(B, *input_shape) as the data holds it -> (B, outputs); of a tagger (B, T, outputs)."""
@@ -87,7 +87,7 @@ class Network(nn.Module):
         is_dropping = self.training and self.dropout > 0
         for step, layer in zip(self.plan.steps, self.layers, strict=True):
             x: Tensor = layer(*(tensors[name] for name in step.inputs))
-            if is_dropping and step.name in self._dropped:
+            if is_dropping and step.name in self.dropped:
                 x = self._drop(x)
             tensors[step.name] = x
         return x

@@ -25,7 +25,8 @@ MIN_SCALE = 1e-8  #: Keeps the grid of an all-zero tensor valid.
 #: bits: 5 beats 1 by 1 to 5 points with Adam and SGD; 10 is no better and breaks SGD at a rate of 0.5.
 START_FACTOR = 0.2
 TIE_BREAK = 1.000618  #: Keeps averages off the middle between two integers.
-BINARY_WINDOW = 3.0  #: In scales: weights further from 0 than this get no gradient when they are binary.
+#: In scales: weights further from 0 than this get no gradient when they are binary. On digits 1 was 1 to 8 points worse.
+BINARY_WINDOW = 3.0
 START_ROWS = 1_000  #: Rows of a table on which its learned scale starts: all are drawn alike.
 OBSERVER_RATE = 0.05  #: Weight of the newest batch in the running maximum of an activation.
 
@@ -168,8 +169,7 @@ class WeightQuantizer(nn.Module):
 
     def __init__(self, bits: int, weight: Tensor) -> None:
         super().__init__()
-        self.bits = bits
-        self.low, self.high = weight_range(bits)
+        self.bits, (_, self.high) = bits, weight_range(bits)
         self.learned = LearnedScale(_weight_start(weight, bits)) if bits <= LEARNED_UP_TO else None
         self._gradient_factor = (weight[0].numel() * self.high) ** -0.5
 
@@ -208,8 +208,7 @@ class TableQuantizer(nn.Module):
 
     def __init__(self, bits: int, table: Tensor) -> None:
         super().__init__()
-        self.bits = bits
-        self.low, self.high = weight_range(bits)
+        self.bits, (_, self.high) = bits, weight_range(bits)
         self.learned = LearnedScale(_table_start(table, bits)) if bits <= LEARNED_UP_TO else None
 
     @classmethod
@@ -241,10 +240,6 @@ class TableQuantizer(nn.Module):
         if self.learned is not None:
             self.learned.restart(_table_start(table, self.bits))
 
-    def grid(self) -> tuple[int, int]:
-        """Zero point and bits of the integers where a tensor holds them from 0 on; binary ones are 0 and 2 of 0..3."""
-        return -self.low, max(self.bits, 2)
-
 
 def _round_weights(weight: Tensor, scale: Tensor, bits: int, factor: float, *, is_learned: bool) -> Tensor:
     if bits == 1:
@@ -263,7 +258,8 @@ def _weight_integers(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
 def _weight_start(weight: Tensor, bits: int) -> Tensor:
     """Scales of least squared error: (out, ...) -> (out, 1, ...). For binary weights that is the mean magnitude.
 
-    (Rastegari et al., "XNOR-Net", ECCV 2016, whose scale stays the mean magnitude; ours is learned from there on.)
+    (Rastegari et al., "XNOR-Net", ECCV 2016, whose scale stays the mean magnitude. Ours is learned from there on: on
+    digits that was 0.3 to 3 points better for two CNNs, and up to 0.6 worse for an MLP.)
     """
     if bits == 1:
         mean = weight.detach().abs().mean(dim=tuple(range(1, weight.dim())), keepdim=True)

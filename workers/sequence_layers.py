@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workers.integer import Grid
-from workers.layers import NORM_EPSILON, Deployed, MatrixLayer
+from workers.layers import Deployed, MatrixLayer
 from workers.quantize import ActivationQuantizer
-from workers.steps import PADDING, Step
+from workers.steps import LAYER_NORM_EPSILON, PADDING, Step
 
 MASKED_SCORE = -1e9  #: Of keys that are padding. Finite: a sequence of padding alone has a softmax, too.
 
@@ -128,7 +128,7 @@ class LayerNormLayer(RoundedLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        return self.rounded(F.layer_norm(x, self.gamma.shape, self.gamma, self.bias, NORM_EPSILON))
+        return self.rounded(F.layer_norm(x, self.gamma.shape, self.gamma, self.bias, LAYER_NORM_EPSILON))
 
     def deployed(self) -> Deployed:
         """Gamma and bias as they are, in float."""

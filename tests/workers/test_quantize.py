@@ -7,6 +7,7 @@ from workers.quantize import (
     DerivedQuantizer,
     WeightQuantizer,
     best_scale,
+    binarize,
     round_to_grid,
     weight_range,
 )
@@ -141,3 +142,49 @@ def test_averages_have_a_grid_over_the_same_range_with_room_against_ties():
     grid = DerivedQuantizer(source, 8).grid()
     assert grid.scale == pytest.approx(source.grid().scale * 15 / 255 * TIE_BREAK)
     assert (grid.zero_point, grid.bits) == (0, 8)
+
+
+# --- binary weights ---------------------------------------------------------------------------------------------
+
+
+def test_binary_weights_are_plus_and_minus_the_mean_magnitude_at_the_start():
+    weight = torch.tensor([[1.0, -3.0], [0.0, -0.5]])
+    quantizer = WeightQuantizer(1, weight)
+    assert quantizer(weight).tolist() == [[2.0, -2.0], [0.25, -0.25]]
+    integers, scale = quantizer.integers(weight)
+    assert integers.tolist() == [[1.0, -1.0], [1.0, -1.0]]
+    assert scale.tolist() == [2.0, 0.25]
+
+
+def test_the_mean_magnitude_is_the_binary_scale_of_least_squared_error():
+    weight = normal(1, 200)
+    start = WeightQuantizer(1, weight).scale(weight)
+
+    def error(scale):
+        return (binarize(weight, scale) - weight).square().sum()
+
+    assert all(error(start) <= error(start * factor) for factor in (0.9, 0.99, 1.01, 1.1))
+
+
+def test_binary_weights_pass_gradients_straight_through_near_zero():
+    weight = torch.tensor([-9.0, -0.5, 0.5, 9.0], requires_grad=True)
+    scale = torch.tensor(2.0, requires_grad=True)
+    binarize(weight, scale).backward(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    assert weight.grad.tolist() == [0.0, 2.0, 3.0, 0.0]
+    assert scale.grad.item() == pytest.approx(-1 - 2 + 3 + 4)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_restarted_scale_fits_the_weights_that_it_is_given(bits):
+    quantizer = WeightQuantizer(bits, normal(3, 20))
+    other = 10 * normal(3, 20, seed=1)
+    quantizer.restart(other)
+    assert torch.equal(quantizer.scale(other), WeightQuantizer(bits, other).scale(other))
+
+
+def test_a_quantizer_that_takes_over_keeps_the_grid_with_its_next_batch():
+    old, new = ActivationQuantizer(4, is_signed=True), ActivationQuantizer(4, is_signed=True)
+    old(normal(8, 4))
+    new.take_over(old)
+    new(100 * normal(8, 4))
+    assert new.grid() == old.grid()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -12,6 +13,7 @@ from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, Unk
 from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.progress import Observer
 from gasearch.search import SearchLoop
+from gasearch.settings import cache_folder
 from gasearch.setup import Setup, extended, require_same_data, set_up, with_workers
 from gasearch.spec.model import SearchSpec, WorkersSpec
 from gasearch.storage.archive import Archive, ArchiveReader
@@ -23,6 +25,7 @@ from gasearch.storage.records import (
     SearchState,
 )
 from gasearch.storage.sql import open_archive, open_reader
+from gasearch.teaching import taught
 
 
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
@@ -90,6 +93,7 @@ def go_on(
 def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer: Observer) -> SearchRecord:
     """Start workers, become the owner, run the loop, and leave the search in a state that says how it ended."""
     name = setup.spec.name
+    setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
     stop = StopSignal()
     with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):
         lease = begin()
@@ -105,6 +109,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
                 observer=observer,
                 stop=stop,
                 spent_s=record.active_seconds,
+                weights_folder=_weights_folder(setup, record),
             ).run()
         archive.release(lease, state=verdict.state, reason=verdict.reason)
     if verdict.state is SearchState.STOPPED:
@@ -161,6 +166,25 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
         address=workers.address,
         notice=observer.on_notice,
     )
+
+
+def _weights_folder(setup: Setup, record: SearchRecord) -> str | None:
+    """Where the search keeps trained weights for the children: a folder of its own; None where none are inherited.
+
+    Other searches never read them, so what a search finds doesn't depend on what ran before it.
+    """
+    if not setup.problem.recipe.is_inheriting:
+        return None
+    identity = f"{record.spec_hash}/{record.data_json}/{record.name}/{record.created_at.isoformat()}"
+    folder = cache_folder() / "weights" / hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"inherited weights need a folder, and {folder} can't be made: {error.strerror}; name another one by "
+            "GASEARCH_CACHE"
+        ) from error
+    return str(folder)
 
 
 def _own_device(workers: WorkersSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from gasearch.storage.records import (
     TuningTrial,
 )
 from gasearch.storage.sql import open_archive, open_reader
+from gasearch.teaching import taught
 from gasearch.tuning import best_recipe, tune
 from workers.messages import EvaluationRequest, Fidelity, network_from_json
+from workers.score import PRIMARY
 
 
 def export_network(
@@ -26,9 +29,12 @@ def export_network(
 ) -> Path:
     """Train one network again as it was evaluated, and write it as integer ONNX with its `model.json`.
 
+    A search may screen its networks on a share of the data or with inherited weights; what is exported is trained from
+    scratch on all of the training split.
+
     With `is_tuned`, train it by the best recipe that `tune_network` has found instead of the search's.
 
-    The accuracy in `model.json` is that of the written graph, run by ONNX Runtime, on the validation split and on the
+    The scores in `model.json` are those of the written graph, run by ONNX Runtime, on the validation split and on the
     test split, which no search looks at.
 
     Raises:
@@ -43,13 +49,13 @@ def export_network(
 
     with closing(open_reader(db_url)) as reader:
         record, network = reader.search(name), _measured(reader, name, key)
-        found = best_recipe(reader.trials(record.id, network.key)) if is_tuned else None
-    setup = _layered_setup(record, "export")
+        found = best_recipe(reader.trials(record.id, network.key), _metric(record)) if is_tuned else None
+    if is_tuned and found is None:
+        raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
+    setup = _layered_setup(record, "export", observer)
     assert setup.data is not None
     request = _request(setup, network)
-    if is_tuned:
-        if found is None:
-            raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
+    if found is not None:
         request = replace(request, recipe=found[0], fidelity=Fidelity(epochs=found[0].epochs))
     observer.on_notice(f"training {network.key} again with its seed")
     try:
@@ -79,15 +85,15 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
 
     with closing(open_reader(db_url)) as reader:
         record, network = reader.search(name), _measured(reader, name, key)
-    setup = _layered_setup(record, "tune")
+    setup = _layered_setup(record, "tune", observer)
     assert setup.data is not None
-    evaluator = Evaluator(setup.data)
+    evaluator, metric = Evaluator(setup.data), PRIMARY[setup.data.kind]
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         earlier = archive.trials(record.id, network.key)
 
         def store(trial: TuningTrial) -> None:
             archive.add_trial(record.id, trial)
-            value = trial.message if trial.value is None else f"accuracy {trial.value:.4f}"
+            value = trial.message if trial.value is None else f"{metric} {trial.value:.4f}"
             observer.on_notice(f"trial {trial.number}: {value}")
 
         tune(
@@ -95,10 +101,17 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
             earlier=earlier,
             trials=trials,
             seed=setup.spec.seed,
+            metric=metric,
             evaluate=evaluator.evaluate,
             store=store,
         )
         return archive.trials(record.id, network.key)
+
+
+def _metric(record: SearchRecord) -> str:
+    """The primary score of the search's task, by which its recipes are tuned; of a custom space any will do."""
+    kind = json.loads(record.data_json).get("kind", "classification")
+    return PRIMARY[kind]
 
 
 def _measured(reader: ArchiveReader, name: str, key: str) -> EvaluatedNetwork:
@@ -109,25 +122,26 @@ def _measured(reader: ArchiveReader, name: str, key: str) -> EvaluatedNetwork:
     return network
 
 
-def _layered_setup(record: SearchRecord, command: str) -> Setup:
+def _layered_setup(record: SearchRecord, command: str, observer: Observer) -> Setup:
     spec = SearchSpec.from_json(record.spec_json)
     if spec.is_custom:
         raise BadInput(f"{command} needs a network that gasearch trains itself; {record.name} has a custom evaluator")
     setup = set_up(spec)
     require_same_data(record, setup.data)
-    return setup
+    return taught(setup, device="cpu", notice=observer.on_notice)
 
 
 def _request(setup: Setup, network: EvaluatedNetwork) -> EvaluationRequest:
-    """The evaluation as the search made it."""
+    """The evaluation as the search made it, save that it begins from scratch and sees the whole training split."""
     assert network.seed is not None
+    recipe = replace(setup.problem.recipe, is_inheriting=False)
     return EvaluationRequest(
         key=network.key,
         attempt=1,
         network=network_from_json(network.network_json),
-        recipe=setup.problem.recipe,
+        recipe=recipe,
         task=setup.problem.task,
         seed=network.seed,
-        fidelity=Fidelity(epochs=setup.problem.recipe.epochs),
+        fidelity=Fidelity(epochs=recipe.epochs),
         time_limit_s=None,
     )

@@ -64,6 +64,7 @@ class Problem:
     decode: Callable[[Genome], Network]
     measures: frozenset[str] = frozenset()  #: The dear metrics to ask workers for.
     time_limit_s: float | None = None
+    fidelity: Fidelity | None = None  #: None: the recipe's epochs on the whole training split.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class _Pending:
     network: Network
     seed: int  #: Of the training.
     attempt: int
+    parents: tuple[str, ...]  #: Keys of the networks whose weights it may begin with.
 
 
 def training_seed(search_seed: int, number: int) -> int:
@@ -114,14 +116,16 @@ class SearchLoop:
         observer: Observer,
         stop: StopSignal,
         spent_s: float = 0.0,
+        weights_folder: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._problem, self._budget = problem, budget
         self._archive, self._lease = archive, lease
         self._engine, self._dispatcher = engine, dispatcher
         self._observer, self._stop, self._clock = observer, stop, clock
-        self._spent_s = spent_s
-        self._fidelity = Fidelity(epochs=problem.recipe.epochs)
+        self._spent_s, self._weights_folder = spent_s, weights_folder
+        self._fidelity = problem.fidelity or Fidelity(epochs=problem.recipe.epochs)
+        self._keys: dict[int, str] = {}  #: By number, where weights are inherited.
         self._front = ParetoFront()
         self._scaling: Scaling | None = None
         self._hypervolume: float | None = None  #: Of the front at the end of the newest generation.
@@ -310,12 +314,17 @@ class SearchLoop:
         self._asked += 1
         self._generation = candidate.generation
         network = self._problem.decode(candidate.genome)
+        parents: tuple[str, ...] = ()
+        if self._problem.recipe.is_inheriting:
+            self._keys[candidate.number] = candidate.genome.key
+            parents = tuple(self._keys[number] for number in candidate.parents)
         return _Pending(
             number=candidate.number,
             key=candidate.genome.key,
             network=network,
             seed=training_seed(self._problem.seed, candidate.number),
             attempt=1,
+            parents=parents,
         )
 
     def _request(self, pending: _Pending) -> EvaluationRequest:
@@ -330,6 +339,8 @@ class SearchLoop:
             measures=self._problem.measures,
             time_limit_s=self._problem.time_limit_s,
             calibration=self._calibration,
+            parents=pending.parents,
+            weights_folder=self._weights_folder,
         )
 
     def _evaluation(self, pending: _Pending, result: EvaluationResult, *, arrival: int) -> EvaluationRecord:

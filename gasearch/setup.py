@@ -83,6 +83,7 @@ def set_up(spec: SearchSpec) -> Setup:
         decode=partial(decode, space=space),
         measures=spec.measures(),
         time_limit_s=spec.workers.time_limit_s,
+        fidelity=spec.to_fidelity(),
     )
     constraints = ArithmeticConstraints(spec.limits(), space)
     return Setup(spec=spec, data=data, space=space, constraints=constraints, problem=problem)

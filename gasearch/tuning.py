@@ -7,15 +7,18 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gasearch.metrics import usual_direction
 from gasearch.storage.records import TuningTrial
-from workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Measurement, Recipe
+from workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Measurement, Optimizer, Recipe
 
 if TYPE_CHECKING:  # Optuna takes most of a second to import, and only `tune` needs it
     import optuna
 
 STUDY = "recipe"
 BATCH_SIZES = (16, 32, 64, 128, 256)
-OPTIMIZERS = ("adam", "adamw", "sgd")
+OPTIMIZERS: tuple[Optimizer, ...] = ("adam", "adamw", "sgd", "rmsprop", "adafactor")
+MOST_WARMUP = 0.3  #: Share of the updates.
+MOST_DROPOUT = 0.5
 SCHEDULES = ("cosine", "constant")
 
 
@@ -25,19 +28,24 @@ def tune(
     earlier: Sequence[TuningTrial],
     trials: int,
     seed: int,
+    metric: str,
     evaluate: Callable[[EvaluationRequest], EvaluationResult],
     store: Callable[[TuningTrial], None],
 ) -> None:
-    """Try `trials` more recipes for the request's network and store each with the accuracy that it reached.
+    """Try `trials` more recipes for the request's network and store each with what it reached of the metric.
 
-    The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011). It learns from the earlier trials, so
-    tuning can be interrupted and taken up again. The first trial of all is the search's own recipe, the one to beat.
+    The metric is the task's primary score: accuracy, entity F1, or the root of the mean squared error, of which less is
+    better. The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011). It learns from the earlier
+    trials, so tuning can be interrupted and taken up again. The first trial of all is the search's own recipe, the one
+    to beat.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed + len(earlier)), study_name=STUDY
+        direction="maximize" if usual_direction(metric) else "minimize",
+        sampler=optuna.samplers.TPESampler(seed=seed + len(earlier)),
+        study_name=STUDY,
     )
     for trial in earlier:
         study.add_trial(_as_optuna(trial))
@@ -55,7 +63,7 @@ def tune(
                 measures=frozenset(),
             )
         )
-        finished = _finished(request.key, number, recipe, result)
+        finished = _finished(request.key, number, recipe, result, metric)
         store(finished)
         if finished.value is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -63,19 +71,21 @@ def tune(
             study.tell(trial, finished.value)
 
 
-def best_recipe(trials: Sequence[TuningTrial]) -> tuple[Recipe, float] | None:
-    """The recipe of the best trial and its accuracy; None if none succeeded."""
-    done = [(trial.value, -trial.number, trial.recipe_json) for trial in trials if trial.value is not None]
+def best_recipe(trials: Sequence[TuningTrial], metric: str) -> tuple[Recipe, float] | None:
+    """The recipe of the best trial by the metric, of equal ones the earliest, and its value; None if none succeeded."""
+    sign = 1 if usual_direction(metric) else -1
+    done = [(sign * trial.value, -trial.number, trial.recipe_json) for trial in trials if trial.value is not None]
     if not done:
         return None
-    value, _, text = max(done)
-    return Recipe(**json.loads(text)), value
+    worth, _, text = max(done)
+    return _recipe_from_json(text), sign * worth
 
 
-def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult) -> TuningTrial:
+def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult, metric: str) -> TuningTrial:
     match result.outcome:
-        case Measurement(accuracy=value):
-            message = ""
+        case Measurement() as measurement:
+            value = measurement.metrics().get(metric)
+            message = "" if value is not None else f"it measured no {metric}"
         case Failure(kind=kind, message=text):
             value, message = None, f"{kind.value}: {text}"
     return TuningTrial(
@@ -96,6 +106,8 @@ def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
         "batch_size": CategoricalDistribution(BATCH_SIZES),
         "optimizer": CategoricalDistribution(OPTIMIZERS),
         "schedule": CategoricalDistribution(SCHEDULES),
+        "warmup": FloatDistribution(0.0, MOST_WARMUP),
+        "dropout": FloatDistribution(0.0, MOST_DROPOUT),
         "weight_decay": FloatDistribution(0.0, 0.1),
         "label_smoothing": FloatDistribution(0.0, 0.2),
     }
@@ -108,6 +120,8 @@ def _parameters(recipe: Recipe) -> dict[str, Any]:
         "batch_size": min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size)),
         "optimizer": recipe.optimizer,
         "schedule": recipe.schedule,
+        "warmup": min(recipe.warmup, MOST_WARMUP),
+        "dropout": min(recipe.dropout, MOST_DROPOUT),
         "weight_decay": min(recipe.weight_decay, 0.1),
         "label_smoothing": min(recipe.label_smoothing, 0.2),
     }
@@ -117,13 +131,18 @@ def _recipe(parameters: dict[str, Any], base: Recipe) -> Recipe:
     return dataclasses.replace(base, **parameters)
 
 
+def _recipe_from_json(text: str) -> Recipe:
+    content = json.loads(text)
+    return Recipe(**content | {"augment": tuple(content.get("augment", ()))})
+
+
 def _as_optuna(trial: TuningTrial) -> optuna.trial.FrozenTrial:
     import optuna
 
     state = optuna.trial.TrialState.COMPLETE if trial.value is not None else optuna.trial.TrialState.FAIL
     return optuna.trial.create_trial(
         state=state,
-        params=_parameters(Recipe(**json.loads(trial.recipe_json))),
+        params=_parameters(_recipe_from_json(trial.recipe_json)),
         distributions=_distributions(),
         value=trial.value,
     )

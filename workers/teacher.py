@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from workers.artifact import DESCRIPTION_NAME, ONNX_NAME, ArtifactError, read_artifact
@@ -140,7 +141,7 @@ def train_teacher(
     They are kept in the folder: the same network, recipe, seed, data, versions and device are trained once.
 
     Raises:
-        ArithmeticError, MemoryError: if the network can't be trained.
+        TeacherError: if the network can't be trained.
     """
     recipe = dataclasses.replace(recipe, teacher=None, is_inheriting=False)
     path = folder / f"{_fingerprint(network, data, recipe, seed, device)}.npy"
@@ -158,7 +159,10 @@ def train_teacher(
         seed=seed,
         fidelity=Fidelity(epochs=recipe.epochs),
     )
-    outputs = evaluator.training_outputs(request)
+    try:
+        outputs = evaluator.training_outputs(request)
+    except (ArithmeticError, MemoryError, torch.OutOfMemoryError) as error:
+        raise TeacherError(f"the largest network of the space can't be trained as a teacher: {error}") from error
     try:
         _keep(path, outputs)
     except OSError as error:

@@ -21,8 +21,8 @@ def smooth(recipe):
 class Tuned:
     """Tunes one network in calls that share their trials, as the store would keep them."""
 
-    def __init__(self, truth=smooth, recipe=OWN):
-        self._truth, self._recipe = truth, recipe
+    def __init__(self, truth=smooth, recipe=OWN, metric="accuracy"):
+        self._truth, self._recipe, self._metric = truth, recipe, metric
         self.requests, self.trials = [], []
 
     def tune(self, trials, *, seed=3):
@@ -31,6 +31,7 @@ class Tuned:
             earlier=tuple(self.trials),
             trials=trials,
             seed=seed,
+            metric=self._metric,
             evaluate=self._evaluate,
             store=self.trials.append,
         )
@@ -89,13 +90,19 @@ def test_every_recipe_is_one_that_a_spec_may_hold_and_keeps_what_is_not_tuned():
         assert recipe["schedule"] in SCHEDULES
         assert 0 <= recipe["weight_decay"] <= 0.1
         assert 0 <= recipe["label_smoothing"] <= 0.2
+        assert 0 <= recipe["warmup"] <= 0.3
+        assert 0 <= recipe["dropout"] <= 0.5
         assert (recipe["epochs"], recipe["momentum"]) == (4, 0.9)
 
 
 def test_a_recipe_outside_the_tuned_ranges_begins_at_its_nearest_point():
-    far = replace(OWN, learning_rate=2.0, batch_size=1000, weight_decay=0.5, label_smoothing=0.9)
+    far = replace(
+        OWN, learning_rate=2.0, batch_size=1000, weight_decay=0.5, label_smoothing=0.9, warmup=0.9, dropout=0.8
+    )
     [first] = Tuned(recipe=far).tune(1).requests
-    expected = replace(far, learning_rate=0.1, batch_size=256, weight_decay=0.1, label_smoothing=0.2)
+    expected = replace(
+        far, learning_rate=0.1, batch_size=256, weight_decay=0.1, label_smoothing=0.2, warmup=0.3, dropout=0.5
+    )
     assert first.recipe == expected
 
 
@@ -107,7 +114,7 @@ def test_a_failed_trial_is_kept_with_its_reason_and_tuning_goes_on():
     tuned = Tuned(truth).tune(3).tune(2)
     assert (tuned.trials[0].value, tuned.trials[0].message) == (None, "diverged: the loss became nan")
     assert all(trial.value is not None for trial in tuned.trials[1:])
-    recipe, value = best_recipe(tuned.trials)
+    recipe, value = best_recipe(tuned.trials, "accuracy")
     assert value == max(trial.value for trial in tuned.trials[1:])
     assert smooth(recipe).accuracy == value
 
@@ -115,17 +122,48 @@ def test_a_failed_trial_is_kept_with_its_reason_and_tuning_goes_on():
 def test_tuning_where_everything_fails_ends_with_no_best_recipe():
     tuned = Tuned(lambda recipe: Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large")).tune(4).tune(2)
     assert len(tuned.trials) == 6
-    assert best_recipe(tuned.trials) is None
+    assert best_recipe(tuned.trials, "accuracy") is None
 
 
 def test_the_earlier_of_two_equal_recipes_is_the_best_one():
     tuned = Tuned(lambda recipe: Measurement(accuracy=0.5)).tune(3)
-    recipe, value = best_recipe(tuned.trials)
+    recipe, value = best_recipe(tuned.trials, "accuracy")
     assert (recipe, value) == (OWN, 0.5)
 
 
 def test_many_trials_come_close_to_the_best_recipe():
-    assert best_recipe(Tuned(recipe=replace(OWN, learning_rate=0.1, label_smoothing=0.2)).tune(40).trials)[1] > 0.9
+    assert (
+        best_recipe(Tuned(recipe=replace(OWN, learning_rate=0.1, label_smoothing=0.2)).tune(40).trials, "accuracy")[1]
+        > 0.9
+    )
+
+
+def test_of_an_error_the_least_is_the_best():
+    def truth(recipe):
+        return Measurement(accuracy=0.0, rmse=1 + abs(recipe.learning_rate - 0.01))
+
+    tuned = Tuned(truth, metric="rmse", recipe=replace(OWN, learning_rate=0.1)).tune(12)
+    recipe, value = best_recipe(tuned.trials, "rmse")
+    assert value == min(trial.value for trial in tuned.trials) == truth(recipe).rmse < 1.09
+
+
+def test_many_trials_come_close_to_the_least_error():
+    def truth(recipe):
+        return Measurement(rmse=1 + abs(recipe.learning_rate - 0.01) * 10 + recipe.label_smoothing)
+
+    far = replace(OWN, learning_rate=0.1, label_smoothing=0.2)
+    assert best_recipe(Tuned(truth, metric="rmse", recipe=far).tune(40).trials, "rmse")[1] < 1.1
+
+
+def test_a_network_that_lacks_the_metric_is_a_failed_trial():
+    tuned = Tuned(lambda recipe: Measurement(accuracy=0.5), metric="rmse").tune(1)
+    assert (tuned.trials[0].value, tuned.trials[0].message) == (None, "it measured no rmse")
+
+
+def test_a_recipe_comes_back_from_its_trial_as_it_was():
+    own = replace(OWN, augment=("shift", "flip"))
+    tuned = Tuned(lambda recipe: Measurement(accuracy=0.5), recipe=own).tune(1).tune(1)
+    assert best_recipe(tuned.trials, "accuracy")[0] == own
 
 
 @pytest.mark.parametrize("measures", [frozenset({"latency_ms"}), frozenset()])
@@ -145,5 +183,5 @@ def test_tuning_asks_for_no_latency(measures):
         )
 
     request = request_for(Choices(values=()), measures=measures)
-    tune(request, earlier=(), trials=1, seed=1, evaluate=evaluate, store=lambda trial: None)
+    tune(request, earlier=(), trials=1, seed=1, metric="accuracy", evaluate=evaluate, store=lambda trial: None)
     assert seen == [frozenset()]

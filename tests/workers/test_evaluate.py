@@ -65,9 +65,11 @@ def test_an_evaluation_measures_what_the_lowered_network_shows(evaluator, data, 
     trained = evaluator.train(request_for(network, recipe=RECIPE))
     measured = trained.measurement
     graph = to_onnx(trained.network).SerializeToString()
-    assert measured.accuracy == pytest.approx(
-        graph_scores(graph, data.validation, target_of(data))["accuracy"], abs=0.01
-    )
+    shown = graph_scores(graph, data.validation, target_of(data))
+    assert measured.accuracy == pytest.approx(shown["accuracy"], abs=0.01)
+    assert measured.macro_f1 == pytest.approx(shown["macro_f1"], abs=0.01)
+    assert measured.auc == pytest.approx(shown["auc"], abs=0.01)
+    assert (measured.rmse, measured.entity_f1) == (None, None)
     assert measured.accuracy > 0.4
     assert measured.model_bytes == len(pack(trained.network))
     assert measured.metrics()["flops"] == 2 * measured.macs
@@ -75,7 +77,11 @@ def test_an_evaluation_measures_what_the_lowered_network_shows(evaluator, data, 
     assert measured.bops > 0
     assert measured.train_seconds > 0
     assert -0.3 < measured.generalization_gap < 0.3
+    assert measured.peak_memory_bytes > 0
+    assert (measured.energy_j > 0, measured.energy_source) == (True, "estimate")
+    assert measured.images_seen == 2 * len(data.train)
     assert [point.epoch for point in measured.curve] == [1, 2]
+    assert measured.curve[-1].accuracy == measured.accuracy
     assert measured.curve[1].train_loss < measured.curve[0].train_loss
     assert measured.latency_ms is None
 

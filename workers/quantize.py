@@ -25,7 +25,7 @@ MIN_SCALE = 1e-8  #: Keeps the grid of an all-zero tensor valid.
 #: bits: 5 beats 1 by 1 to 5 points with Adam and SGD; 10 is no better and breaks SGD at a rate of 0.5.
 START_FACTOR = 0.2
 TIE_BREAK = 1.000618  #: Keeps averages off the middle between two integers.
-#: In scales: weights further from 0 than this get no gradient when they are binary. On digits 1 was 1 to 8 points worse.
+#: In scales: binary weights further from 0 than this get no gradient. On digits 1 was up to 8 points worse.
 BINARY_WINDOW = 3.0
 START_ROWS = 1_000  #: Rows of a table on which its learned scale starts: all are drawn alike.
 OBSERVER_RATE = 0.05  #: Weight of the newest batch in the running maximum of an activation.

@@ -101,10 +101,11 @@ class Extremes:
         found: list[tuple[float, Genes]] = []
         for start in starts:
             genes = start
-            for group in self._groups:
+            *layers, outside = self._groups
+            for group in layers:
                 genes = choose([(cost(variant), variant) for variant in self._variants(genes, group)])[1]
             for depth in range(len(self.space.decisions[0].options)):
-                found += [(cost(other), other) for other in self._variants((depth, *genes[1:]), self._groups[-1])]
+                found += [(cost(other), other) for other in self._variants((depth, *genes[1:]), outside)]
         return found
 
     @cached_property

@@ -155,8 +155,8 @@ def _costs_text(network: SizedNetwork) -> str:
     layers = "the head alone" if depth == 0 else f"{depth} layer{'' if depth == 1 else 's'} and the head"
     per_token = ""
     if blueprint.input_kind == "tokens":
-        tokens = blueprint.input_shape[0]
-        per_token = f" ({format_quantity(round(found.macs / tokens), 'macs')} a token)"
+        macs = round(found.macs / blueprint.input_shape[0])
+        per_token = f" ({format_quantity(macs, 'macs')} a token)" if macs else ""
     return (
         f"{layers}: {format_quantity(found.params, 'params')} params, "
         f"{format_quantity(found.macs, 'macs')} MACs{per_token}, {format_quantity(found.bops, 'bops')} BOPs, "

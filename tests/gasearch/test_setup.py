@@ -57,6 +57,32 @@ def test_the_store_learns_what_decides_the_search(setup):
     assert new.space_size == (4 + 16) * 2  # one or two layers of 2 widths and 2 precisions; the head's precision
 
 
+def test_the_data_tell_what_the_task_is():
+    spec = DIGITS | {"task": {"dataset": "diabetes"}, "objectives": {"rmse": "min"}, "constraints": []}
+    setup = set_up(load_spec(spec))
+    network = setup.problem.decode(setup.engine().ask().genome)
+    assert setup.problem.task.kind == "regression"
+    assert (network.input_shape, network.outputs, network.is_regression) == ((10,), 1, True)
+
+
+def test_networks_for_sentences_fit_their_words(tmp_path):
+    lines = [f"{'good' if number % 2 else 'bad'} film number {number}\t{number % 2}" for number in range(60)]
+    path = tmp_path / "films.tsv"
+    path.write_text("\n".join(["sentence\tlabel", *lines]) + "\n", encoding="utf-8")
+    spec = DIGITS | {
+        "task": {"dataset": str(path), "length": 8},
+        "space": {"family": "text", "layers": [0, 1], "width": [8], "vocabulary": [10, 100_000]},
+        "objectives": {"accuracy": "max", "model_bytes": "min"},
+        "constraints": [],
+    }
+    setup = set_up(load_spec(spec))
+    words = setup.data.categories[0]
+    assert setup.space.decisions[1].options == (10, words)
+    network = setup.problem.decode(setup.engine().ask().genome)
+    assert network.categories == (words,)
+    assert setup.problem.task.kind == "classification"
+
+
 def test_a_custom_space_has_no_data():
     custom = {
         "name": "own",
@@ -76,6 +102,8 @@ def test_a_custom_space_has_no_data():
         ({"task": {"dataset": "nowhere.npz"}}, r"task\.dataset: nowhere\.npz: no such file"),
         ({"task": {"dataset": "digit"}}, "did you mean 'digits'"),
         ({"constraints": ["model_bytes <= 10"]}, "no network"),
+        ({"constraints": ["peak_memory_bytes <= 60 B"]}, "no network .* the smallest has peak_memory_bytes"),
+        ({"task": {"dataset": "diabetes"}}, "a regression does not measure 'accuracy'"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(changes, complaint):

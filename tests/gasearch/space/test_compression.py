@@ -7,8 +7,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gasearch.evolution.crossover import mate
+from gasearch.evolution.engine import Scored
+from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.mutation import mutate
 from gasearch.evolution.sampling import sample
+from gasearch.fitness import Fitness
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decode import decode
 from gasearch.space.enumerate import every_genome
@@ -93,6 +96,16 @@ def test_operators_give_canonical_genes_that_differ_from_their_parents(data, see
         assert space.canonical(genes) == genes
     if space_size(space).count <= 300:
         assert (mutate(first, space, rng).genes != first) is (len(list(every_genome(space))) > 1)
+
+
+def test_evolution_proposes_every_network_of_a_compressed_space_once():
+    space = space_of(MLP | {"layers": [0, 1], "pruning": ["structured", "unstructured"]}, TABLE)
+    engine, keys = GenerationalEngine(space, seed=1, population=8), []
+    while (candidate := engine.ask()) is not None:
+        keys.append(candidate.genome.key)
+        engine.tell(Scored(number=candidate.number, fitness=Fitness(values=(float(sum(candidate.genome.genes)),))))
+    assert engine.is_exhausted
+    assert len(keys) == len(set(keys)) == space_size(space).count
 
 
 def test_the_canonical_form_of_compressed_layers_is_quick():

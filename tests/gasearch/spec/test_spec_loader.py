@@ -6,7 +6,7 @@ import pytest
 
 from gasearch.errors import SpecError
 from gasearch.spec.loader import load_spec
-from tests.gasearch.spec.spec_samples import CNN, changed
+from tests.gasearch.spec.spec_samples import CNN, MLP, changed
 
 YAML = """\
 seed: 3
@@ -141,5 +141,21 @@ def test_a_data_file_is_looked_for_beside_the_spec_first(tmp_path, monkeypatch):
 
 def test_the_embedded_data_is_no_file_whatever_lies_around(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "digits").mkdir()
-    assert load_spec(changed(CNN, "task.dataset", "digits")).task.dataset == "digits"
+    for name in ("digits", "diabetes"):
+        (tmp_path / name).mkdir()
+        assert load_spec(changed(MLP, "task.dataset", name) | {"objectives": {"params": "min"}}).task.dataset == name
+
+
+def test_the_files_of_the_parts_and_of_a_teacher_are_looked_for_like_the_data(tmp_path):
+    for name in ("dev.tsv", "late.tsv", "teacher.onnx"):
+        write(tmp_path, name, b"")
+    text = YAML + "task: {dataset: d.npz, validation: dev.tsv, test: late.tsv}\n"
+    spec = load_spec(write(tmp_path, "a.yaml", text + "recipe: {distillation: {teacher: teacher.onnx}}\n"))
+    assert (spec.task.validation, spec.task.test) == (str(tmp_path / "dev.tsv"), str(tmp_path / "late.tsv"))
+    assert spec.to_recipe().teacher == str(tmp_path / "teacher.onnx")
+
+
+def test_the_largest_network_as_teacher_is_no_file_whatever_lies_around(tmp_path):
+    (tmp_path / "largest").mkdir()
+    spec = load_spec(write(tmp_path, "a.yaml", YAML + "recipe: {distillation: {teacher: largest}}\n"))
+    assert spec.to_recipe().teacher == "largest"

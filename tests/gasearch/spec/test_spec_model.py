@@ -9,8 +9,10 @@ from gasearch.fitness import Objective
 from gasearch.limits import Limit
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
-from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, changed
-from workers.messages import Recipe, Task
+from gasearch.spec.sources import data_options
+from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, RATINGS, TAGGER, TEXT, changed
+from workers.data.options import DataOptions
+from workers.messages import Fidelity, Recipe, Task
 
 
 def test_a_short_spec_has_the_defaults_of_the_recipe_and_the_embedded_data():
@@ -18,6 +20,103 @@ def test_a_short_spec_has_the_defaults_of_the_recipe_and_the_embedded_data():
     assert spec.to_recipe() == Recipe()
     assert spec.to_task("abc") == Task(kind="classification", dataset="digits", data_fingerprint="abc")
     assert (spec.budget.evaluations, spec.evolution.population, spec.workers.count) == (200, 24, "auto")
+
+
+def test_every_key_of_the_recipe_reaches_the_worker():
+    recipe = {
+        "epochs": 5,
+        "batch_size": 32,
+        "accumulate": 2,
+        "optimizer": "adafactor",
+        "learning_rate": 0.01,
+        "schedule": "constant",
+        "warmup": 0.1,
+        "weight_decay": 0.01,
+        "label_smoothing": 0.1,
+        "momentum": 0.8,
+        "dropout": 0.2,
+        "augment": ["shift", "flip"],
+        "class_weights": "balanced",
+        "precision": "bfloat16",
+        "patience": 2,
+        "data_share": 0.5,
+        "distillation": {"teacher": "largest", "weight": 0.3, "temperature": 4},
+        "inherit": True,
+    }
+    spec = load_spec(changed(CNN, "recipe", recipe))
+    plain = {key: value for key, value in recipe.items() if key not in ("data_share", "distillation", "inherit")}
+    assert spec.to_recipe() == Recipe(
+        **plain | {"augment": ("shift", "flip")},
+        teacher="largest",
+        distill_weight=0.3,
+        temperature=4.0,
+        is_inheriting=True,
+    )
+    assert spec.to_fidelity() == Fidelity(epochs=5, data_share=0.5)
+    assert SearchSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_distillation_learns_from_the_largest_network_unless_another_is_named():
+    recipe = load_spec(changed(CNN, "recipe.distillation", {})).to_recipe()
+    assert (recipe.teacher, recipe.distill_weight, recipe.temperature) == ("largest", 0.5, 2.0)
+
+
+def test_every_key_of_the_task_says_how_the_data_are_read():
+    task = {
+        "dataset": "films.csv",
+        "kind": "regression",
+        "target": "gross",
+        "text": "plot",
+        "length": 20,
+        "vocabulary": 900,
+        "lower": False,
+        "validation": "dev.csv",
+        "test": "later.csv",
+    }
+    content = {key: value for key, value in task.items() if key not in ("dataset", "lower")}
+    spec = changed(changed(TEXT, "task", task), "objectives", {"rmse": "min"})
+    assert data_options(load_spec(spec)) == DataOptions(is_lower=False, **content)
+    table = {"dataset": "a.csv", "features": ["a", "b"], "categorical": "b"}
+    options = data_options(load_spec(changed(MLP, "task", table)))
+    assert (options.kind, options.features, options.categorical) == (None, ("a", "b"), ("b",))
+    options = data_options(load_spec(changed(RATINGS, "task", {"dataset": "r.csv", "user": "who", "item": "what"})))
+    assert (options.kind, options.user, options.item) == ("rating", "who", "what")
+
+
+@pytest.mark.parametrize(
+    ("base", "dataset", "kind"),
+    [
+        (CNN, "digits", "classification"),
+        (changed(MLP, "objectives", {"rmse": "min"}), "diabetes", "regression"),
+        (MLP, "table.csv", None),
+        (TAGGER, "train.conll", "tagging"),
+        (RATINGS, "ratings.csv", "rating"),
+    ],
+)
+def test_the_kind_of_the_task_follows_from_family_or_embedded_data_else_the_data_tell_it(base, dataset, kind):
+    spec = load_spec(changed(base, "task.dataset", dataset))
+    assert spec.kind == spec.to_task().kind == kind
+    assert spec.to_task("abc", "classification").kind == (kind or "classification")
+
+
+@pytest.mark.parametrize(
+    ("base", "keys"),
+    [
+        (TEXT, {"encoder": ("pool", "conv", "gru"), "embedding": (16, 32), "vocabulary": (2000, 5000, 10_000)}),
+        (TAGGER, {"encoder": ("gru", "transformer"), "heads": (2,), "embedding": (16, 32)}),
+        (RATINGS, {"embedding": (8, 16, 32), "sparsity": (0.0,), "pruning": ("structured",), "rank": (1.0,)}),
+        (MLP, {"embedding": (4, 8), "weight_bits": (8,), "activation_bits": (8,)}),
+        (CNN, {"kind": ("conv",), "downsample": ("stride",)}),
+    ],
+)
+def test_a_minimal_space_has_defaults(base, keys):
+    space = load_spec(base).space
+    assert {key: getattr(space, key) for key in keys} == keys
+
+
+def test_the_words_of_a_list_have_one_order_however_they_are_written():
+    space = load_spec(changed(changed(TEXT, "space.encoder", ["gru", "pool"]), "space.pruning", ["unstructured"])).space
+    assert (space.encoder, space.pruning) == (("pool", "gru"), ("unstructured",))
 
 
 def test_a_custom_task_has_an_evaluator_and_nothing_else():
@@ -63,9 +162,11 @@ def test_objectives_and_limits_are_given_in_native_units_and_in_order():
         ("objectives.latency_ms", "min", {"latency_ms"}),
         ("constraints", "latency_spread_ms <= 1", {"latency_ms"}),
         ("objectives.train_seconds", "min", set()),
+        ("objectives.efficiency", "min", {"latency_ms"}),
+        ("constraints", "energy_j <= 1 mJ", {"latency_ms", "energy_j"}),
     ],
 )
-def test_latency_is_measured_where_an_objective_or_a_constraint_asks_for_it(path, value, measures):
+def test_latency_is_measured_where_an_objective_or_a_constraint_needs_it(path, value, measures):
     assert load_spec(changed(CNN, path, value)).measures() == measures
 
 
@@ -77,7 +178,7 @@ def test_touching_limits_leave_one_value_and_are_accepted():
     assert len(load_spec(changed(CNN, "constraints", ["macs <= 5M", "macs >= 5M"])).limits()) == 2
 
 
-@pytest.mark.parametrize("base", [CNN, MLP, CUSTOM])
+@pytest.mark.parametrize("base", [CNN, MLP, TEXT, TAGGER, RATINGS, CUSTOM])
 def test_a_spec_survives_its_json(base):
     spec = load_spec(base)
     assert SearchSpec.from_json(spec.to_json()) == spec
@@ -123,6 +224,9 @@ def test_what_does_not_decide_the_result_leaves_the_identity(path, value):
         ("constraints", "params <= 5K"),
         ("evolution.population", 10),
         ("task.dataset", "other.npz"),
+        ("space.sparsity", [0.0, 0.5]),
+        ("space.downsample", ["stride", "max_pool"]),
+        ("recipe.distillation", {}),
     ],
 )
 def test_what_decides_the_result_changes_the_identity(path, value):
@@ -137,8 +241,13 @@ def test_a_constraint_in_other_units_is_the_same_constraint():
 
 
 def test_a_data_file_counts_by_its_name_wherever_it_lies():
-    specs = [load_spec(changed(CNN, "task.dataset", path)) for path in ("/one/data.npz", "/two/data.npz")]
-    assert specs[0].identity_hash() == specs[1].identity_hash()
+    for key in ("dataset", "validation", "test"):
+        specs = [load_spec(changed(TEXT, f"task.{key}", path)) for path in ("/one/data.tsv", "/two/data.tsv")]
+        assert specs[0].identity_hash() == specs[1].identity_hash()
+
+
+def test_a_kind_that_is_told_anyway_leaves_the_identity():
+    assert load_spec(changed(CNN, "task.kind", "classification")).identity_hash() == load_spec(CNN).identity_hash()
 
 
 def test_a_spec_does_not_change():

@@ -188,7 +188,8 @@ def _fingerprint(network: Blueprint, data: Dataset, recipe: Recipe, seed: int, d
 def _read_known(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """What was kept; None where nothing was, or something else."""
     try:
-        outputs = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            outputs = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     is_whole = isinstance(outputs, np.ndarray) and outputs.shape == shape and outputs.dtype == np.float32

@@ -56,9 +56,9 @@ def find_parent(folder: Path | str, parents: Sequence[str]) -> Parent | None:
 
 def _read(path: Path) -> Parent | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images_seen = int(arrays[IMAGES_SEEN])
             weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != IMAGES_SEEN}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):  # what NumPy raises for no .npz
         return None
     return Parent(weights=weights, images_seen=images_seen)

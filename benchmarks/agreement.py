@@ -5,8 +5,8 @@
 Each family's small network is trained briefly at each precision (activations of as many bits as the weights, at least
 2), lowered, exported and run by ONNX Runtime on the whole test split, beside the fake-quantized torch module in
 evaluation mode. Of classes and tags the table gives the share of equal argmaxes (of a tagger over the tokens that are
-no padding), of numbers the largest and the mean difference as a share of the target's deviation; and for all the primary
-score of both, which may differ by 0.2 points (0.2 % of the deviation).
+no padding), of numbers the largest and the mean difference as a share of the target's deviation; and of all the primary
+score of both, which may differ by 0.2 points (of numbers: 0.2 % of the deviation).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, make, share_of
 from benchmarks.support.timing import conditions, cpu_seconds
+from workers.allocator import keep_freed_memory
 from workers.data.dataset import Dataset
 from workers.lower import lower
 from workers.messages import FULL_PRECISION
@@ -30,6 +31,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=2, help="trainings, of which the fastest counts")
     options = arguments.parse_args()
     use_one_thread()
+    keep_freed_memory()
     print(f"{conditions('torch')}, one thread; at most {options.samples:,} training samples; rates per CPU second")
     print(f"{'family':<22}{'bits':>5}{'samples':>9}{'epochs':>7}{'samples/s':>11}{'bytes':>9}  test score")
     for case, data in available(options.data):

@@ -38,6 +38,7 @@ from torch import nn
 from benchmarks.support.networks import cnn, image_blueprint, mlp
 from benchmarks.support.stacked import SharedBatches, stacked_accuracies, stacked_cnn, stacked_mlp, train_stacked
 from benchmarks.support.timing import alternate, conditions, ratio
+from workers.allocator import keep_freed_memory
 from workers.build import Network, build
 from workers.data import load_dataset
 from workers.data.dataset import Dataset
@@ -91,6 +92,7 @@ def main() -> None:
     arguments.add_argument("--compile", action="store_true")
     options = arguments.parse_args()
     use_one_thread()
+    keep_freed_memory()
     data = load_dataset(str(options.data or "digits"))
     resident = make_resident(data)
     subset = dataclasses.replace(

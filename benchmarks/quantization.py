@@ -24,6 +24,7 @@ from torch import nn
 from benchmarks.support.brevitas_networks import quant_cnn, quant_mlp
 from benchmarks.support.networks import cnn, image_blueprint, make_network, mlp, random_images
 from benchmarks.support.timing import Targets, alternate, conditions, ratio
+from workers.allocator import keep_freed_memory
 from workers.build import build
 from workers.data import load_dataset
 from workers.data.dataset import Dataset
@@ -54,6 +55,7 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=3)
     options = arguments.parse_args()
     use_one_thread()
+    keep_freed_memory()
     print(f"{conditions('torch', *(['brevitas'] if HAS_PEER else []))}, {torch.get_num_threads()} thread, CPU time")
     targets = Targets()
     compare_times(random_images(options.images), options.rounds, targets)

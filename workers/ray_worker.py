@@ -6,6 +6,7 @@ of its ONNX graph, through Ray's object store and not through the controller.
 
 from __future__ import annotations
 
+from workers.allocator import keep_freed_memory
 from workers.custom import CustomEvaluator
 from workers.data.dataset import Dataset
 from workers.evaluate import Evaluator
@@ -17,6 +18,7 @@ class TrainingWorker:
     """Lives as long as the search; the data stays resident on its device. Without data it only calls evaluators."""
 
     def __init__(self, data: Dataset | None, device: str) -> None:
+        keep_freed_memory()
         self._custom = CustomEvaluator()
         self._trainer = None if data is None else Evaluator(data, device=device)
 

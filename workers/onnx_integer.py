@@ -7,8 +7,9 @@ integer that brings the bias close to the grid, within the int8 range (`workers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,8 +18,11 @@ from workers.onnx_builder import GraphBuilder
 from workers.onnx_stretch import stretch
 from workers.steps import CODES, UNKNOWN, Op, Step
 
+#: Input scale over output scale and number of places, within which QLinearGlobalAveragePool computes: a margin from its
+#: limits of 2**-32 and 256, which it compares in float32.
+POOL_RATIOS: Final = (2.0**-31, 255.0)
 #: Operations on quantized tensors alone that have an integer form.
-_ON_TENSORS: frozenset[Op] = frozenset({"add", "product", "concat", "global_pool"})
+_ON_TENSORS: frozenset[Op] = frozenset({"add", "product", "concat"})
 _MOVING: frozenset[Op] = frozenset({"flatten", "max_pool", "window", "max_tokens"})
 
 
@@ -39,6 +43,8 @@ def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
             return is_input_integer and item.weight_scale is not None  # QGemm can give floats
         case "conv" | "position":
             return is_input_integer and item.weight_scale is not None and has_grid
+        case "global_pool":
+            return _has_pooling_kernel(step, grids[step.inputs[0]], grids[step.name])
         case op:
             return is_input_integer and has_grid and op in _ON_TENSORS | _MOVING
 
@@ -67,6 +73,14 @@ def geometry(step: Step) -> dict[str, Any]:
         "pads": [pad] * 4,
         "group": step.groups,
     }
+
+
+def _has_pooling_kernel(step: Step, source: Grid | None, output: Grid | None) -> bool:
+    """Whether both grids are such as ONNX Runtime's kernel takes; it refuses an output scale that is far finer."""
+    if source is None or output is None:
+        return False
+    ratio = source.scale / (output.scale * math.prod(step.input_shape[1:]))
+    return POOL_RATIOS[0] <= ratio < POOL_RATIOS[1]
 
 
 # --- steps that move integers -----------------------------------------------------------------------------------

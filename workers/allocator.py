@@ -24,5 +24,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # musl and macOS lack it; Windows has no such handle
         return False
-    return all(mallopt(parameter, KEPT_BYTES) == 1 for parameter in (_OLD_LIMIT = 32 * 2**20  #: Of a kept block, in releases of glibc that refuse more.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD))
+    are_blocks_kept = any(mallopt(_MMAP_THRESHOLD, size) == 1 for size in (KEPT_BYTES, _OLD_LIMIT))
+    return are_blocks_kept and mallopt(_TRIM_THRESHOLD, KEPT_BYTES) == 1

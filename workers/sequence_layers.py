@@ -95,10 +95,9 @@ class GruLayer(MatrixLayer):
 
 
 def _reversal(valid: Tensor) -> Tensor:
-    """For each place the one to read so that valid tokens come in reverse and padding stays: (B, T) -> (B, T) int64."""
-    places = torch.arange(valid.shape[1], device=valid.device)
-    reverse = valid.sum(dim=1, keepdim=True) - 1 - places
-    return torch.where(reverse >= 0, reverse, places)
+    """The place to read at each place so that valid tokens come in reverse, any at padding: (B, T) -> (B, T) int64."""
+    last = valid.sum(dim=1, keepdim=True) - 1
+    return (last - torch.arange(valid.shape[1], device=valid.device)).clamp_(min=0)
 
 
 class AttentionLayer(RoundedLayer):

@@ -73,6 +73,17 @@ def test_a_longer_vocabulary_and_sequence_keep_the_words_and_places_known():
         assert torch.equal(child.steps[key].weight[:count], parent.steps[key].weight)
 
 
+def test_queries_keys_and_values_each_begin_with_the_parents():
+    x = samples("transformer")
+    parent, child = (
+        make(network, x, seed=seed)
+        for seed, network in enumerate((blueprint("transformer"), wider(blueprint("transformer"), embedding=16)))
+    )
+    inherit(child, parent.state_dict())
+    theirs, ours = (network.steps["layer0_queries:linear"].weight for network in (parent, child))
+    assert torch.equal(ours.view(3, 16, 16)[:, :8, :8], theirs.view(3, 8, 8))
+
+
 def test_learned_scales_fit_the_inherited_weights():
     x = samples("bag of words")
     parent = make(blueprint("bag of words", bits=8), x)

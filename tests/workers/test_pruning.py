@@ -1,4 +1,4 @@
-"""What pruning keeps in every family: the plan's shapes, the function where nothing is lost, masks, statistics, grids."""
+"""What pruning keeps in every family: the shapes of the plan, the function if nothing is lost, masks, grids."""
 
 import dataclasses
 

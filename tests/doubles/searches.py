@@ -76,9 +76,9 @@ def loop_over(
     most: int = 8,
     **options,
 ) -> SearchLoop:
-    """A loop that creates the search, or goes on with it under the given lease."""
+    """A loop that creates the search, or goes on with it under the given lease; `asked` changes its problem."""
     return SearchLoop(
-        problem=problem(limits=limits, most=most),
+        problem=replace(problem(limits=limits, most=most), **options.pop("asked", {})),
         budget=SearchBudget(evaluations=evaluations, seconds=options.pop("seconds", None)),
         archive=archive,
         lease=lease or archive.create_search(new_search(), owner=current_owner(), ttl_s=60),

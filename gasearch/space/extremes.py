@@ -11,6 +11,7 @@ from typing import Final
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome
+from gasearch.space.strides import strides
 from workers.measure.costs import Costs, costs
 from workers.messages import FULL_PRECISION, Blueprint
 from workers.plan import plan
@@ -100,27 +101,42 @@ class Extremes:
         """
         found: list[tuple[float, Genes]] = []
         for start in starts:
-            genes = start
-            *layers, outside = self._groups
-            for group in layers:
-                genes = choose([(cost(variant), variant) for variant in self._variants(genes, group)])[1]
+            genes, chosen = start, dict[object, list[int]]()
+            for slot, place in zip(self.space.slots, self._places, strict=True):
+                if place not in chosen:
+                    for group in self._groups(slot):
+                        genes = choose([(cost(variant), variant) for variant in self._variants(genes, group)])[1]
+                    chosen[place] = [genes[index] for index in slot]
+                genes = (*genes[: slot[0]], *chosen[place], *genes[slot[-1] + 1 :])
             for depth in range(len(self.space.decisions[0].options)):
-                found += [(cost(other), other) for other in self._variants((depth, *genes[1:]), outside)]
+                found += [(cost(other), other) for other in self._variants((depth, *genes[1:]), self._outside)]
         return found
 
     @cached_property
-    def _groups(self) -> list[tuple[int, ...]]:
-        """The genes whose combinations are tried: those of each layer, in two parts where many; last the others."""
+    def _places(self) -> list[object]:
+        """What tells the layers apart, widths and precisions being equal: later ones in like places are not tried."""
+        shape = () if self.space.data is None or self.space.family != "cnn" else self.space.data.input_shape
+        sides, found = shape[1:], list[object]()
+        for number, stride in enumerate(strides(shape, len(self.space.slots))):
+            digits = len(str(number))  # of the steps' names, which the file holds
+            found.append((sides, stride, digits, min(number, 2)))  # the second one may follow a wider first one
+            sides = tuple(-(-side // stride) for side in sides)
+        return found
+
+    @cached_property
+    def _outside(self) -> tuple[int, ...]:
+        """The genes of no layer, save the depth."""
         inside = {index for slot in self.space.slots for index in slot}
-        outside = tuple(index for index in range(1, len(self.space.decisions)) if index not in inside)
+        return tuple(index for index in range(1, len(self.space.decisions)) if index not in inside)
+
+    def _groups(self, slot: Sequence[int]) -> list[tuple[int, ...]]:
+        """The genes of a layer whose combinations are tried: all of them; in two parts where they are many."""
         if self.space.simplifier is None:
-            return [*self.space.slots, outside]
-        parts = [
+            return [tuple(slot)]
+        return [
             tuple(index for index in slot if self._name(index).endswith("_bits") is is_precision)
-            for slot in self.space.slots
             for is_precision in (False, True)
         ]
-        return [*parts, outside]
 
     def _variants(self, genes: Genes, group: Sequence[int]) -> Iterator[Genes]:
         """The genes with each combination of what is not monotone in one layer: its kind, and float or not."""

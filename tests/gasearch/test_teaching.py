@@ -166,6 +166,8 @@ def test_tuning_tells_the_task_s_own_score(url):
 def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_folder() == tmp_path / "cache"
+    monkeypatch.setenv("GASEARCH_CACHE", "here")
+    assert cache_folder() == Path.cwd() / "here"  # workers run elsewhere
     monkeypatch.delenv("GASEARCH_CACHE")
     assert cache_folder() == tmp_path / "xdg" / "gasearch"
     monkeypatch.delenv("XDG_CACHE_HOME")

@@ -2,12 +2,13 @@
 
     python -m benchmarks.many_networks [--data ../data/mnist.npz] [--compile]
 
-The first table's ways train the same number of float networks of one shape on the same samples for as many epochs. CPU
+The first table's ways train the same number of networks of one shape on the same samples for as many epochs. CPU
 time, ways taking turns; images per CPU second over all networks, the median ratio to the plain trainer over the rounds,
 and the mean test accuracy of the networks of the last round. A way pays where it is at least 1.3 times as fast and not
 a point less accurate.
 
-- stacked: all networks in one set of tensors, one batch for all: torch.bmm for MLPs, grouped convolutions for CNNs
+- stacked: all networks in one set of tensors, one batch for all: torch.bmm for MLPs (at 4 bits, too), grouped
+  convolutions for CNNs
 - shared batches: batches gathered and normalized once, then shown to each network in turn
 - batch 512: batches four times as large, the rate doubled
 - bfloat16: autocast
@@ -36,7 +37,7 @@ import torch
 from torch import nn
 
 from benchmarks.support.networks import cnn, image_blueprint, mlp
-from benchmarks.support.stacked import SharedBatches, stacked_accuracies, stacked_cnn, stacked_mlp, train_stacked
+from benchmarks.support.stacked import SharedBatches, stack_networks, stacked_accuracies, train_stacked
 from benchmarks.support.timing import alternate, conditions, ratio
 from workers.allocator import keep_freed_memory
 from workers.build import Network, build
@@ -110,8 +111,8 @@ def main() -> None:
         f"{conditions('torch')}, one thread; {data.name}, {len(subset):,} training samples, {options.epochs} epochs, "
         f"{options.networks} networks, median of {options.rounds} rounds, CPU time"
     )
-    for family in ("mlp", "cnn"):
-        compare_equal(family, bench, with_compiled=options.compile)
+    for family, bits in (("mlp", 32), ("mlp", 4), ("cnn", 32)):
+        compare_equal(family, bits, bench, with_compiled=options.compile and bits == 32)
     for family in ("mlp", "cnn"):
         compare_several(family, bench)
 
@@ -119,9 +120,9 @@ def main() -> None:
 # --- networks of one shape --------------------------------------------------------------------------------------
 
 
-def compare_equal(family: str, bench: Bench, *, with_compiled: bool) -> None:
+def compare_equal(family: str, bits: int, bench: Bench, *, with_compiled: bool) -> None:
     """The first table."""
-    layers = mlp(32, WIDTHS["mlp"]) if family == "mlp" else cnn(32, WIDTHS["cnn"])
+    layers = mlp(bits, WIDTHS["mlp"]) if family == "mlp" else cnn(bits, WIDTHS["cnn"])
     accuracies: dict[str, list[float]] = {}
 
     def one_by_one(name: str, recipe: Recipe) -> None:
@@ -131,9 +132,7 @@ def compare_equal(family: str, bench: Bench, *, with_compiled: bool) -> None:
         accuracies[name] = [evaluate(network, bench.test) for network in networks]
 
     def stacked() -> None:
-        make = stacked_mlp if family == "mlp" else stacked_cnn
-        networks = [bench.build(layers, seed) for seed in range(bench.networks)]
-        stack = make(networks)
+        stack = stack_networks([bench.build(layers, seed) for seed in range(bench.networks)])
         train_stacked(stack, bench.train, RECIPE, epochs=bench.epochs, networks=bench.networks)
         accuracies["stacked"] = stacked_accuracies(stack, bench.test)
 
@@ -154,7 +153,7 @@ def compare_equal(family: str, bench: Bench, *, with_compiled: bool) -> None:
         print(f"{family}, compiled: {compile_s:.0f} s of wall time to compile, not counted below")
     seconds = alternate(runs, bench.rounds)
     print(
-        f"{f'{family} of ' + '-'.join(map(str, WIDTHS[family])):<22}"
+        f"{f'{family} of ' + '-'.join(map(str, WIDTHS[family])) + f', {bits} bits':<25}"
         f"{'images/s':>10}{'x plain':>9}{'accuracy':>10}  pays"
     )
     plain = statistics.mean(accuracies["plain"])
@@ -162,7 +161,7 @@ def compare_equal(family: str, bench: Bench, *, with_compiled: bool) -> None:
         rate, times = bench.images / statistics.median(seconds[name]), ratio(seconds["plain"], seconds[name])
         accuracy = statistics.mean(accuracies[name])
         pays = "yes" if times >= PAYS and accuracy >= plain - 0.01 else "no"
-        print(f"  {name:<20}{rate:>10,.0f}{times:>9.2f}{accuracy:>10.4f}  {'-' if name == 'plain' else pays}")
+        print(f"  {name:<23}{rate:>10,.0f}{times:>9.2f}{accuracy:>10.4f}  {'-' if name == 'plain' else pays}")
 
 
 def compiled_way(
@@ -229,7 +228,7 @@ def compare_several(family: str, bench: Bench) -> None:
     for name in runs:
         times, used = ratio(seconds["plain"], seconds[name]), statistics.median(seconds[name])
         found, order = accuracies[name], rank_correlation(accuracies[name], accuracies["plain"])
-        print(f"  {name:<20}{used:>10.2f}{times:>9.2f}{order:>10.2f}{max(found):>9.4f}{statistics.mean(found):>9.4f}")
+        print(f"  {name:<23}{used:>10.2f}{times:>9.2f}{order:>10.2f}{max(found):>9.4f}{statistics.mean(found):>9.4f}")
 
 
 def rank_correlation(first: list[float], second: list[float]) -> float:

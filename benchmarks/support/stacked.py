@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.build import Network
-from workers.data.normalize import InputTransform
-from workers.messages import Recipe
+from workers.build import LEAST_FACTOR, Network
+from workers.integer import InputTransform
+from workers.messages import FULL_PRECISION, Recipe
 from workers.optimizer import make_optimizer, set_rate
+from workers.quantize import LearnedScale, WeightQuantizer, largest_integer, round_to_grid
 from workers.steps import INPUT
 from workers.train import ResidentSplit
 
@@ -36,6 +37,10 @@ class Stack(nn.Module):
 
     def normalize(self, x: Tensor, number: int) -> Tensor:
         """Batch normalization and ReLU of all networks' channels: (B, N x channels, ...), the same shape."""
+        return self.normalized(x, number).relu()
+
+    def normalized(self, x: Tensor, number: int) -> Tensor:
+        """Batch normalization of all networks' channels: (B, N x channels, ...), the same shape."""
         rate = max(0.1, 1 / max(self.batches, 1))
         gamma, beta = self.gammas[number].flatten(), self.biases[number].flatten()
         return F.batch_norm(
@@ -65,6 +70,52 @@ class StackedMlp(Stack):
         return x.view(len(x), self.count, -1).transpose(0, 1)
 
 
+class QuantizedMlp(StackedMlp):
+    """The same under fake quantization with learned scales: of weights one per unit, of activations one per network."""
+
+    def __init__(self, networks: list[Network]) -> None:
+        super().__init__(networks)
+        self.bits = networks[0].plan.steps[-1].weight_bits
+        self.high = largest_integer(self.bits)
+        self.quantizers = nn.ModuleList(
+            WeightQuantizer(self.bits, weight.detach().flatten(0, 1)) for weight in self.weights
+        )
+        starts = torch.ones(self.count, 1, 1)
+        self.scales = nn.ModuleList(LearnedScale(starts.clone()) for _ in self.weights[:-1])
+        self.is_started = False
+        self.factors = [
+            *self.gammas,
+            *(one.learned.factor for one in self.quantizers),
+            *(one.factor for one in self.scales),
+        ]
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """(B, C, H, W) uint8 -> (N, B, outputs)."""
+        self.batches += self.training
+        with torch.no_grad():
+            torch._foreach_clamp_min_(self.factors, LEAST_FACTOR)
+        weights = [
+            quantizer(weight.flatten(0, 1)) for quantizer, weight in zip(self.quantizers, self.weights, strict=True)
+        ]
+        x = F.linear(self.input(raw)[INPUT].flatten(1), weights[0])  # (B, N x width)
+        x = self.round(self.split(self.normalized(x, 0)), 0)  # (N, B, width)
+        for number in range(1, len(weights) - 1):
+            x = torch.bmm(x, weights[number].view_as(self.weights[number]).transpose(1, 2))
+            x = self.round(self.split(self.normalized(x.transpose(0, 1).flatten(1), number)), number)
+        self.is_started = True
+        head = weights[-1].view_as(self.weights[-1])
+        return torch.baddbmm(self.biases[-1].unsqueeze(1), x, head.transpose(1, 2))
+
+    def round(self, x: Tensor, number: int) -> Tensor:
+        """ReLU and rounding, (N, B, width): each network on its grid, started by the first batch as LSQ does."""
+        scale = self.scales[number]
+        if not self.is_started:
+            mean = x.detach().clamp(min=0).mean(dim=(1, 2), keepdim=True)
+            scale.start.copy_(2 * mean / self.high**0.5)
+        factor = (x.shape[2] * self.high) ** -0.5
+        return round_to_grid(x, scale(), 0, self.high, window=(0.0, self.high + 0.5), factor=factor)
+
+
 class StackedCnn(Stack):
     """3 x 3 convolutions: one for all networks in the first layer, in N groups after it; the first stride is 1."""
 
@@ -80,7 +131,19 @@ class StackedCnn(Stack):
         return self.head(x.view(len(x), self.count, -1).transpose(0, 1))
 
 
-stacked_mlp, stacked_cnn = StackedMlp, StackedCnn
+def stack_networks(networks: list[Network]) -> Stack:
+    """Networks of one shape as one, with their weights; quantized CNNs are not made here.
+
+    Raises:
+        ValueError: for those.
+    """
+    is_cnn = any(step.op == "conv" for step in networks[0].plan.steps)
+    is_float = networks[0].plan.steps[-1].weight_bits == FULL_PRECISION
+    if is_cnn and not is_float:
+        raise ValueError("only float CNNs are stacked; got quantized ones")
+    if is_cnn:
+        return StackedCnn(networks)
+    return StackedMlp(networks) if is_float else QuantizedMlp(networks)
 
 
 def train_stacked(stack: Stack, data: ResidentSplit, recipe: Recipe, *, epochs: int, networks: int) -> None:

@@ -98,8 +98,8 @@ def blueprint(name, *, bits=32, activation_bits=None, outputs=3, is_regression=F
 
 
 def samples(name):
-    """Raw samples of a network, a tensor."""
-    return torch.from_numpy(NETWORKS[name][3])
+    """Raw samples of a network: a tensor of its own."""
+    return torch.from_numpy(NETWORKS[name][3].copy())
 
 
 def make(network, x, *, seed=0, **options):

@@ -178,6 +178,8 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
         yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"
     if isinstance(spec.space, MlpSpace) and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
         yield "space.embedding decides nothing: the table has no columns of categories"
+    if not isinstance(spec.space, CustomSpace) and len(spec.space.pruning) > 1 and max(spec.space.sparsity) == 0:
+        yield "space.pruning decides nothing: space.sparsity has no share above 0"
 
 
 def _has_embedding(space: Space) -> bool:

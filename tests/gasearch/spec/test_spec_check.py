@@ -91,6 +91,7 @@ def test_a_custom_space_is_reported_without_networks():
         ("objectives.accuracy", "min", "objectives.accuracy is min, but more of it is better"),
         ("objectives.latency_ms", "min", "weights below 8 bits save bytes and BOPs, but no time"),
         ("budget.evaluations", 10, "the budget ends within the first generation"),
+        ("space.pruning", ["structured", "unstructured"], "space.pruning decides nothing: space.sparsity has no share"),
     ],
 )
 def test_what_may_be_a_mistake_is_noted(path, value, note):

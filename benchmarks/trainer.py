@@ -4,16 +4,19 @@
 
 The bare loop trains the same network on the same resident data: what the trainer's guards and bookkeeping cost. The
 DataLoader loop is how such a network is commonly trained: torch.nn layers, each image converted to float and normalized
-when it is fetched (the operations of torchvision's ToTensor and Normalize), plain Adam. Loops take turns within one
-process; each ratio is the median over the rounds of (other loop's CPU seconds / trainer's). The images are random:
-speed doesn't depend on them.
+when it is fetched (the operations of torchvision's ToTensor and Normalize), plain Adam. It has a process of its own,
+because a worker's process keeps the memory that each step frees (`workers.allocator`) and a common one doesn't; with
+--shared both run in the worker's. Loops take turns; each ratio is the median over the rounds of (other loop's CPU
+seconds / trainer's). The images are random: speed doesn't depend on them.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
 import statistics
+from multiprocessing.connection import Connection
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.support.networks import cnn, make_network, mlp, random_images, torch_cnn, torch_mlp
-from benchmarks.support.timing import Targets, alternate, conditions, ratio
+from benchmarks.support.timing import Targets, alternate, conditions, cpu_seconds, ratio
 from workers.allocator import keep_freed_memory
 from workers.build import Network
 from workers.messages import Fidelity, Recipe
@@ -39,9 +42,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--images", type=int, default=3_200)
+    arguments.add_argument("--shared", action="store_true", help="the DataLoader loop in the trainer's process")
     options = arguments.parse_args()
     use_one_thread()
-    keep_freed_memory()  # as every worker does; all loops profit
+    keep_freed_memory()  # as every worker does; both loops profit
     data, targets = random_images(options.images), Targets()
     print(
         f"{conditions('torch')}, {torch.get_num_threads()} thread; {options.images} images of 1x28x28, batch "
@@ -59,19 +63,53 @@ def main() -> None:
         rate = options.images / statistics.median(seconds["ours"])
         print(f"{name}: bare loop / trainer {found:.3f} ({rate:,.0f} images per CPU second)")
         targets.at_least(f"{name}: bare loop / trainer", found, BARE_TARGET)
-    for name, (layers, make_peer) in PEERS.items():
-        seconds = alternate(
-            {
-                "loader": lambda make_peer=make_peer: loader_loop(make_peer(), data),
-                "ours": lambda layers=layers: our_loop(make_network(layers, data), data),
-            },
-            options.rounds,
-        )
+    for name in PEERS:
+        seconds = against_loader(name, options.images, options.rounds, is_shared=options.shared)
         found = ratio(seconds["loader"], seconds["ours"])
-        rate = options.images / statistics.median(seconds["loader"])
-        print(f"{name}, float: DataLoader loop / trainer {found:.2f} (DataLoader loop: {rate:,.0f} images per s)")
+        rates = [options.images / statistics.median(seconds[loop]) for loop in ("loader", "ours")]
+        print(
+            f"{name}, float: DataLoader loop / trainer {found:.2f} ({rates[0]:,.0f} and {rates[1]:,.0f} images per CPU "
+            f"second{', in one process' if options.shared else ''})"
+        )
         targets.at_least(f"{name}: DataLoader loop / trainer", found, LOADER_TARGETS[name])
     targets.check()
+
+
+def against_loader(name: str, images: int, rounds: int, *, is_shared: bool) -> dict[str, list[float]]:
+    """CPU seconds per round of both loops on one family's network; the first round is not counted."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for is_worker in (True,) if is_shared else (True, False):
+        ours, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, images, is_worker), daemon=True)
+        process.start()
+        pipes.append(ours)
+        processes.append(process)
+    seconds: dict[str, list[float]] = {"loader": [], "ours": []}
+    for loop in ("loader", "ours") * (rounds + 1):
+        pipe = pipes[-1] if loop == "loader" else pipes[0]
+        pipe.send((loop, name))
+        seconds[loop].append(pipe.recv())
+    for pipe in pipes:
+        pipe.send(None)
+    for process in processes:
+        process.join()
+    return {loop: values[1:] for loop, values in seconds.items()}
+
+
+def serve(pipe: Connection, images: int, is_worker: bool) -> None:
+    """Run the loops that are asked for and answer with their CPU seconds, until None comes."""
+    use_one_thread()
+    if is_worker:
+        keep_freed_memory()
+    data = random_images(images)
+    while (asked := pipe.recv()) is not None:
+        loop, name = asked
+        layers, make_peer = PEERS[name]
+        if loop == "ours":
+            pipe.send(cpu_seconds(lambda layers=layers: our_loop(make_network(layers, data), data)))
+        else:
+            pipe.send(cpu_seconds(lambda make_peer=make_peer: loader_loop(make_peer(), data)))
 
 
 def our_loop(network: Network, data: ResidentSplit) -> None:

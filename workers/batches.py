@@ -5,17 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from workers.messages import Fidelity, Recipe
 from workers.resident import ResidentSplit
+from workers.steps import PADDING
 
 SHIFT_SHARE = 8  #: Images are shifted by at most the side divided by this, in both directions.
 
-#: Samples of one batch, (B,), and where images are augmented the pixels to take: rows (B, H) and columns (B, W).
-Batch = tuple[Tensor, tuple[Tensor, Tensor] | None]
+#: Batches whose sentences are sorted by length before they are cut: what is left of the padding is a few percent, and
+#: each batch is still drawn from a thousand sentences or more.
+POOL = 16
+
+
+class Batch(NamedTuple):
+    """One batch, still to be gathered."""
+
+    samples: Tensor  #: (B,) indices into the data, on its device.
+    pixels: tuple[Tensor, Tensor] | None  #: Where images are augmented, the rows (B, H) and columns (B, W) to take.
+    tokens: int | None  #: How many tokens to show of each sequence; None for all, and of what is no sequence.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +41,7 @@ class Batches:
     samples: Tensor  #: (count,) indices into the data, on the CPU.
     order: torch.Generator
     changes: torch.Generator  #: Of augmentation, so that the order is the same without it.
+    lengths: Tensor | None = None  #: (count of the data,) tokens to show of each sequence, on the CPU; None for all.
 
     @property
     def updates(self) -> int:
@@ -44,21 +56,43 @@ class Batches:
     def epoch(self) -> Iterator[Sequence[Batch]]:
         """One pass in a new order: for each step of the optimizer its batches."""
         size, device = self.recipe.batch_size, self.data.x.device
-        shuffled = self.samples[torch.randperm(len(self.samples), generator=self.order)].to(device)
-        parts = torch.split(shuffled, size)[: self._count]
+        shuffled = self.samples[torch.randperm(len(self.samples), generator=self.order)]
+        if self.lengths is not None:
+            yield from self._sorted_epoch(shuffled, self.lengths)
+            return
+        parts = torch.split(shuffled.to(device), size)[: self._count]
         pixels: Sequence[tuple[Tensor, Tensor] | None] = [None] * len(parts)
         if self.recipe.augment:
             rows, columns = (places.to(device) for places in self._pixels())
             pixels = list(zip(torch.split(rows, size), torch.split(columns, size), strict=True))[: self._count]
-        batches = list(zip(parts, pixels, strict=True))
+        yield from self._grouped([Batch(samples, taken, None) for samples, taken in zip(parts, pixels, strict=True)])
+
+    def _sorted_epoch(self, shuffled: Tensor, lengths: Tensor) -> Iterator[Sequence[Batch]]:
+        """One pass in which the sentences of a batch are about equally long, and are shown without common padding."""
+        size = self.recipe.batch_size
+        pools = torch.split(shuffled, POOL * size)
+        parts = [
+            part
+            for pool in pools
+            for part in torch.split(pool[lengths[pool].argsort(stable=True)], size)
+            if len(part) > 1
+        ]
+        order = torch.randperm(len(parts), generator=self.order).tolist()
+        device = self.data.x.device
+        yield from self._grouped(
+            [Batch(parts[place].to(device), None, int(lengths[parts[place]].max())) for place in order]
+        )
+
+    def _grouped(self, batches: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
         for start in range(0, len(batches), self.recipe.accumulate):
             yield batches[start : start + self.recipe.accumulate]
 
     def show(self, batch: Batch) -> Tensor:
-        """The raw samples of a batch: (B, *input_shape)."""
-        samples, pixels = batch
+        """The raw samples of a batch: (B, *input_shape), sequences without the padding at the end of all of them."""
+        samples, pixels, tokens = batch
         if pixels is None:
-            return self.data.x.index_select(0, samples)
+            x = self.data.x if tokens is None else self.data.x[:, :tokens]
+            return x.index_select(0, samples)
         rows, columns = pixels
         # One gather picks samples, shifts and flips them; it gives (B, H, W, C), which is channels-last memory.
         picked = self.data.x[samples[:, None, None], :, rows[:, :, None], columns[:, None, :]]
@@ -86,8 +120,18 @@ class Batches:
         return (places + shifts).clamp_(0, side - 1)
 
 
-def make_batches(data: ResidentSplit, recipe: Recipe, fidelity: Fidelity, *, seed: int) -> Batches:
+def make_batches(
+    data: ResidentSplit, recipe: Recipe, fidelity: Fidelity, *, seed: int, reach: int | None = None
+) -> Batches:
     """The batches of a training.
+
+    Args:
+        data: What to show.
+        recipe: Says how many samples at a time, and what to do to images.
+        fidelity: On what share of the data.
+        seed: Of all that is drawn.
+        reach: For sequences, how many tokens of padding behind the last one can change what a network computes; None
+            shows all of the padding.
 
     Raises:
         ValueError: if a batch would hold a single sample, or what is to be augmented is no image.
@@ -104,6 +148,7 @@ def make_batches(data: ResidentSplit, recipe: Recipe, fidelity: Fidelity, *, see
         samples=_subset(len(data), fidelity.data_share, seed),
         order=make_generator("order", seed),
         changes=make_generator("augment", seed),
+        lengths=None if reach is None else _lengths(data.x, reach),
     )
 
 
@@ -111,6 +156,12 @@ def make_generator(purpose: str, seed: int, device: torch.device | str = "cpu") 
     """A generator of its own for each purpose of one seed."""
     digest = hashlib.blake2b(f"{purpose}:{seed}".encode(), digest_size=7).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest))
+
+
+def _lengths(x: Tensor, reach: int) -> Tensor:
+    """Tokens to show of each sequence: those that are no padding and `reach` more; (N, T) or (N, T, F) -> (N,)."""
+    codes = x if x.dim() == 2 else x[..., 0]
+    return (codes != PADDING).sum(dim=1).add(reach).clamp_(1, x.shape[1]).cpu()
 
 
 def _subset(count: int, share: float, seed: int) -> Tensor:

@@ -62,11 +62,14 @@ def _of_classes(data: ResidentSplit, recipe: Recipe) -> tuple[_Hard, _Soft]:
     is_tagging = data.target.kind == "tagging"
 
     def hard(outputs: Tensor, y: Tensor) -> Tensor:
-        if is_tagging:
+        if is_tagging:  # Outputs end with the longest sentence of the batch, the truth with that of the data.
+            y = y[:, : outputs.shape[1]]
             outputs, y = outputs.flatten(0, 1), y.flatten()  # (B, T, tags), (B, T) -> (B x T, tags), (B x T,)
         return F.cross_entropy(outputs, y, weight=weights, ignore_index=IGNORED, label_smoothing=smoothing)
 
     def soft(outputs: Tensor, teacher: Tensor, y: Tensor) -> Tensor:
+        if is_tagging:
+            teacher, y = teacher[:, : outputs.shape[1]], y[:, : outputs.shape[1]]
         ours, theirs = (F.log_softmax(logits / temperature, dim=-1) for logits in (outputs, teacher))
         divergence = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(dim=-1)  # (B,) or (B, T)
         # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).

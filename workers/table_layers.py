@@ -65,9 +65,9 @@ class PositionLayer(nn.Module):
         self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+        """(B, T, C) -> (B, T, C), T at most the table's."""
         weight = self.weight if self.weight_quantizer is None else self.weight_quantizer(self.weight, self.weight)
-        x = x + weight
+        x = x + weight[: x.shape[1]]  # Training shows no padding that all sentences of a batch have in common.
         return x if self.quantizer is None else self.quantizer(x)
 
     @torch.no_grad()

@@ -104,7 +104,7 @@ def train(
         ValueError: if the recipe doesn't fit the data, or wants patience without a validation split.
         torch.OutOfMemoryError, RuntimeError: as torch raises them where the device's memory is too small.
     """
-    batches = make_batches(data, recipe, fidelity, seed=seed)
+    batches = make_batches(data, recipe, fidelity, seed=seed, reach=_reach(network))
     loss_of = make_loss(data, recipe)
     stopper = _Stopper(recipe, validation)
     device = data.x.device
@@ -127,7 +127,7 @@ def train(
                 optimizer = _begin(network, recipe, device, dropped)
             set_rate(optimizer, recipe, update=update, updates=updates)
             for batch in group:
-                samples, _ = batch
+                samples = batch.samples
                 with _precision(recipe, device):
                     outputs = network(batches.show(batch))  # (B, *input) -> (B, ..., outputs)
                 loss = loss_of(outputs, samples)
@@ -159,6 +159,13 @@ def train(
         best_epoch=stopper.epoch or len(curve),
         outputs=stopper.outputs,
     )
+
+
+def _reach(network: nn.Module) -> int | None:
+    """How many tokens behind the end of a sentence its windows see; None for a network that takes no sentences."""
+    if not isinstance(network, Network) or network.plan.input_kind != "tokens":
+        return None
+    return sum(step.kernel // 2 for step in network.plan.steps if step.op == "window")
 
 
 def _begin(network: nn.Module, recipe: Recipe, device: torch.device, dropped: torch.Generator) -> torch.optim.Optimizer:

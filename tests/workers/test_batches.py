@@ -85,3 +85,44 @@ def test_batches_are_grouped_into_updates(count, accumulate, sizes):
     batches = make_batches(images(count), Recipe(batch_size=4, accumulate=accumulate), ONCE, seed=0)
     assert [len(group) for group in batches.epoch()] == sizes
     assert batches.updates == len(sizes)
+
+
+def sentences(count, tokens=30, seed=0):
+    """Sentences of 1 to `tokens` words; the first word is the sentence's number, from 2 on."""
+    lengths = np.random.default_rng(seed).integers(1, tokens + 1, count)
+    x = np.where(np.arange(tokens) < lengths[:, None], 2, 0).astype(np.int32)
+    x[:, 0] = np.arange(count) + 2
+    return ResidentSplit(x=torch.from_numpy(x), y=torch.from_numpy(lengths))
+
+
+@pytest.mark.parametrize("count", [200, 201, 70])
+def test_each_sentence_is_shown_once_in_an_epoch_and_none_is_cut(count):
+    data = sentences(count)
+    batches = make_batches(data, Recipe(batch_size=4, accumulate=3), ONCE, seed=0, reach=0)
+    groups = list(batches.epoch())
+    assert len(groups) == batches.updates
+    shown = {}
+    for batch in (batch for group in groups for batch in group):
+        x = batches.show(batch)
+        for number, row in zip(batch.samples.tolist(), x, strict=True):
+            shown[number] = int((row != 0).sum())
+    assert len(shown) == count - (count % 4 == 1)
+    assert all(words == int(data.y[number]) for number, words in shown.items())
+
+
+def test_sentences_are_shown_without_the_padding_that_a_batch_has_in_common():
+    data = sentences(400)
+    for reach in (0, 5):
+        batches = make_batches(data, Recipe(batch_size=8), ONCE, seed=0, reach=reach)
+        shown = [(batches.show(batch), data.y[batch.samples]) for group in batches.epoch() for batch in group]
+        assert all(x.shape[1] == min(int(lengths.max()) + reach, 30) for x, lengths in shown)
+    padding = sum(int((x[:, :-5] == 0).sum()) for x, _ in shown) / sum(x[:, :-5].numel() for x, _ in shown)
+    assert padding < 0.15
+    everything = make_batches(data, Recipe(batch_size=8), ONCE, seed=0)
+    assert all(everything.show(batch).shape[1] == 30 for group in everything.epoch() for batch in group)
+
+
+def test_batches_of_short_sentences_do_not_come_first():
+    batches = make_batches(sentences(800), Recipe(batch_size=8), ONCE, seed=0, reach=0)
+    lengths = [batches.show(batch).shape[1] for group in batches.epoch() for batch in group]
+    assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.3

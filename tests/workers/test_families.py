@@ -188,3 +188,21 @@ def test_bfloat16_while_training_leaves_the_deployed_network_whole(name, bits):
         y.float().square().mean().backward()
         optimizer.step()
     assert_deployed(network, x)
+
+
+@pytest.mark.parametrize("bits", [4, 32])
+@pytest.mark.parametrize("name", ["bag of words", "convolutions", "gru", "transformer", "tagger"])
+def test_padding_beyond_the_reach_of_the_windows_changes_nothing(name, bits):
+    x = samples(name)
+    network = train_a_little(make(blueprint(name, bits=bits), x), x).eval()
+    codes = x if x.dim() == 2 else x[..., 0]
+    reach = sum(step.kernel // 2 for step in network.plan.steps if step.op == "window")
+    with torch.no_grad():
+        whole = network(x)
+        for words in range(1, 5):
+            like = (codes != 0).sum(dim=1) == words
+            cut = network(x[like][:, : words + reach])
+            expected = whole[like]
+            if x.dim() == 3:  # a tagger
+                cut, expected = cut[:, :words], expected[:, :words]
+            torch.testing.assert_close(cut, expected, rtol=1e-4, atol=1e-4)

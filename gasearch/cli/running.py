@@ -27,7 +27,10 @@ Override = Annotated[
 
 @app.command(epilog=examples("gasearch init -o search.yaml", "gasearch init --family mlp > search.yaml"))
 def init(
-    family: Annotated[str, typer.Option("--family", metavar="FAMILY", help="mlp, cnn, text, transformer, tagger, recommender or custom.")] = "cnn",
+    family: Annotated[
+        str,
+        typer.Option("--family", metavar="FAMILY", help="mlp, cnn, text, transformer, tagger, recommender or custom."),
+    ] = "cnn",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="SPEC", help="The new file; default: stdout.", show_default=False),

@@ -18,6 +18,8 @@ IMAGES = ("worker", "controller")
 
 #: The name under which a package is installed, where it isn't the one under which it is imported.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+#: What data are read with where a user has installed it; the controller reads them, and hands workers arrays.
+OPTIONAL = {"torchvision", "PIL", "datasets", "huggingface_hub"}
 DATABASE_PACKAGES = {"sqlalchemy", "alembic", "psycopg", "gasearch"}
 SECRET = re.compile(r"password|token|secret|credential", re.IGNORECASE)
 
@@ -90,7 +92,7 @@ def the_worker_knows_no_database(stages: dict[str, Stage]) -> Iterator[str]:
 
 def the_worker_has_what_its_code_imports(stages: dict[str, Stage]) -> Iterator[str]:
     imports = read_imports(read_modules(ROOT, ["workers"]))
-    foreign = {item.library for item in imports} - set(sys.stdlib_module_names) - {"workers"}
+    foreign = {item.library for item in imports} - set(sys.stdlib_module_names) - {"workers"} - OPTIONAL
     for library in sorted(foreign):
         if DISTRIBUTIONS.get(library, library) not in stages["worker"].installs:
             yield f"workers imports {library}, which its image doesn't install"

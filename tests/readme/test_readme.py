@@ -146,9 +146,10 @@ def test_the_service_answers_the_readmes_call(place):
         del place.environment["GASEARCH_TOKEN"]
 
 
-def test_the_spec_of_the_readme_is_valid():
-    (spec,) = blocks("yaml")
-    assert load_spec(parse_yaml(spec).content).name == "mine"
+def test_the_specs_of_the_readme_are_valid():
+    spec, recipe = (parse_yaml(block).content for block in blocks("yaml"))
+    assert load_spec(spec).name == "mine"
+    assert load_spec(spec | recipe).recipe.distillation.teacher == "largest"
 
 
 def test_the_python_of_the_readme_runs(place, monkeypatch):

@@ -41,7 +41,16 @@ from workers.plan import PlanError, plan
 from workers.result import failure, make_result
 from workers.score import score
 from workers.steps import Plan
-from workers.train import Diverged, ResidentData, TimedOut, TrainingReport, make_resident, train, use_one_thread
+from workers.train import (
+    Diverged,
+    ResidentData,
+    TimedOut,
+    TrainingReport,
+    is_out_of_memory,
+    make_resident,
+    train,
+    use_one_thread,
+)
 from workers.weights import find_parent, save_weights
 
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
@@ -173,12 +182,10 @@ class Evaluator:
             return failure(FailureKind.TIMED_OUT, error), None
         except PlanError as error:
             return failure(FailureKind.INFEASIBLE, error), None
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            return failure(FailureKind.OUT_OF_MEMORY, error), None
         except Exception as error:
-            is_memory = isinstance(error, RuntimeError) and "not enough memory" in str(error)  # torch's CPU allocator
-            kind = FailureKind.OUT_OF_MEMORY if is_memory else FailureKind.CRASHED
-            return failure(kind, error, is_named=not is_memory), None
+            if is_out_of_memory(error):
+                return failure(FailureKind.OUT_OF_MEMORY, error), None
+            return failure(FailureKind.CRASHED, error, is_named=True), None
 
 
 def versions() -> str:

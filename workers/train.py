@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +31,13 @@ from workers.steps import Plan
 
 __all__ = [
     "Diverged",
+    "OutOfMemory",
     "ResidentData",
     "ResidentSplit",
     "TimedOut",
     "TrainingReport",
     "evaluate",
+    "is_out_of_memory",
     "make_resident",
     "predict",
     "train",
@@ -58,6 +60,10 @@ class Diverged(ArithmeticError):
 
 class TimedOut(TimeoutError):
     """The training went past its time limit."""
+
+
+class OutOfMemory(MemoryError):
+    """The device's memory is too small for the training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +108,7 @@ def train(
         Diverged: if the loss or the weights are no longer finite.
         TimedOut: if the time limit is passed.
         ValueError: if the recipe doesn't fit the data, or wants patience without a validation split.
-        torch.OutOfMemoryError, RuntimeError: as torch raises them where the device's memory is too small.
+        OutOfMemory: if the device's memory is too small.
     """
     batches = make_batches(data, recipe, fidelity, seed=seed, reach=_reach(network))
     loss_of = make_loss(data, recipe)
@@ -120,28 +126,29 @@ def train(
     for epoch in range(1, fidelity.epochs + 1):
         epoch_started = clock()
         loss_sum, shown, step = torch.zeros((), device=device), 0, 0
-        for group in batches.epoch():
-            if update == pruned_at and deployed is not None:
-                assert isinstance(network, Network), "only a network with a plan can be pruned"
-                network = prune(network, deployed)
-                optimizer = _begin(network, recipe, device, dropped)
-            set_rate(optimizer, recipe, update=update, updates=updates)
-            for batch in group:
-                samples = batch.samples
-                with _precision(recipe, device):
-                    outputs = network(batches.show(batch))  # (B, *input) -> (B, ..., outputs)
-                loss = loss_of(outputs, samples)
-                (loss if len(group) == 1 else loss / len(group)).backward()  # type: ignore[no-untyped-call]
-                loss_sum += loss.detach() * len(samples)
-                step, shown = step + 1, shown + len(samples)
-                if step % CHECK_EVERY == 0:
-                    _check_finite(loss_sum, "loss", epoch, recipe)
-                if time_limit_s is not None and clock() - started > time_limit_s:
-                    limit = f"{time_limit_s:g} s in epoch {epoch} of {fidelity.epochs}"
-                    raise TimedOut(f"training passed its limit of {limit}")
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            update += 1
+        with _memory_named(epoch, fidelity.epochs):
+            for group in batches.epoch():
+                if update == pruned_at and deployed is not None:
+                    assert isinstance(network, Network), "only a network with a plan can be pruned"
+                    network = prune(network, deployed)
+                    optimizer = _begin(network, recipe, device, dropped)
+                set_rate(optimizer, recipe, update=update, updates=updates)
+                for batch in group:
+                    samples = batch.samples
+                    with _precision(recipe, device):
+                        outputs = network(batches.show(batch))  # (B, *input) -> (B, ..., outputs)
+                    loss = loss_of(outputs, samples)
+                    (loss if len(group) == 1 else loss / len(group)).backward()  # type: ignore[no-untyped-call]
+                    loss_sum += loss.detach() * len(samples)
+                    step, shown = step + 1, shown + len(samples)
+                    if step % CHECK_EVERY == 0:
+                        _check_finite(loss_sum, "loss", epoch, recipe)
+                    if time_limit_s is not None and clock() - started > time_limit_s:
+                        limit = f"{time_limit_s:g} s in epoch {epoch} of {fidelity.epochs}"
+                        raise TimedOut(f"training passed its limit of {limit}")
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                update += 1
         _check_finite(loss_sum, "loss", epoch, recipe)
         train_seconds += clock() - epoch_started
         images_seen += shown
@@ -182,6 +189,24 @@ def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[o
     if recipe.precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that there is no memory left; torch's CPU allocator has no type of its own for it."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+@contextmanager
+def _memory_named(epoch: int, epochs: int) -> Iterator[None]:
+    """Within it, a lack of memory says in which epoch it came."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(f"no memory left in epoch {epoch} of {epochs}: {error}") from error
 
 
 # --- early stopping ---------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from workers.lower import lower
 from workers.messages import Blueprint, Fidelity, Layer, Recipe
 from workers.plan import plan
 from workers.score import Target
-from workers.train import Diverged, ResidentSplit, TimedOut, evaluate, make_resident, predict, train
+from workers.train import Diverged, OutOfMemory, ResidentSplit, TimedOut, evaluate, make_resident, predict, train
 
 ONCE = Fidelity(epochs=1)
 
@@ -349,6 +349,34 @@ def test_a_training_past_its_limit_ends_with_the_limit_and_the_epoch():
             clock=lambda: float(next(ticks)),
         )
     assert len(recorder.batches) < 12
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), torch.OutOfMemoryError("no room"), RuntimeError("not enough memory: no room")]
+)
+def test_a_lack_of_memory_says_in_which_epoch_it_came(error):
+    class Greedy(torch.nn.Linear):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            if self.calls > 2:
+                raise error
+            return super().forward(x)
+
+    data = ResidentSplit(x=torch.zeros(8, 3), y=torch.zeros(8, dtype=torch.int64))
+    with pytest.raises(OutOfMemory, match=r"no memory left in epoch 2 of 3: .*no room"):
+        train(Greedy(3, 2), data, Recipe(batch_size=4), fidelity=Fidelity(epochs=3), seed=0)
+
+
+def test_another_error_of_a_network_stays_what_it_is():
+    class Broken(torch.nn.Linear):
+        def forward(self, x):
+            raise RuntimeError("shapes do not match")
+
+    data = ResidentSplit(x=torch.zeros(8, 3), y=torch.zeros(8, dtype=torch.int64))
+    with pytest.raises(RuntimeError, match=r"^shapes do not match$"):
+        train(Broken(3, 2), data, Recipe(batch_size=4), fidelity=Fidelity(epochs=1), seed=0)
 
 
 def test_training_seconds_come_from_the_clock():

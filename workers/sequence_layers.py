@@ -90,7 +90,9 @@ class GruLayer(MatrixLayer):
         """One direction over all tokens, padding included: (B, T, C) -> (B, T, H)."""
         state = x.new_zeros(1, len(x), self.hidden)
         of_input, of_state = weight[:, : -self.hidden].contiguous(), weight[:, -self.hidden :].contiguous()
-        y: Tensor = torch.gru(x, state, [of_input, of_state, bias, self.no_bias], True, 1, 0.0, False, False, True)[0]
+        parameters = [of_input, of_state, bias, self.no_bias]
+        # On a GPU cuDNN gives gradients only where it is told that this is a training.
+        y: Tensor = torch.gru(x, state, parameters, True, 1, 0.0, self.training, False, True)[0]
         return y
 
 

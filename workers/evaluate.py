@@ -24,7 +24,6 @@ from workers.integer import InputTransform, IntegerNetwork
 from workers.lower import lower
 from workers.measure.costs import costs
 from workers.measure.energy import energy_estimate
-from workers.measure.memory import peak_memory_bytes
 from workers.measure.meter import LatencyMeter, Prepared
 from workers.memory import free_bytes, training_bytes
 from workers.messages import (
@@ -152,7 +151,7 @@ class Evaluator:
             macs=counted.macs,
             bops=counted.bops,
             model_bytes=counted.model_bytes,
-            peak_memory_bytes=peak_memory_bytes(deployed),
+            peak_memory_bytes=counted.peak_memory_bytes,
             train_seconds=report.train_seconds,
             energy_j=energy_estimate(deployed),
             energy_source="estimate",

@@ -1,8 +1,8 @@
 """An artifact: a folder with a network as ONNX Runtime takes it, at its packed size, and the story of both.
 
 `model.onnx` is what runs, `model.gap` the packed file whose bytes are the search's `model_bytes`, and `model.json`
-describes them: how to feed the graph, what its outputs mean, and each step. Where the input has codes,
-`vocabulary.json` says what each stands for: a list per column, in the order of the codes. All are written under
+describes them: how raw values become what the graph takes, what its outputs mean, and each step. Where the input has
+codes, `vocabulary.json` says what each stands for: a list per column, in the order of the codes. All are written under
 temporary names, then renamed, `model.json` last: it holds the hashes of the others, so an interrupted or altered
 artifact is known by them.
 """
@@ -74,6 +74,7 @@ def write_artifact(
     labels: Sequence[str] = (),
     columns: Sequence[str] = (),
     vocabularies: Sequence[Sequence[str]] = (),
+    encoding: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Write a network to a folder, which is made; an artifact that is there already is replaced.
 
@@ -85,6 +86,7 @@ def write_artifact(
         labels: Names of the outputs (classes, tags) in their order, where they have any.
         columns: Names of a table's features in their order, where they have any.
         vocabularies: For each column of codes, what each code stands for; empty where that is not known.
+        encoding: JSON values that go into `model.json` under "input": what else is to be known to encode a raw sample.
 
     Raises:
         ArtifactError: if the folder holds anything else, the description is no JSON, or the labels or vocabularies are
@@ -97,7 +99,9 @@ def write_artifact(
     if vocabularies:
         files[VOCABULARY_NAME] = _to_json([list(vocabulary) for vocabulary in vocabularies], indent=None)
     names = {"labels": list(labels), "columns": list(columns)}
-    described = _to_json(_describe(network, blueprint, description, files, names))
+    content = _describe(network, blueprint, description, files, names)
+    content["input"] |= dict(encoding or {})
+    described = _to_json(content)
     require_free(directory)
     outdated = _listed_files(artifact) - files.keys()
     artifact.directory.mkdir(parents=True, exist_ok=True)

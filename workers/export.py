@@ -9,6 +9,7 @@ from typing import Any
 
 from workers.artifact import require_free, write_artifact
 from workers.data.dataset import Dataset, Split
+from workers.data.tokens import TOKEN
 from workers.evaluate import Evaluator, versions
 from workers.measure.latency import calibrate, measure_latency
 from workers.messages import Blueprint, EvaluationRequest
@@ -25,8 +26,8 @@ def export(
 
     `model.json` holds what the search claims beside what the written graph gives: every score of the task on the
     validation and the test split, run by ONNX Runtime, and its latency here; for each class, or type of entity, of the
-    test split precision, recall, F1 and support; the names of the classes. What each code of the input stands for is in
-    `vocabulary.json`.
+    test split precision, recall, F1 and support; the names of the classes; and how a raw sample is encoded, as
+    `docs/deploy.md` shows. What each code of the input stands for is in `vocabulary.json`.
 
     Raises:
         ArtifactError: if the folder holds something else; before the training.
@@ -73,8 +74,24 @@ def export(
         labels=data.labels,
         columns=data.columns,
         vocabularies=data.vocabularies,
+        encoding=encoding_of(data),
     )
     return directory
+
+
+def encoding_of(data: Dataset) -> dict[str, Any]:
+    """What has to be known, besides the vocabularies and columns, to encode a raw sample as the data were.
+
+    Of sentences: the regular expression of a token, and whether words are in lower case. Of tables: the number that
+    stands for a missing one, for each numeric column.
+    """
+    match data.input_kind:
+        case "tokens":
+            return {"token_pattern": TOKEN.pattern, "is_lower": data.is_lower}
+        case "table":
+            return {"missing_numbers": list(data.missing_numbers)}
+        case "image" | "ids":
+            return {}
 
 
 def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:

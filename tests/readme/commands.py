@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks(language: str) -> list[str]:
-    """The README's code blocks in a language, in order."""
-    return [body for found, body in _BLOCK.findall((ROOT / "README.md").read_text()) if found == language]
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    """The code blocks of the README, or of another page, in a language, in order."""
+    return [body for found, body in _BLOCK.findall((ROOT / page).read_text()) if found == language]
 
 
 def shell_commands() -> list[str]:

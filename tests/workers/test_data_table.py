@@ -239,3 +239,15 @@ def test_the_embedded_table_needs_no_file():
         load_dataset("diabetes", DataOptions(kind="classification"))
     with pytest.raises(DataError, match=r"diabetes is read as it is; got task\.target = 'age'"):
         load_dataset("diabetes", DataOptions(target="age"))
+
+
+def test_what_stands_for_a_missing_number_is_told(save):
+    data = load_dataset(save(columns(size=["" if n % 6 == 0 else n / 4 for n in range(60)])))
+    assert data.missing_numbers == (float(np.float32(data.missing_numbers[0])), pytest.approx(1, abs=0.3))
+    filled = [size for size in data.test.x[:, 0] if (size * 4) % 1]
+    assert set(filled) <= {np.float32(data.missing_numbers[0])}
+
+
+def test_the_mean_of_a_column_is_told_where_nothing_is_missing(save):
+    data = load_dataset(save(columns()))
+    assert data.missing_numbers == pytest.approx(data.train.x[:, :2].mean(axis=0, dtype=np.float64))

@@ -63,6 +63,8 @@ def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0)
         labels=found.labels,
         columns=found.columns,
         vocabularies=fitted.vocabularies,
+        missing_numbers=fitted.missing_numbers,
+        is_lower=found.is_lower,
         target_mean=mean,
         target_deviation=deviation,
         notes=found.notes,

@@ -122,6 +122,7 @@ def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -
         labels=tags,
         words=(words, SHAPES),
         most_words=options.vocabulary,
+        is_lower=options.is_lower,
         notes=cut_note(everything, length=length),
     )
 

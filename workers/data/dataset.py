@@ -50,6 +50,9 @@ class Dataset:
     labels: tuple[str, ...] = ()  #: Names of the classes or tags, in order of their numbers; () where they have none.
     columns: tuple[str, ...] = ()  #: Names of the features in the order of `x`; () where they have none.
     vocabularies: tuple[tuple[str, ...], ...] = ()  #: For each of `categories`, what each code stands for.
+    #: Of a table: the training split's mean of each numeric column, which is what a missing number counts as.
+    missing_numbers: tuple[float, ...] = ()
+    is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
     target_mean: float = 0.0  #: Of the training split, for regression and rating; else 0.
     target_deviation: float = 1.0  #: Of the training split, for regression and rating; else 1.
     notes: tuple[str, ...] = ()  #: What was changed or left out of the source, one sentence each.

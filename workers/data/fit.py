@@ -22,6 +22,7 @@ class Fitted:
 
     splits: tuple[Split, ...]  #: In the order given, the training split first.
     vocabularies: tuple[tuple[str, ...], ...] = ()
+    missing_numbers: tuple[float, ...] = ()  #: What a missing number counts as, for each numeric column of a table.
 
 
 def fit(source: Source, splits: tuple[Split, ...]) -> Fitted:
@@ -72,10 +73,9 @@ def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
     """Missing numbers become the training split's mean; categories that it lacks become "missing"."""
     numeric = splits[0].x.shape[1] - len(source.words)
     tables = [split.x.copy() if source.words or np.isnan(split.x).any() else split.x for split in splits]
-    for column in range(numeric):
+    means = tuple(_mean(tables[0][:, column]) for column in range(numeric))
+    for column, mean in enumerate(means):
         if any(np.isnan(table[:, column]).any() for table in tables):
-            present = tables[0][:, column][~np.isnan(tables[0][:, column])]
-            mean = np.float32(present.mean(dtype=np.float64)) if len(present) else np.float32(0)
             for table in tables:
                 table[np.isnan(table[:, column]), column] = mean
     vocabularies = []
@@ -89,4 +89,11 @@ def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
     return Fitted(
         splits=tuple(Split(x=table, y=split.y) for table, split in zip(tables, splits, strict=True)),
         vocabularies=tuple(vocabularies),
+        missing_numbers=means,
     )
+
+
+def _mean(column: Array) -> float:
+    """Of the numbers that are there, rounded to float32; 0 where there are none."""
+    present = column[~np.isnan(column)]
+    return float(np.float32(present.mean(dtype=np.float64))) if len(present) else 0.0

@@ -62,6 +62,7 @@ def make_sentence_source(
         labels=tuple((names or {}).get(label, label) for label in classes),
         words=(words,),
         most_words=options.vocabulary,
+        is_lower=options.is_lower,
         notes=cut_note(everything, length=length),
     )
 

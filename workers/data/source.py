@@ -31,6 +31,7 @@ class Source:
     columns: tuple[str, ...] = ()
     words: tuple[tuple[str, ...], ...] = ()  #: What the codes in `x` stand for, one tuple per column of codes.
     most_words: int = 0  #: Of a sentence's vocabulary; 0 for all.
+    is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
     notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:

@@ -36,7 +36,7 @@ SHAPES = (
     "Single",
 )
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"(?:https?://|www\.)\S+"
     r"|[@#]\w+"
     r"|\d+(?:[.,:]\d+)*(?!\w)"
@@ -47,7 +47,7 @@ _TOKEN = re.compile(
 
 def tokenize(sentence: str, *, is_lower: bool = True) -> list[str]:
     """The tokens of a sentence, in order: "It's 3.5!" -> ["it's", "3.5", "!"]."""
-    return _TOKEN.findall(sentence.lower() if is_lower else sentence)
+    return TOKEN.findall(sentence.lower() if is_lower else sentence)
 
 
 def shape_of(token: str) -> int:

@@ -1,0 +1,178 @@
+"""The program of docs/deploy.md: on raw samples it gives the test score that an export's `model.json` reports."""
+
+import ast
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from tests.doubles.requests import request_for
+from tests.readme.commands import blocks
+from workers.data import DataOptions, load_dataset
+from workers.evaluate import Evaluator
+from workers.export import export
+from workers.messages import Blueprint, Layer, Recipe
+
+COUNTS = {"train": 160, "dev": 40, "test": 40}
+WORDS = ("Good", "bad", "it's", "3.5", "NASA", "#fun", "@you", "https://a.b/c", "iPhone", "B2B", "!", "A", "\u4f60")
+
+
+@pytest.fixture(scope="module")
+def program():
+    names: dict = {}
+    exec(compile("\n".join(blocks("python", "docs/deploy.md")), "deploy.md", "exec"), names)
+    return names
+
+
+def write_rows(folder, header, rows, suffix):
+    """`rows` in the folder's three parts, under one header."""
+    start = 0
+    for part, count in COUNTS.items():
+        with (folder / f"{part}.{suffix}").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter="," if suffix == "csv" else "\t")
+            writer.writerows([header, *rows[start : start + count]])
+        start += count
+
+
+def read_rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="," if path.suffix == ".csv" else "\t"))
+
+
+def write_export(source, folder, family, *layers, options=None):
+    """Train a small network and export it; the test scores that it reports."""
+    data = load_dataset(str(source), options or DataOptions())
+    network = Blueprint(
+        family=family,
+        input_shape=data.input_shape,
+        layers=(*layers, Layer(kind="linear", width=data.outputs, weight_bits=8)),
+        categories=data.categories,
+        is_regression=data.kind in ("regression", "rating"),
+    )
+    request = request_for(network, recipe=Recipe(epochs=3, batch_size=16, learning_rate=0.02))
+    export(request, folder, evaluator=Evaluator(data), data=data, claimed={})
+    return json.loads((folder / "model.json").read_text())["description"]["measured"]
+
+
+def layer(kind, width, **changes):
+    return Layer(**{"kind": kind, "width": width, "weight_bits": 8, "activation_bits": 8} | changes)
+
+
+def rmse(predicted, rows, target):
+    return float(
+        np.sqrt(np.mean([(guess - float(row[target])) ** 2 for guess, row in zip(predicted, rows, strict=True)]))
+    )
+
+
+def sentences(rng, count):
+    return [[WORDS[n] for n in rng.integers(len(WORDS), size=rng.integers(1, 14))] for _ in range(count)]
+
+
+def test_the_program_needs_numpy_and_onnxruntime_alone():
+    tree = ast.parse("\n".join(blocks("python", "docs/deploy.md")))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported - sys.stdlib_module_names == {"numpy", "onnxruntime"}
+
+
+@pytest.mark.parametrize("is_lower", [True, False])
+def test_sentences_are_classified_as_in_the_report(program, tmp_path, is_lower):
+    rows = [
+        [
+            " ".join(tokens) + ("" if "Good" in tokens else " rare\u2019s word" * (number % 3)),
+            "good" if "Good" in tokens else "poor",
+        ]
+        for number, tokens in enumerate(sentences(np.random.default_rng(0), 240))
+    ]
+    write_rows(tmp_path, ["sentence", "label"], rows, "tsv")
+    options = DataOptions(is_lower=is_lower, length=10, vocabulary=9)
+    measured = write_export(tmp_path, tmp_path / "model", "text", layer("embedding", 8), options=options)
+    model = program["Model"](tmp_path / "model")
+    right = [program["classify_sentence"](model, text) == label for text, label in rows[200:]]
+    assert np.mean(right) == pytest.approx(measured["test_accuracy"])
+    assert 0.5 < np.mean(right) < 1
+
+
+def test_words_are_tagged_as_in_the_report(program, tmp_path):
+    every = sentences(np.random.default_rng(1), 240)
+    tagged = [[(token, "B-x" if token[0].isupper() else "O") for token in tokens] for tokens in every]
+    start = 0
+    for part, count in COUNTS.items():
+        lines = ["".join(f"{token} {tag}\n" for token, tag in one) for one in tagged[start : start + count]]
+        (tmp_path / f"{part}.conll").write_text("\n".join(lines), encoding="utf-8")
+        start += count
+    options = DataOptions(length=10, vocabulary=6)
+    layers = (layer("embedding", 4), layer("gru", 4))
+    measured = write_export(tmp_path, tmp_path / "model", "tagger", *layers, options=options)
+    model = program["Model"](tmp_path / "model")
+    right = []
+    for one in tagged[200:]:
+        found = program["tag"](model, [token for token, _ in one])
+        assert len(found) == min(len(one), 10)
+        right += [guess == tag for guess, (_, tag) in zip(found, one, strict=False)]
+    assert np.mean(right) == pytest.approx(measured["test_accuracy"])
+    assert np.mean(right) > 0.6
+
+
+def table(rng):
+    """Rows with missing numbers and categories, and a category that only the test part has."""
+    rows = []
+    for number in range(240):
+        size, town = rng.integers(1, 90) / 4, str(rng.choice(["Oslo", "New York", "Z\u00fcrich"]))
+        town = "Rome" if number % 200 == 3 and number > 3 else town
+        price = 3 * size + len(town) + rng.normal()
+        cells = ["" if number % 7 == 1 else size, "?" if number % 11 == 1 else town, 7 + number % 3]
+        rows.append([*cells, round(price, 2), "dear" if price > 40 else "cheap"])
+    return rows
+
+
+def test_numbers_are_predicted_from_rows_as_in_the_report(program, tmp_path):
+    write_rows(tmp_path, ["size", "town", "zip", "price", "grade"], table(np.random.default_rng(2)), "csv")
+    options = DataOptions(target="price", features=("size", "town", "zip"), categorical=("zip",))
+    layers = (layer("embedding", 4), layer("linear", 8))
+    measured = write_export(tmp_path, tmp_path / "model", "mlp", *layers, options=options)
+    model = program["Model"](tmp_path / "model")
+    rows = read_rows(tmp_path / "test.csv")
+    predicted = [program["predict_row"](model, row) for row in rows]
+    assert rmse(predicted, rows, "price") == pytest.approx(measured["test_rmse"], rel=1e-5)
+    assert len(set(predicted)) > 10
+
+
+def test_rows_are_classified_as_in_the_report(program, tmp_path):
+    write_rows(tmp_path, ["size", "town", "zip", "price", "grade"], table(np.random.default_rng(3)), "csv")
+    options = DataOptions(target="grade", features=("size", "town"))
+    layers = (layer("embedding", 4), layer("linear", 8))
+    measured = write_export(tmp_path, tmp_path / "model", "mlp", *layers, options=options)
+    model = program["Model"](tmp_path / "model")
+    right = [program["classify_row"](model, row) == row["grade"] for row in read_rows(tmp_path / "test.csv")]
+    assert np.mean(right) == pytest.approx(measured["test_accuracy"])
+    assert np.mean(right) > 0.6
+
+
+def test_ratings_are_predicted_as_in_the_report(program, tmp_path):
+    rng = np.random.default_rng(4)
+    pairs = [(int(user), int(item)) for user, item in rng.integers((12, 9), size=(240, 2))]
+    rows = [[f"user {user}", f"film, {item}", 1 + (user + item) % 5] for user, item in pairs]
+    write_rows(tmp_path, ["user", "item", "rating"], rows, "csv")
+    measured = write_export(tmp_path, tmp_path / "model", "recommender", layer("embedding", 4))
+    model = program["Model"](tmp_path / "model")
+    rows = read_rows(tmp_path / "test.csv")
+    predicted = [program["rate"](model, row["user"], row["item"]) for row in rows]
+    assert rmse(predicted, rows, "rating") == pytest.approx(measured["test_rmse"], rel=1e-5)
+    assert program["rate"](model, "nobody", "film, 1") == pytest.approx(np.mean([row[2] for row in table_of(tmp_path)]))
+
+
+def table_of(folder):
+    """The training ratings of a folder, each as user, item and rating."""
+    return [[row["user"], row["item"], float(row["rating"])] for row in read_rows(folder / "train.csv")]
+
+
+def test_images_are_classified_as_in_the_report(program, tmp_path):
+    measured = write_export("digits", tmp_path / "model", "mlp", layer("linear", 12))
+    test = load_dataset("digits").test
+    model = program["Model"](tmp_path / "model")
+    found = program["classify_images"](model, test.x)
+    assert np.mean(found == test.y) == pytest.approx(measured["test_accuracy"])
+    assert program["probabilities"](model.run(test.x)).sum(axis=1) == pytest.approx(np.ones(len(test)), abs=1e-5)

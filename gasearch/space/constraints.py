@@ -70,14 +70,13 @@ class ArithmeticConstraints:
 
 def _why_impossible(limit: Limit, space: Space) -> str:
     """What the network that comes nearest to a limit has; "" where some network may meet it."""
-    is_upper = limit.operator in ("<=", "<")
     extremes = Extremes(space=space)
-    network = extremes.smallest(limit.metric) if is_upper else extremes.largest(limit.metric)
+    network = extremes.smallest(limit.metric) if limit.is_upper else extremes.largest(limit.metric)
     found = cost_of(network.costs, limit.metric)
     if limit.is_met(found):
         return ""
-    bound = lower_bound(space, limit.metric) if is_upper else upper_bound(space, limit.metric)
+    bound = lower_bound(space, limit.metric) if limit.is_upper else upper_bound(space, limit.metric)
     if limit.is_met(bound):
         return ""
     value = format_quantity(found, limit.metric, digits=6)
-    return f"the {'smallest' if is_upper else 'largest'} has {limit.metric} {value}"
+    return f"the {'smallest' if limit.is_upper else 'largest'} has {limit.metric} {value}"

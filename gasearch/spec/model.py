@@ -241,8 +241,8 @@ class SearchSpec(Section):
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:
     """Whether no number keeps both limits."""
-    if one.metric != other.metric or one.operator[0] == other.operator[0]:
+    if one.metric != other.metric or one.is_upper == other.is_upper:
         return False
-    low, high = (one, other) if one.operator[0] == ">" else (other, one)
+    low, high = (other, one) if one.is_upper else (one, other)
     is_touching = low.bound == high.bound and low.operator == ">=" and high.operator == "<="
     return low.bound >= high.bound and not is_touching

@@ -17,9 +17,16 @@ if TYPE_CHECKING:  # Optuna takes most of a second to import, and only `tune` ne
 STUDY = "recipe"
 BATCH_SIZES = (16, 32, 64, 128, 256)
 OPTIMIZERS: tuple[Optimizer, ...] = ("adam", "adamw", "sgd", "rmsprop", "adafactor")
-MOST_WARMUP = 0.3  #: Share of the updates.
-MOST_DROPOUT = 0.5
 SCHEDULES = ("cosine", "constant")
+
+#: Least and most of what is tuned as a number.
+RANGES: dict[str, tuple[float, float]] = {
+    "learning_rate": (1e-4, 1e-1),  # by its logarithm
+    "warmup": (0.0, 0.3),
+    "dropout": (0.0, 0.5),
+    "weight_decay": (0.0, 0.1),
+    "label_smoothing": (0.0, 0.2),
+}
 
 
 def tune(
@@ -102,28 +109,26 @@ def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     return {
-        "learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+        "learning_rate": FloatDistribution(*RANGES["learning_rate"], log=True),
         "batch_size": CategoricalDistribution(BATCH_SIZES),
         "optimizer": CategoricalDistribution(OPTIMIZERS),
         "schedule": CategoricalDistribution(SCHEDULES),
-        "warmup": FloatDistribution(0.0, MOST_WARMUP),
-        "dropout": FloatDistribution(0.0, MOST_DROPOUT),
-        "weight_decay": FloatDistribution(0.0, 0.1),
-        "label_smoothing": FloatDistribution(0.0, 0.2),
+        "warmup": FloatDistribution(*RANGES["warmup"]),
+        "dropout": FloatDistribution(*RANGES["dropout"]),
+        "weight_decay": FloatDistribution(*RANGES["weight_decay"]),
+        "label_smoothing": FloatDistribution(*RANGES["label_smoothing"]),
     }
 
 
 def _parameters(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a point of the tuned space: values outside it move to the nearest one inside."""
-    return {
-        "learning_rate": min(max(recipe.learning_rate, 1e-4), 1e-1),
+    numbers: dict[str, Any] = {
+        name: min(max(getattr(recipe, name), least), most) for name, (least, most) in RANGES.items()
+    }
+    return numbers | {
         "batch_size": min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size)),
         "optimizer": recipe.optimizer,
         "schedule": recipe.schedule,
-        "warmup": min(recipe.warmup, MOST_WARMUP),
-        "dropout": min(recipe.dropout, MOST_DROPOUT),
-        "weight_decay": min(recipe.weight_decay, 0.1),
-        "label_smoothing": min(recipe.label_smoothing, 0.2),
     }
 
 

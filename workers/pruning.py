@@ -78,7 +78,7 @@ class _Surgeon:
 
     def carry(self, before: Step, after: Step, old: Any, new: Any) -> None:
         """Choose what remains of a step's outputs, and copy its numbers for them."""
-        inputs = [self._kept_of(name, before) for name in before.inputs if name != CODES]
+        inputs = [self._kept_of(name) for name in before.inputs if name != CODES]
         match before.op:
             case "conv" | "linear":
                 columns = inputs[0] if before.groups == 1 else torch.zeros(1, dtype=torch.int64, device=self._device)
@@ -116,7 +116,7 @@ class _Surgeon:
 
     # --- tensors ------------------------------------------------------------------------------------------------
 
-    def _kept_of(self, name: str, reader: Step) -> Tensor:
+    def _kept_of(self, name: str) -> Tensor:
         if name == INPUT:
             return torch.arange(self._width_of(name), device=self._device)
         return self.kept[name]

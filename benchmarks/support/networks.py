@@ -75,8 +75,3 @@ def random_images(count: int, shape: tuple[int, ...] = MNIST_SHAPE) -> ResidentS
         x=torch.from_numpy(rng.integers(0, 256, (count, *shape), dtype=np.uint8)),
         y=torch.from_numpy(rng.integers(0, 10, count)),
     )
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Trainable numbers."""
-    return sum(parameter.numel() for parameter in network.parameters())

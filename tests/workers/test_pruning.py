@@ -21,8 +21,6 @@ COMPRESSED = {
     "half the weights": UNSTRUCTURED,
     "half the weights of factors": {"sparsity": 0.5, "pruning": "unstructured", "rank": 0.5},
 }
-#: Networks with something that structured pruning removes.
-PRUNED = [name for name in NETWORKS if name != "matrix factorization"]
 
 
 def trained(name, **fields):

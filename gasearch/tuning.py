@@ -122,14 +122,14 @@ def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
 
 def _parameters(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a point of the tuned space: values outside it move to the nearest one inside."""
-    numbers: dict[str, Any] = {
-        name: min(max(getattr(recipe, name), least), most) for name, (least, most) in RANGES.items()
-    }
-    return numbers | {
+    point: dict[str, Any] = {
         "batch_size": min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size)),
         "optimizer": recipe.optimizer,
         "schedule": recipe.schedule,
     }
+    for name, (least, most) in RANGES.items():
+        point[name] = min(max(getattr(recipe, name), least), most)
+    return point
 
 
 def _recipe(parameters: dict[str, Any], base: Recipe) -> Recipe:

@@ -53,8 +53,7 @@ class _Heir:
         self._network, self._parent = network, parent
         self._device = network.input.mean.device
         self._tensors: dict[str, _Channels | None] = {}  # None: the parent has no such tensor.
-        shape = network.plan.input_shape
-        width = shape[0] if len(shape) == 3 else network.plan.numbers
+        width = network.plan.numbers_shape[0]
         self._tensors[INPUT] = self._leading(width, width)
 
     def take(self, number: int, step: Step, layer: Any) -> int:

@@ -38,9 +38,7 @@ def unpack(packed: bytes) -> IntegerNetwork:
     # Numbers and shapes of the input are the plan's own.
     inputs = Plan(input_shape=shape, input_bits=0, steps=(), input_kind=frame.input_kind, categories=categories)
     transform = _read_transform(reader, frame, inputs.numbers)
-    source = Tensor(
-        INPUT, shape if frame.input_kind == "image" else (inputs.numbers,), frame.input_bits, transform.grid
-    )
+    source = Tensor(INPUT, inputs.numbers_shape, frame.input_bits, transform.grid)
     steps = read_steps(
         reader,
         frame.steps,

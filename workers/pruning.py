@@ -124,8 +124,7 @@ class _Surgeon:
     def _width_of(self, name: str) -> int:
         """Channels of a tensor of the whole network."""
         if name == INPUT:
-            shape = self._network.plan.input_shape
-            return shape[0] if len(shape) == 3 else self._network.plan.numbers
+            return self._network.plan.numbers_shape[0]
         return _channels(self._steps[name])
 
     def _all(self, step: Step) -> Tensor:

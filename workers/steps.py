@@ -169,6 +169,11 @@ class Plan:
                 return 0
 
     @property
+    def numbers_shape(self) -> Shape:
+        """Shape of the tensor "input" of one sample: an image's, else (numbers,)."""
+        return self.input_shape if self.input_kind == "image" else (self.numbers,)
+
+    @property
     def codes_shape(self) -> Shape:
         """Shape of the codes of one sample: (columns,) of tables and ids, the whole sample of tokens; () without."""
         if self.input_kind == "tokens":

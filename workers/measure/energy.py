@@ -46,7 +46,10 @@ def energy_estimate(plan: Plan) -> float:
     DRAM. Sums, activations, control and idle power count nothing. So it ranks networks; it is no reading of a meter.
     """
     per_byte = CACHE_PJ_PER_BYTE if peak_memory_bytes(plan) <= CACHE_BYTES else DRAM_PJ_PER_BYTE
-    tensor_bits = {INPUT: _input_bits(plan), CODES: math.prod(plan.codes_shape) * 8 * FLOAT_BYTES}
+    tensor_bits = {
+        INPUT: math.prod(plan.numbers_shape) * plan.input_bits,
+        CODES: math.prod(plan.codes_shape) * 8 * FLOAT_BYTES,
+    }
     picojoules = 0.0
     for step in plan.steps:
         tensor_bits[step.name] = math.prod(step.output_shape) * step.output_bits
@@ -63,11 +66,6 @@ def mac_picojoules(bits: int, other_bits: int) -> float:
     if FULL_PRECISION in (bits, other_bits):
         return MULTIPLY_FLOAT32_PJ + ADD_FLOAT32_PJ
     return MULTIPLY_INT8_PJ * bits * other_bits / 64 + ADD_INT32_PJ
-
-
-def _input_bits(plan: Plan) -> int:
-    values = math.prod(plan.input_shape) if plan.input_kind == "image" else plan.numbers
-    return values * plan.input_bits
 
 
 def _read_weight_bits(step: Step) -> int:

@@ -48,7 +48,7 @@ def activation_bytes(plan: Plan) -> int:
     live = peak = raw_bytes(plan)
     sizes = {RAW: live}
     if INPUT in owners and owners[INPUT] == INPUT:
-        sizes[INPUT] = _values(_numbers_shape(plan), plan.input_bits)
+        sizes[INPUT] = _values(plan.numbers_shape, plan.input_bits)
         live += sizes[INPUT]
         peak = live
         live -= sizes[RAW] if last_use.get(RAW, -1) < 0 else 0
@@ -92,10 +92,6 @@ def _last_uses(plan: Plan, owners: Mapping[str, str]) -> dict[str, int]:
     last = {owners[name]: number for number, step in enumerate(plan.steps) for name in step.inputs}
     last[owners[plan.steps[-1].name]] = len(plan.steps)
     return last
-
-
-def _numbers_shape(plan: Plan) -> tuple[int, ...]:
-    return plan.input_shape if plan.input_kind == "image" else (plan.numbers,)
 
 
 def _values(shape: tuple[int, ...], bits: int) -> int:

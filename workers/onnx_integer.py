@@ -2,7 +2,8 @@
 
 The bias of a convolution or dense layer is an int32 multiple of input scale x weight scale. At few weight bits that
 grid is coarse (at 2 bits argmax agreement with the fake-quantized network was 0.88), so weights are multiplied by an
-integer that brings the bias close to the grid, within the int8 range (`workers.onnx_stretch`).
+integer that brings the bias close to the grid, within the int8 range (`workers.onnx_stretch`). Where that is not enough
+for the float outputs of the last step, its biases are added in float.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.integer import Grid, IntegerStep, weight_grid
 from workers.onnx_builder import GraphBuilder
@@ -21,6 +23,10 @@ from workers.steps import CODES, UNKNOWN, Op, Step
 #: Input scale over output scale and number of places, within which QLinearGlobalAveragePool computes: a margin from its
 #: limits of 2**-32 and 256, which it compares in float32.
 POOL_RATIOS: Final = (2.0**-31, 255.0)
+#: Share of the largest bias that rounding may cost any of the last step's biases. Barely trained networks have biases
+#: far below one step of the grid: all become 0, and where all inputs are 0, too, the first class wins (measured: 0.82
+#: argmax agreement).
+BIAS_LOSS: Final = 1e-2
 #: Operations on quantized tensors alone that have an integer form.
 _ON_TENSORS: frozenset[Op] = frozenset({"add", "product", "concat"})
 _MOVING: frozenset[Op] = frozenset({"flatten", "max_pool", "window", "max_tokens"})
@@ -197,14 +203,18 @@ def _add_linear(builder: GraphBuilder, item: IntegerStep) -> None:
     """A dense layer of a vector; of a sequence, of all its tokens as if they were a batch."""
     step, grid = item.step, item.output_grid
     is_sequence = len(step.input_shape) == 2
-    operands = _weighted(builder, item)
+    is_bias_apart = grid is None and _loses_bias(builder, item)
+    operands = _weighted(builder, item, has_bias=not is_bias_apart)
     if is_sequence:  # (B, T, C) -> (B x T, C)
         operands[0] = builder.reshape(operands[0], [-1, step.input_shape[-1]], f"{step.name}.tokens")
     if grid is None:
         name = builder.float_name(step)
-        output = builder.node("QGemm", operands, f"{step.name}.rows" if is_sequence else name, transB=1)
+        product = f"{step.name}.product" if is_bias_apart else name
+        output = builder.node("QGemm", operands, f"{step.name}.rows" if is_sequence else product, transB=1)
         if is_sequence:  # (B x T, out) -> (B, T, out)
-            output = builder.reshape(output, [-1, *step.output_shape], name)
+            output = builder.reshape(output, [-1, *step.output_shape], product)
+        if is_bias_apart:
+            output = builder.node("Add", [output, builder.constant(f"{step.name}.bias", item.bias)], name)
         builder.reals[step.name] = builder.relu(step, output)
         return
     name = f"{step.name}.raw"
@@ -215,18 +225,35 @@ def _add_linear(builder: GraphBuilder, item: IntegerStep) -> None:
     builder.clip(step.name, output, grid, low=grid.zero_point if step.has_relu else 0)
 
 
-def _weighted(builder: GraphBuilder, item: IntegerStep) -> list[str]:
-    """Operands that QGemm takes: input, its scale and zero point; weight, its scales and zero points; bias."""
+def _weighted(builder: GraphBuilder, item: IntegerStep, *, has_bias: bool = True) -> list[str]:
+    """Operands that QGemm takes: input, its scale and zero point; weight, its scales and zero points; the bias."""
     step, source = item.step, item.step.inputs[0]
-    grid, weight, scale = builder.grids[source], item.weight, item.weight_scale
-    assert grid is not None and weight is not None and scale is not None and item.bias is not None  # noqa: PT018
-    integers, fine = stretch(weight, scale.astype(np.float64), item.bias.astype(np.float64) / grid.scale, grid.bits)
-    bias = np.rint(item.bias / (grid.scale * fine.astype(np.float64)))
-    return [
+    integers, fine, bias = _integer_weights(builder, item, has_bias=has_bias)
+    operands = [
         builder.integers[source],
         *builder.grid(source),
         builder.constant(f"{step.name}.weight", integers),
         builder.constant(f"{step.name}.weight_scale", fine),
         builder.constant(f"{step.name}.weight_zero", np.zeros(len(fine), np.int8)),
-        builder.constant(f"{step.name}.bias", bias.astype(np.int32)),
     ]
+    return [*operands, builder.constant(f"{step.name}.bias", bias.astype(np.int32))] if has_bias else operands
+
+
+def _integer_weights(
+    builder: GraphBuilder, item: IntegerStep, *, has_bias: bool = True
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
+    """Stretched weights, their scales (out,), and whole biases (out,) in steps of input scale x weight scale."""
+    grid, weight, scale = builder.grids[item.step.inputs[0]], item.weight, item.weight_scale
+    assert grid is not None and weight is not None and scale is not None and item.bias is not None  # noqa: PT018
+    bias_steps = item.bias.astype(np.float64) / grid.scale * has_bias
+    integers, fine = stretch(weight, scale.astype(np.float64), bias_steps, grid.bits)
+    return integers, fine, np.rint(bias_steps / fine.astype(np.float64))
+
+
+def _loses_bias(builder: GraphBuilder, item: IntegerStep) -> bool:
+    """Whether whole biases miss real ones by more than `BIAS_LOSS`, or need scales too coarse for the weights."""
+    grid, scale, bias = builder.grids[item.step.inputs[0]], item.weight_scale, item.bias
+    assert grid is not None and scale is not None and bias is not None  # noqa: PT018
+    _, fine, whole = _integer_weights(builder, item)
+    lost = np.abs(whole * fine * grid.scale - bias).max()
+    return bool(lost > BIAS_LOSS * np.abs(bias).max() or (fine > scale * (1 + 1e-6)).any())

@@ -156,6 +156,36 @@ def test_a_channel_that_normalization_has_killed_keeps_its_bias(tiny):
     assert error < 0.06
 
 
+def with_head_biases(network, biases):
+    """The network with other biases in its last step."""
+    *steps, head = network.steps
+    return dataclasses.replace(network, steps=(*steps, dataclasses.replace(head, bias=np.float32(biases))))
+
+
+def test_biases_far_below_a_weight_step_still_order_the_classes():
+    network = network_of("linear", np.random.default_rng(8), weight_bits=4)
+    steps = list(network.steps)
+    steps[1] = dataclasses.replace(steps[1], bias=np.full_like(steps[1].bias, -1e3))  # All that the head reads is 0.
+    small = with_head_biases(dataclasses.replace(network, steps=tuple(steps)), [1e-6, 2e-6, 5e-6, 4e-6, -1e-6, 0])
+    x = random_samples(np.random.default_rng(9), network.input, network.plan.input_shape, 5)
+    np.testing.assert_allclose(run_onnx(to_onnx(small).SerializeToString(), x), run_reference(small, x), rtol=1e-5)
+
+
+def test_biases_far_above_a_weight_step_leave_the_weights_as_they_are():
+    network = network_of("linear", np.random.default_rng(8), weight_bits=8)
+    large = with_head_biases(network, np.full(6, 2.0**20))
+    x = random_samples(np.random.default_rng(9), network.input, network.plan.input_shape, 50)
+    plain, moved = (
+        run_onnx(to_onnx(each).SerializeToString(), x) for each in (with_head_biases(network, [0] * 6), large)
+    )
+    np.testing.assert_allclose(moved - 2.0**20, plain, atol=0.07)  # Half a step of float32 there.
+
+
+def test_common_biases_are_part_of_the_integer_product():
+    network = network_of("linear", np.random.default_rng(8), weight_bits=8)
+    assert "Add" not in operators(network)
+
+
 @given(st.integers(2, 8), st.integers(2, 8), st.integers(0, 2**32 - 1))
 def test_stretched_weights_fill_int8_and_never_saturate_a_16_bit_pair(weight_bits, input_bits, seed):
     half = 2 ** (weight_bits - 1)

@@ -46,20 +46,38 @@ class Deployed:
         return Deployed(weight=self.weight, scale=self.scale * factor, bias=bias)
 
 
-class MatrixLayer(nn.Module):
+class RoundedLayer(nn.Module):
+    """A layer whose output is rounded to a grid of its own."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+        self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """ReLU and rounding; steps with a ReLU have unsigned grids, and rounding to these does its work."""
+        if self.quantizer is None:
+            return F.relu(x, inplace=True) if self.step.has_relu else x
+        y: Tensor = self.quantizer(x)
+        return y
+
+    def grid(self) -> Grid | None:
+        """The output's grid; None where it is float."""
+        return None if self.quantizer is None else self.quantizer.grid()
+
+
+class MatrixLayer(RoundedLayer):
     """Weights with a scale and a bias per output, some of them pruned: what `conv`, `linear` and `gru` share."""
 
     mask: Tensor | None
 
     def __init__(self, step: Step, weight: Tensor) -> None:
-        super().__init__()
-        self.step = step
+        super().__init__(step)
         mask = None if step.nonzeros is None else largest_mask(weight, step.nonzeros)
         self.register_buffer("mask", mask)
         self.weight = nn.Parameter(weight if mask is None else weight * mask)
         self.weight_quantizer = WeightQuantizer.make(step.weight_bits, weight)
         self.bias = nn.Parameter(torch.zeros(step.biases))  # Beta of the normalization where there is one.
-        self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
 
     def rounded_weight(self) -> Tensor:
         """The weights while training: on their grid, pruned ones 0."""
@@ -75,10 +93,6 @@ class MatrixLayer(nn.Module):
         if self.mask is not None:
             weight = weight * self.mask
         return Deployed(weight=weight, scale=scale, bias=self.bias.detach())
-
-    def grid(self) -> Grid | None:
-        """The output's grid; None where it is float."""
-        return None if self.quantizer is None else self.quantizer.grid()
 
 
 class WeightLayer(MatrixLayer):
@@ -105,7 +119,7 @@ class WeightLayer(MatrixLayer):
                 x = x * self._deviation + self._mean
         else:
             x = self.norm(self._multiply(x, self.rounded_weight(), None), self.bias)
-        return finish(x, self.step, self.quantizer)
+        return self.rounded(x)
 
     def _multiply(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         step = self.step
@@ -160,13 +174,8 @@ class Norm(nn.Module):
         return factor, -self.mean * factor
 
 
-class ElementLayer(nn.Module):
+class ElementLayer(RoundedLayer):
     """`add` or `product` of two tensors, or `concat` of several; ReLU, rounding."""
-
-    def __init__(self, step: Step) -> None:
-        super().__init__()
-        self.step = step
-        self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
 
     def forward(self, first: Tensor, *others: Tensor) -> Tensor:
         """(B, *shape) each -> (B, *step.output_shape)."""
@@ -177,11 +186,7 @@ class ElementLayer(nn.Module):
                 x = first * others[0]
             case _:
                 x = torch.cat((first, *others), dim=-1)
-        return finish(x, self.step, self.quantizer)
-
-    def grid(self) -> Grid | None:
-        """The output's grid; None where it is float."""
-        return None if self.quantizer is None else self.quantizer.grid()
+        return self.rounded(x)
 
 
 class MaxPoolLayer(nn.Module):
@@ -259,14 +264,6 @@ class InputLayer(nn.Module):
     def grid(self) -> Grid | None:
         """The grid of the network's input; None where it is float."""
         return self.transform.grid
-
-
-def finish(x: Tensor, step: Step, quantizer: ActivationQuantizer | None) -> Tensor:
-    """ReLU and rounding; steps with a ReLU have unsigned grids, and rounding to these does its work."""
-    if quantizer is None:
-        return F.relu(x, inplace=True) if step.has_relu else x
-    rounded: Tensor = quantizer(x)
-    return rounded
 
 
 def largest_mask(weight: Tensor, count: int) -> Tensor:

@@ -9,9 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.integer import Grid
-from workers.layers import Deployed, MatrixLayer
-from workers.quantize import ActivationQuantizer
+from workers.layers import Deployed, MatrixLayer, RoundedLayer
 from workers.steps import LAYER_NORM_EPSILON, PADDING, Step
 
 MASKED_SCORE = -1e9  #: Of keys that are padding. Finite: a sequence of padding alone has a softmax, too.
@@ -20,23 +18,6 @@ MASKED_SCORE = -1e9  #: Of keys that are padding. Finite: a sequence of padding 
 def valid_tokens(codes: Tensor) -> Tensor:
     """Which tokens are no padding, by their first code: (B, T) or (B, T, F) -> (B, T) bool."""
     return (codes if codes.dim() == 2 else codes[..., 0]) != PADDING
-
-
-class RoundedLayer(nn.Module):
-    """A layer without a matrix whose output is rounded."""
-
-    def __init__(self, step: Step) -> None:
-        super().__init__()
-        self.step = step
-        self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
-
-    def rounded(self, x: Tensor) -> Tensor:
-        """The values on the output's grid."""
-        return x if self.quantizer is None else self.quantizer(x)
-
-    def grid(self) -> Grid | None:
-        """The output's grid; None where it is float."""
-        return None if self.quantizer is None else self.quantizer.grid()
 
 
 class WindowLayer(nn.Module):
@@ -83,8 +64,7 @@ class GruLayer(MatrixLayer):
         ahead = self._run(x, forward_weight, forward_bias)
         back = self._run(x.gather(1, reversal.expand_as(x)), backward_weight, backward_bias)
         back = back.gather(1, reversal.expand_as(back))
-        y = torch.cat((ahead, back), dim=2) * valid.unsqueeze(2)
-        return y if self.quantizer is None else self.quantizer(y)
+        return self.rounded(torch.cat((ahead, back), dim=2) * valid.unsqueeze(2))
 
     def _run(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """One direction over all tokens, padding included: (B, T, C) -> (B, T, H)."""

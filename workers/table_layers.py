@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workers.integer import Grid, weight_grid
-from workers.layers import Deployed
-from workers.quantize import ActivationQuantizer, TableQuantizer
+from workers.layers import Deployed, RoundedLayer
+from workers.quantize import TableQuantizer
 from workers.steps import UNKNOWN, Step
 
 #: Standard deviation of the vectors at the start. On SST-2 0.3 cost a GRU 2 points and a convolution 5 after 4 epochs
@@ -54,30 +54,24 @@ class EmbeddingLayer(nn.Module):
         return weight_grid(self.step, scale.cpu().numpy())
 
 
-class PositionLayer(nn.Module):
+class PositionLayer(RoundedLayer):
     """A sequence plus a table of one vector per place in it, rounding."""
 
     def __init__(self, step: Step, generator: torch.Generator) -> None:
-        super().__init__()
-        self.step = step
+        super().__init__(step)
         self.weight = nn.Parameter(_normal(step.weight_shape, DEVIATION, generator))
         self.weight_quantizer = TableQuantizer.make(step.weight_bits, self.weight.detach())
-        self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C), T at most the table's."""
         weight = self.weight if self.weight_quantizer is None else self.weight_quantizer(self.weight, self.weight)
-        x = x + weight[: x.shape[1]]  # Training shows no padding that all sentences of a batch have in common.
-        return x if self.quantizer is None else self.quantizer(x)
+        # Training shows no padding that all sentences of a batch have in common.
+        return self.rounded(x + weight[: x.shape[1]])
 
     @torch.no_grad()
     def deployed(self) -> Deployed:
         """The table as the integer network holds it."""
         return _deployed(self.weight.detach(), self.weight_quantizer)
-
-    def grid(self) -> Grid | None:
-        """The output's grid; None where it is float."""
-        return None if self.quantizer is None else self.quantizer.grid()
 
 
 def _deployed(table: Tensor, quantizer: TableQuantizer | None) -> Deployed:

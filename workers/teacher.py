@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -19,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from workers.artifact import DESCRIPTION_NAME, ONNX_NAME, ArtifactError, read_artifact
+from workers.atomic import replaced
 from workers.data.dataset import Dataset
 from workers.evaluate import Evaluator, versions
 from workers.messages import FULL_PRECISION, Blueprint, EvaluationRequest, Fidelity, Recipe, Task, network_to_json
@@ -164,7 +164,8 @@ def train_teacher(
     except (ArithmeticError, MemoryError, torch.OutOfMemoryError) as error:
         raise TeacherError(f"the largest network of the space can't be trained as a teacher: {error}") from error
     try:
-        _keep(path, outputs)
+        with replaced(path) as file:
+            np.save(file, outputs, allow_pickle=False)
     except OSError as error:
         notice(f"the teacher's outputs can't be kept in {folder}: {error.strerror}; it is trained again next time")
     return outputs
@@ -194,14 +195,3 @@ def _read_known(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | Non
         return None
     is_whole = isinstance(outputs, np.ndarray) and outputs.shape == shape and outputs.dtype == np.float32
     return cast("NDArray[np.float32]", outputs) if is_whole else None
-
-
-def _keep(path: Path, outputs: NDArray[np.float32]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.writing")
-    try:
-        with temporary.open("wb") as file:
-            np.save(file, outputs, allow_pickle=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

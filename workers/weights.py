@@ -5,7 +5,6 @@ A file that is missing or damaged is no error: the child then begins from scratc
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Final
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from workers.atomic import replaced
 
 IMAGES_SEEN: Final = "images_seen"  #: The array that is no weight; no parameter is called so.
 
@@ -33,16 +34,9 @@ def save_weights(folder: Path | str, key: str, network: nn.Module, *, images_see
     Raises:
         OSError: if the folder can't be written.
     """
-    path = Path(folder) / f"{key}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-    temporary = path.with_suffix(f".{os.getpid()}.writing")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **{IMAGES_SEEN: np.int64(images_seen)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(Path(folder) / f"{key}.npz") as file:
+        np.savez(file, allow_pickle=False, **arrays, **{IMAGES_SEEN: np.int64(images_seen)})
 
 
 def find_parent(folder: Path | str, parents: Sequence[str]) -> Parent | None:

@@ -142,8 +142,12 @@ def _layer_text(layer: dict[str, Any]) -> str:
     parts = [str(layer["kind"]), str(layer["width"])]
     shown = (("kernel", "k", 1), ("stride", "s", 1), ("weight_bits", "w", 32), ("activation_bits", "a", 32))
     parts += [f"{letter}{layer[name]}" for name, letter, plain in shown if layer.get(name, plain) != plain]
-    rest = (("sparsity", 0.0), ("rank", 1.0))
+    rest = (("rows", 0), ("heads", 1), ("sparsity", 0.0), ("rank", 1.0))
     parts += [f"{name} {layer[name]:g}" for name, plain in rest if layer.get(name, plain) != plain]
+    if layer.get("sparsity") and layer.get("pruning") == "unstructured":
+        parts.append("unstructured")
+    if layer.get("stride", 1) > 1 and layer.get("downsample", "stride") != "stride":
+        parts.append(str(layer["downsample"]))
     return " ".join(parts)
 
 

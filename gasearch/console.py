@@ -92,15 +92,16 @@ def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]], *, has_h
 
 def cell(name: str, value: Any) -> str:
     """One value as a table shows it: quantities with their unit, "-" for what there is not."""
+    metric = name.removeprefix("best_")
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case int() if name not in METRICS:
+        case int() if metric not in METRICS:
             return str(value)
         case int() | float():
-            return format_quantity(value, name.removeprefix("best_"))
+            return format_quantity(value, metric)
         case dict() | list():
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         case _:
@@ -173,6 +174,7 @@ class PlainObserver:
         self._stream = stream
         self._last: Progress | None = None
         self._is_shown = True
+        self._line = ""  #: The one printed last.
         self._generation = -1
         self._shown_at = -math.inf
 
@@ -181,20 +183,23 @@ class PlainObserver:
         self._last, self._is_shown = progress, False
         wait = GENERATION_EVERY_S if progress.generation > self._generation else LINE_EVERY_S
         if time.monotonic() >= self._shown_at + wait:
-            self.finish()
+            self._print(progress)
 
     def finish(self) -> None:
-        """Print the newest progress if it isn't shown yet."""
-        if self._last is None or self._is_shown:
-            return
-        self._is_shown, self._generation, self._shown_at = True, self._last.generation, time.monotonic()
-        with _never_raising():
-            print(progress_line(self._last), file=self._stream, flush=True)
+        """Print the newest progress if its line isn't the one printed last."""
+        if self._last is not None and not self._is_shown and progress_line(self._last) != self._line:
+            self._print(self._last)
 
     def on_notice(self, message: str) -> None:
         """Print it."""
         with _never_raising():
             print(printable(message), file=self._stream, flush=True)
+
+    def _print(self, progress: Progress) -> None:
+        self._is_shown, self._generation, self._shown_at = True, progress.generation, time.monotonic()
+        self._line = progress_line(progress)
+        with _never_raising():
+            print(self._line, file=self._stream, flush=True)
 
 
 class PanelObserver:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
 from gasearch.errors import BadInput
@@ -17,6 +18,7 @@ from gasearch.limits import SPREADS, Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
+from workers.messages import TaskKind
 
 __all__ = [
     "FrontPoint",
@@ -164,13 +166,22 @@ def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
     Raises:
         UnknownSearch: if there is no such search, or not exactly one such key in it.
     """
-    network = reader.network(reader.search(name).id, key)
+    record = reader.search(name)
+    network = reader.network(record.id, key)
     shared = {field.name for field in dataclasses.fields(NetworkDetails)} - {"curve", "blueprint"}
     return NetworkDetails(
         **{field: getattr(network, field) for field in shared},
-        curve=json.loads(network.curve_json),
+        curve=_named_curve(json.loads(network.curve_json), json.loads(record.data_json).get("kind")),
         blueprint=json.loads(network.network_json),
     )
+
+
+def _named_curve(curve: list[dict[str, Any]], kind: TaskKind | None) -> list[dict[str, Any]]:
+    """The points of a curve with their score under its own name: stored is every primary score as "accuracy"."""
+    from workers.score import PRIMARY
+
+    score = PRIMARY[kind] if kind else "accuracy"
+    return [{score if field == "accuracy" else field: value for field, value in point.items()} for point in curve]
 
 
 def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ()) -> str:

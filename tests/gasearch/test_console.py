@@ -74,6 +74,7 @@ def test_counts_that_are_no_metric_are_printed_in_full():
     assert console.cell("seed", 123456789) == "123456789"
     assert console.cell("macs", 123456789) == "123 M"
     assert console.cell("best_latency_ms", 0.25) == "0.25 ms"
+    assert console.cell("best_model_bytes", 84800) == "84.8 KB"
     assert console.cell("owner", None) == "-"
 
 
@@ -130,6 +131,16 @@ def test_without_a_terminal_a_line_comes_when_time_has_passed(clock):
         clock(seconds)
         observer.on_progress(PROGRESS)
     assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_the_last_line_is_not_printed_twice(clock):
+    stream = io.StringIO()
+    observer = PlainObserver(stream)
+    for seconds in (1.0, 1.5):
+        clock(seconds)
+        observer.on_progress(PROGRESS)
+    observer.finish()
+    assert len(stream.getvalue().splitlines()) == 1
 
 
 def test_short_generations_do_not_flood_the_log(clock):

@@ -195,6 +195,19 @@ def test_history_names_the_best_values_by_their_metrics():
     assert list(second.row())[-1] == "finished_at"
 
 
+@pytest.mark.parametrize(
+    ("kind", "score"),
+    [("classification", "accuracy"), ("tagging", "entity_f1"), ("rating", "rmse"), (None, "accuracy")],
+)
+def test_show_names_the_score_of_the_curve(kind, score):
+    data = {} if kind is None else {"kind": kind}
+    record = replace(search_record(), data_json=json.dumps(data))
+    curve = [{"epoch": 1, "train_loss": 0.5, "accuracy": 3.25}]
+    reader = ScriptedReader(record=record, all_networks=(replace(NETWORKS[0], curve_json=json.dumps(curve)),))
+    details = query.show(reader, "digits", NETWORKS[0].key)
+    assert details.curve == [{"epoch": 1, "train_loss": 0.5, score: 3.25}]
+
+
 def test_show_gives_a_failed_network_without_metrics_but_with_its_reason():
     details = query.show(scripted_reader(), "digits", "00050005")
     assert (details.failure, details.failure_message) == ("timed_out", "took longer than 5 s")
@@ -238,6 +251,22 @@ def test_a_network_reads_as_one_line():
     blueprint = json.loads(NETWORKS[0].network_json)
     assert layers_text(blueprint) == "conv 16 k3 s2 w4 a8 | linear 10 w8 sparsity 0.5"
     assert layers_text({"choices": {"op1": "pool", "width1": 8}}) == "op1=pool width1=8"
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        ({"kind": "embedding", "width": 16, "rows": 2000, "weight_bits": 4}, "embedding 16 w4 rows 2000"),
+        ({"kind": "transformer", "width": 32, "heads": 4}, "transformer 32 heads 4"),
+        (
+            {"kind": "linear", "width": 8, "sparsity": 0.5, "pruning": "unstructured"},
+            "linear 8 sparsity 0.5 unstructured",
+        ),
+        ({"kind": "conv", "width": 8, "kernel": 3, "stride": 2, "downsample": "max_pool"}, "conv 8 k3 s2 max_pool"),
+    ],
+)
+def test_what_makes_a_layer_another_one_is_in_its_text(layer, text):
+    assert layers_text({"layers": [layer]}) == text
 
 
 metrics = st.floats(min_value=0, max_value=1, allow_nan=False)

@@ -71,6 +71,7 @@ def test_what_is_no_quantity_of_the_metric_is_refused_in_a_sentence(text, metric
         (0.41, "latency_ms", "0.41 ms"),
         (0.00951, "latency_ms", "0.00951 ms"),
         (0.0004, "latency_ms", "0.0004 ms"),
+        (0.0000612, "latency_ms", "0.0612 us"),
         (0.000004, "latency_ms", "0.004 us"),
         (1234.5, "latency_ms", "1.23 s"),
         (0, "latency_ms", "0 ms"),

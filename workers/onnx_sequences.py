@@ -7,8 +7,7 @@ from onnx import TensorProto
 
 from workers.integer import IntegerStep
 from workers.onnx_builder import GraphBuilder
-from workers.reference_sequences import MASKED_SCORE
-from workers.steps import LAYER_NORM_EPSILON, Step
+from workers.steps import LAYER_NORM_EPSILON, MASKED_SCORE, Step
 
 #: Places of our gates (reset, update, new) in ONNX's order (update, reset, new).
 _GATE_ORDER = (1, 0, 2)

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.steps import PADDING, UNKNOWN, Step
+from workers.steps import MASKED_SCORE, PADDING, UNKNOWN, Step
 
 Reals = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-MASKED_SCORE = -1e9  #: Of a padded key. Finite: where every key is padding all weigh the same, and nothing is NaN.
 
 
 def present_tokens(codes: Codes) -> Mask:

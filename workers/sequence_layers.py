@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workers.layers import Deployed, MatrixLayer, RoundedLayer
-from workers.steps import LAYER_NORM_EPSILON, PADDING, Step
-
-MASKED_SCORE = -1e9  #: Of keys that are padding. Finite: a sequence of padding alone has a softmax, too.
+from workers.steps import LAYER_NORM_EPSILON, MASKED_SCORE, PADDING, Step
 
 
 def valid_tokens(codes: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ PADDING: Final = 0  #: The code of a token that is not there (of the first colum
 UNKNOWN: Final = 1  #: The code of a token that is in no vocabulary.
 
 LAYER_NORM_EPSILON: Final = 1e-5  #: Added to the variance in `layer_norm`.
+MASKED_SCORE: Final = -1e9  #: Of a padded key in `attention`. Finite: where every key is padding, all weigh the same.
 
 WEIGHTED: Final = frozenset({"conv", "linear", "embedding", "position", "gru", "layer_norm"})
 #: Operations that choose or move values: the output's grid is the input's.

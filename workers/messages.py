@@ -23,6 +23,9 @@ Downsampling = Literal["stride", "max_pool"]
 Pruning = Literal["structured", "unstructured"]
 Scalar = str | int | float | bool
 
+#: Kinds of tasks whose target is a number, not a class.
+NUMERIC_KINDS: frozenset[TaskKind] = frozenset({"regression", "rating"})
+
 
 # --- what is to be evaluated ------------------------------------------------------------------------------------
 

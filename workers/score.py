@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.messages import TaskKind
+from workers.messages import NUMERIC_KINDS, TaskKind
 
 IGNORED: Final = -1  #: The tag at padding.
 
@@ -37,7 +37,7 @@ class Target:
     @property
     def is_number(self) -> bool:
         """Whether the target is a number, not a class."""
-        return self.kind in ("regression", "rating")
+        return self.kind in NUMERIC_KINDS
 
     @property
     def primary(self) -> str:

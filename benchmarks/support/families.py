@@ -12,7 +12,7 @@ from workers.data import DataOptions, load_dataset
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
 from workers.data.options import DEFAULTS
-from workers.messages import Blueprint, Family, Fidelity, Layer, Recipe
+from workers.messages import NUMERIC_KINDS, Blueprint, Family, Fidelity, Layer, Recipe
 from workers.plan import plan
 from workers.train import ResidentData, train
 
@@ -46,7 +46,7 @@ class Case:
             input_shape=data.input_shape,
             layers=(*layers, head),
             categories=data.categories,
-            is_regression=data.kind in ("regression", "rating"),
+            is_regression=data.kind in NUMERIC_KINDS,
         )
 
 

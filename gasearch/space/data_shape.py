@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from workers.messages import NUMERIC_KINDS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataShape:
@@ -23,5 +25,5 @@ class DataShape:
             input_shape=tuple(description["input_shape"]),
             outputs=description["outputs"],
             categories=tuple(description["categories"]),
-            is_regression=description["kind"] in ("regression", "rating"),
+            is_regression=description["kind"] in NUMERIC_KINDS,
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gasearch.spec.explain import Problem
 from gasearch.spec.recipe import RecipeSpec
 from gasearch.spec.task import EMBEDDED, TaskSpec
-from workers.messages import InputKind, TaskKind
+from workers.messages import NUMERIC_KINDS, InputKind, TaskKind
 
 _PREDICTIONS: Final[tuple[TaskKind, ...]] = ("classification", "regression")
 
@@ -110,7 +110,7 @@ def recipe_problems(recipe: RecipeSpec, kind: TaskKind | None, input_kind: Input
     if recipe.augment and input_kind not in ("image", None):
         text = f"only images are shifted and flipped, and a sample is {_SAMPLE_NOUNS[input_kind]}: leave this key out"
         yield Problem(path=("recipe", "augment"), text=text)
-    if kind in ("regression", "rating"):
+    if kind in NUMERIC_KINDS:
         for key in ("class_weights", "label_smoothing"):
             if getattr(recipe, key) != RecipeSpec.model_fields[key].default:
                 yield Problem(path=("recipe", key), text=f"a {kind} has no classes: leave this key out")

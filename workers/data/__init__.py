@@ -24,6 +24,7 @@ from workers.data.source import Source, refuse
 from workers.data.splits import MOST_VALIDATION, TEST_SHARE, VALIDATION_SHARE, hold_out, hold_out_plain
 from workers.data.text_files import plain_stem
 from workers.data.torchvision_sets import is_torchvision, read_torchvision
+from workers.messages import NUMERIC_KINDS
 
 BUILT_IN = {"digits": read_digits, "diabetes": read_diabetes}
 FORMATS = "a NumPy archive (.npz), a CSV, TSV or CoNLL file, or IDX images (train-images-idx3-ubyte[.gz])"
@@ -47,7 +48,7 @@ def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0)
     fitted = fit(found, _split(found, seed=seed))
     train, validation, test = fitted.splits
     mean, deviation = (0.0, 1.0)
-    if found.kind in ("regression", "rating"):
+    if found.kind in NUMERIC_KINDS:
         mean, deviation = target_moments(train.y)
         if deviation == 0:
             raise DataError(f"{found.name}: expected a target that varies; got {mean:g} for every training sample")

@@ -111,10 +111,7 @@ def _images(x: Array, name: str) -> NDArray[np.uint8]:
 
 def _targets(y: Array, name: str) -> NDArray[np.float32]:
     """(count,) or (count, 1) of any number type -> float32."""
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        raise DataError(f"{name} must have the shape (count,), one number per sample; got {y.shape}")
+    y = _one_each(y, name, "number")
     if y.dtype.kind not in "uif":
         raise DataError(f"{name} must hold numbers for regression; got type {y.dtype}")
     with np.errstate(over="ignore"):
@@ -125,16 +122,23 @@ def _targets(y: Array, name: str) -> NDArray[np.float32]:
 
 
 def _labels(y: Array, name: str) -> NDArray[np.int64]:
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        raise DataError(f"{name} must have the shape (count,), one class number per sample; got {y.shape}")
+    """(count,) or (count, 1) of any type of whole numbers -> int64."""
+    y = _one_each(y, name, "class number")
     if y.dtype.kind not in "ui":
         raise DataError(f"{name} must hold integer labels 0 .. classes - 1; got type {y.dtype}")
     if len(y) and (y.min() < 0 or y.max() >= 2**31):
         wrong = int(y.min()) if y.min() < 0 else int(y.max())
         raise DataError(f"{name} must hold labels 0 .. classes - 1; got {wrong} at sample {int(np.argmax(y == wrong))}")
     return np.ascontiguousarray(y, dtype=np.int64)
+
+
+def _one_each(y: Array, name: str, noun: str) -> Array:
+    """(count,) or (count, 1) -> (count,)."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        return y[:, 0]
+    if y.ndim != 1:
+        raise DataError(f"{name} must have the shape (count,), one {noun} per sample; got {y.shape}")
+    return y
 
 
 def _count_classes(y: NDArray[np.int64], name: str) -> int:

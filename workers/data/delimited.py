@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from workers.data.dataset import DataError
+from workers.data.labels import shown
 from workers.data.options import DataOptions
 from workers.data.parts import Parts
 from workers.data.ratings import is_rating, make_rating_source
-from workers.data.rows import Rows, check_named, check_same_columns, find_known, is_number, listed, read_rows
+from workers.data.rows import Rows, check_named, check_same_columns, find_known, is_number, read_rows
 from workers.data.sentences import Sentences, make_sentence_source
 from workers.data.source import Source, refuse
 from workers.data.table import make_table_source
@@ -43,7 +44,7 @@ def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Sou
         return _sentence_source(name, parts, options, text)
     if train.header is None:
         first = [column[0] for column in train.columns]
-        raise DataError(f"{train.at(0)}: expected a header with the columns' names; got {listed(first)}")
+        raise DataError(f"{train.at(0)}: expected a header with the columns' names; got {shown(first)}")
     return make_table_source(name, parts, options)
 
 
@@ -72,7 +73,7 @@ def _sentence_source(name: str, parts: Parts[Rows], options: DataOptions, text: 
     if target is None or target == text:
         raise DataError(
             f"{train.file}: expected the column of labels in task.target, another than the text {text!r}; "
-            f"the columns are {listed(train.names)}"
+            f"the columns are {shown(train.names)}"
         )
     column = target
     sentences = parts.map(lambda part: Sentences(texts=part.column(text), labels=part.column(column), at=part.at))

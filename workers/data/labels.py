@@ -11,7 +11,7 @@ from workers.data.dataset import DataError, Split
 
 At = Callable[[int], str]  #: Says where a sample stands: "file:line".
 MOST_CLASSES = 1_000
-SHOWN = 10  #: Names in an error.
+SHOWN = 12  #: Names in an error.
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:

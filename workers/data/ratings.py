@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.data.dataset import DataError, Split
-from workers.data.labels import sort_names
+from workers.data.labels import shown, sort_names
 from workers.data.options import DataOptions
 from workers.data.parts import Parts
-from workers.data.rows import Rows, find_known, listed
+from workers.data.rows import Rows, find_known
 from workers.data.source import Source
 from workers.data.table import numbers
 
@@ -55,7 +55,7 @@ def _column(rows: Rows, options: DataOptions, role: str) -> str:
     column = named or find_known(rows, role)
     if column is None:
         what = "of ratings" if role == "target" else f"of {role}s"
-        raise DataError(f"{rows.file}: expected the column {what} in task.{role}; the columns are {listed(rows.names)}")
+        raise DataError(f"{rows.file}: expected the column {what} in task.{role}; the columns are {shown(rows.names)}")
     return column
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.data.dataset import DataError
+from workers.data.labels import shown
 from workers.data.text_files import plain_suffix, read_text
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -142,7 +143,7 @@ def check_named(rows: Rows, named: dict[str, str]) -> None:
     for column, option in named.items():
         if column not in rows.names:
             near = difflib.get_close_matches(column, rows.names, n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]!r}?" if near else f"the columns are {listed(rows.names)}"
+            hint = f"did you mean {near[0]!r}?" if near else f"the columns are {shown(rows.names)}"
             raise DataError(f"{rows.file}: expected the column {column!r}, the {option} of the task; {hint}")
 
 
@@ -153,8 +154,8 @@ def check_same_columns(part: Rows, like: Rows) -> None:
     missing = [name for name in like.names if name not in part.names]
     surplus = [name for name in part.names if name not in like.names]
     raise DataError(
-        f"{part.file}:1: expected the columns of {like.file}, {listed(like.names)}; "
-        f"missing {listed(missing) or 'none'}, more {listed(surplus) or 'none'}"
+        f"{part.file}:1: expected the columns of {like.file}, {shown(like.names)}; "
+        f"missing {shown(missing) or 'none'}, more {shown(surplus) or 'none'}"
     )
 
 
@@ -171,9 +172,3 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, for an error."""
-    shown = ", ".join(names[:12])
-    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.data.dataset import DataError, Split
-from workers.data.labels import name_classes, number_classes, sort_names
+from workers.data.labels import name_classes, number_classes, shown, sort_names
 from workers.data.options import DataOptions
 from workers.data.parts import Parts
-from workers.data.rows import Rows, find_known, is_number, listed
+from workers.data.rows import Rows, find_known, is_number
 from workers.data.source import Source
 from workers.messages import TaskKind
 
@@ -66,7 +66,7 @@ def _target(rows: Rows, options: DataOptions) -> str:
     target = options.target or find_known(rows, "target")
     if target is None:
         raise DataError(
-            f"{rows.file}: expected the column to predict in task.target; the columns are {listed(rows.names)}"
+            f"{rows.file}: expected the column to predict in task.target; the columns are {shown(rows.names)}"
         )
     return target
 

@@ -43,7 +43,7 @@ def export_network(
             that holds something else or can't be written.
         GasearchError: if it can't be trained here.
     """
-    from workers.artifact import ArtifactError
+    from workers.artifact import ArtifactError, require_free
     from workers.evaluate import Evaluator
     from workers.export import export
 
@@ -57,8 +57,9 @@ def export_network(
     request = _request(setup, network)
     if found is not None:
         request = replace(request, recipe=found[0], fidelity=Fidelity(epochs=found[0].epochs))
-    observer.on_notice(f"training {network.key} again with its seed")
     try:
+        require_free(directory)
+        observer.on_notice(f"training {network.key} again with its seed")
         return export(
             request,
             Path(directory),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gasearch import query
+from gasearch.answers import Row
 from gasearch.cli.app import Db, Detach, Form, Key, Name, Workers, app, ask, db_option, examples
 from gasearch.cli.reading import print_front
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
@@ -154,7 +156,9 @@ def tune(
         {"number": trial.number, "value": trial.value, **json.loads(trial.recipe_json), "message": trial.message}
         for trial in done
     ]
-    print_rows(rows, form)
+    print_rows(rows, form, columns=_telling_columns(rows))
+    if form is Format.TABLE and any(trial.value is not None for trial in done):
+        say(f"next:  gasearch export {name} {key} -o {name}-tuned --tuned")
 
 
 @app.command(
@@ -175,6 +179,13 @@ def export(
     with watching() as observer, clean_stdout():
         folder = export_network(name, key, output, db_url=database_url(db), observer=observer, is_tuned=tuned)
     print(folder)
+
+
+def _telling_columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of tuning trials in which they differ, and those that say which trial it was and what it reached."""
+    always = ("number", "value", "learning_rate", "batch_size", "optimizer")
+    differing = [field for field in rows[-1] if len({str(row.get(field)) for row in rows}) > 1]
+    return list(dict.fromkeys((*always, *differing)))
 
 
 def _conclude(name: str, reason: str, db: str | None) -> None:

@@ -209,8 +209,10 @@ def test_a_network_is_not_exported_over_something_else(trained, tmp_path):
     url, key = trained
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "thesis.tex").write_text("years of work")
+    observer = Listening()
     with pytest.raises(BadInput, match=r"model is not empty and holds no artifact that could be replaced"):
-        export_network("small", key, tmp_path / "model", db_url=url, observer=Silent())
+        export_network("small", key, tmp_path / "model", db_url=url, observer=observer)
+    assert observer.notices == []
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["thesis.tex"]
 
 

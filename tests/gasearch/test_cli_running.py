@@ -168,6 +168,18 @@ def test_tune_prints_each_trial_with_its_recipe(gasearch, monkeypatch):
     assert json.loads(out) == [{"number": 0, "value": 0.98, "learning_rate": 0.003, "message": ""}]
 
 
+def test_the_table_of_trials_shows_in_what_they_differ(gasearch, monkeypatch):
+    recipes = ({"learning_rate": 0.1, "dropout": 0.0, "epochs": 3}, {"learning_rate": 0.1, "dropout": 0.5, "epochs": 3})
+    trials = [
+        TuningTrial(key="0002", study="s", number=number, recipe_json=json.dumps(recipe), value=0.5, message="")
+        for number, recipe in enumerate(recipes)
+    ]
+    monkeypatch.setattr("gasearch.networks.tune_network", lambda *_, **__: trials)
+    status, out, err = gasearch("tune", "digits", "0002")
+    assert (status, out.splitlines()[0].split()) == (0, ["number", "value", "learning_rate", "dropout"])
+    assert err == "next:  gasearch export digits 0002 -o digits-tuned --tuned\n"
+
+
 def test_export_prints_the_folder(gasearch, monkeypatch):
     def export(name, key, directory, *, db_url, observer, is_tuned):
         print("chatter")

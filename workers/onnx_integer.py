@@ -200,29 +200,28 @@ def _table(builder: GraphBuilder, item: IntegerStep) -> list[str]:
 
 
 def _add_linear(builder: GraphBuilder, item: IntegerStep) -> None:
-    """A dense layer of a vector; of a sequence, of all its tokens as if they were a batch."""
     step, grid = item.step, item.output_grid
-    is_sequence = len(step.input_shape) == 2
-    is_bias_apart = grid is None and _loses_bias(builder, item)
-    operands = _weighted(builder, item, has_bias=not is_bias_apart)
-    if is_sequence:  # (B, T, C) -> (B x T, C)
-        operands[0] = builder.reshape(operands[0], [-1, step.input_shape[-1]], f"{step.name}.tokens")
-    if grid is None:
-        name = builder.float_name(step)
-        product = f"{step.name}.product" if is_bias_apart else name
-        output = builder.node("QGemm", operands, f"{step.name}.rows" if is_sequence else product, transB=1)
-        if is_sequence:  # (B x T, out) -> (B, T, out)
-            output = builder.reshape(output, [-1, *step.output_shape], product)
-        if is_bias_apart:
-            output = builder.node("Add", [output, builder.constant(f"{step.name}.bias", item.bias)], name)
-        builder.reals[step.name] = builder.relu(step, output)
+    if grid is not None:
+        operands = [*_weighted(builder, item), *builder.grid(step.name)]
+        integers = _product(builder, step, operands, f"{step.name}.raw")
+        builder.clip(step.name, integers, grid, low=grid.zero_point if step.has_relu else 0)
         return
-    name = f"{step.name}.raw"
-    operands += builder.grid(step.name)
-    output = builder.node("QGemm", operands, f"{step.name}.rows" if is_sequence else name, transB=1)
-    if is_sequence:
-        output = builder.reshape(output, [-1, *step.output_shape], name)
-    builder.clip(step.name, output, grid, low=grid.zero_point if step.has_relu else 0)
+    is_bias_apart = _loses_bias(builder, item)
+    operands = _weighted(builder, item, has_bias=not is_bias_apart)
+    name = builder.float_name(step)
+    output = _product(builder, step, operands, f"{step.name}.product" if is_bias_apart else name)
+    if is_bias_apart:
+        output = builder.node("Add", [output, builder.constant(f"{step.name}.bias", item.bias)], name)
+    builder.reals[step.name] = builder.relu(step, output)
+
+
+def _product(builder: GraphBuilder, step: Step, operands: list[str], output: str) -> str:
+    """A dense layer of a vector; of a sequence, of all its tokens as if they were a batch."""
+    if len(step.input_shape) == 1:
+        return builder.node("QGemm", operands, output, transB=1)
+    tokens = builder.reshape(operands[0], [-1, step.input_shape[-1]], f"{step.name}.tokens")  # (B, T, C) -> (B x T, C)
+    rows = builder.node("QGemm", [tokens, *operands[1:]], f"{step.name}.rows", transB=1)  # (B x T, C) -> (B x T, out)
+    return builder.reshape(rows, [-1, *step.output_shape], output)  # (B x T, out) -> (B, T, out)
 
 
 def _weighted(builder: GraphBuilder, item: IntegerStep, *, has_bias: bool = True) -> list[str]:

@@ -1,7 +1,7 @@
 """A trained network in its deployment form: integer weights and the scales that give them meaning.
 
-Real value = scale x (integer - zero_point). Normalization is folded in. `workers.quantize` produces it from a trained
-module; the packed file and the ONNX graph are written from it.
+Real value = scale x (integer - zero_point). Normalization is folded in. `workers.lower` reads it off a trained module;
+the packed file and the ONNX graph are written from it.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class Measurement:
     accuracy: float | None = (
         None  #: Top-1 (of tagging: per token) of the quantized network on the validation split, 0..1.
     )
-    params: int | None = None  #: Trainable numbers: weights and biases after batch normalization is folded.
+    params: int | None = None  #: Weights that are kept, and biases, after batch normalization is folded.
     macs: int | None = None  #: Multiply-accumulates of one inference at batch 1.
     bops: int | None = None  #: Bit operations: sum over layers of MACs x weight bits x input activation bits.
     model_bytes: int | None = None  #: What the bit-packed file weighs, header included.

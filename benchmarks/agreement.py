@@ -25,8 +25,8 @@ from workers.inference import outputs_of
 from workers.lower import lower
 from workers.onnx_graph import to_onnx
 from workers.onnx_session import run_onnx
+from workers.resident import make_resident, use_one_thread
 from workers.score import IGNORED, primary_score
-from workers.train import make_resident, use_one_thread
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8, 32)
 LEAST_AGREEMENT = 0.99

@@ -28,9 +28,11 @@ from gasearch.spec.loader import load_spec
 from gasearch.spec.spaces import CnnSpace
 from workers.build import build
 from workers.data.normalize import fit_input
+from workers.inference import evaluate
 from workers.messages import Blueprint, Fidelity, Layer, LayerKind
 from workers.plan import plan
-from workers.train import evaluate, make_resident, train
+from workers.resident import make_resident
+from workers.train import train
 
 SPEC = Path(__file__).parents[1] / "examples" / "digits.yaml"
 SEEDS = 3

@@ -16,10 +16,11 @@ from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, 
 from benchmarks.support.timing import conditions, cpu_seconds
 from workers.allocator import keep_freed_memory
 from workers.data.dataset import Dataset
+from workers.inference import evaluate
 from workers.lower import lower
 from workers.messages import FULL_PRECISION
 from workers.packed import pack
-from workers.train import evaluate, make_resident, use_one_thread
+from workers.resident import make_resident, use_one_thread
 
 
 def main() -> None:

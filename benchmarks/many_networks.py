@@ -7,7 +7,7 @@ time, ways taking turns; images per CPU second over all networks, the median rat
 and the mean test accuracy of the networks of the last round. A way pays where it is at least 1.3 times as fast and not
 a point less accurate.
 
-- stacked: all networks in one set of tensors, one batch for all: torch.bmm for MLPs (at 4 bits, too), grouped
+- stacked: all networks in one set of tensors, one batch for all: torch.bmm for MLPs (at 3 bits, too), grouped
   convolutions for CNNs
 - shared batches: batches gathered and normalized once, then shown to each network in turn
 - batch 512: batches four times as large, the rate doubled
@@ -44,10 +44,12 @@ from workers.build import Network, build
 from workers.data import load_dataset
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
+from workers.inference import evaluate
 from workers.inheritance import inherit
 from workers.messages import Fidelity, Layer, Recipe
 from workers.plan import plan
-from workers.train import ResidentSplit, evaluate, make_resident, train, use_one_thread
+from workers.resident import ResidentSplit, make_resident, use_one_thread
+from workers.train import train
 
 RECIPE = Recipe(batch_size=128, learning_rate=0.003)
 LARGE_BATCH = dataclasses.replace(RECIPE, batch_size=512, learning_rate=0.006)
@@ -111,7 +113,7 @@ def main() -> None:
         f"{conditions('torch')}, one thread; {data.name}, {len(subset):,} training samples, {options.epochs} epochs, "
         f"{options.networks} networks, median of {options.rounds} rounds, CPU time"
     )
-    for family, bits in (("mlp", 32), ("mlp", 4), ("cnn", 32)):
+    for family, bits in (("mlp", 32), ("mlp", 3), ("cnn", 32)):
         compare_equal(family, bits, bench, with_compiled=options.compile and bits == 32)
     for family in ("mlp", "cnn"):
         compare_several(family, bench)

@@ -25,7 +25,8 @@ from workers.measure.latency import Protocol, inference_call, paired_ratios, sam
 from workers.messages import Fidelity, Recipe
 from workers.onnx_graph import to_onnx
 from workers.plan import plan
-from workers.train import train, use_one_thread
+from workers.resident import use_one_thread
+from workers.train import train
 
 SHAPE = (3, 32, 32)
 WIDTHS = ((16, 32, 64), (32, 64, 128), (64, 128, 256))

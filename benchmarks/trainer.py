@@ -28,7 +28,8 @@ from benchmarks.support.timing import Targets, alternate, conditions, cpu_second
 from workers.allocator import keep_freed_memory
 from workers.build import Network
 from workers.messages import Fidelity, Recipe
-from workers.train import ResidentSplit, train, use_one_thread
+from workers.resident import ResidentSplit, use_one_thread
+from workers.train import train
 
 BARE_TARGET = 0.90
 LOADER_TARGETS = {"mlp": 2.5, "cnn": 1.5}

@@ -37,19 +37,11 @@ from workers.messages import (
 )
 from workers.onnx_graph import to_onnx
 from workers.plan import PlanError, plan
+from workers.resident import ResidentData, make_resident, use_one_thread
 from workers.result import failure, make_result
 from workers.score import score
 from workers.steps import Plan
-from workers.train import (
-    Diverged,
-    ResidentData,
-    TimedOut,
-    TrainingReport,
-    is_out_of_memory,
-    make_resident,
-    train,
-    use_one_thread,
-)
+from workers.train import Diverged, TimedOut, TrainingReport, is_out_of_memory, train
 from workers.weights import find_parent, save_weights
 
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.

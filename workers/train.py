@@ -20,29 +20,14 @@ from torch import Tensor, nn
 
 from workers.batches import make_batches, make_generator
 from workers.build import Network
-from workers.inference import evaluate, outputs_of, predict, truth_of
+from workers.inference import outputs_of, truth_of
 from workers.losses import make_loss
 from workers.messages import CurvePoint, Fidelity, Recipe
 from workers.optimizer import make_optimizer, set_rate
 from workers.pruning import prune
-from workers.resident import ResidentData, ResidentSplit, make_resident, use_one_thread
+from workers.resident import ResidentSplit, use_one_thread
 from workers.score import primary_score
 from workers.steps import Plan
-
-__all__ = [
-    "Diverged",
-    "OutOfMemory",
-    "ResidentData",
-    "ResidentSplit",
-    "TimedOut",
-    "TrainingReport",
-    "evaluate",
-    "is_out_of_memory",
-    "make_resident",
-    "predict",
-    "train",
-    "use_one_thread",
-]
 
 CHECK_EVERY = 50  #: Batches between two looks at the loss: on a GPU each look waits for the device.
 

@@ -14,7 +14,8 @@ from workers.data.normalize import fit_input
 from workers.data.options import DEFAULTS
 from workers.messages import NUMERIC_KINDS, Blueprint, Family, Fidelity, Layer, Recipe
 from workers.plan import plan
-from workers.train import ResidentData, train
+from workers.resident import ResidentData
+from workers.train import train
 
 HOW_TO_GIVE_DATA = (
     "further data under a folder given by --data as mnist/mnist.npz, adult/adult.csv.gz, sst2/{train,dev,test}.tsv, "

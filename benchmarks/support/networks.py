@@ -10,7 +10,7 @@ from workers.build import Network, build
 from workers.data.normalize import fit_input
 from workers.messages import Blueprint, Layer
 from workers.plan import plan
-from workers.train import ResidentSplit
+from workers.resident import ResidentSplit
 
 MNIST_SHAPE = (1, 28, 28)
 

@@ -14,9 +14,9 @@ from workers.build import LEAST_FACTOR, Network
 from workers.integer import InputTransform
 from workers.messages import FULL_PRECISION, Recipe
 from workers.optimizer import make_optimizer, set_rate
-from workers.quantize import LearnedScale, WeightQuantizer, largest_integer, round_to_grid
+from workers.quantize import START_BATCHES, LearnedScale, WeightQuantizer, largest_integer, round_to_grid
+from workers.resident import ResidentSplit
 from workers.steps import INPUT
-from workers.train import ResidentSplit
 
 
 class Stack(nn.Module):
@@ -82,7 +82,6 @@ class QuantizedMlp(StackedMlp):
         )
         starts = torch.ones(self.count, 1, 1)
         self.scales = nn.ModuleList(LearnedScale(starts.clone()) for _ in self.weights[:-1])
-        self.is_started = False
         self.factors = [
             *self.gammas,
             *(one.learned.factor for one in self.quantizers),
@@ -102,16 +101,14 @@ class QuantizedMlp(StackedMlp):
         for number in range(1, len(weights) - 1):
             x = torch.bmm(x, weights[number].view_as(self.weights[number]).transpose(1, 2))
             x = self.round(self.split(self.normalized(x.transpose(0, 1).flatten(1), number)), number)
-        self.is_started = True
         head = weights[-1].view_as(self.weights[-1])
         return torch.baddbmm(self.biases[-1].unsqueeze(1), x, head.transpose(1, 2))
 
     def round(self, x: Tensor, number: int) -> Tensor:
-        """ReLU and rounding, (N, B, width): each network on its grid, started by the first batch as LSQ does."""
+        """ReLU and rounding, (N, B, width): each network on its grid, which starts from the range of its first batches."""
         scale = self.scales[number]
-        if not self.is_started:
-            mean = x.detach().clamp(min=0).mean(dim=(1, 2), keepdim=True)
-            scale.start.copy_(2 * mean / self.high**0.5)
+        if self.training and self.batches <= START_BATCHES:
+            scale.start.lerp_(x.detach().amax(dim=(1, 2), keepdim=True) / self.high, 1 / self.batches)
         factor = (x.shape[2] * self.high) ** -0.5
         return round_to_grid(x, scale(), 0, self.high, window=(0.0, self.high + 0.5), factor=factor)
 

@@ -11,7 +11,8 @@ from workers.lower import lower
 from workers.messages import Blueprint, Fidelity, Layer, Recipe
 from workers.plan import plan
 from workers.reference import run_reference
-from workers.train import ResidentSplit, train
+from workers.resident import ResidentSplit
+from workers.train import train
 
 BITS = [2, 3, 4, 5, 8, 32]
 KINDS = ["linear", "conv", "separable", "residual"]

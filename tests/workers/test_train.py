@@ -14,12 +14,13 @@ from torch import nn
 from workers.build import build
 from workers.data.dataset import Dataset, Split
 from workers.data.normalize import fit_input
-from workers.inference import outputs_of
+from workers.inference import evaluate, outputs_of, predict
 from workers.lower import lower
 from workers.messages import Blueprint, Fidelity, Layer, Recipe
 from workers.plan import plan
+from workers.resident import ResidentSplit, make_resident
 from workers.score import Target
-from workers.train import Diverged, OutOfMemory, ResidentSplit, TimedOut, evaluate, make_resident, predict, train
+from workers.train import Diverged, OutOfMemory, TimedOut, train
 
 ONCE = Fidelity(epochs=1)
 
@@ -106,7 +107,7 @@ def test_label_smoothing_raises_the_loss_of_a_certain_network():
 
 def test_weights_decay_but_scales_and_biases_do_not():
     data = striped(32)
-    network = network_for(data)
+    network = network_for(data, bits=3)
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
     recipe = Recipe(batch_size=32, optimizer="adamw", learning_rate=1e-3, weight_decay=100.0)
     train(network, data, recipe, fidelity=ONCE, seed=0)

@@ -68,10 +68,6 @@ class Space:
     data: DataShape | None = None  #: What the networks of a layered space fit; None for custom spaces.
     simplifier: Simplifier | None = None  #: None where different genes that express always make different networks.
 
-    def expressed(self, genes: Sequence[int]) -> list[bool]:
-        """Which decisions express under these genes, one flag per decision."""
-        return [gene >= 0 for gene in self.marked(genes)]
-
     def canonical(self, genes: Sequence[int]) -> Genes:
         """The genes with 0 wherever a decision doesn't express: equal networks, equal genes."""
         return tuple([gene if gene >= 0 else 0 for gene in self.marked(genes)])

@@ -274,7 +274,7 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
         ("digit", r"unknown dataset 'digit'; did you mean 'digits'\?"),
         ("imagenet", r"unknown dataset 'imagenet'; known are digits, diabetes, the path of a file"),
         ("data/set.csv", r"data/set\.csv: no such file"),
-        ("data/set.pdf", r"data/set\.pdf: expected a NumPy archive .* there is no such file"),
+        ("data/set.pdf", r"data/set\.pdf: expected a NumPy archive .* there is no such file or folder"),
     ],
 )
 def test_an_unknown_source_is_refused_with_the_nearest_name(source, text):

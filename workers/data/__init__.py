@@ -27,7 +27,7 @@ from workers.data.torchvision_sets import is_torchvision, read_torchvision
 from workers.messages import NUMERIC_KINDS
 
 BUILT_IN = {"digits": read_digits, "diabetes": read_diabetes}
-FORMATS = "a NumPy archive (.npz), a CSV, TSV or CoNLL file, or IDX images (train-images-idx3-ubyte[.gz])"
+FORMATS = "a NumPy archive (.npz), a CSV, TSV or CoNLL file, IDX images (train-images-idx3-ubyte[.gz]), or a folder"
 
 
 def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0) -> Dataset:
@@ -114,7 +114,7 @@ def _read(source: str, options: DataOptions) -> Source:
     if is_conll(path):
         return read_tagged(plain_stem(path), paths, options)
     if path.exists() or path.suffix or len(path.parts) > 1:
-        came = "the file is named otherwise" if path.exists() else "there is no such file"
+        came = "the file is named otherwise" if path.exists() else "there is no such file or folder"
         raise DataError(f"{source}: expected {FORMATS}; {came}")
     raise DataError(f"unknown dataset {source!r}; {_suggestion(source)}")
 

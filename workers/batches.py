@@ -57,10 +57,12 @@ class Batches:
         """One pass in a new order: for each step of the optimizer its batches."""
         size, device = self.recipe.batch_size, self.data.x.device
         shuffled = self.samples[torch.randperm(len(self.samples), generator=self.order)]
+        if len(shuffled) % size == 1:  # Which one is left out is chance, not its length.
+            shuffled = shuffled[:-1]
         if self.lengths is not None:
             yield from self._sorted_epoch(shuffled, self.lengths)
             return
-        parts = torch.split(shuffled.to(device), size)[: self._count]
+        parts = torch.split(shuffled.to(device), size)
         pixels: Sequence[tuple[Tensor, Tensor] | None] = [None] * len(parts)
         if self.recipe.augment:
             rows, columns = (places.to(device) for places in self._pixels())
@@ -71,12 +73,7 @@ class Batches:
         """One pass in which the sentences of a batch are about equally long, and are shown without common padding."""
         size = self.recipe.batch_size
         pools = torch.split(shuffled, POOL * size)
-        parts = [
-            part
-            for pool in pools
-            for part in torch.split(pool[lengths[pool].argsort(stable=True)], size)
-            if len(part) > 1
-        ]
+        parts = [part for pool in pools for part in torch.split(pool[lengths[pool].argsort(stable=True)], size)]
         order = torch.randperm(len(parts), generator=self.order).tolist()
         device = self.data.x.device
         yield from self._grouped(

@@ -110,6 +110,15 @@ def test_each_sentence_is_shown_once_in_an_epoch_and_none_is_cut(count):
     assert all(words == int(data.y[number]) for number, words in shown.items())
 
 
+def test_the_sentence_that_is_left_over_is_another_in_each_epoch():
+    batches = make_batches(sentences(61), Recipe(batch_size=4), ONCE, seed=0, reach=0)
+    left_out = set()
+    for _ in range(20):
+        shown = torch.cat([batch.samples for group in batches.epoch() for batch in group])
+        left_out |= set(range(61)) - set(shown.tolist())
+    assert len(left_out) > 10
+
+
 def test_sentences_are_shown_without_the_padding_that_a_batch_has_in_common():
     data = sentences(400)
     for reach in (0, 5):

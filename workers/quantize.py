@@ -10,7 +10,6 @@ All scales are 0-dim or per-channel tensors and nothing here waits for the devic
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -19,7 +18,9 @@ from torch import Tensor, nn
 from workers.integer import Grid
 from workers.messages import FULL_PRECISION
 
-LEARNED_UP_TO = 4  #: Most bits at which the scale is learned; LSQ's start is too coarse for more (measured at 8 bits).
+#: Most bits at which the scale is learned. CNN of 16-32-64, 5 epochs of 10,000 images of MNIST, mean of 3 seeds: at
+#: 4 bits 0.881 learned, 0.891 straight through; at 3 bits 0.863 and 0.814.
+LEARNED_UP_TO = 3
 MIN_SCALE = 1e-8  #: Keeps the grid of an all-zero tensor valid.
 #: Where a learned scale's factor begins; its inverse says how much faster than weights it learns. Digits and MNIST at 2
 #: bits: 5 beats 1 by 1 to 5 points with Adam and SGD; 10 is no better and breaks SGD at a rate of 0.5.
@@ -29,6 +30,10 @@ TIE_BREAK = 1.000618  #: Keeps averages off the middle between two integers.
 BINARY_WINDOW = 3.0
 START_ROWS = 1_000  #: Rows of a table on which its learned scale starts: all are drawn alike.
 OBSERVER_RATE = 0.05  #: Weight of the newest batch in the running maximum of an activation.
+#: Batches whose range, on average, a learned activation scale starts from, while it learns already. LSQ's own start, a
+#: multiple of the mean magnitude of the first batch, is too fine: on MNIST as above 0.747 at 2 bits against 0.779. With
+#: 100 batches one of three seeds failed to learn (0.54).
+START_BATCHES = 20
 
 
 class _RoundToGrid(torch.autograd.Function):
@@ -307,7 +312,7 @@ class ActivationQuantizer(nn.Module):
         self.bits, self.is_signed = bits, is_signed
         self.low, self.high = weight_range(bits) if is_signed else (0, largest_integer(bits))
         self._window = (self.low - 0.5 if is_signed else 0.0, self.high + 0.5)
-        self._is_started = False
+        self._batches = 0  #: Seen while training; more than `START_BATCHES` are not counted.
         start = torch.tensor(4.0 / self.high)
         self.learned = LearnedScale(start) if bits <= LEARNED_UP_TO else None
         if self.learned is None:
@@ -331,24 +336,20 @@ class ActivationQuantizer(nn.Module):
         return round_to_grid(x, self.scale(), self.low, self.high, window=self._window, factor=factor)
 
     @torch.no_grad()
-    def _observe(self, x: Tensor) -> None:
-        if not self._is_started:
-            self._start(x)
-        elif self.learned is None:
-            self.observed.lerp_(self._range(x), OBSERVER_RATE)
-
-    @torch.no_grad()
     def take_over(self, other: ActivationQuantizer) -> None:
         """Go on with the grid of another quantizer of the same bits."""
         self.load_state_dict(other.state_dict())
-        self._is_started = other._is_started
+        self._batches = other._batches
 
-    def _start(self, x: Tensor) -> None:
-        self._is_started = True
-        if self.learned is None:
-            self.observed.copy_(self._range(x))
-        else:
-            self.learned.start.copy_(self._learned_start(x))
+    @torch.no_grad()
+    def _observe(self, x: Tensor) -> None:
+        """Follow the range: with a running mean, or for a learned scale with the mean of the first batches."""
+        if self.learned is not None and self._batches >= START_BATCHES:
+            return
+        observed = self.observed if self.learned is None else self.learned.start
+        rate = OBSERVER_RATE if self.learned is None and self._batches else 1 / (self._batches + 1)
+        observed.lerp_(self._range(x), rate)
+        self._batches = min(self._batches + 1, START_BATCHES)
 
     def _range(self, x: Tensor) -> Tensor:
         """The scale at which the grid just holds every value."""
@@ -356,11 +357,6 @@ class ActivationQuantizer(nn.Module):
         if self.is_signed:
             largest = torch.maximum(largest, -x.amin())
         return (largest / self.high).clamp_(min=MIN_SCALE)
-
-    def _learned_start(self, x: Tensor) -> Tensor:
-        """LSQ's start: 2 x mean magnitude / sqrt(largest integer)."""
-        magnitude = x.abs() if self.is_signed else x.clamp(min=0)
-        return (2 * magnitude.mean() / math.sqrt(self.high)).clamp_(min=MIN_SCALE)
 
     def grid(self) -> Grid:
         """The grid in its deployment form: integers from 0, a signed one shifted by half its range."""

@@ -105,7 +105,7 @@ class QuantizedMlp(StackedMlp):
         return torch.baddbmm(self.biases[-1].unsqueeze(1), x, head.transpose(1, 2))
 
     def round(self, x: Tensor, number: int) -> Tensor:
-        """ReLU and rounding, (N, B, width): each network on its grid, which starts from the range of its first batches."""
+        """ReLU and rounding, (N, B, width): each network on its grid, started from the range of its first batches."""
         scale = self.scales[number]
         if self.training and self.batches <= START_BATCHES:
             scale.start.lerp_(x.detach().amax(dim=(1, 2), keepdim=True) / self.high, 1 / self.batches)

@@ -12,6 +12,7 @@ from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, t
 from workers.lower import lower
 from workers.plan import plan
 from workers.pruning import prune
+from workers.quantize import START_BATCHES
 
 STRUCTURED = {"sparsity": 0.5}
 UNSTRUCTURED = {"sparsity": 0.5, "pruning": "unstructured"}
@@ -23,10 +24,10 @@ COMPRESSED = {
 }
 
 
-def trained(name, **fields):
+def trained(name, *, updates=4, **fields):
     """The network in which a training begins, after some steps, its samples, and the plan of what is deployed."""
     network, x = blueprint(name, **fields), samples(name)
-    return train_a_little(make(plan(network, is_pruned=False), x), x), x, plan(network)
+    return train_a_little(make(plan(network, is_pruned=False), x), x, updates=updates), x, plan(network)
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8, 32])
@@ -147,7 +148,7 @@ def test_units_of_a_gru_that_nothing_reads_go_in_each_direction_on_its_own(bits)
 
 
 def test_normalization_and_grids_go_on_where_they_were():
-    network, x, target = trained("convolutions", bits=4, **STRUCTURED)
+    network, x, target = trained("convolutions", updates=START_BATCHES, bits=3, **STRUCTURED)
     pruned = prune(network, target)
     before, after = network.steps["layer0:linear"], pruned.steps["layer0:linear"]
     kept = [int((before.norm.mean == value).nonzero()[0]) for value in after.norm.mean]

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from workers.quantize import (
+    START_BATCHES,
     TIE_BREAK,
     ActivationQuantizer,
     DerivedQuantizer,
@@ -183,8 +185,18 @@ def test_a_restarted_scale_fits_the_weights_that_it_is_given(bits):
 
 
 def test_a_quantizer_that_takes_over_keeps_the_grid_with_its_next_batch():
-    old, new = ActivationQuantizer(4, is_signed=True), ActivationQuantizer(4, is_signed=True)
-    old(normal(8, 4))
+    old, new = ActivationQuantizer(3, is_signed=True), ActivationQuantizer(3, is_signed=True)
+    for _ in range(START_BATCHES):
+        old(normal(8, 4))
     new.take_over(old)
     new(100 * normal(8, 4))
     assert new.grid() == old.grid()
+
+
+def test_a_learned_activation_scale_starts_from_the_mean_range_of_the_first_batches():
+    quantizer = ActivationQuantizer(2, is_signed=False)
+    for number in range(1, 2 * START_BATCHES):
+        quantizer(torch.tensor([[-9.0, float(number)]]))
+    assert quantizer.scale().item() == pytest.approx(np.mean(range(1, START_BATCHES + 1)) / 3)
+    quantizer.eval()(torch.tensor([[100.0]]))
+    assert quantizer.scale().item() == pytest.approx(np.mean(range(1, START_BATCHES + 1)) / 3)

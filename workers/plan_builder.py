@@ -107,30 +107,50 @@ class PlanBuilder:
         rank = None if groups > 1 else factored_rank(kept, inputs, layer.rank)
         if rank is not None:
             full = max(rank, int(layer.rank * min(width, self.tensor.full * kernel * kernel) + 0.5))
-            self._add_matrix(f"{name}.down", layer, op, full, rank, kernel, stride, has_norm, self.inner_bits(layer))
+            self._add_weights(
+                f"{name}.down",
+                layer,
+                op,
+                (full, rank),
+                kernel=kernel,
+                stride=stride,
+                has_norm=has_norm,
+                bits=self.inner_bits(layer),
+            )
             kernel, stride = 1, 1
-        output_bits = layer.activation_bits if bits is None else bits
-        self._add_matrix(name, layer, op, width, kept, kernel, stride, has_norm, output_bits, has_relu, groups)
+        self._add_weights(
+            name,
+            layer,
+            op,
+            (width, kept),
+            kernel=kernel,
+            stride=stride,
+            groups=groups,
+            has_norm=has_norm,
+            has_relu=has_relu,
+            bits=layer.activation_bits if bits is None else bits,
+        )
 
-    def _add_matrix(
+    def _add_weights(
         self,
         name: str,
         layer: Layer,
         op: Op,
-        width: int,
-        kept: int,
+        units: tuple[int, int],
+        *,
         kernel: int,
         stride: int,
-        has_norm: bool,
-        bits: int,
-        has_relu: bool = False,
         groups: int = 1,
+        has_norm: bool,
+        has_relu: bool = False,
+        bits: int,
     ) -> None:
+        """One matrix; `units` are its outputs before and after pruning."""
         if op == "conv":
-            output_shape: Shape = (self.width(width, kept), *(-(-side // stride) for side in self.shape[1:]))
+            output_shape: Shape = (self.width(*units), *(-(-side // stride) for side in self.shape[1:]))
             weights = output_shape[0] * (self.shape[0] // groups) * kernel * kernel
         else:
-            output_shape = (*self.shape[:-1], self.width(width, kept))
+            output_shape = (*self.shape[:-1], self.width(*units))
             weights = output_shape[-1] * self.shape[-1]
         self.add(
             name,
@@ -138,7 +158,7 @@ class PlanBuilder:
             output_shape,
             bits=bits,
             is_signed=not has_relu,
-            units=(width, kept),
+            units=units,
             weight_bits=layer.weight_bits,
             kernel=kernel,
             stride=stride,

@@ -59,7 +59,7 @@ _NOUNS: Final[dict[Dimension, str]] = {
 
 _QUANTITY: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*([A-Za-z%]*)")
 _MAX_LENGTH: Final = 60  #: Characters of a quantity; keeps the exact arithmetic cheap.
-_SMALL: Final = 1e-4  #: Below this share of its native unit a value is shown in a smaller one.
+_SMALL: Final = 1e-3  #: Below this share of its native unit a value is shown in a smaller one.
 
 
 def parse_quantity(text: str, *, metric: str) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.artifact import DESCRIPTION_NAME, ONNX_NAME, ArtifactError, read_artifact
+from workers.artifact import DESCRIPTION_NAME, ONNX_NAME, VOCABULARY_NAME, ArtifactError, read_artifact
 from workers.atomic import replaced
 from workers.data.dataset import Dataset
 from workers.evaluate import Evaluator, versions
@@ -81,7 +81,28 @@ def _read_graph(path: Path, data: Dataset) -> bytes:
             f"the teacher {path / DESCRIPTION_NAME} was trained on codes of the numbers {categories}; "
             f"the data have {data.categories}"
         )
+    _require_same_names(content, path, data)
     return graph
+
+
+def _require_same_names(content: dict[str, Any], path: Path, data: Dataset) -> None:
+    """Refuse an artifact whose outputs, columns or codes stand for something else; their numbers are compared apart."""
+    names = [
+        ("output", content["output"].get("labels", ()), data.labels),
+        ("column", content["input"].get("columns", ()), data.columns),
+    ]
+    if VOCABULARY_NAME in content["files"]:
+        known = json.loads((path / VOCABULARY_NAME).read_bytes())
+        names += [("code", words, vocabulary) for words, vocabulary in zip(known, data.vocabularies, strict=True)]
+    for what, found, expected in names:
+        if len(found) != len(expected):
+            continue
+        for number, (theirs, ours) in enumerate(zip(found, expected, strict=True)):
+            if theirs != ours:
+                raise TeacherError(
+                    f"the teacher {path} was trained on other data: its {what} {number} stands for {theirs!r}, "
+                    f"that of the data for {ours!r}"
+                )
 
 
 def _require_input(graph: bytes, path: Path, data: Dataset) -> None:

@@ -94,6 +94,28 @@ def test_an_exported_network_teaches_what_its_graph_answers(data, tmp_path):
         run_teacher(folder, replace(data, categories=(5,)))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ("bad", "good")}, r"its output 0 stands for 'no', that of the data for 'bad'"),
+        (
+            {"vocabularies": (("<padding>", "<unknown>", "b", "a"),)},
+            r"its code 2 stands for 'a', that of the data for 'b'",
+        ),
+    ],
+)
+def test_a_teacher_whose_numbers_stand_for_something_else_is_refused(tmp_path, changes, message):
+    rows = [f"{'a' if number % 2 else 'a a b'}\t{'yes' if number % 2 else 'no'}" for number in range(60)]
+    (tmp_path / "own.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    own = load_dataset(str(tmp_path / "own.tsv"))
+    layers = (Layer(kind="embedding", width=4), Layer(kind="linear", width=2))
+    network = Blueprint(family="text", input_shape=own.input_shape, layers=layers, categories=own.categories)
+    folder = export(request_for(network), tmp_path / "model", evaluator=Evaluator(own), data=own, claimed={})
+    assert run_teacher(folder, own).shape == output_shape(own)
+    with pytest.raises(TeacherError, match=message):
+        run_teacher(folder, replace(own, **changes))
+
+
 # --- trained here -----------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gasearch.limits import Limit
+from gasearch.limits import Limit, total_violation
 from workers.messages import Failure, Measurement, Outcome
 
 
@@ -61,8 +61,7 @@ def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequen
             for name in needed:
                 if name not in metrics:
                     raise MissingMetric(f"{name} was not measured; there are {', '.join(sorted(metrics))}")
-            judged = ((limit, limit.value_in(metrics)) for limit in limits)
             return Fitness(
                 values=tuple(objective.worth(metrics[objective.metric]) for objective in objectives),
-                violation=sum(limit.violation(value) for limit, value in judged if value is not None),
+                violation=total_violation(limits, metrics),
             )

@@ -8,7 +8,7 @@ latency_spread_ms is at least 2. Without a spread, the value alone is compared.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -73,6 +73,12 @@ class Limit:
             if parse_quantity(text, metric=self.metric) == self.bound:
                 return f"{self.metric} {self.operator} {text}"
         return f"{self.metric} {self.operator} {self.bound!r}"
+
+
+def total_violation(limits: Iterable[Limit], metrics: Mapping[str, float]) -> float:
+    """The sum of the violations of those limits whose metrics a network has, times judged with their spread."""
+    judged = ((limit, limit.value_in(metrics)) for limit in limits)
+    return sum(limit.violation(value) for limit, value in judged if value is not None)
 
 
 def parse_limit(text: str) -> Limit:

@@ -20,8 +20,7 @@ from gasearch.storage.records import (
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.teaching import taught
 from gasearch.tuning import best_recipe, tune
-from workers.messages import EvaluationRequest, Fidelity, network_from_json
-from workers.score import PRIMARY
+from workers.messages import PRIMARY, EvaluationRequest, Fidelity, network_from_json
 
 
 def export_network(

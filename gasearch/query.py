@@ -14,11 +14,11 @@ from typing import Any
 from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
 from gasearch.errors import BadInput
 from gasearch.fitness import Fitness, Objective
-from gasearch.limits import SPREADS, Limit, parse_limit
+from gasearch.limits import SPREADS, Limit, parse_limit, total_violation
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
-from workers.messages import TaskKind
+from workers.messages import PRIMARY, TaskKind
 
 __all__ = [
     "FrontPoint",
@@ -178,8 +178,6 @@ def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
 
 def _named_curve(curve: list[dict[str, Any]], kind: TaskKind | None) -> list[dict[str, Any]]:
     """The points of a curve with their score under its own name: stored is every primary score as "accuracy"."""
-    from workers.score import PRIMARY
-
     score = PRIMARY[kind] if kind else "accuracy"
     return [{score if field == "accuracy" else field: value for field, value in point.items()} for point in curve]
 
@@ -198,7 +196,7 @@ def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ())
     if not measured:
         return f"search {name!r} has no measured network yet; see: gasearch status {name}"
     for limit in every:
-        misses = [(_missed_by(n, [limit]), n) for n in measured if limit.metric in n.metrics]
+        misses = [(total_violation([limit], n.metrics), n) for n in measured if limit.metric in n.metrics]
         if not misses:
             return f"no network of search {name!r} has a measured {limit.metric}"
         violation, nearest = min(misses, key=lambda pair: (pair[0], pair[1].number))
@@ -207,7 +205,7 @@ def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ())
     complete = [n for n in measured if all(limit.metric in n.metrics for limit in every)]
     if not every or not complete:
         return f"search {name!r} has no network that answers the question"
-    nearest = min(complete, key=lambda n: (_missed_by(n, every), n.number))
+    nearest = min(complete, key=lambda n: (total_violation(every, n.metrics), n.number))
     broken = [limit for limit in every if not limit.is_kept_by(nearest.metrics)]
     together = " and ".join(map(str, every))
     return f"no network of search {name!r} has {together} together; the nearest has {_miss(nearest, broken)}"
@@ -371,12 +369,6 @@ def _point_of(network: EvaluatedNetwork) -> FrontPoint:
         blueprint=json.loads(network.network_json),
         is_on_front=network.is_on_front,
     )
-
-
-def _missed_by(network: EvaluatedNetwork, limits: Sequence[Limit]) -> float:
-    """The sum of the relative excesses over limits whose metrics the network has."""
-    values = ((limit, limit.value_in(network.metrics)) for limit in limits)
-    return sum(limit.violation(value) for limit, value in values if value is not None)
 
 
 def _miss(network: EvaluatedNetwork, limits: Sequence[Limit]) -> str:

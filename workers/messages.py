@@ -26,6 +26,14 @@ Scalar = str | int | float | bool
 #: Kinds of tasks whose target is a number, not a class.
 NUMERIC_KINDS: frozenset[TaskKind] = frozenset({"regression", "rating"})
 
+#: The score by which recipes are tuned, trainings ended early, and curves drawn.
+PRIMARY: Mapping[TaskKind, str] = {
+    "classification": "accuracy",
+    "tagging": "entity_f1",
+    "regression": "rmse",
+    "rating": "rmse",
+}
+
 
 # --- what is to be evaluated ------------------------------------------------------------------------------------
 

@@ -13,17 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.messages import NUMERIC_KINDS, TaskKind
+from workers.messages import NUMERIC_KINDS, PRIMARY, TaskKind
 
 IGNORED: Final = -1  #: The tag at padding.
-
-#: The score by which recipes are tuned, trainings ended early, and curves drawn.
-PRIMARY: Final[dict[TaskKind, str]] = {
-    "classification": "accuracy",
-    "tagging": "entity_f1",
-    "regression": "rmse",
-    "rating": "rmse",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

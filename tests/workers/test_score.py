@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from workers.score import PRIMARY, Target, auc, entity_f1, macro_f1, primary_score, report_classes, rmse, score
+from workers.messages import PRIMARY
+from workers.score import Target, auc, entity_f1, macro_f1, primary_score, report_classes, rmse, score
 
 LABELS = ("O", "B-person", "I-person", "B-place", "I-place")
 

@@ -142,7 +142,7 @@ def make_batches(
     return Batches(
         data=data,
         recipe=recipe,
-        samples=_subset(len(data), fidelity.data_share, seed),
+        samples=subset(len(data), fidelity.data_share, seed),
         order=make_generator("order", seed),
         changes=make_generator("augment", seed),
         lengths=None if reach is None else _lengths(data.x, reach),
@@ -155,15 +155,15 @@ def make_generator(purpose: str, seed: int, device: torch.device | str = "cpu") 
     return torch.Generator(device).manual_seed(int.from_bytes(digest))
 
 
-def _lengths(x: Tensor, reach: int) -> Tensor:
-    """Tokens to show of each sequence: those that are no padding and `reach` more; (N, T) or (N, T, F) -> (N,)."""
-    codes = x if x.dim() == 2 else x[..., 0]
-    return (codes != PADDING).sum(dim=1).add(reach).clamp_(1, x.shape[1]).cpu()
-
-
-def _subset(count: int, share: float, seed: int) -> Tensor:
+def subset(count: int, share: float, seed: int) -> Tensor:
     """Indices of a share of the samples, at least 2; a smaller share is part of a larger one."""
     if share >= 1:
         return torch.arange(count)
     chosen = max(2, round(count * share))
     return torch.randperm(count, generator=make_generator("subset", seed))[:chosen]
+
+
+def _lengths(x: Tensor, reach: int) -> Tensor:
+    """Tokens to show of each sequence: those that are no padding and `reach` more; (N, T) or (N, T, F) -> (N,)."""
+    codes = x if x.dim() == 2 else x[..., 0]
+    return (codes != PADDING).sum(dim=1).add(reach).clamp_(1, x.shape[1]).cpu()

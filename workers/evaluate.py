@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from workers.batches import subset
 from workers.build import Network, build
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
@@ -96,7 +98,7 @@ class Evaluator:
         report, images_seen = self._train(request)
         network, deployed = report.network, plan(_blueprint(request))
         assert isinstance(network, Network)
-        return Trained(network=lower(network), measurement=self._measure(report, network, deployed, images_seen))
+        return Trained(network=lower(network), measurement=self._measure(report, request, deployed, images_seen))
 
     def training_outputs(self, request: EvaluationRequest) -> NDArray[np.float32]:
         """Train the request's network and take its raw outputs on the training split, as a teacher's."""
@@ -125,13 +127,15 @@ class Evaluator:
             save_weights(request.weights_folder, request.key, report.network, images_seen=images_seen)
         return report, images_seen
 
-    def _measure(self, report: TrainingReport, network: Network, deployed: Plan, images_seen: int) -> Measurement:
+    def _measure(
+        self, report: TrainingReport, request: EvaluationRequest, deployed: Plan, images_seen: int
+    ) -> Measurement:
         """All that is known of a trained network without a clock of the device that runs it."""
         split = self._resident.validation
         assert report.outputs is not None
         scores = score(report.outputs, self._data.validation.y, split.target)
         _require_finite(scores, report)
-        gap = _training_score(network, self._resident) - scores[split.target.primary]
+        gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
         counted = costs(deployed)
         return Measurement(
             accuracy=scores.get("accuracy"),
@@ -221,10 +225,11 @@ def _inherit(network: Network, request: EvaluationRequest) -> int:
     return parent.images_seen
 
 
-def _training_score(network: Network, data: ResidentData) -> float:
-    """Primary score on training samples taken evenly over the split, which may be sorted: enough to see the gap."""
-    step = max(1, len(data.train) // min(len(data.validation), GAP_SAMPLES))
-    return evaluate(network, dataclasses.replace(data.train, x=data.train.x[::step], y=data.train.y[::step]))
+def _training_score(network: nn.Module, data: ResidentData, request: EvaluationRequest) -> float:
+    """Primary score on samples that were shown, taken evenly over a split that may be sorted: enough for the gap."""
+    shown = subset(len(data.train), request.fidelity.data_share, request.seed)
+    some = shown[:: max(1, len(shown) // min(len(data.validation), GAP_SAMPLES))].to(data.train.x.device)
+    return evaluate(network, dataclasses.replace(data.train, x=data.train.x[some], y=data.train.y[some]))
 
 
 def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:

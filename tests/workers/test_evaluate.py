@@ -15,7 +15,17 @@ from workers.data import load_dataset
 from workers.evaluate import Evaluator, versions
 from workers.export import graph_scores
 from workers.measure import meter
-from workers.messages import Blueprint, Calibration, Failure, FailureKind, Layer, Measurement, Recipe, network_to_json
+from workers.messages import (
+    Blueprint,
+    Calibration,
+    Failure,
+    FailureKind,
+    Fidelity,
+    Layer,
+    Measurement,
+    Recipe,
+    network_to_json,
+)
 from workers.onnx_graph import to_onnx
 from workers.packed import pack
 from workers.resident import target_of
@@ -84,6 +94,13 @@ def test_an_evaluation_measures_what_the_lowered_network_shows(evaluator, data, 
     assert measured.curve[-1].accuracy == measured.accuracy
     assert measured.curve[1].train_loss < measured.curve[0].train_loss
     assert measured.latency_ms is None
+
+
+def test_the_gap_is_taken_on_samples_that_were_shown(evaluator):
+    request = request_for(mlp(32), recipe=Recipe(epochs=60, batch_size=8, learning_rate=0.01))
+    measured = outcome_of(evaluator, replace(request, fidelity=Fidelity(epochs=60, data_share=0.03)))
+    assert measured.accuracy < 0.9
+    assert measured.accuracy + measured.generalization_gap > 0.97  # These few it knows by heart.
 
 
 def test_an_evaluation_says_who_made_it_and_on_what(evaluator):

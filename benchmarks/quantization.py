@@ -3,9 +3,10 @@
     python -m benchmarks.quantization [--data ../data/mnist.npz]
 
 Time: CPU seconds of one epoch on random images, loops taking turns, the median ratio over the rounds. At 4 bits the
-scale follows the largest value (straight-through), at 3 it is learned (LSQ). Accuracy: that of the deployed network on the test split after equal epochs on equal samples with the same optimizer, schedule and batch size,
-by ours and by brevitas (weights per channel, unsigned activations per tensor, scales as brevitas makes them), mean and
-deviation over the seeds. The peer must not be needed by the project: without brevitas only our own figures are made.
+scale follows the largest value (straight-through), at 3 it is learned (LSQ). Accuracy: that of the deployed network on
+the test split after equal epochs on equal samples with the same optimizer, schedule and batch size, by ours and by
+brevitas (weights per channel, unsigned activations per tensor, scales as brevitas makes them), mean and deviation over
+the seeds. The peer must not be needed by the project: without brevitas only our own figures are made.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ By = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", metavar="N", min=0, max=4096, help="How many; 0: in this process, without Ray.", show_default=False
+        "--workers", metavar="N", min=0, max=1024, help="How many; 0: in this process, without Ray.", show_default=False
     ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Run in the background, with a log file.")]

@@ -17,6 +17,11 @@ from workers.messages import NUMERIC_KINDS, PRIMARY, TaskKind
 
 IGNORED: Final = -1  #: The tag at padding.
 
+#: Share of the outputs' deviation within which they count as equal in `auc`. Few-bit networks have few different
+#: outputs, and noise of float32 orders what is equal: measured, 0.661 where the integer network has 0.646.
+AUC_GRID: Final = 2.0**-14
+NOISE: Final = 2.0**-20  #: Share of the outputs' size that may be such noise.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -117,15 +122,20 @@ def auc(outputs: NDArray[Any], y: NDArray[Any]) -> float | None:
 
     A class is ordered by its probability (softmax), and counts where it and another are present; None where none is.
     """
-    shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)  # (count, classes)
-    if outputs.shape[1] == 2:
-        areas = [_binary_auc(shifted[:, 1] - shifted[:, 0], y == 1)]
-    else:
-        powers = np.exp(shifted)
-        shares = powers / powers.sum(axis=1, keepdims=True)
-        areas = [_binary_auc(shares[:, label], y == label) for label in range(outputs.shape[1])]
+    outputs = outputs.astype(np.float64)  # (count, classes)
+    step = max(AUC_GRID * float(outputs.std(axis=0).mean()), NOISE * float(np.abs(outputs).mean())) or 1.0
+    labels = [1] if outputs.shape[1] == 2 else range(outputs.shape[1])
+    areas = [_binary_auc(np.rint(_log_odds(outputs, label) / step), y == label) for label in labels]
     known = [area for area in areas if area is not None]
     return float(np.mean(known)) if known else None
+
+
+def _log_odds(outputs: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+    """Logarithm of a class's probability over that of all others: (count, classes) -> (count,)."""
+    others = np.delete(outputs, label, axis=1)
+    largest = others.max(axis=1, initial=-np.inf)
+    odds: NDArray[np.float64] = outputs[:, label] - largest - np.log(np.exp(others - largest[:, None]).sum(axis=1))
+    return odds
 
 
 def _binary_auc(values: NDArray[np.float64], is_positive: NDArray[np.bool_]) -> float | None:

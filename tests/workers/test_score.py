@@ -16,7 +16,7 @@ def samples(*, count=60, classes=3, seed=0):
     """Logits that favour the truth a little, some of them tied."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, classes, count)
-    logits = rng.normal(size=(count, classes)).round(1)
+    logits = (rng.normal(size=(count, classes)) * 8).round() / 8
     logits[np.arange(count), y] += 0.5
     return logits.astype(np.float32), y
 
@@ -47,7 +47,7 @@ def test_scores_of_a_classification_are_those_of_scikit_learn(classes):
     predicted = logits.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(oracle.accuracy_score(y, predicted))
     assert found["macro_f1"] == pytest.approx(oracle.f1_score(y, predicted, average="macro"))
-    shares = softmax(logits)
+    shares = softmax(logits).round(9)  # Equal ones are not equal to the last bit.
     expected = oracle.roc_auc_score(y, shares[:, 1] if classes == 2 else shares, multi_class="ovr")
     assert found["auc"] == pytest.approx(expected)
 
@@ -60,10 +60,21 @@ def test_the_area_under_the_curve_is_that_of_scikit_learn_with_ties_too(pairs):
     assert found == (pytest.approx(oracle.roc_auc_score(y, values)) if 0 < y.sum() < len(y) else None)
 
 
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+def test_rounding_noise_orders_no_outputs_that_are_equal(offset):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 400)
+    values = rng.integers(0, 3, 400) * 0.123 + 0.1 * y
+    exact = np.stack([-values, values + offset], axis=1)
+    noise = 2e-7 * (1 + offset) * np.stack([np.zeros(400), np.where(y == 1, 1, -1)], axis=1)  # As bad as can be.
+    assert auc(exact + noise, y) == pytest.approx(auc(exact, y))
+    assert auc(np.ones((400, 2)) + noise / (1 + offset), y) == 0.5
+
+
 def test_classes_that_are_not_present_count_neither_in_the_area_nor_in_macro_f1():
     logits, y = samples(classes=2)
     padded = np.pad(logits, ((0, 0), (0, 3)), constant_values=-50.0)
-    assert auc(padded, y) == pytest.approx(oracle.roc_auc_score(y, softmax(logits)[:, 1]))
+    assert auc(padded, y) == pytest.approx(oracle.roc_auc_score(y, logits[:, 1] - logits[:, 0]))
     assert macro_f1(logits.argmax(axis=1), y) == macro_f1(padded.argmax(axis=1), y)
 
 

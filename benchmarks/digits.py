@@ -26,13 +26,13 @@ from gasearch.progress import Silent
 from gasearch.setup import Setup, set_up
 from gasearch.spec.loader import load_spec
 from gasearch.spec.spaces import CnnSpace
-from workers.build import build
 from workers.data.normalize import fit_input
-from workers.inference import evaluate
 from workers.messages import Blueprint, Fidelity, Layer, LayerKind
-from workers.plan import plan
-from workers.resident import make_resident
-from workers.train import train
+from workers.modules.build import build
+from workers.network.plan import plan
+from workers.training.inference import evaluate
+from workers.training.resident import make_resident
+from workers.training.train import train
 
 SPEC = Path(__file__).parents[1] / "examples" / "digits.yaml"
 SEEDS = 3

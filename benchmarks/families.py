@@ -14,13 +14,13 @@ from pathlib import Path
 
 from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, make, share_of
 from benchmarks.support.timing import conditions, cpu_seconds
-from workers.allocator import keep_freed_memory
 from workers.data.dataset import Dataset
-from workers.inference import evaluate
-from workers.lower import lower
+from workers.deploy.packed import pack
 from workers.messages import FULL_PRECISION
-from workers.packed import pack
-from workers.resident import make_resident, use_one_thread
+from workers.modules.lower import lower
+from workers.training.allocator import keep_freed_memory
+from workers.training.inference import evaluate
+from workers.training.resident import make_resident, use_one_thread
 
 
 def main() -> None:

@@ -30,13 +30,13 @@ import onnxruntime
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from workers.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
+from workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
+from workers.deploy.onnx_graph import to_onnx
 from workers.measure.latency import Protocol, calibrate, inference_call, measure_latency, sample_input
 from workers.measure.reference_model import reference_model
 from workers.messages import Blueprint, Layer
-from workers.onnx_graph import to_onnx
-from workers.plan import plan
-from workers.steps import Step
+from workers.network.plan import plan
+from workers.network.steps import Step
 
 SHAPE = (1, 28, 28)
 APART = 1.2  #: Ratio between the calm latencies of neighbours in the ranking.

@@ -39,17 +39,17 @@ from torch import nn
 from benchmarks.support.networks import cnn, image_blueprint, mlp
 from benchmarks.support.stacked import SharedBatches, stack_networks, stacked_accuracies, train_stacked
 from benchmarks.support.timing import alternate, conditions, ratio
-from workers.allocator import keep_freed_memory
-from workers.build import Network, build
 from workers.data import load_dataset
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
-from workers.inference import evaluate
-from workers.inheritance import inherit
 from workers.messages import Fidelity, Layer, Recipe
-from workers.plan import plan
-from workers.resident import ResidentSplit, make_resident, use_one_thread
-from workers.train import train
+from workers.modules.build import Network, build
+from workers.modules.inheritance import inherit
+from workers.network.plan import plan
+from workers.training.allocator import keep_freed_memory
+from workers.training.inference import evaluate
+from workers.training.resident import ResidentSplit, make_resident, use_one_thread
+from workers.training.train import train
 
 RECIPE = Recipe(batch_size=128, learning_rate=0.003)
 LARGE_BATCH = dataclasses.replace(RECIPE, batch_size=512, learning_rate=0.006)

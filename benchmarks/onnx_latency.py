@@ -2,8 +2,8 @@
 
     python -m benchmarks.onnx_latency [--batch 1]
 
-Both graphs are of the same CNN (three 3 x 3 convolutions on 3 x 32 x 32 images), exported by `workers.onnx_graph` and
-opened by `workers.onnx_session`: one thread that never spins. They take turns in blocks, as the search times networks
+Both graphs are of the same CNN (three 3 x 3 convolutions on 3 x 32 x 32 images), exported and opened as the search does
+it (`workers.deploy`): one thread that never spins. They take turns in blocks, as the search times networks
 (`workers.measure.latency`): per block the fastest call of each, the median ratio over the blocks, and its spread.
 """
 
@@ -18,15 +18,15 @@ import torch
 
 from benchmarks.support.networks import cnn, image_blueprint, random_images
 from benchmarks.support.timing import Targets, conditions
-from workers.build import build
 from workers.data.normalize import fit_input
-from workers.lower import lower
+from workers.deploy.onnx_graph import to_onnx
 from workers.measure.latency import Protocol, inference_call, paired_ratios, sample_input
 from workers.messages import Fidelity, Recipe
-from workers.onnx_graph import to_onnx
-from workers.plan import plan
-from workers.resident import use_one_thread
-from workers.train import train
+from workers.modules.build import build
+from workers.modules.lower import lower
+from workers.network.plan import plan
+from workers.training.resident import use_one_thread
+from workers.training.train import train
 
 SHAPE = (3, 32, 32)
 WIDTHS = ((16, 32, 64), (32, 64, 128), (64, 128, 256))

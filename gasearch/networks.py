@@ -42,7 +42,7 @@ def export_network(
             that holds something else or can't be written.
         GasearchError: if it can't be trained here.
     """
-    from workers.artifact import ArtifactError, require_free
+    from workers.deploy.artifact import ArtifactError, require_free
     from workers.evaluate import Evaluator
     from workers.export import export
 

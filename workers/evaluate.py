@@ -16,18 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from workers.batches import subset
-from workers.build import Network, build
 from workers.data.dataset import Dataset
 from workers.data.normalize import fit_input
-from workers.inference import evaluate, outputs_of
-from workers.inheritance import inherit
-from workers.integer import InputTransform, IntegerNetwork
-from workers.lower import lower
+from workers.deploy.integer import InputTransform, IntegerNetwork
+from workers.deploy.onnx_graph import to_onnx
 from workers.measure.costs import costs
 from workers.measure.energy import energy_estimate
 from workers.measure.meter import LatencyMeter, Prepared
-from workers.memory import free_bytes, training_bytes
 from workers.messages import (
     Blueprint,
     Calibration,
@@ -37,14 +32,19 @@ from workers.messages import (
     Measurement,
     Outcome,
 )
-from workers.onnx_graph import to_onnx
-from workers.plan import PlanError, plan
-from workers.resident import ResidentData, make_resident, use_one_thread
+from workers.modules.build import Network, build
+from workers.modules.inheritance import inherit
+from workers.modules.lower import lower
+from workers.network.plan import PlanError, plan
+from workers.network.steps import Plan
 from workers.result import failure, make_result
-from workers.score import score
-from workers.steps import Plan
-from workers.train import Diverged, TimedOut, TrainingReport, is_out_of_memory, train
-from workers.weights import find_parent, save_weights
+from workers.training.batches import subset
+from workers.training.inference import evaluate, outputs_of
+from workers.training.memory import free_bytes, training_bytes
+from workers.training.resident import ResidentData, make_resident, use_one_thread
+from workers.training.score import score
+from workers.training.train import Diverged, TimedOut, TrainingReport, is_out_of_memory, train
+from workers.training.weights import find_parent, save_weights
 
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
 

@@ -7,16 +7,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from workers.artifact import require_free, write_artifact
 from workers.data.dataset import Dataset, Split
 from workers.data.tokens import TOKEN
+from workers.deploy.artifact import require_free, write_artifact
+from workers.deploy.onnx_graph import to_onnx
+from workers.deploy.onnx_session import run_onnx
 from workers.evaluate import Evaluator, versions
 from workers.measure.latency import calibrate, measure_latency
 from workers.messages import Blueprint, EvaluationRequest
-from workers.onnx_graph import to_onnx
-from workers.onnx_session import run_onnx
-from workers.resident import target_of
-from workers.score import Target, report_classes, score
+from workers.training.resident import target_of
+from workers.training.score import Target, report_classes, score
 
 
 def export(

@@ -64,7 +64,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """A whole network: what `workers.build` turns into a torch module, and `workers.plan` into primitive steps.
+    """A whole network: `workers.network.plan` makes primitive steps of it, `workers.modules.build` a torch module.
 
     The last layer is the head: `linear`, its width the number of outputs.
     """

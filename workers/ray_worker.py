@@ -6,12 +6,12 @@ of its ONNX graph, through Ray's object store and not through the controller.
 
 from __future__ import annotations
 
-from workers.allocator import keep_freed_memory
 from workers.custom import CustomEvaluator
 from workers.data.dataset import Dataset
 from workers.evaluate import Evaluator
 from workers.measure.meter import LatencyMeter, Prepared
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult
+from workers.training.allocator import keep_freed_memory
 
 
 class TrainingWorker:

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.artifact import DESCRIPTION_NAME, ONNX_NAME, VOCABULARY_NAME, ArtifactError, read_artifact
 from workers.atomic import replaced
 from workers.data.dataset import Dataset
+from workers.deploy.artifact import DESCRIPTION_NAME, ONNX_NAME, VOCABULARY_NAME, ArtifactError, read_artifact
+from workers.deploy.onnx_session import open_session, run_onnx
 from workers.evaluate import Evaluator, versions
 from workers.messages import FULL_PRECISION, Blueprint, EvaluationRequest, Fidelity, Recipe, Task, network_to_json
-from workers.onnx_session import open_session, run_onnx
 
 LARGEST: Final = "largest"  #: As a recipe's teacher: the largest network of the space at full precision.
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from workers.build import Network, build
 from workers.data.normalize import fit_input
 from workers.messages import Blueprint, Layer
-from workers.plan import plan
-from workers.resident import ResidentSplit
+from workers.modules.build import Network, build
+from workers.network.plan import plan
+from workers.training.resident import ResidentSplit
 
 MNIST_SHAPE = (1, 28, 28)
 

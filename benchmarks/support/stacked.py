@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.build import LEAST_FACTOR, Network
-from workers.integer import InputTransform
+from workers.deploy.integer import InputTransform
 from workers.messages import FULL_PRECISION, Recipe
-from workers.optimizer import make_optimizer, set_rate
-from workers.quantize import START_BATCHES, LearnedScale, WeightQuantizer, largest_integer, round_to_grid
-from workers.resident import ResidentSplit
-from workers.steps import INPUT
+from workers.modules.build import LEAST_FACTOR, Network
+from workers.modules.quantize import START_BATCHES, LearnedScale, WeightQuantizer, largest_integer, round_to_grid
+from workers.network.steps import INPUT
+from workers.training.optimizer import make_optimizer, set_rate
+from workers.training.resident import ResidentSplit
 
 
 class Stack(nn.Module):

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.extremes import Extremes, cost_of
-from workers.compression import dense_bytes, kept_units
+from workers.deploy.packed_layout import GRID, frame_bytes, step_bytes
 from workers.measure.costs import costs, multiplications
 from workers.measure.memory import raw_bytes, weight_bytes
 from workers.messages import FULL_PRECISION, Blueprint, Layer
-from workers.packed_layout import GRID, frame_bytes, step_bytes
-from workers.plan import plan
-from workers.plan_builder import BRANCH_BITS
-from workers.steps import Step
+from workers.network.compression import dense_bytes, kept_units
+from workers.network.plan import plan
+from workers.network.plan_builder import BRANCH_BITS
+from workers.network.steps import Step
 
 _DOWN_BYTES = 128  #: More than a factor's step takes in the file besides its weights, scales and biases.
 _ATTENTION = (".queries", ".attention", ".projection")

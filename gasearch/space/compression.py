@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gasearch.space.decisions import Decision
-from workers.compression import factored_rank, kept_units, kept_weights
 from workers.messages import FULL_PRECISION, LayerKind
+from workers.network.compression import factored_rank, kept_units, kept_weights
 
 MOST_KNOWN = 65_536  #: Layers whose effects are remembered.
 
@@ -44,7 +44,7 @@ class Compression:
     def effect(self, layer: LayerShape) -> Effect:
         """Channels that the layer gives before and after pruning, then what its weights become.
 
-        Follows `workers.plan` layer by layer; a property test holds the two together.
+        Follows `workers.network.plan` layer by layer; a property test holds the two together.
         """
         width, full, kept, area = layer.width, layer.full, layer.kept, layer.kernel * layer.kernel
         units, bits = self._units(width), layer.weight_bits

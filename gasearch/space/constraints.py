@@ -14,7 +14,7 @@ from gasearch.space.genome import Genome
 from gasearch.units import format_quantity
 from workers.measure.costs import costs
 from workers.messages import Blueprint
-from workers.plan import plan
+from workers.network.plan import plan
 
 
 class ArithmeticConstraints:

@@ -14,7 +14,7 @@ from gasearch.space.genome import Genome, make_genome
 from gasearch.space.strides import strides
 from workers.measure.costs import Costs, costs
 from workers.messages import FULL_PRECISION, Blueprint
-from workers.plan import plan
+from workers.network.plan import plan
 
 #: Decided by the network alone.
 COST_METRICS: Final = ("params", "macs", "flops", "bops", "model_bytes", "peak_memory_bytes")

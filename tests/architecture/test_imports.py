@@ -18,11 +18,11 @@ PACKAGES = ("gasearch", "workers")
 #: Files that both sides import: the controller must not load torch for them, nor a worker anything at all.
 STANDARD_LIBRARY_ONLY = (
     "workers.messages",
-    "workers.steps",
-    "workers.compression",
-    "workers.plan_builder",
-    "workers.plan",
-    "workers.packed_layout",
+    "workers.network.steps",
+    "workers.network.compression",
+    "workers.network.plan_builder",
+    "workers.network.plan",
+    "workers.deploy.packed_layout",
     "workers.measure.memory",
     "workers.measure.costs",
 )
@@ -53,10 +53,10 @@ HOMES = {
     "alembic": ("gasearch.storage",),
     "sqlalchemy": ("gasearch.storage",),
     "psycopg": ("gasearch.storage",),
-    "torch": ("workers",),
-    "onnx": ("workers",),
-    "onnxruntime": ("workers",),
-    "sklearn": ("workers",),
+    "torch": ("workers.modules", "workers.training", "workers.evaluate", "workers.teacher"),
+    "onnx": ("workers.deploy",),
+    "onnxruntime": ("workers.deploy", "workers.measure"),
+    "sklearn": ("workers.data",),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),
     "uvicorn": ("gasearch.web",),
@@ -135,8 +135,8 @@ Rule = Callable[[list[Import]], Iterator[str]]
 OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     (
         workers_stand_alone,
-        {"workers/train.py": "from gasearch.spec import model"},
-        "workers.train:1 imports gasearch.spec",
+        {"workers/training/train.py": "from gasearch.spec import model"},
+        "workers.training.train:1 imports gasearch.spec",
     ),
     (
         workers_stand_alone,
@@ -145,20 +145,20 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     ),
     (
         shared_files_use_the_standard_library_only,
-        {"workers/plan.py": "import math\nimport numpy as np"},
+        {"workers/network/plan.py": "import math\nimport numpy as np"},
         "plan:2 imports num",
     ),
     (
         shared_files_use_the_standard_library_only,
-        {"workers/measure/costs.py": "from workers import build", "workers/build.py": ""},
-        "workers.measure.costs:1 imports workers.build",
+        {"workers/measure/costs.py": "from workers import evaluate", "workers/evaluate.py": ""},
+        "workers.measure.costs:1 imports workers.evaluate",
     ),
     (
         the_controller_loads_no_worker_library_at_import,
         {
             "gasearch/search.py": "from workers.data.dataset import Dataset",
-            "workers/data/__init__.py": "from workers import train",
-            "workers/train.py": "import torch.nn",
+            "workers/data/__init__.py": "from workers.training import train",
+            "workers/training/train.py": "import torch.nn",
         },
         "importing gasearch.search loads torch",
     ),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.doubles.command_line import CUSTOM, TRAINED
-from workers.memory import free_bytes
+from workers.training.memory import free_bytes
 
 SIZE_OF_THE_GIANT = 8192**2 * 11**2 * 16  #: Bytes: weights, gradients and moments of its largest convolution.
 

@@ -16,9 +16,9 @@ from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader
 from tests.doubles import evaluators
 from tests.doubles.command_line import TRAINED
-from workers.artifact import read_artifact
 from workers.data import load_dataset
-from workers.onnx_session import run_onnx
+from workers.deploy.artifact import read_artifact
+from workers.deploy.onnx_session import run_onnx
 
 CUSTOM_SPEC = {
     "name": "small",

@@ -9,9 +9,9 @@ import gasearch
 from gasearch.networks import export_network
 from gasearch.progress import Silent
 from gasearch.spec.loader import load_spec
+from workers.deploy.packed import unpack
 from workers.messages import network_from_json
-from workers.packed import unpack
-from workers.plan import plan
+from workers.network.plan import plan
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"

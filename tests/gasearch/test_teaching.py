@@ -15,7 +15,7 @@ from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader
 from gasearch.teaching import taught
 from tests.gasearch.test_api import Listening
-from workers.artifact import read_artifact
+from workers.deploy.artifact import read_artifact
 
 SPEC = {
     "name": "small",

@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 
 from tests.workers.integer_networks import present, random_raw
-from workers.onnx_builder import output_name
-from workers.onnx_graph import to_onnx
-from workers.onnx_session import open_session, run_onnx
-from workers.reference import compute, run_reference, take_in_all
+from workers.deploy.onnx_builder import output_name
+from workers.deploy.onnx_graph import to_onnx
+from workers.deploy.onnx_session import open_session, run_onnx
+from workers.deploy.reference import compute, run_reference, take_in_all
 
 TIE = 0.05  #: Classes whose logits lie this close (in standard deviations) may change places.
 

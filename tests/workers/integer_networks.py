@@ -6,10 +6,10 @@ import math
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from workers.integer import Grid, InputTransform, IntegerNetwork, IntegerStep, weight_grid
+from workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep, weight_grid
+from workers.deploy.reference import compute, on_grid, take_in_all
 from workers.messages import FULL_PRECISION, Blueprint, Layer
-from workers.plan import plan
-from workers.reference import compute, on_grid, take_in_all
+from workers.network.plan import plan
 
 threadpool_limits(1, user_api="blas")  # on a busy machine a second thread made these tests three times slower
 

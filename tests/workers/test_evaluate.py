@@ -12,6 +12,8 @@ import pytest
 from tests.doubles.requests import custom_request, request_for
 from workers import evaluate as module
 from workers.data import load_dataset
+from workers.deploy.onnx_graph import to_onnx
+from workers.deploy.packed import pack
 from workers.evaluate import Evaluator, versions
 from workers.export import graph_scores
 from workers.measure import meter
@@ -26,9 +28,7 @@ from workers.messages import (
     Recipe,
     network_to_json,
 )
-from workers.onnx_graph import to_onnx
-from workers.packed import pack
-from workers.resident import target_of
+from workers.training.resident import target_of
 
 RECIPE = Recipe(epochs=2, batch_size=16)
 

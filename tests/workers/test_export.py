@@ -5,14 +5,14 @@ import pytest
 
 from tests.doubles.requests import request_for
 from workers import export as module
-from workers.artifact import ArtifactError, read_artifact
 from workers.data import load_dataset
 from workers.data.dataset import Split
+from workers.deploy.artifact import ArtifactError, read_artifact
+from workers.deploy.packed_reader import unpack
 from workers.evaluate import Evaluator
 from workers.export import export, graph_scores
 from workers.messages import Blueprint, Layer, Recipe
-from workers.packed_reader import unpack
-from workers.resident import target_of
+from workers.training.resident import target_of
 
 NETWORK = Blueprint(
     family="mlp",

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import torch
 
-from workers.build import build
 from workers.data.normalize import fit_input
 from workers.messages import Blueprint, Layer
-from workers.plan import plan
+from workers.modules.build import build
+from workers.network.plan import plan
 
 SAMPLES = 24
 TOKENS = 9

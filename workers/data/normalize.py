@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.integer import Grid, InputTransform
+from workers.deploy.integer import Grid, InputTransform
 from workers.messages import FULL_PRECISION, InputKind
 
 CHUNK = 1_000  #: Images counted at a time: NumPy widens each byte to eight to count it.

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from workers.deploy.packed_layout import frame_bytes, step_bytes
 from workers.measure.memory import peak_memory_bytes
 from workers.messages import FULL_PRECISION
-from workers.packed_layout import frame_bytes, step_bytes
-from workers.steps import Plan, Step
+from workers.network.steps import Plan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class StepCosts:
     params: int  #: Weights that are kept, and biases, after batch normalization is folded into them.
     macs: int  #: Multiply-accumulates of one inference at batch 1.
     bops: int  #: Bit operations: MACs x weight bits x input bits, summed over the steps.
-    model_bytes: int  #: Exactly what `workers.packed` writes.
+    model_bytes: int  #: Exactly what `workers.deploy.packed` writes.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

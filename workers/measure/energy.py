@@ -16,7 +16,7 @@ from typing import Final
 from workers.measure.costs import multiplications
 from workers.measure.memory import FLOAT_BYTES, peak_memory_bytes
 from workers.messages import FULL_PRECISION
-from workers.steps import CODES, INPUT, Plan, Step
+from workers.network.steps import CODES, INPUT, Plan, Step
 
 #: Energies in pJ by M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9
 #: (45 nm, 0.9 V): integer add of 32 bits and multiplication of 8, float add and multiplication of 32 bits; 8 bytes from

@@ -25,10 +25,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from workers.deploy.onnx_session import open_session
 from workers.measure.device import device_name
 from workers.measure.reference_model import reference_model
 from workers.messages import Calibration
-from workers.onnx_session import open_session
 
 Call = Callable[[], object]  #: One inference.
 Clock = Callable[[], int]  #: Nanoseconds from any origin, never running backwards.
@@ -71,7 +71,7 @@ def measure_latency(
     """The latency of an ONNX model (as bytes) on this machine's CPU; alone on it, or its neighbours add to the spread.
 
     Args:
-        model: A model with one input of a free batch size and one output, as `workers.onnx_graph` makes it.
+        model: A model with one input of a free batch size and one output, as `workers.deploy.onnx_graph` makes it.
         shape: Of one raw sample, without the batch.
         dtype: Of the raw samples, "uint8", "float32" or "int32".
         categories: Number of codes per column of codes: the last ones of a table, all of tokens or ids.

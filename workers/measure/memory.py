@@ -22,7 +22,7 @@ import math
 from collections.abc import Mapping
 
 from workers.messages import FULL_PRECISION
-from workers.steps import CODES, INPUT, Plan, Step
+from workers.network.steps import CODES, INPUT, Plan, Step
 
 FLOAT_BYTES = 4  #: Of a float, a code, a scale or a bias.
 RAW = "raw"  #: The sample as it comes; no step has this name.

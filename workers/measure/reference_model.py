@@ -11,11 +11,11 @@ from functools import cache
 
 import numpy as np
 
-from workers.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
+from workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
+from workers.deploy.onnx_graph import to_onnx
 from workers.messages import Blueprint, Layer
-from workers.onnx_graph import to_onnx
-from workers.plan import plan
-from workers.steps import Step
+from workers.network.plan import plan
+from workers.network.steps import Step
 
 SHAPE = (3, 32, 32)
 WIDTHS_AND_STRIDES = ((16, 1), (32, 2), (32, 1), (64, 2))

@@ -20,7 +20,7 @@ from tests.gasearch.space.space_samples import (
     space_of,
 )
 from workers.measure.costs import costs
-from workers.plan import plan
+from workers.network.plan import plan
 
 CNN = {"family": "cnn", "layers": [1, 3], "width": [8, 16], "kernel": [3, 5], "kind": ["conv", "residual"]}
 CUSTOM = {"family": "custom", "decisions": {"a": {"choices": [1, 2]}}}

@@ -11,7 +11,7 @@ from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
 from tests.gasearch.space.space_samples import custom_sections, genes_of, layered_spaces, space_of
 from workers.messages import Blueprint, Choices, Layer
-from workers.plan import plan
+from workers.network.plan import plan
 
 CNN = {"family": "cnn", "layers": [1, 5], "width": [8, 16], "kernel": [3, 5], "weight_bits": [4, 8]}
 TABLE = DataShape(input_shape=(30,), outputs=2)

@@ -1,0 +1,60 @@
+"""Sessions of ONNX Runtime: the slower exact kernels are asked for only where the fast ones would saturate."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.workers.integer_networks import random_blueprint, random_network, random_samples
+from workers.deploy.onnx_graph import to_onnx
+from workers.deploy.onnx_session import _read_cpuinfo, has_vnni, open_session
+
+ENTRY = "session.x64quantprecision"
+
+
+@pytest.mark.parametrize("flag", ["avx512_vnni", "avx_vnni"])
+def test_vnni_is_read_off_the_flags_of_the_first_cpu(flag):
+    assert has_vnni(f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 {flag} sse2\n")
+
+
+def test_a_flag_that_only_begins_like_vnni_is_another():
+    assert not has_vnni("flags\t\t: fpu avx2 avx512_vnni_not avx512f\n")
+
+
+def test_no_cpuinfo_names_no_vnni():
+    assert not has_vnni("")
+
+
+def test_an_arm_cpu_has_no_x86_flags():
+    assert not has_vnni("processor\t: 0\nFeatures\t: fp asimd asimddp\n")
+
+
+@pytest.mark.parametrize(("cpuinfo", "asked"), [("flags : avx2", "1"), ("flags : avx2 avx512_vnni", None)])
+def test_exact_kernels_are_asked_for_where_the_cpu_lacks_vnni(monkeypatch, cpuinfo, asked):
+    entries = {}
+
+    class Options(onnxruntime.SessionOptions):
+        def add_session_config_entry(self, name, value):
+            entries[name] = value
+            super().add_session_config_entry(name, value)
+
+    monkeypatch.setattr("workers.deploy.onnx_session._read_cpuinfo", lambda: cpuinfo)
+    monkeypatch.setattr("onnxruntime.SessionOptions", Options)
+    open_session(_model(np.random.default_rng(0))[0])
+    assert entries.get(ENTRY) == asked
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_fast_kernels_of_a_cpu_with_vnni_give_the_same_bits(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    model, x = _model(rng)
+    logits = []
+    for cpuinfo in ("", _read_cpuinfo()):
+        monkeypatch.setattr("workers.deploy.onnx_session._read_cpuinfo", lambda cpuinfo=cpuinfo: cpuinfo)
+        logits.append(open_session(model).run(None, {"input": x})[0])
+    assert np.array_equal(*logits)
+
+
+def _model(rng):
+    network = random_network(random_blueprint(rng, family="cnn", bits=(8,), widths=(16, 33)), rng)
+    x = random_samples(rng, network.input, network.plan.input_shape, 32)
+    return to_onnx(network).SerializeToString(), x

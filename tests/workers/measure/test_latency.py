@@ -1,0 +1,188 @@
+"""The paired protocol on scripted clocks, and once on the real one."""
+
+import gc
+import hashlib
+import statistics
+
+import numpy as np
+import pytest
+
+from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
+from workers.deploy.onnx_graph import to_onnx
+from workers.measure import latency as module
+from workers.measure.device import device_name, parse_cpuinfo
+from workers.measure.latency import Protocol, calibrate, inference_call, measure_latency, paired_ratios, sample_input
+from workers.measure.reference_model import reference_model
+from workers.messages import Blueprint, Calibration, Layer
+
+SHORT = Protocol(warmup_calls=3, blocks=4, pairs=8, limit_s=10.0)
+
+
+class ScriptedMachine:
+    """Calls that take the time they are told, times the slowness of the moment, on a clock that only they move."""
+
+    def __init__(self, slowness=lambda call: 1.0):
+        self.now_ns, self.calls, self.log, self._slowness = 1_000, 0, [], slowness
+
+    def clock(self):
+        return self.now_ns
+
+    def call(self, name, duration_us):
+        def run():
+            self.now_ns += round(1_000 * duration_us * self._slowness(self.calls))
+            self.calls += 1
+            self.log.append(name)
+
+        return run
+
+    def ratios(self, candidate_us, reference_us, protocol=SHORT):
+        candidate, reference = self.call("candidate", candidate_us), self.call("reference", reference_us)
+        return paired_ratios(candidate, reference, protocol=protocol, clock=self.clock)
+
+
+def small_model():
+    layers = (Layer(kind="conv", width=8, kernel=3, weight_bits=8, activation_bits=8),)
+    head = Layer(kind="linear", width=4, weight_bits=8)
+    blueprint = Blueprint(family="cnn", input_shape=(1, 8, 8), layers=(*layers, head))
+    return to_onnx(random_network(blueprint, np.random.default_rng(0))).SerializeToString()
+
+
+def test_the_ratio_of_steady_calls_is_the_ratio_of_their_times():
+    assert ScriptedMachine().ratios(50, 200) == pytest.approx([0.25] * 4)
+
+
+@pytest.mark.parametrize("calls", [5, 16, 40])
+def test_a_neighbour_that_slows_both_alike_changes_nothing(calls):
+    busy = ScriptedMachine(slowness=lambda call: 2.5 if call // calls % 2 else 1.0)
+    assert busy.ratios(80, 100) == pytest.approx([0.8] * 4)
+
+
+def test_interrupted_calls_do_not_count():
+    interrupted = ScriptedMachine(slowness=lambda call: 1.0 if call % 5 == 0 else 1.0 + call % 7)
+    assert interrupted.ratios(80, 100, Protocol(blocks=4, pairs=20)) == pytest.approx([0.8] * 4)
+
+
+def test_the_two_networks_take_turns_in_going_first():
+    machine = ScriptedMachine()
+    machine.ratios(10, 10, Protocol(warmup_calls=0, blocks=2, pairs=4))
+    assert machine.log[:4] == ["candidate", "reference", "reference", "candidate"]
+    assert machine.log.count("candidate") == machine.log.count("reference") == 8
+
+
+def test_warm_up_calls_are_not_timed():
+    boosted = ScriptedMachine(slowness=lambda call: 0.5 if call < 6 and call % 2 == 0 else 1.0)
+    assert boosted.ratios(100, 100) == pytest.approx([1.0] * 4)
+
+
+def test_slow_networks_get_two_short_blocks():
+    slow = ScriptedMachine()
+    assert slow.ratios(500_000, 100, Protocol(limit_s=1.0)) == pytest.approx([5_000] * 2)
+    assert slow.log.count("candidate") == 2 + 2 * 10
+
+
+def test_a_clock_too_coarse_for_the_calls_gives_finite_ratios():
+    assert ScriptedMachine().ratios(0, 0) == pytest.approx([1.0] * 4)
+
+
+def test_garbage_is_not_collected_while_calls_are_timed_and_again_afterwards():
+    seen = []
+    paired_ratios(lambda: seen.append(gc.isenabled()), lambda: None, protocol=SHORT, clock=ScriptedMachine().clock)
+    assert not any(seen)
+    assert gc.isenabled()
+
+
+def test_latency_is_the_median_ratio_times_the_references_and_spread_its_deviation(monkeypatch):
+    monkeypatch.setattr(module, "paired_ratios", lambda *_, **__: [0.5, 0.4, 0.6, 0.5, 0.9])
+    calibration = Calibration(device=device_name(), reference_latency_ms=2.0)
+    found = measure_latency(small_model(), shape=(1, 8, 8), dtype="uint8", calibration=calibration)
+    assert found.latency_ms == pytest.approx(1.0)
+    assert found.spread_ms == pytest.approx(2.0 * statistics.stdev([0.5, 0.4, 0.6, 0.5, 0.9]))
+    assert found.device == device_name()
+
+
+def test_a_calibration_of_another_device_is_refused():
+    calibration = Calibration(device="Abacus 9000", reference_latency_ms=0.1)
+    with pytest.raises(ValueError, match=r"a calibration of '.+' is needed here; got one of 'Abacus 9000'"):
+        measure_latency(small_model(), shape=(1, 8, 8), dtype="uint8", calibration=calibration)
+
+
+def test_the_reference_measured_against_itself_has_the_ratio_1():
+    model = reference_model()
+    call = inference_call(model.graph, sample_input(model.shape, "uint8"))
+    other = inference_call(model.graph, sample_input(model.shape, "uint8"))
+    assert statistics.median(paired_ratios(call, other, protocol=Protocol(), clock=module.time.perf_counter_ns)) == (
+        pytest.approx(1.0, abs=0.2)
+    )
+
+
+def test_a_real_calibration_and_measurement_are_positive_and_name_this_device():
+    calibration = calibrate()
+    found = measure_latency(small_model(), shape=(1, 8, 8), dtype="uint8", calibration=calibration)
+    assert calibration.device == found.device == device_name()
+    assert 0 < found.latency_ms < calibration.reference_latency_ms  # 8 x 8 x 8 outputs against 32 x 32 x 16 and more
+    assert found.spread_ms >= 0
+
+
+def test_calibration_takes_the_calm_blocks_of_a_half_busy_machine(monkeypatch):
+    machine = ScriptedMachine(slowness=lambda call: 3.0 if call // 300 % 2 else 1.0)
+    monkeypatch.setattr(module, "_reference_call", lambda: machine.call("reference", 100))
+    assert calibrate(machine.clock).reference_latency_ms == pytest.approx(0.1)
+
+
+def test_the_reference_model_is_pinned():
+    # Every stored latency is a multiple of this network's. If a change of the graph's form is wanted, searches made
+    # before can't be compared with searches made after it: say so in the changelog.
+    digest = hashlib.sha256(reference_model().graph).hexdigest()
+    assert digest == "7c92f979450ec8142dcd748ee73d2cffa18d3fa0706ec137f1872b78aba5d4a8"
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("uint8", 0, 255), ("float32", -2, 2)])
+def test_the_sample_has_the_datas_shape_type_and_range(dtype, low, high):
+    sample = sample_input((3, 16, 16), dtype)
+    assert sample.shape == (1, 3, 16, 16)
+    assert sample.dtype == dtype
+    assert (sample.min(), sample.max()) == (pytest.approx(low, abs=1), pytest.approx(high, abs=1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "categories"), [((40,), (7,)), ((25, 2), (30, 4)), ((2,), (5, 900)), ((9,), (2,)), ((3,), (1,))]
+)
+def test_sampled_codes_exist_in_their_columns_and_no_token_is_padding(shape, categories):
+    sample = sample_input(shape, "int32", categories)
+    assert sample.shape == (1, *shape)
+    assert sample.dtype == np.int32
+    assert (sample < np.array(categories)).all()
+    assert (sample > 0).all() or 1 in categories
+    assert (sample >= 0).all()
+
+
+def test_a_sampled_row_of_a_table_ends_with_its_codes():
+    sample = sample_input((6,), "float32", (3, 1))
+    assert sample.dtype == np.float32
+    assert (sample[:, :4] == sample_input((6,), "float32")[:, :4]).all()
+    assert sample[0, 4] in (1.0, 2.0)
+    assert sample[0, 5] == 0.0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_of_each_family_can_be_timed(family):
+    rng = np.random.default_rng(3)
+    network = random_network(random_blueprint(rng, family=family, is_compressed=True), rng)
+    found = measure_latency(
+        to_onnx(network).SerializeToString(),
+        shape=network.plan.input_shape,
+        dtype=network.input.dtype,
+        categories=network.plan.categories,
+        calibration=Calibration(device=device_name(), reference_latency_ms=0.1),
+        protocol=Protocol(warmup_calls=1, blocks=2, pairs=2),
+    )
+    assert found.latency_ms > 0
+
+
+def test_the_device_is_named_by_its_cpu_model():
+    assert parse_cpuinfo("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\nmodel\t\t: 85\n") == "Fast CPU @ 3 GHz"
+    assert parse_cpuinfo("processor\t: 0\nBogoMIPS\t: 108\n\nModel\t\t: Raspberry Pi 4 Model B\n") == (
+        "Raspberry Pi 4 Model B"
+    )
+    assert parse_cpuinfo("processor\t: 0\nBogoMIPS\t: 50.00\n") == ""
+    assert device_name()

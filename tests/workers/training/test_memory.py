@@ -1,0 +1,73 @@
+"""Whether a training fits in memory, told before it starts."""
+
+import pytest
+
+from workers.messages import Blueprint, Layer
+from workers.network.plan import plan
+from workers.training import memory
+from workers.training.memory import free_bytes, training_bytes
+
+MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n"
+
+
+def steps_of(*widths):
+    layers = tuple(Layer(kind="linear", width=width, weight_bits=8, activation_bits=8) for width in widths)
+    return plan(Blueprint(family="mlp", input_shape=(64,), layers=layers))
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Files as the kernel shows them; those that aren't written aren't there."""
+    for name in ("_MEMORY", "_CGROUP_LIMIT", "_CGROUP_USE"):
+        monkeypatch.setattr(memory, name, tmp_path / name)
+    return lambda **contents: [(tmp_path / name).write_text(text) for name, text in contents.items()]
+
+
+def test_a_training_holds_weights_four_times_and_activations_twice():
+    # weights 64 x 100 + 100 x 10; activations 64 + 100 + 10, at batch size 32; 4 bytes each
+    assert training_bytes(steps_of(100, 10), batch_size=32) >= 4 * (4 * (6400 + 1000) + 2 * 32 * (64 + 100 + 10))
+
+
+def test_memory_grows_with_the_square_of_the_width_and_with_the_batch():
+    wide, narrow = (training_bytes(steps_of(width, width, 10), batch_size=2) for width in (8192, 1024))
+    assert 40 < wide / narrow < 64
+    assert training_bytes(steps_of(8, 10), batch_size=65_536) > 1000 * training_bytes(steps_of(8, 10), batch_size=8)
+
+
+def test_a_sequence_s_memory_grows_with_the_square_of_its_length():
+    def needed(tokens):
+        layers = (
+            Layer(kind="embedding", width=8),
+            Layer(kind="transformer", width=8, heads=4),
+            Layer(kind="linear", width=2),
+        )
+        blueprint = Blueprint(family="transformer", input_shape=(tokens,), layers=layers, categories=(10,))
+        return training_bytes(plan(blueprint), batch_size=8)
+
+    assert needed(512) >= 4 * 2 * 8 * 4 * 512**2
+    assert 3 < needed(1024) / needed(512) < 4.1
+
+
+def test_a_table_of_vectors_counts_with_all_its_rows():
+    layers = (Layer(kind="embedding", width=32), Layer(kind="linear", width=1))
+    blueprint = Blueprint(family="recommender", input_shape=(2,), layers=layers, categories=(100_000, 50_000))
+    assert training_bytes(plan(blueprint), batch_size=2) >= 4 * 4 * 150_000 * 32
+
+
+def test_what_the_machine_can_give_is_what_the_kernel_says(machine):
+    machine(_MEMORY=MEMINFO)
+    assert free_bytes() == 8_000_000 * 1024
+
+
+def test_a_container_gives_what_its_limit_leaves(machine):
+    machine(_MEMORY=MEMINFO, _CGROUP_LIMIT="2000000000\n", _CGROUP_USE="500000000\n")
+    assert free_bytes() == 1_500_000_000
+
+
+def test_a_container_without_a_limit_gives_what_the_machine_gives(machine):
+    machine(_MEMORY=MEMINFO, _CGROUP_LIMIT="max\n", _CGROUP_USE="500000000\n")
+    assert free_bytes() == 8_000_000 * 1024
+
+
+def test_a_system_that_shows_nothing_is_taken_at_its_whole_memory(machine):
+    assert free_bytes() > 2**28

@@ -1,0 +1,1 @@
+"""Networks as torch modules: fake quantization while training, the deployed numbers in evaluation."""

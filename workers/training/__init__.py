@@ -1,0 +1,1 @@
+"""From a module and resident data to a trained network and its scores."""

@@ -104,7 +104,7 @@ def digest(name):
 
 
 def test_the_same_seed_gives_the_same_weights_in_another_process():
-    script = "from tests.workers.modules.test_families import digest, NETWORKS\nfor name in NETWORKS: print(name, digest(name))"
+    script = f"from {__name__} import digest, NETWORKS\nfor name in NETWORKS: print(name, digest(name))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert found.stdout.splitlines() == [f"{name} {digest(name)}" for name in NETWORKS]
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.workers.modules.test_families import assert_deployed
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint
+from tests.workers.modules.test_families import assert_deployed
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little
 from workers.modules.lower import lower
 from workers.modules.pruning import prune

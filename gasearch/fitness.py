@@ -27,6 +27,7 @@ class Fitness:
 
     values: tuple[float, ...]
     violation: float = 0.0  #: Sum of the relative excesses over the limits; 0 when all are met.
+    spreads: tuple[float, ...] = ()  #: Half the width of each value's interval, 0 where it is exact; (): all exact.
 
     @property
     def is_feasible(self) -> bool:

@@ -173,6 +173,26 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A point of a training at which it may end early, and what a training that stands there can still become."""
+
+    step: float  #: Epochs (a fraction: that share of an epoch's samples); of a custom evaluator, its own steps.
+    #: Per objective (slope, offset): slope x worth at the rung + offset is an optimistic guess of the worth at the end.
+    ends: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppingRule:
+    """When a training isn't worth its end: `workers.stopping.is_hopeless` applies it. Worths: greater is better."""
+
+    objectives: tuple[tuple[str, bool], ...]  #: (metric, is_maximized), in the spec's order.
+    #: Per objective its worth where that is known without a training (or an optimistic guess of it), else None: reported.
+    known: tuple[float | None, ...]
+    rungs: tuple[Rung, ...]  #: Steps ascending.
+    front: tuple[tuple[float, ...], ...]  #: Worths of finished, feasible networks that no other one dominates.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
     """One evaluation to make. (key, attempt) identifies it: a late or repeated answer can't count twice."""
 
@@ -188,6 +208,7 @@ class EvaluationRequest:
     calibration: Calibration | None = None  #: The yardstick of the measuring device; needed for "latency_ms".
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
+    stopping: StoppingRule | None = None  #: None: the training goes on to its end.
 
 
 # --- what came of it --------------------------------------------------------------------------------------------
@@ -195,13 +216,14 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """One epoch of a training."""
+    """One look at a training: after an epoch or at a rung."""
 
-    epoch: int  #: 1 for the first.
+    epoch: float  #: 1 after the first epoch; at a rung within an epoch a fraction; of a custom evaluator its own step.
     train_loss: float | None
     #: Primary score of the quantized network on the validation split, where it was taken: accuracy, entity F1 of
     #: tagging, root of the mean squared error of regression and rating.
     accuracy: float | None
+    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, by name.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +338,7 @@ class FailureKind(StrEnum):
     WORKER_LOST = "worker_lost"  #: The process died, or its node went away.
     USER_ERROR = "user_error"  #: The user's evaluator raised, or returned what is no metric.
     CRASHED = "crashed"  #: Our own code raised: a defect worth a report.
+    STOPPED = "stopped"  #: Ended at a rung, as what it could still reach is dominated already. Nothing went wrong.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +347,7 @@ class Failure:
 
     kind: FailureKind
     message: str
+    curve: tuple[CurvePoint, ...] = ()  #: Of a training that was stopped: its last point is the rung where it ended.
 
     @property
     def is_retryable(self) -> bool:

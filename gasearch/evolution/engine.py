@@ -10,6 +10,14 @@ from gasearch.space.genome import Genome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What evolution expected of one objective before the evaluation, in worth: greater is better."""
+
+    mean: float
+    deviation: float  #: Standard deviation; 0 where arithmetic knows the value.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A network to evaluate, and where it came from."""
 
@@ -19,14 +27,19 @@ class Candidate:
     parents: tuple[int, ...]  #: Candidate numbers; empty for a sample.
     operator: str  #: What made it, e.g. "sample", "crossover+mutate_bits".
     told: int  #: How many outcomes evolution knew when it proposed this.
+    predicted: tuple[Prediction, ...] = ()  #: Per objective; () where evolution had no model of them.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """What became of a candidate; no fitness means that the evaluation failed."""
+    """What became of a candidate; no fitness means that the evaluation failed or was stopped early.
+
+    A candidate may be told again, after a further training with a fresh seed: the newest fitness counts.
+    """
 
     number: int
     fitness: Fitness | None
+    expected: tuple[float, ...] | None = None  #: Of a training that was stopped: the worths that it would have reached.
 
 
 class Engine(Protocol):
@@ -39,11 +52,21 @@ class Engine(Protocol):
     def ask(self) -> Candidate | None:
         """The next candidate; None while nothing can be proposed before more is told, or for good: `is_exhausted`."""
 
+    def adopt(self, candidate: Candidate) -> None:
+        """Take a stored candidate as the answer to this ask, without the work of proposing it again.
+
+        After the stored asks are adopted and the stored outcomes told, in their order, an engine stands where the one
+        that proposed them stood.
+
+        Raises:
+            ValueError: if it isn't the next candidate: its number must be that of the next ask.
+        """
+
     def tell(self, scored: Scored) -> None:
         """Take note of an outcome.
 
         Raises:
-            ValueError: for a candidate that wasn't asked for, or was told before.
+            ValueError: for a candidate that wasn't asked for.
         """
 
     @property

@@ -16,6 +16,8 @@ from gasearch.storage.records import (
     GenerationRecord,
     Lease,
     NewSearch,
+    OperatorCounts,
+    ReplicateRecord,
     SearchRecord,
     SearchState,
     TuningTrial,
@@ -71,6 +73,18 @@ class ArchiveReader(Protocol):
     def attempts(self, search_id: int) -> dict[int, int]:
         """Candidate number to number of failed, retried attempts, for candidates without a final outcome."""
 
+    def replicates(self, search_id: int) -> list[ReplicateRecord]:
+        """Every stored decision to train a candidate again, in the order in which they were stored."""
+
+    def operators(self, search_id: int) -> list[OperatorCounts]:
+        """What each operator's children came to, greatest gain first."""
+
+    def reusable(self, context: str, keys: Sequence[str]) -> dict[str, EvaluationRecord]:
+        """By key, the first training's measurement of an earlier search with the same context, where there is one.
+
+        An outcome that was itself reused counts too. With several, that of the oldest search.
+        """
+
     def generations(self, search_id: int) -> list[GenerationRecord]:
         """Finished generations in order."""
 
@@ -108,8 +122,11 @@ class Archive(ArchiveReader, Protocol):
             WrongState: while another owner's lease is valid, naming that owner.
         """
 
-    def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0) -> bool:
-        """Prolong the lease and add to the active time; returns whether a stop was requested. Thread-safe."""
+    def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0, worker_s: float = 0.0) -> bool:
+        """Prolong the lease, add to the active time and to the workers'; returns whether a stop was requested.
+
+        Thread-safe.
+        """
 
     def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
         """Give the search up, with its new state."""
@@ -123,8 +140,14 @@ class Archive(ArchiveReader, Protocol):
     def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
         """Store proposals."""
 
+    def add_replicates(self, lease: Lease, records: Sequence[ReplicateRecord]) -> None:
+        """Store decisions to train candidates again."""
+
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
-        """Store an outcome with its change of the front; False, and no effect, if (candidate, attempt) is stored."""
+        """Store an outcome with its change of the front; False, and no effect, if (candidate, attempt) is stored.
+
+        That of a replicate replaces the candidate's earlier told outcome in all answers; both stay stored.
+        """
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
         """Store the statistics of a generation; storing the same number again has no effect."""

@@ -30,6 +30,7 @@ class NewSearch:
     space_size: float  #: Number of distinct networks, or an upper bound.
     data_json: str  #: Shape, type, counts and content hash of the data; "{}" for a custom evaluator.
     version: str  #: Of gasearch.
+    context: str = ""  #: Hash of all that an outcome depends on besides the network; "": outcomes are not to be reused.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class SearchRecord(NewSearch):
     created_at: datetime
     updated_at: datetime
     active_seconds: float  #: Wall time that controllers have spent on it, over all interruptions.
+    worker_seconds: float  #: The same, counted once for each worker there was: what workers could have been busy.
     owner: str | None  #: Who holds the lease, e.g. "host/4711"; None when nobody does.
     is_owned: bool  #: Whether that lease is still valid by the database's clock.
     reference_point: tuple[float, ...] | None  #: Of the hypervolume, in worth (more is better); None before it is set.
@@ -59,6 +61,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedMetric:
+    """What was expected of a metric, in its native unit."""
+
+    metric: str
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateRecord:
     """A proposal, stored before it is dispatched."""
 
@@ -70,13 +81,28 @@ class CandidateRecord:
     generation: int
     told: int
     network_json: str
+    predicted: tuple[ExpectedMetric, ...] = ()  #: What the surrogate expected; () where there was none.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicateRecord:
+    """A further training of a candidate with a fresh seed, stored before it is dispatched."""
+
+    candidate: int
+    replicate: int  #: 1 for the first further training.
+    told: int  #: How many outcomes were told when it was decided.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRecord:
-    """An outcome, stored before it is told. (candidate, attempt) is unique."""
+    """An outcome, stored before it is told. (candidate, attempt) is unique.
+
+    The outcome of a replicate holds the means over all trainings of the candidate so far; it replaces the one before.
+    """
 
     candidate: int
+    replicate: int = 0  #: 0 for the candidate's first training.
+    gain: float | None = None  #: By how much it raised the front's scaled hypervolume; None where that isn't known.
     arrival: int  #: Position in the order in which the search told outcomes; 0 is the first. -1: retried, never told.
     result: EvaluationResult
     seed: int
@@ -129,6 +155,8 @@ class EvaluatedNetwork:
     energy_source: str | None = None
     versions: str = ""
     seed: int | None = None
+    predicted: tuple[ExpectedMetric, ...] = ()
+    gain: float | None = None  #: See `EvaluationRecord.gain`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +164,26 @@ class Counts:
     """How far a search is."""
 
     candidates: int
-    told: int  #: Evaluations with a final outcome.
-    failures: dict[str, int]  #: Per kind, of these.
+    told: int  #: Evaluations with a final outcome, replicates included.
+    failures: dict[str, int]  #: Per kind, of these; "stopped" is not among them.
+    stopped: int  #: Trainings that ended early at a rung, of these.
+    reused: int  #: Outcomes taken over from an earlier search, of these.
+    replicates: int  #: Further trainings with a fresh seed, of these.
     retries: int
     front_size: int
     generation: int  #: Of the newest candidate; -1 when there is none.
+    busy_seconds: float  #: Wall time of all attempts, by the workers' clocks; reused outcomes took none.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorCounts:
+    """What the children of one operator came to."""
+
+    operator: str
+    children: int  #: Candidates told.
+    measured: int  #: Of these, with a measurement.
+    entered: int  #: Of these, entered the front when they were told.
+    gain: float  #: Sum of the hypervolume that they added.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,30 +138,42 @@ _UNCHANGED = FrontChange()
 
 
 class ParetoFront:
-    """The feasible points that no other feasible point dominates, as points come in.
+    """The feasible points that no other feasible point dominates, as points come in; a function of their set alone.
 
-    Of points with equal values the one with the lowest number is the member. So the members depend on the set of points
-    alone, not on the order in which they came.
+    Of points with equal values the one with the lowest number is the member.
+
+    Values with spreads are intervals, and values whose intervals overlap are tied: a member that is at least tied with
+    another in all objectives and clearly better in one dominates it, though single numbers may say otherwise. Such a
+    relation can go in a circle, so it is applied to the plain front in the order of the first objective, best first:
+    a member leaves if one that stays before it dominates it, then if one after it does. So at least one stays.
     """
 
     def __init__(self) -> None:
         """An empty front; the first point fixes the number of objectives."""
-        self._numbers: list[int] = []
-        self._columns: Array = np.empty((0, 0))  # (objectives, capacity): whole columns compare at once
+        self._plain: list[int] = []  # numbers of the front without regard to spreads
+        self._columns: Array = np.empty((0, 0))  # (2 x objectives, capacity): values, then spreads; compared as columns
+        self._members: tuple[int, ...] | None = ()  # None: to be found out
+        self._points: dict[int, Fitness] = {}  # every feasible one: needed when one is replaced
+        self._has_spreads = False
 
     def __len__(self) -> int:
         """Number of members."""
-        return len(self._numbers)
+        return len(self.numbers)
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """The members' candidate numbers, in the order in which they entered."""
-        return tuple(self._numbers)
+        if self._members is None:
+            self._members = self._untied() if self._has_spreads else tuple(self._plain)
+        return self._members
 
     @property
     def values(self) -> Array:
         """(members, objectives) worths, rows in the order of `numbers`."""
-        return self._columns[:, : len(self._numbers)].T.copy()
+        members = set(self.numbers)
+        rows = [index for index, number in enumerate(self._plain) if number in members]
+        columns: Array = self._columns[: len(self._columns) // 2, rows]
+        return columns.T.copy()
 
     def add(self, number: int, fitness: Fitness) -> FrontChange:
         """Take a point in, if it belongs to the front, and dismiss the members that it dominates.
@@ -171,43 +183,92 @@ class ParetoFront:
         """
         if fitness.violation > 0.0:
             return _UNCHANGED
-        size = len(self._numbers)
-        if not size:
-            self._columns = np.empty((len(fitness.values), 8))
-        point = np.array(fitness.values)[:, None]  # (objectives, 1)
-        if len(point) != len(self._columns):
-            raise ValueError(f"this front has {len(self._columns)} objectives; got {len(point)}")
-        members = self._columns[:, :size]
-        covering = np.logical_and.reduce(members >= point, axis=0)
-        if covering.any() and not self._is_later_twin(covering, number, point):
+        self._points[number] = fitness
+        before = self.numbers
+        if not self._insert(number, fitness):
             return _UNCHANGED
-        dominated = np.logical_and.reduce(members <= point, axis=0)
-        left = self._dismiss(dominated) if dominated.any() else ()
-        self._append(number, point)
-        return FrontChange(entered=(number,), left=left)
+        self._members = None
+        return self._change_since(before)
+
+    def replace(self, number: int, fitness: Fitness) -> FrontChange:
+        """Let a point have another fitness: what it had dominated may come back."""
+        before = self.numbers
+        self._points.pop(number, None)
+        if fitness.violation <= 0.0:
+            self._points[number] = fitness
+        self._rebuild()
+        return self._change_since(before)
 
     def hypervolume(self, scaling: Scaling) -> float:
         """Scaled hypervolume of the current members; 0 for an empty front."""
-        return scaling.hypervolume(self.values) if self._numbers else 0.0
+        return scaling.hypervolume(self.values) if self._plain else 0.0
+
+    def _insert(self, number: int, fitness: Fitness) -> bool:
+        """Take a point into the plain front; False where it doesn't belong there."""
+        size, objectives = len(self._plain), len(fitness.values)
+        if not size:
+            self._columns = np.empty((2 * objectives, 8))
+        if 2 * objectives != len(self._columns):
+            raise ValueError(f"this front has {len(self._columns) // 2} objectives; got {objectives}")
+        point = np.array(fitness.values)[:, None]  # (objectives, 1)
+        members = self._columns[:objectives, :size]
+        covering = np.logical_and.reduce(members >= point, axis=0)
+        if covering.any() and not self._is_later_twin(covering, number, point):
+            return False
+        dominated = np.logical_and.reduce(members <= point, axis=0)
+        if dominated.any():
+            self._dismiss(dominated)
+        self._append(number, fitness)
+        return True
 
     def _is_later_twin(self, covering: npt.NDArray[np.bool_], number: int, point: npt.NDArray[Any]) -> bool:
         """Whether the one member that is at least as good has the very same values and a higher number."""
         index = int(np.argmax(covering))
-        return self._numbers[index] > number and bool((self._columns[:, index] == point[:, 0]).all())
+        return self._plain[index] > number and bool((self._columns[: len(point), index] == point[:, 0]).all())
 
-    def _dismiss(self, dominated: npt.NDArray[np.bool_]) -> tuple[int, ...]:
-        left = tuple(self._numbers[index] for index in np.flatnonzero(dominated))
+    def _dismiss(self, dominated: npt.NDArray[np.bool_]) -> None:
         stay = np.flatnonzero(~dominated)
-        self._numbers = [self._numbers[index] for index in stay]
+        self._plain = [self._plain[index] for index in stay]
         self._columns[:, : len(stay)] = self._columns[:, stay]
-        return left
 
-    def _append(self, number: int, point: npt.NDArray[Any]) -> None:
-        size = len(self._numbers)
+    def _append(self, number: int, fitness: Fitness) -> None:
+        size = len(self._plain)
         if size == self._columns.shape[1]:
             self._columns = np.concatenate([self._columns, np.empty_like(self._columns)], axis=1)
-        self._columns[:, size] = point[:, 0]
-        self._numbers.append(number)
+        self._columns[:, size] = (*fitness.values, *(fitness.spreads or (0.0,) * len(fitness.values)))
+        self._has_spreads = self._has_spreads or any(fitness.spreads)
+        self._plain.append(number)
+
+    def _rebuild(self) -> None:
+        """The plain front of all points, from nothing."""
+        self._plain, self._members = [], None
+        numbers = list(self._points)
+        ranks = rank([self._points[number].values for number in numbers])
+        for index in np.flatnonzero(ranks == 0):
+            self._insert(numbers[index], self._points[numbers[index]])
+
+    def _untied(self) -> tuple[int, ...]:
+        """The plain front without the members that others dominate within their intervals, see the class."""
+        size, objectives = len(self._plain), len(self._columns) // 2
+        order = sorted(range(size), key=lambda index: (-self._columns[0, index], self._plain[index]))
+        values = self._columns[:objectives, order].T  # (size, objectives)
+        spreads = self._columns[objectives:, order].T
+        gap = values[:, None, :] - values[None, :, :]  # (size, size, objectives): how far the first is ahead
+        width = spreads[:, None, :] + spreads[None, :, :]
+        dominates = (gap >= -width).all(axis=2) & (gap > width).any(axis=2)
+        kept: list[int] = []
+        for index in range(size):
+            if not dominates[kept, index].any():
+                kept.append(index)
+        stay = {self._plain[order[index]] for index in kept if not dominates[kept, index].any()}
+        return tuple(number for number in self._plain if number in stay)
+
+    def _change_since(self, before: tuple[int, ...]) -> FrontChange:
+        now, then = set(self.numbers), set(before)
+        return FrontChange(
+            entered=tuple(number for number in self.numbers if number not in then),
+            left=tuple(number for number in before if number not in now),
+        )
 
 
 def _matrix(values: Values) -> Array:

@@ -22,6 +22,7 @@ CHILDREN = 4  #: Children tried before the best of them is walked to somewhere n
 SAMPLES = 8  #: The same for samples.
 STEPS = 200  #: Longest walk.
 RESTARTS = 8  #: Rounds of samples and a walk from the best, before a large space counts as exhausted.
+SAMPLED = 0.25  #: Share of samples among the drafts that a surrogate chooses from.
 MOST_ENUMERATED = 20_000  #: Spaces with at most so many networks are searched to the last one.
 
 Violation = Callable[[Genome], float]  #: By how much arithmetic limits are missed; 0 where a network may be proposed.
@@ -47,23 +48,24 @@ class _Draft:
 class Breeder:
     """Makes candidates that are new to the search and keep every limit that arithmetic can decide.
 
-    What it makes is a function of the seed, the candidate's number, the parents and all that it made before.
+    What it makes is a function of the seed, the candidate's number, the parents and all that was taken before.
     """
 
     def __init__(self, space: Space, operators: Operators, *, seed: int, violation: Violation) -> None:
-        """A breeder that has made nothing yet."""
+        """A breeder that knows of no candidate yet."""
         self._space = space
         self._operators = operators
         self._seed = seed
         self._violation = violation
         self._seen: set[str] = set()
 
-    def admit(self, genome: Genome) -> bool:
-        """Take a genome from elsewhere as made; False if it was made before or breaks a limit."""
-        if genome.key in self._seen or self._violation(genome) > 0:
-            return False
+    def is_admissible(self, genome: Genome) -> bool:
+        """Whether a genome from elsewhere may be proposed: new, and within the limits."""
+        return genome.key not in self._seen and self._violation(genome) <= 0
+
+    def take(self, genome: Genome) -> None:
+        """Take a genome as proposed: it won't be made again."""
         self._seen.add(genome.key)
-        return True
 
     def breed(self, number: int, survivors: Sequence[Individual]) -> Offspring | None:
         """A child of the survivors (ordered best first), or a sample where there are fewer than two of them.
@@ -79,6 +81,25 @@ class Breeder:
                 return child
         return self._fresh(rng)
 
+    def drafts(self, number: int, survivors: Sequence[Individual], count: int) -> list[Offspring]:
+        """Different candidates to choose from: children of the survivors, and a share of samples.
+
+        Args:
+            number: Of the candidate that one of them will be.
+            survivors: At least two, best first.
+            count: How many are wanted; fewer where that many aren't found in twice as many tries, none where the limits
+                or the space are tight: then `breed` looks longer.
+        """
+        rng = derive(self._seed, number, "drafts")
+        found: dict[str, Offspring] = {}
+        for _ in range(2 * count):
+            draft = self._sample(rng) if rng.random() < SAMPLED else self._child(survivors, rng)
+            if self._is_new(draft):
+                found.setdefault(draft.genome.key, _offspring(draft))
+            if len(found) == count:
+                break
+        return list(found.values())
+
     def _fresh(self, rng: random.Random) -> Offspring | None:
         for _ in range(RESTARTS):
             found = self._find(lambda: self._sample(rng), SAMPLES, rng)
@@ -93,8 +114,8 @@ class Breeder:
         nearest: _Draft | None = None
         for _ in range(tries):
             draft = propose()
-            if self._is_admissible(draft):
-                return self._made(draft)
+            if self._is_new(draft):
+                return _offspring(draft)
             if nearest is None or draft.violation < nearest.violation:
                 nearest = draft
         return self._walk(nearest, rng) if nearest else None
@@ -106,8 +127,8 @@ class Breeder:
             step = self._draft(genes, draft.parents, f"{draft.operator.removesuffix('+walk')}+walk")
             if step.violation > draft.violation:
                 continue
-            if self._is_admissible(step):
-                return self._made(step)
+            if self._is_new(step):
+                return _offspring(step)
             draft = step
         return None
 
@@ -115,8 +136,8 @@ class Breeder:
         """The next of all networks that remain, in a seeded order."""
         for genes in self._rest:
             draft = self._draft(genes, (), "enumerate")
-            if self._is_admissible(draft):
-                return self._made(draft)
+            if self._is_new(draft):
+                return _offspring(draft)
         return None
 
     @cached_property
@@ -159,9 +180,9 @@ class Breeder:
         is_seen = genome.key in self._seen
         return _Draft(genome, parents, operator, self._violation(genome) if not is_seen else 0.0)
 
-    def _is_admissible(self, draft: _Draft) -> bool:
+    def _is_new(self, draft: _Draft) -> bool:
         return draft.violation <= 0 and draft.genome.key not in self._seen
 
-    def _made(self, draft: _Draft) -> Offspring:
-        self._seen.add(draft.genome.key)
-        return Offspring(genome=draft.genome, parents=draft.parents, operator=draft.operator)
+
+def _offspring(draft: _Draft) -> Offspring:
+    return Offspring(genome=draft.genome, parents=draft.parents, operator=draft.operator)

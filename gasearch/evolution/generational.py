@@ -1,91 +1,43 @@
-"""The generational policy: breed a whole generation, wait for all of it, keep the best of parents and children."""
+"""The generational policy: propose a whole generation, wait for all of it, keep the best of parents and children."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from gasearch.evolution.breeder import Breeder, Offspring, Violation
-from gasearch.evolution.engine import Candidate, Engine, Scored
+from gasearch.evolution.engine import Candidate, Scored
+from gasearch.evolution.evolver import Evolver
 from gasearch.evolution.selection import Individual
-from gasearch.evolution.toolbox import Operators, make_toolbox
-from gasearch.space.decisions import Space
-from gasearch.space.genome import Genome
 
 
-class GenerationalEngine(Engine):
+class GenerationalEngine(Evolver):
     """An `Engine` in generations of `population` candidates.
 
-    A candidate depends on the earlier generations alone: neither the order of tells within a generation nor the
-    moment of an ask changes it. So replaying recorded outcomes gives the recorded candidates. A generation is shorter
-    when nothing more that is new and admissible could be found; one without any candidate ends the search.
+    A candidate depends on the earlier generations and on the candidates before it in its own: neither the order of
+    tells within a generation nor the moment of an ask changes it. So the same seed gives the same search with 1 or 16
+    workers. A generation is shorter when nothing more that is new and admissible could be found; one without any
+    candidate ends the search.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        seed: int,
-        population: int,
-        toolbox: Operators | None = None,
-        violation: Violation = lambda genome: 0.0,
-        known: Sequence[Genome] = (),
-    ) -> None:
-        """An engine before its first generation.
-
-        Args:
-            space: what may be proposed.
-            seed: of every random draw.
-            population: candidates per generation and survivors kept, at least 2.
-            toolbox: operators; `make_toolbox(space)` where None.
-            violation: of the limits that arithmetic can decide; a genome above 0 is never proposed.
-            known: networks to begin with, proposed first; those that break a limit or repeat are left out.
-
-        Raises:
-            ValueError: for a population below 2, or more known genomes than the first generation holds.
-        """
-        if population < 2:
-            raise ValueError(f"population must be at least 2; got {population}")
-        if len(known) > population:
-            raise ValueError(f"the first generation holds {population} candidates; got {len(known)} known genomes")
-        self._operators: Operators = make_toolbox(space) if toolbox is None else toolbox
-        self._breeder = Breeder(space, self._operators, seed=seed, violation=violation)
-        self._size = population
-        self._known = deque(genome for genome in known if self._breeder.admit(genome))
-        self._brood: deque[Candidate] = deque()  # of this generation, not yet asked for
-        self._pending: dict[int, Genome] = {}  # asked for, not yet told
-        self._children: list[Individual] = []  # told, with success
-        self._survivors: tuple[Individual, ...] = ()
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """See `Evolver`."""
+        super().__init__(*arguments, **options)
         self._generation = 0
-        self._asked = 0
-        self._is_exhausted = False
+        self._begun_at = 0  # number of this generation's first candidate
+        self._is_short = False
+        self._told_late: list[Scored] = []  # of this generation
+        self._kept: Sequence[Individual] = ()
 
-    def ask(self) -> Candidate | None:
-        """See `Engine.ask`."""
-        if not self._brood and not self._pending and not self._is_exhausted:
-            self._brood.extend(self._breed())
-            self._is_exhausted = not self._brood
-        if not self._brood:
-            return None
-        candidate = self._brood.popleft()
-        self._pending[candidate.number] = candidate.genome
-        self._asked += 1
-        return candidate
-
-    def tell(self, scored: Scored) -> None:
-        """See `Engine.tell`."""
-        genome = self._pending.pop(scored.number, None)
-        if genome is None:
-            what = "was told before" if 0 <= scored.number < self._asked else "was never asked for"
-            raise ValueError(f"candidate {scored.number} {what}; {self._asked} were asked for")
-        if scored.fitness is not None:
-            self._children.append(Individual(number=scored.number, genome=genome, fitness=scored.fitness))
-        if not self._pending and not self._brood:
-            self._complete_generation()
+    def adopt(self, candidate: Candidate) -> None:
+        """See `Engine.adopt`; the first one of the next generation says that the one before was short."""
+        if candidate.generation > self._generation:
+            self._is_short = True
+            self._close_if_complete()
+        super().adopt(candidate)
 
     @property
     def lookahead(self) -> int:
-        """See `Engine.lookahead`: a whole generation, as none of it depends on the rest of it."""
+        """See `Engine.lookahead`: a whole generation, as none of it depends on the outcome of the rest."""
         return self._size
 
     @property
@@ -94,37 +46,41 @@ class GenerationalEngine(Engine):
         return self._generation
 
     @property
-    def is_exhausted(self) -> bool:
-        """See `Engine.is_exhausted`; found out by the ask that finds nothing."""
-        return self._is_exhausted
+    def _told(self) -> int:
+        return self._begun_at
 
-    @property
-    def population(self) -> tuple[int, ...]:
-        """See `Engine.population`: the survivors of the last complete generation, best first; () before."""
-        return tuple(survivor.number for survivor in self._survivors)
+    def _may_ask(self) -> bool:
+        return not self._is_short and len(self._candidates) - self._begun_at < self._size
 
-    def _breed(self) -> Iterator[Candidate]:
-        """This generation, at once, so that the tell of its last candidate knows that it is the last."""
-        told = self._asked
-        for number in range(told, told + self._size):
-            offspring = self._offspring(number)
-            if offspring is None:
-                return
-            yield Candidate(
-                number=number,
-                genome=offspring.genome,
-                generation=self._generation,
-                parents=offspring.parents,
-                operator=offspring.operator,
-                told=told,
-            )
+    def _find_nothing(self) -> None:
+        self._is_short = True
+        self._is_exhausted = len(self._candidates) == self._begun_at
+        self._close_if_complete()
 
-    def _offspring(self, number: int) -> Offspring | None:
-        if self._known:
-            return Offspring(genome=self._known.popleft(), parents=(), operator="known")
-        return self._breeder.breed(number, self._survivors)
+    def _generation_of(self, number: int) -> int:
+        return self._generation
 
-    def _complete_generation(self) -> None:
-        self._survivors = tuple(self._operators.select((*self._survivors, *self._children), self._size))
-        self._children = []
+    def _survivors(self) -> Sequence[Individual]:
+        return self._kept
+
+    def _on_their_way(self) -> Sequence[int]:
+        return range(self._begun_at, len(self._candidates))
+
+    def _take_note(self, scored: Scored) -> None:
+        self._told_late.append(scored)
+        self._close_if_complete()
+
+    def _close_if_complete(self) -> None:
+        if self._pending or self._may_ask() or self._is_exhausted:
+            return
+        # By number, so that the order of arrival has no effect; of a candidate trained again, the newest counts.
+        for scored in sorted(self._told_late, key=lambda scored: scored.number):
+            self._learn(scored)
+        changed = {scored.number for scored in self._told_late}
+        parents = [self._individuals.get(kept.number, kept) for kept in self._kept if kept.number not in changed]
+        children = [self._individuals[number] for number in sorted(changed) if number in self._individuals]
+        self._kept = tuple(self._operators.select((*parents, *children), self._size))
+        self._told_late = []
         self._generation += 1
+        self._begun_at = len(self._candidates)
+        self._is_short = False

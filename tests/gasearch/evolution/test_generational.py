@@ -122,9 +122,20 @@ def test_the_last_tell_of_a_short_generation_completes_it():
     assert (engine.completed_generations, engine.is_exhausted) == (1, False)
     engine = make_engine(layered((1,), (8, 16), (4, 8)), population=5)
     assert len(run(engine, two_objectives, 8)) == 8
-    assert engine.completed_generations == 2  # 5 and 3
-    assert engine.ask() is None
+    assert engine.ask() is None  # finds out that the second generation has 3 candidates only, and that this was all
+    assert engine.completed_generations == 2
     assert engine.is_exhausted
+
+
+def test_the_last_tell_of_a_short_generation_that_was_asked_ahead_completes_it():
+    engine = make_engine(layered((1,), (8, 16), (4, 8)), population=5)
+    run_in_batches(engine, two_objectives, 5, order=list)
+    batch = [engine.ask() for _ in range(4)]
+    assert batch[3] is None
+    for candidate in batch[:3]:
+        assert engine.completed_generations == 1
+        engine.tell(Scored(number=candidate.number, fitness=two_objectives(candidate.genome.genes)))
+    assert engine.completed_generations == 2
 
 
 def test_a_generation_may_be_asked_for_ahead():
@@ -244,11 +255,11 @@ def test_known_networks_that_break_a_limit_are_left_out():
     assert engine.ask().genome == known[1]
 
 
-def test_more_known_networks_than_a_generation_holds_are_refused():
-    space = layered()
+def test_more_known_networks_than_a_generation_holds_go_on_in_the_next_one():
+    space = layered(with_kind=True)
     known = [make_genome(genes, space) for genes in islice(every_genome(space), 9)]
-    with pytest.raises(ValueError, match="holds 8 candidates; got 9 known"):
-        make_engine(space, known=known)
+    candidates = run(make_engine(space, known=known), limited, 12)
+    assert [(candidate.operator, candidate.generation) for candidate in candidates[7:9]] == [("known", 0), ("known", 1)]
 
 
 def test_a_population_of_one_is_refused():
@@ -256,13 +267,20 @@ def test_a_population_of_one_is_refused():
         make_engine(layered(), population=1)
 
 
-def test_telling_what_was_not_asked_for_or_was_told_before_is_refused():
+def test_telling_what_was_not_asked_for_is_refused():
     engine = make_engine(layered())
     with pytest.raises(ValueError, match="candidate 0 was never asked for; 0 were asked for"):
         engine.tell(Scored(number=0, fitness=None))
-    engine.tell(Scored(number=engine.ask().number, fitness=None))
-    with pytest.raises(ValueError, match="candidate 0 was told before; 1 were asked for"):
-        engine.tell(Scored(number=0, fitness=None))
+
+
+def test_the_newest_outcome_of_a_candidate_counts():
+    engine = make_engine(layered(with_kind=True))
+    candidates = run(engine, two_objectives, 8)
+    best = engine.population[0]
+    engine.tell(Scored(number=best, fitness=Fitness(values=(-1e6, -1e6))))
+    run(engine, two_objectives, 8)
+    assert best not in engine.population
+    assert best in {candidate.number for candidate in candidates}
 
 
 def test_a_user_replaces_an_operator_in_the_toolbox():

@@ -1,0 +1,161 @@
+"""Choosing among drafts by a surrogate: what it has learned from, when it is fitted again, and what it picks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gasearch.evolution.breeder import Offspring
+from gasearch.evolution.engine import Candidate, Prediction, Scored
+from gasearch.evolution.rng import derive, pick
+from gasearch.evolution.surrogate.evidence import Evidence
+from gasearch.evolution.surrogate.surrogate import FittedSurrogate, Predictions, Surrogate, is_due
+from gasearch.space.decisions import Space
+from gasearch.space.genome import Genome
+
+#: The metrics that arithmetic knows of a genome's network, in a fixed order; () for a custom space.
+Costs = Callable[[Genome], tuple[float, ...]]
+
+DRAFTS = 128  #: Candidates to choose from.
+INITIAL = 16  #: Samples before the first choice.
+EXPLORED = 0.1  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    number: int
+    genes: tuple[int, ...]  #: -1 where a decision doesn't express.
+    costs: tuple[float, ...]
+    worths: tuple[float, ...] | None
+    violation: float
+    is_partial: bool
+
+
+class SurrogateAdvisor:
+    """An `Advisor` that picks the draft that promises most.
+
+    The model in use is a function of the outcomes up to the last one after which a fit was due, whenever it is made:
+    so a resume fits once, not as often as the search that it continues.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        surrogate: Surrogate,
+        *,
+        objectives: int,
+        seed: int,
+        costs: Costs = lambda genome: (),
+        drafts: int = DRAFTS,
+        initial: int = INITIAL,
+    ) -> None:
+        """An advisor that knows nothing yet.
+
+        Args:
+            space: What the genomes mean.
+            surrogate: To be fitted.
+            objectives: How many values a fitness has.
+            seed: Of the exploration.
+            costs: What arithmetic knows of a network.
+            drafts: How many candidates it wants to choose from.
+            initial: How many candidates are to be sampled before it is asked.
+        """
+        self.drafts, self.initial = drafts, initial
+        self._space, self._surrogate, self._objectives = space, surrogate, objectives
+        self._seed, self._costs = seed, costs
+        self._log: list[_Told] = []
+        self._due_at = 0  # length of the log at the last point where a fit was due
+        self._fitted_at = -1
+        self._fitted: FittedSurrogate | None = None
+
+    def note(self, genome: Genome, scored: Scored) -> None:
+        """Remember an outcome."""
+        worths, violation = scored.expected, 0.0
+        if scored.fitness is not None:
+            worths, violation = scored.fitness.values, scored.fitness.violation
+        elif worths is None:
+            violation = float("inf")
+        told = _Told(
+            scored.number,
+            tuple(self._space.marked(genome.genes)),
+            self._costs(genome),
+            worths,
+            violation,
+            scored.fitness is None and scored.expected is not None,
+        )
+        self._log.append(told)
+        if is_due(len(self._log), self._due_at):
+            self._due_at = len(self._log)
+
+    def is_ready(self, number: int) -> bool:
+        """Whether a model can choose this candidate: the initial sample is proposed, and there is enough to learn."""
+        return number >= self.initial and self._model() is not None
+
+    def choose(
+        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate]
+    ) -> tuple[Offspring, tuple[Prediction, ...]]:
+        """The draft with the greatest expected gain; now and then any of them.
+
+        Args:
+            drafts: At least one.
+            number: Of the candidate to be.
+            pending: Candidates on their way, which count as if they came out as predicted.
+        """
+        model = self._model()
+        assert model is not None, "asked before it is ready"
+        predictions = self._predict(model, [draft.genome for draft in drafts])
+        rng = derive(self._seed, number, "explore")
+        if rng.random() < EXPLORED:
+            index = pick(rng, len(drafts))
+        else:
+            gains = model.gains(predictions, pending=self._expected(model, pending))
+            index = int(np.argmax(gains))
+        predicted = tuple(
+            Prediction(mean=float(mean), deviation=float(deviation))
+            for mean, deviation in zip(predictions.means[index], predictions.deviations[index], strict=True)
+        )
+        return drafts[index], predicted
+
+    def _model(self) -> FittedSurrogate | None:
+        if self._fitted_at != self._due_at:
+            self._fitted = self._surrogate.fit(self._evidence(self._log[: self._due_at]))
+            self._fitted_at = self._due_at
+        return self._fitted
+
+    def _predict(self, model: FittedSurrogate, genomes: Sequence[Genome]) -> Predictions:
+        genes = np.array([self._space.marked(genome.genes) for genome in genomes], dtype=np.int64)
+        costs = np.array([self._costs(genome) for genome in genomes], dtype=np.float64)
+        return model.predict(genes, costs.reshape(len(genomes), -1))
+
+    def _expected(self, model: FittedSurrogate, pending: Sequence[Candidate]) -> Predictions | None:
+        """What to reckon with besides the evidence of the model: outcomes since then, and what is on its way."""
+        newer = [told for told in self._log[self._due_at :] if told.worths is not None and not told.is_partial]
+        parts = []
+        if newer:
+            worths = np.array([told.worths for told in newer])
+            is_feasible = np.array([float(told.violation <= 0) for told in newer])
+            parts.append(Predictions(means=worths, deviations=np.zeros_like(worths), feasible=is_feasible))
+        if pending:
+            parts.append(self._predict(model, [candidate.genome for candidate in pending]))
+        if not parts:
+            return None
+        return Predictions(
+            means=np.concatenate([part.means for part in parts]),
+            deviations=np.concatenate([part.deviations for part in parts]),
+            feasible=np.concatenate([part.feasible for part in parts]),
+        )
+
+    def _evidence(self, log: Sequence[_Told]) -> Evidence:
+        """The newest outcome of each candidate, in the order in which these were first told."""
+        newest = {told.number: told for told in log}
+        rows = list(newest.values())
+        nothing = (float("nan"),) * self._objectives
+        return Evidence(
+            genes=np.array([told.genes for told in rows], dtype=np.int64).reshape(len(rows), -1),
+            costs=np.array([told.costs for told in rows], dtype=np.float64).reshape(len(rows), -1),
+            worths=np.array([told.worths or nothing for told in rows], dtype=np.float64).reshape(len(rows), -1),
+            violations=np.array([told.violation for told in rows], dtype=np.float64),
+            is_partial=np.array([told.is_partial for told in rows], dtype=np.bool_),
+        )

@@ -1,0 +1,205 @@
+"""What the engines of evolution share: proposing, adopting, and what was told; they differ in when they learn from it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from gasearch.evolution.breeder import Breeder, Offspring, Violation
+from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
+from gasearch.evolution.selection import Individual
+from gasearch.evolution.toolbox import Operators, make_toolbox
+from gasearch.space.decisions import Space
+from gasearch.space.genome import Genome
+
+
+class Advisor(Protocol):
+    """Chooses among drafts. `advice.py` has the one that asks a surrogate."""
+
+    @property
+    def drafts(self) -> int:
+        """How many candidates it wants to choose from."""
+
+    @property
+    def initial(self) -> int:
+        """How many samples it wants to see first."""
+
+    def note(self, genome: Genome, scored: Scored) -> None:
+        """Remember an outcome."""
+
+    def is_ready(self, number: int) -> bool:
+        """Whether it can choose this candidate."""
+
+    def choose(
+        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate]
+    ) -> tuple[Offspring, tuple[Prediction, ...]]:
+        """One of the drafts, and what it expects of it."""
+
+
+class Evolver(Engine):
+    """An `Engine` that breeds children of survivors; with an advisor, the most promising of many.
+
+    A candidate is a function of the seed, its number, the outcomes that were learned until then, and the candidates
+    that are on their way. What is learned when is the policy's: see `GenerationalEngine` and `SteadyStateEngine`.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int,
+        population: int,
+        toolbox: Operators | None = None,
+        violation: Violation = lambda genome: 0.0,
+        known: Sequence[Genome] = (),
+        advisor: Advisor | None = None,
+    ) -> None:
+        """An engine before its first candidate.
+
+        Args:
+            space: What may be proposed.
+            seed: Of every random draw.
+            population: Survivors kept, at least 2; and candidates per generation.
+            toolbox: Operators; `make_toolbox(space)` where None.
+            violation: Of the limits that arithmetic can decide; a genome above 0 is never proposed.
+            known: Networks to begin with, proposed first; those that break a limit or repeat are left out.
+            advisor: Chooses among children by a model of the objectives; None: children are taken as they come.
+
+        Raises:
+            ValueError: for a population below 2.
+        """
+        if population < 2:
+            raise ValueError(f"population must be at least 2; got {population}")
+        self._operators: Operators = make_toolbox(space) if toolbox is None else toolbox
+        self._breeder = Breeder(space, self._operators, seed=seed, violation=violation)
+        self._size = population
+        self._known = deque(known)
+        self._advisor = advisor
+        self._candidates: dict[int, Candidate] = {}  # every one that was asked for
+        self._pending: set[int] = set()  # not yet told
+        self._individuals: dict[int, Individual] = {}  # learned, with a fitness, in the order in which they were
+        self._is_exhausted = False
+
+    # --- the contract -------------------------------------------------------------------------------------------
+
+    def ask(self) -> Candidate | None:
+        """See `Engine.ask`."""
+        if self._is_exhausted or not self._may_ask():
+            return None
+        number = len(self._candidates)
+        offspring, predicted = self._propose(number)
+        if offspring is None:
+            self._find_nothing()
+            return self.ask()  # None, unless a generation ended thereby
+        candidate = Candidate(
+            number=number,
+            genome=offspring.genome,
+            generation=self._generation_of(number),
+            parents=offspring.parents,
+            operator=offspring.operator,
+            told=self._told,
+            predicted=predicted,
+        )
+        self._take(candidate)
+        return candidate
+
+    def adopt(self, candidate: Candidate) -> None:
+        """See `Engine.adopt`."""
+        expected = len(self._candidates)
+        if candidate.number != expected:
+            raise ValueError(f"the next candidate has number {expected}; got {candidate.number}")
+        while candidate.operator == "known" and self._known:
+            if self._known.popleft().key == candidate.genome.key:
+                break
+        self._take(candidate)
+
+    def tell(self, scored: Scored) -> None:
+        """See `Engine.tell`."""
+        if scored.number not in self._candidates:
+            raise ValueError(f"candidate {scored.number} was never asked for; {len(self._candidates)} were asked for")
+        self._pending.discard(scored.number)
+        self._take_note(scored)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """See `Engine.is_exhausted`; found out by the ask that finds nothing."""
+        return self._is_exhausted
+
+    @property
+    def population(self) -> tuple[int, ...]:
+        """See `Engine.population`: best first; () before anything was learned."""
+        return tuple(survivor.number for survivor in self._survivors())
+
+    # --- the policy ---------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def _told(self) -> int:
+        """How many outcomes a candidate proposed now knows of."""
+
+    @abstractmethod
+    def _may_ask(self) -> bool:
+        """Whether a candidate can be proposed before more is told."""
+
+    @abstractmethod
+    def _find_nothing(self) -> None:
+        """Take note that nothing new and admissible was found."""
+
+    @abstractmethod
+    def _generation_of(self, number: int) -> int:
+        """The generation of the next candidate."""
+
+    @abstractmethod
+    def _survivors(self) -> Sequence[Individual]:
+        """Whose children are proposed now, best first."""
+
+    @abstractmethod
+    def _on_their_way(self) -> Sequence[int]:
+        """The candidates whose outcomes a proposal doesn't know."""
+
+    @abstractmethod
+    def _take_note(self, scored: Scored) -> None:
+        """Learn from an outcome, now or later."""
+
+    # --- the steps ----------------------------------------------------------------------------------------------
+
+    def _take(self, candidate: Candidate) -> None:
+        self._breeder.take(candidate.genome)
+        self._candidates[candidate.number] = candidate
+        self._pending.add(candidate.number)
+
+    def _propose(self, number: int) -> tuple[Offspring | None, tuple[Prediction, ...]]:
+        while self._known:
+            genome = self._known.popleft()
+            if self._breeder.is_admissible(genome):
+                return Offspring(genome=genome, parents=(), operator="known"), ()
+        survivors = self._survivors()
+        advisor = self._advisor
+        if advisor is not None and len(survivors) > 1 and advisor.is_ready(number):
+            drafts = self._breeder.drafts(number, survivors, advisor.drafts)
+            pending = [self._candidates[other] for other in self._on_their_way()]
+            if drafts:
+                return advisor.choose(drafts, number=number, pending=pending)
+        return self._breeder.breed(number, () if self._is_still_sampling(number) else survivors), ()
+
+    def _is_still_sampling(self, number: int) -> bool:
+        """Whether the initial sample, from which a surrogate begins to learn, isn't complete yet."""
+        return self._advisor is not None and number < self._advisor.initial
+
+    def _learn(self, scored: Scored) -> None:
+        """Learn from an outcome; a later one of the same candidate takes the place of the earlier one."""
+        candidate = self._candidates[scored.number]
+        if self._advisor is not None:
+            self._advisor.note(candidate.genome, scored)
+        is_first = scored.number not in self._individuals
+        if scored.fitness is not None:
+            self._individuals[scored.number] = Individual(
+                number=scored.number, genome=candidate.genome, fitness=scored.fitness
+            )
+        if is_first:
+            self._reward(candidate, scored)
+
+    def _reward(self, candidate: Candidate, scored: Scored) -> None:
+        """Tell the operators what their child came to."""

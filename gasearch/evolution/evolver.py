@@ -185,8 +185,8 @@ class Evolver(Engine):
         return self._breeder.breed(number, () if self._is_still_sampling(number) else survivors), ()
 
     def _is_still_sampling(self, number: int) -> bool:
-        """Whether the initial sample, from which a surrogate begins to learn, isn't complete yet."""
-        return self._advisor is not None and number < self._advisor.initial
+        """Whether the initial sample isn't complete yet: a population, or what an advisor wants to begin with."""
+        return number < (self._size if self._advisor is None else min(self._size, self._advisor.initial))
 
     def _learn(self, scored: Scored) -> None:
         """Learn from an outcome; a later one of the same candidate takes the place of the earlier one."""

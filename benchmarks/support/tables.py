@@ -1,4 +1,4 @@
-"""Published tables of trained and measured networks as search problems whose exact front, and so the regret, is known.
+"""Published tables of trained and measured networks as search problems whose exact front, and so regret, is known.
 
 A problem is a space of decisions, a look-up that answers each of its genomes, and a distance from the best that could be
 found: regret = 1 - hypervolume / hypervolume of the whole table's front. Volumes are taken as each table's
@@ -234,7 +234,7 @@ def _nasbench201(name: str, tables: Path, dataset: str, device: str) -> TablePro
     ]
     return TableProblem(
         name=name,
-        decisions={edge: OPERATIONS for edge in EDGES},
+        decisions=dict.fromkeys(EDGES, OPERATIONS),
         objectives=("error", "flops" if device == "flops" else "latency_ms"),
         error_cap=ERROR_CAPS[dataset],
         networks=tuple(tuple(OPERATIONS[int(cell[edge])] for edge in EDGES) for cell in cells),

@@ -24,19 +24,19 @@ def whole(default: Any, low: int, high: int) -> Any:
     return Field(default, strict=True, ge=low, le=high, description=f"a whole number from {low:,} to {high:,}")
 
 
-def flag(default: bool) -> Any:
+def flag(default: bool | None) -> Any:
     """A field that holds true or false."""
     return Field(default, strict=True, description="true or false")
 
 
-def share(default: float) -> Any:
+def share(default: float | None) -> Any:
     """A field that holds a number from 0 to below 1."""
     return Field(default, strict=True, ge=0, lt=1, description="a number from 0 to below 1")
 
 
 def positive(default: float | None, highest: float) -> Any:
     """A field that holds a number above 0."""
-    return Field(default, strict=True, gt=0, le=highest, description=f"a number above 0, at most {highest:,g}")
+    return Field(default, strict=True, gt=0, le=highest, description=f"a number above 0, at most {highest:,}")
 
 
 def amount(default: float, highest: float) -> Any:

@@ -18,6 +18,16 @@ from gasearch.fitness import Objective
 from gasearch.limits import Limit, parse_limit
 from gasearch.metrics import METRIC_NAME, METRICS, TIMED, measured_metrics
 from gasearch.spec import fields
+from gasearch.spec.evolution import (
+    DEFAULT_REPLICATES,
+    NAME_PATTERN,
+    RANKED,
+    Algorithm,
+    BudgetSpec,
+    EarlyStopSpec,
+    EvolutionSpec,
+    StartSpec,
+)
 from gasearch.spec.explain import Problem, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
 from gasearch.spec.fitting import custom_problems, recipe_problems, task_problems, told_input, told_kind
@@ -31,25 +41,9 @@ from gasearch.spec.spaces import (
     TextSpace,
     TransformerSpace,
 )
+from gasearch.spec.stored import as_then
 from gasearch.spec.task import TaskSpec
 from workers.messages import Fidelity, Recipe, Task, TaskKind
-
-NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"  #: What a search may be called.
-
-
-class EvolutionSpec(Section):
-    """How new networks are proposed."""
-
-    algorithm: Literal["nsga2"] = fields.word("nsga2", planned=("nsga3", "aging"))
-    mode: Literal["generational"] = fields.word("generational", planned=("steady-state",))
-    population: int = fields.whole(24, 4, 100_000)
-
-
-class BudgetSpec(Section):
-    """When the search ends."""
-
-    evaluations: int = fields.whole(200, 1, 10_000_000)
-    hours: float | None = fields.positive(None, 100_000)
 
 
 def _count(value: object) -> object:
@@ -102,12 +96,14 @@ class SearchSpec(Section):
     )
     recipe: RecipeSpec = RecipeSpec()
     evolution: EvolutionSpec = EvolutionSpec()
+    early_stop: EarlyStopSpec = Field(default=EarlyStopSpec(), description="false, or a mapping with rungs and risk")
+    start: StartSpec = StartSpec()
     budget: BudgetSpec = BudgetSpec()
     workers: WorkersSpec = WorkersSpec()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = [*self._task_problems(), *self.metric_problems(self.kind)]
+        problems = [*self._task_problems(), *self.metric_problems(self.kind), *self._rung_problems()]
         if problems:
             raise problems_error(problems)
         return self
@@ -161,6 +157,50 @@ class SearchSpec(Section):
         wanted = frozenset() if self.is_custom else TIMED.intersection(self.wanted_metrics())
         return (wanted & {"energy_j"}) | {"latency_ms"} if wanted else frozenset()
 
+    # --- how it is searched ---
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What proposes networks: never "auto"."""
+        return self.evolution.algorithm_for(len(self.objectives))
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether each outcome counts as soon as it arrives; else a whole generation is waited for."""
+        return self.evolution.mode == "steady-state"
+
+    @property
+    def uses_surrogate(self) -> bool:
+        """Whether a model of the objectives ranks many children; some algorithms have none to rank."""
+        return self.evolution.surrogate and self.algorithm in RANKED
+
+    @property
+    def replicate_share(self) -> float:
+        """Share of the evaluations that is kept for further trainings of front members, 0 to below 1."""
+        if self.evolution.replicates is None:
+            return 0.0 if self.is_custom else DEFAULT_REPLICATES
+        return self.evolution.replicates
+
+    def rung_steps(self) -> tuple[float, ...]:
+        """Where a training may be ended early, ascending, in epochs or an evaluator's own steps; () for nowhere."""
+        match self.early_stop.rungs:
+            case "off":
+                return ()
+            case "auto":
+                return () if self.is_custom else default_rungs(self.recipe.epochs)
+            case steps:
+                return steps
+
+    @property
+    def stop_risk(self) -> float:
+        """How probable it may be that a training that is ended early would have come out well, above 0 to 0.5."""
+        return self.early_stop.risk
+
+    @property
+    def reuses_outcomes(self) -> bool:
+        """Whether outcomes of equal evaluations are taken over from earlier searches."""
+        return not self.is_custom if self.start.reuse is None else self.start.reuse
+
     # --- as text ---
 
     def to_json(self) -> str:
@@ -169,13 +209,13 @@ class SearchSpec(Section):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The spec that `to_json` wrote.
+        """The spec that `to_json` wrote, in this version or an earlier one: it means what it meant then.
 
         Raises:
             SpecError: if this version can't use it.
         """
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(as_then(text))
         except ValidationError as error:
             raise SpecError("; ".join(map(str, explain(error, cls)))) from error
 
@@ -187,6 +227,9 @@ class SearchSpec(Section):
         content = self.model_dump(mode="json", exclude={"name", "budget", "workers"})
         content["constraints"] = [str(limit) for limit in self.limits()]
         content["task"]["kind"] = self.kind
+        content["evolution"] |= {"algorithm": self.algorithm, "replicates": self.replicate_share}
+        content["early_stop"]["rungs"] = self.rung_steps()
+        content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):
             path = getattr(self.task, key)
             if path is not None:
@@ -207,6 +250,19 @@ class SearchSpec(Section):
         else:
             yield from task_problems(self.space.family, self.task)
             yield from recipe_problems(self.recipe, self.kind, told_input(self.space.family, self.task))
+
+    def _rung_problems(self) -> Iterator[Problem]:
+        rungs, epochs = self.early_stop.rungs, self.recipe.epochs
+        if self.is_custom:
+            if rungs == "auto" and "rungs" not in self.early_stop.model_fields_set and self.early_stop.model_fields_set:
+                text = (
+                    "is required for a custom evaluator, whose steps only you know: a list of ascending numbers, or off"
+                )
+                yield Problem(path=("early_stop", "rungs"), text=text)
+            return
+        if isinstance(rungs, tuple) and rungs[-1] >= epochs:
+            text = f"a rung lies before the end of a training: give numbers below recipe.epochs, {epochs}"
+            yield Problem(path=("early_stop", "rungs"), text=f"{text}; got {show(rungs)}")
 
     def metric_problems(self, kind: TaskKind | None) -> Iterator[Problem]:
         """Objectives and constraints that a task of that kind can't have; None for a kind that isn't known yet."""
@@ -237,6 +293,11 @@ class SearchSpec(Section):
             measured = f"{'It' if hint else 'it'} measures {', '.join(known)}"
             task = "a search" if kind is None else f"a {kind}"
             yield Problem(path=path, text=f"{task} does not measure {metric!r}{hint or ';'} {measured}")
+
+
+def default_rungs(epochs: int) -> tuple[float, ...]:
+    """Where a training of that many epochs may be ended early unless the spec says otherwise."""
+    return (epochs / 9, epochs / 3)
 
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:

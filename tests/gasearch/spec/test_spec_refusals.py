@@ -172,8 +172,7 @@ REFUSALS = [
         "cmn",
         "must be one of mlp, cnn, text, transformer, tagger, recommender, custom; got 'cmn'; did you mean \"cnn\"?",
     ),
-    (CNN, "evolution.mode", "steady-state", "mode: 'steady-state' is not in this version, which has generational"),
-    (CNN, "evolution.algorithm", "nsga3", "algorithm: 'nsga3' is not in this version, which has nsga2"),
+    (CNN, "evolution.algorithm", "optuna:cmaes", "must be one of auto, nsga2, nsga3, aging, random, optuna:tpe, optuna:nsga2,"),
 ]
 
 

@@ -29,7 +29,6 @@ class EvolutionSpec(Section):
     """How new networks are proposed."""
 
     algorithm: _Asked = fields.word("auto")
-    )
     mode: Mode = fields.word("steady-state")
     population: int = fields.whole(24, 4, 100_000)
     surrogate: bool = fields.flag(True)  #: Whether a model of the objectives ranks many children.

@@ -28,7 +28,8 @@ from workers.messages import Calibration
 class ArchiveReader(Protocol):
     """What anyone may ask, at any moment, without hindering the writer.
 
-    Unknown names raise `UnknownSearch`, naming the nearest known one; a database that fails raises `StoreError`.
+    Unknown names raise `UnknownSearch`, naming the nearest known one; a database that fails raises `StoreError`. What
+    is asked about a candidate's outcome is answered by the newest of its trainings; `evaluations` gives them all.
     """
 
     def searches(self) -> list[SearchRecord]:
@@ -62,7 +63,7 @@ class ArchiveReader(Protocol):
         """Every candidate that has a final outcome, in the order of arrival."""
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
-        """The networks that failed for good, newest first, at most so many."""
+        """The networks that failed for good, newest first, at most so many; a stopped training is no failure."""
 
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         """Every stored candidate by number: what a resume replays."""
@@ -71,7 +72,10 @@ class ArchiveReader(Protocol):
         """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded."""
 
     def attempts(self, search_id: int) -> dict[int, int]:
-        """Candidate number to number of failed, retried attempts, for candidates without a final outcome."""
+        """Candidate number to number of failed, retried attempts, for trainings without a final outcome.
+
+        A replicate in flight counts its own attempts, not those of the candidate's trainings before.
+        """
 
     def replicates(self, search_id: int) -> list[ReplicateRecord]:
         """Every stored decision to train a candidate again, in the order in which they were stored."""

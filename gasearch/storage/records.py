@@ -9,6 +9,9 @@ from enum import StrEnum
 from gasearch.space.decisions import Genes
 from workers.messages import EvaluationResult
 
+#: The worker of an outcome that was taken over from an earlier search.
+REUSED = "cache"
+
 
 class SearchState(StrEnum):
     """Where a search stands in its life."""

@@ -19,8 +19,11 @@ from gasearch.storage.records import (
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
+    ExpectedMetric,
     GenerationRecord,
     NewSearch,
+    OperatorCounts,
+    ReplicateRecord,
     SearchRecord,
     SearchState,
     TuningTrial,
@@ -40,7 +43,11 @@ from workers.messages import (
 Row = Mapping[Any, Any]
 
 #: The columns of the first schema that an evaluation's checksum covers, in order.
-CHECKED = tuple(column.name for column in tables.evaluations.columns if column.name not in ("checksum", *tables.ADDED))
+CHECKED = tuple(
+    column.name
+    for column in tables.evaluations.columns
+    if column.name not in ("checksum", *tables.ADDED, *tables.MUTABLE)
+)
 _WHOLE = (*sorted(WHOLE_METRICS), "seed")
 _FRACTIONS = tuple(column.name for column in tables.evaluations.columns if isinstance(column.type, Double))
 _LARGEST_WHOLE = 2**63 - 1
@@ -74,6 +81,8 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
         "seed": record.seed,
         "epochs": record.epochs,
         "data_share": record.data_share,
+        "replicate": record.replicate or None,
+        "gain": None if record.gain is None else finite(record.gain),
     }
     try:
         row |= _outcome_columns(result.outcome)
@@ -87,21 +96,35 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
 def _outcome_columns(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Failure():
-            return {"failure": str(outcome.kind), "failure_message": storable(outcome.message)}
+            columns: dict[str, Any] = {"failure": str(outcome.kind), "failure_message": storable(outcome.message)}
         case Measurement():
-            columns: dict[str, Any] = {name: getattr(outcome, name) for name in STANDARD_METRICS}
+            columns = {name: getattr(outcome, name) for name in STANDARD_METRICS}
             columns["flops"] = outcome.metrics().get("flops")
             columns["latency_device"] = outcome.latency_device
             columns["energy_source"] = outcome.energy_source
             if outcome.others:
                 columns["others"] = _to_json(outcome.others)
-            if outcome.curve:
-                columns["curve"] = _to_json([_curve_point(point) for point in outcome.curve])
-            return columns
+    if outcome.curve:
+        columns["curve"] = _to_json([_point_columns(point) for point in outcome.curve])
+    return columns
 
 
-def _curve_point(point: CurvePoint) -> dict[str, Any]:
-    return {"epoch": point.epoch, "train_loss": point.train_loss, "accuracy": point.accuracy}
+def _point_columns(point: CurvePoint) -> dict[str, Any]:
+    """A point of a curve as JSON; a whole epoch is written without a fraction."""
+    epoch = int(point.epoch) if float(point.epoch).is_integer() else point.epoch
+    columns: dict[str, Any] = {"epoch": epoch, "train_loss": point.train_loss, "accuracy": point.accuracy}
+    if point.metrics:
+        columns["metrics"] = point.metrics
+    return columns
+
+
+def _curve_point(columns: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(
+        epoch=columns["epoch"],
+        train_loss=columns["train_loss"],
+        accuracy=columns["accuracy"],
+        metrics=tuple((name, value) for name, value in columns.get("metrics", ())),
+    )
 
 
 def _fit_columns(row: dict[str, Any]) -> None:
@@ -152,6 +175,8 @@ def evaluation_record(row: Row) -> EvaluationRecord:
         )
     return EvaluationRecord(
         candidate=row["candidate"],
+        replicate=row["replicate"] or 0,
+        gain=row["gain"],
         arrival=row["arrival"],
         result=EvaluationResult(
             key=row["key"],
@@ -170,14 +195,15 @@ def evaluation_record(row: Row) -> EvaluationRecord:
 
 
 def _outcome(row: Row) -> Outcome:
+    curve = () if row["curve"] == "[]" else tuple(map(_curve_point, json.loads(row["curve"])))
     if row["failure"] is not None:
-        return Failure(kind=FailureKind(row["failure"]), message=row["failure_message"])
+        return Failure(kind=FailureKind(row["failure"]), message=row["failure_message"], curve=curve)
     return Measurement(
         **{name: row[name] for name in STANDARD_METRICS},
         latency_device=row["latency_device"],
         energy_source=row["energy_source"],
         others=_pairs(row["others"]),
-        curve=tuple(CurvePoint(**point) for point in json.loads(row["curve"])),
+        curve=curve,
     )
 
 
@@ -207,6 +233,7 @@ def search_row(new: NewSearch) -> dict[str, Any]:
         "space_size": min(float(new.space_size), sys.float_info.max),
         "data_json": new.data_json,
         "version": new.version,
+        "context": new.context,
     }
 
 
@@ -222,12 +249,14 @@ def search_record(row: Row) -> SearchRecord:
         space_size=row["space_size"],
         data_json=row["data_json"],
         version=row["version"],
+        context=row["context"],
         state=SearchState(row["state"]),
         reason=row["reason"],
         is_stop_requested=bool(row["is_stop_requested"]),
         created_at=to_time(row["created_at"]),
         updated_at=to_time(row["updated_at"]),
         active_seconds=row["active_seconds"],
+        worker_seconds=row["worker_seconds"],
         owner=row["owner"],
         is_owned=bool(row["is_owned"]),
         reference_point=_numbers(row["reference_point"]),
@@ -254,7 +283,22 @@ def candidate_row(search_id: int, record: CandidateRecord) -> dict[str, Any]:
         "generation": record.generation,
         "told": record.told,
         "network_json": record.network_json,
+        "predicted": _predicted_json(record.predicted),
     }
+
+
+def _predicted_json(predicted: tuple[ExpectedMetric, ...]) -> str | None:
+    if not predicted:
+        return None
+    return _to_json([(expected.metric, finite(expected.mean), finite(expected.deviation)) for expected in predicted])
+
+
+def _predicted(text: str | None) -> tuple[ExpectedMetric, ...]:
+    if text is None:
+        return ()
+    return tuple(
+        ExpectedMetric(metric=metric, mean=mean, deviation=deviation) for metric, mean, deviation in json.loads(text)
+    )
 
 
 def candidate_record(row: Row) -> CandidateRecord:
@@ -268,11 +312,38 @@ def candidate_record(row: Row) -> CandidateRecord:
         generation=row["generation"],
         told=row["told"],
         network_json=row["network_json"],
+        predicted=_predicted(row["predicted"]),
+    )
+
+
+def replicate_row(search_id: int, record: ReplicateRecord) -> dict[str, Any]:
+    """The row of a decision to train a candidate again."""
+    return {
+        "search_id": search_id,
+        "candidate": record.candidate,
+        "replicate": record.replicate,
+        "told": record.told,
+    }
+
+
+def replicate_record(row: Row) -> ReplicateRecord:
+    """The decision that a row holds."""
+    return ReplicateRecord(candidate=row["candidate"], replicate=row["replicate"], told=row["told"])
+
+
+def operator_counts(row: Row) -> OperatorCounts:
+    """What one operator's children came to, as a row of sums says."""
+    return OperatorCounts(
+        operator=row["operator"],
+        children=row["children"],
+        measured=row["measured"],
+        entered=row["entered"],
+        gain=row["gain"],
     )
 
 
 def evaluated_network(row: Row) -> EvaluatedNetwork:
-    """A candidate's row joined with that of its final outcome, if it has one, and with `is_on_front`."""
+    """A candidate's row joined with that of its newest outcome, if it has one, and with `is_on_front`."""
     has_outcome = row["arrival"] is not None
     is_measured = has_outcome and row["failure"] is None
     return EvaluatedNetwork(
@@ -294,6 +365,8 @@ def evaluated_network(row: Row) -> EvaluatedNetwork:
         energy_source=row["energy_source"],
         versions=row["versions"] or "",
         seed=row["seed"],
+        predicted=_predicted(row["predicted"]),
+        gain=row["gain"],
     )
 
 

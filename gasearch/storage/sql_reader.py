@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     and_,
+    case,
     func,
     literal,
     select,
@@ -32,18 +33,22 @@ from gasearch.limits import SPREADS, Limit
 from gasearch.storage import rows
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.records import (
+    REUSED,
     CandidateRecord,
     Counts,
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
     GenerationRecord,
+    OperatorCounts,
+    ReplicateRecord,
     SearchRecord,
     TuningTrial,
 )
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_CURRENT,
+    IS_NEWEST,
     IS_TOLD,
     calibrations,
     candidates,
@@ -52,10 +57,11 @@ from gasearch.storage.tables import (
     events,
     front,
     generations,
+    replicates,
     searches,
     tuning_trials,
 )
-from workers.messages import STANDARD_METRICS, Calibration
+from workers.messages import STANDARD_METRICS, Calibration, FailureKind
 
 _CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.
 _METRIC_COLUMNS = frozenset({*STANDARD_METRICS, "flops"})
@@ -74,19 +80,57 @@ _IS_RETRIED = text("evaluations.arrival < 0")
 _OF_CANDIDATE = and_(evaluations.c.search_id == candidates.c.search_id, evaluations.c.candidate == candidates.c.number)
 _ON_FRONT = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number, IS_CURRENT)
 _SHOWN = (
-    *(candidates.c[name] for name in ("number", "key", "generation", "parents", "operator", "network_json")),
+    *(
+        candidates.c[name]
+        for name in ("number", "key", "generation", "parents", "operator", "network_json", "predicted")
+    ),
     *(evaluations.c[name] for name in STANDARD_METRICS),
     *(evaluations.c[name] for name in ("others", "arrival", "failure", "failure_message", "curve", "worker", "device")),
-    *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed")),
+    *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed", "gain")),
     front.c.candidate.is_not(None).label("is_on_front"),
 )
-#: Told candidates, with what came of them.
+#: Told candidates, with the newest that came of them.
 _NETWORKS = select(*_SHOWN).select_from(
     evaluations.join(candidates, _OF_CANDIDATE).outerjoin(front, _ON_FRONT)
-).where(IS_TOLD)  # fmt: skip
+).where(IS_NEWEST)  # fmt: skip
 #: The same, and the candidates in flight too.
 _ALL_NETWORKS = select(*_SHOWN).select_from(
-    candidates.outerjoin(evaluations, and_(_OF_CANDIDATE, IS_TOLD)).outerjoin(front, _ON_FRONT)
+    candidates.outerjoin(evaluations, and_(_OF_CANDIDATE, IS_NEWEST)).outerjoin(front, _ON_FRONT)
+)
+_IS_NO_STOP = text(f"evaluations.failure <> '{FailureKind.STOPPED}'")
+_IS_FIRST_TRAINING = and_(IS_TOLD, evaluations.c.replicate.is_(None))
+_WORKED_S = evaluations.c.finished_at - evaluations.c.started_at
+_IS_REUSED = evaluations.c.worker == REUSED
+_SUMS = select(
+    func.count(case((and_(IS_TOLD, _IS_REUSED), 1))).label("reused"),
+    func.count(case((and_(IS_TOLD, evaluations.c.replicate.is_not(None)), 1))).label("replicates"),
+    func.coalesce(func.sum(case((~_IS_REUSED, _WORKED_S))), literal(0.0, Double())).label("busy_seconds"),
+)
+_OPERATORS = (
+    select(
+        candidates.c.operator,
+        func.count().label("children"),
+        func.count(case((evaluations.c.failure.is_(None), 1))).label("measured"),
+        func.count(front.c.candidate).label("entered"),
+        func.coalesce(func.sum(evaluations.c.gain), literal(0.0, Double())).label("gain"),
+    )
+    .select_from(
+        evaluations.join(candidates, _OF_CANDIDATE).outerjoin(
+            front,
+            and_(
+                front.c.search_id == evaluations.c.search_id,
+                front.c.candidate == evaluations.c.candidate,
+                front.c.entered == evaluations.c.arrival,
+            ),
+        )
+    )
+    .where(_IS_FIRST_TRAINING)
+    .group_by(candidates.c.operator)
+)
+_REUSABLE = (
+    select(evaluations)
+    .select_from(searches.join(candidates, candidates.c.search_id == searches.c.id).join(evaluations, _OF_CANDIDATE))
+    .where(_IS_FIRST_TRAINING, evaluations.c.failure.is_(None))
 )
 
 
@@ -120,6 +164,8 @@ class SqlReader:
                 .group_by(evaluations.c.failure)
                 .order_by(evaluations.c.failure)
             )
+            by_kind = {row.failure: row.number for row in failures}
+            sums = connection.execute(_SUMS.where(evaluations.c.search_id == search_id)).one()
             newest = connection.scalar(
                 select(candidates.c.generation)
                 .where(candidates.c.search_id == search_id)
@@ -129,10 +175,14 @@ class SqlReader:
             return Counts(
                 candidates=number_of(candidates),
                 told=number_of(evaluations, IS_TOLD),
-                failures={row.failure: row.number for row in failures},
+                stopped=by_kind.pop(str(FailureKind.STOPPED), 0),
+                failures=by_kind,
+                reused=sums.reused,
+                replicates=sums.replicates,
                 retries=number_of(evaluations, HAS_FAILED, _IS_RETRIED),
                 front_size=number_of(front, IS_CURRENT),
                 generation=-1 if newest is None else newest,
+                busy_seconds=sums.busy_seconds,
             )
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
@@ -191,7 +241,7 @@ class SqlReader:
             yield rows.evaluated_network(row)
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
-        of_search = _NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED)
+        of_search = _NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_NO_STOP)
         return [
             rows.evaluated_network(row)
             for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
@@ -218,6 +268,7 @@ class SqlReader:
                     final.c.search_id == evaluations.c.search_id,
                     final.c.candidate == evaluations.c.candidate,
                     final.c.arrival >= 0,
+                    final.c.replicate.is_not_distinct_from(evaluations.c.replicate),
                 )
                 .exists()
             )
@@ -225,6 +276,23 @@ class SqlReader:
             .order_by(evaluations.c.candidate)
         )
         return {row["candidate"]: row["attempts"] for row in self._fetch(statement)}
+
+    def replicates(self, search_id: int) -> list[ReplicateRecord]:
+        statement = select(replicates).where(replicates.c.search_id == search_id).order_by(replicates.c.id)
+        return [rows.replicate_record(row) for row in self._fetch(statement)]
+
+    def operators(self, search_id: int) -> list[OperatorCounts]:
+        statement = _OPERATORS.where(evaluations.c.search_id == search_id)
+        found = [rows.operator_counts(row) for row in self._fetch(statement)]
+        return sorted(found, key=lambda counts: (-counts.gain, counts.operator))
+
+    def reusable(self, context: str, keys: Sequence[str]) -> dict[str, EvaluationRecord]:
+        if not context or not keys:
+            return {}
+        statement = _REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
+        newest_first = self._fetch(statement.order_by(searches.c.id.desc()))
+        oldest = {row["key"]: row for row in newest_first}
+        return {key: rows.evaluation_record(row) for key, row in oldest.items()}
 
     def generations(self, search_id: int) -> list[GenerationRecord]:
         statement = select(generations).where(generations.c.search_id == search_id).order_by(generations.c.number)

@@ -38,6 +38,7 @@ from gasearch.storage.records import (
     GenerationRecord,
     Lease,
     NewSearch,
+    ReplicateRecord,
     SearchRecord,
     SearchState,
     TuningTrial,
@@ -45,6 +46,8 @@ from gasearch.storage.records import (
 from gasearch.storage.sql_reader import SEARCHES, SqlReader
 from gasearch.storage.tables import (
     IS_CURRENT,
+    IS_NEWEST,
+    MUTABLE,
     calibrations,
     candidates,
     database_clock,
@@ -52,6 +55,7 @@ from gasearch.storage.tables import (
     events,
     front,
     generations,
+    replicates,
     searches,
     tuning_trials,
 )
@@ -73,6 +77,12 @@ _EXIT_FRONT = (
     .where(front.c.search_id == bindparam("of_search"), front.c.candidate == bindparam("leaving"), IS_CURRENT)
     .values(exited=bindparam("arrival"))
 )
+_REPLACE = (
+    update(evaluations)
+    .where(evaluations.c.search_id == bindparam("of_search"), evaluations.c.candidate == bindparam("of_candidate"))
+    .where(IS_NEWEST, evaluations.c.arrival != bindparam("by"))
+    .values(replaced=bindparam("by"))
+)
 _FREE = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
 
 
@@ -85,6 +95,7 @@ class SqlArchive(SqlReader):
         self._writing = engine
         self._held: Connection | None = None
         self._add_evaluation = _Prepared(_insert_fenced_evaluation(engine), engine)
+        self._replace = _Prepared(_REPLACE, engine)
         self._enter_front = _Prepared(insert(front), engine)
         self._exit_front = _Prepared(_EXIT_FRONT, engine)
         self._add_generation = _insert_once(engine, generations, "search_id", "number")
@@ -96,6 +107,7 @@ class SqlArchive(SqlReader):
 
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
         row = rows.search_row(new) | {"state": str(SearchState.RUNNING), "reason": "", "active_seconds": 0.0}
+        row |= {"worker_seconds": 0.0}
         row |= {"is_stop_requested": False, "owner": owner, "epoch": 1, "lease_until": database_clock() + ttl_s}
 
         def work(connection: Connection, is_repeat: bool) -> Lease:
@@ -128,13 +140,14 @@ class SqlArchive(SqlReader):
 
         return self._transact(work)
 
-    def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0) -> bool:
+    def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0, worker_s: float = 0.0) -> bool:
         prolong = (
             update(searches)
             .where(_HOLDS_LEASE)
             .values(
                 lease_until=database_clock() + ttl_s,
                 active_seconds=searches.c.active_seconds + active_s,
+                worker_seconds=searches.c.worker_seconds + worker_s,
                 updated_at=database_clock(),
             )
             .returning(searches.c.is_stop_requested)
@@ -182,17 +195,12 @@ class SqlArchive(SqlReader):
         self._transact(work)
 
     def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
-        if not records:
-            return
         new = [rows.candidate_row(lease.search_id, record) for record in records]
+        self._add_all(lease, candidates, new, "search_id", "number", "key")
 
-        def work(connection: Connection, is_repeat: bool) -> None:
-            _check(connection, lease)
-            if is_repeat and _is_stored(connection, candidates, new[0], "search_id", "number", "key"):
-                return  # by the try before this one, all of them
-            connection.execute(insert(candidates), new)
-
-        self._transact(work)
+    def add_replicates(self, lease: Lease, records: Sequence[ReplicateRecord]) -> None:
+        new = [rows.replicate_row(lease.search_id, record) for record in records]
+        self._add_all(lease, replicates, new, "search_id", "candidate", "replicate")
 
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
         row = rows.evaluation_row(lease.search_id, record)
@@ -202,14 +210,17 @@ class SqlArchive(SqlReader):
             if self._add_evaluation.execute(connection, values).rowcount == 0:
                 _check(connection, lease)
                 return is_repeat and _is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
-            if change.entered:
-                entry = {"search_id": lease.search_id, "entered": record.arrival, "exited": None}
-                for number in change.entered:
-                    self._enter_front.execute(connection, entry | {"candidate": number})
+            if record.replicate and record.arrival >= 0:
+                of_candidate = {"of_search": lease.search_id, "of_candidate": record.candidate}
+                self._replace.execute(connection, of_candidate | {"by": record.arrival})
             if change.left:
                 exit_ = {"of_search": lease.search_id, "arrival": record.arrival}
                 for number in change.left:
                     self._exit_front.execute(connection, exit_ | {"leaving": number})
+            if change.entered:
+                entry = {"search_id": lease.search_id, "entered": record.arrival, "exited": None}
+                for number in change.entered:
+                    self._enter_front.execute(connection, entry | {"candidate": number})
             return True
 
         return self._transact(work)
@@ -271,6 +282,19 @@ class SqlArchive(SqlReader):
             if lease is not None:
                 _check(connection, lease)
             connection.execute(statement, row)
+
+        self._transact(work)
+
+    def _add_all(self, lease: Lease, table: Table, new: list[dict[str, Any]], *key: str) -> None:
+        """Insert rows that aren't there yet, all or none."""
+        if not new:
+            return
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            _check(connection, lease)
+            if is_repeat and _is_stored(connection, table, new[0], *key):
+                return  # by the try before this one, all of them
+            connection.execute(insert(table), new)
 
         self._transact(work)
 
@@ -354,8 +378,9 @@ class _Prepared:
 
 def _insert_fenced_evaluation(engine: Engine) -> Insert:
     """One statement: the row goes in while the lease is ours, and only once; else it changes nothing."""
-    names = [column.name for column in evaluations.columns]
-    typed = [bindparam(column.name, type_=column.type) for column in evaluations.columns]
+    written = [column for column in evaluations.columns if column.name not in MUTABLE]
+    names = [column.name for column in written]
+    typed = [bindparam(column.name, type_=column.type) for column in written]
     fenced = select(*typed).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
     insert_into = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert(evaluations)
     once: Insert = insert_into.from_select(names, fenced).on_conflict_do_nothing(

@@ -36,9 +36,11 @@ VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 #: Columns of evaluations since revision 0002. They stand last, as in a database that was upgraded.
-ADDED = ("images_seen", "energy_source")
+ADDED = ("images_seen", "energy_source", "replicate", "gain")
+#: Columns of evaluations that change after the row was written.
+MUTABLE = ("replaced",)
 
 metadata = MetaData(
     naming_convention={
@@ -113,7 +115,10 @@ searches = Table(
     Column("owner", Text),
     Column("epoch", BigInteger, nullable=False),
     Column("lease_until", Double, nullable=False),
+    Column("context", Text, nullable=False, server_default=""),
+    Column("worker_seconds", Double, nullable=False, server_default=text("0")),
     _one_of("state", *SearchState),
+    Index(None, "context"),
 )
 
 candidates = Table(
@@ -129,6 +134,7 @@ candidates = Table(
     Column("told", Integer, nullable=False),
     Column("network_json", Text, nullable=False),
     Column("born_at", Double, nullable=False, default=database_clock()),
+    Column("predicted", Text),  # JSON: [[metric, mean, deviation], ...]; NULL where nothing was expected
     UniqueConstraint("search_id", "key"),
 )
 
@@ -151,7 +157,8 @@ evaluations = Table(
     Column("failure_message", Text),
     *_metric_columns(),
     Column("others", Text, nullable=False),  # JSON: [[name, value], ...]
-    Column("curve", Text, nullable=False),  # JSON: [{"epoch": .., "train_loss": .., "accuracy": ..}, ...]
+    # JSON: [{"epoch": .., "train_loss": .., "accuracy": .., "metrics": [[name, value], ...] where there are any}, ...]
+    Column("curve", Text, nullable=False),
     Column("latency_device", Text),
     Column("worker", Text, nullable=False),
     Column("device", Text, nullable=False),
@@ -161,9 +168,12 @@ evaluations = Table(
     Column("seed", BigInteger, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("data_share", Double, nullable=False),
-    Column("checksum", String(32), nullable=False),  # of all other columns, see rows.py
+    Column("checksum", String(32), nullable=False),  # of all columns that never change, see rows.py
     Column("images_seen", BigInteger),
     Column("energy_source", Text),  # "rapl" or "estimate"
+    Column("replicate", Integer),  # NULL for a first training
+    Column("gain", Double),
+    Column("replaced", Integer),  # the arrival of the outcome that took this one's place; NULL for the newest one
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
     _one_of("failure", *FailureKind),
     # One for what is asked most, not one per metric: each index is a page more in every commit.
@@ -171,6 +181,8 @@ evaluations = Table(
 )
 #: Literal, not bound: SQLite uses a partial index only for a condition that it can read in the statement.
 IS_TOLD = text("evaluations.arrival >= 0")
+#: The one told row of each candidate that answers about it; a further training's outcome replaces the one before.
+IS_NEWEST = text("evaluations.arrival >= 0 AND evaluations.replaced IS NULL")
 HAS_FAILED = text("evaluations.failure IS NOT NULL")
 _partial_index(
     "uq_evaluations_search_id_arrival",  # no two outcomes are told at the same place
@@ -185,6 +197,18 @@ _partial_index(
     evaluations.c.search_id,
     evaluations.c.failure,
     evaluations.c.arrival,
+)
+
+replicates = Table(
+    "replicates",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),  # their order
+    Column("search_id", _ROW_ID, nullable=False),
+    Column("candidate", Integer, nullable=False),
+    Column("replicate", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+    ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
+    UniqueConstraint("search_id", "candidate", "replicate"),
 )
 
 generations = Table(

@@ -12,6 +12,7 @@ from gasearch.errors import UnknownSearch
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.records import (
+    REUSED,
     CandidateRecord,
     Counts,
     EvaluatedNetwork,
@@ -47,13 +48,19 @@ class ScriptedReader:
 
     def counts(self, search_id: int) -> Counts:
         told = [network for network in self.all_networks if network.arrival >= 0]
+        failures = dict(Counter(network.failure for network in told if network.failure))
+        stopped = failures.pop(FailureKind.STOPPED, 0)
         return Counts(
             candidates=len(self.all_networks),
             told=len(told),
-            failures=dict(Counter(network.failure for network in told if network.failure)),
+            failures=failures,
+            stopped=stopped,
+            reused=sum(network.worker == REUSED for network in told),
+            replicates=0,
             retries=self.retries,
             front_size=len(self.front(search_id)),
             generation=max((network.generation for network in self.all_networks), default=-1),
+            busy_seconds=1.0 * len(told),
         )
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
@@ -77,7 +84,7 @@ class ScriptedReader:
         return found[0]
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
-        failed = [network for network in self.networks(search_id) if network.failure is not None]
+        failed = [network for network in self.networks(search_id) if network.failure not in (None, FailureKind.STOPPED)]
         return sorted(failed, key=lambda network: -network.arrival)[:count]
 
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
@@ -109,6 +116,7 @@ def search_record(name: str = "digits", **changes: object) -> SearchRecord:
         created_at=NOW,
         updated_at=NOW,
         active_seconds=75.0,
+        worker_seconds=150.0,
         owner="host/4711",
         is_owned=True,
         reference_point=None,

@@ -1,10 +1,14 @@
 """Records for tests of the store."""
 
 from gasearch.fitness import FrontChange
-from gasearch.storage.records import CandidateRecord, EvaluationRecord, NewSearch
+from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric, NewSearch
 from workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 UNCHANGED = FrontChange()
+PREDICTED = (
+    ExpectedMetric(metric="accuracy", mean=0.1 + 0.2, deviation=1 / 3),
+    ExpectedMetric(metric="model_bytes", mean=1024.0, deviation=0.0),
+)
 
 
 def new_search(name="digits", **changes):
@@ -43,15 +47,17 @@ def candidate(number, **changes):
     )
 
 
-def outcome_of(number, outcome, *, arrival=None, attempt=1):
+def outcome_of(number, outcome, *, arrival=None, attempt=1, replicate=0, gain=None, worker="edge-3/4711"):
     """The record of an outcome of a candidate, told at its own number unless said otherwise."""
     return EvaluationRecord(
         candidate=number,
+        replicate=replicate,
+        gain=gain,
         arrival=number if arrival is None else arrival,
         result=EvaluationResult(
             key=key_of(number),
             attempt=attempt,
-            worker="edge-3/4711",
+            worker=worker,
             device="cpu",
             started_at=1_790_000_000.123456,
             finished_at=1_790_000_001.654321,
@@ -68,8 +74,15 @@ def measured(number, *, arrival=None, attempt=1, **metrics):
     return outcome_of(number, Measurement(**metrics), arrival=arrival, attempt=attempt)
 
 
-def failed(number, kind=FailureKind.DIVERGED, *, arrival=None, attempt=1):
-    return outcome_of(number, Failure(kind=kind, message=f"{kind} at step 3"), arrival=arrival, attempt=attempt)
+def trained_again(number, *, arrival, replicate=1, attempt=2, gain=None, **metrics):
+    """The outcome of a further training of a candidate."""
+    outcome = Measurement(**metrics)
+    return outcome_of(number, outcome, arrival=arrival, attempt=attempt, replicate=replicate, gain=gain)
+
+
+def failed(number, kind=FailureKind.DIVERGED, *, arrival=None, attempt=1, replicate=0):
+    failure = Failure(kind=kind, message=f"{kind} at step 3")
+    return outcome_of(number, failure, arrival=arrival, attempt=attempt, replicate=replicate)
 
 
 def full_measurement():

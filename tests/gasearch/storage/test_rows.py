@@ -26,8 +26,13 @@ fractions = (
     "generalization_gap",
 )
 curve_points = st.builds(
-    CurvePoint, epoch=st.integers(1, 1000), train_loss=st.none() | finite, accuracy=st.none() | finite
+    CurvePoint,
+    epoch=st.integers(1, 1000) | st.floats(0.0, 1000.0, exclude_min=True),
+    train_loss=st.none() | finite,
+    accuracy=st.none() | finite,
+    metrics=st.lists(st.tuples(words, finite), max_size=2).map(tuple),
 )
+curves = st.lists(curve_points, max_size=3).map(tuple)
 measurements = st.builds(
     Measurement,
     **{name: st.none() | counts for name in WHOLE_METRICS},
@@ -37,9 +42,10 @@ measurements = st.builds(
     others=st.lists(st.tuples(words, finite | st.integers(-(2**80), 2**80)), max_size=3, unique_by=lambda p: p[0]).map(
         tuple
     ),
-    curve=st.lists(curve_points, max_size=3).map(tuple),
+    curve=curves,
 )
-failures = st.builds(Failure, kind=st.sampled_from(FailureKind), message=words)
+failures = st.builds(Failure, kind=st.sampled_from(FailureKind), message=words, curve=curves)
+FULL = outcome_of(3, full_measurement(), replicate=2, gain=1 / 3)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,7 @@ def test_every_outcome_that_can_be_built_reads_back_equal(store, outcome):
 
 @pytest.mark.parametrize("column", [name for name in (*CHECKED, *ADDED) if name != "failure"])
 def test_a_change_of_any_column_is_noticed(column):
-    row = evaluation_row(7, outcome_of(3, full_measurement()))
+    row = evaluation_row(7, FULL)
     assert evaluation_record(row).candidate == 3
     row[column] = -row[column] if isinstance(row[column], int | float) and row[column] else "another"
     with pytest.raises(
@@ -78,7 +84,7 @@ def test_a_change_of_any_column_is_noticed(column):
 
 @pytest.mark.parametrize("column", ADDED)
 def test_an_emptied_column_is_noticed(column):
-    row = evaluation_row(7, outcome_of(3, full_measurement())) | {column: None}
+    row = evaluation_row(7, FULL) | {column: None}
     with pytest.raises(StoreError, match=r"doesn't match its checksum"):
         evaluation_record(row)
 
@@ -98,6 +104,28 @@ def test_the_checksum_is_the_same_on_every_machine():
 def test_a_row_that_fills_no_later_column_has_the_checksum_of_the_first_schema():
     old = replace(full_measurement(), images_seen=None, energy_source=None)
     assert evaluation_row(7, outcome_of(3, old))["checksum"] == "d5140309be93d634eadd06a9b489a7af"
+
+
+def test_a_row_that_is_replaced_keeps_its_checksum():
+    assert evaluation_record(evaluation_row(7, FULL) | {"replaced": 12}) == FULL
+
+
+def test_a_curve_of_epochs_alone_is_written_as_in_the_first_schema():
+    point = CurvePoint(epoch=2.0, train_loss=0.5, accuracy=None)
+    row = evaluation_row(7, outcome_of(3, replace(full_measurement(), curve=(point,))))
+    assert row["curve"] == '[{"epoch":2,"train_loss":0.5,"accuracy":null}]'
+
+
+def test_the_look_of_a_stopped_training_says_what_was_reported():
+    curve = (CurvePoint(epoch=0.25, train_loss=None, accuracy=None, metrics=(("error", 0.5), ("cells", 7))),)
+    row = evaluation_row(7, outcome_of(3, Failure(kind=FailureKind.STOPPED, message="", curve=curve)))
+    assert row["curve"] == '[{"epoch":0.25,"train_loss":null,"accuracy":null,"metrics":[["error",0.5],["cells",7]]}]'
+
+
+@pytest.mark.parametrize("gain", [float("nan"), float("inf")])
+def test_a_gain_of_no_number_is_refused(gain):
+    with pytest.raises(StoreError, match=rf"only finite numbers can be stored; got {gain}"):
+        evaluation_row(7, replace(FULL, gain=gain))
 
 
 def test_a_negative_zero_becomes_the_zero_that_sqlite_keeps():

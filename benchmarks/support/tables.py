@@ -1,4 +1,4 @@
-"""Published tables of trained and measured networks as search problems whose exact front, and so regret, is known.
+"""Published tables of trained and measured networks as search problems whose exact front, and regret, are known.
 
 A problem is a space of decisions, a look-up that answers each of its genomes, and a distance from the best that could be
 found: regret = 1 - hypervolume / hypervolume of the whole table's front. Volumes are taken as each table's

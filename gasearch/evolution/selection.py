@@ -1,14 +1,15 @@
-"""Survivor and parent selection by NSGA-II with Deb's constraint rules, for any number of objectives."""
+"""Survivor and parent selection: NSGA-II with Deb's constraint rules, and aging; see `nsga3.py` for many objectives."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gasearch import pareto
 from gasearch.evolution.rng import pick
@@ -30,6 +31,8 @@ T = TypeVar("T")
 #: An objective whose worths have one sign and differ by more than this factor is crowded on a logarithmic scale.
 DECADE = 10.0
 
+AGING_SAMPLE = 0.2  #: Share of the survivors among which an aging search takes its parent; 25 of 100 in the paper.
+
 
 def select_survivors(pool: Sequence[Individual], count: int) -> list[Individual]:
     """The best `count` individuals, best first; the same whatever the order of the pool.
@@ -38,9 +41,22 @@ def select_survivors(pool: Sequence[Individual], count: int) -> list[Individual]
     ones by non-dominated rank, within a rank by crowding distance (Deb et al. 2002), infeasible ones by violation.
     What is still equal goes by candidate number. Our deviation: see `by_rank_and_crowding`.
     """
+    return feasible_first(pool, count, by_rank_and_crowding)
+
+
+def feasible_first(
+    pool: Sequence[Individual], count: int, best_first: Callable[[Sequence[Individual]], Sequence[Individual]]
+) -> list[Individual]:
+    """The best `count`: feasible ones as `best_first` orders them, then infeasible ones by violation.
+
+    Args:
+        pool: in any order.
+        count: of survivors; the whole pool where it is smaller.
+        best_first: gets the feasible ones, at least one, by candidate number; may leave out what is beyond `count`.
+    """
     ordered = sorted(pool, key=attrgetter("number"))
     feasible = [individual for individual in ordered if individual.fitness.is_feasible]
-    best = by_rank_and_crowding(feasible)[:count] if feasible else []
+    best = list(best_first(feasible)[:count]) if feasible else []
     if len(best) < count:
         infeasible = [individual for individual in ordered if not individual.fitness.is_feasible]
         best += sorted(infeasible, key=lambda individual: individual.fitness.violation)[: count - len(best)]
@@ -57,12 +73,39 @@ def by_rank_and_crowding(individuals: Sequence[Individual]) -> list[Individual]:
     """
     values = np.array([individual.fitness.values for individual in individuals])  # (individuals, objectives)
     ranks = pareto.rank(values)
-    values = evenly_scaled(values)
-    crowding = np.empty(len(values))
-    for front in range(int(ranks.max()) + 1):
-        members = np.flatnonzero(ranks == front)
-        crowding[members] = pareto.crowding_distance(values[members])
+    crowding = crowding_by_front(evenly_scaled(values), ranks)
     return [individuals[index] for index in np.lexsort((-crowding, ranks))]
+
+
+def crowding_by_front(values: pareto.Array, ranks: npt.NDArray[np.intp]) -> pareto.Array:
+    """`pareto.crowding_distance` of each point within its front, of all fronts at once.
+
+    A steady-state search sorts its population at every tell, and a population has some ten fronts.
+
+    Args:
+        values: (points, objectives), at least one point.
+        ranks: (points,) the front of each.
+
+    Returns:
+        (points,) distances.
+    """
+    count, objectives = values.shape
+    order = np.argsort(ranks, kind="stable")  # front by front
+    sorted_ranks = ranks[order]
+    starts = np.flatnonzero(np.diff(sorted_ranks, prepend=-1))  # (fronts,) where each begins in `order`
+    sizes = np.diff(starts, append=count)
+    is_end = np.zeros(count, dtype=bool)
+    is_end[starts] = is_end[starts + sizes - 1] = True
+    middle = np.flatnonzero(~is_end)
+    distances = np.zeros(count)
+    for column in values.T:
+        order = order[np.lexsort((column[order], sorted_ranks))]
+        ascending = column[order]
+        spans = np.repeat(objectives * (ascending[starts + sizes - 1] - ascending[starts]), sizes)[middle]
+        gaps = ascending[middle + 1] - ascending[middle - 1]
+        distances[order[middle]] += np.divide(gaps, spans, out=np.zeros_like(gaps), where=spans > 0)
+        distances[order[is_end]] = np.inf
+    return distances
 
 
 def evenly_scaled(values: pareto.Array) -> pareto.Array:
@@ -82,6 +125,40 @@ def evenly_scaled(values: pareto.Array) -> pareto.Array:
     return scaled
 
 
-def tournament(ordered: Sequence[T], rng: random.Random) -> T:
-    """The better of two drawn at random (with replacement) from a sequence ordered best first."""
-    return ordered[min(pick(rng, len(ordered)), pick(rng, len(ordered)))]
+def tournament(ordered: Sequence[T], rng: random.Random, size: int = 2) -> T:
+    """The best of `size` drawn at random (with replacement) from a sequence ordered best first."""
+    return ordered[min(pick(rng, len(ordered)) for _ in range(size))]
+
+
+def keep_newest(individuals: Sequence[Individual], count: int) -> list[Individual]:
+    """The last `count` in the order given: that in which they were told, and so that in which they must be given again.
+
+    Real et al., "Regularized evolution for image classifier architecture search", 2019: what was lucky once dies too.
+    """
+    return list(individuals[-count:])
+
+
+def keep_none(individuals: Sequence[Individual], count: int) -> list[Individual]:
+    """No survivors: a search at random breeds from nothing."""
+    del individuals, count
+    return []
+
+
+class AgingParents:
+    """Parents of an aging search: the best, as `select_survivors` orders them, of a random fifth of the survivors.
+
+    The paper has one objective. Rank and crowding are those among all survivors: within a sample the two ends of each
+    objective are infinitely lonely, and an end would always win.
+    """
+
+    def __init__(self) -> None:
+        """Remembers the order of the survivors that it was asked about last: several children come from each."""
+        self._survivors: tuple[Individual, ...] = ()
+        self._ordered: list[Individual] = []
+
+    def __call__(self, survivors: Sequence[Individual], rng: random.Random) -> Individual:
+        """One parent; survivors in any order."""
+        if survivors is not self._survivors:
+            self._ordered = select_survivors(survivors, len(survivors))
+            self._survivors = survivors if isinstance(survivors, tuple) else ()
+        return tournament(self._ordered, rng, max(2, round(AGING_SAMPLE * len(self._ordered))))

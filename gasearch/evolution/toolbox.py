@@ -29,16 +29,31 @@ An operator must draw from the `rng` it is given and from nothing else: DEAP's s
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
 
 from deap import base
 
 from gasearch.evolution.crossover import mate
 from gasearch.evolution.mutation import mutate
+from gasearch.evolution.nsga3 import select_by_niches
 from gasearch.evolution.sampling import sample
-from gasearch.evolution.selection import Individual, select_survivors, tournament
+from gasearch.evolution.selection import (
+    AgingParents,
+    Individual,
+    keep_newest,
+    keep_none,
+    select_survivors,
+    tournament,
+)
 from gasearch.space.decisions import Genes, Space
+
+Algorithm = Literal["nsga2", "nsga3", "aging", "random"]
+
+MATE = 0.9  #: Share of children with two parents, unless the algorithm has none such.
+
+Select = Callable[[Sequence[Individual], int], Sequence[Individual]]
+Choose = Callable[[Sequence[Individual], random.Random], Individual]
 
 
 class Operators(Protocol):
@@ -60,12 +75,26 @@ class Operators(Protocol):
         """One parent."""
 
 
-def make_toolbox(space: Space) -> base.Toolbox:
-    """A toolbox with the operators for this space; see the module's text for how to replace one."""
+#: Algorithm: survivors, parents, and the share of children that have two of them.
+_ALGORITHMS: dict[Algorithm, tuple[Select, Callable[[], Choose], float]] = {
+    "nsga2": (select_survivors, lambda: tournament, MATE),
+    "nsga3": (select_by_niches, lambda: tournament, MATE),
+    "aging": (keep_newest, AgingParents, 0.0),
+    "random": (keep_none, lambda: tournament, 0.0),
+}
+
+
+def make_toolbox(space: Space, algorithm: Algorithm = "nsga2") -> base.Toolbox:
+    """A toolbox with the operators for this space; see the module's text for how to replace one.
+
+    Its `mate_share` is the share of children with two parents.
+    """
+    select, make_choose, mate_share = _ALGORITHMS[algorithm]
     toolbox = base.Toolbox()
     toolbox.register("sample", sample, space=space)
     toolbox.register("mate", mate, space=space)
     toolbox.register("mutate", mutate, space=space)
-    toolbox.register("select", select_survivors)
-    toolbox.register("choose", tournament)
+    toolbox.register("select", select)
+    toolbox.register("choose", make_choose())
+    toolbox.mate_share = mate_share
     return toolbox

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 
+import pytest
 from deap import base
 
 from gasearch.evolution.generational import GenerationalEngine
@@ -55,6 +56,21 @@ def test_a_replaced_selection_decides_who_survives():
     run(engine, two_objectives, 12)
     engine.ask()
     assert engine.population == (11, 10, 9, 8)
+
+
+@pytest.mark.parametrize(("algorithm", "kept", "mate_share"), [("nsga2", 9, 0.9), ("nsga3", 9, 0.9), ("aging", 2, 0)])
+def test_algorithms_differ_in_who_survives_and_in_the_share_of_mating(algorithm, kept, mate_share):
+    toolbox = make_toolbox(SPACE, algorithm)
+    genome = make_genome((0,) * len(SPACE.sizes), SPACE)
+    pool = [Individual(number=n, genome=genome, fitness=Fitness(values=(float(-abs(n - 9)),))) for n in (8, 9, 1, 2)]
+    assert toolbox.select(pool, 2)[-1 if algorithm == "aging" else 0].number == kept
+    assert toolbox.mate_share == mate_share
+    assert toolbox.choose(pool, rng=random.Random(1)) in pool
+
+
+def test_a_search_at_random_samples_only():
+    engine = GenerationalEngine(SPACE, seed=1, population=4, toolbox=make_toolbox(SPACE, "random"))
+    assert {candidate.operator for candidate in run(engine, two_objectives, 40)} == {"sample"}
 
 
 def test_the_engine_clones_nothing_and_creates_no_classes():

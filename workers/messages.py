@@ -178,6 +178,7 @@ class Rung:
 
     step: float  #: Epochs (a fraction: that share of an epoch's samples); of a custom evaluator, its own steps.
     #: Per objective (slope, offset): slope x worth at the rung + offset is an optimistic guess of the worth at the end.
+    #: (): the training is only looked at, so that later ones can be judged here.
     ends: tuple[tuple[float, float], ...]
 
 
@@ -186,7 +187,7 @@ class StoppingRule:
     """When a training isn't worth its end: `workers.stopping.is_hopeless` applies it. Worths: greater is better."""
 
     objectives: tuple[tuple[str, bool], ...]  #: (metric, is_maximized), in the spec's order.
-    #: Per objective its worth where that is known without a training (or an optimistic guess of it), else None: reported.
+    #: Per objective its worth where that is known without a training (or an optimistic guess), else None: reported.
     known: tuple[float | None, ...]
     rungs: tuple[Rung, ...]  #: Steps ascending.
     front: tuple[tuple[float, ...], ...]  #: Worths of finished, feasible networks that no other one dominates.
@@ -223,7 +224,7 @@ class CurvePoint:
     #: Primary score of the quantized network on the validation split, where it was taken: accuracy, entity F1 of
     #: tagging, root of the mean squared error of regression and rating.
     accuracy: float | None
-    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, by name.
+    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, or a rung's look took.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

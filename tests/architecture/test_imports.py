@@ -18,6 +18,7 @@ PACKAGES = ("gasearch", "workers")
 #: Files that both sides import: the controller must not load torch for them, nor a worker anything at all.
 STANDARD_LIBRARY_ONLY = (
     "workers.messages",
+    "workers.stopping",
     "workers.network.steps",
     "workers.network.compression",
     "workers.network.plan_builder",

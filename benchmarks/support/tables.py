@@ -1,7 +1,7 @@
 """Published tables of trained and measured networks as search problems whose exact front, and regret, are known.
 
-A problem is a space of decisions, a look-up that answers each of its genomes, and a distance from the best that could be
-found: regret = 1 - hypervolume / hypervolume of the whole table's front. Volumes are taken as each table's
+A problem is a space of decisions, a look-up that answers each of its genomes, and a distance from the best that there
+is: regret = 1 - hypervolume / hypervolume of the whole table's front. Volumes are taken as each table's
 `reference.json` takes them: objectives scaled from the ideal (0) to the nadir (1) of the exact front, reference point
 1.1 in each; networks whose error is above the cap may be visited and score nothing.
 
@@ -25,6 +25,7 @@ from __future__ import annotations
 import csv
 import functools
 import gzip
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,11 @@ class TableProblem:
     def __post_init__(self) -> None:
         for row, network in enumerate(self.networks):
             self._rows.setdefault(network, row)
+
+    @property
+    def size(self) -> int:
+        """Number of genomes."""
+        return math.prod(map(len, self.decisions.values()))
 
     # --- to be searched ---
 

@@ -15,8 +15,9 @@ from gasearch.errors import LeaseLost, StoreError, UnknownSearch, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import EventRecord, GenerationRecord, SearchState, TuningTrial
+from gasearch.storage.records import EventRecord, GenerationRecord, ReplicateRecord, SearchState, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
+from tests.contracts.empty_store import LONG, EmptyStore, best, numbers
 from tests.doubles.records import (
     UNCHANGED,
     candidate,
@@ -30,45 +31,23 @@ from tests.doubles.records import (
 from workers.messages import STANDARD_METRICS, WHOLE_METRICS, Calibration, Failure, FailureKind, Measurement
 
 ROOT = Path(__file__).parents[2]
-LONG = 600.0  #: Seconds of a lease that no test outlives.
 
 
-def numbers(networks):
-    return [network.number for network in networks]
-
-
-class ArchiveContract:
-    """Subclasses give a `url` fixture: the address of an empty store."""
-
-    @pytest.fixture
-    def archive(self, url):
-        archive = open_archive(url, notice=lambda message: None)
-        yield archive
-        archive.close()
-
-    @pytest.fixture
-    def lease(self, archive):
-        """The lease of a new search with 12 candidates."""
-        lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
-        archive.add_candidates(lease, [candidate(number) for number in range(12)])
-        return lease
-
-    @pytest.fixture
-    def reader(self, url, archive):
-        reader = open_reader(url)
-        yield reader
-        reader.close()
+class ArchiveContract(EmptyStore):
+    """What the store does for every search; `archive_retraining_contract.py` has what engines ask for besides."""
 
     # --- searches -----------------------------------------------------------------------------------------------
 
     def test_a_new_search_reads_back_as_it_was_given(self, archive, reader):
         before = datetime.now(UTC)
-        archive.create_search(new_search(), owner="alice", ttl_s=LONG)
+        given = new_search(context="c0ffee")
+        archive.create_search(given, owner="alice", ttl_s=LONG)
         found = reader.search("digits")
-        assert {name: getattr(found, name) for name in new_search().__dataclass_fields__} == {
-            name: getattr(new_search(), name) for name in new_search().__dataclass_fields__
+        assert {name: getattr(found, name) for name in given.__dataclass_fields__} == {
+            name: getattr(given, name) for name in given.__dataclass_fields__
         }
-        assert (found.state, found.reason, found.active_seconds) == (SearchState.RUNNING, "", 0.0)
+        assert (found.state, found.reason) == (SearchState.RUNNING, "")
+        assert (found.active_seconds, found.worker_seconds) == (0.0, 0.0)
         assert (found.owner, found.is_owned, found.is_stop_requested) == ("alice", True, False)
         assert (found.reference_point, found.reference_ideal) == (None, None)
         assert abs(found.created_at - before) < timedelta(seconds=10)
@@ -162,11 +141,12 @@ class ArchiveContract:
         with pytest.raises(WrongState, match=r"is being run by process \d+ on "):
             archive.claim("digits", owner="elsewhere/1/x-1", ttl_s=LONG)
 
-    def test_renewing_prolongs_the_lease_and_adds_active_time(self, archive):
+    def test_renewing_prolongs_the_lease_and_adds_the_time_of_controller_and_workers(self, archive):
         lease = archive.create_search(new_search(), owner="alice", ttl_s=0.0)
-        assert archive.renew(lease, ttl_s=LONG, active_s=1.5) is False
-        assert archive.renew(lease, ttl_s=LONG, active_s=2.0) is False
-        assert archive.search("digits").active_seconds == 3.5
+        assert archive.renew(lease, ttl_s=LONG, active_s=1.5, worker_s=3.0) is False
+        assert archive.renew(lease, ttl_s=LONG, active_s=2.0, worker_s=4.0) is False
+        found = archive.search("digits")
+        assert (found.active_seconds, found.worker_seconds) == (3.5, 7.0)
         assert archive.search("digits").is_owned
 
     def test_renewing_from_another_thread_does_not_disturb_the_writer(self, archive, lease):
@@ -193,12 +173,13 @@ class ArchiveContract:
             lambda archive, lease: archive.update_spec(lease, spec_json="{}"),
             lambda archive, lease: archive.set_reference(lease, ideal=(1.0,), point=(0.0,)),
             lambda archive, lease: archive.add_candidates(lease, [candidate(50)]),
+            lambda archive, lease: archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=0)]),
             lambda archive, lease: archive.add_evaluation(lease, measured(0, accuracy=1.0), FrontChange(entered=(0,))),
             lambda archive, lease: archive.add_generation(lease, generation(0)),
             lambda archive, lease: archive.add_event(lease, EventRecord(kind="retry", message="late")),
             lambda archive, lease: archive.add_calibration(lease, Calibration(device="x", reference_latency_ms=1.0)),
             lambda archive, lease: archive.release(lease, state=SearchState.FINISHED, reason="done"),
-            lambda archive, lease: archive.renew(lease, ttl_s=LONG, active_s=9.0),
+            lambda archive, lease: archive.renew(lease, ttl_s=LONG, active_s=9.0, worker_s=9.0),
         ],
     )
     def test_an_outdated_lease_writes_nothing(self, archive, write):
@@ -634,11 +615,6 @@ class ArchiveContract:
             Measurement(accuracy=float("inf"))
 
 
-def best(archive, lease, *, metric="accuracy", is_maximized=True, limits=(), count=1):
-    found = archive.best(lease.search_id, metric=metric, is_maximized=is_maximized, limits=limits, count=count)
-    return numbers(found)
-
-
 def generation(number, *, evaluations=10):
     return GenerationRecord(
         number=number,
@@ -657,6 +633,7 @@ def everything(archive, search_id):
     return (
         [getattr(search, name) for name in search.__dataclass_fields__ if name != "updated_at"],
         list(archive.candidates(search_id)),
+        archive.replicates(search_id),
         list(archive.evaluations(search_id)),
         list(archive.networks(search_id)),
         archive.front(search_id),

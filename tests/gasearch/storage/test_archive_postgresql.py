@@ -1,9 +1,10 @@
 import pytest
 
 from tests.contracts.archive_contract import ArchiveContract
+from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
-class TestPostgresqlArchive(ArchiveContract):
+class TestPostgresqlArchive(ArchiveContract, RetrainingContract):
     @pytest.fixture
     def url(self, postgresql_url):
         return postgresql_url

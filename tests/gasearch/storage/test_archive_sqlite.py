@@ -1,9 +1,10 @@
 import pytest
 
 from tests.contracts.archive_contract import ArchiveContract
+from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
-class TestSqliteArchive(ArchiveContract):
+class TestSqliteArchive(ArchiveContract, RetrainingContract):
     @pytest.fixture
     def url(self, migrated_sqlite_url):
         return migrated_sqlite_url

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gasearch.space.decisions import Space
-from gasearch.space.genome import Genome, expressed_choices
+from gasearch.space.genome import Genome
 from gasearch.space.strides import strides
 from workers.messages import Blueprint, Choices, Layer, LayerKind, Network
 
@@ -22,10 +23,16 @@ ENCODERS: Final[dict[str, LayerKind]] = {
 
 def decode(genome: Genome, space: Space) -> Network:
     """The network of a genome; a custom space gives the choices of its decisions."""
+    return network_of(space.marked(genome.genes), space)
+
+
+def network_of(marked: Sequence[int], space: Space) -> Network:
+    """The network of genes with -1 wherever a decision doesn't express."""
     if space.data is None:
-        return Choices(values=tuple(expressed_choices(genome.genes, space).items()))
-    chosen = _by_layer(genome, space)
-    count = space.layer_count(genome.genes)
+        chosen_options = zip(marked, space.decisions, strict=True)
+        return Choices(values=tuple((d.name, d.options[gene]) for gene, d in chosen_options if gene >= 0))
+    chosen = _by_layer(marked, space)
+    count = space.layer_count(marked)
     kind = ENCODERS.get(chosen[""].get("encoder", ""), KINDS.get(space.family, "linear"))
     layers = [
         Layer(**{"kind": kind, "stride": stride, **chosen[f"layer{number}"]})
@@ -43,10 +50,9 @@ def decode(genome: Genome, space: Space) -> Network:
     )
 
 
-def _by_layer(genome: Genome, space: Space) -> dict[str, dict[str, Any]]:
+def _by_layer(marked: Sequence[int], space: Space) -> dict[str, dict[str, Any]]:
     """The options that express, by layer ("" for the network's own) and by the name that they have there."""
     chosen: dict[str, dict[str, Any]] = {"": {}}
-    marked = space.marked(genome.genes)
     for gene, decision, (layer, name) in zip(marked, space.decisions, space.name_parts, strict=True):
         if gene >= 0:
             chosen.setdefault(layer, {})[name] = decision.options[gene]

@@ -1,0 +1,256 @@
+"""Known networks as genomes: designs that a spec writes down, and networks of other searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gasearch.errors import SpecError
+from gasearch.space.decisions import Decision, Space
+from gasearch.space.decode import ENCODERS, KINDS, network_of
+from gasearch.space.genome import Genome, make_genome
+from gasearch.spec.explain import Path, Problem, nearest, show
+from gasearch.spec.spaces import same_choice
+from workers.messages import Choices, Layer, Network, Scalar
+
+MAX_SHOWN = 20  #: Options that an error lists.
+
+#: What a layer has of which its space decides nothing, save its kind.
+_UNDECIDED: Final[dict[str, Scalar]] = {"sparsity": 0.0, "pruning": "structured", "rank": 1.0, "downsample": "stride"}
+_ENCODERS_BY_KIND: Final = {kind: encoder for encoder, kind in ENCODERS.items()}
+
+
+def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
+    """The genome of a network that a person wrote down.
+
+    In a custom space a design maps decisions to choices. In a space of layers it has `layers`, a list with a mapping
+    per layer, `head`, `embedding` and what else is decided once, with the keys of the space. What has one option may be
+    left out, and so may what doesn't express; compression that is left out is none, where the space offers that.
+
+    Args:
+        design: The network.
+        space: What may be proposed.
+        path: Where the design stands in the spec.
+
+    Raises:
+        SpecError: with every problem on a line of its own.
+    """
+    genes, problems = _Design(space, path).read(design)
+    if problems:
+        raise SpecError("\n".join(map(str, problems)))
+    return make_genome(genes, space)
+
+
+def encode_network(network: Network, space: Space) -> Genome | None:
+    """The genome of a network of this or another search: what `decode` makes it of. None where the space has none."""
+    values = network.as_dict() if isinstance(network, Choices) else _values_of(network.layers)
+    genes, flags = [0] * len(space.decisions), _Flags(space)
+    for index, decision in enumerate(space.decisions):
+        if flags.expresses(index, genes):
+            option = _option(decision, values.get(decision.name))
+            if option is None:
+                return None
+            genes[index] = option
+    return make_genome(genes, space) if _is_same(network_of(space.conditioned(genes), space), network) else None
+
+
+def _is_same(one: Network, other: Network) -> bool:
+    """Whether two networks are the same; a store doesn't keep the order of choices."""
+    if isinstance(one, Choices) and isinstance(other, Choices):
+        return one.as_dict().keys() == other.as_dict().keys()
+    return one == other
+
+
+def _values_of(layers: Sequence[Layer]) -> dict[str, Scalar]:
+    """What the decisions of a space would be called, and what they are in these layers."""
+    *hidden, head = layers
+    values: dict[str, Scalar] = {}
+    named = {"head": head}
+    if hidden and hidden[0].kind == "embedding":
+        named["embedding"] = hidden.pop(0)
+        values["vocabulary"] = named["embedding"].rows
+    named |= {f"layer{number}": layer for number, layer in enumerate(hidden)}
+    values["depth"] = len(hidden)
+    if hidden:
+        values["encoder"] = _ENCODERS_BY_KIND.get(hidden[0].kind, "")
+    for name, layer in named.items():
+        values |= {f"{name}.{field}": getattr(layer, field) for field in Layer.__slots__}
+    return values
+
+
+def _option(decision: Decision, value: object) -> int | None:
+    """The index of the option that a value is; None where it is none."""
+    for index, option in enumerate(decision.options):
+        if same_choice(option, value):  # type: ignore[arg-type]
+            return index
+    return None
+
+
+class _Flags:
+    """Which decisions express, found one after the other while the genes are being chosen."""
+
+    def __init__(self, space: Space) -> None:
+        self._needs = space.needs
+        self._flags: list[bool] = []
+
+    def expresses(self, index: int, genes: Sequence[int]) -> bool:
+        """Whether the next decision expresses, by the genes of those before it."""
+        flags = self._flags
+        flags.append(all(flags[other] and genes[other] in options for other, options in self._needs[index]))
+        return flags[index]
+
+
+# --- designs ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value of a design, and where it stands."""
+
+    value: object
+    path: Path
+
+
+class _Design:
+    """Reads one design; collects whatever is wrong with it."""
+
+    def __init__(self, space: Space, path: Path) -> None:
+        self._space, self._path = space, path
+        self._given: dict[str, _Given] = {}  #: By the name of the decision.
+        self._kinds: list[_Given] = []  #: Of layers, where the space decides none.
+        self._problems: list[Problem] = []
+        self._options = {decision.name: decision.options for decision in space.decisions}
+
+    def read(self, design: object) -> tuple[list[int], list[Problem]]:
+        """The genes, and the problems without which they mean something."""
+        if self._space.data is None:
+            self._take(design, self._path, "", list(self._options))
+        else:
+            self._take_layered(design)
+        if self._problems:
+            return [], self._problems
+        genes, flags = [0] * len(self._space.decisions), _Flags(self._space)
+        for index, decision in enumerate(self._space.decisions):
+            genes[index] = self._gene(decision, is_needed=flags.expresses(index, genes))
+        self._check_kinds(genes)
+        return genes, self._problems
+
+    # --- what is given ---
+
+    def _take(self, content: object, path: Path, layer: str, names: Sequence[str]) -> None:
+        """Take the values of one mapping."""
+        for name, value in self._items(content, path, names):
+            given, decision = _Given(value, (*path, name)), f"{layer}.{name}" if layer else name
+            if decision in self._options:
+                self._given[decision] = given
+            elif name == "kind":
+                self._kinds.append(given)
+            elif not same_choice(_UNDECIDED[name], value):  # type: ignore[arg-type]
+                self._complain(given.path, _no_option(value, (_UNDECIDED[name],)))
+
+    def _take_layered(self, design: object) -> None:
+        """Take the values of layers, head, embedding and network."""
+        parts = list(dict.fromkeys(layer for layer, _ in self._space.name_parts))
+        sections = [part for part in parts if part in ("embedding", "head")]
+        once = [name for layer, name in self._space.name_parts if not layer and name != "depth"]
+        for name, value in self._items(design, self._path, ["layers", *once, *sections]):
+            path = (*self._path, name)
+            if name == "layers":
+                self._take_layers(value, path)
+            elif name in sections:
+                self._take(value, path, name, [own for layer, own in self._space.name_parts if layer == name])
+            else:
+                self._given[name] = _Given(self._clipped(value) if name == "vocabulary" else value, path)
+        if "depth" not in self._given and not self._problems and len(self._options["depth"]) > 1:
+            self._complain((*self._path, "layers"), f"is required: a list of {self._depths()} mappings, one per layer")
+        if "encoder" not in self._given and self._kinds and "encoder" in self._options:
+            kind = self._kinds[0]
+            self._given["encoder"] = _Given(_ENCODERS_BY_KIND.get(str(kind.value), kind.value), kind.path)  # type: ignore[call-overload]
+
+    def _take_layers(self, layers: object, path: Path) -> None:
+        if not isinstance(layers, list | tuple):
+            self._complain(path, f"must be a list of {self._depths()} mappings, one per layer; got {show(layers)}")
+            return
+        if len(layers) not in self._options["depth"]:
+            self._complain(path, f"has {len(layers)} layers; the space has {self._depths()}")
+            return
+        self._given["depth"] = _Given(len(layers), path)
+        for number, layer in enumerate(layers):
+            decided = [name for owner, name in self._space.name_parts if owner == f"layer{number}"]
+            undecided = [name for name in _UNDECIDED if name != "downsample" or self._space.family == "cnn"]
+            names = list(dict.fromkeys(["kind", *decided, *undecided]))
+            self._take(layer, (*path, number), f"layer{number}", names)
+
+    def _items(self, content: object, path: Path, names: Sequence[str]) -> Iterator[tuple[str, object]]:
+        """The keys and values of a mapping, those that are known."""
+        if not isinstance(content, Mapping):
+            self._complain(path, f"must be a mapping with {', '.join(names)}; got {show(content)}")
+            return
+        for name, value in content.items():
+            if name in names:
+                yield name, value
+            else:
+                hint = nearest(str(name), names)
+                known = f"{', '.join(names[:MAX_SHOWN])}{', ...' if len(names) > MAX_SHOWN else ''}"
+                self._complain(
+                    (*path, str(name)), f"unknown key{hint or ';'} {'Known' if hint else 'known'} here: {known}"
+                )
+
+    def _clipped(self, value: object) -> object:
+        """A vocabulary beyond the words of the data is that of all the words, as in the space."""
+        words = self._space.data.categories[0] if self._space.data else 0
+        return words if isinstance(value, int) and value > words else value
+
+    def _depths(self) -> str:
+        fewest, most = self._options["depth"][0], self._options["depth"][-1]
+        return str(fewest) if fewest == most else f"{fewest} to {most}"
+
+    # --- what it means ---
+
+    def _gene(self, decision: Decision, *, is_needed: bool) -> int:
+        """The option that the design takes; 0 where none is needed."""
+        given = self._given.get(decision.name)
+        if given is not None:
+            option = _option(decision, given.value)
+            if option is None:
+                self._complain(given.path, _no_option(given.value, decision.options))
+            return option or 0
+        if not is_needed or len(decision.options) == 1:
+            return 0
+        if decision.neutral is not None and decision.neutral in decision.options:
+            return decision.options.index(decision.neutral)
+        self._complain(self._place(decision.name), f"is required: one of {_listed(decision.options)}")
+        return 0
+
+    def _check_kinds(self, genes: Sequence[int]) -> None:
+        """Whether the layers are of the kind that the family or the encoder makes them."""
+        if self._problems:
+            return
+        names = list(self._options)
+        encoder = self._options["encoder"][genes[names.index("encoder")]] if "encoder" in names else ""
+        kind = ENCODERS.get(str(encoder), KINDS.get(self._space.family, "linear"))
+        for given in self._kinds:
+            if given.value != kind:
+                maker = f"encoder {encoder}" if encoder else f"family {self._space.family}"
+                self._complain(given.path, f"{show(given.value)} is no option; {maker} has {show(kind)}")
+
+    def _place(self, name: str) -> Path:
+        """Where the value of a decision would stand."""
+        layer, _, own = name.rpartition(".") if self._space.data is not None else ("", "", name)
+        if layer.startswith("layer"):
+            return (*self._path, "layers", int(layer.removeprefix("layer")), own)
+        return (*self._path, layer, own) if layer else (*self._path, own)
+
+    def _complain(self, path: Path, text: str) -> None:
+        self._problems.append(Problem(path=path, text=text))
+
+
+def _no_option(value: object, options: Sequence[Scalar]) -> str:
+    words = [option for option in options if isinstance(option, str)]
+    hint = nearest(value, words) if isinstance(value, str) else ""
+    return f"{show(value)} is no option{hint or ';'} {'It' if hint else 'it'} has {_listed(options)}"
+
+
+def _listed(options: Sequence[Scalar]) -> str:
+    return f"{', '.join(map(show, options[:MAX_SHOWN]))}{', ...' if len(options) > MAX_SHOWN else ''}"

@@ -1,22 +1,18 @@
 """A database of the first schema, with rows that the version of that time wrote (`rows_0001.json`)."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from alembic.config import Config
-from sqlalchemy import Boolean, Column, MetaData, Table, insert, text
+from sqlalchemy import text
 
-from alembic import command
 from gasearch.errors import StoreError
-from gasearch.storage import schema, sql
+from gasearch.storage import sql
 from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.records import SearchState
+from tests.doubles.old_stores import make_old_store
 from tests.doubles.records import UNCHANGED, candidate, failed, full_measurement, measured, outcome_of
 from workers.messages import FailureKind, Measurement
 
-ROWS = json.loads((Path(__file__).parent / "rows_0001.json").read_text())
 #: Everything that the first schema knew.
 OLD_MEASUREMENT = replace(full_measurement(), images_seen=None, energy_source=None)
 
@@ -25,16 +21,7 @@ OLD_MEASUREMENT = replace(full_measurement(), images_seen=None, energy_source=No
 def old_url(request):
     """A database as version 0.1.0 left it, on each kind of database."""
     url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "empty_postgresql_url")
-    engine = writing_engine(parse_url(url))
-    with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(schema.migrations()))
-        command.upgrade(config, "0001")
-        for name, rows in ROWS.items():
-            types = {"is_stop_requested": Boolean()}
-            table = Table(name, MetaData(), *(Column(column, types.get(column)) for column in rows[0]))
-            connection.execute(insert(table), rows)
-    engine.dispose()
+    make_old_store(url, "0001")
     return url
 
 

@@ -1,0 +1,116 @@
+"""A database of the second schema, with rows that the version of that time wrote (`rows_0002.json`)."""
+
+import pytest
+from sqlalchemy import inspect, text
+
+from gasearch.errors import StoreError
+from gasearch.fitness import FrontChange
+from gasearch.storage import sql
+from gasearch.storage.engines import parse_url, writing_engine
+from gasearch.storage.records import ReplicateRecord, SearchState
+from tests.doubles.old_stores import make_old_store
+from tests.doubles.records import (
+    PREDICTED,
+    UNCHANGED,
+    candidate,
+    failed,
+    full_measurement,
+    key_of,
+    measured,
+    outcome_of,
+    trained_again,
+)
+from workers.messages import CurvePoint, Failure, FailureKind, Measurement
+
+OLD_OUTCOMES = [
+    outcome_of(0, full_measurement()),
+    measured(1, attempt=2, accuracy=0.5, model_bytes=100, images_seen=5389, energy_j=0.5),
+    failed(2),
+    measured(3),
+]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old_url(request):
+    """A database of the second schema, on each kind of database."""
+    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "empty_postgresql_url")
+    make_old_store(url, "0002")
+    return url
+
+
+def test_rows_of_the_second_schema_read_back_intact_after_the_upgrade(old_url):
+    sql.upgrade(old_url, lambda message: None)
+    reader = sql.open_reader(old_url)
+    assert list(reader.evaluations(1)) == OLD_OUTCOMES
+    assert list(reader.candidates(1)) == [candidate(number) for number in range(4)]
+    assert [network.number for network in reader.front(1)] == [0, 1]
+    assert [network.number for network in reader.networks(1)] == [0, 1, 2, 3]
+    assert reader.replicates(1) == []
+    counts = reader.counts(1)
+    assert (counts.told, counts.failures, counts.retries) == (4, {"diverged": 1}, 1)
+    assert (counts.stopped, counts.reused, counts.replicates) == (0, 0, 0)
+    assert counts.busy_seconds == pytest.approx(5 * 1.530865, abs=1e-5)
+    reader.close()
+
+
+def test_a_search_of_the_second_schema_has_no_context_and_counted_no_workers(old_url):
+    sql.upgrade(old_url, lambda message: None)
+    reader = sql.open_reader(old_url)
+    found = reader.search("digits")
+    assert (found.context, found.active_seconds, found.worker_seconds) == ("", 2.5, 0.0)
+    assert reader.reusable("", [key_of(0)]) == {}
+    assert [(one.operator, one.children, one.measured, one.entered) for one in reader.operators(1)] == [
+        ("sample", 4, 3, 2)
+    ]
+    reader.close()
+
+
+def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
+    archive = sql.open_archive(old_url, notice=lambda message: None)
+    lease = archive.claim("digits", owner="bob", ttl_s=600.0)
+    archive.renew(lease, ttl_s=600.0, active_s=1.0, worker_s=2.0)
+    assert archive.search("digits").worker_seconds == 2.0
+    archive.add_candidates(lease, [candidate(4, predicted=PREDICTED)])
+    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=4)])
+    curve = (CurvePoint(epoch=0.5, train_loss=None, accuracy=0.125),)
+    stopped = outcome_of(4, Failure(kind=FailureKind.STOPPED, message="", curve=curve))
+    again = trained_again(0, arrival=5, gain=0.0, accuracy=0.25)
+    assert archive.add_evaluation(lease, stopped, UNCHANGED)
+    assert archive.add_evaluation(lease, again, FrontChange(left=(0,)))
+    assert list(archive.evaluations(1)) == [*OLD_OUTCOMES, stopped, again]
+    assert archive.network(1, key_of(0)).metrics == {"accuracy": 0.25}
+    assert archive.network(1, key_of(4)).predicted == PREDICTED
+    archive.release(lease, state=SearchState.STOPPED, reason="")
+    archive.close()
+
+
+@pytest.mark.parametrize("change", ["replicate = 1", "gain = 0.5", "images_seen = 7", "accuracy = 0.75"])
+def test_a_changed_row_of_the_second_schema_is_noticed(old_url, change):
+    sql.upgrade(old_url, lambda message: None)
+    engine = writing_engine(parse_url(old_url))
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE evaluations SET {change} WHERE candidate = 3"))
+    engine.dispose()
+    reader = sql.open_reader(old_url)
+    with pytest.raises(StoreError, match=r"evaluation of candidate 3, attempt 1 .* doesn't match its checksum"):
+        list(reader.evaluations(1))
+    reader.close()
+
+
+def test_an_outcome_still_needs_its_candidate_after_the_upgrade(old_url):
+    archive = sql.open_archive(old_url, notice=lambda message: None)
+    lease = archive.claim("digits", owner="bob", ttl_s=600.0)
+    with pytest.raises(StoreError, match=r"refused"):
+        archive.add_evaluation(lease, outcome_of(99, Measurement(), arrival=9), UNCHANGED)
+    archive.close()
+
+
+def test_the_upgrade_leaves_one_check_of_the_kinds_of_failure_and_no_other_table(old_url):
+    sql.upgrade(old_url, lambda message: None)
+    engine = writing_engine(parse_url(old_url))
+    with engine.connect() as connection:
+        inspector = inspect(connection)
+        [check] = inspector.get_check_constraints("evaluations")
+        assert "'stopped'" in check["sqltext"]
+        assert [name for name in inspector.get_table_names() if name.startswith("_alembic")] == []
+    engine.dispose()

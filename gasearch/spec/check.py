@@ -12,8 +12,11 @@ from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
+from gasearch.space.designs import starting_genomes
 from gasearch.space.extremes import COST_METRICS, Extremes, SizedNetwork, cost_of
 from gasearch.space.size import SizeEstimate, space_size
+from gasearch.spec.engine_text import search_lines
+from gasearch.spec.evolution import BudgetSpec
 from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.spaces import CustomSpace, MlpSpace
@@ -39,14 +42,14 @@ class SpecReport:
         if self.smallest is not None and self.largest is not None:
             excluded = ", which the constraints exclude" if _is_excluded(self.largest, self.spec) else ""
             lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}{excluded}"]
+        lines += [f"{'search' if not number else '':9} {line}" for number, line in enumerate(search_lines(self.spec))]
         lines += [f"{'budget' if not number else '':9} {line}" for number, line in enumerate(self._budget_lines())]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def _budget_lines(self) -> Iterator[str]:
-        count, population = self.spec.budget.evaluations, self.spec.evolution.population
-        hours = self.spec.budget.hours
-        until = "" if hours is None else f", or {format_quantity(3600 * hours, 'train_seconds')} if that is sooner"
-        yield f"{count:,} evaluations in {-(-count // population):,} generations of {population:,}{until}"
+        budget = self.spec.budget
+        until = "".join(f", or {end}" for end in _other_ends(budget))
+        yield f"{budget.evaluations:,} evaluations{until}{', whichever is first' * bool(until)}"
         if self.data is None or self.smallest is None or self.largest is None:
             return
         samples = max(1, round(self.spec.recipe.data_share * self.data["train"]))
@@ -67,6 +70,7 @@ def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
     """
     check_against_data(spec, data)
     space = build_space(spec, None if data is None else DataShape.of(data))
+    designs = starting_genomes(spec.start.designs, spec.limits(), space)
     size = space_size(space)
     extremes = None if data is None else Extremes(space=space)
     return SpecReport(
@@ -75,7 +79,11 @@ def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
         size=size,
         smallest=extremes.smallest("model_bytes") if extremes else None,
         largest=extremes.largest("model_bytes") if extremes else None,
-        notes=(*_notes(spec, size, space), *(() if data is None else data.get("notes", ()))),
+        notes=(
+            *_notes(spec, size, space),
+            *_start_notes(spec, len(designs)),
+            *(() if data is None else data.get("notes", ())),
+        ),
     )
 
 
@@ -98,6 +106,7 @@ def check_against_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> None
         SpecError: saying which key doesn't fit, and why.
     """
     if data is None or isinstance(spec.space, CustomSpace):
+        starting_genomes(spec.start.designs, spec.limits(), build_space(spec))
         return
     family, kind = spec.space.family, data["kind"]
     problems = [
@@ -108,7 +117,21 @@ def check_against_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> None
     ]
     if problems:
         raise SpecError("\n".join(map(str, problems)))
-    ArithmeticConstraints(spec.limits(), build_space(spec, DataShape.of(data))).require_possible()
+    space = build_space(spec, DataShape.of(data))
+    ArithmeticConstraints(spec.limits(), space).require_possible()
+    starting_genomes(spec.start.designs, spec.limits(), space)
+
+
+def _other_ends(budget: BudgetSpec) -> Iterator[str]:
+    """What else than the number of evaluations may end the search."""
+    if budget.hours is not None:
+        yield format_quantity(3600 * budget.hours, "train_seconds")
+    if budget.device_hours is not None:
+        yield f"{budget.device_hours:,g} device-hours"
+    if budget.stalled is not None:
+        yield f"{budget.stalled:,} evaluations without a better front"
+    if budget.gain_per_device_hour is not None:
+        yield f"a front that would grow by less than {budget.gain_per_device_hour:.3g} of itself per device-hour"
 
 
 def _task_text(spec: SearchSpec, data: Mapping[str, Any] | None) -> str:
@@ -173,13 +196,30 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
     if size.count < spec.budget.evaluations:
         yield f"the space holds only {size}, so the search ends before {spec.budget.evaluations:,} evaluations"
     elif spec.evolution.population > spec.budget.evaluations:
-        yield "the budget ends within the first generation, which is a random sample"
+        yield (
+            f"the budget of {spec.budget.evaluations:,} evaluations ends within the first population of "
+            f"{spec.evolution.population:,}, which is a random sample"
+        )
+    if len(spec.objectives) == 1:
+        yield "with one objective the front is a single network; a second one, such as a cost, shows the compromises"
     if not isinstance(spec.space, CustomSpace) and spec.measures() and min(spec.space.weight_bits) < 8:
         yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"
     if isinstance(spec.space, MlpSpace) and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
         yield "space.embedding decides nothing: the table has no columns of categories"
     if not isinstance(spec.space, CustomSpace) and len(spec.space.pruning) > 1 and max(spec.space.sparsity) == 0:
         yield "space.pruning decides nothing: space.sparsity has no share above 0"
+
+
+def _start_notes(spec: SearchSpec, distinct: int) -> Iterator[str]:
+    designs, count = len(spec.start.designs), spec.budget.evaluations
+    if distinct < designs:
+        yield f"start.designs describes {distinct:,} distinct networks {designs:,} times: each is evaluated once"
+    if distinct >= count:
+        yield f"the {distinct:,} networks of start.designs take all of the {count:,} evaluations"
+    if spec.is_custom and spec.start.reuse:
+        yield "start.reuse takes outcomes over from earlier searches: clear it once the evaluator has changed"
+    if spec.is_custom and spec.early_stop.rungs == "auto" and spec.early_stop.model_fields_set:
+        yield "early_stop is off: give early_stop.rungs in the steps that the evaluator reports"
 
 
 def _has_embedding(space: Space) -> bool:

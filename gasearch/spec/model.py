@@ -183,13 +183,14 @@ class SearchSpec(Section):
 
     def rung_steps(self) -> tuple[float, ...]:
         """Where a training may be ended early, ascending, in epochs or an evaluator's own steps; () for nowhere."""
-        match self.early_stop.rungs:
-            case "off":
-                return ()
-            case "auto":
-                return () if self.is_custom else default_rungs(self.recipe.epochs)
-            case steps:
-                return steps
+        rungs = self.early_stop.rungs
+        if isinstance(rungs, tuple):
+            return rungs
+        if rungs == "off" or self.is_custom:
+            return ()
+        from gasearch.rungs import default_rungs  # loads NumPy
+
+        return default_rungs(self.recipe.epochs)
 
     @property
     def stop_risk(self) -> float:
@@ -293,11 +294,6 @@ class SearchSpec(Section):
             measured = f"{'It' if hint else 'it'} measures {', '.join(known)}"
             task = "a search" if kind is None else f"a {kind}"
             yield Problem(path=path, text=f"{task} does not measure {metric!r}{hint or ';'} {measured}")
-
-
-def default_rungs(epochs: int) -> tuple[float, ...]:
-    """Where a training of that many epochs may be ended early unless the spec says otherwise."""
-    return (epochs / 9, epochs / 3)
 
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:

@@ -1,0 +1,54 @@
+"""The networks that a search begins with, as genomes: `start.designs` of the spec, read and held against its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gasearch.errors import SpecError
+from gasearch.limits import Limit
+from gasearch.space.decisions import Space
+from gasearch.space.decode import decode
+from gasearch.space.encode import encode
+from gasearch.space.extremes import COST_METRICS, cost_of
+from gasearch.space.genome import Genome
+from gasearch.spec.explain import path_text
+from gasearch.units import format_quantity
+from workers.measure.costs import costs
+from workers.messages import Blueprint
+from workers.network.plan import plan
+
+
+def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limit], space: Space) -> tuple[Genome, ...]:
+    """The genomes of the designs in their order, each network once.
+
+    Raises:
+        SpecError: with every problem on a line of its own: what a design has that the space hasn't, and limits that it
+            misses by arithmetic.
+    """
+    found: dict[str, Genome] = {}
+    problems: list[str] = []
+    for number, design in enumerate(designs):
+        path = ("start", "designs", number)
+        try:
+            genome = encode(design, space, path)
+        except SpecError as error:
+            problems.append(str(error))
+            continue
+        found.setdefault(genome.key, genome)
+        problems += [f"{path_text(path)}: {text}" for text in _missed_limits(genome, limits, space)]
+    if problems:
+        raise SpecError("\n".join(problems))
+    return tuple(found.values())
+
+
+def _missed_limits(genome: Genome, limits: Sequence[Limit], space: Space) -> Iterator[str]:
+    """A sentence for each limit that arithmetic says the network misses; a custom space's are for its evaluator."""
+    network = decode(genome, space)
+    if not isinstance(network, Blueprint):
+        return
+    known = costs(plan(network))
+    for limit in limits:
+        if limit.metric in COST_METRICS and not limit.is_met(cost_of(known, limit.metric)):
+            value = format_quantity(cost_of(known, limit.metric), limit.metric, digits=6)
+            yield f'the network has {limit.metric} {value}, which misses "{limit}": change it or the limit'

@@ -40,7 +40,20 @@ OURS: dict[str, dict[str, Any]] = {
     "gasearch": {},
     "gasearch:nsga2-generational": {"algorithm": "nsga2", "mode": "generational"},
 }
-PEERS = ("random", "params", "optuna-nsga2", "pymoo-nsga2", "deap-nsga2", "optuna-tpe")
+
+#: With their own population, and with ours: at budgets this small it decides more than anything else about an NSGA-II.
+PEERS = (
+    "random",
+    "params",
+    "optuna-nsga2",
+    "optuna-nsga2:24",
+    "pymoo-nsga2",
+    "pymoo-nsga2:24",
+    "deap-nsga2",
+    "deap-nsga2:24",
+    "optuna-tpe",
+    "optuna-tpe-multivariate",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +113,8 @@ class Results:
 
 
 def _line_of(run: Run) -> str:
-    rest = {"duplicates": run.duplicates, "cpu_seconds": round(run.cpu_seconds, 3)}
-    return json.dumps(asdict(run.key) | rest | {"regrets": [round(regret, 6) for regret in run.regrets]})
+    fields = asdict(run)
+    return json.dumps(fields.pop("key") | fields)
 
 
 def _run_from(line: str) -> Run:
@@ -126,9 +139,9 @@ def make(key: Key) -> Run:
     seconds = time.process_time() - began
     return Run(
         key=key,
-        regrets=tuple(problem.regrets(points)),
+        regrets=tuple(round(regret, 6) for regret in problem.regrets(points)),
         duplicates=len(asked) - len(set(asked)),
-        cpu_seconds=seconds,
+        cpu_seconds=round(seconds, 4),
     )
 
 

@@ -37,7 +37,8 @@ from workers.modules.inheritance import inherit
 from workers.modules.lower import lower
 from workers.network.plan import PlanError, plan
 from workers.network.steps import Plan
-from workers.result import failure, make_result
+from workers.result import failure, make_result, stop
+from workers.stopping import Stopped
 from workers.training.batches import subset
 from workers.training.inference import evaluate, outputs_of
 from workers.training.memory import free_bytes, training_bytes
@@ -105,7 +106,10 @@ class Evaluator:
         return outputs_of(self._train(request)[0].network, self._resident.train)
 
     def _train(self, request: EvaluationRequest) -> tuple[TrainingReport, int]:
-        """Train the request's network; the second value is the number of samples shown to it and its parents."""
+        """Train the request's network; the second value is the number of samples shown to it and its parents.
+
+        One that is stopped leaves no weights: it enters no population, so no child would begin with them.
+        """
         recipe, blueprint = request.recipe, _blueprint(request)
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
         _require_memory(start, recipe.batch_size)
@@ -120,6 +124,7 @@ class Evaluator:
             seed=request.seed,
             deployed=None if deployed == start else deployed,
             validation=self._resident.validation,
+            stopping=request.stopping,
             time_limit_s=request.time_limit_s,
         )
         images_seen = images_before + report.images_seen
@@ -171,6 +176,8 @@ class Evaluator:
         try:
             trained = self.train(request)
             return trained.measurement, _prepare(trained.network, request.measures)
+        except Stopped as error:
+            return stop(error), None
         except Diverged as error:
             return failure(FailureKind.DIVERGED, error), None
         except TimedOut as error:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome
+from workers.stopping import Stopped
 
 MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
 
@@ -36,3 +37,8 @@ def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) 
     if is_named or not text:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return Failure(kind=kind, message=text[:MESSAGE_CHARACTERS])
+
+
+def stop(stopped: Stopped) -> Failure:
+    """A training that was stopped early, with its curve."""
+    return Failure(kind=FailureKind.STOPPED, message=str(stopped)[:MESSAGE_CHARACTERS], curve=stopped.curve)

@@ -26,6 +26,8 @@ from workers.messages import (
     Layer,
     Measurement,
     Recipe,
+    Rung,
+    StoppingRule,
     network_to_json,
 )
 from workers.training.resident import target_of
@@ -251,3 +253,33 @@ def test_a_failure_leaves_the_evaluator_fit_for_the_next_request(evaluator):
     first = outcome_of(evaluator, request_for(mlp(), recipe=RECIPE))
     assert isinstance(first, Measurement)
     assert np.isfinite(first.accuracy)
+
+
+# --- stopped early ----------------------------------------------------------------------------------------------
+
+
+def stopping(worst, *, size=-500.0):
+    return StoppingRule(
+        objectives=(("accuracy", True), ("model_bytes", False)),
+        known=(None, size),
+        rungs=(Rung(step=0.5, ends=((1.0, 0.0), (1.0, 0.0))),),
+        front=((worst, -400.0),),
+    )
+
+
+def test_a_hopeless_training_is_a_failure_that_says_why_and_keeps_its_curve(evaluator, tmp_path):
+    recipe = replace(RECIPE, is_inheriting=True)
+    request = replace(request_for(mlp(), recipe=recipe), stopping=stopping(2.0), weights_folder=str(tmp_path))
+    stopped = outcome_of(evaluator, request)
+    assert (stopped.kind, stopped.is_retryable) == (FailureKind.STOPPED, False)
+    assert stopped.message.endswith("model_bytes 500 at best, and a finished network has accuracy 2, model_bytes 400")
+    assert [point.epoch for point in stopped.curve] == [0.5]
+    assert dict(stopped.curve[0].metrics) == {"accuracy": stopped.curve[0].accuracy}
+    assert list(tmp_path.iterdir()) == []  # It has no children.
+
+
+def test_a_training_that_passes_its_rungs_measures_as_if_there_were_none(evaluator):
+    plain = outcome_of(evaluator, request_for(mlp(), recipe=RECIPE))
+    passed = outcome_of(evaluator, replace(request_for(mlp(), recipe=RECIPE), stopping=stopping(2.0, size=-300.0)))
+    assert [point.epoch for point in passed.curve] == [0.5, 1, 2]
+    assert replace(passed, curve=plain.curve, train_seconds=plain.train_seconds) == plain

@@ -24,9 +24,9 @@ def rule(*, known=(None, -1500.0), ends=((0.5, 0.4), (1.0, 0.0)), front=FRONT, s
     [
         (0.8, 1500.0, True),  # may become 0.8, and 0.9 is there with 1000 bytes
         (0.8, 800.0, False),  # smaller than what is better
-        (0.6, 300.0, False),  # may become 0.7, no worse than ...
-        (0.6, 200.0, False),  # ... its equal in both
-        (0.59, 200.0, True),  # equal in one and worse in the other
+        (0.6, 300.0, True),  # may become 0.7, and that is there with 200 bytes
+        (0.6, 200.0, False),  # its end has an equal, which isn't better
+        (0.61, 201.0, False),  # better in one
         (1.01, 1500.0, False),  # may become more than any
     ],
 )

@@ -6,7 +6,6 @@ so on a CPU (one thread) the same blueprint, recipe and seed give the same weigh
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -18,16 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from workers.messages import CurvePoint, Fidelity, Recipe
+from workers.messages import CurvePoint, Fidelity, Recipe, StoppingRule
 from workers.modules.build import Network
 from workers.modules.pruning import prune
 from workers.network.steps import Plan
 from workers.training.batches import make_batches, make_generator
-from workers.training.inference import outputs_of, truth_of
+from workers.training.looks import Looks
 from workers.training.losses import make_loss
 from workers.training.optimizer import make_optimizer, set_rate
 from workers.training.resident import ResidentSplit, use_one_thread
-from workers.training.score import primary_score
 
 CHECK_EVERY = 50  #: Batches between two looks at the loss: on a GPU each look waits for the device.
 
@@ -57,7 +55,7 @@ class TrainingReport:
 
     network: nn.Module  #: The trained one: the given one, or what pruning made of it.
     train_seconds: float  #: Wall time of the training steps; the curve's scores are not in it.
-    curve: tuple[CurvePoint, ...]  #: One point per epoch that was reached.
+    curve: tuple[CurvePoint, ...]  #: One point per epoch that was reached, and per rung within one.
     images_seen: int  #: Samples, counted each time they were shown.
     best_epoch: int  #: Whose weights the network has: the last one, or with patience the one of the best score.
     outputs: NDArray[Any] | None  #: Of the trained network on the validation split, where that was given.
@@ -72,6 +70,7 @@ def train(
     seed: int,
     deployed: Plan | None = None,
     validation: ResidentSplit | None = None,
+    stopping: StoppingRule | None = None,
     time_limit_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainingReport:
@@ -86,18 +85,20 @@ def train(
         deployed: The plan without what pruning removes, where that is another than the network's: after `PRUNE_AFTER`
             of the updates the pruned network takes over, with a fresh optimizer on the same schedule.
         validation: Where given, the curve holds the primary score on it after each epoch (not before pruning).
+        stopping: At its rungs the score is taken too, and the training ends where it can't come to anything; before
+            pruning there are none. A training that isn't stopped gives the same network with a rule and without.
         time_limit_s: Wall seconds, looked at after each batch.
         clock: Seconds from any origin; on a GPU it is read ahead of the work by up to `CHECK_EVERY` batches.
 
     Raises:
         Diverged: if the loss or the weights are no longer finite.
         TimedOut: if the time limit is passed.
-        ValueError: if the recipe doesn't fit the data, or wants patience without a validation split.
+        Stopped: at a rung, by the rule.
+        ValueError: if the recipe doesn't fit the data, or patience or a rule comes without a validation split.
         OutOfMemory: if the device's memory is too small.
     """
     batches = make_batches(data, recipe, fidelity, seed=seed, reach=_reach(network))
     loss_of = make_loss(data, recipe)
-    stopper = _Stopper(recipe, validation)
     device = data.x.device
     if device.type == "cpu":
         use_one_thread()
@@ -105,6 +106,14 @@ def train(
     optimizer = _begin(network, recipe, device, dropped)
     update, updates = 0, fidelity.epochs * batches.updates
     pruned_at = -1 if deployed is None else min(updates - 1, max(1, int(PRUNE_AFTER * updates)))
+    looks = Looks(
+        recipe,
+        validation,
+        stopping,
+        epoch_updates=batches.updates,
+        epochs=fidelity.epochs,
+        pruned_at=pruned_at,
+    )
     images_seen, train_seconds = 0, 0.0
     curve: list[CurvePoint] = []
     started = clock()
@@ -134,22 +143,28 @@ def train(
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 update += 1
+                if looks.is_due(update):
+                    _check_finite(loss_sum, "loss", epoch, recipe)
+                    looked = clock()
+                    curve.append(looks.at_rung(network, update, loss=float(loss_sum) / shown))
+                    looks.judge(curve)
+                    train_seconds -= clock() - looked
         _check_finite(loss_sum, "loss", epoch, recipe)
         train_seconds += clock() - epoch_started
         images_seen += shown
-        score = stopper.look(network, epoch) if update > pruned_at else None
-        curve.append(CurvePoint(epoch=epoch, train_loss=float(loss_sum) / shown, accuracy=score))
-        if stopper.is_over:
+        curve.append(looks.after_epoch(network, epoch, update, loss=float(loss_sum) / shown))
+        if looks.is_over:
             break
-    _check_finite(_sum_of_weights(network), "sum of weights", len(curve), recipe)
-    stopper.restore(network)
+        looks.judge(curve)
+    _check_finite(_sum_of_weights(network), "sum of weights", epoch, recipe)
+    looks.restore(network)
     return TrainingReport(
         network=network,
         train_seconds=train_seconds,
         curve=tuple(curve),
         images_seen=images_seen,
-        best_epoch=stopper.epoch or len(curve),
-        outputs=stopper.outputs,
+        best_epoch=looks.epoch or epoch,
+        outputs=looks.outputs,
     )
 
 
@@ -192,40 +207,6 @@ def _memory_named(epoch: int, epochs: int) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(f"no memory left in epoch {epoch} of {epochs}: {error}") from error
-
-
-# --- early stopping ---------------------------------------------------------------------------------------------
-
-
-class _Stopper:
-    """Takes the primary score after each epoch; with patience it keeps the best weights and says when to end."""
-
-    def __init__(self, recipe: Recipe, validation: ResidentSplit | None) -> None:
-        if recipe.patience and validation is None:
-            raise ValueError(f"a patience of {recipe.patience} epochs needs a validation split; got none")
-        self.epoch = 0  #: The one that counts: the best, without patience the newest.
-        self.is_over = False
-        self.outputs: NDArray[Any] | None = None  #: Of that epoch.
-        self._patience, self._validation = recipe.patience, validation
-        self._score = math.nan
-        self._state: dict[str, Any] | None = None
-
-    def look(self, network: nn.Module, epoch: int) -> float | None:
-        """The score after an epoch; None without a validation split."""
-        if self._validation is None:
-            return None
-        outputs, target = outputs_of(network, self._validation), self._validation.target
-        score = primary_score(outputs, truth_of(self._validation), target)
-        if not self._patience or math.isnan(self._score) or target.is_better(score, self._score):
-            self.epoch, self.outputs, self._score = epoch, outputs, score
-            self._state = copy.deepcopy(network.state_dict()) if self._patience else None
-        self.is_over = bool(self._patience) and epoch - self.epoch >= self._patience
-        return score
-
-    def restore(self, network: nn.Module) -> None:
-        """Give the network the best epoch's weights."""
-        if self._state is not None:
-            network.load_state_dict(self._state)
 
 
 # --- divergence -------------------------------------------------------------------------------------------------

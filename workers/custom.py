@@ -26,15 +26,23 @@ from workers.messages import (
     FailureKind,
     Measurement,
     Outcome,
+    StoppingRule,
 )
-from workers.result import failure, make_result
+from workers.result import failure, make_result, stop
+from workers.stopping import Stopped, explain_stop, is_hopeless, rung_at
 
 LARGEST_WHOLE = 2**63 - 1  #: A database's widest whole number.
 LARGEST = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
 _RESERVED = ("key", "blueprint")  #: What an answer's row names besides its metrics.
 _METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
 
-Report = Callable[[int, Mapping[str, float]], None]
+Report = Callable[[float, Mapping[str, float]], None]
+"""Tells how far an evaluation is: `report(step, metrics)`, e.g. `report(epoch, {"error": 0.2})`; steps never decrease.
+
+The metrics that are objectives, under their names, let a search end it early: where the spec asks for that and what the
+evaluation could still reach is dominated already, the call raises `workers.stopping.Stopped`. It is no `Exception`, so
+`except Exception` lets it pass; clean up in `finally`. Whatever a stopped evaluation returns is not looked at.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +83,8 @@ class CustomEvaluator:
 def _attempt(request: EvaluationRequest) -> Outcome:
     try:
         return evaluate_custom(find_evaluator(str(request.task.evaluator)), request)
+    except Stopped as stopped:
+        return stop(stopped)
     except EvaluatorError as error:
         return failure(FailureKind.USER_ERROR, error)
     except MemoryError as error:
@@ -108,6 +118,7 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
 
     Raises:
         EvaluatorError: if the answer is no mapping of names to finite numbers.
+        Stopped: if the request's rule ended it, whatever the function made of that.
     """
     if not isinstance(request.network, Choices):
         raise TypeError(f"a custom evaluator takes Choices; got {type(request.network).__name__}")
@@ -117,19 +128,62 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
         seed=request.seed,
         time_limit_s=request.time_limit_s,
     )
-    curve: list[CurvePoint] = []
-
-    def report(step: int, metrics: Mapping[str, float]) -> None:
-        """Note an intermediate result; `loss` and `accuracy` show in the learning curve."""
-        checked = _checked(metrics)
-        curve.append(CurvePoint(epoch=int(step), train_loss=checked.get("loss"), accuracy=checked.get("accuracy")))
-
+    reports = _Reports(request.stopping)
     # Stdout is for answers, and the search goes on in the folder where it began.
     with contextlib.redirect_stdout(sys.stderr), contextlib.chdir("."):
-        answer = function(request.network.as_dict(), budget, report)
+        answer = function(request.network.as_dict(), budget, reports.note)
+    if reports.stopped is not None:
+        raise reports.stopped
     metrics = _checked(answer)
     standard: dict[str, Any] = {name: _typed(name, metrics.pop(name)) for name in STANDARD_METRICS if name in metrics}
-    return Measurement(**standard, others=tuple(sorted(metrics.items())), curve=tuple(curve))
+    return Measurement(**standard, others=tuple(sorted(metrics.items())), curve=tuple(reports.curve))
+
+
+class _Reports:
+    """What an evaluation has reported so far, and whether that ended it."""
+
+    def __init__(self, rule: StoppingRule | None) -> None:
+        self.curve: list[CurvePoint] = []
+        self.stopped: Stopped | None = None
+        self._rule, self._judged = rule, -1
+
+    def note(self, step: float, metrics: Mapping[str, float]) -> None:
+        """Note an intermediate result; `loss` and `accuracy` show in the learning curve. See `Report`."""
+        if self.stopped is not None:  # by its cleaning up
+            return
+        checked, place = _checked(metrics), self._next_step(step)
+        self.curve.append(
+            CurvePoint(
+                epoch=place,
+                train_loss=checked.get("loss"),
+                accuracy=checked.get("accuracy"),
+                metrics=tuple(sorted(checked.items())),
+            )
+        )
+        if self._rule is not None and self._is_at_new_rung(self._rule, place):
+            self._judge(self._rule, place, checked)
+
+    def _next_step(self, step: float) -> float:
+        if isinstance(step, bool | str) or not math.isfinite(step):
+            raise EvaluatorError(f"the step of a report must be a finite number; got {step!r}")
+        place = int(step) if step == int(step) else float(step)
+        if self.curve and place < self.curve[-1].epoch:
+            raise EvaluatorError(
+                f"the steps of reports must not decrease; got {place:g} after {self.curve[-1].epoch:g}"
+            )
+        return place
+
+    def _is_at_new_rung(self, rule: StoppingRule, step: float) -> bool:
+        reached = rung_at([rung.step for rung in rule.rungs], step)
+        if reached is None or reached == self._judged:
+            return False
+        self._judged = reached
+        return True
+
+    def _judge(self, rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> None:
+        if is_hopeless(rule, step, metrics):
+            self.stopped = Stopped(explain_stop(rule, step, metrics), self.curve)
+            raise self.stopped
 
 
 def _typed(name: str, value: float) -> float | int:

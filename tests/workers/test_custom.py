@@ -1,14 +1,17 @@
 """A user's own evaluator: found, called, and its answer checked."""
 
+import contextlib
 import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tests.doubles import evaluators
 from tests.doubles.requests import custom_request
 from workers.custom import Budget, CustomEvaluator, EvaluatorError, evaluate_custom, find_evaluator
-from workers.messages import CurvePoint, Failure, FailureKind, Fidelity, Measurement
+from workers.messages import CurvePoint, Failure, FailureKind, Fidelity, Measurement, Rung, StoppingRule
+from workers.stopping import Stopped
 
 
 def outcome_of(evaluator, **choices):
@@ -39,8 +42,8 @@ def test_an_evaluator_gets_the_choices_the_budget_and_a_way_to_report():
     assert seen["budget"] == Budget(epochs=4, data_share=0.5, seed=11, time_limit_s=9.0)
     assert measurement.metrics() == {"error": 1.0}
     assert measurement.curve == (
-        CurvePoint(epoch=1, train_loss=0.5, accuracy=0.25),
-        CurvePoint(epoch=2, train_loss=0.4, accuracy=None),
+        CurvePoint(epoch=1, train_loss=0.5, accuracy=0.25, metrics=(("accuracy", 0.25), ("loss", 0.5))),
+        CurvePoint(epoch=2, train_loss=0.4, accuracy=None, metrics=(("loss", 0.4),)),
     )
 
 
@@ -95,8 +98,6 @@ def test_whatever_an_evaluator_does_wrong_is_a_user_error(evaluator, message):
 
 
 def test_an_evaluator_that_runs_out_of_memory_says_so(monkeypatch):
-    from tests.doubles import evaluators
-
     def greedy(choices, budget, report):
         raise MemoryError
 
@@ -105,8 +106,6 @@ def test_an_evaluator_that_runs_out_of_memory_says_so(monkeypatch):
 
 
 def test_a_long_message_is_cut(monkeypatch):
-    from tests.doubles import evaluators
-
     def verbose(choices, budget, report):
         raise ValueError("x" * 10_000)
 
@@ -149,3 +148,107 @@ def test_ctrl_c_is_no_fault_of_the_evaluator():
 def test_an_evaluator_that_is_not_there_is_named_with_the_reason(name, complaint):
     with pytest.raises(EvaluatorError, match=complaint):
         find_evaluator(name)
+
+
+# --- reports ----------------------------------------------------------------------------------------------------
+
+
+def reporting(*reports, answer=None):
+    """An evaluator that reports (step, error) pairs."""
+
+    def evaluator(choices, budget, report):
+        for step, error in reports:
+            report(step, {"error": error})
+        return answer or {"error": 0.0}
+
+    return evaluator
+
+
+def judged(*, best=0.1, steps=(2.0, 10.0)):
+    """A request whose evaluation is stopped at a rung where it reports an error above the best one."""
+    rule = StoppingRule(
+        objectives=(("error", False),),
+        known=(None,),
+        rungs=tuple(Rung(step=step, ends=((1.0, 0.0),)) for step in steps),
+        front=((-best,),),
+    )
+    return replace(custom_request(width=8), stopping=rule)
+
+
+@pytest.mark.parametrize(
+    ("reports", "last"),
+    [
+        ([(1, 0.9), (2, 0.9), (3, 0.0)], 2),
+        ([(1, 0.9), (4, 0.9), (5, 0.0)], 4),  # the first report at or after the rung
+        ([(2, 0.1), (3, 0.9), (9.5, 0.9), (10, 0.9), (11, 0)], 10),  # each rung once
+        ([(2, 0.1), (30, 0.9)], 30),
+        ([(50, 0.9), (51, 0.0)], 50),
+    ],
+)
+def test_a_hopeless_evaluation_is_stopped_at_the_first_report_in_the_reach_of_a_rung(reports, last):
+    with pytest.raises(
+        Stopped, match=rf"stopped at {last} with error 0.9: .* a finished network has error 0.1"
+    ) as stop:
+        evaluate_custom(reporting(*reports), judged())
+    assert stop.value.curve[-1] == CurvePoint(epoch=last, train_loss=None, accuracy=None, metrics=(("error", 0.9),))
+
+
+def test_an_evaluation_that_is_good_at_its_rungs_goes_on():
+    reports = [(1, 0.9), (2, 0.1), (3, 0.9), (10, 0.05), (20, 0.9)]
+    assert len(evaluate_custom(reporting(*reports), judged()).curve) == 5
+
+
+def test_a_stopped_evaluation_is_a_failure_with_its_curve(monkeypatch):
+    monkeypatch.setattr(evaluators, "slow", reporting((2, 0.9), (3, 0.9)), raising=False)
+    request = replace(judged(), task=custom_request(evaluator="tests.doubles.evaluators:slow").task)
+    outcome = CustomEvaluator().evaluate(request).outcome
+    assert outcome.kind is FailureKind.STOPPED
+    assert outcome.message.startswith("stopped at 2 with error 0.9")
+    assert [point.epoch for point in outcome.curve] == [2]
+
+
+def test_a_stop_passes_through_except_exception_and_runs_finally_where_reports_are_ignored():
+    done = []
+
+    def careful(choices, budget, report):
+        try:
+            report(2, {"error": 0.9})
+        except Exception:
+            done.append("caught")
+        finally:
+            report(3, {"error": 0.9})
+            done.append("cleaned up")
+        return {"error": 0.0}
+
+    with pytest.raises(Stopped) as stop:
+        evaluate_custom(careful, judged())
+    assert done == ["cleaned up"]
+    assert len(stop.value.curve) == 1
+
+
+def test_a_stop_that_is_swallowed_all_the_same_stays_a_stop():
+    def stubborn(choices, budget, report):
+        with contextlib.suppress(BaseException):
+            report(2, {"error": 0.9})
+        return {"error": 0.0}
+
+    with pytest.raises(Stopped):
+        evaluate_custom(stubborn, judged())
+
+
+@pytest.mark.parametrize(
+    ("steps", "complaint"),
+    [
+        ((3, 2.5), r"steps of reports must not decrease; got 2\.5 after 3"),
+        ((float("nan"),), "step of a report must be a finite number; got nan"),
+        (("2",), "step of a report must be a finite number; got '2'"),
+    ],
+)
+def test_steps_that_cannot_be_a_training_are_refused(steps, complaint):
+    with pytest.raises(EvaluatorError, match=complaint):
+        evaluate_custom(reporting(*((step, 0.5) for step in steps)), custom_request())
+
+
+def test_equal_steps_are_no_step_back():
+    curve = evaluate_custom(reporting((1, 0.5), (1, 0.4), (1.5, 0.3)), custom_request()).curve
+    assert [point.epoch for point in curve] == [1, 1, 1.5]

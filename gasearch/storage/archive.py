@@ -150,7 +150,8 @@ class Archive(ArchiveReader, Protocol):
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
         """Store an outcome with its change of the front; False, and no effect, if (candidate, attempt) is stored.
 
-        That of a replicate replaces the candidate's earlier told outcome in all answers; both stay stored.
+        A replicate's measurement replaces the candidate's earlier told outcome in all answers; both stay stored. A
+        replicate that failed replaces nothing, and stands in no answer but the counts.
         """
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:

@@ -78,7 +78,8 @@ SEARCHES = select(
 )
 _IS_RETRIED = text("evaluations.arrival < 0")
 _OF_CANDIDATE = and_(evaluations.c.search_id == candidates.c.search_id, evaluations.c.candidate == candidates.c.number)
-_ON_FRONT = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number, IS_CURRENT)
+_IS_MEMBER = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number)
+_ON_FRONT = and_(_IS_MEMBER, IS_CURRENT)
 _SHOWN = (
     *(
         candidates.c[name]
@@ -89,16 +90,19 @@ _SHOWN = (
     *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed", "gain")),
     front.c.candidate.is_not(None).label("is_on_front"),
 )
+#: `IS_TOLD` and `IS_NEWEST` where few candidates are asked about: the plus keeps SQLite from walking through all told
+#: outcomes of the search in the order of arrival, where the primary key finds those of a candidate.
+_IS_TOLD_OF_FEW = text("+evaluations.arrival >= 0")
+_IS_NEWEST_OF_FEW = text("+evaluations.arrival >= 0 AND evaluations.replaced IS NULL")
 #: Told candidates, with the newest that came of them.
 _NETWORKS = select(*_SHOWN).select_from(
     evaluations.join(candidates, _OF_CANDIDATE).outerjoin(front, _ON_FRONT)
 ).where(IS_NEWEST)  # fmt: skip
 #: The same, and the candidates in flight too.
 _ALL_NETWORKS = select(*_SHOWN).select_from(
-    candidates.outerjoin(evaluations, and_(_OF_CANDIDATE, IS_NEWEST)).outerjoin(front, _ON_FRONT)
+    candidates.outerjoin(evaluations, and_(_OF_CANDIDATE, _IS_NEWEST_OF_FEW)).outerjoin(front, _ON_FRONT)
 )
 _IS_NO_STOP = text(f"evaluations.failure <> '{FailureKind.STOPPED}'")
-_IS_FIRST_TRAINING = and_(IS_TOLD, evaluations.c.replicate.is_(None))
 _WORKED_S = evaluations.c.finished_at - evaluations.c.started_at
 _IS_REUSED = evaluations.c.worker == REUSED
 _SUMS = select(
@@ -124,14 +128,19 @@ _OPERATORS = (
             ),
         )
     )
-    .where(_IS_FIRST_TRAINING)
+    .where(IS_TOLD, evaluations.c.replicate.is_(None))
     .group_by(candidates.c.operator)
 )
 _REUSABLE = (
     select(evaluations)
     .select_from(searches.join(candidates, candidates.c.search_id == searches.c.id).join(evaluations, _OF_CANDIDATE))
-    .where(_IS_FIRST_TRAINING, evaluations.c.failure.is_(None))
+    .where(_IS_TOLD_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
 )
+
+#: The members of fronts. Outer joins, for SQLite keeps their order: from the few members to their outcomes.
+_MEMBERS = select(*_SHOWN).select_from(
+    front.outerjoin(candidates, _IS_MEMBER).outerjoin(evaluations, and_(_OF_CANDIDATE, _IS_NEWEST_OF_FEW))
+).where(IS_CURRENT)  # fmt: skip
 
 
 class SqlReader:
@@ -186,7 +195,7 @@ class SqlReader:
             )
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
-        statement = _NETWORKS.where(front.c.search_id == search_id, IS_CURRENT).order_by(candidates.c.number)
+        statement = _MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
         return [rows.evaluated_network(row) for row in self._fetch(statement)]
 
     def best(

@@ -59,7 +59,7 @@ from gasearch.storage.tables import (
     searches,
     tuning_trials,
 )
-from workers.messages import Calibration
+from workers.messages import Calibration, Failure
 
 T = TypeVar("T")
 #: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.
@@ -204,13 +204,16 @@ class SqlArchive(SqlReader):
 
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
         row = rows.evaluation_row(lease.search_id, record)
+        has_failed = isinstance(record.result.outcome, Failure)
+        if record.replicate and has_failed:
+            row["replaced"] = record.arrival  # by what was known before: a failed replicate answers nothing
         values = row | _lease_values(lease)
 
         def work(connection: Connection, is_repeat: bool) -> bool:
             if self._add_evaluation.execute(connection, values).rowcount == 0:
                 _check(connection, lease)
                 return is_repeat and _is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
-            if record.replicate and record.arrival >= 0:
+            if record.replicate and record.arrival >= 0 and not has_failed:
                 of_candidate = {"of_search": lease.search_id, "of_candidate": record.candidate}
                 self._replace.execute(connection, of_candidate | {"by": record.arrival})
             if change.left:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
-from gasearch.evolution.mutation import Draft, mutate, put_layers, take_layers
+from gasearch.evolution.drafts import Draft, put_layers, take_layers
+from gasearch.evolution.mutation import mutate
 from gasearch.evolution.rng import pick
 from gasearch.evolution.sampling import HOLE, Variant, settle
 from gasearch.space.decisions import Genes, Space
@@ -13,28 +15,46 @@ ATTEMPTS = 4  #: Exchanges tried before a child that equals a parent is mutated 
 STEPS = 32  #: Mutations tried then; more than one is rare.
 
 
-def mate(first: Genes, second: Genes, space: Space, rng: random.Random) -> Variant:
+#: The kinds of crossover in a space with layer slots, and their shares; in others there is one: `crossover`.
+CROSSOVER_KINDS = {"crossover_layers": 0.5, "crossover_genes": 0.5}
+
+
+def mate(
+    first: Genes, second: Genes, space: Space, rng: random.Random, rates: Mapping[str, float] | None = None
+) -> Variant:
     """A child of two parents that differs from both; a mutant of the child where exchange can't make one.
 
     One parent, chosen at random, gives the depth; its layers meet the other's at the same relative or the same
     absolute position. Each gene comes from one of the parents, or is sampled where it expresses in the child alone.
+
+    Args:
+        first: canonical.
+        second: canonical.
+        space: theirs.
+        rng: for all draws.
+        rates: how often each kind of crossover and of mutation is drawn, by name; see `CROSSOVER_KINDS` and `mutate`.
     """
     if first == second:
-        return mutate(first, space, rng)
+        return mutate(first, space, rng, rates)
+    kinds = (
+        CROSSOVER_KINDS if rates is None else {kind: rates.get(kind, share) for kind, share in CROSSOVER_KINDS.items()}
+    )
+    whole = kinds["crossover_layers"] / sum(kinds.values())
     for _ in range(ATTEMPTS):
         base, donor = (first, second) if rng.random() < 0.5 else (second, first)
-        child = _exchange(space.marked(base), space.marked(donor), space, rng)
+        child = _exchange(space.marked(base), space.marked(donor), space, rng, whole)
         if child.genes not in (first, second):
             return child
-    return _walk_away(child, first, second, space, rng)
+    return _walk_away(child, first, second, space, rng, rates)
 
 
-def _exchange(draft: Draft, donor: Draft, space: Space, rng: random.Random) -> Variant:
+def _exchange(draft: Draft, donor: Draft, space: Space, rng: random.Random, whole: float) -> Variant:
+    """A child; `whole` is the chance that its parents exchange whole layers."""
     if not space.slots:
         return Variant(settle(_blend(draft, donor, rng), space, rng), "crossover")
     layers, others = take_layers(draft, space), take_layers(donor, space)
     depth = draft[space.depth] if space.depth is not None else HOLE
-    takes_whole_layers = rng.random() < 0.5
+    takes_whole_layers = rng.random() < whole
     partners = _align(len(layers), len(others), rng)
     for position, partner in enumerate(partners):
         if partner is None:
@@ -50,13 +70,15 @@ def _exchange(draft: Draft, donor: Draft, space: Space, rng: random.Random) -> V
     return Variant(settle(child, space, rng), "crossover_layers" if takes_whole_layers else "crossover_genes")
 
 
-def _walk_away(child: Variant, first: Genes, second: Genes, space: Space, rng: random.Random) -> Variant:
+def _walk_away(
+    child: Variant, first: Genes, second: Genes, space: Space, rng: random.Random, rates: Mapping[str, float] | None
+) -> Variant:
     """Mutate once, and on while that leads to a parent."""
-    mutant = mutate(child.genes, space, rng)
+    mutant = mutate(child.genes, space, rng, rates)
     for _ in range(STEPS):
         if mutant.genes not in (first, second):
             break
-        mutant = mutate(mutant.genes, space, rng)
+        mutant = mutate(mutant.genes, space, rng, rates)
     return Variant(mutant.genes, f"{child.operator}+{mutant.operator}")
 
 

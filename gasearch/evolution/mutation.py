@@ -1,4 +1,4 @@
-"""Mutation: change expressing genes; insert, remove or swap layers.
+"""Mutation: change expressing genes; insert, remove or swap layers; and the moves of `group_moves.py`.
 
 Only genes that express are touched, so every mutation makes another network: stock operators on padded genomes spend a
 fifth to a third of their evaluations on semantic duplicates.
@@ -7,24 +7,37 @@ fifth to a third of their evaluations on semantic duplicates.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 
+from gasearch.evolution.drafts import Draft, Edit, changeable_genes, other_option, put_layers, take_layers
+from gasearch.evolution.group_moves import (
+    change_bits,
+    change_block,
+    change_group,
+    copy_choice,
+    copy_layer,
+    has_groups,
+    swap_choices,
+)
 from gasearch.evolution.rng import pick
 from gasearch.evolution.sampling import HOLE, Variant, settle
 from gasearch.space.decisions import Genes, Space
 
 MORE_GENES = 0.35  #: Chance of each further gene in one mutation: 1.5 genes on average.
-NEIGHBOUR = 0.75  #: Share of ordinal changes that move by one option.
 ATTEMPTS = 8  #: Edits of a kind tried: where layers are compressed, different genes may make the same network.
 COPY = 0.5  #: Share of inserted layers that start as a copy of their neighbour.
 
-Draft = list[int]
-Edit = Callable[[Draft, Space, random.Random], bool]  #: Changes a draft in place; False where it can't.
 
+def mutate(genes: Genes, space: Space, rng: random.Random, rates: Mapping[str, float] | None = None) -> Variant:
+    """Other genes than these, by one of the kinds for this space; the same only where no single change makes others.
 
-def mutate(genes: Genes, space: Space, rng: random.Random) -> Variant:
-    """Other genes than these, by one of the kinds in `KINDS`; the same only where no single change makes others."""
-    edits = (_draw_kind(rng) if space.slots else change_genes, change_genes, insert_layers, remove_layers)
+    Args:
+        genes: canonical.
+        space: theirs.
+        rng: for all draws.
+        rates: how often each kind is drawn, by name; those of `mutation_kinds` where None or not named.
+    """
+    edits = (_draw_kind(_kinds(space), rng, rates), change_genes, insert_layers, remove_layers)
     for edit in edits:  # a kind that doesn't apply gives way to the next
         for _ in range(ATTEMPTS):
             draft = space.marked(genes)
@@ -34,6 +47,11 @@ def mutate(genes: Genes, space: Space, rng: random.Random) -> Variant:
             if mutant != genes:
                 return Variant(mutant, edit.__name__)
     return _any_other(genes, space, rng)
+
+
+def mutation_kinds(space: Space) -> dict[str, float]:
+    """The kinds of mutation in this space by name, and their shares; these sum to 1."""
+    return {edit.__name__: share for edit, share in _kinds(space)}
 
 
 def _any_other(genes: Genes, space: Space, rng: random.Random) -> Variant:
@@ -50,9 +68,7 @@ def _any_other(genes: Genes, space: Space, rng: random.Random) -> Variant:
 
 def change_genes(draft: Draft, space: Space, rng: random.Random) -> bool:
     """Change one or a few expressing genes (not the depth); genes that thereby begin to express are sampled later."""
-    changeable = [
-        index for index, gene in enumerate(draft) if gene >= 0 and space.sizes[index] > 1 and index != space.depth
-    ]
+    changeable = changeable_genes(draft, space)
     if not changeable:
         return False
     _change_one(changeable, draft, space, rng)
@@ -98,31 +114,35 @@ def swap_layers(draft: Draft, space: Space, rng: random.Random) -> bool:
     return True
 
 
-#: The kinds of mutation in a space with layer slots, and their shares. Other spaces have the first one only.
-KINDS: tuple[tuple[Edit, float], ...] = (
-    (change_genes, 0.65),
-    (insert_layers, 0.15),
-    (remove_layers, 0.15),
-    (swap_layers, 0.05),
+#: The kinds of mutation and their shares: in a space with layer slots, in one with groups of decisions, in others.
+LAYERED_KINDS: tuple[tuple[Edit, float], ...] = (
+    (change_genes, 0.45),
+    (change_bits, 0.10),
+    (change_block, 0.10),
+    (insert_layers, 0.13),
+    (remove_layers, 0.13),
+    (swap_layers, 0.04),
+    (copy_layer, 0.05),
 )
+GROUPED_KINDS: tuple[tuple[Edit, float], ...] = (
+    (change_genes, 0.75),
+    (swap_choices, 0.10),
+    (copy_choice, 0.10),
+    (change_group, 0.05),
+)
+PLAIN_KINDS: tuple[tuple[Edit, float], ...] = ((change_genes, 1.0),)
 
 
-def take_layers(draft: Draft, space: Space) -> list[Draft]:
-    """The expressing layers of a draft: per layer its genes, with holes where they don't express."""
-    return [[draft[index] for index in slot] for slot in space.slots[: space.layer_count(draft)]]
+def _kinds(space: Space) -> Sequence[tuple[Edit, float]]:
+    if space.slots:
+        return LAYERED_KINDS
+    return GROUPED_KINDS if has_groups(space) else PLAIN_KINDS
 
 
-def put_layers(layers: list[Draft], draft: Draft, space: Space) -> None:
-    """Write layers into the first slots of a draft, and holes into the rest."""
-    for position, slot in enumerate(space.slots):
-        layer = layers[position] if position < len(layers) else [HOLE] * len(slot)
-        for index, gene in zip(slot, layer, strict=True):
-            draft[index] = gene
-
-
-def _draw_kind(rng: random.Random) -> Edit:
-    point = rng.random()
-    for edit, share in KINDS:
+def _draw_kind(kinds: Sequence[tuple[Edit, float]], rng: random.Random, rates: Mapping[str, float] | None) -> Edit:
+    shares = [share if rates is None else rates.get(edit.__name__, share) for edit, share in kinds]
+    point = rng.random() * sum(shares)
+    for (edit, _), share in zip(kinds, shares, strict=True):
         point -= share
         if point < 0:
             return edit
@@ -131,16 +151,7 @@ def _draw_kind(rng: random.Random) -> Edit:
 
 def _change_one(changeable: list[int], draft: Draft, space: Space, rng: random.Random) -> None:
     index = changeable.pop(pick(rng, len(changeable)))
-    draft[index] = _other_option(draft[index], index, space, rng)
-
-
-def _other_option(gene: int, index: int, space: Space, rng: random.Random) -> int:
-    size = space.sizes[index]
-    if space.ordinal[index] and rng.random() < NEIGHBOUR:
-        step = 1 if rng.random() < 0.5 else -1
-        return gene + step if 0 <= gene + step < size else gene - step
-    other = pick(rng, size - 1)
-    return other if other < gene else other + 1
+    draft[index] = other_option(draft[index], index, space, rng)
 
 
 def _new_layer(layers: list[Draft], position: int, space: Space, rng: random.Random) -> Draft:
@@ -151,7 +162,7 @@ def _new_layer(layers: list[Draft], position: int, space: Space, rng: random.Ran
     changeable = [place for place, gene in enumerate(copy) if gene >= 0 and space.sizes[slot[place]] > 1]
     if changeable:
         place = changeable[pick(rng, len(changeable))]
-        copy[place] = _other_option(copy[place], slot[place], space, rng)
+        copy[place] = other_option(copy[place], slot[place], space, rng)
     return copy
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gasearch.evolution import crossover, mutation
 from gasearch.evolution.crossover import mate
-from gasearch.evolution.mutation import insert_layers, mutate, remove_layers, swap_layers
+from gasearch.evolution.mutation import insert_layers, mutate, mutation_kinds, remove_layers, swap_layers
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.sampling import sample, settle
 from gasearch.space.decisions import Condition, Decision, Space
@@ -208,8 +208,40 @@ def test_categorical_genes_move_anywhere():
     assert all(200 < count < 300 for count in moves.values())
 
 
-def test_the_shares_of_the_kinds_of_mutation_add_up_to_one():
-    assert sum(share for _, share in mutation.KINDS) == pytest.approx(1)
+@pytest.mark.parametrize("kinds", [mutation.LAYERED_KINDS, mutation.GROUPED_KINDS, mutation.PLAIN_KINDS])
+def test_the_shares_of_the_kinds_of_mutation_add_up_to_one(kinds):
+    assert sum(share for _, share in kinds) == pytest.approx(1)
+
+
+@unhurried
+@given(any_space, seeds)
+def test_every_kind_of_mutation_is_closed_and_makes_another_network(space, seed):
+    rng = random.Random(seed)
+    genes = sample(space, rng).genes
+    kinds = mutation_kinds(space)
+    for kind in kinds:
+        only = {name: float(name == kind) for name in kinds}
+        mutant = mutate(genes, space, rng, only)
+        assert is_closed(mutant.genes, space)
+        assert (mutant.genes != genes) == (mutant.operator != "none")
+
+
+def test_rates_decide_which_kinds_are_drawn():
+    space = layered((2, 3))
+    rng = random.Random(1)
+    genes = sample(space, rng).genes
+    rates = dict.fromkeys(mutation_kinds(space), 0.0) | {"change_bits": 1.0}
+    assert {mutate(genes, space, rng, rates).operator for _ in range(100)} == {"change_bits"}
+    shares = Counter(mutate(genes, space, rng, rates | {"change_genes": 3.0}).operator for _ in range(1000))
+    assert shares["change_genes"] / 1000 == pytest.approx(0.75, abs=0.05)
+
+
+def test_rates_decide_between_layers_and_genes_in_crossover():
+    space = layered((3,), widths=range(1, 9))
+    zeros, ones = (0, 0, 0, 0, 0, 0, 0, 0), (0, 7, 2, 7, 2, 7, 2, 2)
+    rates = {"crossover_layers": 1.0, "crossover_genes": 0.0}
+    operators = {mate(zeros, ones, space, random.Random(seed), rates).operator for seed in range(60)}
+    assert {operator.partition("+")[0] for operator in operators} == {"crossover_layers"}
 
 
 def test_a_derived_generator_depends_on_seed_number_and_purpose():

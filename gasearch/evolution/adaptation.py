@@ -1,0 +1,89 @@
+"""Rates of the operators, adapted to what has paid so far: probability matching with a floor.
+
+Thierens, "An adaptive pursuit strategy for allocating operator probabilities", 2005, compares such rules. Rewards fade,
+so that the rates follow the phases of a search: what finds the front isn't what fills it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+FLOOR = 0.25  #: Share of its prior that no rate goes below.
+MEMORY = 200  #: Rewards after which one counts 1/e.
+CAUTION = 8.0  #: Rewards that an operator needs before they say more than the mean of all.
+
+
+class OperatorRates:
+    """How often to draw each operator, by name, in groups that share a budget: one draw is made from each group.
+
+    Deterministic: a function of the rewards noted, in their order.
+    """
+
+    def __init__(self, *groups: Mapping[str, float]) -> None:
+        """Rates that are the priors, as nothing was noted yet.
+
+        Args:
+            groups: Each with the names of alternatives and their prior shares; a name stands in one group only.
+
+        Raises:
+            ValueError: for a name in two groups, a share below 0, or a group without any above.
+        """
+        self._groups = [dict(group) for group in groups]
+        names = [name for group in self._groups for name in group]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"an operator belongs to one group; {', '.join(twice)} came in several")
+        for group in self._groups:
+            if min(group.values(), default=0.0) < 0 or sum(group.values()) <= 0:
+                raise ValueError(f"prior shares must be at least 0, and one above; got {group}")
+        self._rewards = dict.fromkeys(names, 0.0)  # faded sums
+        self._counts = dict.fromkeys(names, 0.0)
+        self._rates: dict[str, float] | None = None
+
+    def note(self, operator: str, reward: float) -> None:
+        """Credit an operator for what its child came to; names that aren't known earn nothing.
+
+        Args:
+            operator: As in `Candidate.operator`; the parts of a compound one, such as "crossover_genes+change_bits",
+                share credit and count.
+            reward: At least 0; e.g. 1 for a child that entered the front.
+        """
+        names = [name for name in operator.split("+") if name in self._counts]
+        if not names:
+            return
+        fading = 1.0 - 1.0 / MEMORY
+        for name in self._counts:
+            self._rewards[name] *= fading
+            self._counts[name] *= fading
+        for name in names:
+            self._rewards[name] += reward / len(names)
+            self._counts[name] += 1.0 / len(names)
+        self._rates = None
+
+    def rates(self) -> dict[str, float]:
+        """The rate of each operator; those of a group sum to what its priors sum to."""
+        if self._rates is None:
+            self._rates = {name: rate for group in self._groups for name, rate in self._matched(group).items()}
+        return self._rates
+
+    def _matched(self, group: Mapping[str, float]) -> dict[str, float]:
+        """Priors weighted by mean reward, each at least `FLOOR` of its prior."""
+        count = sum(self._counts[name] for name in group)
+        reward = sum(self._rewards[name] for name in group)
+        if reward <= 0:
+            return dict(group)
+        mean = reward / count
+        quality = {
+            name: prior * (self._rewards[name] + CAUTION * mean) / (self._counts[name] + CAUTION)
+            for name, prior in group.items()
+        }
+        share = (1.0 - FLOOR) * sum(group.values()) / sum(quality.values())
+        return {name: FLOOR * prior + share * quality[name] for name, prior in group.items()}
+
+
+def takes_rates(operator: Callable[..., Any]) -> bool:
+    """Whether an operator of a toolbox has an argument `rates`; a user's need not."""
+    parameters = inspect.signature(operator).parameters
+    return "rates" in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gasearch.limits import Limit, total_violation
+from gasearch.metrics import spread_of
 from workers.messages import Failure, Measurement, Outcome
 
 
@@ -65,4 +66,11 @@ def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequen
             return Fitness(
                 values=tuple(objective.worth(metrics[objective.metric]) for objective in objectives),
                 violation=total_violation(limits, metrics),
+                spreads=_spreads(objectives, metrics),
             )
+
+
+def _spreads(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> tuple[float, ...]:
+    """Half the width of each value's interval; () where all are exact."""
+    spreads = tuple([max(0.0, metrics.get(spread_of(objective.metric), 0.0)) for objective in objectives])
+    return spreads if any(spreads) else ()

@@ -9,12 +9,15 @@ from contextlib import closing, contextmanager, suppress
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
-from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, UnknownSearch, WrongState
+from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SpecError, UnknownSearch, WrongState
 from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
+from gasearch.pareto import Scaling
 from gasearch.progress import Observer
 from gasearch.search import SearchLoop
 from gasearch.settings import cache_folder
 from gasearch.setup import Setup, extended, require_same_data, set_up, with_workers
+from gasearch.space.encode import encode_network
+from gasearch.space.genome import Genome, make_genome
 from gasearch.spec.model import SearchSpec, WorkersSpec
 from gasearch.storage.archive import Archive, ArchiveReader
 from gasearch.storage.owner import being_run, current_owner, is_gone
@@ -26,6 +29,7 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.teaching import taught
+from workers.messages import network_from_json
 
 
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
@@ -40,6 +44,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
     setup = set_up(with_workers(spec, workers))
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         _require_free_name(archive, spec.name)
+        _require_starts(archive, spec)
 
         def begin() -> Lease:
             return archive.create_search(setup.new_search(), owner=current_owner(), ttl_s=LEASE_S)
@@ -97,17 +102,20 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
     stop = StopSignal()
     with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):
         lease = begin()
-        with _released(archive, lease, name), kept_alive(archive, lease, stop):
+        with _released(archive, lease, name), kept_alive(archive, lease, stop, slots=dispatcher.slots):
             record = archive.search(name)
+            known = _known(archive, lease, setup)
             verdict = SearchLoop(
                 problem=setup.problem,
                 budget=setup.budget,
                 archive=archive,
                 lease=lease,
-                engine=setup.engine(),
+                engine=setup.engine(known),
                 dispatcher=dispatcher,
                 observer=observer,
                 stop=stop,
+                rungs=setup.rungs(),
+                scaling=_scaling(record),
                 spent_s=record.active_seconds,
                 weights_folder=_weights_folder(setup, record),
             ).run()
@@ -119,6 +127,35 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             f"go on with: gasearch resume {name}"
         )
     return archive.search(name)
+
+
+_START = "start"  #: The kind of the event that keeps what a search began with.
+
+
+def _known(archive: Archive, lease: Lease, setup: Setup) -> list[Genome]:
+    """The networks of earlier searches' fronts that this space has; read once, and kept for a resume."""
+    names = setup.spec.start.searches
+    if not names:
+        return []
+    for event in archive.events(lease.search_id):
+        if event.kind == _START:
+            return [make_genome(genes, setup.space) for genes in json.loads(event.message)]
+    found: dict[str, Genome] = {}
+    for name in names:
+        for network in archive.front(archive.search(name).id):
+            genome = encode_network(network_from_json(network.network_json), setup.space)
+            if genome is not None and setup.constraints.violation(genome) <= 0:
+                found.setdefault(genome.key, genome)
+    genes = json.dumps([genome.genes for genome in found.values()])
+    archive.add_event(lease, EventRecord(kind=_START, message=genes))
+    return list(found.values())
+
+
+def _scaling(record: SearchRecord) -> Scaling | None:
+    """The scaling of the hypervolume, where it is fixed already."""
+    if record.reference_ideal is None or record.reference_point is None:
+        return None
+    return Scaling(ideal=record.reference_ideal, reference=record.reference_point)
 
 
 @contextmanager
@@ -203,6 +240,15 @@ def _require_free_name(archive: ArchiveReader, name: str) -> None:
             f"there is a search named {name!r} already ({record.state.value}): go on with `gasearch resume {name}`, or "
             f"give this one another name with --set name=OTHER"
         )
+
+
+def _require_starts(archive: ArchiveReader, spec: SearchSpec) -> None:
+    """Refuse earlier searches that aren't there, before any work."""
+    for number, name in enumerate(spec.start.searches):
+        try:
+            archive.search(name)
+        except UnknownSearch as error:
+            raise SpecError(f"start.searches[{number}]: {error}") from error
 
 
 def _require_nobody_runs(record: SearchRecord) -> None:

@@ -114,6 +114,11 @@ def metric_named(name: str) -> Metric:
     return Metric(name=name, dimension="number", lowest=float("-inf"))
 
 
+def spread_of(name: str) -> str:
+    """The metric that says how far a metric's value may be off, in the same unit: half the width of its interval."""
+    return "latency_spread_ms" if name == "latency_ms" else f"{name}_spread"
+
+
 def usual_direction(name: str) -> bool | None:
     """True where more is better, False where less is; None for a metric that only its inventor knows."""
     return metric_named(name).is_maximized

@@ -72,11 +72,13 @@ def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[No
 
 
 @contextmanager
-def kept_alive(archive: Archive, lease: Lease, stop: StopSignal, *, renewal_s: float = RENEWAL_S) -> Iterator[None]:
+def kept_alive(
+    archive: Archive, lease: Lease, stop: StopSignal, *, slots: int = 1, renewal_s: float = RENEWAL_S
+) -> Iterator[None]:
     """Renew the lease from a thread of its own, so that a long evaluation in this process doesn't lose it.
 
     A lost lease and a wish to stop from outside both reach the search through `stop`. A database that is away for a
-    moment is asked again at the next turn.
+    moment is asked again at the next turn. Time is also counted once for each of the dispatcher's slots.
     """
     finished = threading.Event()
     counted = time.monotonic()
@@ -85,7 +87,7 @@ def kept_alive(archive: Archive, lease: Lease, stop: StopSignal, *, renewal_s: f
         nonlocal counted
         now = time.monotonic()
         try:
-            if archive.renew(lease, ttl_s=LEASE_S, active_s=now - counted):
+            if archive.renew(lease, ttl_s=LEASE_S, active_s=now - counted, worker_s=slots * (now - counted)):
                 stop.request("stop requested")
             counted = now
         except LeaseLost as error:

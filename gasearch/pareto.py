@@ -255,7 +255,7 @@ class ParetoFront:
         spreads = self._columns[objectives:, order].T
         gap = values[:, None, :] - values[None, :, :]  # (size, size, objectives): how far the first is ahead
         width = spreads[:, None, :] + spreads[None, :, :]
-        dominates = (gap >= -width).all(axis=2) & (gap > width).any(axis=2)
+        dominates: npt.NDArray[np.bool_] = np.asarray((gap >= -width).all(axis=2) & (gap > width).any(axis=2))
         kept: list[int] = []
         for index in range(size):
             if not dominates[kept, index].any():

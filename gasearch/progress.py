@@ -14,7 +14,8 @@ class Progress:
     told: int  #: Evaluations with a final outcome, over all interruptions.
     budget: int  #: Evaluations allowed in all.
     in_flight: int
-    failures: int
+    failures: int  #: Trainings that ended early are none.
+    stopped: int  #: Trainings that ended early at a rung.
     retries: int
     generation: int
     front_size: int
@@ -23,6 +24,7 @@ class Progress:
     elapsed_s: float  #: Since this controller started.
     rate_per_minute: float  #: Evaluations per minute of this controller; 0 before the first.
     remaining_s: float | None  #: Estimate of the time left; None while unknown.
+    busy: float | None  #: Share of the workers' time since this controller started that they evaluated, 0..1.
 
 
 class Observer(Protocol):

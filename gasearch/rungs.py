@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from gasearch.fitness import Fitness, Objective
 from gasearch.pareto import rank
-from workers.messages import CurvePoint, Failure, Measurement, Outcome, Rung, StoppingRule
-from workers.stopping import rung_at
+from workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
+from workers.stopping import explain_stop, is_hopeless, rung_at
 
 Worths = tuple[float, ...]
 
@@ -225,6 +225,24 @@ class Rungs:
                 return ()
             found.append((1.0, 0.0) if worth is not None or line is None else line.optimistic(tail))
         return tuple(found)
+
+
+def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
+    """The outcome of a training that was finished once, as this rule would have ended it; None where it would not.
+
+    Needs a curve with the reports at the rule's rungs.
+    """
+    judged: set[int] = set()
+    for count, point in enumerate(outcome.curve, start=1):
+        place = rung_at([rung.step for rung in rule.rungs], point.epoch) if point.metrics else None
+        if place is None or place in judged:
+            continue
+        judged.add(place)
+        metrics = dict(point.metrics)
+        if is_hopeless(rule, point.epoch, metrics):
+            message = explain_stop(rule, point.epoch, metrics)
+            return Failure(kind=FailureKind.STOPPED, message=message, curve=outcome.curve[:count])
+    return None
 
 
 def _line(finished: Sequence[Finished], place: int, objective: int) -> Line | None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 
 from gasearch import __version__
+from gasearch.endings import SearchBudget
 from gasearch.errors import WrongState
+from gasearch.evolution.engine import Engine
+from gasearch.evolution.evolver import Advisor
 from gasearch.evolution.generational import GenerationalEngine
-from gasearch.search import Problem, SearchBudget
+from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.evolution.toolbox import make_toolbox
+from gasearch.replication import is_noisy
+from gasearch.rungs import Rungs
+from gasearch.search import Problem
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
+from gasearch.space.costs import NetworkCosts
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
+from gasearch.space.designs import starting_genomes
+from gasearch.space.extremes import COST_METRICS
+from gasearch.space.genome import Genome
 from gasearch.space.size import space_size
 from gasearch.spec.check import check_against_data
 from gasearch.spec.model import SearchSpec
@@ -31,22 +45,78 @@ class Setup:
     data: Dataset | None  #: None for a custom evaluator.
     space: Space
     constraints: ArithmeticConstraints
+    costs: NetworkCosts
+    designs: tuple[Genome, ...]  #: What the spec begins with.
     problem: Problem
 
     @property
     def budget(self) -> SearchBudget:
         """What the search may spend."""
-        hours = self.spec.budget.hours
-        return SearchBudget(evaluations=self.spec.budget.evaluations, seconds=None if hours is None else 3600 * hours)
+        asked = self.spec.budget
+        return SearchBudget(
+            evaluations=asked.evaluations,
+            seconds=_seconds(asked.hours),
+            device_seconds=_seconds(asked.device_hours),
+            stalled=asked.stalled,
+            gain_per_device_hour=asked.gain_per_device_hour,
+        )
 
-    def engine(self) -> GenerationalEngine:
-        """A fresh evolution, which knows nothing yet."""
-        return GenerationalEngine(
+    def engine(self, known: Sequence[Genome] = ()) -> Engine:
+        """A fresh evolution, which knows nothing yet; it begins with the spec's designs, then those known ones."""
+        algorithm, population = self.spec.algorithm, self.spec.evolution.population
+        if algorithm.startswith("optuna:"):
+            from gasearch.evolution.optuna_engine import OptunaEngine
+
+            return OptunaEngine(
+                self.space,
+                sampler=algorithm.removeprefix("optuna:"),
+                seed=self.spec.seed,
+                objectives=len(self.problem.objectives),
+                population=population,
+                violation=self.constraints.violation,
+                known=(*self.designs, *known),
+            )
+        policy = SteadyStateEngine if self.spec.is_steady else GenerationalEngine
+        return policy(
             self.space,
             seed=self.spec.seed,
-            population=self.spec.evolution.population,
+            population=population,
+            toolbox=make_toolbox(self.space, algorithm),
             violation=self.constraints.violation,
+            known=(*self.designs, *known),
+            advisor=self._advisor() if self.spec.uses_surrogate else None,
         )
+
+    def _advisor(self) -> Advisor | None:
+        """Chooses children by a surrogate; what arithmetic knows of a network it need not learn."""
+        try:
+            from gasearch.evolution.advice import SurrogateAdvisor
+            from gasearch.evolution.surrogate.surrogate import Surrogate
+        except ModuleNotFoundError:  # TEMPORARY
+            return None
+
+        metrics = COST_METRICS if self.space.data is not None else ()
+        objectives = [objective.metric for objective in self.problem.objectives]
+        surrogate = Surrogate(
+            self.space,
+            objectives=len(objectives),
+            exact=[metrics.index(metric) if metric in metrics else None for metric in objectives],
+            seed=self.spec.seed,
+        )
+        return SurrogateAdvisor(
+            self.space,
+            surrogate,
+            objectives=len(objectives),
+            seed=self.spec.seed,
+            costs=lambda genome: tuple(float(value) for value in self.costs.of(genome).values()),
+        )
+
+    def rungs(self) -> Rungs | None:
+        """What ends trainings early, which knows nothing yet; None where every training goes on to its end."""
+        steps = self.spec.rung_steps()
+        if not steps:
+            return None
+        return Rungs(self.problem.objectives, steps=steps, risk=self.spec.stop_risk, seed=self.spec.seed)
 
     def new_search(self) -> NewSearch:
         """What the store keeps about the search."""
@@ -59,6 +129,7 @@ class Setup:
             space_size=space_size(self.space).as_float,
             data_json=json.dumps({} if self.data is None else self.data.describe(), sort_keys=True),
             version=__version__,
+            context=self.problem.context,
         )
 
 
@@ -73,20 +144,53 @@ def set_up(spec: SearchSpec) -> Setup:
     description = None if data is None else data.describe()
     check_against_data(spec, description)
     space = build_space(spec, None if description is None else DataShape.of(description))
+    costs = NetworkCosts(space)
+    objectives = spec.objectives_tuple()
     problem = Problem(
         name=spec.name,
         seed=spec.seed,
         task=spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind),
         recipe=spec.to_recipe(),
-        objectives=spec.objectives_tuple(),
+        objectives=objectives,
         limits=spec.limits(),
         decode=partial(decode, space=space),
         measures=spec.measures(),
         time_limit_s=spec.workers.time_limit_s,
         fidelity=spec.to_fidelity(),
+        costs=costs.of,
+        replicates=spec.replicate_share,
+        noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
+        context=_context(spec, data),
     )
-    constraints = ArithmeticConstraints(spec.limits(), space)
-    return Setup(spec=spec, data=data, space=space, constraints=constraints, problem=problem)
+    return Setup(
+        spec=spec,
+        data=data,
+        space=space,
+        constraints=ArithmeticConstraints(spec.limits(), space, costs),
+        costs=costs,
+        designs=starting_genomes(spec.start.designs, spec.limits(), space),
+        problem=problem,
+    )
+
+
+def _context(spec: SearchSpec, data: Dataset | None) -> str:
+    """Hash of all that an outcome depends on besides the network and the machine; "" where it can't be taken over.
+
+    The seed of a training follows from the search's seed and the network's key, so that with an equal seed an equal
+    network is trained alike. Inherited weights depend on a network's lineage, and a teacher on files and on the space.
+    """
+    recipe = spec.to_recipe()
+    if not spec.reuses_outcomes or recipe.is_inheriting or recipe.teacher is not None:
+        return ""
+    task = spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind)
+    libraries = [] if data is None else [f"torch {version('torch')}", f"gpus {spec.workers.gpus}"]
+    content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.to_fidelity())]
+    content.append(spec.rung_steps())
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _seconds(hours: float | None) -> float | None:
+    return None if hours is None else 3600 * hours
 
 
 def extended(spec: SearchSpec, *, evaluations: int | None, hours: float | None) -> SearchSpec:

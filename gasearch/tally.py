@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from gasearch.fitness import Fitness, Objective
 from gasearch.progress import Progress
 from gasearch.storage.records import GenerationRecord
-from workers.messages import Failure, Outcome
+from workers.messages import Failure, FailureKind, Outcome
 
 
 class Tally:
@@ -21,6 +21,7 @@ class Tally:
         self._best: list[float | None] = [None] * len(objectives)
         self._began, self._told_before = clock(), 0
         self.told = 0  #: Evaluations with a final outcome.
+        self.stopped = 0  #: Trainings that ended early, of these.
         self.retries = 0
         self.failures_in_a_row = 0  #: Since this controller began.
         self.last_failure = ""
@@ -38,7 +39,9 @@ class Tally:
     def add(self, outcome: Outcome, fitness: Fitness | None) -> None:
         """Count a final outcome."""
         self.told += 1
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, Failure) and outcome.kind is FailureKind.STOPPED:
+            self.stopped += 1
+        elif isinstance(outcome, Failure):
             self._failures[outcome.kind.value] += 1
             self.failures_in_a_row += 1
             self.last_failure = outcome.message
@@ -70,6 +73,7 @@ class Tally:
         generation: int,
         front_size: int,
         hypervolume: float | None,
+        busy: float | None,
     ) -> Progress:
         """How far it is; `seconds_left` is what a budget of time leaves."""
         elapsed, done = self.elapsed_s, self.told - self._told_before
@@ -82,6 +86,7 @@ class Tally:
             budget=budget,
             in_flight=in_flight,
             failures=self._failures.total(),
+            stopped=self.stopped,
             retries=self.retries,
             generation=generation,
             front_size=front_size,
@@ -94,6 +99,7 @@ class Tally:
             elapsed_s=elapsed,
             rate_per_minute=60 * done / elapsed if elapsed > 0 else 0.0,
             remaining_s=min(estimates, default=None),
+            busy=busy,
         )
 
     def _improve(self, fitness: Fitness) -> None:

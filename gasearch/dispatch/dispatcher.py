@@ -15,6 +15,10 @@ class Dispatcher(Protocol):
     """
 
     @property
+    def slots(self) -> int:
+        """How many evaluations it can make at once, at most."""
+
+    @property
     def free(self) -> int:
         """How many more requests would begin at once."""
 

@@ -26,6 +26,11 @@ class InProcess:
         self._queue: deque[EvaluationRequest] = deque()
 
     @property
+    def slots(self) -> int:
+        """See `Dispatcher.slots`."""
+        return 1
+
+    @property
     def free(self) -> int:
         """See `Dispatcher.free`."""
         return 1 - len(self._queue)

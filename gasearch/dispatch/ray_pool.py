@@ -79,6 +79,11 @@ class RayPool:
     # --- the contract -------------------------------------------------------------------------------------------
 
     @property
+    def slots(self) -> int:
+        """See `Dispatcher.slots`: the workers, those that are starting included."""
+        return self._count
+
+    @property
     def free(self) -> int:
         """See `Dispatcher.free`; none while more networks wait to be timed than there are workers."""
         return 0 if len(self._timing) > self._count else len(self._idle) - len(self._queue)

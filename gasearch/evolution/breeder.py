@@ -11,12 +11,11 @@ from operator import lt
 
 from gasearch.evolution.rng import derive
 from gasearch.evolution.selection import Individual
-from gasearch.evolution.toolbox import Operators
+from gasearch.evolution.toolbox import MATE, Operators
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.enumerate import every_conditioned, every_genome
 from gasearch.space.genome import Genome, make_genome
 
-MATE = 0.9  #: Share of children with two parents.
 MUTATE_TOO = 0.5  #: Share of these that are mutated as well.
 CHILDREN = 4  #: Children tried before the best of them is walked to somewhere new.
 SAMPLES = 8  #: The same for samples.
@@ -57,6 +56,7 @@ class Breeder:
         self._operators = operators
         self._seed = seed
         self._violation = violation
+        self._mate_share = float(getattr(operators, "mate_share", MATE))
         self._seen: set[str] = set()
 
     def is_admissible(self, genome: Genome) -> bool:
@@ -155,7 +155,7 @@ class Breeder:
 
     def _child(self, survivors: Sequence[Individual], rng: random.Random) -> _Draft:
         parent = self._operators.choose(survivors, rng=rng)
-        if rng.random() >= MATE:
+        if rng.random() >= self._mate_share:
             genes, name = self._operators.mutate(parent.genome.genes, rng=rng)
             return self._draft(genes, (parent.number,), name)
         other = self._other_parent(parent, survivors, rng)

@@ -24,6 +24,7 @@ class GenerationalEngine(Evolver):
         super().__init__(*arguments, **options)
         self._generation = 0
         self._begun_at = 0  # number of this generation's first candidate
+        self._learned = 0  # outcomes
         self._is_short = False
         self._told_late: list[Scored] = []  # of this generation
         self._kept: Sequence[Individual] = ()
@@ -47,7 +48,7 @@ class GenerationalEngine(Evolver):
 
     @property
     def _told(self) -> int:
-        return self._begun_at
+        return self._learned
 
     def _may_ask(self) -> bool:
         return not self._is_short and len(self._candidates) - self._begun_at < self._size
@@ -80,6 +81,7 @@ class GenerationalEngine(Evolver):
         parents = [self._individuals.get(kept.number, kept) for kept in self._kept if kept.number not in changed]
         children = [self._individuals[number] for number in sorted(changed) if number in self._individuals]
         self._kept = tuple(self._operators.select((*parents, *children), self._size))
+        self._learned += len(self._told_late)
         self._told_late = []
         self._generation += 1
         self._begun_at = len(self._candidates)

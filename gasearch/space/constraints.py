@@ -7,41 +7,37 @@ from collections.abc import Sequence
 from gasearch.errors import SpecError
 from gasearch.limits import Limit
 from gasearch.space.bounds import lower_bound, upper_bound
+from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Space
-from gasearch.space.decode import decode
 from gasearch.space.extremes import COST_METRICS, Extremes, cost_of
 from gasearch.space.genome import Genome
 from gasearch.units import format_quantity
-from workers.measure.costs import costs
-from workers.messages import Blueprint
-from workers.network.plan import plan
 
 
 class ArithmeticConstraints:
     """The limits on the `COST_METRICS`; the others, and a custom space's, are for training."""
 
-    def __init__(self, limits: Sequence[Limit], space: Space) -> None:
+    def __init__(self, limits: Sequence[Limit], space: Space, costs: NetworkCosts | None = None) -> None:
         """Constraints on a space.
 
         Args:
             limits: All of the spec's, in its order.
             space: What may be proposed.
+            costs: Of the space's networks, where others ask for them too.
         """
         is_layered = space.data is not None
         self._limits = [
             (position, limit) for position, limit in enumerate(limits) if is_layered and limit.metric in COST_METRICS
         ]
         self._space = space
+        self._costs = costs or NetworkCosts(space)
 
     def violation(self, genome: Genome) -> float:
         """0 when every limit that arithmetic decides is met, else the sum of the relative excesses."""
         if not self._limits:
             return 0.0
-        network = decode(genome, self._space)
-        if not isinstance(network, Blueprint):
-            return 0.0
-        found = costs(plan(network))
-        return sum(limit.violation(cost_of(found, limit.metric)) for _, limit in self._limits)
+        found = self._costs.of(genome)
+        return sum(limit.violation(found[limit.metric]) for _, limit in self._limits)
 
     def is_possible(self) -> bool:
         """False if some limit, taken alone, excludes every network of the space.

@@ -197,14 +197,29 @@ def test_a_late_result_is_noted_and_not_used(archive):
     assert [event.kind for event in archive.events(record.id)] == ["late"] * 12
 
 
-def test_a_store_written_by_another_evolution_is_refused(archive):
+def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(archive):
     loop = loop_over(archive, evaluations=15)
     loop.run()
+    before = list(archive.candidates(archive.search("small").id))
     archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
-    other = loop_over(archive, lease=lease, population=11)
-    with pytest.raises(StoreError, match=r"candidate 10 is network \w+ in the database"):
-        other.run()
+    loop_over(archive, lease=lease, evaluations=40, population=11).run()
+    after = list(archive.candidates(archive.search("small").id))
+    assert after[:15] == before
+    assert len({candidate.key for candidate in after}) == 40
+
+
+def test_a_store_that_lost_outcomes_is_refused(archive):
+    loop = loop_over(archive, evaluations=25)
+    loop.run()
+    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    with archive._writing.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival >= 5")
+    lease = archive.claim("small", owner=current_owner(), ttl_s=60)
+    with pytest.raises(
+        StoreError, match="candidate 10 was proposed after 10 outcomes, but the database has 5: restore"
+    ):
+        loop_over(archive, lease=lease).run()
 
 
 def test_an_outdated_owner_writes_nothing(archive):

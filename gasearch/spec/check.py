@@ -213,9 +213,9 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
 def _start_notes(spec: SearchSpec, distinct: int) -> Iterator[str]:
     designs, count = len(spec.start.designs), spec.budget.evaluations
     if distinct < designs:
-        yield f"start.designs describes {distinct:,} distinct networks {designs:,} times: each is evaluated once"
+        yield f"start.designs repeats networks: its {designs:,} hold {distinct:,}, each evaluated once"
     if distinct >= count:
-        yield f"the {distinct:,} networks of start.designs take all of the {count:,} evaluations"
+        yield f"start.designs takes the whole budget: {distinct:,} of {count:,} evaluations"
     if spec.is_custom and spec.start.reuse:
         yield "start.reuse takes outcomes over from earlier searches: clear it once the evaluator has changed"
     if spec.is_custom and spec.early_stop.rungs == "auto" and spec.early_stop.model_fields_set:

@@ -1,7 +1,6 @@
 """What is wrong with a spec, as sentences: key path, what is allowed, what came, the nearest correct key.
 
-What a field allows is written once, as its `description` in `model.py`; every complaint about the field uses it. What a
-later version will allow stands beside it, as `planned`.
+What a field allows is written once, as its `description` in the models; every complaint about the field uses it.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def _problems_of(details: ErrorDetails, root: type[BaseModel]) -> Iterator[Probl
         case "union_tag_not_found":
             yield Problem(path=(*path, "family"), text=f"is required: one of {', '.join(place.tags())}")
         case "union_tag_invalid":
-            text = _unknown_word(context["tag"], place.tags(), _planned(place.field))
+            text = _unknown_word(context["tag"], place.tags())
             yield Problem(path=(*path, "family"), text=text)
         case "value_error":
             yield Problem(path=path, text=f"{context['error']}; got {show(value)}")
@@ -169,26 +168,18 @@ def _allowed(field: FieldInfo | None) -> str:
     return (field.description if field else None) or "a mapping of keys to values"
 
 
-def _planned(field: FieldInfo | None) -> list[str]:
-    extra = field.json_schema_extra if field else None
-    planned = extra.get("planned") if isinstance(extra, dict) else None
-    return [str(word) for word in planned] if isinstance(planned, list) else []
-
-
 def _refusal(value: object, place: _Place) -> str:
     """Why a value is not allowed at a place."""
     words = _literals(place.field)
     is_word_wanted = bool(words) and (place.is_inside or (place.field is not None and place.field.description is None))
     if is_word_wanted and isinstance(value, str):
-        return _unknown_word(value, words, _planned(place.field))
+        return _unknown_word(value, words)
     if is_word_wanted:
         return f"must be {_one_of(words)}; got {show(value)}"
     return f"must {'fit' if place.is_inside else 'be'} {_allowed(place.field)}; got {show(value)}"
 
 
-def _unknown_word(value: str, words: Sequence[str], planned: Sequence[str]) -> str:
-    if value in planned:
-        return f"{value!r} is not in this version, which has {', '.join(words)}"
+def _unknown_word(value: str, words: Sequence[str]) -> str:
     return f"must be {_one_of(words)}; got {value!r}{nearest(value, words)}"
 
 

@@ -44,9 +44,9 @@ def amount(default: float, highest: float) -> Any:
     return Field(default, strict=True, ge=0, le=highest, description=f"a number from 0 to {highest:,g}")
 
 
-def word(default: Any, *, planned: tuple[str, ...] = ()) -> Any:
-    """A field that holds one word of a Literal; `planned` words are refused as not in this version."""
-    return Field(default, json_schema_extra={"planned": list(planned)})
+def word(default: Any) -> Any:
+    """A field that holds one word of a Literal."""
+    return Field(default)
 
 
 _NAME = r"^[^\x00-\x1f\x7f]{1,1000}$"

@@ -36,12 +36,22 @@ recipe:
   # dropout: 0.1
 {recipe}
 evolution:
-  algorithm: nsga2
+  algorithm: auto                    # nsga2, from four objectives nsga3; also aging, random, optuna:tpe, optuna:gp
   population: 20
+  # mode: generational               # waits for each generation: the same networks with any number of workers
+  # surrogate: false                 # no model that ranks the children before one is trained
+
+# early_stop: false                  # else a training ends once others beat all that it can still reach
+
+# start:
+#   designs:                         # known networks, evaluated first
+{design}
+#   searches: [earlier]              # and the fronts of earlier searches
 
 budget:
   evaluations: 120
   # hours: 1                         # whichever ends first
+  # stalled: 60                      # evaluations without a better front
 
 workers:
   count: auto                        # one per core; 0 evaluates in the controller's own process
@@ -71,7 +81,9 @@ objectives: {error: min, latency_ms: min}
 constraints: ["latency_ms <= 10 ms"]
 
 evolution: {population: 20}
-budget: {evaluations: 100}
+# early_stop: {rungs: [10, 30]}      # ends what is dominated at these steps that your function reports
+# start: {designs: [{activation: relu, units: 32}]}   # known choices, evaluated first
+budget: {evaluations: 100}           # stalled: 60 ends it after so many without a better front
 workers: {count: auto, cpus: 1}
 """
 
@@ -115,8 +127,19 @@ _TOKENS: Final = """\
   vocabulary: [2000, 5000, 10000]    # most frequent words that have one
 """
 
+_LAYER: Final = "weight_bits: 4, activation_bits: 8"
+_GRU: Final = f"""\
+#     - encoder: gru
+#       layers: [{{width: 32, {_LAYER}}}]
+#       embedding: {{width: 32, weight_bits: 8}}
+#       vocabulary: 5000
+#       head: {{weight_bits: 8}}"""
+
 _ITEMS: Final[dict[str, dict[str, object]]] = {
     "cnn": {
+        "design": f"""\
+#     - layers: [{{kind: conv, width: 16, kernel: 3, {_LAYER}}}]
+#       head: {{weight_bits: 8}}""",
         "task": _DIGITS,
         "space": """\
   layers: [1, 4]                     # fewest, most; the head comes on top
@@ -128,6 +151,9 @@ _ITEMS: Final[dict[str, dict[str, object]]] = {
         "recipe": "  # augment: [shift, flip]           # images moved a little, mirrored\n",
     },
     "mlp": {
+        "design": f"""\
+#     - layers: [{{width: 32, {_LAYER}}}]
+#       head: {{weight_bits: 8}}""",
         "task": _TABLE,
         "space": """\
   layers: [0, 3]                     # fewest, most; the head comes on top, alone it is a linear model
@@ -140,6 +166,7 @@ _ITEMS: Final[dict[str, dict[str, object]]] = {
         "rate": 0.01,
     },
     "text": {
+        "design": _GRU,
         "task": _SENTENCES,
         "space": f"""\
   encoder: [pool, conv, gru]         # a dense network over the words' mean, convolutions, recurrent layers
@@ -150,6 +177,11 @@ _ITEMS: Final[dict[str, dict[str, object]]] = {
         "limit": "500 KB",
     },
     "transformer": {
+        "design": f"""\
+#     - layers: [{{heads: 2, width: 64, {_LAYER}}}]
+#       embedding: {{width: 32, weight_bits: 8}}
+#       vocabulary: 5000
+#       head: {{weight_bits: 8}}""",
         "task": _SENTENCES,
         "space": f"""\
   layers: [1, 2]                     # fewest, most; the head comes on top
@@ -159,6 +191,7 @@ _ITEMS: Final[dict[str, dict[str, object]]] = {
         "limit": "500 KB",
     },
     "tagger": {
+        "design": _GRU,
         "task": _TAGGED,
         "space": f"""\
   encoder: [gru, transformer]        # recurrent layers, or self-attention
@@ -173,6 +206,10 @@ _ITEMS: Final[dict[str, dict[str, object]]] = {
         "batch": 32,
     },
     "recommender": {
+        "design": """\
+#     - layers: []
+#       embedding: {width: 16, weight_bits: 8}
+#       head: {weight_bits: 8}""",
         "task": _RATINGS,
         "space": """\
   layers: [0, 2]                     # fewest, most; without any it is a matrix factorization

@@ -39,7 +39,7 @@ def test_an_example_is_workable_on_its_data(name, data, line):
         pytest.skip(f"{data} is not there")
     text = report(load_spec(EXAMPLES / f"{name}.yaml", [f"task.dataset={DATA / data}"]))
     assert line in text
-    assert "evaluations in" in text
+    assert " evaluations" in text
 
 
 def test_every_example_on_a_file_says_how_to_name_it():

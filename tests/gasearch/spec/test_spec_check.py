@@ -68,7 +68,10 @@ def test_the_report_says_size_extremes_and_budget():
         "space     84 networks",
         "smallest  1 layer and the head: 170 params, 4688 MACs, 300 K BOPs, 415 B",
         "largest   3 layers and the head: 13.4 K params, 231 K MACs, 14.8 M BOPs, 14 KB",
-        "budget    200 evaluations in 9 generations of 24",
+        "search    NSGA-II, steady state with a population of 24, children ranked by a surrogate",
+        "          hopeless trainings end at epoch 0.33 or 1, with a risk of 0.05",
+        "          up to 20 of the evaluations train doubtful members of the front again",
+        "budget    200 evaluations",
         "          each a training of 3 epochs over 1,000 samples",
         "          42.2 M MACs for the smallest network, 2.08 G for the largest",
         "note: the space holds only 84 networks, so the search ends before 200 evaluations",
@@ -82,7 +85,7 @@ def test_a_largest_network_that_the_constraints_exclude_is_said_to_be_so():
 
 def test_a_custom_space_is_reported_without_networks():
     text = str(check(load_spec(CUSTOM), None))
-    assert "a custom space, evaluated by package.module:evaluate\nspace     7 networks\nbudget" in text
+    assert "a custom space, evaluated by package.module:evaluate\nspace     7 networks\nsearch" in text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +93,7 @@ def test_a_custom_space_is_reported_without_networks():
     [
         ("objectives.accuracy", "min", "objectives.accuracy is min, but more of it is better"),
         ("objectives.latency_ms", "min", "weights below 8 bits save bytes and BOPs, but no time"),
-        ("budget.evaluations", 10, "the budget ends within the first generation"),
+        ("budget.evaluations", 10, "the budget of 10 evaluations ends within the first population of 24"),
         ("space.pruning", ["structured", "unstructured"], "space.pruning decides nothing: space.sparsity has no share"),
     ],
 )
@@ -221,11 +224,21 @@ def test_every_starter_is_a_workable_spec(family, tmp_path):
     assert space_size(build_space(spec, DATA[family] and DataShape.of(DATA[family]))).count > 10
 
 
+@pytest.mark.parametrize("family", sorted(STARTERS))
+def test_the_design_in_the_comments_of_a_starter_is_one_of_its_space(family, tmp_path):
+    path = tmp_path / "starter.yaml"
+    before, start, after = starter_spec(family).partition("# start:")
+    path.write_text(before + (start + after).replace("\n#", "\n").replace("# start", "start", 1), encoding="utf-8")
+    spec = load_spec(path)
+    assert len(spec.start.designs) == 1
+    check_against_data(spec, DATA[family])
+
+
 @pytest.mark.parametrize("family", ["cnn", "mlp"])
 def test_a_starter_with_embedded_data_runs_as_it_stands(family, tmp_path):
     path = tmp_path / "starter.yaml"
     path.write_text(starter_spec(family), encoding="utf-8")
-    assert "evaluations in 6 generations" in report(load_spec(path))
+    assert "budget    120 evaluations" in report(load_spec(path))
 
 
 def test_a_starter_of_an_unknown_family_is_refused():

@@ -172,7 +172,12 @@ REFUSALS = [
         "cmn",
         "must be one of mlp, cnn, text, transformer, tagger, recommender, custom; got 'cmn'; did you mean \"cnn\"?",
     ),
-    (CNN, "evolution.algorithm", "optuna:cmaes", "must be one of auto, nsga2, nsga3, aging, random, optuna:tpe, optuna:nsga2,"),
+    (
+        CNN,
+        "evolution.algorithm",
+        "optuna:cmaes",
+        "must be one of auto, nsga2, nsga3, aging, random, optuna:tpe, optuna:nsga2,",
+    ),
 ]
 
 

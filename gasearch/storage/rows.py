@@ -83,6 +83,7 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
         "data_share": record.data_share,
         "replicate": record.replicate or None,
         "gain": None if record.gain is None else finite(record.gain),
+        "replaced": _replaced(record),
     }
     try:
         row |= _outcome_columns(result.outcome)
@@ -91,6 +92,11 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
         raise StoreError(f"the outcome of candidate {record.candidate} can't be stored: {error}") from error
     row["checksum"] = checksum(row)
     return row
+
+
+def _replaced(record: EvaluationRecord) -> int | None:
+    """A further training that failed answers nothing from the start; any other row is the newest when it is written."""
+    return record.arrival if record.replicate and isinstance(record.result.outcome, Failure) else None
 
 
 def _outcome_columns(outcome: Outcome) -> dict[str, Any]:

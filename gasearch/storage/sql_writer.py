@@ -47,7 +47,6 @@ from gasearch.storage.sql_reader import SEARCHES, SqlReader
 from gasearch.storage.tables import (
     IS_CURRENT,
     IS_NEWEST,
-    MUTABLE,
     calibrations,
     candidates,
     database_clock,
@@ -59,7 +58,7 @@ from gasearch.storage.tables import (
     searches,
     tuning_trials,
 )
-from workers.messages import Calibration, Failure
+from workers.messages import Calibration
 
 T = TypeVar("T")
 #: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.
@@ -204,16 +203,14 @@ class SqlArchive(SqlReader):
 
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
         row = rows.evaluation_row(lease.search_id, record)
-        has_failed = isinstance(record.result.outcome, Failure)
-        if record.replicate and has_failed:
-            row["replaced"] = record.arrival  # by what was known before: a failed replicate answers nothing
+        is_replacement = record.replicate > 0 and record.arrival >= 0 and row["replaced"] is None
         values = row | _lease_values(lease)
 
         def work(connection: Connection, is_repeat: bool) -> bool:
             if self._add_evaluation.execute(connection, values).rowcount == 0:
                 _check(connection, lease)
                 return is_repeat and _is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
-            if record.replicate and record.arrival >= 0 and not has_failed:
+            if is_replacement:
                 of_candidate = {"of_search": lease.search_id, "of_candidate": record.candidate}
                 self._replace.execute(connection, of_candidate | {"by": record.arrival})
             if change.left:
@@ -381,9 +378,8 @@ class _Prepared:
 
 def _insert_fenced_evaluation(engine: Engine) -> Insert:
     """One statement: the row goes in while the lease is ours, and only once; else it changes nothing."""
-    written = [column for column in evaluations.columns if column.name not in MUTABLE]
-    names = [column.name for column in written]
-    typed = [bindparam(column.name, type_=column.type) for column in written]
+    names = [column.name for column in evaluations.columns]
+    typed = [bindparam(column.name, type_=column.type) for column in evaluations.columns]
     fenced = select(*typed).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
     insert_into = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert(evaluations)
     once: Insert = insert_into.from_select(names, fenced).on_conflict_do_nothing(

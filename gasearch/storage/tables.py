@@ -173,7 +173,9 @@ evaluations = Table(
     Column("energy_source", Text),  # "rapl" or "estimate"
     Column("replicate", Integer),  # NULL for a first training
     Column("gain", Double),
-    Column("replaced", Integer),  # the arrival of the outcome that took this one's place; NULL for the newest one
+    Column(
+        "replaced", Integer
+    ),  # the arrival that ended its answers (a failed replicate's: its own); NULL while it is the newest
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
     _one_of("failure", *FailureKind),
     # One for what is asked most, not one per metric: each index is a page more in every commit.

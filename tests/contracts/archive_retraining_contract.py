@@ -144,11 +144,24 @@ class RetrainingContract(EmptyStore):
         assert archive.network(retrained.search_id, key_of(3)).metrics["accuracy"] == 0.5
         assert numbers(archive.front(retrained.search_id)) == [3, 4]
 
-    def test_a_further_training_that_fails_answers_for_its_network_too(self, archive, retrained):
-        archive.add_evaluation(retrained, failed(4, arrival=3, attempt=2, replicate=1), FrontChange(left=(4,)))
-        assert archive.network(retrained.search_id, key_of(4)).failure == "diverged"
-        assert numbers(archive.failed(retrained.search_id, count=9)) == [4]
-        assert best(archive, retrained, count=9) == [3]
+    def test_a_further_training_that_fails_replaces_nothing_and_only_counts(self, archive, retrained):
+        given = failed(4, arrival=3, attempt=2, replicate=1)
+        assert archive.add_evaluation(retrained, given, UNCHANGED)
+        found = archive.network(retrained.search_id, key_of(4))
+        assert (found.arrival, found.failure, found.metrics["accuracy"]) == (1, None, 0.8)
+        assert archive.failed(retrained.search_id, count=9) == []
+        assert numbers(archive.networks(retrained.search_id)) == [4, 3]
+        assert numbers(archive.front(retrained.search_id)) == [3, 4]
+        assert list(archive.evaluations(retrained.search_id)) == [*self.told, given]
+        counts = archive.counts(retrained.search_id)
+        assert (counts.told, counts.replicates, counts.failures) == (4, 2, {"diverged": 1})
+
+    def test_a_further_training_after_one_that_failed_replaces_the_last_measurement(self, archive, retrained):
+        archive.add_evaluation(retrained, failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)
+        again = trained_again(4, arrival=4, replicate=2, attempt=3, accuracy=0.7)
+        archive.add_evaluation(retrained, again, UNCHANGED)
+        assert archive.network(retrained.search_id, key_of(4)).metrics == {"accuracy": 0.7}
+        assert numbers(archive.networks(retrained.search_id)) == [3, 4]
 
     def test_a_lost_attempt_of_a_further_training_replaces_nothing(self, archive, retrained):
         archive.add_replicates(retrained, [decision(4, told=3)])

@@ -38,7 +38,12 @@ BUDGETS = (50, 100, 150, 200, 300, 500, 1000)  #: Evaluations after which a tabl
 #: Ours: what the spec's `evolution` says.
 OURS: dict[str, dict[str, Any]] = {
     "gasearch": {},
-    "gasearch:nsga2-generational": {"algorithm": "nsga2", "mode": "generational"},
+    "gasearch:no-surrogate": {"surrogate": False},
+    "gasearch:generational": {"mode": "generational"},
+    "gasearch:nsga2-generational": {"algorithm": "nsga2", "mode": "generational", "surrogate": False},
+    "gasearch:nsga3": {"algorithm": "nsga3", "surrogate": False},
+    "gasearch:aging": {"algorithm": "aging", "surrogate": False},
+    "gasearch:random": {"algorithm": "random", "surrogate": False},
 }
 
 #: With their own population, and with ours: at budgets this small it decides more than anything else about an NSGA-II.
@@ -132,11 +137,11 @@ def make(key: Key) -> Run:
     _ = problem.largest_hypervolume  # found once per problem, and no part of a run's time
     began = time.process_time()
     if key.method in OURS:
-        asked, points = search(problem, key.seed, key.evaluations, OURS[key.method])
+        asked = search(problem, key.seed, key.evaluations, OURS[key.method])
     else:
-        ledger = peers.run_peer(key.method, problem, seed=key.seed, evaluations=key.evaluations)
-        asked, points = ledger.asked, ledger.points
+        asked = peers.run_peer(key.method, problem, seed=key.seed, evaluations=key.evaluations).asked
     seconds = time.process_time() - began
+    points = [problem.costs(problem.metrics[problem.row(network)]) for network in asked]
     return Run(
         key=key,
         regrets=tuple(round(regret, 6) for regret in problem.regrets(points)),
@@ -147,8 +152,8 @@ def make(key: Key) -> Run:
 
 def search(
     problem: tables.TableProblem, seed: int, evaluations: int, evolution: Mapping[str, Any]
-) -> tuple[list[str], list[tuple[float, ...]]]:
-    """A search of ours: the networks' keys and costs in the order of arrival."""
+) -> list[tables.Choices]:
+    """Every network that a search of ours has evaluated, in the order of the calls."""
     from gasearch import api
 
     spec = {
@@ -163,9 +168,9 @@ def search(
         "evolution": dict(evolution),
         "budget": {"evaluations": evaluations},
     }
-    with tempfile.TemporaryDirectory() as folder:
-        found = api.run(spec, db=f"sqlite:///{folder}/quality.db", workers=0).evaluations()
-    return [network.key for network in found], [problem.costs(network.metrics) for network in found]
+    with tempfile.TemporaryDirectory() as folder, tables.watched() as calls:
+        api.run(spec, db=f"sqlite:///{folder}/quality.db", workers=0)
+    return calls
 
 
 def versions(method: str) -> str:

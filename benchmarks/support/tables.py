@@ -22,12 +22,13 @@ second costs an evaluation and brings nothing, whoever asks.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import gzip
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,9 +204,25 @@ def _evaluator(name: str) -> Callable[..., dict[str, float]]:
     found = problem(name)
 
     def evaluate(choices: dict[str, Any], budget: object, report: object) -> dict[str, float]:
+        for calls in _watching:
+            calls.append(tuple(choices[decision] for decision in found.decisions))
         return found.evaluate(choices)
 
     return evaluate
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[list[Choices]]:
+    """The genomes that evaluators of this process are asked while it lasts, in the order of the calls."""
+    calls: list[Choices] = []
+    _watching.append(calls)
+    try:
+        yield calls
+    finally:
+        _watching.pop()
+
+
+_watching: list[list[Choices]] = []
 
 
 @functools.cache

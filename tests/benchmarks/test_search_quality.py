@@ -9,6 +9,7 @@ from benchmarks import search_quality
 from benchmarks.search_quality import Key, Results, Row, Run, collect, judge, make, planned
 from benchmarks.support import tables
 from benchmarks.support.timing import Targets
+from gasearch.spec.evolution import EvolutionSpec
 from tests.benchmarks.published import write_macro_table
 
 KEY = Key(problem="nasbench_macro", method="random", seed=0, evaluations=4, versions="")
@@ -110,3 +111,15 @@ def test_a_missing_peer_is_left_out_with_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(search_quality.peers, "missing", lambda method: "pymoo")
     assert not search_quality.is_available("pymoo-nsga2")
     assert capsys.readouterr().out == "pymoo-nsga2 is left out: pymoo isn't installed\n"
+
+
+@pytest.mark.parametrize("method", search_quality.OURS)
+def test_each_variant_of_ours_is_a_spec_that_the_product_takes(method):
+    assert EvolutionSpec.model_validate(search_quality.OURS[method])
+
+
+def test_every_call_of_the_evaluator_counts(macro):
+    problem = tables.problem("nasbench_macro")
+    asked = search_quality.search(problem, 1, 12, {"algorithm": "nsga2", "surrogate": False})
+    assert len(asked) == 12
+    assert all(problem.networks[problem.row(network)] == network for network in asked)

@@ -103,7 +103,7 @@ class SearchSpec(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = [*self._task_problems(), *self.metric_problems(self.kind), *self._rung_problems()]
+        problems = [*self._task_problems(), *self.metric_problems(self.kind), *self._search_problems()]
         if problems:
             raise problems_error(problems)
         return self
@@ -228,7 +228,11 @@ class SearchSpec(Section):
         content = self.model_dump(mode="json", exclude={"name", "budget", "workers"})
         content["constraints"] = [str(limit) for limit in self.limits()]
         content["task"]["kind"] = self.kind
-        content["evolution"] |= {"algorithm": self.algorithm, "replicates": self.replicate_share}
+        content["evolution"] |= {
+            "algorithm": self.algorithm,
+            "surrogate": self.uses_surrogate,
+            "replicates": self.replicate_share,
+        }
         content["early_stop"]["rungs"] = self.rung_steps()
         content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):
@@ -251,6 +255,12 @@ class SearchSpec(Section):
         else:
             yield from task_problems(self.space.family, self.task)
             yield from recipe_problems(self.recipe, self.kind, told_input(self.space.family, self.task))
+
+    def _search_problems(self) -> Iterator[Problem]:
+        if self.name in self.start.searches:
+            path = ("start", "searches", self.start.searches.index(self.name))
+            yield Problem(path=path, text=f"{self.name!r} is the name of this search: name earlier ones")
+        yield from self._rung_problems()
 
     def _rung_problems(self) -> Iterator[Problem]:
         rungs, epochs = self.early_stop.rungs, self.recipe.epochs

@@ -111,6 +111,7 @@ REFUSALS = [
     (CNN, "start.designs", [DESIGN] * 1001, "start.designs: must be a list of up to 1,000 networks"),
     (CNN, "start.searches", ["a", "a"], "start.searches: has 'a' twice; got ['a', 'a']"),
     (CNN, "start.searches", ["two words"], "start.searches[0]: must fit a list of up to 100 names of earlier searches"),
+    (CNN, "start.searches", "sample", "start.searches[0]: 'sample' is the name of this search: name earlier ones"),
     (CNN, "start.reuse", "yes", "start.reuse: must be true or false; got 'yes'"),
     (
         CNN,

@@ -131,13 +131,15 @@ _OPERATORS = (
     .where(IS_TOLD, evaluations.c.replicate.is_(None))
     .group_by(candidates.c.operator)
 )
-_REUSABLE = (
-    select(evaluations)
-    .select_from(searches.join(candidates, candidates.c.search_id == searches.c.id).join(evaluations, _OF_CANDIDATE))
-    .where(_IS_TOLD_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
+_IS_REUSABLE = and_(_IS_TOLD_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
+#: Candidates with what can be reused of them. Outer joins, here and below, for SQLite keeps their order: from a few
+#: candidates to their outcomes, and not through all outcomes.
+_REUSABLE = select(evaluations).select_from(
+    searches.join(candidates, candidates.c.search_id == searches.c.id).outerjoin(
+        evaluations, and_(_OF_CANDIDATE, _IS_REUSABLE)
+    )
 )
-
-#: The members of fronts. Outer joins, for SQLite keeps their order: from the few members to their outcomes.
+#: The members of fronts, with their outcomes.
 _MEMBERS = select(*_SHOWN).select_from(
     front.outerjoin(candidates, _IS_MEMBER).outerjoin(evaluations, and_(_OF_CANDIDATE, _IS_NEWEST_OF_FEW))
 ).where(IS_CURRENT)  # fmt: skip
@@ -300,7 +302,7 @@ class SqlReader:
             return {}
         statement = _REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
         newest_first = self._fetch(statement.order_by(searches.c.id.desc()))
-        oldest = {row["key"]: row for row in newest_first}
+        oldest = {row["key"]: row for row in newest_first if row["key"] is not None}
         return {key: rows.evaluation_record(row) for key, row in oldest.items()}
 
     def generations(self, search_id: int) -> list[GenerationRecord]:

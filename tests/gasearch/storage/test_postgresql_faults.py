@@ -1,6 +1,7 @@
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import event
 
 from gasearch.errors import StoreError, UnknownSearch
 from gasearch.fitness import FrontChange
-from gasearch.storage.records import EventRecord, SearchState, TuningTrial
+from gasearch.storage.records import EventRecord, ReplicateRecord, SearchState, TuningTrial
 from gasearch.storage.sql import current, open_archive, open_reader
 from tests.contracts.archive_contract import generation
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
@@ -124,10 +125,15 @@ def test_an_outcome_whose_commit_was_not_answered_counts_once_and_is_ours(archiv
     assert archive.counts(lease.search_id).told == 1
 
 
+REPLICATE = ReplicateRecord(candidate=3, replicate=1, told=0)
 WRITES_AND_READS = {
     "candidates": (
         lambda archive, lease: archive.add_candidates(lease, [candidate(20), candidate(21)]),
         lambda archive, lease: len(list(archive.candidates(lease.search_id))),
+    ),
+    "replicates": (
+        lambda archive, lease: archive.add_replicates(lease, [REPLICATE, replace(REPLICATE, candidate=4)]),
+        lambda archive, lease: archive.replicates(lease.search_id),
     ),
     "event": (
         lambda archive, lease: archive.add_event(lease, EventRecord(kind="retry", message="")),

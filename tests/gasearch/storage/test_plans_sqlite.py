@@ -1,0 +1,37 @@
+"""How SQLite finds what it is asked: a question about a few candidates must not walk through all outcomes."""
+
+import pytest
+from sqlalchemy import event
+
+from gasearch.fitness import FrontChange
+from gasearch.storage.sql import open_archive
+from tests.doubles.records import candidate, key_of, measured, new_search
+
+QUESTIONS = {
+    "network": lambda archive: archive.network(1, key_of(3)),
+    "front": lambda archive: archive.front(1),
+    "reusable, one key": lambda archive: archive.reusable("c0ffee", [key_of(3)]),
+    "reusable, eight keys": lambda archive: archive.reusable("c0ffee", [key_of(number) for number in range(8)]),
+}
+
+
+@pytest.fixture
+def archive(migrated_sqlite_url):
+    archive = open_archive(migrated_sqlite_url, notice=pytest.fail)
+    lease = archive.create_search(new_search(context="c0ffee"), owner="alice", ttl_s=600.0)
+    archive.add_candidates(lease, [candidate(number) for number in range(12)])
+    archive.add_evaluation(lease, measured(3, accuracy=0.5), FrontChange(entered=(3,)))
+    yield archive
+    archive.close()
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_outcomes_of_a_few_candidates_are_found_by_their_key(archive, question):
+    asked = []
+    event.listen(archive._engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    assert QUESTIONS[question](archive)
+    *_, (statement, parameters) = asked  # after BEGIN
+    with archive._engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    [step] = [step for step in plan if step.startswith(("SEARCH evaluations", "SCAN evaluations"))]
+    assert "(search_id=? AND candidate=?)" in step

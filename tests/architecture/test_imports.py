@@ -48,7 +48,7 @@ STORAGE_MAY_IMPORT = (
 HOMES = {
     "deap": ("gasearch.evolution",),
     "moocore": ("gasearch.evolution", "gasearch.pareto"),
-    "optuna": ("gasearch.tuning",),
+    "optuna": ("gasearch.tuning", "gasearch.evolution.optuna_engine"),
     "plotly": ("gasearch.plot",),
     "ray": ("gasearch.dispatch", "workers.ray_worker"),
     "alembic": ("gasearch.storage",),

@@ -1,0 +1,273 @@
+"""An engine whose proposals come from Optuna's samplers, to compare with and for those who prefer them.
+
+Optuna sees a study asked define-by-run: the decisions that express, in the space's order, with the samplers' defaults.
+A study alone isn't resumable: its samplers draw from running generators and keep state. So each proposal gets a sampler
+of its own, seeded by (seed, candidate number, try), and proposals are made on trials that fail afterwards, which no
+sampler looks at; what the study remembers are the candidates, in the order of their asks, and what was told of them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from gasearch.evolution.breeder import Breeder, Offspring, Violation
+from gasearch.evolution.engine import Candidate, Engine, Scored
+from gasearch.evolution.rng import derive, pick
+from gasearch.evolution.selection import Individual, select_survivors
+from gasearch.evolution.toolbox import make_toolbox
+from gasearch.space.decisions import Genes, Space
+from gasearch.space.genome import Genome, make_genome
+
+if TYPE_CHECKING:  # Optuna takes most of a second to import
+    import optuna
+
+SamplerName = Literal["tpe", "nsga2", "gp"]
+
+#: Proposals in a row that are known or break a limit, before a sample takes their place; one of "gp" takes a second.
+TRIES: dict[SamplerName, int] = {"tpe": 50, "nsga2": 50, "gp": 5}
+
+
+class OptunaEngine(Engine):
+    """An `Engine` around Optuna's tree-structured Parzen estimator, NSGA-II or Gaussian process.
+
+    What it proposes depends on the order of asks and tells. Proposals that a candidate had before, or that arithmetic
+    refuses, stand as running trials while others are sought, which keeps "tpe" and "gp" away from them.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        sampler: SamplerName,
+        seed: int,
+        population: int,
+        objectives: int,
+        is_limited: bool = False,
+        violation: Violation = lambda genome: 0.0,
+        known: Sequence[Genome] = (),
+    ) -> None:
+        """An engine before its first candidate.
+
+        Args:
+            space: what may be proposed.
+            sampler: of Optuna.
+            seed: of every random draw.
+            population: candidates per generation, at least 2.
+            objectives: number of values in each fitness.
+            is_limited: whether a fitness may have a violation, which Optuna then sees as its one constraint.
+            violation: of the limits that arithmetic can decide; a genome above 0 is never proposed.
+            known: networks to begin with, proposed first; those that break a limit or repeat are left out.
+
+        Raises:
+            ValueError: for a population below 2.
+        """
+        if population < 2:
+            raise ValueError(f"population must be at least 2; got {population}")
+        self._space = space
+        self._sampler_name: SamplerName = sampler
+        self._seed = seed
+        self._size = population
+        self._is_limited = is_limited
+        self._breeder = Breeder(space, make_toolbox(space, "random"), seed=seed, violation=violation)
+        self._known = deque(known)
+        with _quietly():
+            self._study = _create_study(objectives)
+        self._candidates: dict[int, Candidate] = {}
+        self._pending: dict[int, optuna.Trial] = {}
+        self._individuals: dict[int, Individual] = {}
+        self._told = 0
+        self._is_exhausted = False
+
+    def ask(self) -> Candidate | None:
+        """See `Engine.ask`."""
+        if self._is_exhausted:
+            return None
+        number = len(self._candidates)
+        offspring = self._next_known() or self._propose(number) or self._breeder.breed(number, ())
+        if offspring is None:
+            self._is_exhausted = True
+            return None
+        candidate = Candidate(
+            number=number,
+            genome=offspring.genome,
+            generation=number // self._size,
+            parents=(),
+            operator=offspring.operator,
+            told=self._told,
+        )
+        self._take(candidate)
+        return candidate
+
+    def adopt(self, candidate: Candidate) -> None:
+        """See `Engine.adopt`."""
+        expected = len(self._candidates)
+        if candidate.number != expected:
+            raise ValueError(f"the next candidate has number {expected}; got {candidate.number}")
+        while candidate.operator == "known" and self._known:
+            if self._known.popleft().key == candidate.genome.key:
+                break
+        self._take(candidate)
+
+    def tell(self, scored: Scored) -> None:
+        """See `Engine.tell`; Optuna sees what is told again of a candidate as one more trial."""
+        candidate = self._candidates.get(scored.number)
+        if candidate is None:
+            raise ValueError(f"candidate {scored.number} was never asked for; {len(self._candidates)} were asked for")
+        self._told += 1
+        trial = self._pending.pop(scored.number, None)
+        if trial is None:
+            trial = self._run_trial(candidate.genome)
+        with _quietly():
+            self._finish(trial, scored)
+        if scored.fitness is not None:
+            self._individuals[scored.number] = Individual(
+                number=scored.number, genome=candidate.genome, fitness=scored.fitness
+            )
+
+    @property
+    def lookahead(self) -> int:
+        """See `Engine.lookahead`."""
+        return 0
+
+    @property
+    def completed_generations(self) -> int:
+        """See `Engine.completed_generations`: a generation is as many outcomes as the population has members."""
+        return self._told // self._size
+
+    @property
+    def is_exhausted(self) -> bool:
+        """See `Engine.is_exhausted`; found out by the ask that finds nothing."""
+        return self._is_exhausted
+
+    @property
+    def population(self) -> tuple[int, ...]:
+        """See `Engine.population`: the best of all that were told, by rank and crowding."""
+        best = select_survivors(tuple(self._individuals.values()), self._size)
+        return tuple(individual.number for individual in best)
+
+    # --- proposals ----------------------------------------------------------------------------------------------
+
+    def _next_known(self) -> Offspring | None:
+        while self._known:
+            genome = self._known.popleft()
+            if self._breeder.is_admissible(genome):
+                return Offspring(genome=genome, parents=(), operator="known")
+        return None
+
+    def _propose(self, number: int) -> Offspring | None:
+        """What the sampler proposes; None where it proposes nothing that is new and admissible."""
+        import optuna
+
+        tried: list[optuna.Trial] = []
+        found: Offspring | None = None
+        with _quietly():
+            while found is None and len(tried) < TRIES[self._sampler_name]:
+                self._study.sampler = self._make_sampler(number, len(tried))
+                trial = self._study.ask()
+                tried.append(trial)
+                genome = make_genome(_decide(trial, self._space), self._space)
+                if self._breeder.is_admissible(genome):
+                    found = Offspring(genome=genome, parents=(), operator=f"optuna:{self._sampler_name}")
+            for trial in tried:
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return found
+
+    def _make_sampler(self, number: int, tries: int) -> optuna.samplers.BaseSampler:
+        import optuna
+
+        seed = pick(derive(self._seed, number, f"optuna/{tries}"), 2**32 - 1)
+        match self._sampler_name:
+            case "tpe":
+                return optuna.samplers.TPESampler(seed=seed)
+            case "nsga2":
+                return optuna.samplers.NSGAIISampler(seed=seed, population_size=self._size)
+            case "gp":
+                return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+
+    # --- the study ----------------------------------------------------------------------------------------------
+
+    def _take(self, candidate: Candidate) -> None:
+        self._breeder.take(candidate.genome)
+        self._candidates[candidate.number] = candidate
+        self._pending[candidate.number] = self._run_trial(candidate.genome)
+
+    def _run_trial(self, genome: Genome) -> optuna.Trial:
+        """A running trial with these genes and nothing else, but for the generation in which NSGA-II counts it."""
+        conditioned = self._space.conditioned(genome.genes)
+        with _quietly():
+            self._study.sampler = _given(
+                {decision.name: gene for decision, gene in zip(self._space.decisions, conditioned, strict=True)}
+            )
+            trial = self._study.ask()
+            _decide(trial, self._space)
+            if self._sampler_name == "nsga2":
+                self._count_generation(trial)
+        return trial
+
+    def _count_generation(self, trial: optuna.Trial) -> None:
+        """Let NSGA-II note the trial's generation, and the parents of that, both of which it looks up later."""
+        import optuna
+
+        sampler = optuna.samplers.NSGAIISampler(population_size=self._size)
+        frozen = self._study.get_trials(deepcopy=False)[trial.number]
+        sampler.get_parent_population(self._study, sampler.get_trial_generation(self._study, frozen))
+
+    def _finish(self, trial: optuna.Trial, scored: Scored) -> None:
+        import optuna
+
+        if scored.fitness is None:
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            return
+        if self._is_limited:
+            trial.set_constraint("violation", scored.fitness.violation)
+        self._study.tell(trial, list(scored.fitness.values))
+
+
+def _decide(trial: optuna.Trial, space: Space) -> Genes:
+    """Genes by asking the trial for each decision that expresses, in order; not where there is a single option.
+
+    It is asked for an index among the options: an integer where they are ordinal, a category otherwise.
+    """
+    marked: list[int] = []
+    for decision, size, is_ordinal, needs in zip(space.decisions, space.sizes, space.ordinal, space.needs, strict=True):
+        if not all(marked[earlier] in options for earlier, options in needs):
+            marked.append(-1)
+        elif size == 1:
+            marked.append(0)
+        elif is_ordinal:
+            marked.append(trial.suggest_int(decision.name, 0, size - 1))
+        else:
+            marked.append(trial.suggest_categorical(decision.name, range(size)))
+    return tuple(max(gene, 0) for gene in marked)
+
+
+def _create_study(objectives: int) -> optuna.Study:
+    import optuna
+
+    return optuna.create_study(directions=["maximize"] * objectives, sampler=_given({}))
+
+
+def _given(values: dict[str, int]) -> optuna.samplers.BaseSampler:
+    """A sampler that gives each parameter the value that it is told."""
+    import optuna
+
+    return optuna.samplers.PartialFixedSampler(values, optuna.samplers.RandomSampler(seed=0))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without Optuna's log lines and its warnings about what is experimental."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,10 @@
+"""When the models are fitted anew."""
+
+from __future__ import annotations
+
+EVERY = 32  #: A fit serves for a thirty-second of the evaluations that it knew.
+
+
+def is_due(told: int, told_at_last_fit: int) -> bool:
+    """Whether enough was told since the last fit (0: none yet): every tell at first, then ever less often."""
+    return told - told_at_last_fit >= max(1, told_at_last_fit // EVERY)

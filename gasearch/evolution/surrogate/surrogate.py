@@ -1,0 +1,200 @@
+"""Models of the objectives and of feasibility, and what drafts promise by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from gasearch.evolution.surrogate.acquisition import expected_gain, front_of
+from gasearch.evolution.surrogate.evidence import Array, Evidence, IntArray
+from gasearch.evolution.surrogate.features import Encoder, Features
+from gasearch.evolution.surrogate.gaussian_process import GaussianProcess
+from gasearch.evolution.surrogate.normal import cumulative
+from gasearch.evolution.surrogate.subset import representative_rows
+from gasearch.evolution.surrogate.transforms import NormalScores
+from gasearch.space.decisions import Space
+
+FEWEST = 8  #: Known evaluations, below which nothing is modelled.
+MOST_POINTS = 300  #: Evaluations that a process holds.
+MARGIN = 0.1  #: How far behind the front's nadir the reference point lies, in ranges of the front.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """What is expected of m drafts."""
+
+    means: Array  #: (m, objectives) worths.
+    deviations: Array  #: (m, objectives) standard deviations of the worths, 0 where arithmetic knows them.
+    feasibility: Array  #: (m,) probability that every limit is met.
+    scores: Array  #: (m, objectives) means on the scale on which the models work.
+    score_deviations: Array  #: (m, objectives).
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """One set of all the drafts, in order."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+class Surrogate:
+    """Fits models to evidence; a pure function of space, seed and evidence."""
+
+    def __init__(self, space: Space, *, objectives: int, exact: Sequence[int | None], seed: int) -> None:
+        """A surrogate for so many objectives.
+
+        Args:
+            space: what the genes mean.
+            objectives: how many worths each evaluation has.
+            exact: per objective None, or the column of the evidence's costs that is this objective: never modelled.
+            seed: of every draw.
+
+        Raises:
+            ValueError: if `exact` hasn't one entry per objective.
+        """
+        if len(exact) != objectives:
+            raise ValueError(f"exact must have one entry per objective, {objectives}; got {len(exact)}")
+        self._space, self._objectives, self._exact, self._seed = space, objectives, tuple(exact), seed
+        self._encoders: dict[int, Encoder] = {}
+
+    def fit(self, evidence: Evidence) -> FittedSurrogate | None:
+        """Models of what was told; None where there is too little or nothing to learn from it."""
+        known = np.flatnonzero(evidence.is_known)
+        if len(known) < FEWEST or (np.ptp(evidence.worths[known], axis=0) == 0).all():
+            return None
+        with np.errstate(all="ignore"):
+            return FittedSurrogate(self._encoder(evidence.costs.shape[1]), evidence, self._exact)
+
+    def _encoder(self, costs: int) -> Encoder:
+        if costs not in self._encoders:
+            self._encoders[costs] = Encoder(self._space, costs)
+        return self._encoders[costs]
+
+
+class FittedSurrogate:
+    """Models of one state of the evidence."""
+
+    def __init__(self, encoder: Encoder, evidence: Evidence, exact: Sequence[int | None]) -> None:
+        """Use `Surrogate.fit`."""
+        self._encoder, self._exact = encoder, tuple(exact)
+        known = evidence.is_known
+        worths = evidence.worths[known]
+        self._scales = [NormalScores(column) for column in worths.T]
+        self._signs = [_sign(evidence, objective, column) for objective, column in enumerate(exact)]
+        rows = np.flatnonzero(known)[representative_rows(worths, MOST_POINTS)]
+        features = encoder.encode(evidence.genes[rows], evidence.costs[rows])
+        self._models = [self._model(features, objective, evidence.worths[rows]) for objective in range(len(exact))]
+        self._feasibility = self._feasibility_model(evidence)
+        counting = evidence.is_feasible & ~evidence.is_partial
+        self._front = front_of(self._scored(evidence.worths[counting]))
+        self._reference = _reference(self._front, self._scored(worths))
+
+    def predict(self, genes: IntArray, costs: Array) -> Predictions:
+        """What drafts would score.
+
+        Args:
+            genes: (m, decisions), -1 where a decision doesn't express.
+            costs: (m, k) exact costs.
+        """
+        with np.errstate(all="ignore"):
+            features = self._encoder.encode(genes, costs)
+            columns = [self._predicted(objective, features, costs) for objective in range(len(self._models))]
+            means, deviations, scores, score_deviations = (
+                np.stack(part, axis=1) for part in zip(*columns, strict=True)
+            )
+            return Predictions(
+                means=_finite(means),
+                deviations=_finite(deviations),
+                feasibility=self._feasible(features),
+                scores=_finite(scores),
+                score_deviations=_finite(score_deviations),
+            )
+
+    def gains(self, predictions: Predictions, *, pending: Predictions | None = None) -> Array:
+        """(m,) expected hypervolume gain over the front, times the probability of being feasible.
+
+        Args:
+            predictions: of the drafts.
+            pending: of candidates that are being evaluated: they count as if they had come out as predicted.
+        """
+        front = self._front
+        if pending is not None and len(pending.scores):
+            front = front_of(np.concatenate([front, pending.scores]))
+        with np.errstate(all="ignore"):
+            gains = expected_gain(predictions.scores, predictions.score_deviations, front, self._reference)
+        return _finite(gains * predictions.feasibility)
+
+    def outcomes(self, worths: Array) -> Predictions:
+        """Outcomes told since the fit, (m, objectives) worths, as predictions that are certain: for `pending`."""
+        zeros = np.zeros_like(worths)
+        return Predictions(
+            means=worths,
+            deviations=zeros,
+            feasibility=np.ones(len(worths)),
+            scores=_finite(self._scored(worths)),
+            score_deviations=zeros,
+        )
+
+    # --- models -------------------------------------------------------------------------------------------------
+
+    def _model(self, features: Features, objective: int, worths: Array) -> GaussianProcess | None:
+        scale = self._scales[objective]
+        if self._exact[objective] is not None or scale.is_constant:
+            return None
+        targets = scale.scores_of(worths[:, objective])
+        return GaussianProcess(features, targets, self._encoder.scale_of_column, self._encoder.scale_of_sum)
+
+    def _feasibility_model(self, evidence: Evidence) -> GaussianProcess | None:
+        """A process over which evaluations met every limit; None where all or none did."""
+        feasible = evidence.is_feasible
+        if feasible.all() or not feasible.any():
+            return None
+        labels = np.where(feasible, 1.0, -1.0)
+        rows = representative_rows(labels[:, None], MOST_POINTS)
+        features = self._encoder.encode(evidence.genes[rows], evidence.costs[rows])
+        return GaussianProcess(features, labels[rows], self._encoder.scale_of_column, self._encoder.scale_of_sum)
+
+    def _feasible(self, features: Features) -> Array:
+        if self._feasibility is None:
+            return np.ones(len(features.choices))
+        mean, deviation = self._feasibility.predict(features)
+        return _finite(cumulative(mean / np.sqrt(deviation**2 + 0.1)))
+
+    def _predicted(self, objective: int, features: Features, costs: Array) -> tuple[Array, Array, Array, Array]:
+        """Mean and deviation of the worth, then of the score."""
+        scale, column, model = self._scales[objective], self._exact[objective], self._models[objective]
+        zeros = np.zeros(len(features.choices))
+        if column is not None:
+            worths = self._signs[objective] * costs[:, column]
+            return worths, zeros, scale.scores_of(worths), zeros
+        if model is None:
+            return zeros + scale.values[0], zeros, zeros, zeros
+        scores, deviations = model.predict(features)
+        return (*scale.moments(scores, deviations), scores, deviations)
+
+    def _scored(self, worths: Array) -> Array:
+        return np.stack([scale.scores_of(column) for scale, column in zip(self._scales, worths.T, strict=True)], axis=1)
+
+
+def _reference(front: Array, everything: Array) -> Array:
+    """The point from which volumes are counted: a little behind the front's nadir, or behind all that was seen."""
+    spanned = front if len(front) > 1 else everything
+    low, high = spanned.min(axis=0), spanned.max(axis=0)
+    extent = np.where(high > low, high - low, np.maximum(np.ptp(everything, axis=0), 1e-9))
+    reference: Array = low - MARGIN * extent
+    return reference
+
+
+def _sign(evidence: Evidence, objective: int, column: int | None) -> float:
+    """1 where the worth is the cost itself, -1 where less of it is better."""
+    if column is None:
+        return 1.0
+    known = np.flatnonzero(evidence.is_known)
+    same = np.abs(evidence.worths[known, objective] - evidence.costs[known, column]).sum()
+    opposite = np.abs(evidence.worths[known, objective] + evidence.costs[known, column]).sum()
+    return 1.0 if same < opposite else -1.0
+
+
+def _finite(values: Array) -> Array:
+    return np.nan_to_num(values, nan=0.0, posinf=1e300, neginf=-1e300)

@@ -7,16 +7,12 @@ from typing import Any
 
 from gasearch.errors import SpecError
 from gasearch.limits import Limit
+from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Space
-from gasearch.space.decode import decode
 from gasearch.space.encode import encode
-from gasearch.space.extremes import COST_METRICS, cost_of
 from gasearch.space.genome import Genome
 from gasearch.spec.explain import path_text
 from gasearch.units import format_quantity
-from workers.measure.costs import costs
-from workers.messages import Blueprint
-from workers.network.plan import plan
 
 
 def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limit], space: Space) -> tuple[Genome, ...]:
@@ -27,6 +23,7 @@ def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limi
             misses by arithmetic.
     """
     found: dict[str, Genome] = {}
+    costs = NetworkCosts(space)
     problems: list[str] = []
     for number, design in enumerate(designs):
         path = ("start", "designs", number)
@@ -36,19 +33,16 @@ def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limi
             problems.append(str(error))
             continue
         found.setdefault(genome.key, genome)
-        problems += [f"{path_text(path)}: {text}" for text in _missed_limits(genome, limits, space)]
+        problems += [f"{path_text(path)}: {text}" for text in _missed_limits(genome, limits, costs)]
     if problems:
         raise SpecError("\n".join(problems))
     return tuple(found.values())
 
 
-def _missed_limits(genome: Genome, limits: Sequence[Limit], space: Space) -> Iterator[str]:
+def _missed_limits(genome: Genome, limits: Sequence[Limit], costs: NetworkCosts) -> Iterator[str]:
     """A sentence for each limit that arithmetic says the network misses; a custom space's are for its evaluator."""
-    network = decode(genome, space)
-    if not isinstance(network, Blueprint):
-        return
-    known = costs(plan(network))
+    known = costs.of(genome)
     for limit in limits:
-        if limit.metric in COST_METRICS and not limit.is_met(cost_of(known, limit.metric)):
-            value = format_quantity(cost_of(known, limit.metric), limit.metric, digits=6)
+        if limit.metric in known and not limit.is_met(known[limit.metric]):
+            value = format_quantity(known[limit.metric], limit.metric, digits=6)
             yield f'the network has {limit.metric} {value}, which misses "{limit}": change it or the limit'

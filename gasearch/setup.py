@@ -87,13 +87,11 @@ class Setup:
             advisor=self._advisor() if self.spec.uses_surrogate else None,
         )
 
-    def _advisor(self) -> Advisor | None:
+    def _advisor(self) -> Advisor:
         """Chooses children by a surrogate; what arithmetic knows of a network it need not learn."""
-        try:
-            from gasearch.evolution.advice import SurrogateAdvisor
-            from gasearch.evolution.surrogate.surrogate import Surrogate
-        except ModuleNotFoundError:  # TEMPORARY
-            return None
+        from gasearch.evolution.advice import SurrogateAdvisor
+        from gasearch.evolution.surrogate.surrogate import Surrogate
+
 
         metrics = COST_METRICS if self.space.data is not None else ()
         objectives = [objective.metric for objective in self.problem.objectives]

@@ -11,7 +11,8 @@ from gasearch.evolution.breeder import Offspring
 from gasearch.evolution.engine import Candidate, Prediction, Scored
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.surrogate.evidence import Evidence
-from gasearch.evolution.surrogate.surrogate import FittedSurrogate, Predictions, Surrogate, is_due
+from gasearch.evolution.surrogate.schedule import is_due
+from gasearch.evolution.surrogate.surrogate import FittedSurrogate, Predictions, Surrogate
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
 
@@ -131,21 +132,15 @@ class SurrogateAdvisor:
 
     def _expected(self, model: FittedSurrogate, pending: Sequence[Candidate]) -> Predictions | None:
         """What to reckon with besides the evidence of the model: outcomes since then, and what is on its way."""
-        newer = [told for told in self._log[self._due_at :] if told.worths is not None and not told.is_partial]
-        parts = []
-        if newer:
-            worths = np.array([told.worths for told in newer])
-            is_feasible = np.array([float(told.violation <= 0) for told in newer])
-            parts.append(Predictions(means=worths, deviations=np.zeros_like(worths), feasible=is_feasible))
+        newer = [
+            told.worths
+            for told in self._log[self._due_at :]
+            if told.worths is not None and not told.is_partial and told.violation <= 0
+        ]
+        parts = [model.outcomes(np.array(newer))] if newer else []
         if pending:
             parts.append(self._predict(model, [candidate.genome for candidate in pending]))
-        if not parts:
-            return None
-        return Predictions(
-            means=np.concatenate([part.means for part in parts]),
-            deviations=np.concatenate([part.deviations for part in parts]),
-            feasible=np.concatenate([part.feasible for part in parts]),
-        )
+        return Predictions.joined(parts) if parts else None
 
     def _evidence(self, log: Sequence[_Told]) -> Evidence:
         """The newest outcome of each candidate, in the order in which these were first told."""

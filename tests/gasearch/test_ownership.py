@@ -20,7 +20,7 @@ class Renewed:
     def __init__(self, *answers):
         self.answers, self.active = list(answers), []
 
-    def renew(self, lease, *, ttl_s, active_s=0.0):
+    def renew(self, lease, *, ttl_s, active_s=0.0, worker_s=0.0):
         self.active.append(active_s)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

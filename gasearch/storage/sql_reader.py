@@ -30,7 +30,7 @@ from sqlalchemy.types import Double
 
 from gasearch.errors import UnknownSearch
 from gasearch.limits import SPREADS, Limit
-from gasearch.storage import rows
+from gasearch.storage import evaluation_rows, rows
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.records import (
     REUSED,
@@ -61,6 +61,7 @@ from gasearch.storage.tables import (
     searches,
     tuning_trials,
 )
+from gasearch.storage.values import storable
 from workers.messages import STANDARD_METRICS, Calibration, FailureKind
 
 _CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.
@@ -157,7 +158,7 @@ class SqlReader:
         return [rows.search_record(row) for row in self._fetch(statement)]
 
     def search(self, name: str) -> SearchRecord:
-        found = self._fetch(SEARCHES.where(searches.c.name == rows.storable(name)))
+        found = self._fetch(SEARCHES.where(searches.c.name == storable(name)))
         if not found:
             raise self._unknown(name)
         return rows.search_record(found[0])
@@ -229,7 +230,7 @@ class SqlReader:
         )
 
     def network(self, search_id: int, key: str) -> EvaluatedNetwork:
-        first = rows.storable(key)
+        first = storable(key)
         matches = self._fetch(
             _ALL_NETWORKS.where(
                 candidates.c.search_id == search_id,
@@ -266,7 +267,7 @@ class SqlReader:
     def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
         statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
         for row in self._stream(statement, evaluations.c.arrival):
-            yield rows.evaluation_record(row)
+            yield evaluation_rows.evaluation_record(row)
 
     def attempts(self, search_id: int) -> dict[int, int]:
         final = evaluations.alias("final")
@@ -303,7 +304,7 @@ class SqlReader:
         statement = _REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
         newest_first = self._fetch(statement.order_by(searches.c.id.desc()))
         oldest = {row["key"]: row for row in newest_first if row["key"] is not None}
-        return {key: rows.evaluation_record(row) for key, row in oldest.items()}
+        return {key: evaluation_rows.evaluation_record(row) for key, row in oldest.items()}
 
     def generations(self, search_id: int) -> list[GenerationRecord]:
         statement = select(generations).where(generations.c.search_id == search_id).order_by(generations.c.number)

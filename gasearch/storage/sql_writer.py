@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import LeaseLost, WrongState
 from gasearch.fitness import FrontChange
-from gasearch.storage import rows
+from gasearch.storage import evaluation_rows, rows
 from gasearch.storage.faults import as_store_errors, is_worth_repeating, store_error
 from gasearch.storage.owner import being_run, describe, is_gone
 from gasearch.storage.records import (
@@ -58,6 +58,7 @@ from gasearch.storage.tables import (
     searches,
     tuning_trials,
 )
+from gasearch.storage.values import Row, finite, numbers_json, storable
 from workers.messages import Calibration
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ class SqlArchive(SqlReader):
         return bool(is_stop_requested)
 
     def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
-        values = _FREE | {"state": str(state), "reason": rows.storable(reason)}
+        values = _FREE | {"state": str(state), "reason": storable(reason)}
         released = {"id": lease.search_id, "epoch": lease.epoch, "owner": None}
 
         def work(connection: Connection, is_repeat: bool) -> None:
@@ -184,7 +185,7 @@ class SqlArchive(SqlReader):
         self._transact(lambda connection, _: self._update_search(connection, lease, {"spec_json": spec_json}))
 
     def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
-        corners = {"reference_ideal": rows.numbers_json(ideal), "reference_point": rows.numbers_json(point)}
+        corners = {"reference_ideal": numbers_json(ideal), "reference_point": numbers_json(point)}
 
         def work(connection: Connection, is_repeat: bool) -> None:
             _check(connection, lease)
@@ -202,7 +203,7 @@ class SqlArchive(SqlReader):
         self._add_all(lease, replicates, new, "search_id", "candidate", "replicate")
 
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
-        row = rows.evaluation_row(lease.search_id, record)
+        row = evaluation_rows.evaluation_row(lease.search_id, record)
         is_replacement = record.replicate > 0 and record.arrival >= 0 and row["replaced"] is None
         values = row | _lease_values(lease)
 
@@ -230,7 +231,7 @@ class SqlArchive(SqlReader):
 
     def add_event(self, lease: Lease, event: EventRecord) -> None:
         row = {"search_id": lease.search_id, "token": secrets.token_hex(16), "epoch": lease.epoch, "kind": event.kind}
-        row |= {"message": rows.storable(event.message), "candidate": event.candidate}
+        row |= {"message": storable(event.message), "candidate": event.candidate}
         self._add(lease, self._add_event, row)
 
     def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
@@ -239,8 +240,8 @@ class SqlArchive(SqlReader):
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         row = {"search_id": search_id, "key": trial.key, "study": trial.study, "number": trial.number}
-        value = None if trial.value is None else rows.finite(trial.value)
-        row |= {"recipe_json": trial.recipe_json, "value": value, "message": rows.storable(trial.message)}
+        value = None if trial.value is None else finite(trial.value)
+        row |= {"recipe_json": trial.recipe_json, "value": value, "message": storable(trial.message)}
         self._add(None, self._add_trial, row)
 
     # --- transactions -----------------------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ class SqlArchive(SqlReader):
 
     def _locked_search(self, connection: Connection, name: str) -> RowMapping:
         """The row of a search, locked until the commit."""
-        statement = SEARCHES.where(searches.c.name == rows.storable(name)).with_for_update(key_share=True)
+        statement = SEARCHES.where(searches.c.name == storable(name)).with_for_update(key_share=True)
         row = connection.execute(statement).mappings().one_or_none()
         if row is None:
             raise self._unknown(name)
@@ -342,12 +343,12 @@ def _lease_lost(lease: Lease) -> LeaseLost:
     )
 
 
-def _is_running(row: rows.Row) -> bool:
+def _is_running(row: Row) -> bool:
     """Whether the lease is valid and its holder isn't known to be dead."""
     return row["is_owned"] and not is_gone(row["owner"])
 
 
-def _standing(row: rows.Row) -> str:
+def _standing(row: Row) -> str:
     """What a search is doing when nobody runs it."""
     return "interrupted" if row["state"] == SearchState.RUNNING else str(row["state"])
 
@@ -395,7 +396,7 @@ def _insert_once(engine: Engine, table: Table, *key: str) -> Insert:
     return once.execution_options(preserve_rowcount=True)
 
 
-def _is_stored(connection: Connection, table: Table, row: rows.Row, *columns: str) -> bool:
+def _is_stored(connection: Connection, table: Table, row: Row, *columns: str) -> bool:
     """Whether a row with the same values in these columns is there."""
     same = (table.c[name].is_not_distinct_from(row[name]) for name in columns)
     return connection.execute(select(literal(1)).select_from(table).where(*same)).first() is not None

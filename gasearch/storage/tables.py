@@ -168,7 +168,7 @@ evaluations = Table(
     Column("seed", BigInteger, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("data_share", Double, nullable=False),
-    Column("checksum", String(32), nullable=False),  # of all columns that never change, see rows.py
+    Column("checksum", String(32), nullable=False),  # of all columns that never change, see evaluation_rows.py
     Column("images_seen", BigInteger),
     Column("energy_source", Text),  # "rapl" or "estimate"
     Column("replicate", Integer),  # NULL for a first training

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gasearch.errors import StoreError
-from gasearch.storage.rows import CHECKED, checksum, evaluation_record, evaluation_row
+from gasearch.storage.evaluation_rows import CHECKED, checksum, evaluation_record, evaluation_row
 from gasearch.storage.sql import open_archive
 from gasearch.storage.tables import ADDED
 from tests.doubles.records import UNCHANGED, candidate, full_measurement, measured, new_search, outcome_of

@@ -10,6 +10,7 @@ from gasearch.limits import Limit
 from gasearch.storage.records import (
     CandidateRecord,
     Counts,
+    Effort,
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
@@ -20,6 +21,7 @@ from gasearch.storage.records import (
     ReplicateRecord,
     SearchRecord,
     SearchState,
+    Stay,
     TuningTrial,
 )
 from workers.messages import Calibration
@@ -62,6 +64,9 @@ class ArchiveReader(Protocol):
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
         """Every candidate that has a final outcome, in the order of arrival."""
 
+    def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
+        """The candidates with these numbers, in flight or not, by number; unknown numbers are left out."""
+
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         """The networks that failed for good, newest first, at most so many; a stopped training is no failure."""
 
@@ -70,6 +75,15 @@ class ArchiveReader(Protocol):
 
     def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
         """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded."""
+
+    def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
+        """The told outcomes of these candidates, replicates and what they replaced included, in order of arrival."""
+
+    def stays(self, search_id: int, number: int) -> list[Stay]:
+        """The times that a candidate was on the front, in order."""
+
+    def efforts(self, search_id: int) -> list[Effort]:
+        """The time that each kind of outcome took, measurements first, then failures by kind."""
 
     def attempts(self, search_id: int) -> dict[int, int]:
         """Candidate number to number of failed, retried attempts, for trainings without a final outcome.

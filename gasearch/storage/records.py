@@ -190,6 +190,24 @@ class OperatorCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """The time that went into attempts of one outcome; what was taken over from an earlier search took none."""
+
+    failure: str | None  #: Failure kind, "stopped" included; None: of the attempts that ended with a measurement.
+    attempts: int  #: Retried ones included.
+    seconds: float  #: Wall time of all of them, by the workers' clocks.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """One stay of a candidate on the Pareto front."""
+
+    entered: int  #: The arrival that brought it in.
+    exited: int | None  #: The arrival that ended the stay; None while it lasts.
+    exited_by: int | None  #: The candidate whose outcome that was: its own, where a further training lowered it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TuningTrial:
     """One trial of `tune`."""
 

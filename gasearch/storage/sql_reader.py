@@ -36,6 +36,7 @@ from gasearch.storage.records import (
     REUSED,
     CandidateRecord,
     Counts,
+    Effort,
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
@@ -43,6 +44,7 @@ from gasearch.storage.records import (
     OperatorCounts,
     ReplicateRecord,
     SearchRecord,
+    Stay,
     TuningTrial,
 )
 from gasearch.storage.tables import (
@@ -144,6 +146,20 @@ _REUSABLE = select(evaluations).select_from(
 _MEMBERS = select(*_SHOWN).select_from(
     front.outerjoin(candidates, _IS_MEMBER).outerjoin(evaluations, and_(_OF_CANDIDATE, _IS_NEWEST_OF_FEW))
 ).where(IS_CURRENT)  # fmt: skip
+
+_EFFORTS = (
+    select(evaluations.c.failure, func.count().label("attempts"), func.sum(_WORKED_S).label("seconds"))
+    .where(~_IS_REUSED)
+    .group_by(evaluations.c.failure)
+    .order_by(evaluations.c.failure.is_not(None), evaluations.c.failure)
+)
+#: Stays with the candidate of the outcome that ended them.
+_STAYS = select(front.c.entered, front.c.exited, evaluations.c.candidate.label("exited_by")).select_from(
+    front.outerjoin(
+        evaluations,
+        and_(evaluations.c.search_id == front.c.search_id, evaluations.c.arrival == front.c.exited, IS_TOLD),
+    )
+)
 
 
 class SqlReader:
@@ -252,6 +268,10 @@ class SqlReader:
         for row in self._stream(statement, evaluations.c.arrival):
             yield rows.evaluated_network(row)
 
+    def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
+        of_search = _ALL_NETWORKS.where(candidates.c.search_id == search_id, candidates.c.number.in_(numbers))
+        return [rows.evaluated_network(row) for row in self._fetch(of_search.order_by(candidates.c.number))]
+
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         of_search = _NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_NO_STOP)
         return [
@@ -268,6 +288,20 @@ class SqlReader:
         statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
         for row in self._stream(statement, evaluations.c.arrival):
             yield evaluation_rows.evaluation_record(row)
+
+    def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
+        of_search = select(evaluations).where(
+            evaluations.c.search_id == search_id, evaluations.c.candidate.in_(numbers), _IS_TOLD_OF_FEW
+        )
+        found = self._fetch(of_search.order_by(evaluations.c.arrival))
+        return [evaluation_rows.evaluation_record(row) for row in found]
+
+    def stays(self, search_id: int, number: int) -> list[Stay]:
+        of_candidate = _STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
+        return [Stay(**row) for row in self._fetch(of_candidate.order_by(front.c.entered))]
+
+    def efforts(self, search_id: int) -> list[Effort]:
+        return [Effort(**row) for row in self._fetch(_EFFORTS.where(evaluations.c.search_id == search_id))]
 
     def attempts(self, search_id: int) -> dict[int, int]:
         final = evaluations.alias("final")

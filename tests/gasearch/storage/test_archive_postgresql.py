@@ -1,10 +1,11 @@
 import pytest
 
 from tests.contracts.archive_contract import ArchiveContract
+from tests.contracts.archive_histories_contract import HistoriesContract
 from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
-class TestPostgresqlArchive(ArchiveContract, RetrainingContract):
+class TestPostgresqlArchive(ArchiveContract, RetrainingContract, HistoriesContract):
     @pytest.fixture
     def url(self, postgresql_url):
         return postgresql_url

@@ -9,6 +9,8 @@ from tests.doubles.records import candidate, key_of, measured, new_search
 
 QUESTIONS = {
     "network": lambda archive: archive.network(1, key_of(3)),
+    "numbered": lambda archive: archive.numbered(1, [3, 5]),
+    "trainings": lambda archive: archive.trainings(1, [3, 5]),
     "front": lambda archive: archive.front(1),
     "reusable, one key": lambda archive: archive.reusable("c0ffee", [key_of(3)]),
     "reusable, eight keys": lambda archive: archive.reusable("c0ffee", [key_of(number) for number in range(8)]),

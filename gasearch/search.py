@@ -163,6 +163,7 @@ class SearchLoop:
         self._trained: dict[int, Trained] = {}  #: What may be trained again, where that is wanted.
         self._fitness: dict[int, Fitness] = {}  #: Of these.
         self._is_reserve_free = False  #: Whether what was kept for replicates goes to new candidates.
+        self._is_sharing = False  #: Whether another search may have evaluated the same.
         self._waiting: deque[_Pending] = deque()
         self._flying: dict[str, _Pending] = {}
         self._calibration: Calibration | None = None
@@ -184,6 +185,7 @@ class SearchLoop:
             GasearchError: if everything fails for one cause.
         """
         self._replay()
+        self._is_sharing = self._has_kin()
         self._tally.begin()
         self._device_s_before = self._device_s
         if "latency_ms" in self._problem.measures:
@@ -233,7 +235,8 @@ class SearchLoop:
         for number, candidate in unanswered.items():
             self._waiting.append(replace(self._pending(candidate), attempt=failed.get(number, 0) + 1))
         for number, replicate in sorted(again):
-            self._waiting.append(self._again(number, replicate))
+            again_now = self._again(number, replicate)
+            self._waiting.append(replace(again_now, attempt=again_now.attempt + failed.get(number, 0)))
         self._is_reserve_free = len(self._keys) > self._most_candidates()
 
     def _recall(self, record: EvaluationRecord, unanswered: dict[int, Candidate], again: set[tuple[int, int]]) -> None:
@@ -297,7 +300,7 @@ class SearchLoop:
 
     def _reuse(self, fresh: list[_Pending]) -> int:
         """Take over what an earlier search with the same context has measured; returns how many outcomes."""
-        if not self._problem.context or not fresh:
+        if not self._is_sharing or not fresh:
             return 0
         known = self._archive.reusable(self._problem.context, [pending.key for pending in fresh])
         usable = [pending for pending in fresh if pending.key in known and self._is_usable(known[pending.key], pending)]
@@ -309,6 +312,13 @@ class SearchLoop:
                 result = replace(result, outcome=stopped or result.outcome)
             self._record(pending, result)
         return len(usable)
+
+    def _has_kin(self) -> bool:
+        """Whether the database has another search with the same context, to be asked for each candidate."""
+        context = self._problem.context
+        return bool(context) and any(
+            other.context == context and other.id != self._lease.search_id for other in self._archive.searches()
+        )
 
     def _is_usable(self, record: EvaluationRecord, pending: _Pending) -> bool:
         outcome = record.result.outcome

@@ -24,7 +24,8 @@ SPEC = {
     "space": {"family": "mlp", "layers": [1, 2], "width": [4, 8, 16], "weight_bits": [4, 8], "sparsity": [0.0, 0.5]},
     "objectives": {"accuracy": "max", "model_bytes": "min"},
     "recipe": {"epochs": 1, "batch_size": 32, "data_share": 0.5},
-    "evolution": {"population": 4},
+    "evolution": {"population": 4, "replicates": 0},
+    "early_stop": False,
     "budget": {"evaluations": 8},
     "workers": {"count": 0},
 }

@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.engine import Candidate, Engine, Scored
@@ -25,10 +25,8 @@ from gasearch.space.genome import Genome, make_genome
 if TYPE_CHECKING:  # Optuna takes most of a second to import
     import optuna
 
-SamplerName = Literal["tpe", "nsga2", "gp"]
-
 #: Proposals in a row that are known or break a limit, before a sample takes their place; one of "gp" takes a second.
-TRIES: dict[SamplerName, int] = {"tpe": 50, "nsga2": 50, "gp": 5}
+TRIES: dict[str, int] = {"tpe": 50, "nsga2": 50, "gp": 5}
 
 
 class OptunaEngine(Engine):
@@ -42,7 +40,7 @@ class OptunaEngine(Engine):
         self,
         space: Space,
         *,
-        sampler: SamplerName,
+        sampler: str,
         seed: int,
         population: int,
         objectives: int,
@@ -54,7 +52,7 @@ class OptunaEngine(Engine):
 
         Args:
             space: what may be proposed.
-            sampler: of Optuna.
+            sampler: of Optuna: "tpe", "nsga2" or "gp".
             seed: of every random draw.
             population: candidates per generation, at least 2.
             objectives: number of values in each fitness.
@@ -63,12 +61,14 @@ class OptunaEngine(Engine):
             known: networks to begin with, proposed first; those that break a limit or repeat are left out.
 
         Raises:
-            ValueError: for a population below 2.
+            ValueError: for a population below 2, or another sampler.
         """
+        if sampler not in TRIES:
+            raise ValueError(f"sampler must be one of {', '.join(TRIES)}; got {sampler!r}")
         if population < 2:
             raise ValueError(f"population must be at least 2; got {population}")
         self._space = space
-        self._sampler_name: SamplerName = sampler
+        self._sampler_name = sampler
         self._seed = seed
         self._size = population
         self._is_limited = is_limited
@@ -185,7 +185,7 @@ class OptunaEngine(Engine):
                 return optuna.samplers.TPESampler(seed=seed)
             case "nsga2":
                 return optuna.samplers.NSGAIISampler(seed=seed, population_size=self._size)
-            case "gp":
+            case _:
                 return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
 
     # --- the study ----------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The DEAP toolbox of a search: the one place where operators are chosen, and where users put their own.
 
-Five names are registered; the engines call nothing else:
+Five names are registered; the engines call nothing else, and read `mate_share`, the share of children with two parents:
 
 | name | called as | gives |
 | --- | --- | --- |
@@ -22,6 +22,9 @@ returns into canonical form, drops duplicates, and refuses genes out of range::
     toolbox.register("mutate", flip_bits, space=space)
     GenerationalEngine(space, seed=1, population=24, toolbox=toolbox)
 
+The operators for a space also take `rates=`, how often each of their kinds is drawn by name (`adaptation.py` finds
+such rates); a user's operator need not.
+
 An operator must draw from the `rng` it is given and from nothing else: DEAP's stock operators draw from the global
 `random`, which would make a resumed search another search.
 """
@@ -30,7 +33,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from deap import base
 
@@ -47,8 +50,6 @@ from gasearch.evolution.selection import (
     tournament,
 )
 from gasearch.space.decisions import Genes, Space
-
-Algorithm = Literal["nsga2", "nsga3", "aging", "random"]
 
 MATE = 0.9  #: Share of children with two parents, unless the algorithm has none such.
 
@@ -76,7 +77,7 @@ class Operators(Protocol):
 
 
 #: Algorithm: survivors, parents, and the share of children that have two of them.
-_ALGORITHMS: dict[Algorithm, tuple[Select, Callable[[], Choose], float]] = {
+_ALGORITHMS: dict[str, tuple[Select, Callable[[], Choose], float]] = {
     "nsga2": (select_survivors, lambda: tournament, MATE),
     "nsga3": (select_by_niches, lambda: tournament, MATE),
     "aging": (keep_newest, AgingParents, 0.0),
@@ -84,11 +85,22 @@ _ALGORITHMS: dict[Algorithm, tuple[Select, Callable[[], Choose], float]] = {
 }
 
 
-def make_toolbox(space: Space, algorithm: Algorithm = "nsga2") -> base.Toolbox:
+def make_toolbox(space: Space, algorithm: str = "nsga2") -> base.Toolbox:
     """A toolbox with the operators for this space; see the module's text for how to replace one.
 
-    Its `mate_share` is the share of children with two parents.
+    Args:
+        space: what genes mean.
+        algorithm: who survives and who has children:
+            "nsga2": the best by rank and crowding; children of the better of two.
+            "nsga3": the best by rank and niche; likewise.
+            "aging": the newest; mutants of the best of a random fifth.
+            "random": nobody; samples only.
+
+    Raises:
+        ValueError: for another algorithm.
     """
+    if algorithm not in _ALGORITHMS:
+        raise ValueError(f"algorithm must be one of {', '.join(_ALGORITHMS)}; got {algorithm!r}")
     select, make_choose, mate_share = _ALGORITHMS[algorithm]
     toolbox = base.Toolbox()
     toolbox.register("sample", sample, space=space)

@@ -169,6 +169,8 @@ def test_candidates_out_of_turn_are_refused():
         engine.adopt(candidate)
     with pytest.raises(ValueError, match="at least 2; got 1"):
         OptunaEngine(SPACE, sampler="tpe", seed=1, population=1, objectives=1)
+    with pytest.raises(ValueError, match="one of tpe, nsga2, gp; got 'cma'"):
+        make_engine("cma")
 
 
 def test_generations_are_counted_by_outcomes():

@@ -68,6 +68,11 @@ def test_algorithms_differ_in_who_survives_and_in_the_share_of_mating(algorithm,
     assert toolbox.choose(pool, rng=random.Random(1)) in pool
 
 
+def test_an_unknown_algorithm_is_refused():
+    with pytest.raises(ValueError, match="one of nsga2, nsga3, aging, random; got 'nsga4'"):
+        make_toolbox(SPACE, "nsga4")
+
+
 def test_a_search_at_random_samples_only():
     engine = GenerationalEngine(SPACE, seed=1, population=4, toolbox=make_toolbox(SPACE, "random"))
     assert {candidate.operator for candidate in run(engine, two_objectives, 40)} == {"sample"}

@@ -73,6 +73,7 @@ class Setup:
                 seed=self.spec.seed,
                 objectives=len(self.problem.objectives),
                 population=population,
+                is_limited=bool(self.problem.limits),
                 violation=self.constraints.violation,
                 known=(*self.designs, *known),
             )

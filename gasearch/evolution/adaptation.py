@@ -14,6 +14,8 @@ FLOOR = 0.25  #: Share of its prior that no rate goes below.
 MEMORY = 200  #: Rewards after which one counts 1/e.
 CAUTION = 8.0  #: Rewards that an operator needs before they say more than the mean of all.
 
+LEAST = 1e-9  #: Rewards that have faded below it say nothing.
+
 
 class OperatorRates:
     """How often to draw each operator, by name, in groups that share a budget: one draw is made from each group.
@@ -72,7 +74,7 @@ class OperatorRates:
         """Priors weighted by mean reward, each at least `FLOOR` of its prior."""
         count = sum(self._counts[name] for name in group)
         reward = sum(self._rewards[name] for name in group)
-        if reward <= 0:
+        if reward < LEAST:
             return dict(group)
         mean = reward / count
         quality = {

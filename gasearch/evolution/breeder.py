@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from operator import lt
+from typing import Any
 
+from gasearch.evolution.adaptation import takes_rates
 from gasearch.evolution.rng import derive
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import MATE, Operators
@@ -50,13 +52,31 @@ class Breeder:
     What it makes is a function of the seed, the candidate's number, the parents and all that was taken before.
     """
 
-    def __init__(self, space: Space, operators: Operators, *, seed: int, violation: Violation) -> None:
-        """A breeder that knows of no candidate yet."""
+    def __init__(
+        self,
+        space: Space,
+        operators: Operators,
+        *,
+        seed: int,
+        violation: Violation,
+        rates: Callable[[], Mapping[str, float]] | None = None,
+    ) -> None:
+        """A breeder that knows of no candidate yet.
+
+        Args:
+            space: What genomes mean.
+            operators: Make variants.
+            seed: Of every draw.
+            violation: Of the limits that arithmetic can decide.
+            rates: How often each kind of variant is to be made, for the operators that take such rates.
+        """
         self._space = space
         self._operators = operators
         self._seed = seed
         self._violation = violation
         self._mate_share = float(getattr(operators, "mate_share", MATE))
+        self._mutate = _at_rates(operators.mutate, rates)
+        self._mate = _at_rates(operators.mate, rates)
         self._seen: set[str] = set()
 
     def is_admissible(self, genome: Genome) -> bool:
@@ -123,7 +143,7 @@ class Breeder:
     def _walk(self, draft: _Draft, rng: random.Random) -> Offspring | None:
         """Mutate until new and admissible; no step raises the violation, so tight limits are met step by step."""
         for _ in range(STEPS):
-            genes, _name = self._operators.mutate(draft.genome.genes, rng=rng)
+            genes, _name = self._mutate(draft.genome.genes, rng=rng)
             step = self._draft(genes, draft.parents, f"{draft.operator.removesuffix('+walk')}+walk")
             if step.violation > draft.violation:
                 continue
@@ -156,12 +176,12 @@ class Breeder:
     def _child(self, survivors: Sequence[Individual], rng: random.Random) -> _Draft:
         parent = self._operators.choose(survivors, rng=rng)
         if rng.random() >= self._mate_share:
-            genes, name = self._operators.mutate(parent.genome.genes, rng=rng)
+            genes, name = self._mutate(parent.genome.genes, rng=rng)
             return self._draft(genes, (parent.number,), name)
         other = self._other_parent(parent, survivors, rng)
-        genes, name = self._operators.mate(parent.genome.genes, other.genome.genes, rng=rng)
+        genes, name = self._mate(parent.genome.genes, other.genome.genes, rng=rng)
         if rng.random() < MUTATE_TOO:
-            genes, mutation = self._operators.mutate(genes, rng=rng)
+            genes, mutation = self._mutate(genes, rng=rng)
             name = f"{name}+{mutation}"
         return self._draft(genes, (parent.number, other.number), name)
 
@@ -182,6 +202,17 @@ class Breeder:
 
     def _is_new(self, draft: _Draft) -> bool:
         return draft.violation <= 0 and draft.genome.key not in self._seen
+
+
+def _at_rates(operator: Callable[..., Any], rates: Callable[[], Mapping[str, float]] | None) -> Callable[..., Any]:
+    """The operator, called with the newest rates if it takes any."""
+    if rates is None or not takes_rates(operator):
+        return operator
+
+    def adapted(*parents: Genes, rng: random.Random) -> Any:
+        return operator(*parents, rng=rng, rates=rates())
+
+    return adapted
 
 
 def _offspring(draft: _Draft) -> Offspring:

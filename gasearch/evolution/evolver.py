@@ -1,18 +1,26 @@
-"""What the engines of evolution share: proposing, adopting, and what was told; they differ in when they learn from it."""
+"""What the engines of evolution share: proposing, adopting, learning; they differ in when they learn from what."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from operator import ge
 from typing import Protocol
 
+from gasearch.evolution.adaptation import OperatorRates
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
+from gasearch.evolution.crossover import CROSSOVER_KINDS
 from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
+from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import Operators, make_toolbox
+from gasearch.fitness import Fitness, FrontChange
+from gasearch.pareto import ParetoFront
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
+
+NO_STEP_BACK = 0.3  #: Reward of a child that its parent doesn't dominate, where entering the front has 1.
 
 
 class Advisor(Protocol):
@@ -55,6 +63,7 @@ class Evolver(Engine):
         violation: Violation = lambda genome: 0.0,
         known: Sequence[Genome] = (),
         advisor: Advisor | None = None,
+        adapt: bool = True,
     ) -> None:
         """An engine before its first candidate.
 
@@ -66,6 +75,7 @@ class Evolver(Engine):
             violation: Of the limits that arithmetic can decide; a genome above 0 is never proposed.
             known: Networks to begin with, proposed first; those that break a limit or repeat are left out.
             advisor: Chooses among children by a model of the objectives; None: children are taken as they come.
+            adapt: Whether operators that paid are used more often.
 
         Raises:
             ValueError: for a population below 2.
@@ -73,13 +83,17 @@ class Evolver(Engine):
         if population < 2:
             raise ValueError(f"population must be at least 2; got {population}")
         self._operators: Operators = make_toolbox(space) if toolbox is None else toolbox
-        self._breeder = Breeder(space, self._operators, seed=seed, violation=violation)
+        self._rates = OperatorRates(mutation_kinds(space), CROSSOVER_KINDS)
+        self._breeder = Breeder(
+            space, self._operators, seed=seed, violation=violation, rates=self._rates.rates if adapt else None
+        )
         self._size = population
         self._known = deque(known)
         self._advisor = advisor
         self._candidates: dict[int, Candidate] = {}  # every one that was asked for
         self._pending: set[int] = set()  # not yet told
         self._individuals: dict[int, Individual] = {}  # learned, with a fitness, in the order in which they were
+        self._front = ParetoFront()  # of these
         self._is_exhausted = False
 
     # --- the contract -------------------------------------------------------------------------------------------
@@ -193,13 +207,24 @@ class Evolver(Engine):
         candidate = self._candidates[scored.number]
         if self._advisor is not None:
             self._advisor.note(candidate.genome, scored)
+        if scored.fitness is None:
+            if scored.number not in self._individuals:
+                self._rates.note(candidate.operator, 0.0)
+            return
         is_first = scored.number not in self._individuals
-        if scored.fitness is not None:
-            self._individuals[scored.number] = Individual(
-                number=scored.number, genome=candidate.genome, fitness=scored.fitness
-            )
+        self._individuals[scored.number] = Individual(
+            number=scored.number, genome=candidate.genome, fitness=scored.fitness
+        )
+        change = (self._front.add if is_first else self._front.replace)(scored.number, scored.fitness)
         if is_first:
-            self._reward(candidate, scored)
+            self._rates.note(candidate.operator, self._reward(candidate, scored.fitness, change))
 
-    def _reward(self, candidate: Candidate, scored: Scored) -> None:
-        """Tell the operators what their child came to."""
+    def _reward(self, candidate: Candidate, fitness: Fitness, change: FrontChange) -> float:
+        """What the operators are credited for a child: much for the front, something for no step back."""
+        if candidate.number in change.entered:
+            return 1.0
+        parent = self._individuals.get(candidate.parents[0]) if candidate.parents else None
+        if parent is None or not fitness.is_feasible:
+            return 0.0
+        is_dominated = all(map(ge, parent.fitness.values, fitness.values))
+        return 0.0 if is_dominated else NO_STEP_BACK

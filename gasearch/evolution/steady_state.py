@@ -8,7 +8,6 @@ from typing import Any
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.evolver import Evolver
 from gasearch.evolution.selection import Individual
-from gasearch.pareto import ParetoFront
 
 RECENT = 3  #: The newest so many populations of outcomes compete with the front for survival.
 
@@ -16,7 +15,7 @@ RECENT = 3  #: The newest so many populations of outcomes compete with the front
 class SteadyStateEngine(Evolver):
     """An `Engine` without a barrier.
 
-    What it proposes depends on the order in which outcomes are told, so a resume adopts and tells in the recorded order.
+    What it proposes depends on the order in which outcomes are told: a resume adopts and tells in the recorded order.
     Survivors are selected from the front and the newest outcomes: a function of what was told, not of when was asked,
     so that a long history need not be selected from again step by step.
     """
@@ -25,7 +24,6 @@ class SteadyStateEngine(Evolver):
         """See `Evolver`."""
         super().__init__(*arguments, **options)
         self._tells = 0
-        self._front = ParetoFront()
         self._kept: Sequence[Individual] | None = None  # None: to be selected
 
     @property
@@ -68,9 +66,6 @@ class SteadyStateEngine(Evolver):
 
     def _take_note(self, scored: Scored) -> None:
         self._tells += 1
-        is_known = scored.number in self._individuals
         self._learn(scored)
         if scored.fitness is not None:
-            change = self._front.replace if is_known else self._front.add
-            change(scored.number, scored.fitness)
             self._kept = None

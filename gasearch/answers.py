@@ -29,15 +29,26 @@ class SearchSummary:
     told: int  #: Evaluations with a final outcome.
     budget: int | None  #: Evaluations allowed; None where only time limits it.
     hours: float | None  #: Wall hours allowed; None without such a limit.
+    algorithm: str  #: Such as "nsga2".
+    mode: str  #: "steady-state" or "generational".
     candidates: int
     failures: dict[str, int]  #: Per kind, of those told.
     causes: dict[str, str]  #: Per kind, the newest failure of that kind: "KEY: message".
+    stopped: int  #: Trainings that ended early at a rung, of those told; they are no failures.
+    stopped_seconds: float | None  #: What such a training took on average; None where none was made here.
+    finished_seconds: float | None  #: What a training to its end took on average.
+    saved_seconds: float | None  #: What stopping has saved, had those taken as long as others; None where unknown.
+    reused: int  #: Outcomes taken over from an earlier search, of those told.
+    replicates: int  #: Further trainings of a network with a fresh seed, of those told.
     retries: int
     front_size: int
-    hypervolume: float | None  #: After the newest finished generation; None before the first.
+    hypervolume: float | None  #: Of the front as it stands; None before the first generation fixes its scaling.
     best: dict[str, float]  #: Best value per objective within the constraints; without those that have none.
     generation: int  #: Of the newest candidate; -1 when there is none.
     active_seconds: float  #: Wall time that controllers have spent on it.
+    busy_seconds: float  #: Time that workers have spent on evaluations, retried ones included.
+    worker_seconds: float  #: Wall time counted once for each worker there was.
+    utilisation: float | None  #: The former over the latter, 0..1; None where less time was counted than was spent.
     created_at: datetime
     updated_at: datetime
 
@@ -48,7 +59,7 @@ class SearchSummary:
 
     def row(self) -> Row:
         """The summary as a JSON object."""
-        return _json_object(self)
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +75,7 @@ class SearchDescription:
 
     def row(self) -> Row:
         """The description as a JSON object."""
-        return _json_object(self)
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +104,8 @@ class NetworkDetails:
     parents: tuple[int, ...]
     operator: str
     is_on_front: bool
-    metrics: dict[str, float]
-    failure: str | None  #: Its kind; then there are no metrics.
+    metrics: dict[str, float]  #: Of several trainings the means, with `trainings` and the spreads among them.
+    failure: str | None  #: Its kind, or "stopped"; then there are no metrics.
     failure_message: str | None
     worker: str | None
     device: str | None
@@ -107,7 +118,7 @@ class NetworkDetails:
 
     def row(self) -> Row:
         """`key`, each metric under its name, then the rest; `blueprint` last."""
-        others = _json_object(self)
+        others = json_object(self)
         metrics = others.pop("metrics")
         return {"key": others.pop("key"), **metrics, **others}
 
@@ -126,7 +137,7 @@ class GenerationStats:
 
     def row(self) -> Row:
         """Flat: the best values stand as `best_<metric>`."""
-        fields = _json_object(self)
+        fields = json_object(self)
         finished_at, best = fields.pop("finished_at"), fields.pop("best")
         return fields | {f"best_{metric}": value for metric, value in best.items()} | {"finished_at": finished_at}
 
@@ -155,7 +166,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _json_object(value: Any) -> Row:
+def json_object(value: Any) -> Row:
     """A dataclass as an object of what JSON can hold."""
     return {field.name: _json_values(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
@@ -172,6 +183,6 @@ def _json_values(value: Any) -> Any:
         case list() | tuple():
             return [_json_values(item) for item in value]
         case _ if dataclasses.is_dataclass(value):
-            return _json_object(value)
+            return json_object(value)
         case _:
             return _finite(value)

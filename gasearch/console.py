@@ -203,7 +203,7 @@ class PlainObserver:
 
 
 class PanelObserver:
-    """A live panel: bar, rate, failures, hypervolume, the best so far, and the time left."""
+    """A live panel: bar, rate, failures, stopped trainings, hypervolume, the best so far, and the time left."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -226,11 +226,14 @@ def progress_line(progress: Progress) -> str:
         f"generation {progress.generation}",
         f"{progress.rate_per_minute:.0f}/min",
         f"{progress.failures} failed",
+        *([f"{progress.stopped} stopped"] if progress.stopped else []),
         f"front {progress.front_size}",
     ]
     if progress.hypervolume is not None:
         parts.append(f"hypervolume {progress.hypervolume:.4f}")
     parts += [f"best {metric} {format_quantity(value, metric)}" for metric, value in progress.best]
+    if progress.busy:
+        parts.append(f"{progress.busy:.0%} busy")
     if progress.remaining_s is not None:
         parts.append(f"{duration(progress.remaining_s)} left")
     return ", ".join(parts)
@@ -251,6 +254,8 @@ def progress_panel(progress: Progress) -> RenderableType:
     volume = "-" if progress.hypervolume is None else f"{progress.hypervolume:.4f}"
     body.add_row(*_labelled("rate", f"{progress.rate_per_minute:.0f}/min"), *_labelled("hypervolume", volume))
     body.add_row(*_labelled("failed", str(progress.failures)), *_labelled("retried", str(progress.retries)))
+    busy = "-" if progress.busy is None else f"{progress.busy:.0%}"
+    body.add_row(*_labelled("stopped early", str(progress.stopped)), *_labelled("workers busy", busy))
     body.add_row(
         *_labelled("in flight", str(progress.in_flight)), *_labelled("running for", duration(progress.elapsed_s))
     )
@@ -278,7 +283,7 @@ def _labelled(label: str, value: str) -> tuple[Text, Text]:
 
 
 def failures_text(failures: Mapping[str, int]) -> str:
-    """Counts per kind: "3 (2 timed_out, 1 diverged)"."""
+    """Counts per kind: "3 (2 timed_out, 1 diverged)"; trainings that were stopped early are none of them."""
     total = sum(failures.values())
     if not total:
         return "0"

@@ -14,11 +14,11 @@ from typing import Any
 from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
 from gasearch.errors import BadInput
 from gasearch.fitness import Fitness, Objective
-from gasearch.limits import SPREADS, Limit, parse_limit, total_violation
+from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
-from gasearch.storage.records import EvaluatedNetwork, SearchRecord, SearchState
-from workers.messages import PRIMARY, TaskKind
+from gasearch.storage.records import Effort, EvaluatedNetwork, SearchRecord, SearchState
+from workers.messages import PRIMARY, FailureKind, TaskKind
 
 __all__ = [
     "FrontPoint",
@@ -33,7 +33,6 @@ __all__ = [
     "history",
     "list_searches",
     "measured_points",
-    "nearest_miss",
     "non_dominated",
     "objectives_of",
     "parse_limits",
@@ -42,6 +41,7 @@ __all__ = [
     "show",
 ]
 
+MANY_OBJECTIVES = 4  #: As `gasearch.spec.evolution` has it; a test compares the two.
 MOST_FAILURES_READ = 100  #: For the causes that a summary names.
 
 
@@ -182,35 +182,6 @@ def _named_curve(curve: list[dict[str, Any]], kind: TaskKind | None) -> list[dic
     return [{score if field == "accuracy" else field: value for field, value in point.items()} for point in curve]
 
 
-def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ()) -> str:
-    """One sentence on why nothing keeps the limits: which one excludes all, and what comes nearest.
-
-    Of a time with its spread, since that counts against the limit.
-
-    Raises:
-        UnknownSearch: if there is no search of that name.
-    """
-    record = reader.search(name)
-    every = [*constraints_of(record), *limits]
-    measured = [network for network in reader.networks(record.id) if network.metrics]
-    if not measured:
-        return f"search {name!r} has no measured network yet; see: gasearch status {name}"
-    for limit in every:
-        misses = [(total_violation([limit], n.metrics), n) for n in measured if limit.metric in n.metrics]
-        if not misses:
-            return f"no network of search {name!r} has a measured {limit.metric}"
-        violation, nearest = min(misses, key=lambda pair: (pair[0], pair[1].number))
-        if violation > 0:
-            return f"no network of search {name!r} has {limit}; the nearest has {_miss(nearest, [limit])}"
-    complete = [n for n in measured if all(limit.metric in n.metrics for limit in every)]
-    if not every or not complete:
-        return f"search {name!r} has no network that answers the question"
-    nearest = min(complete, key=lambda n: (total_violation(every, n.metrics), n.number))
-    broken = [limit for limit in every if not limit.is_kept_by(nearest.metrics)]
-    together = " and ".join(map(str, every))
-    return f"no network of search {name!r} has {together} together; the nearest has {_miss(nearest, broken)}"
-
-
 # --- their parts ------------------------------------------------------------------------------------------------
 
 
@@ -276,8 +247,9 @@ def non_dominated(networks: Sequence[EvaluatedNetwork], objectives: Sequence[Obj
 
 
 def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
-    counts, generations = reader.counts(record.id), reader.generations(record.id)
-    budget = json.loads(record.spec_json).get("budget") or {}
+    counts, efforts = reader.counts(record.id), reader.efforts(record.id)
+    spec = json.loads(record.spec_json)
+    budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
     leaders = {o.metric: _within(reader, record, order=o, count=1) for o in objectives_of(record)}
     return SearchSummary(
         name=record.name,
@@ -289,18 +261,71 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         told=counts.told,
         budget=budget.get("evaluations"),
         hours=budget.get("hours"),
+        algorithm=_algorithm(asked.get("algorithm", "nsga2"), record),
+        mode=asked.get("mode", "generational"),
         candidates=counts.candidates,
         failures=counts.failures,
         causes=_causes(reader, record) if counts.failures else {},
+        stopped=counts.stopped,
+        stopped_seconds=_mean_seconds(efforts, FailureKind.STOPPED),
+        finished_seconds=_mean_seconds(efforts, None),
+        saved_seconds=_saved_seconds(efforts),
+        reused=counts.reused,
+        replicates=counts.replicates,
         retries=counts.retries,
         front_size=counts.front_size,
-        hypervolume=generations[-1].hypervolume if generations else None,
+        hypervolume=_hypervolume(reader, record),
         best={metric: networks[0].metrics[metric] for metric, networks in leaders.items() if networks},
         generation=counts.generation,
         active_seconds=record.active_seconds,
+        busy_seconds=counts.busy_seconds,
+        worker_seconds=record.worker_seconds,
+        utilisation=_utilisation(counts.busy_seconds, record.worker_seconds),
         created_at=record.created_at,
         updated_at=record.updated_at,
     )
+
+
+def _algorithm(name: str, record: SearchRecord) -> str:
+    """The algorithm that "auto" stands for: `EvolutionSpec.algorithm_for`, without loading what validates specs."""
+    if name != "auto":
+        return name
+    return "nsga3" if len(record.objectives) >= MANY_OBJECTIVES else "nsga2"
+
+
+def _mean_seconds(efforts: Sequence[Effort], failure: str | None) -> float | None:
+    """What an attempt that ended so took on average; None where there is none."""
+    return next((effort.seconds / effort.attempts for effort in efforts if effort.failure == failure), None)
+
+
+def _saved_seconds(efforts: Sequence[Effort]) -> float | None:
+    """By how much shorter the stopped attempts were than as many that went on to their end."""
+    stopped, finished = _mean_seconds(efforts, FailureKind.STOPPED), _mean_seconds(efforts, None)
+    if stopped is None or finished is None:
+        return None
+    attempts = sum(effort.attempts for effort in efforts if effort.failure == FailureKind.STOPPED)
+    return max(0.0, attempts * (finished - stopped))
+
+
+def _utilisation(busy_s: float, worker_s: float) -> float | None:
+    """Share of the workers' time that went into evaluations.
+
+    Unknown where less time was counted than was spent: an evaluation ends before its time is counted, and earlier
+    versions counted none.
+    """
+    return busy_s / worker_s if 0 < worker_s >= busy_s else None
+
+
+def _hypervolume(reader: ArchiveReader, record: SearchRecord) -> float | None:
+    """Of the front as it stands; None while its scaling isn't fixed."""
+    if record.reference_ideal is None or record.reference_point is None:
+        return None
+    from gasearch.pareto import Scaling
+
+    scaling = Scaling(ideal=record.reference_ideal, reference=record.reference_point)
+    objectives = objectives_of(record)
+    worths = [[one.worth(member.metrics[one.metric]) for one in objectives] for member in reader.front(record.id)]
+    return scaling.hypervolume(worths) if worths else 0.0
 
 
 def _causes(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:
@@ -369,19 +394,3 @@ def _point_of(network: EvaluatedNetwork) -> FrontPoint:
         blueprint=json.loads(network.network_json),
         is_on_front=network.is_on_front,
     )
-
-
-def _miss(network: EvaluatedNetwork, limits: Sequence[Limit]) -> str:
-    return f"{', '.join(_judged_text(network, limit) for limit in limits)} ({network.key})"
-
-
-def _judged_text(network: EvaluatedNetwork, limit: Limit) -> str:
-    """What was put against the limit: "latency_ms 2.1 ms + 0.05 ms of spread"."""
-    from gasearch.units import format_quantity
-
-    text = f"{limit.metric} {format_quantity(network.metrics[limit.metric], limit.metric)}"
-    spread = SPREADS.get(limit.metric)
-    if spread is None or not network.metrics.get(spread):
-        return text
-    sign = "+" if limit.is_upper else "-"
-    return f"{text} {sign} {format_quantity(network.metrics[spread], spread)} of spread"

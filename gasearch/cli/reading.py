@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gasearch import query
+from gasearch import near_misses, query
 from gasearch.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
 from gasearch.console import (
@@ -26,6 +26,7 @@ from gasearch.console import (
 from gasearch.errors import BadInput
 from gasearch.limits import Limit
 from gasearch.storage.owner import describe
+from gasearch.units import format_quantity
 
 WATCH_EVERY_S = 2.0
 #: What a row of networks shows beside the objectives, where it was measured.
@@ -153,7 +154,9 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
     lines = [
         ("search", summary.name),
         ("state", _state_text(summary)),
-        ("evaluations", f"{summary.told} of {_budget_text(summary)}"),
+        ("searched by", f"{summary.algorithm}, {summary.mode}"),
+        ("evaluations", f"{summary.told} of {_budget_text(summary)}{_kinds_text(summary)}"),
+        ("stopped early", _stopped_text(summary)),
         ("failed", failures_text(summary.failures)),
         *((f"  {kind}", cause) for kind, cause in summary.causes.items()),
         ("retried", str(summary.retries)),
@@ -162,6 +165,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         ("hypervolume", "-" if summary.hypervolume is None else f"{summary.hypervolume:.4f}"),
         *((f"best {metric}", cell(metric, value)) for metric, value in summary.best.items()),
         ("ran for", duration(summary.active_seconds)),
+        ("workers busy", _busy_text(summary)),
     ]
     if summary.is_active and summary.owner:
         lines.append(("controller", describe(summary.owner)))
@@ -189,7 +193,7 @@ def _print_points(
         columns = dict.fromkeys(["key", *(metric for metric, _ in objectives), *filter(None, asked), *SHOWN_METRICS])
         print_rows([point.row() for point in points], form, columns=list(columns))
     if not points:
-        raise NothingFound(ask(db, lambda reader: query.nearest_miss(reader, name, limits)))
+        raise NothingFound(ask(db, lambda reader: near_misses.nearest_miss(reader, name, limits)))
 
 
 def _watch(name: str, db: str | None) -> None:
@@ -207,7 +211,7 @@ def _watch(name: str, db: str | None) -> None:
         told = -1
         while summary.is_active:
             if summary.told != told:
-                print(f"{summary.name}: {summary.told} of {_budget_text(summary)} evaluations", flush=True)
+                print(_watch_line(summary), flush=True)
             told = summary.told
             time.sleep(WATCH_EVERY_S)
             summary = ask(db, lambda reader: query.search_summary(reader, name))
@@ -220,11 +224,48 @@ def _watch(name: str, db: str | None) -> None:
             live.update(Text(text_of(summary)))
 
 
+def _watch_line(summary: SearchSummary) -> str:
+    """One line on how far a search is: what is new since the last one, and what says something."""
+    parts = [f"{printable(summary.name)}: {summary.told} of {_budget_text(summary)} evaluations"]
+    parts += [f"{summary.stopped} stopped early"] if summary.stopped else []
+    parts += [] if summary.hypervolume is None else [f"hypervolume {summary.hypervolume:.4f}"]
+    parts += [] if summary.utilisation is None else [f"workers {summary.utilisation:.0%} busy"]
+    return ", ".join(parts)
+
+
 def _list_cells(search: SearchSummary) -> list[str]:
     volume = "-" if search.hypervolume is None else f"{search.hypervolume:.4f}"
     leaders = ", ".join(f"{metric} {cell(metric, value)}" for metric, value in search.best.items())
     state = "interrupted" if search.is_abandoned else str(search.state)
     return [search.name, state, f"{search.told}/{_budget_text(search)}", str(search.front_size), volume, leaders or "-"]
+
+
+def _kinds_text(summary: SearchSummary) -> str:
+    """What the evaluations are besides first trainings: ", of which 3 were reused and 2 are further trainings"."""
+    kinds = [f"{summary.reused} reused from earlier searches"] if summary.reused else []
+    kinds += [f"{summary.replicates} further trainings"] if summary.replicates else []
+    return f", of which {' and '.join(kinds)}" if kinds else ""
+
+
+def _stopped_text(summary: SearchSummary) -> str:
+    """Trainings that ended at a rung: "12, after 0.41 s on average (to the end: 1.3 s); ..."."""
+    text = str(summary.stopped)
+    if summary.stopped_seconds is None or summary.finished_seconds is None:
+        return text
+    text += f", after {_seconds_text(summary.stopped_seconds)} on average"
+    text += f" (to the end: {_seconds_text(summary.finished_seconds)})"
+    return text + (f"; that saved about {_seconds_text(summary.saved_seconds)}" if summary.saved_seconds else "")
+
+
+def _busy_text(summary: SearchSummary) -> str:
+    if summary.utilisation is None:
+        return f"{duration(summary.busy_seconds)} in all"
+    return f"{summary.utilisation:.0%} of {duration(summary.worker_seconds)}"
+
+
+def _seconds_text(seconds: float) -> str:
+    """Short times with their fraction, long ones as people say them."""
+    return duration(seconds) if seconds >= 60 else format_quantity(seconds, "train_seconds")
 
 
 def _budget_text(summary: SearchSummary) -> str:

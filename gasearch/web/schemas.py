@@ -29,15 +29,26 @@ class Status(_Answer):
     told: int
     budget: int | None
     hours: float | None
+    algorithm: str
+    mode: str
     candidates: int
     failures: dict[str, int]
     causes: dict[str, str]
+    stopped: int
+    stopped_seconds: float | None
+    finished_seconds: float | None
+    saved_seconds: float | None
+    reused: int
+    replicates: int
     retries: int
     front_size: int
     hypervolume: float | None
     best: dict[str, int | float | None]
     generation: int
     active_seconds: float
+    busy_seconds: float
+    worker_seconds: float
+    utilisation: float | None
     created_at: str  # ISO 8601, as the command line prints it
     updated_at: str
 

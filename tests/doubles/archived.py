@@ -15,6 +15,7 @@ from gasearch.storage.records import (
     REUSED,
     CandidateRecord,
     Counts,
+    Effort,
     EvaluatedNetwork,
     EvaluationRecord,
     GenerationRecord,
@@ -25,6 +26,7 @@ from gasearch.storage.records import (
 from workers.messages import STANDARD_METRICS, EvaluationResult, Failure, FailureKind, Measurement
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SCALING = {"reference_ideal": (1.0, 0.0), "reference_point": (0.5, -10_000.0)}
 OBJECTIVES = (("accuracy", True), ("model_bytes", False))
 
 
@@ -35,6 +37,7 @@ class ScriptedReader:
     record: SearchRecord
     all_networks: tuple[EvaluatedNetwork, ...]
     all_generations: tuple[GenerationRecord, ...] = ()
+    all_efforts: tuple[Effort, ...] | None = None  #: None: each outcome took a second.
     retries: int = 0
     is_closed: bool = False
 
@@ -62,6 +65,12 @@ class ScriptedReader:
             generation=max((network.generation for network in self.all_networks), default=-1),
             busy_seconds=1.0 * len(told),
         )
+
+    def efforts(self, search_id: int) -> list[Effort]:
+        if self.all_efforts is not None:
+            return list(self.all_efforts)
+        told = Counter(network.failure for network in self.networks(search_id) if network.worker != REUSED)
+        return [Effort(failure=failure, attempts=count, seconds=1.0 * count) for failure, count in told.items()]
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         return [network for network in self.all_networks if network.is_on_front]
@@ -180,7 +189,7 @@ GENERATIONS = (
 def scripted_reader(**changes: object) -> ScriptedReader:
     """A reader of the search above."""
     return ScriptedReader(
-        record=search_record(**changes), all_networks=NETWORKS, all_generations=GENERATIONS, retries=1
+        record=search_record(**SCALING | changes), all_networks=NETWORKS, all_generations=GENERATIONS, retries=1
     )
 
 
@@ -188,7 +197,7 @@ def fill_database(url: str, record: SearchRecord | None = None, *, state: Search
     """Write the search above into a real database, and give it up in this state; RUNNING leaves it owned."""
     from gasearch.storage.sql import open_archive
 
-    record = record or search_record()
+    record = record or search_record(**SCALING)
     archive = open_archive(url, notice=lambda message: None)
     new = NewSearch(**{field.name: getattr(record, field.name) for field in fields(NewSearch)})
     lease = archive.create_search(new, owner="host/4711", ttl_s=3600)
@@ -196,6 +205,8 @@ def fill_database(url: str, record: SearchRecord | None = None, *, state: Search
     for network in NETWORKS:
         change = FrontChange(entered=(network.number,) if network.is_on_front else ())
         assert archive.add_evaluation(lease, _evaluation(network), change)
+    if record.reference_ideal is not None and record.reference_point is not None:
+        archive.set_reference(lease, ideal=record.reference_ideal, point=record.reference_point)
     for generation in GENERATIONS:
         archive.add_generation(lease, generation)
     if state is not SearchState.RUNNING:

@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
-from gasearch import cli
+from gasearch import cli, query
 from gasearch.storage.records import SearchState
-from tests.doubles.archived import fill_database, search_record, with_constraints
+from tests.doubles.archived import fill_database, scripted_reader, search_record, with_constraints
 
 HEAVY = ("torch", "ray", "scipy", "alembic", "optuna", "plotly", "fastapi", "deap", "moocore", "onnx", "sklearn")
 READING = ["list", "status digits", "best digits", "front digits", "history digits", "show digits 0001"]
@@ -199,6 +200,24 @@ def test_ctrl_c_while_reading_is_a_word_and_status_130(gasearch, monkeypatch):
     assert gasearch("best", "digits") == (130, "", "gasearch: interrupted\n")
 
 
+def test_status_says_how_busy_the_workers_were_and_what_was_stopped_reused_and_trained_again(gasearch):
+    from gasearch.cli.reading import status_lines
+
+    reader = scripted_reader(worker_seconds=16.0)
+    summary = replace(
+        query.search_summary(reader, "digits"),
+        algorithm="nsga2", mode="steady-state", stopped=4, stopped_seconds=0.5, finished_seconds=2.0,
+        saved_seconds=90.0, reused=3, replicates=2,
+    )  # fmt: skip
+    lines = dict(status_lines(summary))
+    assert lines["searched by"] == "nsga2, steady-state"
+    assert lines["evaluations"] == "8 of 40, of which 3 reused from earlier searches and 2 further trainings"
+    assert lines["stopped early"] == "4, after 0.5 s on average (to the end: 2 s); that saved about 1 min 30 s"
+    assert lines["workers busy"] == "50% of 16 s"
+    plain = dict(status_lines(query.search_summary(scripted_reader(worker_seconds=0.0), "digits")))
+    assert (plain["evaluations"], plain["stopped early"], plain["workers busy"]) == ("8 of 40", "0", "8 s in all")
+
+
 def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):
     from gasearch.cli import reading
 
@@ -221,7 +240,7 @@ def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):
     monkeypatch.setattr(reading.time, "sleep", end_meanwhile)
     status, out, _ = gasearch("status", "digits", "--watch", "--db", url)
     assert (status, len(naps)) == (0, 1)
-    assert out.startswith("digits: 8 of 40 evaluations\n")
+    assert out.startswith("digits: 8 of 40 evaluations, hypervolume 0.8010\n")
     assert "finished: budget spent" in out
 
 

@@ -22,6 +22,7 @@ PROGRESS = Progress(
     budget=120,
     in_flight=2,
     failures=1,
+    stopped=0,
     retries=0,
     generation=1,
     front_size=7,
@@ -30,6 +31,7 @@ PROGRESS = Progress(
     elapsed_s=12.0,
     rate_per_minute=150.0,
     remaining_s=36.0,
+    busy=None,
 )
 ROWS = [
     {"key": "00ab", "accuracy": 0.97, "model_bytes": 12345, "blueprint": {"family": "cnn"}},
@@ -110,6 +112,14 @@ def clock(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
     return lambda seconds: now.__setitem__(0, seconds)
+
+
+def test_stopped_trainings_and_busy_workers_stand_in_the_line_where_they_say_something():
+    assert "stopped" not in console.progress_line(PROGRESS)
+    assert "busy" not in console.progress_line(replace(PROGRESS, busy=0.0))
+    line = console.progress_line(replace(PROGRESS, stopped=4, busy=0.934))
+    assert "1 failed, 4 stopped, front 7" in line
+    assert ", 93% busy, 36 s left" in line
 
 
 def test_without_a_terminal_a_line_comes_per_generation_and_at_the_end_not_per_outcome(clock):

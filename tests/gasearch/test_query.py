@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gasearch import query
+from gasearch import near_misses, query
 from gasearch.answers import layers_text
 from gasearch.errors import BadInput, SpecError, UnknownSearch
 from gasearch.knee import knee_distances
 from gasearch.limits import parse_limit
-from gasearch.storage.records import SearchState
+from gasearch.spec.evolution import EvolutionSpec
+from gasearch.storage.records import Effort, SearchState
 from tests.doubles.archived import (
     NETWORKS,
+    SCALING,
     ScriptedReader,
     failed,
     network,
@@ -39,9 +41,67 @@ def test_a_summary_tells_state_counts_failures_and_the_best_per_objective():
     assert sorted(summary.causes) == ["diverged", "timed_out"]
     assert all(": " in cause for cause in summary.causes.values())
     assert summary.best == {"accuracy": 0.97, "model_bytes": 1000}
-    assert summary.hypervolume == 0.625
     assert summary.is_active
     assert not summary.is_abandoned
+
+
+def test_the_hypervolume_of_a_summary_is_that_of_the_front_as_it_stands_not_of_the_last_generation():
+    reader = scripted_reader(reference_ideal=(1.0, 0.0), reference_point=(0.5, -10_000.0))
+    # Scaled by 1.1: the steps of the staircase through 3, 1, 6 and 2.
+    steps = [(0.60, 1000), (0.90, 2500), (0.93, 6000), (0.97, 9000)]
+    area, before = 0.0, 0.5
+    for accuracy, size in steps:
+        area += (accuracy - before) / 0.5 * (10_000 - size) / 10_000
+        before = accuracy
+    assert query.search_summary(reader, "digits").hypervolume == pytest.approx(1.1**2 * area)
+
+
+def test_before_its_scaling_is_fixed_a_search_has_no_hypervolume():
+    reader = scripted_reader(reference_ideal=None, reference_point=None)
+    assert query.search_summary(reader, "digits").hypervolume is None
+
+
+def test_a_front_that_lost_its_members_has_no_volume_left():
+    reader = ScriptedReader(record=search_record(**SCALING), all_networks=(NETWORKS[0],))
+    assert query.search_summary(reader, "digits").hypervolume == 0.0
+
+
+def test_stopped_trainings_are_no_failures_and_their_saving_is_that_of_their_shorter_time():
+    stopped = [replace(failed(number, "stopped"), arrival=number) for number in (8, 9)]
+    reader = ScriptedReader(
+        record=search_record(),
+        all_networks=(*NETWORKS, *stopped),
+        all_efforts=(
+            Effort(failure=None, attempts=6, seconds=12.0),
+            Effort(failure="stopped", attempts=2, seconds=1.0),
+            Effort(failure="worker_lost", attempts=1, seconds=9.0),
+        ),
+    )
+    summary = query.search_summary(reader, "digits")
+    assert (summary.stopped, summary.failures) == (2, {"timed_out": 1, "diverged": 1})
+    assert (summary.stopped_seconds, summary.finished_seconds, summary.saved_seconds) == (0.5, 2.0, 3.0)
+
+
+def test_without_a_training_to_its_end_nobody_knows_what_stopping_saved():
+    reader = ScriptedReader(record=search_record(), all_networks=(failed(0, "stopped"),))
+    summary = query.search_summary(reader, "digits")
+    assert (summary.stopped, summary.stopped_seconds, summary.saved_seconds) == (1, 1.0, None)
+
+
+@pytest.mark.parametrize(("worker_seconds", "share"), [(16.0, 0.5), (8.0, 1.0), (7.9, None), (0.0, None)])
+def test_workers_are_known_to_be_busy_only_where_all_their_time_was_counted(worker_seconds, share):
+    assert query.search_summary(scripted_reader(worker_seconds=worker_seconds), "digits").utilisation == share
+
+
+@pytest.mark.parametrize("asked", ["auto", "nsga2", "nsga3", "aging", "random", "optuna:tpe"])
+@pytest.mark.parametrize("count", [1, 3, 4, 6])
+def test_a_summary_names_the_algorithm_that_the_spec_means(asked, count):
+    objectives = tuple((f"metric{number}", True) for number in range(count))
+    spec = {"evolution": {"algorithm": asked, "mode": "steady-state"}}
+    record = search_record(objectives=objectives, spec_json=json.dumps(spec))
+    summary = query.search_summary(ScriptedReader(record=record, all_networks=()), "digits")
+    assert summary.algorithm == EvolutionSpec(algorithm=asked).algorithm_for(count)
+    assert summary.mode == "steady-state"
 
 
 def test_a_running_search_without_a_valid_lease_is_abandoned():
@@ -217,7 +277,7 @@ def test_show_gives_a_failed_network_without_metrics_but_with_its_reason():
 
 def test_the_nearest_miss_names_the_limit_that_alone_excludes_all():
     limits = query.parse_limits(["accuracy >= 0.5", "latency_ms <= 0.05"])
-    sentence = query.nearest_miss(scripted_reader(), "digits", limits)
+    sentence = near_misses.nearest_miss(scripted_reader(), "digits", limits)
     assert sentence.startswith(
         "no network of search 'digits' has latency_ms <= 0.05 ms; the nearest has latency_ms 0.1 ms + 0.01 ms of spread"
     )
@@ -227,19 +287,19 @@ def test_the_nearest_miss_names_the_limit_that_alone_excludes_all():
 def test_a_time_within_its_spread_of_the_limit_is_not_within_it():
     assert keys_of(query.best(scripted_reader(), "digits", limits=query.parse_limits(["latency_ms <= 0.13"]))) == [3]
     assert keys_of(query.best(scripted_reader(), "digits", limits=query.parse_limits(["latency_ms <= 0.125"]))) == [4]
-    sentence = query.nearest_miss(scripted_reader(), "digits", query.parse_limits(["latency_ms >= 0.9"]))
+    sentence = near_misses.nearest_miss(scripted_reader(), "digits", query.parse_limits(["latency_ms >= 0.9"]))
     assert "the nearest has latency_ms 0.9 ms - 0.05 ms of spread (00020002)" in sentence
 
 
 def test_the_nearest_miss_names_limits_that_exclude_all_only_together():
     limits = query.parse_limits(["accuracy >= 0.95", "model_bytes <= 7 KB"])
-    sentence = query.nearest_miss(scripted_reader(), "digits", limits)
+    sentence = near_misses.nearest_miss(scripted_reader(), "digits", limits)
     assert "accuracy >= 0.9500 and model_bytes <= 7 KB together; the nearest has accuracy 0.9300 (00060006)" in sentence
 
 
 def test_the_nearest_miss_of_a_search_without_measurements_says_so():
     reader = ScriptedReader(record=search_record(), all_networks=(failed(0),))
-    assert "has no measured network yet" in query.nearest_miss(reader, "digits")
+    assert "has no measured network yet" in near_misses.nearest_miss(reader, "digits")
 
 
 def test_what_is_no_limit_is_refused():

@@ -136,7 +136,7 @@ class Loop:
         self.cost += step
         self.stopped_at[step] += 1
         self.wrong += not covered(self.front, training.worths)
-        self._rungs.note(stopped, None, number=number)
+        self._rungs.note(stopped, None, number=number, known=training.known)
         return Scored(number=number, fitness=None, expected=self._rungs.expected_end(stopped, training.known))
 
 

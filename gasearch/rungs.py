@@ -17,27 +17,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from gasearch.fitness import Fitness, Objective
 from gasearch.pareto import rank
+from gasearch.rung_lines import Line, fit_line, optimistic_ends, safe_tail
 from workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
 from workers.stopping import explain_stop, is_hopeless, rung_at
 
 Worths = tuple[float, ...]
 
-FEWEST = 8  #: Finished trainings with a rung before trainings are judged there.
-FEWEST_FOR_SLOPE = 16  #: Fewer show how far trainings come from a rung, but not how that depends on where they stand.
-STEEPEST = 2.0  #: A worth at the end never rises faster with the worth at a rung; nor does it fall.
 NEWEST = 200  #: Curves that the lines are fitted to: evolution moves on to networks unlike the first.
 LARGEST_FRONT = 64  #: Points of the front that travel with a request.
-
-#: The optimistic end is the quantile 1 - TAIL x risk of what trainings reached. A training at that very end of its
-#: range is wrong to stop as often as the tail says, but most that are stopped lie far below the front. Measured on
-#: NAS-Bench-201 (2 data sets, 3 devices, 200 and 500 random cells, 6 seeds, judged at 12 of 200 epochs): of the stopped
-#: ones 0.5 to 1.8 % would have entered the front with a tail of 10 %, 1.1 to 4.0 % with 30 %, 2.1 to 8.4 % with 50 %.
-TAIL = 6.0
-LARGEST_TAIL = 0.5
 
 
 def default_rungs(epochs: int) -> tuple[float, ...]:
@@ -58,26 +48,15 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """How the worth at the end follows from the worth at a rung."""
+class Halted:
+    """A training that was stopped, where it stood."""
 
-    slope: float
-    offset: float
-    residuals: npt.NDArray[np.float64]  #: Of each training from the line without it, ascending; () where it is exact.
-
-    def mean(self, worth: float) -> float:
-        """The end to expect."""
-        return self.slope * worth + self.offset
-
-    def optimistic(self, tail: float) -> tuple[float, float]:
-        """Slope and offset of the end that a share `tail` of the trainings exceeds; never below the mean."""
-        count = len(self.residuals)
-        if not count:
-            return self.slope, self.offset
-        place = min(count, math.ceil((count + 1) * (1 - tail))) - 1  # as conformal prediction counts
-        return self.slope, self.offset + max(0.0, float(self.residuals[place]))
+    told: int  #: As in `Finished`.
+    rung: int  #: Its index.
+    worths: Worths  #: Reported or known.
 
 
+Ends = tuple[tuple[float, float], ...]  #: (slope, offset) per objective; () where trainings are only looked at.
 Lines = tuple[tuple[Line | None, ...], ...]  #: Per rung and objective; None where too little is known.
 
 
@@ -106,32 +85,54 @@ class Rungs:
         if not 0 <= exempt <= 1:
             raise ValueError(f"the exempt share must lie in 0..1; got {exempt!r}")
         self._objectives, self._steps = tuple(objectives), tuple(steps)
-        self._tail, self._exempt, self._seed = min(LARGEST_TAIL, TAIL * risk), exempt, seed
+        self._risk, self._exempt, self._seed = risk, exempt, seed
         self._told = 0
         self._finished: list[Finished] = []
+        self._halted: list[Halted] = []
         self._front: list[Finished] = []  #: Of all of them.
         self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
+        self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: The same, from how many told.
 
-    def note(self, outcome: Outcome, fitness: Fitness | None, *, number: int | None = None) -> None:
+    def note(
+        self,
+        outcome: Outcome,
+        fitness: Fitness | None,
+        *,
+        number: int | None = None,
+        known: Sequence[float | None] = (),
+    ) -> None:
         """Take note of a told outcome, stopped and failed ones too, in the order in which they are told.
 
         Args:
             outcome: What came of a training.
             fitness: Its fitness, None for a failure.
             number: The candidate's. Where one is trained again, its newest outcome stands for it; None: a new one.
+            known: As in `rule`. Of a stopped training; without it, one that didn't report all objectives doesn't count
+                among those by which the daring of judgements is chosen, which are then more careful.
         """
-        if isinstance(outcome, Measurement) and fitness is not None:
-            finished = Finished(
-                told=self._told,
-                number=-1 - self._told if number is None else number,
-                worths=fitness.values,
-                is_feasible=fitness.is_feasible,
-                at_rungs=self._at_rungs(outcome.curve),
-            )
-            is_known = number is not None and any(other.number == number for other in self._front)
-            self._finished.append(finished)
-            self._front = _front_of(self._finished) if is_known else _with(self._front, finished)
+        match outcome:
+            case Measurement() if fitness is not None:
+                self._add(
+                    Finished(
+                        told=self._told,
+                        number=-1 - self._told if number is None else number,
+                        worths=fitness.values,
+                        is_feasible=fitness.is_feasible,
+                        at_rungs=self._at_rungs(outcome.curve),
+                    )
+                )
+            case Failure(kind=FailureKind.STOPPED) if outcome.curve:
+                point = outcome.curve[-1]
+                place = rung_at(self._steps, point.epoch)
+                worths = _completed(self._worths(point), known)
+                if place is not None and worths is not None:
+                    self._halted.append(Halted(told=self._told, rung=place, worths=worths))
         self._told += 1
+
+    def _add(self, finished: Finished) -> None:
+        is_known = any(other.number == finished.number for other in self._front)
+        self._finished.append(finished)
+        self._front = _front_of(self._finished) if is_known else _with(self._front, finished)
 
     def rule(self, number: int, *, known: Sequence[float | None], told: int | None = None) -> StoppingRule | None:
         """The rule for a candidate's training; None without rungs.
@@ -146,22 +147,16 @@ class Rungs:
         """
         if not self._steps:
             return None
-        finished = self._finished[: self._count(told)]
-        lines = self._fit(len(finished))
-        is_judged = not self._is_exempt(number)
-        rungs = tuple(
-            Rung(step=step, ends=self._ends(of_rung, known) if is_judged else ())
-            for step, of_rung in zip(self._steps, lines, strict=True)
-        )
-        front: tuple[Worths, ...] = ()
-        if any(rung.ends for rung in rungs):
-            members = self._front if len(finished) == len(self._finished) else _front_of(finished)
-            front = _spread([member.worths for member in members])
+        told = self._told if told is None else told
+        front, judged = self._judgements(told, tuple(worth is not None for worth in known))
+        if self._is_exempt(number):
+            judged = ((),) * len(judged)
+        rungs = tuple(Rung(step=step, ends=ends) for step, ends in zip(self._steps, judged, strict=True))
         return StoppingRule(
             objectives=tuple((objective.metric, objective.is_maximized) for objective in self._objectives),
             known=tuple(known),
             rungs=rungs,
-            front=front,
+            front=_spread(front) if any(judged) else (),
         )
 
     def expected_end(self, failure: Failure, known: Sequence[float | None]) -> Worths | None:
@@ -182,9 +177,34 @@ class Rungs:
                 return None
         return tuple(found)
 
-    def _count(self, told: int | None) -> int:
-        """How many trainings were finished among the first outcomes."""
-        return len(self._finished) if told is None else bisect_left(self._finished, told, key=lambda one: one.told)
+    def _judgements(self, told: int, is_known: tuple[bool, ...]) -> tuple[tuple[Worths, ...], tuple[Ends, ...]]:
+        """The front after the first outcomes, and per rung the optimistic ends."""
+        count = bisect_left(self._finished, told, key=lambda one: one.told)
+        front = self._front if count == len(self._finished) else _front_of(self._finished[:count])
+        if self._ends_at[0] != told:
+            self._ends_at = told, {}
+        known_ends = self._ends_at[1]
+        if is_known not in known_ends:
+            places = range(len(self._steps))
+            known_ends[is_known] = tuple(self._ends(place, told, count, front, is_known) for place in places)
+        return tuple(member.worths for member in front), known_ends[is_known]
+
+    def _ends(self, place: int, told: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]) -> Ends:
+        """The optimistic ends at one rung; () while an objective that must be reported isn't known well enough."""
+        lines = [None if known else line for known, line in zip(is_known, self._fit(count)[place], strict=True)]
+        if not front or any(line is None and not known for known, line in zip(is_known, lines, strict=True)):
+            return ()
+        reached: dict[int, Worths] = {}
+        for one in self._finished[max(0, count - NEWEST) : count]:
+            at_rung = one.at_rungs[place]
+            ends = [worth if known else None for known, worth in zip(is_known, one.worths, strict=True)]
+            if at_rung is not None and (worths := _completed(at_rung, ends)) is not None:
+                reached[one.told] = worths
+        until = bisect_left(self._halted, told, key=lambda one: one.told)
+        reached |= {one.told: one.worths for one in self._halted[max(0, until - NEWEST) : until] if one.rung == place}
+        is_own = np.array([[member.told == number for member in front] for number in reached])
+        values = np.array([member.worths for member in front])
+        return optimistic_ends(lines, safe_tail(lines, np.array([*reached.values()]), values, is_own, risk=self._risk))
 
     def _is_exempt(self, number: int) -> bool:
         digest = hashlib.blake2b(f"{self._seed}/{number}/stopping".encode(), digest_size=7).digest()
@@ -214,18 +234,6 @@ class Rungs:
             self._lines = count, tuple(tuple(_line(newest, place, at) for at in objectives) for place in places)
         return self._lines[1]
 
-    def _ends(self, lines: Sequence[Line | None], known: Sequence[float | None]) -> tuple[tuple[float, float], ...]:
-        """The optimistic end per objective; () while one that must be reported isn't known well enough."""
-        wanted = [line for line, worth in zip(lines, known, strict=True) if worth is None]
-        # Each objective in which a training may surprise is a chance of its own to enter the front.
-        tail = self._tail / max(1, sum(line is not None and len(line.residuals) > 0 for line in wanted))
-        found: list[tuple[float, float]] = []
-        for line, worth in zip(lines, known, strict=True):
-            if worth is None and line is None:
-                return ()
-            found.append((1.0, 0.0) if worth is not None or line is None else line.optimistic(tail))
-        return tuple(found)
-
 
 def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
     """The outcome of a training that was finished once, as this rule would have ended it; None where it would not.
@@ -246,26 +254,21 @@ def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
 
 
 def _line(finished: Sequence[Finished], place: int, objective: int) -> Line | None:
-    """The least-squares line of one objective from a rung to the end; None from fewer than `FEWEST` trainings."""
-    pairs = [
-        (here, one.worths[objective])
-        for one in finished
-        if (at_rung := one.at_rungs[place]) is not None and (here := at_rung[objective]) is not None
-    ]
-    if len(pairs) < FEWEST:
-        return None
-    x, y = np.array(pairs).T  # (trainings,) each
-    if bool((x == y).all()):
-        return Line(slope=1.0, offset=0.0, residuals=np.zeros(0))
-    distances = x - x.mean()
-    extent = float(distances @ distances)
-    has_slope = len(pairs) >= FEWEST_FOR_SLOPE and extent > 0
-    slope = min(STEEPEST, max(0.0, float(distances @ y) / extent)) if has_slope else 1.0
-    leverage = 1 / len(pairs) + (distances**2 / extent if has_slope else 0.0)
-    offset = float(y.mean() - slope * x.mean())
-    # What a training left out would have been off by: the line leans towards those it is fitted to.
-    residuals = (y - slope * x - offset) / np.maximum(1 - leverage, 1 / len(pairs))
-    return Line(slope=slope, offset=offset, residuals=np.sort(residuals))
+    """How one objective goes on from a rung."""
+    return fit_line(
+        [
+            (here, one.worths[objective])
+            for one in finished
+            if (at_rung := one.at_rungs[place]) is not None and (here := at_rung[objective]) is not None
+        ]
+    )
+
+
+def _completed(reported: Sequence[float | None], known: Sequence[float | None]) -> Worths | None:
+    """What is known, else reported; None where an objective is neither."""
+    known = known or (None,) * len(reported)
+    found = [there if there is not None else here for here, there in zip(reported, known, strict=True)]
+    return None if None in found else tuple(worth for worth in found if worth is not None)
 
 
 def _front_of(finished: Sequence[Finished]) -> list[Finished]:

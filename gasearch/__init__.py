@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gasearch.api import Search, run
+    from gasearch.api import Search, compare, run
     from gasearch.spec.model import SearchSpec
 
 __version__ = "0.2.0"
-__all__ = ["Search", "SearchSpec", "open", "run"]
+__all__ = ["Search", "SearchSpec", "compare", "open", "run"]
 
 
 def open(name: str, *, db: str | None = None) -> Search:
@@ -32,7 +32,7 @@ def open(name: str, *, db: str | None = None) -> Search:
 
 def __getattr__(name: str) -> Any:
     """Load the rest when it is asked for: the command line answers in a moment because nothing heavy loads here."""
-    if name in ("Search", "run"):
+    if name in ("Search", "compare", "run"):
         from gasearch import api
 
         return getattr(api, name)

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gasearch import query
+from gasearch import comparison, lineage, query
 from gasearch.launch import go_on, launch
 from gasearch.progress import Observer, Silent
 from gasearch.settings import database_url
@@ -49,6 +49,14 @@ class Search:
         found = self._ask(lambda reader: query.best(reader, self.name, by=by, limits=limits, knee=knee))
         return found[0] if found else None
 
+    def why(self, key: str, *, depth: int = lineage.DEPTH) -> lineage.Explanation:
+        """How a network came about, and why it is on the front or not; named by its key or a beginning of it."""
+        return self._ask(lambda reader: lineage.why(reader, self.name, key, depth=depth))
+
+    def operators(self) -> list[lineage.OperatorStats]:
+        """Which operators paid so far, greatest gain first."""
+        return self._ask(lambda reader: lineage.operators(reader, self.name))
+
     def evaluations(self) -> list[EvaluatedNetwork]:
         """Every network with a final outcome, in the order of arrival."""
         return self._ask(lambda reader: list(reader.networks(reader.search(self.name).id)))
@@ -74,3 +82,14 @@ def run(
     loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
     launch(loaded, db_url=database_url(db), observer=observer or Silent(), workers=workers)
     return Search(loaded.name, db=db)
+
+
+def compare(*names: str, db: str | None = None) -> comparison.Comparison:
+    """Put the fronts of searches with the same objectives side by side, in one scaling; see `Comparison`.
+
+    Raises:
+        UnknownSearch: if there is no search of such a name.
+        BadInput: if they can't be compared.
+    """
+    with closing(open_reader(database_url(db))) as reader:
+        return comparison.compare(reader, names)

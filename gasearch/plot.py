@@ -1,4 +1,4 @@
-"""A search as one self-contained HTML file: its front, its hypervolume over evaluations, its failures.
+"""A search as one self-contained HTML file: its front, how it grew, what paid, what was foreseen, what failed.
 
 plotly.js lies inside the file, which asks nothing of the network. Every name that comes from a spec or an evaluator is
 escaped: Plotly reads titles and hover texts as a small HTML of its own.
@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from gasearch import query
-from gasearch.answers import FrontPoint, GenerationStats, SearchSummary, layers_text
+from gasearch.answers import FrontPoint, SearchSummary, layers_text
+from gasearch.comparison import Comparison
 from gasearch.errors import BadInput
+from gasearch.figures import BLUE, GREY, RED, Figure, growth_figures, operators_figure, prediction_figures
+from gasearch.growth import GrowthPoint, growth, scaling_of, told_outcomes
+from gasearch.lineage import operators
 from gasearch.storage.archive import ArchiveReader
 from gasearch.units import format_quantity
 
 MOST_POINTS = 20_000  #: Of the evaluations off the front, the newest ones; more would make a browser crawl.
 LOG_SPAN = 50.0  #: An axis whose values span more than this factor is logarithmic.
-_GREY, _BLUE, _RED = "#b8bec6", "#1f5fbf", "#b3382c"
-
-Figure = dict[str, Any]  #: A Plotly figure as `data` and `layout`.
 
 
 def plot(reader: ArchiveReader, name: str, path: Path) -> None:
@@ -33,16 +34,54 @@ def plot(reader: ArchiveReader, name: str, path: Path) -> None:
         UnknownSearch: if there is no search of that name.
         BadInput: for another ending than .html, a file that can't be written, or a search without any outcome.
     """
-    if path.suffix.lower() != ".html":
-        raise BadInput(f"expected a name that ends in .html; got {str(path)!r}")
+    require_html(path)
     summary = query.search_summary(reader, name)
     if summary.told == 0:
         raise BadInput(f"search {name!r} has no outcome to draw yet; see: gasearch status {name}")
-    points = query.measured_points(reader, name)
-    figures = [front_figure(summary, points), hypervolume_figure(query.history(reader, name))]
+    figures = [front_figure(summary, query.measured_points(reader, name)), *growth_figures(_own_growth(reader, name))]
+    if children := operators(reader, name):
+        figures.append(operators_figure(children))
+    figures += prediction_figures(list(reader.networks(reader.search(name).id)))
     if summary.failures:
         figures.append(failures_figure(summary.failures))
-    _write(path, page(summary, figures))
+    facts = (
+        f"{summary.told} evaluations, {sum(summary.failures.values())} failed, {summary.stopped} stopped early, "
+        f"front of {summary.front_size}"
+    )
+    _write(path, page(summary.name, facts, figures))
+
+
+def plot_comparison(comparison: Comparison, path: Path) -> None:
+    """Draw the growth of compared searches into a file, replacing it.
+
+    Raises:
+        BadInput: for another ending than .html, or a file that can't be written.
+    """
+    require_html(path)
+    axes = list(dict.fromkeys(mark.by for mark in comparison.marks))
+    facts = ", ".join(f"{metric} ({better})" for metric, better in comparison.objectives.items())
+    title = " and ".join(one.name for one in comparison.searches)
+    _write(path, page(title, f"hypervolume over {facts}", growth_figures(comparison.curves, axes)))
+
+
+def require_html(path: Path) -> None:
+    """Refuse another ending.
+
+    Raises:
+        BadInput: if the name ends otherwise.
+    """
+    if path.suffix.lower() != ".html":
+        raise BadInput(f"expected a name that ends in .html; got {str(path)!r}")
+
+
+def _own_growth(reader: ArchiveReader, name: str) -> dict[str, list[GrowthPoint]]:
+    """How the front grew in the search's own scaling; empty while that isn't fixed."""
+    record = reader.search(name)
+    scaling = scaling_of(record)
+    if scaling is None:
+        return {}
+    told = told_outcomes(reader, record, query.objectives_of(record), query.constraints_of(record))
+    return {name: growth(told, scaling)}
 
 
 def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure:
@@ -57,11 +96,11 @@ def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure
     if len(metrics) == 2:
         front.sort(key=lambda point: point.metrics[metrics[1]])
     traces = [
-        _scatter("dominated", others, metrics, {"color": _GREY, "size": 5}),
+        _scatter("dominated", others, metrics, {"color": GREY, "size": 5}),
         _scatter("Pareto front", front, metrics, _front_marker(front, metrics)),
     ]
     if len(metrics) == 2:
-        traces[1] |= {"mode": "lines+markers", "line": {"color": _BLUE, "width": 1, "dash": "dot"}}
+        traces[1] |= {"mode": "lines+markers", "line": {"color": BLUE, "width": 1, "dash": "dot"}}
     axes = [
         _axis(metric, summary.objectives[metric], [point.metrics[metric] for point in points]) for metric in metrics
     ]
@@ -74,21 +113,6 @@ def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure
     return {"data": traces, "layout": {"title": title, "height": 620, **layout}}
 
 
-def hypervolume_figure(generations: Sequence[GenerationStats]) -> Figure:
-    """Hypervolume of the front after each generation, over the evaluations told."""
-    trace = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [generation.evaluations for generation in generations],
-        "y": [generation.hypervolume for generation in generations],
-        "text": [f"generation {generation.generation}, front {generation.front_size}" for generation in generations],
-        "hovertemplate": "%{text}<br>%{x} evaluations<br>hypervolume %{y:.4f}<extra></extra>",
-        "line": {"color": _BLUE},
-    }
-    axes = {"xaxis": {"title": {"text": "evaluations"}}, "yaxis": {"title": {"text": "hypervolume"}}}
-    return {"data": [trace], "layout": {"title": {"text": "Hypervolume"}, "height": 380, **axes}}
-
-
 def failures_figure(failures: dict[str, int]) -> Figure:
     """How many evaluations failed, by kind."""
     kinds = sorted(failures, key=lambda kind: -failures[kind])
@@ -96,7 +120,7 @@ def failures_figure(failures: dict[str, int]) -> Figure:
         "type": "bar",
         "x": [html.escape(kind) for kind in kinds],
         "y": [failures[kind] for kind in kinds],
-        "marker": {"color": _RED},
+        "marker": {"color": RED},
         "hovertemplate": "%{x}: %{y}<extra></extra>",
     }
     total = sum(failures.values())
@@ -105,8 +129,8 @@ def failures_figure(failures: dict[str, int]) -> Figure:
     return {"data": [trace], "layout": {"title": {"text": title}, "height": 320, **axes}}
 
 
-def page(summary: SearchSummary, figures: Sequence[Figure]) -> str:
-    """The whole HTML document, plotly.js in it once."""
+def page(title: str, facts: str, figures: Sequence[Figure]) -> str:
+    """The whole HTML document, plotly.js in it once; title and facts are plain text."""
     from plotly.graph_objects import Figure as PlotlyFigure
     from plotly.io import to_html
 
@@ -121,8 +145,7 @@ def page(summary: SearchSummary, figures: Sequence[Figure]) -> str:
         )
         for number, figure in enumerate(figures)
     ]
-    name = html.escape(summary.name)
-    facts = f"{summary.told} evaluations, {sum(summary.failures.values())} failed, front of {summary.front_size}"
+    name = html.escape(title)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>gasearch: {name}</title>\n"
@@ -147,7 +170,7 @@ def _scatter(label: str, points: Sequence[FrontPoint], metrics: Sequence[str], m
 
 
 def _front_marker(front: Sequence[FrontPoint], metrics: Sequence[str]) -> dict[str, Any]:
-    marker: dict[str, Any] = {"size": 10, "color": _BLUE}
+    marker: dict[str, Any] = {"size": 10, "color": BLUE}
     if len(metrics) == 3:
         colours = [point.metrics[metrics[2]] for point in front]
         scale = {"color": colours, "colorscale": "Viridis", "reversescale": True, "showscale": True}

@@ -318,11 +318,11 @@ def _utilisation(busy_s: float, worker_s: float) -> float | None:
 
 def _hypervolume(reader: ArchiveReader, record: SearchRecord) -> float | None:
     """Of the front as it stands; None while its scaling isn't fixed."""
-    if record.reference_ideal is None or record.reference_point is None:
-        return None
-    from gasearch.pareto import Scaling
+    from gasearch.growth import scaling_of
 
-    scaling = Scaling(ideal=record.reference_ideal, reference=record.reference_point)
+    scaling = scaling_of(record)
+    if scaling is None:
+        return None
     objectives = objectives_of(record)
     worths = [[one.worth(member.metrics[one.metric]) for one in objectives] for member in reader.front(record.id)]
     return scaling.hypervolume(worths) if worths else 0.0

@@ -8,15 +8,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import StringConstraints
 
-from gasearch import query
+from gasearch import comparison, lineage, query
 from gasearch.answers import Row
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import Role, require
-from gasearch.web.schemas import Description, Error, Generation, Network, Status
+from gasearch.web.schemas import Comparison, Description, Error, Explanation, Generation, Network, Operator, Status
 
 MOST_LIMITS = 16
 LONGEST_TEXT = 200
 LARGEST_COUNT = 1000
+DEEPEST = 1000  #: Generations of ancestors.
 
 
 def archive_reader(request: Request) -> Iterator[ArchiveReader]:
@@ -33,6 +34,9 @@ Name = Annotated[str, Path(max_length=LONGEST_TEXT, pattern=r"^[^\x00-\x1f\x7f]+
 By = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
 LimitText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 Where = Annotated[list[LimitText], Query(max_length=MOST_LIMITS, default_factory=list)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Names = Annotated[list[Text], Query(max_length=comparison.MOST_COMPARED, default_factory=list)]
+Depth = Annotated[int, Query(ge=0, le=DEEPEST)]
 Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
 
 #: Everything here needs the reader's role. Routes that change something go into a router of their own with
@@ -79,3 +83,21 @@ def best(*, name: Name, reader: Reader, by: By = None, where: Where, knee: bool 
 def history(name: Name, reader: Reader) -> list[Row]:
     """Every finished generation, in order."""
     return [generation.row() for generation in query.history(reader, name)]
+
+
+@reading.get("/searches/{name}/operators", response_model=list[Operator])
+def operators(name: Name, reader: Reader) -> list[Row]:
+    """Which operators paid so far, greatest gain first."""
+    return [one.row() for one in lineage.operators(reader, name)]
+
+
+@reading.get("/searches/{name}/networks/{key}/why", response_model=Explanation)
+def why(name: Name, key: Name, reader: Reader, depth: Depth = lineage.DEPTH) -> Row:
+    """How a network came about, and why it is on the front or not; named by its key or a unique beginning of it."""
+    return lineage.why(reader, name, key, depth=depth).row()
+
+
+@reading.get("/compare", response_model=Comparison)
+def compare(name: Names, reader: Reader) -> Row:
+    """Searches with the same objectives side by side, each named by a parameter `name`; the first is the yardstick."""
+    return comparison.compare(reader, name).row()

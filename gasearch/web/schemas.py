@@ -88,6 +88,130 @@ class Generation(_Answer):
     finished_at: str
 
 
+class Operator(_Answer):
+    """What the children of one operator came to; see `gasearch.lineage.OperatorStats`."""
+
+    operator: str
+    children: int
+    measured: int
+    entered: int
+    gain: float
+    gain_per_child: float
+
+
+Metrics = dict[str, int | float | None]
+
+
+class Step(_Answer):
+    """A network in a lineage; see `gasearch.lineage.Step`."""
+
+    depth: int
+    key: str
+    number: int
+    generation: int
+    operator: str
+    parents: list[str]
+    outcome: str
+    is_reused: bool
+    is_on_front: bool
+    metrics: Metrics
+    gain: float | None
+
+
+class Expectation(_Answer):
+    """What was expected of a metric; see `gasearch.lineage.Expectation`."""
+
+    metric: str
+    mean: float
+    deviation: float
+    measured: int | float | None
+
+
+class Training(_Answer):
+    """One training of a network; see `gasearch.lineage.TrainingStory`."""
+
+    replicate: int
+    told: int
+    seed: int
+    outcome: str
+    message: str
+    values: Metrics
+    means: Metrics
+    worker: str
+    device: str
+    seconds: float
+
+
+class Stay(_Answer):
+    """A stay on the front; see `gasearch.lineage.FrontStay`."""
+
+    entered: int
+    left: int | None
+    left_for: str | None
+
+
+class Rival(_Answer):
+    """A member of the front that dominates the network."""
+
+    key: str
+    number: int
+    metrics: Metrics
+
+
+class Explanation(_Answer):
+    """All that explains one network; see `gasearch.lineage.Explanation`."""
+
+    verdict: str
+    steps: list[Step]
+    is_cut: bool
+    expected: list[Expectation]
+    trainings: list[Training]
+    stays: list[Stay]
+    rivals: list[Rival]
+    operators: list[Operator]
+
+
+class Spending(_Answer):
+    """What had been spent when something was reached."""
+
+    evaluations: int
+    active_seconds: float
+    device_seconds: float
+
+
+class Compared(_Answer):
+    """One of the compared searches; see `gasearch.comparison.Compared`."""
+
+    name: str
+    evaluations: int
+    active_seconds: float
+    device_seconds: float
+    front_size: int
+    hypervolume: float
+    best: Metrics
+    reached: Spending | None
+
+
+class Mark(_Answer):
+    """The hypervolumes after equal spending; see `gasearch.comparison.Mark`."""
+
+    by: Literal["evaluations", "active_seconds", "device_seconds"]
+    share: float
+    at: float
+    hypervolumes: dict[str, float]
+
+
+class Comparison(_Answer):
+    """Searches side by side; see `gasearch.comparison.Comparison`."""
+
+    objectives: dict[str, Literal["max", "min"]]
+    constraints: list[str]
+    ideal: Metrics
+    reference: Metrics
+    searches: list[Compared]
+    marks: list[Mark]
+
+
 class ErrorContent(_Answer):
     """What went wrong."""
 

@@ -20,6 +20,7 @@ from gasearch.storage.records import (
     EvaluationRecord,
     GenerationRecord,
     NewSearch,
+    OperatorCounts,
     SearchRecord,
     SearchState,
 )
@@ -71,6 +72,16 @@ class ScriptedReader:
             return list(self.all_efforts)
         told = Counter(network.failure for network in self.networks(search_id) if network.worker != REUSED)
         return [Effort(failure=failure, attempts=count, seconds=1.0 * count) for failure, count in told.items()]
+
+    def operators(self, search_id: int) -> list[OperatorCounts]:
+        children = Counter(network.operator for network in self.networks(search_id))
+        return [
+            OperatorCounts(operator=operator, children=count, measured=count, entered=0, gain=0.25)
+            for operator, count in children.items()
+        ]
+
+    def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
+        yield from map(_evaluation, self.networks(search_id))
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         return [network for network in self.all_networks if network.is_on_front]

@@ -13,6 +13,7 @@ from gasearch import plot as plots
 from gasearch import query
 from gasearch.errors import BadInput
 from gasearch.plot import plot
+from gasearch.storage.records import ExpectedMetric
 from tests.doubles.archived import NETWORKS, ScriptedReader, network, scripted_reader, search_record
 
 
@@ -40,9 +41,13 @@ def page(tmp_path_factory):
     return path.read_text(encoding="utf-8")
 
 
-def test_the_file_holds_three_figures_and_plotly_once(page):
+def test_the_file_holds_all_figures_and_plotly_once(page):
     assert page.startswith("<!DOCTYPE html>")
-    assert [number for number in range(4) if f'id="figure{number}"' in page] == [0, 1, 2]
+    titles = ("Pareto front", "Hypervolume over evaluations", "Hypervolume over seconds that the search ran")
+    titles += ("Hypervolume over seconds that workers were busy", "Which operators paid", "Failures by kind")
+    places = [page.index(title) for title in titles]
+    assert places == sorted(places)
+    assert [number for number in range(9) if f'id="figure{number}"' in page] == list(range(len(titles)))
     assert len(page) < 2 * len(max(page.split("<script"), key=len))
     assert "Pareto front of digits: 4 of 6 networks" in page
     assert "Failures by kind: 2" in page
@@ -74,11 +79,6 @@ def test_the_third_objective_is_the_colour_of_the_front_and_a_single_one_is_draw
         assert len(trace["x"]) == len(trace["y"]) == 4
 
 
-def test_the_hypervolume_is_drawn_over_the_evaluations_told():
-    [trace] = plots.hypervolume_figure(query.history(scripted_reader(), "digits"))["data"]
-    assert (trace["x"], trace["y"]) == ([4, 8], [0.5, 0.625])
-
-
 def test_an_axis_over_decades_is_logarithmic():
     networks = tuple(network(n, on_front=True, accuracy=0.5 + n / 10, model_bytes=10**n) for n in range(1, 4))
     reader = ScriptedReader(record=search_record(), all_networks=networks)
@@ -92,10 +92,12 @@ EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 
 def test_names_from_specs_and_evaluators_stay_text(tmp_path):
     metric = "<b onclick=alert(3)>"
-    evil = replace(network(0, on_front=True), key=EVIL, metrics={metric: 1.0, "model_bytes": 2.0})
+    evil = replace(network(0, on_front=True), key=EVIL, metrics={metric: 1.0, "model_bytes": 2.0}, operator=EVIL)
+    evil = replace(evil, predicted=(ExpectedMetric(metric=metric, mean=0.5, deviation=0.1),))
     evil = replace(evil, network_json=json.dumps({"choices": {EVIL: EVIL}}))
-    broken = replace(network(1), metrics={}, failure=EVIL)
-    record = search_record(name=EVIL, objectives=((metric, True), ("model_bytes", False)))
+    broken = replace(network(1), metrics={}, failure="timed_out", failure_message=EVIL)
+    objectives = ((metric, True), ("model_bytes", False))
+    record = search_record(name=EVIL, objectives=objectives, reference_ideal=(1.0, 0.0), reference_point=(0.0, -9.0))
     reader = ScriptedReader(record=record, all_networks=(evil, broken))
     path = tmp_path / "evil.html"
     plot(reader, EVIL, path)
@@ -104,13 +106,13 @@ def test_names_from_specs_and_evaluators_stay_text(tmp_path):
     assert "img" not in {tag for tag, _ in tags}
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
     plain = elements_of(_page_of_harmless_search(tmp_path))
-    assert [tag for tag, _ in tags] == [tag for tag, _ in plain]
+    assert {tag for tag, _ in tags} == {tag for tag, _ in plain}
     # Plotly reads titles and hover texts as HTML of its own: there, too, the names are escaped.
     figures = re.findall(r"Plotly\.newPlot\(\s*\"figure\d\",\s*(\[.*?\]),\s*\{", text, flags=re.DOTALL)
     data = [json.dumps(json.loads(figure)) for figure in figures]
-    assert len(data) == 3
-    assert "&lt;img" in data[0]
-    assert "&lt;img" in data[2]
+    assert len(data) == 7
+    for figure in (data[0], data[4], data[5]):  # the front, the operators, what was expected
+        assert "&lt;img" in figure
     assert not any("<img" in figure for figure in data)
 
 

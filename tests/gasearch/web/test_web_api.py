@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from gasearch import cli
 from gasearch.errors import GasearchError, StoreError
 from gasearch.web import create_app
-from tests.doubles.archived import fill_database, scripted_reader
+from tests.doubles.archived import fill_database, scripted_reader, search_record
 
 TOKEN = "a-token-for-tests-only"
 API = "/api/v1/searches"
@@ -38,6 +38,7 @@ def client(reader):
 def url(tmp_path_factory):
     url = f"sqlite:///{tmp_path_factory.mktemp('store')}/gasearch.db"
     fill_database(url)
+    fill_database(url, search_record("other"))
     return url
 
 
@@ -66,6 +67,10 @@ def assert_is_error(response, status, text):
             {"where": ["model_bytes<=6KB", "accuracy>0.5"]},
         ),
         ("history digits", "/digits/history", {}),
+        ("why digits", "/digits/operators", {}),
+        ("why digits 0001", "/digits/networks/0001/why", {}),
+        ("why digits 0001 --depth 0", "/digits/networks/0001/why", {"depth": 0}),
+        ("compare digits other", "/../compare", {"name": ["digits", "other"]}),
     ],
 )
 def test_the_api_answers_what_the_command_line_answers(url, capsys, command, path, parameters):
@@ -114,6 +119,16 @@ def test_every_request_gets_a_reader_and_closes_it(client, reader):
         ("/digits/best?" + "&".join(["where=macs<1"] * 17), 422, "at most 16"),
         (f"/{'x' * 201}", 422, "at most 200"),
         ("/dig%00its", 422, "path.name"),
+        ("/digits/networks/9999/why", 404, "a key that begins with '9999'"),
+        (f"/digits/networks/{'x' * 201}/why", 422, "at most 200"),
+        ("/digits/networks/0001/why?depth=-1", 422, "query.depth"),
+        ("/digits/networks/0001/why?depth=1001", 422, "query.depth"),
+        ("/nope/operators", 404, "did you mean digits"),
+        ("/../compare", 422, "two different searches; got none"),
+        ("/../compare?name=digits", 422, "two different searches; got 'digits'"),
+        ("/../compare?name=digits&name=nope", 404, "did you mean digits"),
+        ("/../compare?name=digits&name=a%0Ab", 422, "query.name"),
+        ("/../compare?" + "&".join(f"name=s{number}" for number in range(21)), 422, "at most 20"),
         ("/..%2f..%2fetc%2fpasswd", 404, "Not Found"),
     ],
 )

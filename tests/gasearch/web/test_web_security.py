@@ -21,7 +21,8 @@ from gasearch.web.auth import Role, Tokens, require, server_token
 from tests.doubles.archived import fill_database, scripted_reader
 
 TOKEN = "a-token-for-tests-only"
-ROUTES = ["", "/digits", "/digits/status", "/digits/front", "/digits/best", "/digits/history"]
+OF_SEARCH = ["", "/status", "/front", "/best", "/history", "/operators", "/networks/0001/why"]
+ROUTES = ["/searches", *(f"/searches/digits{path}" for path in OF_SEARCH), "/compare?name=digits"]
 
 
 def make_app(**options):
@@ -43,7 +44,7 @@ def get(app, path="/api/v1/searches", host="localhost", token=TOKEN, **headers):
 )
 def test_no_route_of_the_api_answers_without_the_token(route, header):
     headers = {} if header is None else {"Authorization": header.encode("latin-1")}
-    response = get(make_app(), f"/api/v1/searches{route}", token=None, **headers)
+    response = get(make_app(), f"/api/v1{route}", token=None, **headers)
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert response.json()["error"]["kind"] == "unauthorized"

@@ -1,0 +1,175 @@
+"""The commands that explain: compare searches, say why a network is what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gasearch.answers import Row
+from gasearch.cli.app import Db, Form, Name, app, ask, examples
+from gasearch.console import Format, cell, duration, print_object, print_rows, print_table, printable, say
+
+#: How a comparison's table calls what is spent.
+SPENT = {"evaluations": "evaluations", "active_seconds": "ran for", "device_seconds": "workers busy"}
+
+
+@app.command(
+    epilog=examples(
+        "gasearch compare digits-nsga2 digits-random",
+        "gasearch compare digits-nsga2 digits-random -o curves.html",
+        "gasearch compare digits-nsga2 digits-random --format csv",
+    )
+)
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="NAME NAME...", help="The searches.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.html", help="Draw the curves, too.", show_default=False),
+    ] = None,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Compare the fronts of searches with the same objectives, over evaluations and over time.
+
+    All hypervolumes are in one scaling, over all that any of the searches has measured.
+    """
+    from gasearch.comparison import compare as put_side_by_side
+
+    found = ask(db, lambda reader: put_side_by_side(reader, names))
+    if output is not None:
+        from gasearch.plot import plot_comparison
+
+        plot_comparison(found, output)
+        say(f"drawn into {output}")
+    match form:
+        case Format.JSON:
+            print_object(found.row(), form)
+        case Format.CSV:
+            print_rows(found.rows(), form)
+        case Format.TABLE:
+            _print_comparison(found.row(), names)
+
+
+@app.command(
+    epilog=examples("gasearch why digits-cnn 3f2a", "gasearch why digits-cnn 3f2a --depth 8", "gasearch why digits-cnn")
+)
+def why(
+    name: Name,
+    key: Annotated[
+        str | None,
+        typer.Argument(metavar="[KEY]", help="The network: its key, or a unique beginning of it.", show_default=False),
+    ] = None,
+    depth: Annotated[int, typer.Option("--depth", metavar="N", min=0, max=1000, help="Generations of ancestors.")] = 3,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Say how a network came about, what each step gained, and why it is on the front or not.
+
+    Without a key: which operators paid in this search so far.
+    """
+    from gasearch import lineage
+
+    if key is None:
+        children = [one.row() for one in ask(db, lambda reader: lineage.operators(reader, name))]
+        if not children and form is Format.TABLE:
+            say(f"search {name!r} has no outcome yet; see: gasearch status {name}")
+        else:
+            print_rows(children, form)
+        return
+    found = ask(db, lambda reader: lineage.why(reader, name, key, depth=depth)).row()
+    if form is Format.TABLE:
+        _print_explanation(found)
+    else:
+        print_object(found, form)
+
+
+# --- their tables -----------------------------------------------------------------------------------------------
+
+
+def _print_comparison(found: Row, names: Iterable[str]) -> None:
+    for by, title in SPENT.items():
+        marks = [mark for mark in found["marks"] if mark["by"] == by]
+        if marks:
+            cells = [
+                [f"{mark['share']:.0%}", _spent_text(by, mark["at"])]
+                + [f"{mark['hypervolumes'][name]:.4f}" for name in names]
+                for mark in marks
+            ]
+            print_table(("", title, *map(printable, names)), cells)
+            print()
+    first, *_ = names
+    columns = ["search", *SPENT.values(), "front", "hypervolume"]
+    columns += [*(f"best {metric}" for metric in found["objectives"]), f"reaches {first}'s after"]
+    print_table(columns, [_search_cells(one, found["objectives"]) for one in found["searches"]])
+    if found["constraints"]:
+        print(f"within {' and '.join(found['constraints'])}")
+
+
+def _search_cells(one: Mapping[str, Any], objectives: Iterable[str]) -> list[str]:
+    cells = [one["name"], *(_spent_text(by, one[by]) for by in SPENT)]
+    cells += [str(one["front_size"]), f"{one['hypervolume']:.4f}"]
+    cells += [cell(metric, one["best"].get(metric)) for metric in objectives]
+    reached = one["reached"]
+    if reached is None:
+        return [*cells, "never"]
+    return [*cells, f"{reached['evaluations']} evaluations, {_spent_text('active_seconds', reached['active_seconds'])}"]
+
+
+def _spent_text(by: str, spent: float) -> str:
+    if by == "evaluations":
+        return f"{spent:.0f}"
+    return duration(spent) if spent >= 60 else cell("train_seconds", spent)
+
+
+def _print_explanation(found: Row) -> None:
+    itself = found["steps"][0]
+    head = {"key": itself["key"], "verdict": found["verdict"], "operator": itself["operator"]}
+    head |= {"outcome": itself["outcome"] + (", reused from an earlier search" if itself["is_reused"] else "")}
+    for rival in found["rivals"]:
+        head[f"dominated by {rival['key']}"] = ", ".join(_named(rival["metrics"]))
+    print_object(head, Format.TABLE)
+    _print_section("lineage", [_step_row(step) for step in found["steps"]])
+    if found["is_cut"]:
+        print("  ... and older ones: --depth")
+    _print_section("expected", [_expectation_row(one) for one in found["expected"]])
+    _print_section("trainings", [_training_row(one) for one in found["trainings"]])
+    _print_section("on the front", found["stays"])
+    _print_section("operators of this search", found["operators"])
+
+
+def _print_section(title: str, rows: list[Row]) -> None:
+    if rows:
+        print(f"\n{title}:")
+        print_rows(rows, Format.TABLE)
+
+
+def _step_row(step: Row) -> Row:
+    row: Row = {"depth": step["depth"], "key": step["key"], "operator": step["operator"], "outcome": step["outcome"]}
+    parents = ", ".join(step["parents"])
+    row.update(step["metrics"], gain=step["gain"], front=step["is_on_front"], parents=parents)
+    return row
+
+
+def _expectation_row(one: Row) -> Row:
+    """As texts: the columns hold different metrics."""
+    metric = one["metric"]
+    return {
+        "metric": metric,
+        "mean": cell(metric, one["mean"]),
+        "deviation": f"{one['deviation']:.3g}",
+        "measured": cell(metric, one["measured"]),
+    }
+
+
+def _training_row(one: Row) -> Row:
+    means = {f"mean {metric}": cell(metric, value) for metric, value in one["means"].items()}
+    row = {"replicate": one["replicate"], "told": one["told"], "seed": one["seed"], "outcome": one["outcome"]}
+    row |= one["values"] | (means if one["replicate"] else {})
+    return row | {"took": _spent_text("device_seconds", one["seconds"]), "message": one["message"]}
+
+
+def _named(metrics: Mapping[str, float]) -> list[str]:
+    return [f"{metric} {cell(metric, value)}" for metric, value in metrics.items()]

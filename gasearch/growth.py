@@ -1,0 +1,165 @@
+"""How a search's front grew, outcome by outcome: the stored outcomes told once more to an empty front."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
+from gasearch.frontier import MOST_OBJECTIVES_EACH
+from gasearch.limits import Limit
+from gasearch.pareto import ParetoFront, Scaling
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import REUSED, SearchRecord
+from workers.messages import Outcome
+
+#: With more objectives a volume is taken so often at most: each takes seconds.
+MOST_DEAR_VOLUMES = 20
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A stored outcome, and what the search had spent when it was told."""
+
+    number: int  #: Of the candidate.
+    fitness: Fitness | None  #: None where there is no measurement.
+    is_replicate: bool
+    active_seconds: float  #: Wall time of the search so far; see `told_outcomes`.
+    device_seconds: float  #: Time of the workers so far, retried attempts left out; reused outcomes took none.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthPoint:
+    """The front after an outcome."""
+
+    evaluations: int  #: Outcomes told, this one included.
+    active_seconds: float
+    device_seconds: float
+    hypervolume: float
+    front_size: int
+
+
+def scaling_of(record: SearchRecord) -> Scaling | None:
+    """The scaling of a search's own hypervolume; None before its first generation is complete."""
+    if record.reference_ideal is None or record.reference_point is None:
+        return None
+    return Scaling(ideal=record.reference_ideal, reference=record.reference_point)
+
+
+def told_outcomes(
+    reader: ArchiveReader, record: SearchRecord, objectives: Sequence[Objective], limits: Sequence[Limit]
+) -> list[Told]:
+    """All told outcomes in their order, judged by these objectives and limits.
+
+    When an outcome came is not stored in the time of the search, which stands still while nobody runs it. It is the
+    share of the search's active seconds that had passed, counting only time at which some worker evaluated something;
+    where no time was taken at all, the share of the outcomes.
+    """
+    records = list(reader.evaluations(record.id))
+    own = [one.result for one in records if one.result.worker != REUSED]
+    busy = _BusyTime((result.started_at, result.finished_at) for result in own)
+    told: list[Told] = []
+    passed = device_s = 0.0
+    for place, one in enumerate(records, 1):
+        if one.result.worker != REUSED:
+            passed = max(passed, busy.until(one.result.finished_at))
+            device_s += max(0.0, one.result.finished_at - one.result.started_at)
+        share = passed / busy.total_s if busy.total_s else place / len(records)
+        told.append(
+            Told(
+                number=one.candidate,
+                fitness=_fitness(one.result.outcome, objectives, limits),
+                is_replicate=one.replicate > 0,
+                active_seconds=share * record.active_seconds,
+                device_seconds=device_s,
+            )
+        )
+    return told
+
+
+def standing(outcomes: Iterable[Told]) -> dict[int, Fitness]:
+    """Per measured candidate the fitness that stands: that of its newest training that was measured."""
+    return {told.number: told.fitness for told in outcomes if told.fitness is not None}
+
+
+def common_scaling(searches: Iterable[Sequence[Told]]) -> Scaling | None:
+    """The scaling over all feasible outcomes of several searches; None where there is none."""
+    feasible = [
+        told.fitness
+        for outcomes in searches
+        for told in outcomes
+        if told.fitness is not None and told.fitness.is_feasible
+    ]
+    return Scaling.of(feasible) if feasible else None
+
+
+def growth(outcomes: Sequence[Told], scaling: Scaling) -> list[GrowthPoint]:
+    """The front after every outcome."""
+    front, volume, is_stale = ParetoFront(), 0.0, False
+    is_dear = len(scaling.ideal) > MOST_OBJECTIVES_EACH
+    every = max(1, len(outcomes) // MOST_DEAR_VOLUMES) if is_dear else 1
+    points: list[GrowthPoint] = []
+    for place, told in enumerate(outcomes, 1):
+        is_stale = _take_in(front, told) or is_stale
+        if is_stale and (place % every == 0 or place == len(outcomes)):
+            volume, is_stale = front.hypervolume(scaling), False
+        points.append(
+            GrowthPoint(
+                evaluations=place,
+                active_seconds=told.active_seconds,
+                device_seconds=told.device_seconds,
+                hypervolume=volume,
+                front_size=len(front),
+            )
+        )
+    return points
+
+
+def _take_in(front: ParetoFront, told: Told) -> bool:
+    """Tell the front an outcome; whether its volume may have changed: a member's new mean counts, too."""
+    if told.fitness is None:
+        return False
+    if told.is_replicate:
+        front.replace(told.number, told.fitness)
+        return True
+    change = front.add(told.number, told.fitness)
+    return bool(change.entered or change.left)
+
+
+def _fitness(outcome: Outcome, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Fitness | None:
+    """The fitness; None for what lacks a metric, as another search's limit may name one."""
+    try:
+        return fitness_of(outcome, objectives, limits)
+    except MissingMetric:
+        return None
+
+
+class _BusyTime:
+    """The time at which at least one of some intervals ran."""
+
+    def __init__(self, intervals: Iterable[Interval]) -> None:
+        merged: list[Interval] = []
+        for start, end in sorted(intervals):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            elif end > start:
+                merged.append((start, end))
+        self._disjoint = merged  # ascending
+        self._before = [0.0, *accumulate(end - start for start, end in merged)]
+
+    @property
+    def total_s(self) -> float:
+        """All of it."""
+        return self._before[-1]
+
+    def until(self, time: float) -> float:
+        """How much of it lies before a time, in seconds."""
+        begun = bisect_right(self._disjoint, time, key=lambda interval: interval[0])
+        if not begun:
+            return 0.0
+        start, end = self._disjoint[begun - 1]
+        return self._before[begun - 1] + min(end, time) - start

@@ -8,8 +8,9 @@ on each problem. Problems and regret: `support/tables.py`; peers: `support/peers
 `gasearch.api.run` with a custom evaluator, a database of its own and nothing set but what the method's name says.
 
 Every evaluation counts, also of a network that was asked before. "ms each" is CPU time per evaluation, everything
-included; linear algebra that may use several threads (OMP_NUM_THREADS) spends many times as much. All methods are seeded, so a run is the same whenever
-it is made; with --results each is appended to the file and never made again by the same versions of the same code.
+included; linear algebra that may use several threads (OMP_NUM_THREADS) spends many times as much. All methods are
+seeded, so a run is the same whenever it is made; with --results each is appended to the file and never made again by
+the same versions of the same code.
 """
 
 from __future__ import annotations

@@ -279,8 +279,8 @@ def test_a_tuned_export_trains_by_the_best_recipe_that_was_found(trained, tmp_pa
 
 
 def test_a_tuned_export_without_a_tuned_recipe_names_the_command_that_finds_one(trained, tmp_path):
-    url, _ = trained
-    untuned = gasearch.open("small", db=url).evaluations()[-1].key
+    url, tuned = trained
+    untuned = next(one.key for one in gasearch.open("small", db=url).evaluations() if one.key != tuned)
     with pytest.raises(
         BadInput, match=f"no recipe was tuned for network {untuned}; find one with: gasearch tune small"
     ):

@@ -139,22 +139,19 @@ def make(key: Key) -> Run:
     _ = problem.largest_hypervolume  # found once per problem, and no part of a run's time
     began = time.process_time()
     if key.method in OURS:
-        asked = search(problem, key.seed, key.evaluations, OURS[key.method])
+        ledger = search(problem, key.seed, key.evaluations, OURS[key.method])
     else:
-        asked = peers.run_peer(key.method, problem, seed=key.seed, evaluations=key.evaluations).asked
+        ledger = peers.run_peer(key.method, problem, seed=key.seed, evaluations=key.evaluations)
     seconds = time.process_time() - began
-    points = [problem.costs(problem.metrics[problem.row(network)]) for network in asked]
     return Run(
         key=key,
-        regrets=tuple(round(regret, 6) for regret in problem.regrets(points)),
-        duplicates=len(asked) - len(set(asked)),
+        regrets=tuple(round(regret, 6) for regret in problem.regrets(ledger.points)),
+        duplicates=ledger.duplicates,
         cpu_seconds=round(seconds, 4),
     )
 
 
-def search(
-    problem: tables.TableProblem, seed: int, evaluations: int, evolution: Mapping[str, Any]
-) -> list[tables.Choices]:
+def search(problem: tables.TableProblem, seed: int, evaluations: int, evolution: Mapping[str, Any]) -> tables.Ledger:
     """Every network that a search of ours has evaluated, in the order of the calls."""
     from gasearch import api
 
@@ -170,9 +167,10 @@ def search(
         "evolution": dict(evolution),
         "budget": {"evaluations": evaluations},
     }
-    with tempfile.TemporaryDirectory() as folder, tables.watched() as calls:
+    ledger = tables.Ledger(problem)
+    with tempfile.TemporaryDirectory() as folder, tables.answered_by(ledger):
         api.run(spec, db=f"sqlite:///{folder}/quality.db", workers=0)
-    return calls
+    return ledger
 
 
 def versions(method: str) -> str:

@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.support.tables import Choices, TableProblem
+from benchmarks.support.tables import Choices, Ledger, TableProblem
 
 Evaluate = Callable[[Choices], tuple[float, ...]]
 Peer = Callable[[TableProblem, int, Evaluate], None]
@@ -44,44 +44,22 @@ class Spent(Exception):
     """The evaluations are used up."""
 
 
-class Ledger:
-    """Answers a sampler from the table until the budget is spent, and keeps what was asked."""
-
-    def __init__(self, problem: TableProblem, evaluations: int) -> None:
-        self.problem = problem
-        self.evaluations = evaluations
-        self.asked: list[Choices] = []
-        self.points: list[tuple[float, ...]] = []
-
-    def __call__(self, network: Choices) -> tuple[float, ...]:
-        """The costs of a network.
-
-        Raises:
-            Spent: if the budget is.
-        """
-        if len(self.asked) >= self.evaluations:
-            raise Spent
-        costs = self.problem.costs(self.problem.metrics[self.problem.row(network)])
-        self.asked.append(network)
-        self.points.append(costs)
-        return costs
-
-    @property
-    def duplicates(self) -> int:
-        """Evaluations of networks that had been evaluated before."""
-        return len(self.asked) - len(set(self.asked))
-
-
 def run_peer(name: str, problem: TableProblem, *, seed: int, evaluations: int) -> Ledger:
     """All that a peer asks within a budget.
 
     Raises:
         ValueError: if there is no peer of that name.
     """
-    ledger = Ledger(problem, evaluations)
+    ledger = Ledger(problem)
     peer = _peer(name)
+
+    def evaluate(network: Choices) -> tuple[float, ...]:
+        if len(ledger.asked) >= evaluations:
+            raise Spent
+        return problem.costs(ledger.answer(network))
+
     with contextlib.suppress(Spent):
-        peer(problem, seed, ledger)
+        peer(problem, seed, evaluate)
     return ledger
 
 

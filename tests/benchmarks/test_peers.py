@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.support.peers import Ledger, Spent, by_parameter_count, is_ordered, missing, run_peer, spread
+from benchmarks.support.peers import is_ordered, missing, run_peer, spread
 from tests.benchmarks.published import small_problem
 
 SMALL = small_problem()
@@ -32,30 +32,14 @@ def test_a_peer_asks_as_often_as_it_may(name):
     assert len(run_peer(name, SMALL, seed=0, evaluations=13).points) == 13
 
 
-def test_a_ledger_refuses_what_the_budget_does_not_pay_for():
-    ledger = Ledger(SMALL, 1)
-    ledger(SMALL.networks[0])
-    with pytest.raises(Spent):
-        ledger(SMALL.networks[1])
-
-
-def test_asking_twice_is_a_duplicate():
-    ledger = Ledger(SMALL, 3)
-    for row in (0, 1, 0):
-        ledger(SMALL.networks[row])
-    assert ledger.duplicates == 1
-
-
 @pytest.mark.parametrize("name", ["random", "params"])
 def test_a_search_without_memory_of_its_own_repeats_nothing(name):
     assert run_peer(name, SMALL, seed=0, evaluations=18).duplicates == 0
 
 
 def test_the_parameter_count_visits_each_size_before_any_twice():
-    ledger = Ledger(SMALL, 9)
-    with pytest.raises(Spent):
-        by_parameter_count(SMALL, 0, ledger)
-    assert [width for _, _, width in ledger.asked] == [8, 32, 16] * 3
+    asked = run_peer("params", SMALL, seed=0, evaluations=9).asked
+    assert [width for _, _, width in asked] == [8, 32, 16] * 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 100, 257])

@@ -120,6 +120,6 @@ def test_each_variant_of_ours_is_a_spec_that_the_product_takes(method):
 
 def test_every_call_of_the_evaluator_counts(macro):
     problem = tables.problem("nasbench_macro")
-    asked = search_quality.search(problem, 1, 12, {"algorithm": "nsga2", "surrogate": False})
-    assert len(asked) == 12
-    assert all(problem.networks[problem.row(network)] == network for network in asked)
+    ledger = search_quality.search(problem, 1, 12, {"algorithm": "nsga2", "surrogate": False})
+    assert len(ledger.asked) == 12
+    assert [problem.networks[row] for row in ledger.rows] == ledger.asked

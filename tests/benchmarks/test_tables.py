@@ -3,13 +3,14 @@
 import json
 import random
 import statistics
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support import tables
-from benchmarks.support.tables import DEFAULT_FOLDER, PROBLEMS, problem
+from benchmarks.support.tables import DEFAULT_FOLDER, PROBLEMS, Ledger, answered_by, problem
 from tests.benchmarks.published import small_problem, write_macro_table
 
 SMALL = small_problem()
@@ -83,6 +84,34 @@ def test_another_genome_of_a_pool_is_answered_with_the_first_of_the_nearest_rows
     pool = small_problem(is_pool=True)
     assert ("thin", 1, 16) not in pool.networks
     assert pool.networks[pool.row(("thin", 1, 16))] == ("thin", 1, 8)
+
+
+def test_a_row_of_a_pool_that_is_used_up_answers_once():
+    pool = replace(small_problem(is_pool=True), is_used_up=True)
+    ledger = Ledger(pool)
+    for _ in pool.networks:
+        ledger.answer(("thin", 1, 8))
+    assert sorted(ledger.rows) == list(range(len(pool.networks)))
+    assert pool.networks[ledger.rows[0]] == ("thin", 1, 8)
+    assert ledger.rows == sorted(ledger.rows, key=lambda row: (pool.steps(("thin", 1, 8))[row], row))
+
+
+def test_asking_twice_is_a_duplicate():
+    ledger = Ledger(SMALL)
+    for row in (0, 1, 0):
+        ledger.answer(SMALL.networks[row])
+    assert ledger.duplicates == 1
+    assert ledger.points == points(SMALL.networks[0], SMALL.networks[1], SMALL.networks[0])
+
+
+def test_an_evaluator_answers_from_the_ledger_of_the_run(tmp_path, monkeypatch):
+    write_macro_table(tmp_path)
+    monkeypatch.setenv(tables.FOLDER_VARIABLE, str(tmp_path))
+    ledger = Ledger(problem("nasbench_macro"))
+    choices = {f"layer{number}": "identity" for number in range(8)}
+    with answered_by(ledger):
+        tables.__getattr__("nasbench_macro")(choices, None, None)
+    assert ledger.asked == [("identity",) * 8]
 
 
 def test_an_evaluator_is_found_by_the_name_of_its_problem(tmp_path, monkeypatch):

@@ -13,12 +13,13 @@ from gasearch.evolution.surrogate.features import Encoder, Features
 from gasearch.evolution.surrogate.gaussian_process import GaussianProcess
 from gasearch.evolution.surrogate.normal import cumulative
 from gasearch.evolution.surrogate.subset import representative_rows
-from gasearch.evolution.surrogate.transforms import NormalScores
+from gasearch.evolution.surrogate.transforms import Scale
 from gasearch.space.decisions import Space
 
 FEWEST = 8  #: Known evaluations, below which nothing is modelled.
 MOST_POINTS = 300  #: Evaluations that a process holds.
-MARGIN = 0.1  #: How far behind the front's nadir the reference point lies, in ranges of the front.
+LABEL_NOISE = 0.1  #: Variance added to what is predicted of feasibility: a limit may lie within the noise.
+MARGIN = 0.1  #: How far the reference point is moved back, in ranges of all that was seen.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Predictions:
 
     means: Array  #: (m, objectives) worths.
     deviations: Array  #: (m, objectives) standard deviations of the worths, 0 where arithmetic knows them.
-    feasibility: Array  #: (m,) probability that every limit is met.
+    feasibility: Array  #: (m,) probability that every limit is met; while none did, to miss them less than all so far.
     scores: Array  #: (m, objectives) means on the scale on which the models work.
     score_deviations: Array  #: (m, objectives).
 
@@ -48,7 +49,7 @@ class Surrogate:
             space: what the genes mean.
             objectives: how many worths each evaluation has.
             exact: per objective None, or the column of the evidence's costs that is this objective: never modelled.
-            seed: of every draw.
+            seed: of every draw; these models need none.
 
         Raises:
             ValueError: if `exact` hasn't one entry per objective.
@@ -80,11 +81,12 @@ class FittedSurrogate:
         self._encoder, self._exact = encoder, tuple(exact)
         known = evidence.is_known
         worths = evidence.worths[known]
-        self._scales = [NormalScores(column) for column in worths.T]
+        self._scales = [Scale(column) for column in worths.T]
         self._signs = [_sign(evidence, objective, column) for objective, column in enumerate(exact)]
         rows = np.flatnonzero(known)[representative_rows(worths, MOST_POINTS)]
         features = encoder.encode(evidence.genes[rows], evidence.costs[rows])
         self._models = [self._model(features, objective, evidence.worths[rows]) for objective in range(len(exact))]
+        self._nearest: float | None = None  # score of the least violation, while there is nothing better
         self._feasibility = self._feasibility_model(evidence)
         counting = evidence.is_feasible & ~evidence.is_partial
         self._front = front_of(self._scored(evidence.worths[counting]))
@@ -114,10 +116,14 @@ class FittedSurrogate:
     def gains(self, predictions: Predictions, *, pending: Predictions | None = None) -> Array:
         """(m,) expected hypervolume gain over the front, times the probability of being feasible.
 
+        The probability alone while nothing is feasible: there is no front yet.
+
         Args:
             predictions: of the drafts.
             pending: of candidates that are being evaluated: they count as if they had come out as predicted.
         """
+        if self._nearest is not None:
+            return predictions.feasibility
         front = self._front
         if pending is not None and len(pending.scores):
             front = front_of(np.concatenate([front, pending.scores]))
@@ -146,11 +152,21 @@ class FittedSurrogate:
         return GaussianProcess(features, targets, self._encoder.scale_of_column, self._encoder.scale_of_sum)
 
     def _feasibility_model(self, evidence: Evidence) -> GaussianProcess | None:
-        """A process over which evaluations met every limit; None where all or none did."""
+        """A process over which evaluations met every limit; over how little they missed them, where none did."""
         feasible = evidence.is_feasible
-        if feasible.all() or not feasible.any():
+        if feasible.all():
             return None
         labels = np.where(feasible, 1.0, -1.0)
+        if not feasible.any():
+            measured = np.isfinite(evidence.violations)
+            if not measured.any():
+                return None
+            scale = Scale(-evidence.violations[measured])
+            self._nearest = float(scale.targets.max(initial=0.0))
+            labels = np.full(len(evidence), float(scale.targets.min(initial=0.0)))
+            labels[measured] = scale.targets
+        if np.ptp(labels) == 0:
+            return None
         rows = representative_rows(labels[:, None], MOST_POINTS)
         features = self._encoder.encode(evidence.genes[rows], evidence.costs[rows])
         return GaussianProcess(features, labels[rows], self._encoder.scale_of_column, self._encoder.scale_of_sum)
@@ -159,7 +175,8 @@ class FittedSurrogate:
         if self._feasibility is None:
             return np.ones(len(features.choices))
         mean, deviation = self._feasibility.predict(features)
-        return _finite(cumulative(mean / np.sqrt(deviation**2 + 0.1)))
+        level = 0.0 if self._nearest is None else self._nearest
+        return _finite(cumulative((mean - level) / np.sqrt(deviation**2 + LABEL_NOISE)))
 
     def _predicted(self, objective: int, features: Features, costs: Array) -> tuple[Array, Array, Array, Array]:
         """Mean and deviation of the worth, then of the score."""
@@ -178,11 +195,14 @@ class FittedSurrogate:
 
 
 def _reference(front: Array, everything: Array) -> Array:
-    """The point from which volumes are counted: a little behind the front's nadir, or behind all that was seen."""
-    spanned = front if len(front) > 1 else everything
-    low, high = spanned.min(axis=0), spanned.max(axis=0)
-    extent = np.where(high > low, high - low, np.maximum(np.ptp(everything, axis=0), 1e-9))
-    reference: Array = low - MARGIN * extent
+    """The point from which volumes are counted: halfway from the front's nadir to the worst of all, and a bit behind.
+
+    At the nadir, nothing beyond the present ends of the front is worth anything, and the ends stay where they are: on
+    layered networks that tripled the regret. At the worst of all, a search looks too much at what nobody wants.
+    """
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    nadir = front.min(axis=0) if len(front) > 1 else low
+    reference: Array = 0.5 * (low + nadir) - MARGIN * np.maximum(high - low, 1e-9)
     return reference
 
 

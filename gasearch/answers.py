@@ -125,7 +125,7 @@ class NetworkDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationStats:
-    """A finished generation."""
+    """A finished generation; in steady state as many outcomes as the population has networks."""
 
     generation: int
     evaluations: int  #: Told so far in the whole search, failures included.

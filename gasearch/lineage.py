@@ -138,8 +138,9 @@ def why(reader: ArchiveReader, name: str, key: str, *, depth: int = DEPTH) -> Ex
     own = [one for one in trained if one.candidate == network.number]
     stays = _stays(reader, record.id, network)
     rivals = [] if network.is_on_front else _rivals(reader.front(record.id), network, objectives)
+    elder = None if network.is_on_front or rivals else _elder(reader, record.id, network, objectives, limits)
     return Explanation(
-        verdict=_verdict(network, stays, rivals, limits),
+        verdict=_verdict(network, stays, rivals, limits, elder),
         steps=_steps(family, trained, objectives),
         is_cut=is_cut,
         expected=_expected(network),
@@ -302,6 +303,27 @@ def _rivals(
     return [one for one in members if _dominates(one.metrics, network.metrics, objectives)][:MOST_RIVALS]
 
 
+def _elder(
+    reader: ArchiveReader,
+    search_id: int,
+    network: EvaluatedNetwork,
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit],
+) -> EvaluatedNetwork | None:
+    """A network off the front, or one that equals it, that keeps a network off the front; None where none is found."""
+    if not all(one.metric in network.metrics for one in objectives):
+        return None
+    as_good = [
+        Limit(metric=one.metric, operator=">=" if one.is_maximized else "<=", bound=network.metrics[one.metric])
+        for one in objectives
+    ]
+    first = objectives[0]
+    found = reader.best(
+        search_id, metric=first.metric, is_maximized=first.is_maximized, limits=[*limits, *as_good], count=2
+    )
+    return next((one for one in found if one.number != network.number), None)
+
+
 def _dominates(first: Metrics, second: Metrics, objectives: Sequence[Objective]) -> bool:
     gaps = [one.worth(first[one.metric]) - one.worth(second[one.metric]) for one in objectives]
     spreads = [spread_of(one.metric) for one in objectives]
@@ -314,7 +336,11 @@ def _dominates(first: Metrics, second: Metrics, objectives: Sequence[Objective])
 
 
 def _verdict(
-    network: EvaluatedNetwork, stays: Sequence[FrontStay], rivals: Sequence[EvaluatedNetwork], limits: Sequence[Limit]
+    network: EvaluatedNetwork,
+    stays: Sequence[FrontStay],
+    rivals: Sequence[EvaluatedNetwork],
+    limits: Sequence[Limit],
+    elder: EvaluatedNetwork | None,
 ) -> str:
     """One sentence."""
     if network.failure == FailureKind.STOPPED:
@@ -331,7 +357,11 @@ def _verdict(
         return f"never on the front: it breaks {' and '.join(map(str, broken))}"
     if rivals:
         return f"never on the front: dominated by {', '.join(one.key for one in rivals)}"
-    return "not on the front: a member equals it, or what dominated it has left the front itself"
+    if elder is None:
+        return "never on the front: what dominated it then has left the front, or was lowered by a later training"
+    if elder.is_on_front:
+        return f"never on the front: {elder.key}, which came before, equals it"
+    return f"never on the front: dominated by {elder.key}, which is not on the front itself"
 
 
 def _left(network: EvaluatedNetwork, stay: FrontStay) -> str:

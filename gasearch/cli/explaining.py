@@ -135,7 +135,7 @@ def _print_explanation(found: Row) -> None:
     if found["is_cut"]:
         print("  ... and older ones: --depth")
     _print_section("expected", [_expectation_row(one) for one in found["expected"]])
-    _print_section("trainings", [_training_row(one) for one in found["trainings"]])
+    _print_section("trainings", _training_rows(found["trainings"]))
     _print_section("on the front", found["stays"])
     _print_section("operators of this search", found["operators"])
 
@@ -143,7 +143,8 @@ def _print_explanation(found: Row) -> None:
 def _print_section(title: str, rows: list[Row]) -> None:
     if rows:
         print(f"\n{title}:")
-        print_rows(rows, Format.TABLE)
+        columns = dict.fromkeys(name for row in rows for name in row if name != "message")
+        print_rows(rows, Format.TABLE, columns=[*columns, "message"])
 
 
 def _step_row(step: Row) -> Row:
@@ -164,11 +165,17 @@ def _expectation_row(one: Row) -> Row:
     }
 
 
-def _training_row(one: Row) -> Row:
-    means = {f"mean {metric}": cell(metric, value) for metric, value in one["means"].items()}
-    row = {"replicate": one["replicate"], "told": one["told"], "seed": one["seed"], "outcome": one["outcome"]}
-    row |= one["values"] | (means if one["replicate"] else {})
-    return row | {"took": _spent_text("device_seconds", one["seconds"]), "message": one["message"]}
+def _training_rows(trainings: list[Row]) -> list[Row]:
+    """Each training's own values; beside them the means so far, of the metrics in which trainings differ."""
+    averaged = {name for one in trainings for name, mean in one["means"].items() if mean != one["values"][name]}
+    rows = []
+    for one in trainings:
+        row: Row = {name: one[name] for name in ("replicate", "told", "seed", "outcome")}
+        row.update(one["values"])
+        row.update({f"mean {name}": cell(name, mean) for name, mean in one["means"].items() if name in averaged})
+        row.update(took=_spent_text("device_seconds", one["seconds"]))
+        rows.append(row | ({"message": one["message"]} if one["message"] else {}))
+    return rows
 
 
 def _named(metrics: Mapping[str, float]) -> list[str]:

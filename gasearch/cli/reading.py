@@ -25,12 +25,13 @@ from gasearch.console import (
 )
 from gasearch.errors import BadInput
 from gasearch.limits import Limit
+from gasearch.metrics import spread_of
 from gasearch.storage.owner import describe
 from gasearch.units import format_quantity
 
 WATCH_EVERY_S = 2.0
 #: What a row of networks shows beside the objectives, where it was measured.
-SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency_spread_ms")
+SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency_spread_ms", "trainings")
 
 
 @app.command("list", epilog=examples("gasearch list", "gasearch list --format json --db postgresql://host/searches"))
@@ -106,7 +107,10 @@ def front(name: Name, where: Where = None, by: By = None, db: Db = None, form: F
 
 @app.command(epilog=examples("gasearch history digits-cnn", "gasearch history digits-cnn --format csv"))
 def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
-    """Print how the front grew, generation by generation."""
+    """Print how the front grew, generation by generation.
+
+    In steady state a generation is as many outcomes as the population has networks.
+    """
     generations = ask(db, lambda reader: query.history(reader, name))
     if not generations and form is Format.TABLE:
         say(f"search {name!r} has no finished generation yet; see: gasearch status {name}")
@@ -137,7 +141,7 @@ def plot(
     ],
     db: Db = None,
 ) -> None:
-    """Draw front, hypervolume and failures into one HTML file."""
+    """Draw a search into one HTML file: front, growth, operators, predictions, failures."""
     from gasearch.plot import plot as draw
 
     ask(db, lambda reader: draw(reader, name, output))
@@ -190,7 +194,8 @@ def _print_points(
     elif points:
         objectives = ask(db, lambda reader: reader.search(name).objectives)
         asked = [(by or "").partition(":")[0], *(limit.metric for limit in limits)]
-        columns = dict.fromkeys(["key", *(metric for metric, _ in objectives), *filter(None, asked), *SHOWN_METRICS])
+        own = [name for metric, _ in objectives for name in (metric, spread_of(metric))]
+        columns = dict.fromkeys(["key", *own, *filter(None, asked), *SHOWN_METRICS])
         print_rows([point.row() for point in points], form, columns=list(columns))
     if not points:
         raise NothingFound(ask(db, lambda reader: near_misses.nearest_miss(reader, name, limits)))

@@ -19,6 +19,7 @@ from tests.doubles.archived import fill_database, scripted_reader, search_record
 
 HEAVY = ("torch", "ray", "scipy", "alembic", "optuna", "plotly", "fastapi", "deap", "moocore", "onnx", "sklearn")
 READING = ["list", "status digits", "best digits", "front digits", "history digits", "show digits 0001"]
+READING += ["why digits 0001"]
 
 
 @pytest.fixture(scope="module")
@@ -285,11 +286,27 @@ def test_serving_beyond_this_machine_needs_a_token_of_one_s_own(gasearch, monkey
     assert (status, "at least 16 characters; got 5" in err) == (2, True)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["best", "digits"], ["best", "digits", "--knee"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["best", "digits"], ["best", "digits", "--knee"], ["why", "digits", "0001"], ["why", "digits"]],
+)
 def test_a_quick_answer_loads_no_heavy_library(arguments):
+    assert_loads_none_of(HEAVY, arguments)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["status", "digits"], ["compare", "digits", "other"]])
+def test_an_answer_with_a_volume_loads_what_computes_it_and_nothing_else_of_weight(arguments, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/two.db"
+    for name in ("digits", "other"):
+        fill_database(url, search_record(name))
+    monkeypatch.setenv("GASEARCH_DB", url)
+    assert_loads_none_of([name for name in HEAVY if name != "moocore"], arguments)
+
+
+def assert_loads_none_of(libraries, arguments):
     code = (
         "import sys\nfrom gasearch.cli import call\nstatus = call(sys.argv[1:])\n"
-        f"print(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\nsys.exit(status)"
+        f"print(*sorted(set({libraries!r}) & set(sys.modules)), file=sys.stderr)\nsys.exit(status)"
     )
     done = in_subprocess(*arguments, code=code)
     assert (done.returncode, done.stderr.split()) == (0, [])

@@ -207,7 +207,23 @@ def test_who_equals_a_member_is_dominated_by_nobody(story):
     story.tell(measured(1, accuracy=0.9, model_bytes=100))
     found = story.why(1)
     assert found.rivals == []
-    assert found.verdict == "not on the front: a member equals it, or what dominated it has left the front itself"
+    assert found.verdict == f"never on the front: {key_of(0)}, which came before, equals it"
+
+
+def test_who_is_dominated_only_by_networks_off_the_front_names_one(story):
+    story.tell(measured(0, accuracy=0.9, model_bytes=100), entered=(0,))
+    story.tell(measured(1, accuracy=0.8, model_bytes=100))
+    story.tell(trained_again(0, arrival=2, accuracy=0.5, model_bytes=100), left=(0,))
+    story.tell(measured(2, arrival=3, accuracy=0.7, model_bytes=100))
+    assert story.why(2).verdict == f"never on the front: dominated by {key_of(1)}, which is not on the front itself"
+
+
+def test_who_is_dominated_by_nobody_any_more_says_so(story):
+    story.tell(measured(0, accuracy=0.9, model_bytes=100), entered=(0,))
+    story.tell(measured(1, accuracy=0.8, model_bytes=100))
+    story.tell(trained_again(0, arrival=2, accuracy=0.5, model_bytes=100), left=(0,))
+    verdict = "never on the front: what dominated it then has left the front, or was lowered by a later training"
+    assert story.why(1).verdict == verdict
 
 
 def test_who_breaks_a_constraint_says_which(migrated_sqlite_url):

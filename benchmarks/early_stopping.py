@@ -44,7 +44,7 @@ from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 from workers.messages import CurvePoint, EvaluationRequest, Fidelity, Measurement, Recipe, Task
 
-RISK = 0.05
+RISK = 0.1
 PROBLEMS = (
     "nasbench201_cifar10_1080ti_1",
     "nasbench201_cifar10_pixel3",

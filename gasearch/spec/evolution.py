@@ -66,7 +66,7 @@ class EarlyStopSpec(Section):
     rungs: Annotated[Literal["auto", "off"] | tuple[float, ...], BeforeValidator(_rungs)] = Field(
         default="auto", description=f"auto, off, or a list of up to {MAX_RUNGS} ascending numbers above 0"
     )  #: Epochs, a part of one too; of a custom evaluator its own steps.
-    risk: float = Field(default=0.05, strict=True, gt=0, le=0.5, description="a number above 0, at most 0.5")
+    risk: float = Field(default=0.1, strict=True, gt=0, le=0.5, description="a number above 0, at most 0.5")
 
     @model_validator(mode="before")
     @classmethod

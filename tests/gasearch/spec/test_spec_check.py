@@ -69,7 +69,7 @@ def test_the_report_says_size_extremes_and_budget():
         "smallest  1 layer and the head: 170 params, 4688 MACs, 300 K BOPs, 415 B",
         "largest   3 layers and the head: 13.4 K params, 231 K MACs, 14.8 M BOPs, 14 KB",
         "search    NSGA-II, steady state with a population of 24, children ranked by a surrogate",
-        "          hopeless trainings end at epoch 0.33 or 1, with a risk of 0.05",
+        "          hopeless trainings end at epoch 0.33 or 1, with a risk of 0.1",
         "          up to 20 of the evaluations train doubtful members of the front again",
         "budget    200 evaluations",
         "          each a training of 3 epochs over 1,000 samples",

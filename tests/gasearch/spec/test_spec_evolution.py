@@ -34,7 +34,7 @@ def searched(spec):
 
 def test_a_network_that_gasearch_trains_is_searched_with_all_there_is():
     assert searched(load_spec(CNN)) == ("nsga2", True, True, 0.1, default_rungs(3), True)
-    assert load_spec(CNN).stop_risk == 0.05
+    assert load_spec(CNN).stop_risk == 0.1
 
 
 def test_a_custom_evaluator_is_trusted_to_be_exact_unknown_in_its_steps_and_changeable():
@@ -198,7 +198,7 @@ def test_any_way_of_searching_survives_the_json(algorithm, rungs, replicates, de
         ("evolution.surrogate", False),
         ("evolution.replicates", 0.2),
         ("early_stop", False),
-        ("early_stop.risk", 0.1),
+        ("early_stop.risk", 0.2),
         ("early_stop.rungs", [1]),
         ("start.designs", [DESIGN]),
         ("start.searches", "other"),

@@ -12,6 +12,7 @@ from gasearch.evolution.surrogate.features import Features, squared_distances
 STEPS = 25  #: Of the climb.
 MOST_CLIMBING = 120  #: Points whose likelihood is climbed; the process itself may hold more.
 _FEWEST_JITTER, _TRIES = 1e-8, 6
+_LEAST_VARIANCE = 1e-8  #: Of a prediction.
 _LARGEST = 8.0  #: Absolute logarithms of scales stay below.
 
 
@@ -64,14 +65,33 @@ class GaussianProcess:
 
     def predict(self, features: Features) -> tuple[Array, Array]:
         """Means and deviations (m,) of the noise-free target."""
-        sums = self._standardized(features.sums)
-        cross = self._covariance(features.choices, sums, self._choices, self._sums)  # (m, n)
-        theta = np.exp(self._theta[-5:])
+        cross = self._cross(features)  # (m, n)
+        variance = self._prior_variance(features) - ((cross @ self._inverse) * cross).sum(axis=1)
+        return cross @ self._weights, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+
+    def deviations_after(self, features: Features, deviations: Array, others: Features) -> Array:
+        """What remains of predicted deviations (m,) once other genomes are evaluated too, whatever comes out."""
+        cross, other_cross = self._cross(features), self._cross(others)  # (m, n), (p, n)
+        explained = other_cross @ self._inverse  # (p, n)
+        between = self._between(features, others) - cross @ explained.T  # (m, p)
+        among = self._between(others, others) - other_cross @ explained.T  # (p, p)
+        told = between @ _inverse(among, float(np.exp(self._theta[-1])))  # (m, p)
+        remaining = deviations**2 - np.maximum((told * between).sum(axis=1), 0.0)
+        return np.asarray(np.sqrt(np.maximum(remaining, _LEAST_VARIANCE)))
+
+    def _between(self, left: Features, right: Features) -> Array:
+        sums, other_sums = self._standardized(left.sums), self._standardized(right.sums)
+        return self._covariance(left.choices, sums, right.choices, other_sums)
+
+    def _cross(self, features: Features) -> Array:
+        return self._covariance(features.choices, self._standardized(features.sums), self._choices, self._sums)
+
+    def _prior_variance(self, features: Features) -> Array:
+        sums, theta = self._standardized(features.sums), np.exp(self._theta[-5:])
         prior = theta[0] + theta[1]
         prior = prior + theta[2] * self._linear_scale * ((features.choices - self._center) ** 2).sum(axis=1)
         prior = prior + theta[3] * self._sum_linear_scale * (sums**2).sum(axis=1)
-        variance = prior - ((cross @ self._inverse) * cross).sum(axis=1)
-        return cross @ self._weights, np.sqrt(np.maximum(variance, 1e-8))
+        return np.asarray(prior)
 
     def _standardized(self, sums: Array) -> Array:
         result: Array = np.clip((sums - self._sum_center) / self._sum_spread, -10.0, 10.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,12 +31,20 @@ class Predictions:
     feasibility: Array  #: (m,) probability that every limit is met; while none did, to miss them less than all so far.
     scores: Array  #: (m, objectives) means on the scale on which the models work.
     score_deviations: Array  #: (m, objectives).
+    features: Features | None = None  #: Of the drafts; None where only their worths are known.
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
-        """One set of all the drafts, in order."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        """One set of all the drafts, in order; the features of those that have any."""
+        features = [part.features for part in parts if part.features is not None]
+        return cls(
+            means=np.concatenate([part.means for part in parts]),
+            deviations=np.concatenate([part.deviations for part in parts]),
+            feasibility=np.concatenate([part.feasibility for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            score_deviations=np.concatenate([part.score_deviations for part in parts]),
+            features=Features.joined(features) if features else None,
+        )
 
 
 class Surrogate:
@@ -111,6 +119,7 @@ class FittedSurrogate:
                 feasibility=self._feasible(features),
                 scores=_finite(scores),
                 score_deviations=_finite(score_deviations),
+                features=features,
             )
 
     def gains(self, predictions: Predictions, *, pending: Predictions | None = None) -> Array:
@@ -120,19 +129,35 @@ class FittedSurrogate:
 
         Args:
             predictions: of the drafts.
-            pending: of candidates that are being evaluated: they count as if they had come out as predicted.
+            pending: of candidates that are being evaluated: they count as if they had come out as predicted, and
+                what they will teach of the drafts is no longer to be gained from these.
         """
         if self._nearest is not None:
             return predictions.feasibility
-        front = self._front
-        if pending is not None and len(pending.scores):
-            front = front_of(np.concatenate([front, pending.scores]))
+        front, deviations = self._front, predictions.score_deviations
         with np.errstate(all="ignore"):
-            gains = expected_gain(predictions.scores, predictions.score_deviations, front, self._reference)
+            if pending is not None and len(pending.scores):
+                front = front_of(np.concatenate([front, pending.scores]))
+                deviations = self._deviations_after(predictions, pending)
+            gains = expected_gain(predictions.scores, deviations, front, self._reference)
         return _finite(gains * predictions.feasibility)
 
-    def outcomes(self, worths: Array) -> Predictions:
-        """Outcomes told since the fit, (m, objectives) worths, as predictions that are certain: for `pending`."""
+    def _deviations_after(self, predictions: Predictions, pending: Predictions) -> Array:
+        """(m, objectives) deviations of scores once the pending candidates are told."""
+        deviations = predictions.score_deviations.copy()
+        drafts, others = predictions.features, pending.features
+        if drafts is None or others is None:
+            return deviations
+        for objective, model in enumerate(self._models):
+            if model is not None:
+                deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], others)
+        return _finite(deviations)
+
+    def outcomes(self, worths: Array, genes: IntArray | None = None, costs: Array | None = None) -> Predictions:
+        """Outcomes told since the fit, (m, objectives) worths, as predictions that are certain: for `pending`.
+
+        With the genes (m, decisions) and exact costs (m, k), drafts that are like them count as better known.
+        """
         zeros = np.zeros_like(worths)
         return Predictions(
             means=worths,
@@ -140,6 +165,7 @@ class FittedSurrogate:
             feasibility=np.ones(len(worths)),
             scores=_finite(self._scored(worths)),
             score_deviations=zeros,
+            features=self._encoder.encode(genes, costs) if genes is not None and costs is not None else None,
         )
 
     # --- models -------------------------------------------------------------------------------------------------

@@ -24,6 +24,10 @@ class Features:
     choices: Array  #: (m, columns) which option each decision has.
     sums: Array  #: (m, sums) how often each option occurs among alike decisions, and logarithms of the costs.
 
+    def __getitem__(self, rows: slice) -> Features:
+        """Some of the rows."""
+        return Features(choices=self.choices[rows], sums=self.sums[rows])
+
     @classmethod
     def joined(cls, parts: Sequence[Features]) -> Features:
         """All rows, in order."""

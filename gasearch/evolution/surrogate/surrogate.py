@@ -18,6 +18,7 @@ from gasearch.space.decisions import Space
 
 FEWEST = 8  #: Known evaluations, below which nothing is modelled.
 MOST_POINTS = 300  #: Evaluations that a process holds.
+MOST_PENDING = 32  #: Of the pending candidates, the last so many say what is soon known.
 LABEL_NOISE = 0.1  #: Variance added to what is predicted of feasibility: a limit may lie within the noise.
 MARGIN = 0.1  #: How far the reference point is moved back, in ranges of all that was seen.
 
@@ -148,9 +149,10 @@ class FittedSurrogate:
         drafts, others = predictions.features, pending.features
         if drafts is None or others is None:
             return deviations
+        last = others[-MOST_PENDING:]
         for objective, model in enumerate(self._models):
             if model is not None:
-                deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], others)
+                deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], last)
         return _finite(deviations)
 
     def outcomes(self, worths: Array, genes: IntArray | None = None, costs: Array | None = None) -> Predictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gasearch.answers import Row, json_object
 from gasearch.errors import BadInput
@@ -73,7 +73,7 @@ class Comparison:
 
     def row(self) -> Row:
         """The comparison as a JSON object, without its curves."""
-        fields = json_object(self)
+        fields = json_object(replace(self, curves={}))
         del fields["curves"]
         return fields
 

@@ -20,7 +20,7 @@ from gasearch.storage.records import (
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.teaching import taught
 from gasearch.tuning import best_recipe, tune
-from workers.messages import PRIMARY, EvaluationRequest, Fidelity, network_from_json
+from workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
 
 
 def export_network(
@@ -117,9 +117,19 @@ def _metric(record: SearchRecord) -> str:
 def _measured(reader: ArchiveReader, name: str, key: str) -> EvaluatedNetwork:
     network = reader.network(reader.search(name).id, key)
     if network.failure is not None or not network.metrics:
-        state = f"it failed ({network.failure}: {network.failure_message})" if network.failure else "not evaluated yet"
-        raise BadInput(f"network {network.key} of {name} has no measurement: {state}")
+        raise BadInput(f"network {network.key} of {name} has no measurement: {_state(network)}")
     return network
+
+
+def _state(network: EvaluatedNetwork) -> str:
+    """What became of a network that has no measurement."""
+    match network.failure:
+        case None:
+            return "not evaluated yet"
+        case FailureKind.STOPPED:
+            return f"its training was {network.failure_message}"  # "stopped at 1 with ..."
+        case kind:
+            return f"it failed ({kind}: {network.failure_message})"
 
 
 def _layered_setup(record: SearchRecord, command: str, observer: Observer) -> Setup:

@@ -9,16 +9,19 @@ import pytest
 
 import gasearch
 from gasearch.errors import BadInput, GasearchError, SpecError, UnknownSearch, WrongState
+from gasearch.fitness import FrontChange
 from gasearch.launch import go_on, launch
 from gasearch.networks import export_network, tune_network
 from gasearch.progress import Silent
 from gasearch.spec.loader import load_spec
-from gasearch.storage.sql import open_reader
+from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles import evaluators
 from tests.doubles.command_line import TRAINED
+from tests.doubles.records import candidate, key_of, new_search, outcome_of
 from workers.data import load_dataset
 from workers.deploy.artifact import read_artifact
 from workers.deploy.onnx_session import run_onnx
+from workers.messages import Failure, FailureKind
 
 CUSTOM_SPEC = {
     "name": "small",
@@ -249,6 +252,17 @@ def test_a_network_that_failed_has_nothing_to_export(url, tmp_path):
     key = gasearch.open("small", db=url).evaluations()[0].key
     with pytest.raises(BadInput, match=rf"network {key} of small has no measurement: it failed \(user_error: Runtime"):
         export_network("small", key, tmp_path / "model", db_url=url, observer=Silent())
+
+
+def test_a_network_that_was_stopped_early_has_not_failed_but_has_nothing_to_export_either(url, tmp_path):
+    with closing(open_archive(url, notice=lambda message: None)) as archive:
+        lease = archive.create_search(new_search("small"), owner="alice", ttl_s=60)
+        archive.add_candidates(lease, [candidate(0)])
+        stopped = Failure(kind=FailureKind.STOPPED, message="stopped at 1 with accuracy 0.2")
+        archive.add_evaluation(lease, outcome_of(0, stopped), FrontChange())
+    text = rf"network {key_of(0)} of small has no measurement: its training was stopped at 1 with accuracy 0.2$"
+    with pytest.raises(BadInput, match=text):
+        export_network("small", key_of(0), tmp_path / "model", db_url=url, observer=Silent())
 
 
 def test_tuning_stores_its_trials_and_goes_on_numbering(trained):

@@ -190,11 +190,21 @@ def test_the_panel_shows_the_figures_and_notices_stand_above_it():
     terminal = Console(file=stream, force_terminal=True, width=100, highlight=False)
     with Live(console=terminal, auto_refresh=False) as live:
         observer = PanelObserver(live)
-        observer.on_progress(PROGRESS)
+        observer.on_progress(replace(PROGRESS, stopped=17, busy=0.875))
         observer.on_notice("retrying [bold]00ab[/bold]")
         live.refresh()
     text = stream.getvalue()
-    for part in ("30/120", "about 36 s left", "150/min", "0.5124", "0.9712", "1.84 KB", "[bold]00ab[/bold]"):
+    for part in (
+        "17",
+        "88%",
+        "30/120",
+        "about 36 s left",
+        "150/min",
+        "0.5124",
+        "0.9712",
+        "1.84 KB",
+        "[bold]00ab[/bold]",
+    ):
         assert part in text
 
 

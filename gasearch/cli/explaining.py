@@ -24,7 +24,12 @@ SPENT = {"evaluations": "evaluations", "active_seconds": "ran for", "device_seco
     )
 )
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="NAME NAME...", help="The searches.", show_default=False)],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME", help="The searches, two or more; the first is the yardstick.", show_default=False
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE.html", help="Draw the curves, too.", show_default=False),
@@ -60,7 +65,7 @@ def why(
     name: Name,
     key: Annotated[
         str | None,
-        typer.Argument(metavar="[KEY]", help="The network: its key, or a unique beginning of it.", show_default=False),
+        typer.Argument(metavar="KEY", help="The network: its key, or a unique beginning of it.", show_default=False),
     ] = None,
     depth: Annotated[int, typer.Option("--depth", metavar="N", min=0, max=1000, help="Generations of ancestors.")] = 3,
     db: Db = None,

@@ -56,6 +56,11 @@ class Frontier:
         self.growth.append((told, volume))
         return volume
 
+    def recall(self, told: int, volume: float) -> None:
+        """Take note of a volume that was taken after so many outcomes, by an earlier controller."""
+        if self.scaling is not None:
+            self.growth.append((told, volume))
+
     def volume_at(self, told: int) -> float | None:
         """The volume after so many outcomes; None before the first one was taken."""
         found = None

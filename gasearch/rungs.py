@@ -303,7 +303,8 @@ def _spread(front: Sequence[Worths]) -> tuple[Worths, ...]:
     if len(front) <= LARGEST_FRONT:
         return tuple(front)
     values = np.array(front)  # (points, objectives)
-    values /= np.maximum(np.ptp(values, axis=0), np.finfo(float).tiny)
+    extents = np.ptp(values, axis=0)
+    values = (values - values.min(axis=0)) / np.where(extents > 0, extents, 1.0)
     chosen = [int(values[:, 0].argmax())]
     distances = np.full(len(values), np.inf)
     while len(chosen) < LARGEST_FRONT:

@@ -16,6 +16,7 @@ from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.endings import SearchBudget, Spent, ending
 from gasearch.errors import GasearchError, StoreError
 from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
+from gasearch.feasibility import Feasibility
 from gasearch.fitness import Fitness, FrontChange, MissingMetric, Objective, fitness_of
 from gasearch.frontier import Frontier
 from gasearch.limits import Limit
@@ -159,15 +160,17 @@ class SearchLoop:
         self._fidelity = problem.fidelity or Fidelity(epochs=problem.recipe.epochs)
         self._keys: dict[int, str] = {}  #: By number.
         self._frontier = Frontier()
-        self._closed: set[int] = set()  #: Generations whose statistics are stored.
+        self._closed: dict[int, float] = {}  #: Generations whose statistics are stored, with their hypervolume.
         self._trained: dict[int, Trained] = {}  #: What may be trained again, where that is wanted.
         self._fitness: dict[int, Fitness] = {}  #: Of these.
+        self._replicates = 0  #: Decided so far.
         self._is_reserve_free = False  #: Whether what was kept for replicates goes to new candidates.
         self._is_sharing = False  #: Whether another search may have evaluated the same.
         self._waiting: deque[_Pending] = deque()
         self._flying: dict[str, _Pending] = {}
         self._calibration: Calibration | None = None
         self._tally = Tally(problem.objectives, clock)
+        self._feasibility = Feasibility(problem.limits)
         self._device_s = 0.0  #: Time that workers were busy.
         self._device_s_before = 0.0  #: By earlier controllers.
         self._device_s_at: list[float] = []  #: The same, at each outcome.
@@ -190,10 +193,14 @@ class SearchLoop:
         self._device_s_before = self._device_s
         if "latency_ms" in self._problem.measures:
             self._calibrate()
+        self._reuse([pending for pending in self._waiting if not pending.replicate])
         verdict = self._verdict()
         while verdict is None:
             self._dispatch()  # first: what was proposed ahead keeps a free worker busy while more is proposed
             self._propose()
+            verdict = self._verdict()  # what was taken over may have ended it
+            if verdict is not None:
+                break
             self._dispatch()
             if not self._waiting and not self._flying:
                 verdict = self._exhausted()
@@ -209,10 +216,11 @@ class SearchLoop:
     def _replay(self) -> None:
         """Let the engine adopt every stored candidate, having told it just what it knew when it proposed that one."""
         search_id = self._lease.search_id
-        self._closed = {one.number for one in self._archive.generations(search_id)}
+        self._closed = {one.number: one.hypervolume for one in self._archive.generations(search_id)}
         outcomes = self._archive.evaluations(search_id)
         unanswered: dict[int, Candidate] = {}
-        again = {(one.candidate, one.replicate) for one in self._archive.replicates(search_id)}
+        again = dict.fromkeys((one.candidate, one.replicate) for one in self._archive.replicates(search_id))
+        self._replicates = len(again)
         for stored in self._archive.candidates(search_id):
             while self._tally.told < stored.told:
                 record = next(outcomes, None)
@@ -231,17 +239,21 @@ class SearchLoop:
             self._recall(record, unanswered, again)
         failed = self._archive.attempts(search_id)
         self._tally.retries = sum(failed.values())
-        self._device_s = self._archive.counts(search_id).busy_seconds
+        retried_s = self._archive.counts(search_id).busy_seconds - self._device_s
+        self._device_s += retried_s
+        self._device_s_at = [spent_s + retried_s for spent_s in self._device_s_at]  # when, nobody knows
         for number, candidate in unanswered.items():
             self._waiting.append(replace(self._pending(candidate), attempt=failed.get(number, 0) + 1))
-        for number, replicate in sorted(again):
+        for number, replicate in again:  # in the order in which they waited
             again_now = self._again(number, replicate)
             self._waiting.append(replace(again_now, attempt=again_now.attempt + failed.get(number, 0)))
         self._is_reserve_free = len(self._keys) > self._most_candidates()
 
-    def _recall(self, record: EvaluationRecord, unanswered: dict[int, Candidate], again: set[tuple[int, int]]) -> None:
+    def _recall(
+        self, record: EvaluationRecord, unanswered: dict[int, Candidate], again: dict[tuple[int, int], None]
+    ) -> None:
         candidate = unanswered.pop(record.candidate, None)
-        again.discard((record.candidate, record.replicate))
+        again.pop((record.candidate, record.replicate), None)
         outcome, fitness = self._judge(record.result.outcome)
         if record.replicate:
             fitness = fitness or self._fitness.get(record.candidate)
@@ -273,11 +285,20 @@ class SearchLoop:
             free = self._dispatcher.free + ahead - len(self._waiting)
             count = min(max(free, self._engine.lookahead), self._most_candidates() - len(self._keys))
             fresh = self._ask(count)
-            if not self._reuse(fresh):
+            is_reused = self._reuse(fresh) > 0 and self._verdict() is None
+            if not is_reused and (fresh or not self._is_freeing_reserve()):
                 break
+
+    def _is_freeing_reserve(self) -> bool:
+        """Once all is told: whether nothing is left to be trained again, so that further candidates may be asked for.
+
+        Else what is in doubt waits for its next training.
+        """
         is_idle = not self._waiting and not self._flying
-        if is_idle and not fresh and self._problem.replicates and not self._is_reserve_free:
-            self._train_again()
+        if not is_idle or not self._problem.replicates or self._is_reserve_free:
+            return False
+        self._train_again()
+        return self._is_reserve_free
 
     def _ask(self, count: int) -> list[_Pending]:
         fresh: list[_Pending] = []
@@ -294,9 +315,10 @@ class SearchLoop:
         return fresh
 
     def _most_candidates(self) -> int:
-        """How many candidates the budget has room for beside the replicates."""
+        """How many candidates the budget has room for beside the replicates, decided or to come."""
         most = self._budget.evaluations
-        return most if self._is_reserve_free else most - int(self._problem.replicates * most)
+        reserve = 0 if self._is_reserve_free else int(self._problem.replicates * most)
+        return most - max(self._replicates, reserve)
 
     def _reuse(self, fresh: list[_Pending]) -> int:
         """Take over what an earlier search with the same context has measured; returns how many outcomes."""
@@ -341,6 +363,7 @@ class SearchLoop:
             for number in numbers
         ]
         self._archive.add_replicates(self._lease, records)
+        self._replicates += len(records)
         self._waiting.extend(self._again(record.candidate, record.replicate) for record in records)
 
     # --- evaluating ---------------------------------------------------------------------------------------------
@@ -390,6 +413,9 @@ class SearchLoop:
         if pending.replicate:
             fitness = fitness or self._fitness.get(pending.number)
         self._learn(pending.number, outcome, fitness, replicate=pending.replicate, known=pending.known)
+        notice = self._feasibility.notice()
+        if notice is not None:
+            self._observer.on_notice(notice)
         if self._clock() - self._reported >= PROGRESS_S:
             self._report()
 
@@ -404,9 +430,10 @@ class SearchLoop:
     ) -> None:
         """Tell evolution, and count. The same for what was just stored and for what is replayed."""
         self._tally.add(outcome, fitness)
+        self._feasibility.note(self._keys[number], outcome, fitness)
         self._device_s_at.append(self._device_s)
         if self._rungs is not None:
-            self._rungs.note(outcome, fitness, number=number)
+            self._rungs.note(outcome, fitness, number=number, known=known)
         if self._problem.replicates:
             self._remember(number, outcome, fitness, replicate)
         expected = None
@@ -437,6 +464,7 @@ class SearchLoop:
             if scaling is not None and self._fixed_scaling is None:
                 self._archive.set_reference(self._lease, ideal=scaling.ideal, point=scaling.reference)
         if number in self._closed:
+            self._frontier.recall(self._tally.told, self._closed[number])
             return
         volume = self._frontier.measure(self._tally.told)
         self._archive.add_generation(
@@ -477,7 +505,7 @@ class SearchLoop:
     def _exhausted(self) -> Verdict:
         return Verdict(
             state=SearchState.FINISHED,
-            reason=f"{self._tally.told} networks are evaluated; no further one of the space meets the constraints",
+            reason=f"{len(self._keys)} networks are evaluated; no further one of the space meets the constraints",
         )
 
     # --- the pieces ---------------------------------------------------------------------------------------------

@@ -144,8 +144,9 @@ class ParetoFront:
 
     Values with spreads are intervals, and values whose intervals overlap are tied: a member that is at least tied with
     another in all objectives and clearly better in one dominates it, though single numbers may say otherwise. Such a
-    relation can go in a circle, so it is applied to the plain front in the order of the first objective, best first:
-    a member leaves if one that stays before it dominates it, then if one after it does. So at least one stays.
+    relation can go in a circle, so it is applied to the plain front in the order of the first objective: best first, a
+    member leaves if one that stays before it dominates it; then, worst first, if one that stays after it does. Only
+    members that stay dismiss others: a chain of ties doesn't eat up the front.
     """
 
     def __init__(self) -> None:
@@ -256,12 +257,16 @@ class ParetoFront:
         gap = values[:, None, :] - values[None, :, :]  # (size, size, objectives): how far the first is ahead
         width = spreads[:, None, :] + spreads[None, :, :]
         dominates: npt.NDArray[np.bool_] = np.asarray((gap >= -width).all(axis=2) & (gap > width).any(axis=2))
-        kept: list[int] = []
+        ahead: list[int] = []
         for index in range(size):
-            if not dominates[kept, index].any():
-                kept.append(index)
-        stay = {self._plain[order[index]] for index in kept if not dominates[kept, index].any()}
-        return tuple(number for number in self._plain if number in stay)
+            if not dominates[ahead, index].any():
+                ahead.append(index)
+        stay: list[int] = []
+        for index in reversed(ahead):  # of these only later ones dominate earlier ones
+            if not dominates[stay, index].any():
+                stay.append(index)
+        members = {self._plain[order[index]] for index in stay}
+        return tuple(number for number in self._plain if number in members)
 
     def _change_since(self, before: tuple[int, ...]) -> FrontChange:
         now, then = set(self.numbers), set(before)

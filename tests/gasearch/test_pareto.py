@@ -200,3 +200,11 @@ def test_importing_pareto_loads_neither_scipy_nor_torch_nor_moocore():
     code = "import sys, gasearch.pareto; print(sorted({'scipy', 'torch', 'moocore', 'deap'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_a_chain_of_ties_does_not_eat_up_the_front():
+    front = ParetoFront()
+    for number in range(6):
+        accuracy, cost = 0.40 - 0.06 * number, 600.0 - 100 * number
+        front.add(number, Fitness(values=(accuracy, -cost), spreads=(0.05, 0.0)))
+    assert front.numbers == (1, 3, 5)  # each is tied in accuracy with the one before it, and cheaper

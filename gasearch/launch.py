@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
+from threadpoolctl import threadpool_limits
+
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SpecError, UnknownSearch, WrongState
@@ -102,7 +104,12 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
     stop = StopSignal()
     with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):
         lease = begin()
-        with _released(archive, lease, name), kept_alive(archive, lease, stop, slots=dispatcher.slots):
+        # A surrogate's matrices are small: threads of a linear algebra library cost it twelve times the CPU.
+        with (
+            threadpool_limits(limits=1),
+            _released(archive, lease, name),
+            kept_alive(archive, lease, stop, slots=dispatcher.slots),
+        ):
             record = archive.search(name)
             known = _known(archive, lease, setup)
             verdict = SearchLoop(

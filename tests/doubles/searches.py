@@ -35,7 +35,7 @@ def small_space(most: int = 8) -> Space:
     )
 
 
-def new_search(name: str = "small") -> NewSearch:
+def new_search(name: str = "small", context: str = "") -> NewSearch:
     space = small_space()
     return NewSearch(
         name=name,
@@ -46,6 +46,7 @@ def new_search(name: str = "small") -> NewSearch:
         space_size=4096.0,
         data_json="{}",
         version="test",
+        context=context,
     )
 
 
@@ -76,13 +77,16 @@ def loop_over(
     most: int = 8,
     **options,
 ) -> SearchLoop:
-    """A loop that creates the search, or goes on with it under the given lease; `asked` changes its problem."""
+    """A loop that creates the search, or goes on with it under the given lease.
+
+    `asked` changes its problem, `budget` its budget.
+    """
     return SearchLoop(
         problem=replace(problem(limits=limits, most=most), **options.pop("asked", {})),
-        budget=SearchBudget(evaluations=evaluations, seconds=options.pop("seconds", None)),
+        budget=SearchBudget(evaluations=evaluations, seconds=options.pop("seconds", None), **options.pop("budget", {})),
         archive=archive,
         lease=lease or archive.create_search(new_search(), owner=current_owner(), ttl_s=60),
-        engine=GenerationalEngine(small_space(most), seed=7, population=population),
+        engine=options.pop("engine", None) or GenerationalEngine(small_space(most), seed=7, population=population),
         dispatcher=dispatcher or InProcess(evaluator or Scripted()),
         observer=observer or Silent(),
         stop=stop or StopSignal(),

@@ -226,7 +226,8 @@ def _reference(front: Array, everything: Array) -> Array:
     """The point from which volumes are counted: halfway from the front's nadir to the worst of all, and a bit behind.
 
     At the nadir, nothing beyond the present ends of the front is worth anything, and the ends stay where they are: on
-    layered networks that tripled the regret at 50 evaluations. At the worst of all, a search looks too much at what nobody wants.
+    layered networks that tripled the regret at 50 evaluations. At the worst of all, a search looks too much at what
+    nobody wants.
     """
     low, high = everything.min(axis=0), everything.max(axis=0)
     nadir = front.min(axis=0) if len(front) > 1 else low

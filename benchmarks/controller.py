@@ -1,152 +1,293 @@
-"""CPU time of the controller per evaluation, with a durable commit for each, against Optuna's NSGA-II on SQLite.
+"""CPU time of the controller per evaluation with all its parts on, against Optuna's samplers on SQLite.
 
-    python benchmarks/controller.py [--evaluations 10000] [--optuna 300]
+    python -m benchmarks.controller [--evaluations 20000] [--optuna 300] [--population 200] [--cases flat layered]
+                                    [--profile]
 
-The evaluator is free, so all that is measured is the controller: proposing, storing (SQLite in WAL mode,
-synchronous=FULL, one transaction per outcome), keeping the front, telling. Same space, objectives and population for
-both. CPU time of the process, all threads.
+Evaluations are free, so all that is measured is the controller: proposing (steady state, adapted operators, a surrogate
+that ranks 128 drafts), rules for early stopping in every request, asking an earlier search of the same context for the
+outcome, storing (SQLite in WAL mode, synchronous=FULL, one transaction per outcome), front and hypervolume at each
+outcome, telling. Eight evaluations are in flight, the population is 200, there are no replicates.
+
+    flat      a custom space of 17 decisions with 8 options each, two objectives
+    layered   CNNs on the digits' shape with bits, sparsity, pruning and rank per layer; the model's bytes are known by
+              arithmetic, the accuracy is not
+
+Figures are CPU time of this process, all threads, without that of the evaluations. Optuna gets the flat space on SQLite
+one trial after another: NSGA-II with the same population, and TPE. Target: at most 10 ms per evaluation over the first
+thousand and over the last one. --profile prints instead where the time goes, as cProfile sees it, which makes small
+functions look dearer than they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import itertools
-import platform
+import pstats
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from gasearch.dispatch.in_process import InProcess
-from gasearch.evolution.generational import GenerationalEngine
-from gasearch.fitness import Objective
+from benchmarks.asynchrony import SPACE, measure
+from benchmarks.support.simulation import VirtualClock, VirtualPool, duration_s
+from benchmarks.support.timing import Targets, conditions
 from gasearch.ownership import StopSignal
 from gasearch.progress import Silent
-from gasearch.search import Problem, SearchBudget, SearchLoop
-from gasearch.space.decisions import Decision, Space
-from gasearch.space.genome import expressed_choices
-from gasearch.storage.records import NewSearch
+from gasearch.rungs import stopped_by
+from gasearch.search import SearchLoop
+from gasearch.setup import Setup, set_up
+from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
-from workers.messages import Choices, EvaluationRequest, EvaluationResult, Measurement, Recipe, Task
+from workers.messages import (
+    Blueprint,
+    Calibration,
+    Choices,
+    CurvePoint,
+    EvaluationRequest,
+    EvaluationResult,
+    Measurement,
+    Network,
+)
 
-GENES = 17
+DECISIONS = 17
 OPTIONS = tuple(range(8))
+SLOTS = 8
+WINDOW = 1000  #: Evaluations that a figure is taken over.
+MOST_MS = 10.0
 
 
-def space() -> Space:
-    decisions = tuple(Decision(name=f"x{number}", options=OPTIONS) for number in range(GENES))
-    return Space(family="custom", decisions=decisions)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A kind of search."""
+
+    content: dict[str, Any]  #: Of its spec.
+    answer: Callable[[Network, str], Measurement]
 
 
-def objectives(values: list[float]) -> tuple[float, float]:
-    cost = sum(values)
+def flat_objectives(values: list[Any]) -> tuple[float, float]:
+    """Error and cost, in conflict."""
     error = sum((7 - value) ** 2 * (1 + index % 3) for index, value in enumerate(values))
-    return float(error), float(cost)
+    return float(error), float(sum(values))
+
+
+def evaluate(choices: dict[str, Any], budget: object, report: object) -> dict[str, float]:
+    """The evaluator that the spec of the flat space names; the benchmark itself answers without it."""
+    error, cost = flat_objectives(list(choices.values()))
+    return {"error": error, "cost": cost}
+
+
+def answer_flat(network: Network, key: str) -> Measurement:
+    """At each rung a tenth too bad, at the end the truth."""
+    assert isinstance(network, Choices)
+    error, cost = flat_objectives([value for _, value in network.values])
+    point = (("cost", cost), ("error", 1.1 * error + 1.0))
+    curve = tuple(CurvePoint(epoch=step, train_loss=None, accuracy=None, metrics=point) for step in (1.0, 3.0))
+    return Measurement(others=(("cost", cost), ("error", error)), curve=curve)
+
+
+def answer_layered(network: Network, key: str) -> Measurement:
+    """The made-up training of `asynchrony`, a hundredth worse at each rung."""
+    assert isinstance(network, Blueprint)
+    measured = measure(network, key)
+    early = (measured.accuracy or 0.0) - 0.01
+    point = (("accuracy", early),)
+    curve = tuple(CurvePoint(epoch=step, train_loss=None, accuracy=early, metrics=point) for step in (1.0, 3.0))
+    return replace(measured, curve=curve)
+
+
+CASES = {
+    "flat": Case(
+        content={
+            "task": {"evaluator": "benchmarks.controller:evaluate"},
+            "space": {
+                "family": "custom",
+                "decisions": {f"x{number}": {"choices": list(OPTIONS)} for number in range(DECISIONS)},
+            },
+            "objectives": {"error": "min", "cost": "min"},
+            "early_stop": {"rungs": [1, 3]},
+        },
+        answer=answer_flat,
+    ),
+    "layered": Case(
+        content={
+            "task": {"dataset": "digits"},
+            "space": SPACE,
+            "objectives": {"accuracy": "max", "model_bytes": "min"},
+            "recipe": {"epochs": 9},
+        },
+        answer=answer_layered,
+    ),
+}
+
+
+# --- ours -------------------------------------------------------------------------------------------------------
 
 
 class Free:
-    """An evaluator that costs next to nothing, and notes the CPU time at every 1,000th evaluation."""
+    """An evaluator whose CPU time isn't counted, and that notes the controller's at every thousandth evaluation."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, answer: Callable[[Network, str], Measurement]) -> None:
         self.marks: list[float] = []
+        self.stopped = 0
+        self._answer = answer
+        self._asked = 0
+        self._own_s = 0.0
+
+    @property
+    def controller_s(self) -> float:
+        """CPU time of this process without that of the evaluations."""
+        return time.process_time() - self._own_s
 
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
-        """The objectives of the choices."""
-        assert isinstance(request.network, Choices)
-        if self.asked % 1000 == 0:
-            self.marks.append(time.process_time())
-        self.asked += 1
-        error, cost = objectives([value for _, value in request.network.values])
-        return EvaluationResult(
+        """The outcome, ended early where the request's rule says so."""
+        began = time.process_time()
+        if self._asked % WINDOW == 0:
+            self.marks.append(self.controller_s)
+        self._asked += 1
+        measured = self._answer(request.network, request.key)
+        stopped = None if request.stopping is None else stopped_by(request.stopping, measured)
+        self.stopped += stopped is not None
+        result = EvaluationResult(
             key=request.key,
             attempt=request.attempt,
             worker="free",
             device="none",
             started_at=0.0,
-            finished_at=0.0,
-            outcome=Measurement(others=(("cost", cost), ("error", error))),
+            finished_at=duration_s(0, request.key),
+            outcome=stopped or measured,
         )
+        self._own_s += time.process_time() - began
+        return result
 
-    def calibrate(self, known):
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """Refuse: nothing is timed."""
         raise NotImplementedError("this search measures no latency")
 
 
-def run_ours(folder: Path, evaluations: int, population: int) -> list[float]:
-    """CPU microseconds per evaluation in each successive thousand."""
-    archive = open_archive(f"sqlite:///{folder / 'ours.db'}", notice=lambda message: None)
-    genes = space()
-    problem = Problem(
-        name="free",
-        seed=1,
-        task=Task(kind=None, evaluator="none:none"),
-        recipe=Recipe(),
-        objectives=(Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False)),
-        limits=(),
-        decode=lambda genome: Choices(values=tuple(expressed_choices(genome.genes, genes).items())),
+def make_setup(case: Case, *, evaluations: int, population: int) -> Setup:
+    """A search with everything on but replicates, at the end of which nothing is proposed."""
+    return set_up(
+        load_spec(
+            case.content
+            | {
+                "name": "free",
+                "seed": 1,
+                "evolution": {"population": population, "replicates": 0.0},
+                "start": {"reuse": True},
+                "budget": {"evaluations": evaluations},
+            }
+        )
     )
-    new = NewSearch(
-        name="free",
-        spec_json="{}",
-        spec_hash="",
-        objectives=(("error", False), ("cost", False)),
-        space_fingerprint=genes.fingerprint,
-        space_size=float(len(OPTIONS) ** GENES),
-        data_json="{}",
-        version="benchmark",
-    )
-    free = Free()
-    SearchLoop(
-        problem=problem,
-        budget=SearchBudget(evaluations=evaluations),
-        archive=archive,
-        lease=archive.create_search(new, owner="benchmark/0", ttl_s=3600),
-        engine=GenerationalEngine(genes, seed=1, population=population),
-        dispatcher=InProcess(free),
-        observer=Silent(),
-        stop=StopSignal(),
-    ).run()
-    marks = [*free.marks, time.process_time()]
-    archive.close()
-    return [1e3 * (after - before) for before, after in itertools.pairwise(marks)]
 
 
-def run_optuna(folder: Path, evaluations: int, population: int) -> float:
-    """CPU microseconds per trial, over all of them."""
+def run_ours(case: Case, *, evaluations: int, population: int) -> Free:
+    """Make a search; the marks are the controller's CPU time at each thousand, and at the end."""
+    setup = make_setup(case, evaluations=evaluations, population=population)
+    free, clock = Free(case.answer), VirtualClock()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(open_archive(f"sqlite:///{folder}/ours.db", notice=lambda message: None)) as archive,
+    ):
+        new = setup.new_search()
+        assert new.context, "nothing is reused, so that isn't measured"
+        archive.create_search(replace(new, name="earlier"), owner="benchmark/0", ttl_s=24 * 3600)
+        SearchLoop(
+            problem=setup.problem,
+            budget=setup.budget,
+            archive=archive,
+            lease=archive.create_search(new, owner="benchmark/0", ttl_s=24 * 3600),
+            engine=setup.engine(),
+            dispatcher=VirtualPool(free, slots=SLOTS, clock=clock),
+            observer=Silent(),
+            stop=StopSignal(),
+            rungs=setup.rungs(),
+            clock=clock,
+        ).run()
+    free.marks.append(free.controller_s)
+    return free
+
+
+def measure_ours(name: str, arguments: argparse.Namespace, targets: Targets) -> float:
+    """Print a case's figures; the mean in ms."""
+    free = run_ours(CASES[name], evaluations=arguments.evaluations, population=arguments.population)
+    counts = [WINDOW] * (len(free.marks) - 2) + [(arguments.evaluations - 1) % WINDOW + 1]
+    each = [
+        1e3 * (after - before) / count
+        for (before, after), count in zip(itertools.pairwise(free.marks), counts, strict=True)
+    ]
+    mean = 1e3 * (free.marks[-1] - free.marks[0]) / arguments.evaluations
+    print(f"{name}: CPU ms per evaluation, per thousand: {' '.join(f'{value:.2f}' for value in each)}")
+    print(
+        f"{name}: {each[0]:.2f} ms over the first {counts[0]}, {each[-1]:.2f} ms over the last {counts[-1]} of "
+        f"{arguments.evaluations}, {mean:.2f} ms over all; {free.stopped} stopped",
+        flush=True,
+    )
+    targets.at_most(f"{name}: CPU ms per evaluation over the first {counts[0]}", each[0], MOST_MS)
+    targets.at_most(f"{name}: CPU ms per evaluation at {arguments.evaluations}", each[-1], MOST_MS)
+    return mean
+
+
+def profile(name: str, arguments: argparse.Namespace) -> None:
+    """Print the dearest functions, with what they call and alone."""
+    profiler = cProfile.Profile(time.process_time)
+    profiler.enable()
+    run_ours(CASES[name], evaluations=arguments.evaluations, population=arguments.population)
+    profiler.disable()
+    for order in ("cumulative", "tottime"):
+        pstats.Stats(profiler).sort_stats(order).print_stats(r"gasearch|workers|sqlalchemy/engine/base|numpy", 45)
+
+
+# --- Optuna -----------------------------------------------------------------------------------------------------
+
+
+def run_optuna(folder: Path, kind: str, *, trials: int, population: int) -> float:
+    """CPU milliseconds per trial, over all of them."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    samplers = {
+        "NSGA-II": lambda: optuna.samplers.NSGAIISampler(population_size=population, seed=1),
+        "TPE": lambda: optuna.samplers.TPESampler(seed=1),
+    }
     study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'optuna.db'}",
-        directions=["minimize", "minimize"],
-        sampler=optuna.samplers.NSGAIISampler(population_size=population, seed=1),
+        storage=f"sqlite:///{folder / f'{kind}.db'}", directions=["minimize", "minimize"], sampler=samplers[kind]()
     )
 
-    def evaluate(trial):
-        return objectives([trial.suggest_categorical(f"x{number}", OPTIONS) for number in range(GENES)])
+    def objective(trial: Any) -> tuple[float, float]:
+        return flat_objectives([trial.suggest_categorical(f"x{number}", OPTIONS) for number in range(DECISIONS)])
 
     began = time.process_time()
-    study.optimize(evaluate, n_trials=evaluations)
-    return 1e6 * (time.process_time() - began) / evaluations
+    study.optimize(objective, n_trials=trials)
+    return 1e3 * (time.process_time() - began) / trials
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--evaluations", type=int, default=10_000)
+    """Print a line per case, then Optuna's; fail where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--evaluations", type=int, default=20_000)
     parser.add_argument("--optuna", type=int, default=300, help="trials of the peer, which is far slower")
     parser.add_argument("--population", type=int, default=200)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        ours = run_ours(Path(name), arguments.evaluations, arguments.population)
-        peer = run_optuna(Path(name), arguments.optuna, arguments.population)
-    mean = sum(ours) / len(ours)
-    print(f"Python {platform.python_version()}, {GENES} genes, population {arguments.population}, SQLite WAL FULL")
-    print(f"gasearch, CPU us per evaluation, per thousand: {' '.join(f'{value:.0f}' for value in ours)}")
-    print(
-        f"gasearch {mean:.0f} us, Optuna NSGA-II {peer:.0f} us over {arguments.optuna} trials: {peer / mean:.0f} times"
-    )
-    print(f"growth, last thousand over first: {ours[-1] / ours[0]:.2f}")
+    print(f"{conditions('numpy', 'sqlalchemy', 'optuna')}; population {arguments.population}")
+    if arguments.profile:
+        for name in arguments.cases:
+            profile(name, arguments)
+        return
+    targets = Targets()
+    means = {name: measure_ours(name, arguments, targets) for name in arguments.cases}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("NSGA-II", "TPE") if arguments.optuna else ():
+            ms = run_optuna(Path(folder), kind, trials=arguments.optuna, population=arguments.population)
+            against = f": {ms / means['flat']:.1f} times ours" if "flat" in means else ""
+            print(f"Optuna {kind}: {ms:.2f} ms per trial over {arguments.optuna} trials{against}", flush=True)
+    targets.check()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,19 @@
+"""The script that takes the controller's CPU time."""
+
+import pytest
+
+from benchmarks.controller import CASES, evaluate, run_ours
+from workers.messages import Choices
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_a_search_with_everything_on_runs_to_its_end(name):
+    free = run_ours(CASES[name], evaluations=20, population=8)
+    first, last = free.marks
+    assert last > first
+
+
+def test_the_flat_evaluator_answers_as_the_benchmark_does():
+    choices = {f"x{number}": number % 8 for number in range(17)}
+    measured = CASES["flat"].answer(Choices(values=tuple(choices.items())), "0a")
+    assert dict(measured.others) == evaluate(choices, None, None)

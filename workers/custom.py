@@ -33,7 +33,12 @@ from workers.stopping import Stopped, explain_stop, is_hopeless, rung_at
 
 LARGEST_WHOLE = 2**63 - 1  #: A database's widest whole number.
 LARGEST = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
-_RESERVED = ("key", "blueprint")  #: What an answer's row names besides its metrics.
+#: What an answer's row names besides an evaluator's metrics.
+_RESERVED = {
+    "key": "stands for the network",
+    "blueprint": "stands for the network",
+    "trainings": "counts those that a mean is over",
+}
 _METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
 
 Report = Callable[[float, Mapping[str, float]], None]
@@ -207,7 +212,7 @@ def _checked(metrics: object) -> dict[str, float]:
                 f"the name of a metric is up to 63 letters, digits and _ that begin with no digit; got {name!r}"
             )
         if name in _RESERVED:
-            raise EvaluatorError(f"a metric can't be named {name!r}, which stands for the network; choose another name")
+            raise EvaluatorError(f"a metric can't be named {name!r}, which {_RESERVED[name]}; choose another name")
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):

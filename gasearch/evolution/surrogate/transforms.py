@@ -12,6 +12,7 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _UNIFORM = 12.0**0.5  #: One over the deviation of an even distribution.
 _EVEN_RANGE = 3.0**0.5  #: Interquartile range of an even distribution, in its deviations.
 _SOFT = 3.0  #: Deviations from the median that a worth beyond all bounds is worth.
+_FAR = 1e6  #: Scores stay within.
 _TAIL = 0.25  #: Beyond the extremes the scale goes on as it does over so much of the worths next to them.
 
 
@@ -43,10 +44,11 @@ class Scale:
         if self.is_constant:
             return np.asarray(worths - self.values[0])
         inside = np.interp(worths, self.values, self.scores)
-        inside = np.where(worths < self.values[0], self.scores[0] + (worths - self.values[0]) / self._low_slope, inside)
-        above = self.scores[-1] + (worths - self.values[-1]) / self._high_slope
-        result: Array = np.where(worths > self.values[-1], above, inside)
-        return result
+        with np.errstate(over="ignore"):
+            below = self.scores[0] + (worths - self.values[0]) / self._low_slope
+            above = self.scores[-1] + (worths - self.values[-1]) / self._high_slope
+        scores = np.where(worths < self.values[0], below, np.where(worths > self.values[-1], above, inside))
+        return np.asarray(np.clip(scores, -_FAR, _FAR))
 
     def worths_of(self, scores: Array) -> Array:
         """Inverse of `scores_of`."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gasearch.frontier import Frontier
 
+#: Why a search ends whose space is searched to the last network.
+EXHAUSTED = "no further one of the space meets the constraints"
+
 #: A hypervolume that grew by less than this share of itself has stalled.
 STALL = 0.001
 #: Outcomes over which the gain per device-hour is taken, a share of all so far: long enough not to end by bad luck.

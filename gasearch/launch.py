@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
+from gasearch.endings import EXHAUSTED
 from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SpecError, UnknownSearch, WrongState
 from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.pareto import Scaling
@@ -274,7 +275,10 @@ def _require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int) ->
         return
     more = [f"--evaluations {2 * budget.evaluations}"] if is_told else []
     more += [f"--hours {2 * budget.hours:g}"] if is_late and budget.hours is not None else []
-    advice = (
-        f"extend it with: gasearch resume {record.name} {' '.join(more)}" if more else "widen the space in a new one"
-    )
+    if more:
+        advice = f"extend it with: gasearch resume {record.name} {' '.join(more)}"
+    elif EXHAUSTED in record.reason:
+        advice = "widen the space in a new one"
+    else:
+        advice = f"begin a new one with its front, by start.searches: [{record.name}]"
     raise WrongState(f"search {record.name!r} is finished: {record.reason}; {advice}")

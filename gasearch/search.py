@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gasearch.dispatch.dispatcher import Dispatcher
-from gasearch.endings import SearchBudget, Spent, ending
+from gasearch.endings import EXHAUSTED, SearchBudget, Spent, ending
 from gasearch.errors import GasearchError, StoreError
 from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
 from gasearch.feasibility import Feasibility
@@ -505,7 +505,7 @@ class SearchLoop:
     def _exhausted(self) -> Verdict:
         return Verdict(
             state=SearchState.FINISHED,
-            reason=f"{len(self._keys)} networks are evaluated; no further one of the space meets the constraints",
+            reason=f"{len(self._keys)} networks are evaluated; {EXHAUSTED}",
         )
 
     # --- the pieces ---------------------------------------------------------------------------------------------

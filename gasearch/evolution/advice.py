@@ -19,9 +19,11 @@ from gasearch.space.genome import Genome
 #: The metrics that arithmetic knows of a genome's network, in a fixed order; () for a custom space.
 Costs = Callable[[Genome], tuple[float, ...]]
 
-DRAFTS = 128  #: Candidates to choose from.
-INITIAL = 16  #: Samples before the first choice.
-EXPLORED = 0.1  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
+DRAFTS, LATER_DRAFTS = 256, 64  #: Candidates to choose from: many while evaluations are few, and each counts most.
+MANY = 300  #: Evaluations from which the fewer drafts do.
+INITIAL = 16  #: Samples before the first choice,
+SPREAD = 24  #: each the one of so many that is least like those before it.
+EXPLORED = 0.03  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,6 @@ class SurrogateAdvisor:
         objectives: int,
         seed: int,
         costs: Costs = lambda genome: (),
-        drafts: int = DRAFTS,
         initial: int = INITIAL,
     ) -> None:
         """An advisor that knows nothing yet.
@@ -60,16 +61,30 @@ class SurrogateAdvisor:
             objectives: How many values a fitness has.
             seed: Of the exploration.
             costs: What arithmetic knows of a network.
-            drafts: How many candidates it wants to choose from.
             initial: How many candidates are to be sampled before it is asked.
         """
-        self.drafts, self.initial = drafts, initial
+        self.initial = initial
         self._space, self._surrogate, self._objectives = space, surrogate, objectives
         self._seed, self._costs = seed, costs
         self._log: list[_Told] = []
         self._due_at = 0  # length of the log at the last point where a fit was due
         self._fitted_at = -1
         self._fitted: FittedSurrogate | None = None
+
+    def drafts(self, number: int) -> int:
+        """See `Advisor.drafts`."""
+        if number < self.initial:
+            return SPREAD
+        return DRAFTS if number < MANY else LATER_DRAFTS
+
+    def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
+        """See `Advisor.spread`: the most decisions made otherwise than in the nearest one that was taken."""
+        if not taken:
+            return drafts[0]
+        genes = np.array([self._space.marked(draft.genome.genes) for draft in drafts])
+        others = np.array([self._space.marked(candidate.genome.genes) for candidate in taken])
+        distances = (genes[:, None, :] != others[None, :, :]).sum(axis=2).min(axis=1)  # (drafts,)
+        return drafts[int(distances.argmax())]
 
     def note(self, genome: Genome, scored: Scored) -> None:
         """Remember an outcome."""
@@ -133,11 +148,19 @@ class SurrogateAdvisor:
     def _expected(self, model: FittedSurrogate, pending: Sequence[Candidate]) -> Predictions | None:
         """What to reckon with besides the evidence of the model: outcomes since then, and what is on its way."""
         newer = [
-            told.worths
+            told
             for told in self._log[self._due_at :]
             if told.worths is not None and not told.is_partial and told.violation <= 0
         ]
-        parts = [model.outcomes(np.array(newer))] if newer else []
+        parts = []
+        if newer:
+            parts.append(
+                model.outcomes(
+                    np.array([told.worths for told in newer]),
+                    np.array([told.genes for told in newer], dtype=np.int64),
+                    np.array([told.costs for told in newer], dtype=np.float64).reshape(len(newer), -1),
+                )
+            )
         if pending:
             parts.append(self._predict(model, [candidate.genome for candidate in pending]))
         return Predictions.joined(parts) if parts else None

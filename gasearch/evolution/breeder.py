@@ -106,14 +106,15 @@ class Breeder:
 
         Args:
             number: Of the candidate that one of them will be.
-            survivors: At least two, best first.
+            survivors: Best first; where they are fewer than two, all drafts are samples.
             count: How many are wanted; fewer where that many aren't found in twice as many tries, none where the limits
                 or the space are tight: then `breed` looks longer.
         """
         rng = derive(self._seed, number, "drafts")
+        is_sampled = len(survivors) < 2
         found: dict[str, Offspring] = {}
         for _ in range(2 * count):
-            draft = self._sample(rng) if rng.random() < SAMPLED else self._child(survivors, rng)
+            draft = self._sample(rng) if is_sampled or rng.random() < SAMPLED else self._child(survivors, rng)
             if self._is_new(draft):
                 found.setdefault(draft.genome.key, _offspring(draft))
             if len(found) == count:

@@ -26,13 +26,15 @@ NO_STEP_BACK = 0.3  #: Reward of a child that its parent doesn't dominate, where
 class Advisor(Protocol):
     """Chooses among drafts. `advice.py` has the one that asks a surrogate."""
 
-    @property
-    def drafts(self) -> int:
-        """How many candidates it wants to choose from."""
+    def drafts(self, number: int) -> int:
+        """Among how many it wants to choose this candidate."""
 
     @property
     def initial(self) -> int:
         """How many samples it wants to see first."""
+
+    def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
+        """The draft that is least like what was taken: how the initial sample is made."""
 
     def note(self, genome: Genome, scored: Scored) -> None:
         """Remember an outcome."""
@@ -189,14 +191,21 @@ class Evolver(Engine):
             genome = self._known.popleft()
             if self._breeder.is_admissible(genome):
                 return Offspring(genome=genome, parents=(), operator="known"), ()
-        survivors = self._survivors()
-        advisor = self._advisor
+        if self._is_still_sampling(number):
+            return self._sampled(number), ()
+        survivors, advisor = self._survivors(), self._advisor
         if advisor is not None and len(survivors) > 1 and advisor.is_ready(number):
-            drafts = self._breeder.drafts(number, survivors, advisor.drafts)
+            drafts = self._breeder.drafts(number, survivors, advisor.drafts(number))
             pending = [self._candidates[other] for other in self._on_their_way()]
             if drafts:
                 return advisor.choose(drafts, number=number, pending=pending)
-        return self._breeder.breed(number, () if self._is_still_sampling(number) else survivors), ()
+        return self._breeder.breed(number, survivors), ()
+
+    def _sampled(self, number: int) -> Offspring | None:
+        drafts = [] if self._advisor is None else self._breeder.drafts(number, (), self._advisor.drafts(number))
+        if self._advisor is None or not drafts:
+            return self._breeder.breed(number, ())
+        return self._advisor.spread(drafts, taken=list(self._candidates.values()))
 
     def _is_still_sampling(self, number: int) -> bool:
         """Whether the initial sample isn't complete yet: a population, or what an advisor wants to begin with."""

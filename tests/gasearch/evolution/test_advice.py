@@ -1,0 +1,92 @@
+"""An engine that is advised by a surrogate: distinct, resumable, spread at first, and better than one that isn't."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from gasearch.evolution.advice import INITIAL, SurrogateAdvisor
+from gasearch.evolution.engine import Candidate, Scored
+from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.evolution.surrogate.surrogate import Surrogate
+from gasearch.fitness import Fitness
+from gasearch.pareto import hypervolume
+from tests.gasearch.evolution.evolution_spaces import layered, limited, run, two_objectives
+
+SPACE = layered((1, 2, 3, 4), widths=range(1, 12), bits=range(1, 9))
+
+
+def make_engine(policy=SteadyStateEngine, seed=1, **options):
+    surrogate = Surrogate(SPACE, objectives=2, exact=[None, None], seed=seed)
+    advisor = SurrogateAdvisor(SPACE, surrogate, objectives=2, seed=seed)
+    return policy(SPACE, seed=seed, population=12, advisor=advisor, **options)
+
+
+def outcome(candidate: Candidate) -> Scored:
+    fitness = limited(candidate.genome.genes)
+    if fitness is None and candidate.number % 2:  # as of a training that was stopped
+        return Scored(number=candidate.number, fitness=None, expected=two_objectives(candidate.genome.genes).values)
+    return Scored(number=candidate.number, fitness=fitness)
+
+
+def disorderly(engine, evaluations, workers=3):
+    rng, log, flying = random.Random(0), [], []
+    while sum(isinstance(entry, Scored) for entry in log) < evaluations:
+        while len(flying) < workers and (candidate := engine.ask()) is not None:
+            log.append(candidate)
+            flying.append(candidate)
+        log.append(outcome(flying.pop(rng.randrange(len(flying)))))
+        engine.tell(log[-1])
+    return log
+
+
+@pytest.mark.parametrize("policy", [SteadyStateEngine, GenerationalEngine])
+def test_a_resume_goes_on_as_the_undisturbed_engine_does(policy):
+    log = disorderly(make_engine(policy), 44)
+    for cut in (5, 40, 77):
+        resumed = make_engine(policy)
+        for entry in log[:cut]:
+            resumed.adopt(entry) if isinstance(entry, Candidate) else resumed.tell(entry)
+        for entry in log[cut:]:
+            assert resumed.ask() == entry if isinstance(entry, Candidate) else resumed.tell(entry) is None
+
+
+def test_no_network_is_proposed_twice_and_what_was_expected_is_said():
+    candidates = run(make_engine(), two_objectives, 60)
+    assert len({candidate.genome.key for candidate in candidates}) == 60
+    assert not any(candidate.predicted for candidate in candidates[:INITIAL])
+    assert all(len(candidate.predicted) == 2 for candidate in candidates[INITIAL + 1 :])
+
+
+def test_the_initial_sample_is_spread():
+    def nearest(candidates):
+        genes = [SPACE.marked(candidate.genome.genes) for candidate in candidates]
+        return [
+            min(sum(a != b for a, b in zip(one, other, strict=True)) for other in genes[:place])
+            for place, one in enumerate(genes)
+            if place
+        ]
+
+    spread = run(make_engine(), two_objectives, 12)
+    plain = run(SteadyStateEngine(SPACE, seed=1, population=12), two_objectives, 12)
+    assert sum(nearest(spread)) > sum(nearest(plain))
+
+
+def test_it_finds_more_with_a_surrogate_than_without():
+    def volume(engine) -> float:
+        worths = [two_objectives(candidate.genome.genes).values for candidate in run(engine, two_objectives, 60)]
+        return hypervolume(worths, (0.0, -600.0))
+
+    with_one = sum(volume(make_engine(seed=seed)) for seed in range(3))
+    without = sum(volume(SteadyStateEngine(SPACE, seed=seed, population=12)) for seed in range(3))
+    assert with_one > 1.1 * without
+
+
+def test_a_network_told_again_is_learned_from_anew():
+    engine = make_engine()
+    candidates = run(engine, two_objectives, 30)
+    engine.tell(Scored(number=candidates[0].number, fitness=Fitness(values=(1e4, 1e4))))
+    assert engine.ask() is not None
+    assert candidates[0].number in engine.population

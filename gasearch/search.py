@@ -436,6 +436,8 @@ class SearchLoop:
             self._rungs.note(outcome, fitness, number=number, known=known)
         if self._problem.replicates:
             self._remember(number, outcome, fitness, replicate)
+        if replicate:
+            self._tally.rejudge(self._fitness.values())
         expected = None
         if self._rungs is not None and isinstance(outcome, Failure) and _is_stopped(outcome):
             expected = self._rungs.expected_end(outcome, known)
@@ -456,6 +458,7 @@ class SearchLoop:
             self._trained[number] = replace(known, trainings=replicate + 1)
         else:
             self._trained.pop(number, None)
+            self._fitness.pop(number, None)
 
     def _close_generation(self, number: int) -> None:
         """Store a generation's statistics; the first one fixes the scale of the hypervolume."""

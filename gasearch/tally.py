@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from gasearch.fitness import Fitness, Objective
@@ -48,6 +48,12 @@ class Tally:
         else:
             self.failures_in_a_row = 0
         if fitness is not None and fitness.is_feasible:
+            self._improve(fitness)
+
+    def rejudge(self, fitnesses: Iterable[Fitness]) -> None:
+        """Find the best anew among these, as a further training lowered what one was thought to be."""
+        self._best = [None] * len(self._objectives)
+        for fitness in fitnesses:
             self._improve(fitness)
 
     def generation(self, number: int, *, front_size: int, hypervolume: float | None) -> GenerationRecord:

@@ -189,6 +189,15 @@ def test_a_replicate_has_a_seed_of_its_own_and_its_mean_takes_the_place_of_the_s
     assert newest.metrics["error_spread"] > 0
 
 
+def test_the_best_that_is_told_is_the_best_mean_not_the_luckiest_training(archive):
+    loop = steady(archive, is_stopping=False, evaluator=Scripted(noisy_only))
+    loop.run()
+    record = archive.search("small")
+    measured = [one.metrics["error"] for one in archive.networks(record.id)]
+    luckiest = min(one.result.outcome.metrics()["error"] for one in archive.evaluations(record.id))
+    assert loop._tally._best[0] == min(measured) > luckiest
+
+
 def test_a_replicate_that_fails_leaves_the_network_as_it_was(archive):
     def truth(request):
         if request.attempt > 2:
@@ -337,3 +346,22 @@ def test_nothing_is_said_where_something_is_feasible(archive):
     watch = Watch()
     steady(archive, evaluations=60, is_stopping=False, limits=("error <= 8",), asked={}, observer=watch).run()
     assert watch.notices == []
+
+
+def test_a_latency_is_taken_over_only_from_the_device_that_measures(archive):
+    def timed(request):
+        return replace(noisy_only(request), latency_ms=1.0, latency_spread_ms=0.1, latency_device=devices[0])
+
+    asked = {"measures": frozenset({"latency_ms"})}
+    options = {"is_stopping": False, "evaluations": 12, "asked": asked}
+    reused = {}
+    for name, context, device in (
+        ("first", "one", "elsewhere"),
+        ("second", "one", "scripted"),
+        ("third", "two", "scripted"),
+        ("fourth", "two", "scripted"),
+    ):
+        devices = [device]
+        shared(archive, name, context=context, evaluator=Scripted(timed), **options).run()
+        reused[name] = archive.counts(archive.search(name).id).reused
+    assert reused == {"first": 0, "second": 0, "third": 0, "fourth": 12}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.controller import CASES, evaluate, run_ours
+from benchmarks.controller import CASES, evaluate, run_ours, taking_time
+from gasearch.rungs import Rungs
 from workers.messages import Choices
 
 
@@ -17,3 +18,13 @@ def test_the_flat_evaluator_answers_as_the_benchmark_does():
     choices = {f"x{number}": number % 8 for number in range(17)}
     measured = CASES["flat"].answer(Choices(values=tuple(choices.items())), "0a")
     assert dict(measured.others) == evaluate(choices, None, None)
+
+
+def test_the_parts_are_taken_apart_and_left_as_they_were():
+    before = Rungs.rule
+    seconds = {}
+    with taking_time(seconds):
+        run_ours(CASES["flat"], evaluations=20, population=8)
+    assert Rungs.rule is before
+    assert set(seconds) >= {"Rungs.rule", "SqlArchive.add_evaluation"}
+    assert min(seconds.values()) >= 0

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from gasearch.evolution.advice import SurrogateAdvisor
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.fitness import Objective
 from gasearch.launch import _scaling
@@ -41,13 +43,23 @@ def other(tmp_path):
     archive.close()
 
 
-def steady(archive, *, algorithm="nsga2", policy=SteadyStateEngine, is_stopping=True, seed=7, **options):
+def advisor():
+    space = small_space()
+    surrogate = Surrogate(space, objectives=2, exact=[None, None], seed=7)
+    return SurrogateAdvisor(space, surrogate, objectives=2, seed=7, initial=12)
+
+
+def steady(
+    archive, *, algorithm="nsga2", policy=SteadyStateEngine, is_stopping=True, seed=7, is_advised=False, **options
+):
     """A loop with an engine of its own; `lease` goes on."""
     lease = options.pop("lease", None)
     if lease is not None:
         options |= {"lease": lease, "scaling": _scaling(archive.search(options.get("name", "small")))}
     options.pop("name", None)
-    engine = policy(small_space(), seed=seed, population=8, toolbox=make_toolbox(small_space(), algorithm))
+    toolbox = make_toolbox(small_space(), algorithm)
+    advice = advisor() if is_advised else None
+    engine = policy(small_space(), seed=seed, population=8, toolbox=toolbox, advisor=advice)
     rungs = Rungs(OBJECTIVES, steps=STEPS, risk=0.3, seed=7) if is_stopping else None
     return loop_over(archive, **{"evaluations": 48, "engine": engine, "rungs": rungs, "asked": NOISY} | options)
 
@@ -96,6 +108,13 @@ def test_a_search_killed_at_any_write_equals_an_undisturbed_one_in_the_same_orde
     assert archive.counts(record.id).told == 48
     ended = [(one.candidate, one.replicate) for one in archive.evaluations(record.id)]
     assert len(ended) == len(set(ended)) == 48
+
+
+def test_a_search_with_a_surrogate_is_the_same_whenever_it_is_killed(archive, other):
+    run_with_kills(archive, Scripted(trained), random.Random(6), kills=3, is_advised=True)
+    steady(other, dispatcher=Recorded(Scripted(trained), archive, "small"), is_advised=True).run()
+    assert digest(archive) == digest(other)
+    assert any(one.predicted for one in archive.candidates(archive.search("small").id))
 
 
 def test_a_finished_network_is_never_evaluated_again_by_a_resume(archive):

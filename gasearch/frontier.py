@@ -31,7 +31,7 @@ class Frontier:
         change = (self.front.replace if is_replicate else self.front.add)(number, fitness)
         if self.scaling is None:
             self._first += [fitness] if fitness.is_feasible else []
-        elif len(fitness.values) <= MOST_OBJECTIVES_EACH and (change.entered or change.left):
+        elif len(fitness.values) <= MOST_OBJECTIVES_EACH and (change.entered or change.left or is_replicate):
             self.measure(told)
         return change
 

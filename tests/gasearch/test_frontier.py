@@ -84,3 +84,10 @@ def test_what_an_earlier_controller_found_without_a_scaling_is_no_volume():
     frontier = Frontier()
     frontier.recall(24, 0.0)
     assert frontier.hypervolume is None
+
+
+def test_a_member_that_stays_with_other_values_changes_the_volume():
+    frontier = grown(fitness(-0.5, -0.5))
+    change = frontier.note(0, fitness(-0.6, -0.6), told=2, is_replicate=True)
+    assert (change.entered, change.left) == ((), ())
+    assert frontier.hypervolume == pytest.approx(0.25)

@@ -53,8 +53,9 @@ from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.fitness import Fitness, fitness_of
 from gasearch.ownership import StopSignal
 from gasearch.pareto import ParetoFront, Scaling
+from gasearch.problem import training_seed
 from gasearch.progress import Silent
-from gasearch.search import SearchLoop, training_seed
+from gasearch.search import SearchLoop
 from gasearch.setup import Setup, set_up
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome, make_genome

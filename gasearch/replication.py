@@ -8,15 +8,15 @@ with its standard error as the spread.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from gasearch.fitness import Objective
+from gasearch.fitness import Fitness, Objective
 from gasearch.metrics import SCORES, spread_of
-from workers.messages import WHOLE_METRICS, Measurement
+from workers.messages import WHOLE_METRICS, Failure, Measurement, Outcome
 
 MOST_TRAININGS = 3  #: Of one network; the error of a mean falls slowly beyond.
 DOUBT = 2.0  #: A margin below so many standard errors is in doubt.
@@ -130,3 +130,51 @@ def _margin(index: int, worths: npt.NDArray[np.float64], place: int) -> float | 
     rivals = (others >= others[index]).all(axis=1)
     rivals[index] = False
     return float(worths[index, place] - worths[rivals, place].max()) if rivals.any() else None
+
+
+class Trainings:
+    """What a search knows of its networks' trainings, as far as it may repeat them."""
+
+    def __init__(self, objectives: Sequence[Objective], noisy: Sequence[str]) -> None:
+        """Nothing is trained yet.
+
+        Args:
+            objectives: Of the search.
+            noisy: The metrics that a fresh seed changes.
+        """
+        self._objectives, self._noisy = tuple(objectives), tuple(noisy)
+        self._trained: dict[int, Trained] = {}
+        self._fitness: dict[int, Fitness] = {}
+
+    def note(self, number: int, outcome: Outcome, fitness: Fitness | None, *, replicate: int) -> None:
+        """Take note of what is told of a candidate: of its first training, or of the mean with a further one."""
+        known = self._trained.get(number)
+        if isinstance(outcome, Measurement) and fitness is not None and fitness.is_feasible:
+            measurement = replace(outcome, curve=())
+            self._trained[number] = Trained(number=number, measurement=measurement, trainings=replicate + 1)
+            self._fitness[number] = fitness
+        elif replicate and known is not None and isinstance(outcome, Failure):
+            self._trained[number] = replace(known, trainings=replicate + 1)
+        else:
+            self._trained.pop(number, None)
+            self._fitness.pop(number, None)
+
+    def count(self, number: int) -> int:
+        """How often a candidate was trained."""
+        return self._trained[number].trainings
+
+    def fitness_of(self, number: int) -> Fitness | None:
+        """The newest fitness of a candidate; None where it has none or isn't feasible."""
+        return self._fitness.get(number)
+
+    def fitnesses(self) -> Iterable[Fitness]:
+        """The newest fitness of each feasible candidate."""
+        return self._fitness.values()
+
+    def pooled(self, number: int, new: Measurement) -> Measurement:
+        """The mean of a candidate's trainings so far and a new one, see `pooled`."""
+        return pooled(self._trained[number].measurement, new, noisy=self._noisy)
+
+    def doubtful(self, front: Sequence[int]) -> list[int]:
+        """The members of the front to be trained again, see `doubtful`."""
+        return doubtful(self._trained, front, self._objectives, self._noisy)

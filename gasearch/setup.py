@@ -17,9 +17,9 @@ from gasearch.evolution.evolver import Advisor
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.toolbox import make_toolbox
+from gasearch.problem import Problem
 from gasearch.replication import is_noisy
 from gasearch.rungs import Rungs
-from gasearch.search import Problem
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.costs import NetworkCosts
@@ -92,7 +92,6 @@ class Setup:
         """Chooses children by a surrogate; what arithmetic knows of a network it need not learn."""
         from gasearch.evolution.advice import SurrogateAdvisor
         from gasearch.evolution.surrogate.surrogate import Surrogate
-
 
         metrics = COST_METRICS if self.space.data is not None else ()
         objectives = [objective.metric for objective in self.problem.objectives]

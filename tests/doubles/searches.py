@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gasearch.dispatch.in_process import InProcess
+from gasearch.endings import SearchBudget
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.fitness import Objective
 from gasearch.limits import parse_limit
 from gasearch.ownership import StopSignal
+from gasearch.problem import Problem
 from gasearch.progress import Silent
-from gasearch.search import Problem, SearchBudget, SearchLoop
+from gasearch.search import SearchLoop
 from gasearch.space.decisions import Condition, Decision, Space
 from gasearch.space.genome import expressed_choices
 from gasearch.storage.owner import current_owner

@@ -7,7 +7,7 @@ from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, LeaseLost, StoreError
 from gasearch.ownership import StopSignal
 from gasearch.pareto import ParetoFront
-from gasearch.search import training_seed
+from gasearch.problem import training_seed
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_archive

@@ -12,8 +12,8 @@ from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.fitness import Objective
 from gasearch.launch import _scaling
+from gasearch.problem import training_seed
 from gasearch.rungs import Rungs
-from gasearch.search import training_seed
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import REUSED, SearchState
 from gasearch.storage.sql import open_archive

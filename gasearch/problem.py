@@ -1,0 +1,214 @@
+"""What a search asks, and what it sends and stores about each evaluation: values in, values out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from gasearch.evolution.engine import Candidate, Prediction
+from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
+from gasearch.limits import Limit
+from gasearch.space.genome import Genome
+from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric
+from workers.messages import (
+    Calibration,
+    EvaluationRequest,
+    EvaluationResult,
+    Failure,
+    FailureKind,
+    Fidelity,
+    Network,
+    Outcome,
+    Recipe,
+    StoppingRule,
+    Task,
+    network_from_json,
+    network_to_json,
+)
+
+MAX_ATTEMPTS = 2  #: A lost evaluation is tried once more, then recorded as a failure.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A stored candidate without a final outcome, or one to be trained again."""
+
+    number: int
+    key: str
+    network: Network
+    seed: int  #: Of the training.
+    attempt: int
+    parents: tuple[str, ...] = ()  #: Keys of the networks whose weights it may begin with.
+    replicate: int = 0
+    stopping: StoppingRule | None = None
+    known: tuple[float | None, ...] = ()  #: Per objective its worth, where that is known without a training.
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether another attempt is left; each further training has its own."""
+        return self.attempt < (self.replicate + 1) * MAX_ATTEMPTS
+
+    def after(self, failed: int) -> Pending:
+        """The same after so many failed attempts."""
+        return replace(self, attempt=self.attempt + failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a search asks; the same over its whole life."""
+
+    name: str
+    seed: int
+    task: Task
+    recipe: Recipe
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...]
+    decode: Callable[[Genome], Network]
+    measures: frozenset[str] = frozenset()  #: The dear metrics to ask workers for.
+    time_limit_s: float | None = None
+    fidelity: Fidelity | None = None  #: None: the recipe's epochs on the whole training split.
+    costs: Callable[[Genome], Mapping[str, float]] = lambda genome: {}  #: The metrics that arithmetic knows.
+    replicates: float = 0.0  #: Share of the evaluations kept for training members of the front again.
+    noisy: tuple[str, ...] = ()  #: The objectives that another seed changes.
+    context: str = ""  #: What outcomes depend on besides the network, see `NewSearch.context`.
+
+    def judge(self, outcome: Outcome) -> tuple[Outcome, Fitness | None]:
+        """The fitness; an outcome that lacks a metric that the search is about becomes a failure."""
+        try:
+            return outcome, fitness_of(outcome, self.objectives, self.limits)
+        except MissingMetric as missing:
+            return Failure(kind=FailureKind.USER_ERROR, message=str(missing.args[0])), None
+
+    def known_worths(self, candidate: Candidate) -> tuple[float | None, ...]:
+        """Per objective what is known before any training: exact from arithmetic, else optimistic from the surrogate.
+
+        Scores are left out: they are what a training reports.
+        """
+        costs = self.costs(candidate.genome)
+        predicted: Iterable[Prediction | None] = candidate.predicted or (None,) * len(self.objectives)
+        found: list[float | None] = []
+        for objective, prediction in zip(self.objectives, predicted, strict=True):
+            if objective.metric in costs:
+                found.append(objective.worth(costs[objective.metric]))
+            elif objective.metric in self.noisy or prediction is None:
+                found.append(None)
+            else:
+                found.append(prediction.mean + prediction.deviation)
+        return tuple(found)
+
+    # --- to workers ---------------------------------------------------------------------------------------------
+
+    def pending(
+        self,
+        candidate: Candidate,
+        *,
+        parents: tuple[str, ...],
+        known: tuple[float | None, ...],
+        stopping: StoppingRule | None,
+    ) -> Pending:
+        """A candidate's first training."""
+        return Pending(
+            number=candidate.number,
+            key=candidate.genome.key,
+            network=self.decode(candidate.genome),
+            seed=training_seed(self.seed, candidate.genome.key),
+            attempt=1,
+            parents=parents,
+            stopping=stopping,
+            known=known,
+        )
+
+    def again(self, number: int, key: str, network_json: str, replicate: int) -> Pending:
+        """A further training of a candidate, from scratch and to its end."""
+        return Pending(
+            number=number,
+            key=key,
+            network=network_from_json(network_json),
+            seed=training_seed(self.seed, key, replicate),
+            attempt=replicate * MAX_ATTEMPTS + 1,
+            replicate=replicate,
+        )
+
+    def request(
+        self, pending: Pending, *, calibration: Calibration | None, weights_folder: str | None
+    ) -> EvaluationRequest:
+        """What a worker is asked."""
+        return EvaluationRequest(
+            key=pending.key,
+            attempt=pending.attempt,
+            network=pending.network,
+            recipe=self.recipe,
+            task=self.task,
+            seed=pending.seed,
+            fidelity=self._fidelity,
+            measures=self.measures,
+            time_limit_s=self.time_limit_s,
+            calibration=calibration,
+            parents=pending.parents if self.recipe.is_inheriting else (),
+            weights_folder=weights_folder,
+            stopping=pending.stopping,
+        )
+
+    @property
+    def _fidelity(self) -> Fidelity:
+        return self.fidelity or Fidelity(epochs=self.recipe.epochs)
+
+    # --- to and from the store ----------------------------------------------------------------------------------
+
+    def evaluation(
+        self, pending: Pending, result: EvaluationResult, *, arrival: int, gain: float | None = None
+    ) -> EvaluationRecord:
+        """What is stored of an outcome."""
+        fidelity = self._fidelity
+        return EvaluationRecord(
+            candidate=pending.number,
+            replicate=pending.replicate,
+            arrival=arrival,
+            result=result,
+            seed=pending.seed,
+            epochs=fidelity.epochs,
+            data_share=fidelity.data_share,
+            gain=gain,
+        )
+
+    def record(self, candidate: Candidate, network: Network) -> CandidateRecord:
+        """What is stored of a candidate."""
+        return CandidateRecord(
+            number=candidate.number,
+            key=candidate.genome.key,
+            genes=candidate.genome.genes,
+            parents=candidate.parents,
+            operator=candidate.operator,
+            generation=candidate.generation,
+            told=candidate.told,
+            network_json=network_to_json(network),
+            predicted=tuple(
+                ExpectedMetric(metric=one.metric, mean=one.worth(expected.mean), deviation=expected.deviation)
+                for one, expected in zip(self.objectives, candidate.predicted, strict=bool(candidate.predicted))
+            ),
+        )
+
+    def candidate(self, stored: CandidateRecord) -> Candidate:
+        """A candidate as it was stored."""
+        return Candidate(
+            number=stored.number,
+            genome=Genome(genes=stored.genes, key=stored.key),
+            generation=stored.generation,
+            parents=stored.parents,
+            operator=stored.operator,
+            told=stored.told,
+            predicted=tuple(
+                Prediction(mean=one.worth(expected.mean), deviation=expected.deviation)  # its own inverse
+                for one, expected in zip(self.objectives, stored.predicted, strict=bool(stored.predicted))
+            ),
+        )
+
+
+def training_seed(search_seed: int, key: str, replicate: int = 0) -> int:
+    """The seed of a network's training: 31 bits, from the search's seed and the network's key alone.
+
+    So searches with the same seed train the same network alike, and can take over each other's outcomes unchanged.
+    """
+    digest = hashlib.blake2b(f"{search_seed}/{key}/{replicate}/training".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) >> 1

@@ -19,11 +19,12 @@ from gasearch.space.genome import Genome
 #: The metrics that arithmetic knows of a genome's network, in a fixed order; () for a custom space.
 Costs = Callable[[Genome], tuple[float, ...]]
 
-DRAFTS, LATER_DRAFTS = 256, 64  #: Candidates to choose from: many while evaluations are few, and each counts most.
-MANY = 300  #: Evaluations from which the fewer drafts do.
+#: Candidates to choose from, below so many evaluations: many while each evaluation counts most.
+DRAFTS = ((160, 512), (300, 256))
+LATER_DRAFTS = 64
 INITIAL = 16  #: Samples before the first choice,
 SPREAD = 24  #: each the one of so many that is least like those before it.
-EXPLORED = 0.03  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
+EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class SurrogateAdvisor:
         """See `Advisor.drafts`."""
         if number < self.initial:
             return SPREAD
-        return DRAFTS if number < MANY else LATER_DRAFTS
+        return next((drafts for below, drafts in DRAFTS if number < below), LATER_DRAFTS)
 
     def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
         """See `Advisor.spread`: the most decisions made otherwise than in the nearest one that was taken."""

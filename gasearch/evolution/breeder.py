@@ -23,7 +23,7 @@ CHILDREN = 4  #: Children tried before the best of them is walked to somewhere n
 SAMPLES = 8  #: The same for samples.
 STEPS = 200  #: Longest walk.
 RESTARTS = 8  #: Rounds of samples and a walk from the best, before a large space counts as exhausted.
-SAMPLED = 0.25  #: Share of samples among the drafts that a surrogate chooses from.
+SAMPLED = 0.1  #: Share of samples among the drafts that a surrogate chooses from.
 MOST_ENUMERATED = 20_000  #: Spaces with at most so many networks are searched to the last one.
 
 Violation = Callable[[Genome], float]  #: By how much arithmetic limits are missed; 0 where a network may be proposed.

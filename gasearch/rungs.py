@@ -167,8 +167,9 @@ class Rungs:
         place = rung_at(self._steps, point.epoch)
         if place is None:
             return None
+        count = self._finished_among(_learned_from(self._told))
         found: list[float] = []
-        for worth, here, line in zip(known, self._worths(point), self._fit(len(self._finished))[place], strict=True):
+        for worth, here, line in zip(known, self._worths(point), self._fit(count)[place], strict=True):
             if worth is not None:
                 found.append(worth)
             elif here is not None and line is not None:
@@ -178,16 +179,23 @@ class Rungs:
         return tuple(found)
 
     def _judgements(self, told: int, is_known: tuple[bool, ...]) -> tuple[tuple[Worths, ...], tuple[Ends, ...]]:
-        """The front after the first outcomes, and per rung the optimistic ends."""
-        count = bisect_left(self._finished, told, key=lambda one: one.told)
+        """The front after the first outcomes, and per rung the optimistic ends by those of them that count for that."""
+        count = self._finished_among(told)
         front = self._front if count == len(self._finished) else _front_of(self._finished[:count])
-        if self._ends_at[0] != told:
-            self._ends_at = told, {}
+        learned = _learned_from(told)
+        if self._ends_at[0] != learned:
+            self._ends_at = learned, {}
         known_ends = self._ends_at[1]
         if is_known not in known_ends:
+            count = self._finished_among(learned)
+            then = front if learned == told else _front_of(self._finished[:count])
             places = range(len(self._steps))
-            known_ends[is_known] = tuple(self._ends(place, told, count, front, is_known) for place in places)
+            known_ends[is_known] = tuple(self._ends(place, learned, count, then, is_known) for place in places)
         return tuple(member.worths for member in front), known_ends[is_known]
+
+    def _finished_among(self, told: int) -> int:
+        """How many trainings were finished among the first outcomes."""
+        return bisect_left(self._finished, told, key=lambda one: one.told)
 
     def _ends(self, place: int, told: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]) -> Ends:
         """The optimistic ends at one rung; () while an objective that must be reported isn't known well enough."""
@@ -233,6 +241,12 @@ class Rungs:
             places, objectives = range(len(self._steps)), range(len(self._objectives))
             self._lines = count, tuple(tuple(_line(newest, place, at) for at in objectives) for place in places)
         return self._lines[1]
+
+
+def _learned_from(told: int) -> int:
+    """The outcomes that judgements are learned from: all but the newest thirty-second at most, to learn rarely."""
+    step = 1 << max(0, (told // 32).bit_length() - 1)
+    return told - told % step
 
 
 def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:

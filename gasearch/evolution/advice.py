@@ -19,9 +19,11 @@ from gasearch.space.genome import Genome
 #: The metrics that arithmetic knows of a genome's network, in a fixed order; () for a custom space.
 Costs = Callable[[Genome], tuple[float, ...]]
 
-#: Candidates to choose from, below so many evaluations: many while each evaluation counts most.
+#: Candidates to choose from, below so many evaluations: many while each evaluation counts most. Where arithmetic knows
+#: a network's costs, counting them is most of the work of a draft.
 DRAFTS = ((160, 512), (300, 256))
-LATER_DRAFTS = 64
+DRAFTS_WITH_COSTS = ((160, 160), (300, 96))
+LATER_DRAFTS = 48
 INITIAL = 16  #: Samples before the first choice,
 SPREAD = 24  #: each the one of so many that is least like those before it.
 EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
@@ -76,7 +78,8 @@ class SurrogateAdvisor:
         """See `Advisor.drafts`."""
         if number < self.initial:
             return SPREAD
-        return next((drafts for below, drafts in DRAFTS if number < below), LATER_DRAFTS)
+        wanted = DRAFTS if self._space.data is None else DRAFTS_WITH_COSTS
+        return next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
 
     def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
         """See `Advisor.spread`: the most decisions made otherwise than in the nearest one that was taken."""
@@ -155,13 +158,7 @@ class SurrogateAdvisor:
         ]
         parts = []
         if newer:
-            parts.append(
-                model.outcomes(
-                    np.array([told.worths for told in newer]),
-                    np.array([told.genes for told in newer], dtype=np.int64),
-                    np.array([told.costs for told in newer], dtype=np.float64).reshape(len(newer), -1),
-                )
-            )
+            parts.append(model.outcomes(np.array([told.worths for told in newer])))
         if pending:
             parts.append(self._predict(model, [candidate.genome for candidate in pending]))
         return Predictions.joined(parts) if parts else None

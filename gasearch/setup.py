@@ -90,7 +90,7 @@ class Setup:
 
     def _advisor(self) -> Advisor:
         """Chooses children by a surrogate; what arithmetic knows of a network it need not learn."""
-        from gasearch.evolution.advice import SurrogateAdvisor
+        from gasearch.evolution.advice import LARGE, SurrogateAdvisor
         from gasearch.evolution.surrogate.surrogate import Surrogate
 
         metrics = COST_METRICS if self.space.data is not None else ()
@@ -107,6 +107,7 @@ class Setup:
             objectives=len(objectives),
             seed=self.spec.seed,
             costs=lambda genome: tuple(float(value) for value in self.costs.of(genome).values()),
+            is_long=self.spec.evolution.population >= LARGE,
         )
 
     def rungs(self) -> Rungs | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,9 @@ Costs = Callable[[Genome], tuple[float, ...]]
 DRAFTS = ((160, 512), (300, 256))
 DRAFTS_WITH_COSTS = ((160, 160), (300, 96))
 LATER_DRAFTS = 48
+#: From such a population on a search is meant to be long: the fewer drafts do from its beginning, and models are fitted
+#: anew after so many outcomes at least.
+LARGE, BETWEEN_FITS = 100, 6
 INITIAL = 16  #: Samples before the first choice,
 SPREAD = 24  #: each the one of so many that is least like those before it.
 EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
@@ -55,6 +58,7 @@ class SurrogateAdvisor:
         seed: int,
         costs: Costs = lambda genome: (),
         initial: int = INITIAL,
+        is_long: bool = False,
     ) -> None:
         """An advisor that knows nothing yet.
 
@@ -65,8 +69,9 @@ class SurrogateAdvisor:
             seed: Of the exploration.
             costs: What arithmetic knows of a network.
             initial: How many candidates are to be sampled before it is asked.
+            is_long: Whether evaluations will be so many that each may be chosen with less effort.
         """
-        self.initial = initial
+        self.initial, self._is_long = initial, is_long
         self._space, self._surrogate, self._objectives = space, surrogate, objectives
         self._seed, self._costs = seed, costs
         self._log: list[_Told] = []
@@ -78,6 +83,8 @@ class SurrogateAdvisor:
         """See `Advisor.drafts`."""
         if number < self.initial:
             return SPREAD
+        if self._is_long:
+            return LATER_DRAFTS
         wanted = DRAFTS if self._space.data is None else DRAFTS_WITH_COSTS
         return next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
 
@@ -106,7 +113,7 @@ class SurrogateAdvisor:
             scored.fitness is None and scored.expected is not None,
         )
         self._log.append(told)
-        if is_due(len(self._log), self._due_at):
+        if is_due(len(self._log), self._due_at, least=BETWEEN_FITS if self._is_long else 1):
             self._due_at = len(self._log)
 
     def is_ready(self, number: int) -> bool:
@@ -160,7 +167,8 @@ class SurrogateAdvisor:
         if newer:
             parts.append(model.outcomes(np.array([told.worths for told in newer])))
         if pending:
-            parts.append(self._predict(model, [candidate.genome for candidate in pending]))
+            expected = self._predict(model, [candidate.genome for candidate in pending])
+            parts.append(replace(expected, features=None) if self._is_long else expected)
         return Predictions.joined(parts) if parts else None
 
     def _evidence(self, log: Sequence[_Told]) -> Evidence:

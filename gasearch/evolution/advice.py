@@ -24,9 +24,9 @@ Costs = Callable[[Genome], tuple[float, ...]]
 DRAFTS = ((160, 512), (300, 256))
 DRAFTS_WITH_COSTS = ((160, 160), (300, 96))
 LATER_DRAFTS = 48
-#: From such a population on a search is meant to be long: the fewer drafts do from its beginning, and models are fitted
+#: From such a population on a search is meant to be long: so few drafts do from its beginning, and models are fitted
 #: anew after so many outcomes at least.
-LARGE, BETWEEN_FITS = 100, 6
+LARGE, DRAFTS_IF_LARGE, BETWEEN_FITS = 100, 20, 8
 INITIAL = 16  #: Samples before the first choice,
 SPREAD = 24  #: each the one of so many that is least like those before it.
 EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
@@ -84,7 +84,7 @@ class SurrogateAdvisor:
         if number < self.initial:
             return SPREAD
         if self._is_long:
-            return LATER_DRAFTS
+            return DRAFTS_IF_LARGE
         wanted = DRAFTS if self._space.data is None else DRAFTS_WITH_COSTS
         return next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
 

@@ -44,29 +44,36 @@ def rank(values: Values) -> npt.NDArray[np.intp]:
     return np.asarray(moocore.pareto_rank(-worths), dtype=np.intp)
 
 
-def crowding_distance(values: Values) -> Array:
-    """Crowding distance of each point of one front, in 0..1 or infinite; more means lonelier (Deb et al. 2002).
+def crowding_distance(values: Array, ranks: npt.NDArray[np.intp]) -> Array:
+    """Crowding distance of each point within its front, in 0..1 or infinite; more means lonelier (Deb et al. 2002).
 
     Per objective, the gap between a point's two neighbours over the front's range; the mean over the objectives. The
-    two ends of each objective are infinitely lonely. Among points with equal values the earlier row stands lower.
+    two ends of each objective are infinitely lonely. Among points with equal values the earlier row stands lower. All
+    fronts at once: a steady-state search sorts its population at every tell, and a population has some ten.
 
     Args:
-        values: (points, objectives).
+        values: (points, objectives), at least one point.
+        ranks: (points,) the front of each.
 
     Returns:
         (points,) distances.
     """
-    worths = _matrix(values)
-    count, objectives = worths.shape
+    count, objectives = values.shape
+    order = np.argsort(ranks, kind="stable")  # front by front
+    sorted_ranks = ranks[order]
+    starts = np.flatnonzero(np.diff(sorted_ranks, prepend=-1))  # (fronts,) where each begins in `order`
+    sizes = np.diff(starts, append=count)
+    is_end = np.zeros(count, dtype=bool)
+    is_end[starts] = is_end[starts + sizes - 1] = True
+    middle = np.flatnonzero(~is_end)
     distances = np.zeros(count)
-    order = np.arange(count)
-    for column in worths.T if count else ():
-        order = order[np.argsort(column[order], kind="stable")]
+    for column in values.T:
+        order = order[np.lexsort((column[order], sorted_ranks))]
         ascending = column[order]
-        distances[order[0]] = distances[order[-1]] = np.inf
-        span = objectives * (ascending[-1] - ascending[0])
-        if span > 0:
-            distances[order[1:-1]] += (ascending[2:] - ascending[:-2]) / span
+        spans = np.repeat(objectives * (ascending[starts + sizes - 1] - ascending[starts]), sizes)[middle]
+        gaps = ascending[middle + 1] - ascending[middle - 1]
+        distances[order[middle]] += np.divide(gaps, spans, out=np.zeros_like(gaps), where=spans > 0)
+        distances[order[is_end]] = np.inf
     return distances
 
 

@@ -84,3 +84,13 @@ class Engine(Protocol):
     @property
     def population(self) -> tuple[int, ...]:
         """Candidate numbers of the current survivors."""
+
+
+def require_next(candidate: Candidate, number: int) -> None:
+    """Check that a stored candidate is the one to be adopted next.
+
+    Raises:
+        ValueError: if it isn't.
+    """
+    if candidate.number != number:
+        raise ValueError(f"the next candidate has number {number}; got {candidate.number}")

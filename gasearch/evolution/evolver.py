@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from operator import ge
 from typing import Protocol
@@ -11,7 +10,8 @@ from typing import Protocol
 from gasearch.evolution.adaptation import OperatorRates
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.crossover import CROSSOVER_KINDS
-from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
+from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored, require_next
+from gasearch.evolution.known import KnownNetworks
 from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import Operators, make_toolbox
@@ -90,7 +90,7 @@ class Evolver(Engine):
             space, self._operators, seed=seed, violation=violation, rates=self._rates.rates if adapt else None
         )
         self._size = population
-        self._known = deque(known)
+        self._known = KnownNetworks(known)
         self._advisor = advisor
         self._candidates: dict[int, Candidate] = {}  # every one that was asked for
         self._pending: set[int] = set()  # not yet told
@@ -123,12 +123,8 @@ class Evolver(Engine):
 
     def adopt(self, candidate: Candidate) -> None:
         """See `Engine.adopt`."""
-        expected = len(self._candidates)
-        if candidate.number != expected:
-            raise ValueError(f"the next candidate has number {expected}; got {candidate.number}")
-        while candidate.operator == "known" and self._known:
-            if self._known.popleft().key == candidate.genome.key:
-                break
+        require_next(candidate, len(self._candidates))
+        self._known.adopt(candidate)
         self._take(candidate)
 
     def tell(self, scored: Scored) -> None:
@@ -187,10 +183,9 @@ class Evolver(Engine):
         self._pending.add(candidate.number)
 
     def _propose(self, number: int) -> tuple[Offspring | None, tuple[Prediction, ...]]:
-        while self._known:
-            genome = self._known.popleft()
-            if self._breeder.is_admissible(genome):
-                return Offspring(genome=genome, parents=(), operator="known"), ()
+        known = self._known.next(self._breeder)
+        if known is not None:
+            return known, ()
         if self._is_still_sampling(number):
             return self._sampled(number), ()
         survivors, advisor = self._survivors(), self._advisor

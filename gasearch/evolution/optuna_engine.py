@@ -9,13 +9,13 @@ sampler looks at; what the study remembers are the candidates, in the order of t
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
-from gasearch.evolution.engine import Candidate, Engine, Scored
+from gasearch.evolution.engine import Candidate, Engine, Scored, require_next
+from gasearch.evolution.known import KnownNetworks
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.selection import Individual, select_survivors
 from gasearch.evolution.toolbox import make_toolbox
@@ -73,7 +73,7 @@ class OptunaEngine(Engine):
         self._size = population
         self._is_limited = is_limited
         self._breeder = Breeder(space, make_toolbox(space, "random"), seed=seed, violation=violation)
-        self._known = deque(known)
+        self._known = KnownNetworks(known)
         with _quietly():
             self._study = _create_study(objectives)
         self._candidates: dict[int, Candidate] = {}
@@ -87,7 +87,7 @@ class OptunaEngine(Engine):
         if self._is_exhausted:
             return None
         number = len(self._candidates)
-        offspring = self._next_known() or self._propose(number) or self._breeder.breed(number, ())
+        offspring = self._known.next(self._breeder) or self._propose(number) or self._breeder.breed(number, ())
         if offspring is None:
             self._is_exhausted = True
             return None
@@ -104,12 +104,8 @@ class OptunaEngine(Engine):
 
     def adopt(self, candidate: Candidate) -> None:
         """See `Engine.adopt`."""
-        expected = len(self._candidates)
-        if candidate.number != expected:
-            raise ValueError(f"the next candidate has number {expected}; got {candidate.number}")
-        while candidate.operator == "known" and self._known:
-            if self._known.popleft().key == candidate.genome.key:
-                break
+        require_next(candidate, len(self._candidates))
+        self._known.adopt(candidate)
         self._take(candidate)
 
     def tell(self, scored: Scored) -> None:
@@ -150,13 +146,6 @@ class OptunaEngine(Engine):
         return tuple(individual.number for individual in best)
 
     # --- proposals ----------------------------------------------------------------------------------------------
-
-    def _next_known(self) -> Offspring | None:
-        while self._known:
-            genome = self._known.popleft()
-            if self._breeder.is_admissible(genome):
-                return Offspring(genome=genome, parents=(), operator="known")
-        return None
 
     def _propose(self, number: int) -> Offspring | None:
         """What the sampler proposes; None where it proposes nothing that is new and admissible."""

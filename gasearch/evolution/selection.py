@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from gasearch import pareto
 from gasearch.evolution.rng import pick
@@ -73,39 +72,8 @@ def by_rank_and_crowding(individuals: Sequence[Individual]) -> list[Individual]:
     """
     values = np.array([individual.fitness.values for individual in individuals])  # (individuals, objectives)
     ranks = pareto.rank(values)
-    crowding = crowding_by_front(evenly_scaled(values), ranks)
+    crowding = pareto.crowding_distance(evenly_scaled(values), ranks)
     return [individuals[index] for index in np.lexsort((-crowding, ranks))]
-
-
-def crowding_by_front(values: pareto.Array, ranks: npt.NDArray[np.intp]) -> pareto.Array:
-    """`pareto.crowding_distance` of each point within its front, of all fronts at once.
-
-    A steady-state search sorts its population at every tell, and a population has some ten fronts.
-
-    Args:
-        values: (points, objectives), at least one point.
-        ranks: (points,) the front of each.
-
-    Returns:
-        (points,) distances.
-    """
-    count, objectives = values.shape
-    order = np.argsort(ranks, kind="stable")  # front by front
-    sorted_ranks = ranks[order]
-    starts = np.flatnonzero(np.diff(sorted_ranks, prepend=-1))  # (fronts,) where each begins in `order`
-    sizes = np.diff(starts, append=count)
-    is_end = np.zeros(count, dtype=bool)
-    is_end[starts] = is_end[starts + sizes - 1] = True
-    middle = np.flatnonzero(~is_end)
-    distances = np.zeros(count)
-    for column in values.T:
-        order = order[np.lexsort((column[order], sorted_ranks))]
-        ascending = column[order]
-        spans = np.repeat(objectives * (ascending[starts + sizes - 1] - ascending[starts]), sizes)[middle]
-        gaps = ascending[middle + 1] - ascending[middle - 1]
-        distances[order[middle]] += np.divide(gaps, spans, out=np.zeros_like(gaps), where=spans > 0)
-        distances[order[is_end]] = np.inf
-    return distances
 
 
 def evenly_scaled(values: pareto.Array) -> pareto.Array:

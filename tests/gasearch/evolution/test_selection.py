@@ -15,7 +15,6 @@ from gasearch import pareto
 from gasearch.evolution.selection import (
     AgingParents,
     Individual,
-    crowding_by_front,
     evenly_scaled,
     keep_newest,
     keep_none,
@@ -170,9 +169,11 @@ def test_a_greater_tournament_prefers_the_first_more():
 def test_crowding_of_all_fronts_at_once_is_that_of_each_front(pool):
     values = np.array([one.fitness.values for one in pool])
     ranks = pareto.rank(values)
-    crowding = crowding_by_front(values, ranks)
+    crowding = pareto.crowding_distance(values, ranks)
     for front in range(int(ranks.max()) + 1):
-        assert crowding[ranks == front].tolist() == pareto.crowding_distance(values[ranks == front]).tolist()
+        members = ranks == front
+        alone = pareto.crowding_distance(values[members], np.zeros(int(members.sum()), dtype=np.intp))
+        assert crowding[members].tolist() == alone.tolist()
 
 
 def test_an_aging_search_keeps_the_newest_in_the_order_given():

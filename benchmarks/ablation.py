@@ -40,31 +40,25 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from benchmarks.support.simulation import VirtualClock, VirtualPool
+from benchmarks.support.loops import make_loop
 from benchmarks.support.timing import Targets, conditions
-from gasearch.dispatch.dispatcher import Dispatcher
+from benchmarks.support.two_workers import WORKERS, RayWorkers, VirtualWorkers, Workers, request_of
 from gasearch.fitness import Fitness, fitness_of
-from gasearch.ownership import StopSignal
 from gasearch.pareto import ParetoFront, Scaling
-from gasearch.problem import training_seed
-from gasearch.progress import Silent
-from gasearch.search import SearchLoop
 from gasearch.setup import Setup, set_up
 from gasearch.space.decisions import Space
-from gasearch.space.genome import Genome, make_genome
+from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind, Measurement
+from workers.messages import EvaluationResult, Failure, FailureKind, Measurement
 
 ROOT = Path(__file__).parents[1]
-WORKERS = 2
 MOST_OF_WALL = 1 / 3
 PEER = "optuna-nsga2"
 
@@ -176,22 +170,11 @@ def search(setup: Setup, workers: Workers, folder: Path) -> list[Point]:
     weights = folder / "weights"
     weights.mkdir()
     with closing(open_archive(f"sqlite:///{folder}/search.db", notice=lambda message: None)) as archive:
-        lease = archive.create_search(setup.new_search(), owner="benchmark/0", ttl_s=24 * 3600)
         pool, clock = workers.ready()
         began = clock()
-        SearchLoop(
-            problem=setup.problem,
-            budget=setup.budget,
-            archive=archive,
-            lease=lease,
-            engine=setup.engine(),
-            dispatcher=pool,
-            observer=Silent(),
-            stop=StopSignal(),
-            rungs=setup.rungs(),
-            weights_folder=str(weights) if setup.problem.recipe.is_inheriting else None,
-            clock=clock,
-        ).run()
+        is_inheriting = setup.problem.recipe.is_inheriting
+        loop, lease = make_loop(setup, archive, pool, clock, weights_folder=str(weights) if is_inheriting else None)
+        loop.run()
         records = archive.evaluations(lease.search_id)
         return [point_of(record.result, setup, began, is_replicate=record.replicate > 0) for record in records]
 
@@ -241,22 +224,6 @@ def decide(trial: Any, space: Space) -> list[int]:
     return genes
 
 
-def request_of(genome: Genome, number: int, setup: Setup, calibration: Calibration | None) -> EvaluationRequest:
-    """A full training; a network that is asked again is trained with another seed, as its user would."""
-    problem = setup.problem
-    return EvaluationRequest(
-        key=genome.key,
-        attempt=number + 1,
-        network=problem.decode(genome),
-        recipe=problem.recipe,
-        task=problem.task,
-        seed=training_seed(problem.seed, genome.key, number),
-        fidelity=setup.spec.to_fidelity(),
-        measures=problem.measures,
-        calibration=calibration,
-    )
-
-
 def point_of(result: EvaluationResult, setup: Setup, began: float, *, is_replicate: bool = False) -> Point:
     """What an outcome counts for."""
     epochs = float(setup.spec.recipe.epochs)
@@ -270,81 +237,6 @@ def point_of(result: EvaluationResult, setup: Setup, began: float, *, is_replica
         case measured:
             worths = fitness_of(measured, setup.problem.objectives, ()).values
             return Point(seconds=seconds, outcome="measured", epochs=epochs, worths=worths)
-
-
-# --- workers ----------------------------------------------------------------------------------------------------
-
-
-class Workers(Protocol):
-    """Two workers for one run after another."""
-
-    def ready(self) -> tuple[Dispatcher, Callable[[], float]]:
-        """Both of them, idle, and the clock by which they say when a training began and ended."""
-
-    def close(self) -> None:
-        """Release them."""
-
-
-class RayWorkers:
-    """Two processes that stay, each warm."""
-
-    def __init__(self, setup: Setup) -> None:
-        from gasearch.dispatch.ray_cluster import PoolSize
-        from gasearch.dispatch.ray_pool import RayPool
-
-        measures_latency = bool(setup.problem.measures)
-        self._pool = RayPool(size=PoolSize(count=WORKERS, gpus=0), data=setup.data, measures_latency=measures_latency)
-        while self._pool.free < WORKERS:
-            self._pool.collect(0.2)
-        calibration = self._pool.calibrate(()) if measures_latency else None
-        for request in warm_up(setup, calibration):
-            self._pool.submit(request)
-        while self._pool.in_flight:
-            self._pool.collect(1.0)
-
-    def ready(self) -> tuple[Dispatcher, Callable[[], float]]:
-        """See `Workers`; wall time."""
-        return self._pool, time.time
-
-    def close(self) -> None:
-        """See `Workers`."""
-        self._pool.close()
-
-
-class VirtualWorkers:
-    """This process in place of both; time is the CPU time that each of the three would take."""
-
-    def __init__(self, setup: Setup) -> None:
-        from workers.evaluate import Evaluator
-
-        assert setup.data is not None
-        self._evaluator = Evaluator(setup.data)
-        for request in warm_up(setup, self._evaluator.calibrate(()) if setup.problem.measures else None):
-            self._evaluator.evaluate(request)
-
-    def ready(self) -> tuple[Dispatcher, Callable[[], float]]:
-        """See `Workers`; virtual time."""
-        clock = VirtualClock(counts_cpu=True)
-        return VirtualPool(self, slots=WORKERS, clock=clock), clock
-
-    def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
-        """Make it; it takes its CPU time."""
-        began = time.process_time()
-        result = self._evaluator.evaluate(request)
-        return replace(result, started_at=0.0, finished_at=time.process_time() - began)
-
-    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """The yardstick of this machine."""
-        return self._evaluator.calibrate(known)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def warm_up(setup: Setup, calibration: Calibration | None) -> list[EvaluationRequest]:
-    """Two trainings of a small network: the first one of a process is slower."""
-    genome = make_genome([0] * len(setup.space.decisions), setup.space)
-    return [request_of(genome, number, setup, calibration) for number in range(WORKERS)]
 
 
 # --- keeping them -----------------------------------------------------------------------------------------------

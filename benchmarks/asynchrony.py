@@ -31,6 +31,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.support.loops import make_loop
 from benchmarks.support.simulation import (
     MEAN_S,
     SIGMA,
@@ -44,10 +45,7 @@ from benchmarks.support.simulation import (
 )
 from benchmarks.support.timing import Targets, conditions
 from gasearch.fitness import Fitness
-from gasearch.ownership import StopSignal
 from gasearch.pareto import ParetoFront, Scaling
-from gasearch.progress import Silent
-from gasearch.search import SearchLoop
 from gasearch.setup import Setup, set_up
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
@@ -174,19 +172,7 @@ def search(setup: Setup, *, slots: int, counts_cpu: bool = False) -> Run:
         tempfile.TemporaryDirectory() as folder,
         closing(open_archive(f"sqlite:///{folder}/search.db", notice=lambda message: None)) as archive,
     ):
-        lease = archive.create_search(setup.new_search(), owner="benchmark/0", ttl_s=24 * 3600)
-        loop = SearchLoop(
-            problem=setup.problem,
-            budget=setup.budget,
-            archive=archive,
-            lease=lease,
-            engine=setup.engine(),
-            dispatcher=pool,
-            observer=Silent(),
-            stop=StopSignal(),
-            rungs=setup.rungs(),
-            clock=clock,
-        )
+        loop, lease = make_loop(setup, archive, pool, clock)
         clock.forgive()  # nothing of what was set up until here
         loop.run()
         candidates = list(archive.candidates(lease.search_id))

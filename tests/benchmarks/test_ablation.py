@@ -12,7 +12,6 @@ from benchmarks.ablation import (
     Point,
     Results,
     Run,
-    VirtualWorkers,
     common_scaling,
     decide,
     growth,
@@ -23,6 +22,7 @@ from benchmarks.ablation import (
     show,
 )
 from benchmarks.support.timing import Targets
+from benchmarks.support.two_workers import VirtualWorkers
 from gasearch.space.genome import make_genome
 from workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 

@@ -1,0 +1,39 @@
+"""A search by the loop that `gasearch run` uses, over workers of a benchmark's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gasearch.dispatch.dispatcher import Dispatcher
+from gasearch.ownership import StopSignal
+from gasearch.progress import Silent
+from gasearch.search import SearchLoop
+from gasearch.setup import Setup
+from gasearch.storage.archive import Archive
+from gasearch.storage.records import Lease
+
+
+def make_loop(
+    setup: Setup,
+    archive: Archive,
+    pool: Dispatcher,
+    clock: Callable[[], float],
+    *,
+    weights_folder: str | None = None,
+) -> tuple[SearchLoop, Lease]:
+    """A new search in an archive, ready to run."""
+    lease = archive.create_search(setup.new_search(), owner="benchmark/0", ttl_s=24 * 3600)
+    loop = SearchLoop(
+        problem=setup.problem,
+        budget=setup.budget,
+        archive=archive,
+        lease=lease,
+        engine=setup.engine(),
+        dispatcher=pool,
+        observer=Silent(),
+        stop=StopSignal(),
+        rungs=setup.rungs(),
+        weights_folder=weights_folder,
+        clock=clock,
+    )
+    return loop, lease

@@ -206,6 +206,8 @@ class EvaluationRequest:
     fidelity: Fidelity
     measures: frozenset[str] = frozenset()  #: Dear metrics wanted; the exact ones are always given.
     time_limit_s: float | None = None  #: Wall seconds of training after which it ends as TIMED_OUT.
+    memory_limit_bytes: int | None = None  #: Of its process and whatever that starts; beyond it ends as OUT_OF_MEMORY.
+    disk_limit_bytes: int | None = None  #: Of a file that it writes, and of its temporary folder.
     calibration: Calibration | None = None  #: The yardstick of the measuring device; needed for "latency_ms".
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
@@ -336,10 +338,15 @@ class FailureKind(StrEnum):
     DIVERGED = "diverged"  #: The loss became NaN or infinite.
     OUT_OF_MEMORY = "out_of_memory"
     TIMED_OUT = "timed_out"
-    WORKER_LOST = "worker_lost"  #: The process died, or its node went away.
+    WORKER_LOST = "worker_lost"  #: The worker or its node went away, through no fault of the evaluation's.
+    DIED = "died"  #: The evaluation's own process ended: an exit, a segmentation fault, a signal.
     USER_ERROR = "user_error"  #: The user's evaluator raised, or returned what is no metric.
     CRASHED = "crashed"  #: Our own code raised: a defect worth a report.
     STOPPED = "stopped"  #: Ended at a rung, as what it could still reach is dominated already. Nothing went wrong.
+
+
+#: What may end differently next time. A diverged, too slow or raising evaluation would do the same again.
+RETRYABLE = frozenset({FailureKind.WORKER_LOST, FailureKind.DIED, FailureKind.OUT_OF_MEMORY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,7 +360,7 @@ class Failure:
     @property
     def is_retryable(self) -> bool:
         """Whether another attempt may end differently."""
-        return self.kind is FailureKind.WORKER_LOST
+        return self.kind in RETRYABLE
 
 
 Outcome = Measurement | Failure

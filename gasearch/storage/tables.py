@@ -36,7 +36,7 @@ VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 #: Columns of evaluations since revision 0002. They stand last, as in a database that was upgraded.
 ADDED = ("images_seen", "energy_source", "replicate", "gain")
 #: Columns of evaluations that change after the row was written.

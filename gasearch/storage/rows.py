@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from gasearch.storage import checksums
+from gasearch.storage.checksums import require_intact
 from gasearch.storage.evaluation_rows import metrics_of
 from gasearch.storage.records import (
     CandidateRecord,
@@ -21,6 +23,9 @@ from gasearch.storage.records import (
     TuningTrial,
 )
 from gasearch.storage.values import Row, finite, numbers_json, to_json, to_time
+from workers.messages import Calibration
+
+# None of these takes a row that isn't the one that was written: they raise a StoreError that names it.
 
 # --- searches ---------------------------------------------------------------------------------------------------
 
@@ -106,6 +111,7 @@ def _predicted(text: str | None) -> tuple[ExpectedMetric, ...]:
 
 def candidate_record(row: Row) -> CandidateRecord:
     """The proposal that a row holds."""
+    require_intact(row, checksums.CANDIDATES)
     return CandidateRecord(
         number=row["number"],
         key=row["key"],
@@ -131,6 +137,7 @@ def replicate_row(search_id: int, record: ReplicateRecord) -> dict[str, Any]:
 
 def replicate_record(row: Row) -> ReplicateRecord:
     """The decision that a row holds."""
+    require_intact(row, checksums.REPLICATES)
     return ReplicateRecord(candidate=row["candidate"], replicate=row["replicate"], told=row["told"])
 
 
@@ -189,6 +196,7 @@ def generation_row(search_id: int, record: GenerationRecord) -> dict[str, Any]:
 
 def generation_record(row: Row) -> GenerationRecord:
     """The statistics that a row holds."""
+    require_intact(row, checksums.GENERATIONS)
     return GenerationRecord(
         number=row["number"],
         evaluations=row["evaluations"],
@@ -200,13 +208,21 @@ def generation_record(row: Row) -> GenerationRecord:
     )
 
 
+def calibration(row: Row) -> Calibration:
+    """The yardstick that a row holds."""
+    require_intact(row, checksums.CALIBRATIONS)
+    return Calibration(device=row["device"], reference_latency_ms=row["reference_latency_ms"])
+
+
 def event_record(row: Row) -> EventRecord:
     """The event that a row holds."""
+    require_intact(row, checksums.EVENTS)
     return EventRecord(kind=row["kind"], message=row["message"], candidate=row["candidate"], at=to_time(row["at"]))
 
 
 def tuning_trial(row: Row) -> TuningTrial:
     """The trial that a row holds."""
+    require_intact(row, checksums.TUNING_TRIALS)
     return TuningTrial(
         key=row["key"],
         study=row["study"],

@@ -30,7 +30,8 @@ from sqlalchemy.types import Double
 
 from gasearch.errors import UnknownSearch
 from gasearch.limits import SPREADS, Limit
-from gasearch.storage import evaluation_rows, rows
+from gasearch.storage import checksums, evaluation_rows, rows
+from gasearch.storage.checksums import require_intact
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.records import (
     REUSED,
@@ -177,6 +178,7 @@ class SqlReader:
         found = self._fetch(SEARCHES.where(searches.c.name == storable(name)))
         if not found:
             raise self._unknown(name)
+        require_intact(found[0], checksums.SEARCHES, checksums.STANDINGS)
         return rows.search_record(found[0])
 
     def counts(self, search_id: int) -> Counts:
@@ -349,9 +351,8 @@ class SqlReader:
         return [rows.event_record(row) for row in self._fetch(statement)]
 
     def calibrations(self, search_id: int) -> tuple[Calibration, ...]:
-        columns = (calibrations.c.device, calibrations.c.reference_latency_ms)
-        statement = select(*columns).where(calibrations.c.search_id == search_id).order_by(calibrations.c.device)
-        return tuple(Calibration(**row) for row in self._fetch(statement))
+        of_search = select(calibrations).where(calibrations.c.search_id == search_id)
+        return tuple(rows.calibration(row) for row in self._fetch(of_search.order_by(calibrations.c.device)))
 
     def trials(self, search_id: int, key: str) -> list[TuningTrial]:
         of_network = and_(tuning_trials.c.search_id == search_id, tuning_trials.c.key == key)

@@ -28,7 +28,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import LeaseLost, WrongState
 from gasearch.fitness import FrontChange
-from gasearch.storage import evaluation_rows, rows
+from gasearch.storage import checksums, evaluation_rows, rows
+from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
 from gasearch.storage.faults import as_store_errors, is_worth_repeating, store_error
 from gasearch.storage.owner import being_run, describe, is_gone
 from gasearch.storage.records import (
@@ -48,13 +49,11 @@ from gasearch.storage.tables import (
     IS_CURRENT,
     IS_NEWEST,
     calibrations,
-    candidates,
     database_clock,
     evaluations,
     events,
     front,
     generations,
-    replicates,
     searches,
     tuning_trials,
 )
@@ -70,8 +69,11 @@ _HOLDS_LEASE = and_(
     searches.c.epoch == bindparam("lease_epoch"),
     searches.c.owner == bindparam("lease_owner"),
 )
-#: Locks the row against a change of owner until the commit; SQLite has locked the whole file already.
-_CHECK_LEASE = select(literal(1)).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
+#: Locks the row against a change of owner until the commit; SQLite has locked the whole file already. Tells the time.
+_CHECK_LEASE = select(database_clock()).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
+_OWN_SEARCH = (
+    select(searches, database_clock().label("now")).where(_HOLDS_LEASE).with_for_update(key_share=True)
+)  # fmt: skip
 _EXIT_FRONT = (
     update(front)
     .where(front.c.search_id == bindparam("of_search"), front.c.candidate == bindparam("leaving"), IS_CURRENT)
@@ -108,12 +110,16 @@ class SqlArchive(SqlReader):
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
         row = rows.search_row(new) | {"state": str(SearchState.RUNNING), "reason": "", "active_seconds": 0.0}
         row |= {"worker_seconds": 0.0}
-        row |= {"is_stop_requested": False, "owner": owner, "epoch": 1, "lease_until": database_clock() + ttl_s}
+        row |= {"is_stop_requested": False, "owner": owner, "epoch": 1}
+        row |= {"reference_point": None, "reference_ideal": None}
 
         def work(connection: Connection, is_repeat: bool) -> Lease:
+            now = _now(connection)
+            times = {"created_at": now, "updated_at": now, "lease_until": now + ttl_s}
+            values = stamped(row | times, checksums.SEARCHES, checksums.STANDINGS, checksums.LEASES)
             taken = connection.execute(SEARCHES.where(searches.c.name == new.name)).mappings().one_or_none()
             if taken is None:
-                search_id = connection.execute(insert(searches).values(row).returning(searches.c.id)).scalar_one()
+                search_id = connection.execute(insert(searches).values(values).returning(searches.c.id)).scalar_one()
             elif is_repeat and taken["owner"] == owner and taken["epoch"] == 1:
                 search_id = taken["id"]
             else:
@@ -127,36 +133,23 @@ class SqlArchive(SqlReader):
             row = self._locked_search(connection, name)
             if row["owner"] != owner and _is_running(row):
                 raise WrongState(being_run(name, row["owner"]))
-            connection.execute(
-                update(searches)
-                .where(searches.c.id == row["id"])
-                .values(
-                    _FREE
-                    | {"owner": owner, "epoch": row["epoch"] + 1, "lease_until": database_clock() + ttl_s}
-                    | {"state": str(SearchState.RUNNING), "reason": "", "updated_at": database_clock()}
-                )
-            )
+            require_intact(row, checksums.SEARCHES, checksums.STANDINGS)
+            taken = _FREE | {"owner": owner, "epoch": row["epoch"] + 1, "lease_until": row["now"] + ttl_s}
+            taken |= {"state": str(SearchState.RUNNING), "reason": "", "updated_at": row["now"]}
+            values = stamped({**row, **taken}, checksums.LEASES)  # what it was before has no meaning any more
+            taken = restamped(row, taken) | {"lease_checksum": values["lease_checksum"]}
+            connection.execute(update(searches).where(searches.c.id == row["id"]).values(taken))
             return Lease(search_id=row["id"], owner=owner, epoch=row["epoch"] + 1)
 
         return self._transact(work)
 
     def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0, worker_s: float = 0.0) -> bool:
-        prolong = (
-            update(searches)
-            .where(_HOLDS_LEASE)
-            .values(
-                lease_until=database_clock() + ttl_s,
-                active_seconds=searches.c.active_seconds + active_s,
-                worker_seconds=searches.c.worker_seconds + worker_s,
-                updated_at=database_clock(),
-            )
-            .returning(searches.c.is_stop_requested)
-        )
         with as_store_errors(self._writing.url), self._writing.begin() as connection:  # not the held one: other thread
-            is_stop_requested = connection.execute(prolong, _lease_values(lease)).scalar_one_or_none()
-        if is_stop_requested is None:
-            raise _lease_lost(lease)
-        return bool(is_stop_requested)
+            row = _own_search(connection, lease)
+            later = {"lease_until": row["now"] + ttl_s, "active_seconds": row["active_seconds"] + active_s}
+            later |= {"worker_seconds": row["worker_seconds"] + worker_s, "updated_at": row["now"]}
+            _update_search(connection, row, later)
+        return bool(row["is_stop_requested"])
 
     def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
         values = _FREE | {"state": str(state), "reason": storable(reason)}
@@ -165,7 +158,8 @@ class SqlArchive(SqlReader):
         def work(connection: Connection, is_repeat: bool) -> None:
             if is_repeat and _is_stored(connection, searches, released, "id", "epoch", "owner"):
                 return  # by the try before this one
-            self._update_search(connection, lease, values)
+            row = _own_search(connection, lease)
+            _update_search(connection, row, values | {"updated_at": row["now"]})
 
         self._transact(work)
 
@@ -174,7 +168,7 @@ class SqlArchive(SqlReader):
             row = self._locked_search(connection, name)
             if not _is_running(row):
                 raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {_standing(row)})")
-            connection.execute(update(searches).where(searches.c.id == row["id"]).values(is_stop_requested=True))
+            _update_search(connection, row, {"is_stop_requested": True})
             return rows.search_record(row)
 
         return self._transact(work)
@@ -182,25 +176,29 @@ class SqlArchive(SqlReader):
     # --- the search -------------------------------------------------------------------------------------------------
 
     def update_spec(self, lease: Lease, *, spec_json: str) -> None:
-        self._transact(lambda connection, _: self._update_search(connection, lease, {"spec_json": spec_json}))
+        def work(connection: Connection, is_repeat: bool) -> None:
+            row = _own_search(connection, lease)
+            _update_search(connection, row, {"spec_json": spec_json, "updated_at": row["now"]})
+
+        self._transact(work)
 
     def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
         corners = {"reference_ideal": numbers_json(ideal), "reference_point": numbers_json(point)}
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            _check(connection, lease)
-            of_search = and_(searches.c.id == lease.search_id, searches.c.reference_point.is_(None))
-            connection.execute(update(searches).where(of_search).values(corners))
+            row = _own_search(connection, lease)
+            if row["reference_point"] is None:
+                _update_search(connection, row, corners)
 
         self._transact(work)
 
     def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
         new = [rows.candidate_row(lease.search_id, record) for record in records]
-        self._add_all(lease, candidates, new, "search_id", "number", "key")
+        self._add_all(lease, checksums.CANDIDATES, new, "search_id", "number", "key", stamp="born_at")
 
     def add_replicates(self, lease: Lease, records: Sequence[ReplicateRecord]) -> None:
         new = [rows.replicate_row(lease.search_id, record) for record in records]
-        self._add_all(lease, replicates, new, "search_id", "candidate", "replicate")
+        self._add_all(lease, checksums.REPLICATES, new, "search_id", "candidate", "replicate")
 
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
         row = evaluation_rows.evaluation_row(lease.search_id, record)
@@ -221,28 +219,30 @@ class SqlArchive(SqlReader):
             if change.entered:
                 entry = {"search_id": lease.search_id, "entered": record.arrival, "exited": None}
                 for number in change.entered:
-                    self._enter_front.execute(connection, entry | {"candidate": number})
+                    self._enter_front.execute(connection, stamped(entry | {"candidate": number}, checksums.FRONT))
             return True
 
         return self._transact(work)
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
-        self._add(lease, self._add_generation, rows.generation_row(lease.search_id, record))
+        row = rows.generation_row(lease.search_id, record)
+        self._add(lease, self._add_generation, checksums.GENERATIONS, row)
 
     def add_event(self, lease: Lease, event: EventRecord) -> None:
         row = {"search_id": lease.search_id, "token": secrets.token_hex(16), "epoch": lease.epoch, "kind": event.kind}
         row |= {"message": storable(event.message), "candidate": event.candidate}
-        self._add(lease, self._add_event, row)
+        self._add(lease, self._add_event, checksums.EVENTS, row, stamp="at")
 
     def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
-        row = {"device": calibration.device, "reference_latency_ms": calibration.reference_latency_ms}
-        self._add(lease, self._add_calibration, row | {"search_id": lease.search_id})
+        row: dict[str, Any] = {"device": calibration.device, "reference_latency_ms": calibration.reference_latency_ms}
+        row |= {"search_id": lease.search_id}
+        self._add(lease, self._add_calibration, checksums.CALIBRATIONS, row, stamp="created_at")
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         row = {"search_id": search_id, "key": trial.key, "study": trial.study, "number": trial.number}
         value = None if trial.value is None else finite(trial.value)
         row |= {"recipe_json": trial.recipe_json, "value": value, "message": storable(trial.message)}
-        self._add(None, self._add_trial, row)
+        self._add(None, self._add_trial, checksums.TUNING_TRIALS, row, stamp="created_at")
 
     # --- transactions -----------------------------------------------------------------------------------------------
 
@@ -276,38 +276,32 @@ class SqlArchive(SqlReader):
             held.invalidate()
             held.close()
 
-    def _add(self, lease: Lease | None, statement: Insert, row: dict[str, Any]) -> None:
-        """Insert a row unless it is there."""
+    def _add(self, lease: Lease | None, statement: Insert, sum_: Sum, row: dict[str, Any], stamp: str = "") -> None:
+        """Insert a row unless it is there; `stamp` names the column that takes the time."""
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            if lease is not None:
-                _check(connection, lease)
-            connection.execute(statement, row)
+            now = _now(connection) if lease is None else _check(connection, lease)
+            connection.execute(statement, stamped(row | _at(now, stamp), sum_))
 
         self._transact(work)
 
-    def _add_all(self, lease: Lease, table: Table, new: list[dict[str, Any]], *key: str) -> None:
+    def _add_all(self, lease: Lease, sum_: Sum, new: list[dict[str, Any]], *key: str, stamp: str = "") -> None:
         """Insert rows that aren't there yet, all or none."""
         if not new:
             return
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            _check(connection, lease)
-            if is_repeat and _is_stored(connection, table, new[0], *key):
+            now = _at(_check(connection, lease), stamp)
+            if is_repeat and _is_stored(connection, sum_.table, new[0], *key):
                 return  # by the try before this one, all of them
-            connection.execute(insert(table), new)
+            connection.execute(insert(sum_.table), [stamped(row | now, sum_) for row in new])
 
         self._transact(work)
 
-    def _update_search(self, connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
-        stamped = values | {"updated_at": database_clock()}
-        done = connection.execute(update(searches).where(_HOLDS_LEASE).values(stamped), _lease_values(lease))
-        if done.rowcount == 0:
-            raise _lease_lost(lease)
-
     def _locked_search(self, connection: Connection, name: str) -> RowMapping:
         """The row of a search, locked until the commit."""
-        statement = SEARCHES.where(searches.c.name == storable(name)).with_for_update(key_share=True)
+        of_name = SEARCHES.add_columns(database_clock().label("now")).where(searches.c.name == storable(name))
+        statement = of_name.with_for_update(key_share=True)
         row = connection.execute(statement).mappings().one_or_none()
         if row is None:
             raise self._unknown(name)
@@ -322,14 +316,43 @@ class SqlArchive(SqlReader):
 # --- the lease in SQL -----------------------------------------------------------------------------------------------
 
 
-def _check(connection: Connection, lease: Lease) -> None:
-    """Make sure that the lease is ours, and stays so until the commit.
+def _check(connection: Connection, lease: Lease) -> float:
+    """Make sure that the lease is ours, and stays so until the commit; returns the time.
 
     Raises:
         LeaseLost: if another owner has taken the search.
     """
-    if connection.execute(_CHECK_LEASE, _lease_values(lease)).first() is None:
+    now: float | None = connection.execute(_CHECK_LEASE, _lease_values(lease)).scalar()
+    if now is None:
         raise _lease_lost(lease)
+    return now
+
+
+def _own_search(connection: Connection, lease: Lease) -> RowMapping:
+    """The row of the search that we own, locked until the commit, with the time as `now`.
+
+    Raises:
+        LeaseLost: if another owner has taken the search.
+    """
+    row = connection.execute(_OWN_SEARCH, _lease_values(lease)).mappings().first()
+    if row is None:
+        raise _lease_lost(lease)
+    return row
+
+
+def _update_search(connection: Connection, row: RowMapping, changes: dict[str, Any]) -> None:
+    """Change a search whose row is locked, its checksums with it."""
+    connection.execute(update(searches).where(searches.c.id == row["id"]).values(restamped(row, changes)))
+
+
+def _now(connection: Connection) -> float:
+    now: float = connection.execute(select(database_clock())).scalar_one()
+    return now
+
+
+def _at(now: float, column: str) -> dict[str, float]:
+    """The time as the value of a column; nothing for a table without one."""
+    return {column: now} if column else {}
 
 
 def _lease_values(lease: Lease) -> dict[str, Any]:

@@ -56,6 +56,11 @@ _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by
 _KEY = String(64).with_variant(String(64, collation="C"), "postgresql")  # bytewise, so that a range finds a prefix
 
 
+def _checksum(name: str = "checksum") -> Column[str]:
+    """The column of a row's checksum, see checksums.py; revision 0004 filled in those of the rows of before."""
+    return Column(name, String(32))
+
+
 class database_clock(FunctionElement[float]):
     """The database's own clock, in seconds since 1970 (UTC)."""
 
@@ -117,6 +122,9 @@ searches = Table(
     Column("lease_until", Double, nullable=False),
     Column("context", Text, nullable=False, server_default=""),
     Column("worker_seconds", Double, nullable=False, server_default=text("0")),
+    _checksum(),
+    _checksum("standing_checksum"),
+    _checksum("lease_checksum"),
     _one_of("state", *SearchState),
     Index(None, "context"),
 )
@@ -135,6 +143,7 @@ candidates = Table(
     Column("network_json", Text, nullable=False),
     Column("born_at", Double, nullable=False, default=database_clock()),
     Column("predicted", Text),  # JSON: [[metric, mean, deviation], ...]; NULL where nothing was expected
+    _checksum(),
     UniqueConstraint("search_id", "key"),
 )
 
@@ -209,6 +218,7 @@ replicates = Table(
     Column("candidate", Integer, nullable=False),
     Column("replicate", Integer, nullable=False),
     Column("told", Integer, nullable=False),
+    _checksum(),
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
     UniqueConstraint("search_id", "candidate", "replicate"),
 )
@@ -224,6 +234,7 @@ generations = Table(
     Column("hypervolume", Double, nullable=False),
     Column("best", Text, nullable=False),  # JSON list of numbers
     Column("finished_at", Double, nullable=False),
+    _checksum(),
 )
 
 front = Table(
@@ -233,6 +244,7 @@ front = Table(
     Column("candidate", Integer, primary_key=True, autoincrement=False),
     Column("entered", Integer, primary_key=True, autoincrement=False),  # the arrival that brought it in
     Column("exited", Integer),  # the arrival that dominated it; NULL while it is on the front
+    _checksum(),
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
 )
 IS_CURRENT = text("front.exited IS NULL")
@@ -249,6 +261,7 @@ artifacts = Table(
     Column("digest", String(64), nullable=False),  # blake2b of the content
     Column("size_bytes", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False, default=database_clock()),
+    _checksum(),
     UniqueConstraint("search_id", "key", "kind", "digest"),
 )
 
@@ -263,6 +276,7 @@ events = Table(
     Column("message", Text, nullable=False),
     Column("candidate", Integer),
     Column("at", Double, nullable=False, default=database_clock()),
+    _checksum(),
     Index(None, "search_id"),
 )
 
@@ -273,6 +287,7 @@ calibrations = Table(
     Column("device", Text, primary_key=True),
     Column("reference_latency_ms", Double, nullable=False),
     Column("created_at", Double, nullable=False, default=database_clock()),
+    _checksum(),
 )
 
 #: Not `trials`: Optuna's own storage has a table of that name, and may live in the same database.
@@ -288,5 +303,6 @@ tuning_trials = Table(
     Column("value", Double),
     Column("message", Text, nullable=False),
     Column("created_at", Double, nullable=False, default=database_clock()),
+    _checksum(),
     UniqueConstraint("search_id", "key", "study", "number"),
 )

@@ -1,0 +1,142 @@
+"""A checksum on every row, so that a bit that flipped at rest, or an edit by hand, is noticed when the row is read.
+
+`evaluation_rows.py` has that of the outcomes. A search has three: what never changes, how it stands, and its lease.
+`evaluations.replaced` and `front.exited` have none: they follow from the outcomes, and `gasearch db check` finds them
+out anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Boolean, Double, Integer, Table
+
+from gasearch.errors import StoreError
+from gasearch.storage import tables
+from gasearch.storage.values import Row
+
+#: Separates the columns; no text in the store holds one.
+_SEPARATOR = "\x00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """One checksum of a table's rows."""
+
+    table: Table
+    columns: tuple[str, ...]  #: What it covers, in order.
+    column: str = "checksum"  #: Where it is kept.
+    values: Callable[[Row], Iterable[Any]]  #: The covered columns of a row.
+
+    def of(self, row: Row) -> str:
+        """BLAKE2b, 128 bits, of the row's columns as text; numbers as Python writes them, which both databases keep."""
+        text = _SEPARATOR.join(map(str, self.values(row)))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def fits(self, row: Row) -> bool:
+        """Whether the row is the one that was written."""
+        try:
+            return self.of(row) == str(row[self.column])
+        except ValueError:  # text that is no Unicode
+            return False
+
+
+def _sum(table: Table, *columns: str, column: str = "checksum") -> Sum:
+    return Sum(table=table, columns=columns, column=column, values=itemgetter(*columns))
+
+
+def _all_but(table: Table, *names: str) -> Sum:
+    left_out = {"checksum", *names}
+    return _sum(table, *(column.name for column in table.columns if column.name not in left_out))
+
+
+CANDIDATES = _all_but(tables.candidates)
+REPLICATES = _all_but(tables.replicates, "id")  # ids are given by the database: here and below they aren't known before
+GENERATIONS = _all_but(tables.generations)
+FRONT = _all_but(tables.front, "exited")
+ARTIFACTS = _all_but(tables.artifacts, "id")
+EVENTS = _all_but(tables.events, "id")
+CALIBRATIONS = _all_but(tables.calibrations)
+TUNING_TRIALS = _all_but(tables.tuning_trials, "id")
+_STANDING = ("state", "reason", "updated_at", "active_seconds", "worker_seconds", "reference_point", "reference_ideal")
+_LEASE = ("is_stop_requested", "owner", "epoch", "lease_until")
+SEARCHES = _all_but(tables.searches, "id", "standing_checksum", "lease_checksum", *_STANDING, *_LEASE)
+STANDINGS = _sum(tables.searches, "name", *_STANDING, column="standing_checksum")
+LEASES = _sum(tables.searches, "name", *_LEASE, column="lease_checksum")
+ALL = (
+    *(SEARCHES, STANDINGS, LEASES, CANDIDATES, REPLICATES, GENERATIONS, FRONT, ARTIFACTS, EVENTS, CALIBRATIONS),
+    TUNING_TRIALS,
+)
+
+_KINDS: dict[type, Callable[[Any], Any]] = {
+    Double: lambda value: float(value) + 0.0,
+    Integer: int,
+    Boolean: bool,
+}  # SQLite keeps no negative zero
+
+
+def _converter(kind: object) -> Callable[[Any], Any]:
+    return next((convert for type_, convert in _KINDS.items() if isinstance(kind, type_)), str)
+
+
+_CONVERTERS = {
+    table.name: [(column.name, _converter(column.type)) for column in table.columns]
+    for table in dict.fromkeys(one.table for one in ALL)
+}
+
+
+def stamped(row: Mapping[str, Any], *sums: Sum) -> dict[str, Any]:
+    """The row with its checksums, each value of the type that its column gives back."""
+    found = dict(row)
+    for name, convert in _CONVERTERS[sums[0].table.name]:
+        value = found.get(name)
+        if value is not None:
+            found[name] = convert(value)
+    return found | {one.column: one.of(found) for one in sums}
+
+
+def restamped(row: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of a search's row with the checksums that follow.
+
+    One that was wrong before stays wrong: a write must not vouch for what it didn't write.
+    """
+    sums = [one for one in (SEARCHES, STANDINGS, LEASES) if not changes.keys().isdisjoint(one.columns)]
+    after = stamped({**row, **changes}, *sums)
+    kept = {name: after[name] for name in changes}
+    return kept | {one.column: after[one.column] for one in sums if one.fits(row)}
+
+
+def require_intact(row: Row, *sums: Sum) -> None:
+    """Check that a row is the one that was written.
+
+    Raises:
+        StoreError: naming it.
+    """
+    for one in sums:
+        if not one.fits(row):
+            raise StoreError(f"{name_of(one.table.name, row)} {MISMATCH}; restore a backup")
+
+
+MISMATCH = "doesn't match its checksum: the row was changed or damaged after it was written"
+
+_NAMES = {
+    "searches": "search {name!r}",
+    "candidates": "candidate {number} (search {search_id})",
+    "replicates": "replicate {replicate} of candidate {candidate} (search {search_id})",
+    "generations": "generation {number} (search {search_id})",
+    "front": "the front's entry of candidate {candidate} at outcome {entered} (search {search_id})",
+    "artifacts": "artifact {id} (search {search_id})",
+    "events": "event {id} (search {search_id})",
+    "calibrations": "the calibration of {device!r} (search {search_id})",
+    "tuning_trials": "tuning trial {number} of network {key} (search {search_id})",
+    "evaluations": "evaluation of candidate {candidate}, attempt {attempt} (search {search_id})",
+}
+
+
+def name_of(table: str, row: Row) -> str:
+    """A row as messages name it."""
+    return _NAMES[table].format_map({str(name): row[name] for name in row.keys()})  # noqa: SIM118 - not a dict

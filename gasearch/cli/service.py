@@ -1,4 +1,4 @@
-"""The commands of the service and of the database's schema: serve, db upgrade, db current."""
+"""The commands of the service and of the database: serve, db check, backup, restore, upgrade, current."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli.app import Db, app, examples
-from gasearch.console import clean_stdout, say
+from gasearch.cli.app import Db, Form, app, examples
+from gasearch.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
 from gasearch.settings import database_url
 
-db_app = typer.Typer(help="The database's schema.", no_args_is_help=True, rich_markup_mode=None)
+db_app = typer.Typer(
+    help="The database: its schema, its soundness, its copies.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(db_app, name="db")
 
 
@@ -38,6 +40,29 @@ def serve(
             raise
         raise GasearchError(f"the service needs {error.name}: pip install 'gasearch[serve]'") from error
     serve_forever(database_url(db), host=host, port=port, allowed_hosts=allowed or (), notice=say)
+
+
+@db_app.command("check", epilog=examples("gasearch db check", "gasearch db check --format json"))
+def db_check(db: Db = None, form: Form = Format.TABLE) -> None:
+    """Check every row: checksums, references, and that front and statistics follow from the outcomes.
+
+    Changes nothing, also while a search runs. Exit status 1 where something is wrong, with a line for each finding.
+    """
+    from gasearch.checking import check_database
+
+    url = database_url(db)
+    with clean_stdout():
+        findings = check_database(url)
+    if form is Format.TABLE:
+        for found in findings:
+            print(printable(found.text))
+    else:
+        print_rows([{"search_id": found.search_id, "finding": found.text} for found in findings], form)
+    if findings:
+        count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        raise GasearchError(f"{count}: go on from a backup (gasearch db restore), or run what is concerned anew")
+    if form is Format.TABLE:
+        print("everything is as it was written")
 
 
 @db_app.command("upgrade", epilog=examples("gasearch db upgrade --db postgresql://host/searches"))

@@ -139,7 +139,7 @@ def checksum(row: Row) -> str:
     return hashlib.blake2b(to_json(values).encode(), digest_size=16).hexdigest()
 
 
-def _is_intact(row: Row) -> bool:
+def is_intact(row: Row) -> bool:
     """Whether the row is the one that was written."""
     try:
         return checksum(row) == str(row["checksum"])
@@ -153,7 +153,7 @@ def evaluation_record(row: Row) -> EvaluationRecord:
     Raises:
         StoreError: if the row isn't the one that was written.
     """
-    if not _is_intact(row):
+    if not is_intact(row):
         raise StoreError(
             f"evaluation of candidate {row['candidate']}, attempt {row['attempt']} (search {row['search_id']}) doesn't "
             "match its checksum: the row was changed or damaged after it was written; restore a backup"
@@ -170,7 +170,7 @@ def evaluation_record(row: Row) -> EvaluationRecord:
             device=row["device"],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
-            outcome=_outcome(row),
+            outcome=outcome_of(row),
             versions=row["versions"],
         ),
         seed=row["seed"],
@@ -179,8 +179,10 @@ def evaluation_record(row: Row) -> EvaluationRecord:
     )
 
 
-def _outcome(row: Row) -> Outcome:
-    curve = () if row["curve"] == "[]" else tuple(map(_curve_point, json.loads(row["curve"])))
+def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
+    """The outcome that a row holds, which is known to be intact."""
+    has_curve = with_curve and row["curve"] != "[]"
+    curve = tuple(map(_curve_point, json.loads(row["curve"]))) if has_curve else ()
     if row["failure"] is not None:
         return Failure(kind=FailureKind(row["failure"]), message=row["failure_message"], curve=curve)
     return Measurement(

@@ -41,7 +41,7 @@ def as_store_errors(url: URL) -> Iterator[None]:
 
 def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
     """The sentence for an error of the database at that URL."""
-    cause = _cause(error)
+    cause = cause_of(error)
     if url.get_backend_name() == "sqlite":
         for symptom, sentence in _SQLITE_FAULTS.items():
             if symptom in cause.lower():
@@ -70,7 +70,7 @@ def _is_out_of_reach(error: DBAPIError) -> bool:
     return error.connection_invalidated or state is None or state.startswith(("08", "57P", "28", "3D"))
 
 
-def _cause(error: SQLAlchemyError) -> str:
+def cause_of(error: SQLAlchemyError) -> str:
     """What the driver said, in one line: neither the statement nor its parameters."""
     text = str(error.orig) if isinstance(error, DBAPIError) else str(error.args[0] if error.args else error)
     return " ".join(text.split()).rstrip(".")

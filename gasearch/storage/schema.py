@@ -23,6 +23,15 @@ def require_current(engine: Engine) -> None:
     """
     with as_store_errors(engine.url), engine.connect() as connection:
         revision = read_revision(connection)
+    require_newest(revision, engine)
+
+
+def require_newest(revision: str | None, engine: Engine) -> None:
+    """Check that a revision is the one that this version reads.
+
+    Raises:
+        StoreError: saying which command helps.
+    """
     if revision is None:
         raise StoreError(
             f"{shown(engine.url)} holds no gasearch data: run a search first, or name another database with --db"

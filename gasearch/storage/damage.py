@@ -1,0 +1,148 @@
+"""What is wrong with a database's rows, each by itself: damaged pages, checksums that don't match, missing parents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, and_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from gasearch.storage import checksums, schema
+from gasearch.storage.engines import parse_url, reading_engine
+from gasearch.storage.evaluation_rows import is_intact
+from gasearch.storage.faults import as_store_errors, cause_of, shown
+from gasearch.storage.records import SearchState
+from gasearch.storage.tables import REVISIONS, evaluations, metadata, searches
+from gasearch.storage.values import Row
+from workers.messages import FailureKind
+
+CHUNK = 1000  #: Rows in memory at a time.
+_MOST = 100  #: Findings of SQLite about its own pages.
+#: Columns of JSON text.
+_JSON = {
+    "searches": ("spec_json", "objectives", "data_json", "reference_point", "reference_ideal"),
+    "candidates": ("genes", "parents", "network_json", "predicted"),
+    "evaluations": ("others", "curve"),
+    "generations": ("best",),
+    "tuning_trials": ("recipe_json",),
+}
+_ODD_BOOLEANS = (
+    "SELECT id FROM searches WHERE typeof(is_stop_requested) <> 'integer' OR is_stop_requested NOT IN (0, 1)"
+)
+_WORDS = {("searches", "state"): tuple(SearchState), ("evaluations", "failure"): (None, *FailureKind)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is wrong."""
+
+    text: str  #: One sentence that names the row.
+    search_id: int | None = None  #: The search that it concerns; None: the whole database.
+
+
+@contextmanager
+def snapshot(url: str) -> Iterator[Connection]:
+    """A connection that reads one state of the database, while others write; text that is no UTF-8 is read, too.
+
+    Raises:
+        StoreError: if there is no database, it can't be reached, or it has an older schema.
+    """
+    engine = reading_engine(parse_url(url))
+    try:
+        with as_store_errors(engine.url), engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                driver: Any = connection.connection.driver_connection
+                driver.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+            _require_schema(connection, engine)
+            yield connection
+            connection.invalidate()  # with its own way to read text
+    finally:
+        engine.dispose()
+
+
+def _require_schema(connection: Connection, engine: Engine) -> None:
+    """Refuse a database without a schema, or with an older one; one that is newer is a finding."""
+    revision = schema.read_revision(connection)
+    if revision is None or revision in REVISIONS:
+        schema.require_newest(revision, engine)
+
+
+def find_damage(connection: Connection) -> Iterator[Finding]:
+    """All that is wrong with the rows, each by itself; ends early where the database can't be read at all."""
+    revision = schema.read_revision(connection)
+    if revision != schema.HEAD:
+        text = f"the schema {revision} is none that this version of gasearch knows ({', '.join(REVISIONS)})"
+        yield Finding(text=f"{text}: pip install --upgrade gasearch")
+        return
+    try:
+        yield from _broken_pages(connection)
+        for table in metadata.sorted_tables:
+            yield from _bad_rows(connection, table)
+            yield from _orphans(connection, table)
+    except SQLAlchemyError as error:
+        yield Finding(text=f"the database {shown(connection.engine.url)} can't be read to its end: {cause_of(error)}")
+
+
+def _broken_pages(connection: Connection) -> Iterator[Finding]:
+    """What SQLite says of its own file: tables against indexes, unique and other constraints, lost pages."""
+    if connection.dialect.name != "sqlite":
+        return
+    for (text,) in connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})"):
+        if text != "ok":
+            yield Finding(text=f"SQLite's own check of the file: {' '.join(str(text).split())}")
+
+
+def _bad_rows(connection: Connection, table: Table) -> Iterator[Finding]:
+    """Rows that aren't what was written, or could never have been."""
+    sums = [one for one in checksums.ALL if one.table is table]
+    for row in rows_of(connection, select(table).order_by(*table.primary_key)):
+        name, search_id = checksums.name_of(table.name, row), row.get("search_id", row.get("id"))
+        is_written = is_intact(row) if table is evaluations else all(one.fits(row) for one in sums)
+        if not is_written:
+            yield Finding(text=f"{name} {checksums.MISMATCH}", search_id=search_id)
+        for problem in _impossible(table.name, row):
+            yield Finding(text=f"{name}: {problem}", search_id=search_id)
+    if table is searches and connection.dialect.name == "sqlite":  # any other value reads as true or false, too
+        for (found,) in connection.exec_driver_sql(_ODD_BOOLEANS):
+            yield Finding(text=f"search {found}: is_stop_requested is neither true nor false", search_id=found)
+
+
+def _impossible(table: str, row: Row) -> Iterator[str]:
+    """What no version of gasearch writes, whatever the checksum says."""
+    for (of_table, column), words in _WORDS.items():
+        if of_table == table and row[column] not in words:
+            yield f"{column} {row[column]!r} is unknown"
+    for column in _JSON.get(table, ()):
+        if row[column] is not None:
+            try:
+                json.loads(row[column], parse_constant=_refuse)
+            except (ValueError, TypeError) as error:
+                yield f"{column} is no JSON ({error})"
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _orphans(connection: Connection, table: Table) -> Iterator[Finding]:
+    """Rows that belong to a search or a candidate that isn't there."""
+    for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name)):
+        parent = key.referred_table
+        is_parent = and_(*(element.parent == element.column for element in key.elements))
+        lonely = select(table).select_from(table.outerjoin(parent, is_parent))
+        for row in rows_of(connection, lonely.where(key.elements[0].column.is_(None))):
+            text = f"{checksums.name_of(table.name, row)} has no row in {parent.name}"
+            yield Finding(text=text, search_id=row["search_id"])
+
+
+def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[RowMapping]:
+    """The rows of a statement, a chunk at a time, within the connection's transaction."""
+    found = connection.execute(statement, execution_options={"yield_per": CHUNK}).mappings()
+    try:
+        yield from found
+    finally:
+        found.close()

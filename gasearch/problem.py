@@ -10,7 +10,7 @@ from gasearch.evolution.engine import Candidate, Prediction
 from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
 from gasearch.limits import Limit
 from gasearch.space.genome import Genome
-from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric
+from gasearch.storage.records import Attempts, CandidateRecord, EvaluationRecord, ExpectedMetric
 from workers.messages import (
     Calibration,
     EvaluationRequest,
@@ -27,8 +27,6 @@ from workers.messages import (
     network_to_json,
 )
 
-MAX_ATTEMPTS = 2  #: A lost evaluation is tried once more, then recorded as a failure.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
@@ -38,20 +36,23 @@ class Pending:
     key: str
     network: Network
     seed: int  #: Of the training.
-    attempt: int
+    attempt: int = 1  #: The next free number of the candidate's: each further training goes on counting.
+    failed: tuple[FailureKind, ...] = ()  #: What became of this training's earlier attempts.
     parents: tuple[str, ...] = ()  #: Keys of the networks whose weights it may begin with.
     replicate: int = 0
     stopping: StoppingRule | None = None
     known: tuple[float | None, ...] = ()  #: Per objective its worth, where that is known without a training.
 
-    @property
-    def may_be_retried(self) -> bool:
-        """Whether another attempt is left; each further training has its own."""
-        return self.attempt < (self.replicate + 1) * MAX_ATTEMPTS
+    def after(self, stored: Attempts | None) -> Pending:
+        """The same after the attempts that are stored; None where there are none."""
+        if stored is None:
+            return self
+        failed = tuple(FailureKind(kind) for kind, count in sorted(stored.failures.items()) for _ in range(count))
+        return replace(self, attempt=stored.newest + 1, failed=failed)
 
-    def after(self, failed: int) -> Pending:
-        """The same after so many failed attempts."""
-        return replace(self, attempt=self.attempt + failed)
+    def after_failure(self, kind: FailureKind) -> Pending:
+        """The attempt that follows one that failed so."""
+        return replace(self, attempt=self.attempt + 1, failed=(*self.failed, kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,6 @@ class Problem:
             key=candidate.genome.key,
             network=self.decode(candidate.genome),
             seed=training_seed(self.seed, candidate.genome.key),
-            attempt=1,
             parents=parents,
             stopping=stopping,
             known=known,
@@ -126,7 +126,6 @@ class Problem:
             key=key,
             network=network_from_json(network_json),
             seed=training_seed(self.seed, key, replicate),
-            attempt=replicate * MAX_ATTEMPTS + 1,
             replicate=replicate,
         )
 

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gasearch.attempts import Breaker, quarantine_event, retry, retry_event
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.endings import EXHAUSTED, SearchBudget, Spent, ending
-from gasearch.errors import GasearchError, StoreError
+from gasearch.errors import StoreError
 from gasearch.evolution.engine import Candidate, Engine, Scored
 from gasearch.feasibility import Feasibility
 from gasearch.fitness import Fitness, FrontChange
@@ -38,7 +39,6 @@ from gasearch.storage.records import (
 from gasearch.tally import Tally
 from workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
 
-MAX_FAILURES_IN_A_ROW = 20  #: With nothing measured in between, the fault is not the networks'.
 COLLECT_S = 1.0
 DRAIN_S = 10.0
 PROGRESS_S = 0.2  #: Least time between two reports of progress.
@@ -106,6 +106,7 @@ class SearchLoop:
         self._flying: dict[str, Pending] = {}
         self._calibration: Calibration | None = None
         self._tally = Tally(problem.objectives, clock)
+        self._breaker = Breaker(dispatcher.slots)
         self._feasibility = Feasibility(problem.limits)
         self._device_s = 0.0  #: Time that workers were busy.
         self._device_s_before = 0.0  #: By earlier controllers.
@@ -173,15 +174,16 @@ class SearchLoop:
             unanswered[stored.number] = candidate
         for record in outcomes:
             self._recall(record, unanswered, again)
-        failed = self._archive.attempts(search_id)
-        self._tally.retries = sum(failed.values())
-        retried_s = self._archive.counts(search_id).busy_seconds - self._device_s
+        counts = self._archive.counts(search_id)
+        self._tally.retries = counts.retries
+        retried_s = counts.busy_seconds - self._device_s
         self._device_s += retried_s
         self._device_s_at = [spent_s + retried_s for spent_s in self._device_s_at]  # when, nobody knows
+        attempts = self._archive.attempts(search_id)
         for number, candidate in unanswered.items():
-            self._waiting.append(self._pending(candidate).after(failed.get(number, 0)))
+            self._waiting.append(self._pending(candidate).after(attempts.get(number)))
         for number, replicate in again:  # in the order in which they waited
-            self._waiting.append(self._again(number, replicate).after(failed.get(number, 0)))
+            self._waiting.append(self._again(number, replicate).after(attempts.get(number)))
         self._is_reserve_free = len(self._keys) > self._most_candidates()
 
     def _recall(
@@ -277,7 +279,9 @@ class SearchLoop:
         ]
         self._archive.add_replicates(self._lease, records)
         self._replicates += len(records)
-        self._waiting.extend(self._again(record.candidate, record.replicate) for record in records)
+        attempts = self._archive.attempts(self._lease.search_id)
+        for number, replicate in ((record.candidate, record.replicate) for record in records):
+            self._waiting.append(self._again(number, replicate).after(attempts.get(number)))
 
     # --- evaluating ---------------------------------------------------------------------------------------------
 
@@ -299,18 +303,24 @@ class SearchLoop:
                 continue
             del self._flying[result.key]
             self._device_s += _busy_s(result)
-            if isinstance(result.outcome, Failure) and result.outcome.is_retryable and pending.may_be_retried:
-                self._retry(pending, result, result.outcome)
+            outcome = result.outcome
+            if isinstance(outcome, Failure) and outcome.is_retryable:
+                self._retry(pending, result, outcome)
             else:
                 self._record(pending, result)
 
     def _retry(self, pending: Pending, result: EvaluationResult, failure: Failure) -> None:
+        """Let an attempt that may end differently next time be made again, as long as one is left."""
+        following = retry(pending, failure)
+        if following is None:
+            self._record(pending, result)
+            self._archive.add_event(self._lease, quarantine_event(pending, failure))
+            return
         self._archive.add_evaluation(self._lease, self._problem.evaluation(pending, result, arrival=-1), FrontChange())
-        self._archive.add_event(
-            self._lease, EventRecord(kind="retry", message=failure.message, candidate=pending.number)
-        )
+        self._archive.add_event(self._lease, retry_event(pending, failure))
         self._tally.retries += 1
-        self._waiting.appendleft(replace(pending, attempt=pending.attempt + 1))
+        self._breaker.note_retry(failure)
+        self._waiting.appendleft(following)
 
     def _record(self, pending: Pending, result: EvaluationResult) -> None:
         """Store the outcome with what it changes, then tell it."""
@@ -318,6 +328,8 @@ class SearchLoop:
         if pending.replicate and isinstance(outcome, Measurement):
             outcome = self._trainings.pooled(pending.number, outcome)
         outcome, fitness = self._problem.judge(outcome)
+        if result.worker != REUSED:
+            self._breaker.note(outcome)
         told, volume = self._tally.told, self._frontier.hypervolume
         change = self._frontier.note(pending.number, fitness, told=told + 1, is_replicate=pending.replicate > 0)
         gain = None if pending.replicate else self._frontier.gain_since(volume)
@@ -389,13 +401,7 @@ class SearchLoop:
             raise self._stop.error
         if self._stop.is_requested:
             return Verdict(state=SearchState.STOPPED, reason=self._stop.reason)
-        if self._tally.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
-            raise GasearchError(
-                f"{self._tally.failures_in_a_row} evaluations in a row failed, the last one with: "
-                f"{self._tally.last_failure}. "
-                f"Mend the cause, then go on with: gasearch resume {self._problem.name} "
-                "(what failed stays failed; a new search tries it again)"
-            )
+        self._breaker.require_closed(self._problem.name)
         spent = Spent(
             told=self._tally.told,
             seconds=self._spent_s + self._tally.elapsed_s,

@@ -1,4 +1,4 @@
-"""What a running search counts: outcomes, failures in a row, the best so far, its pace."""
+"""What a running search counts: outcomes, failures, the best so far, its pace."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ class Tally:
         self.told = 0  #: Evaluations with a final outcome.
         self.stopped = 0  #: Trainings that ended early, of these.
         self.retries = 0
-        self.failures_in_a_row = 0  #: Since this controller began.
-        self.last_failure = ""
 
     @property
     def elapsed_s(self) -> float:
@@ -34,7 +32,6 @@ class Tally:
     def begin(self) -> None:
         """What was counted until now is an earlier controller's work."""
         self._began, self._told_before = self._clock(), self.told
-        self.failures_in_a_row = 0
 
     def add(self, outcome: Outcome, fitness: Fitness | None) -> None:
         """Count a final outcome."""
@@ -43,10 +40,6 @@ class Tally:
             self.stopped += 1
         elif isinstance(outcome, Failure):
             self._failures[outcome.kind.value] += 1
-            self.failures_in_a_row += 1
-            self.last_failure = outcome.message
-        else:
-            self.failures_in_a_row = 0
         if fitness is not None and fitness.is_feasible:
             self._improve(fitness)
 

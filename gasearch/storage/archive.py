@@ -8,6 +8,7 @@ from typing import Protocol
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.records import (
+    Attempts,
     CandidateRecord,
     Counts,
     Effort,
@@ -85,11 +86,14 @@ class ArchiveReader(Protocol):
     def efforts(self, search_id: int) -> list[Effort]:
         """The time that each kind of outcome took, measurements first, then failures by kind."""
 
-    def attempts(self, search_id: int) -> dict[int, int]:
-        """Candidate number to number of failed, retried attempts, for trainings without a final outcome.
+    def attempts(self, search_id: int) -> dict[int, Attempts]:
+        """By number, the attempts of each candidate that has any, and a training without a final outcome.
 
-        A replicate in flight counts its own attempts, not those of the candidate's trainings before.
+        A replicate in flight counts its own failures, not those of the candidate's trainings before.
         """
+
+    def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
+        """Every stored attempt of one candidate, retried ones included, in order."""
 
     def replicates(self, search_id: int) -> list[ReplicateRecord]:
         """Every stored decision to train a candidate again, in the order in which they were stored."""

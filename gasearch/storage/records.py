@@ -179,6 +179,14 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """What is stored of a candidate's attempts while one of its trainings has no final outcome."""
+
+    newest: int  #: The greatest number of an attempt, those of earlier trainings included.
+    failures: dict[str, int] = field(default_factory=dict)  #: Per kind, the retried ones of the training under way.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCounts:
     """What the children of one operator came to."""
 

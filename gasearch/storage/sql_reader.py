@@ -35,6 +35,7 @@ from gasearch.storage.checksums import require_intact
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.records import (
     REUSED,
+    Attempts,
     CandidateRecord,
     Counts,
     Effort,
@@ -160,6 +161,51 @@ _STAYS = select(front.c.entered, front.c.exited, evaluations.c.candidate.label("
         evaluations,
         and_(evaluations.c.search_id == front.c.search_id, evaluations.c.arrival == front.c.exited, IS_TOLD),
     )
+)
+_FINAL = evaluations.alias("final")
+#: Retried attempts of trainings without a final outcome.
+_OPEN_FAILURES = (
+    select(
+        evaluations.c.candidate,
+        evaluations.c.failure,
+        func.count().label("attempts"),
+        func.max(evaluations.c.attempt).label("newest"),
+    )
+    .where(HAS_FAILED, _IS_RETRIED)
+    .where(
+        ~select(literal(1))
+        .where(
+            _FINAL.c.search_id == evaluations.c.search_id,
+            _FINAL.c.candidate == evaluations.c.candidate,
+            _FINAL.c.arrival >= 0,
+            _FINAL.c.replicate.is_not_distinct_from(evaluations.c.replicate),
+        )
+        .exists()
+    )
+    .group_by(evaluations.c.candidate, evaluations.c.failure)
+    .order_by(evaluations.c.candidate, evaluations.c.failure)
+)
+#: The newest attempt of candidates with a decided replicate that has no final outcome.
+_BEFORE_OPEN_REPLICATES = (
+    select(replicates.c.candidate, func.max(evaluations.c.attempt).label("newest"))
+    .select_from(
+        replicates.join(
+            evaluations,
+            and_(evaluations.c.search_id == replicates.c.search_id, evaluations.c.candidate == replicates.c.candidate),
+        )
+    )
+    .where(
+        ~select(literal(1))
+        .where(
+            _FINAL.c.search_id == replicates.c.search_id,
+            _FINAL.c.candidate == replicates.c.candidate,
+            _FINAL.c.arrival >= 0,
+            _FINAL.c.replicate == replicates.c.replicate,
+        )
+        .exists()
+    )
+    .group_by(replicates.c.candidate)
+    .order_by(replicates.c.candidate)
 )
 
 
@@ -305,25 +351,24 @@ class SqlReader:
     def efforts(self, search_id: int) -> list[Effort]:
         return [Effort(**row) for row in self._fetch(_EFFORTS.where(evaluations.c.search_id == search_id))]
 
-    def attempts(self, search_id: int) -> dict[int, int]:
-        final = evaluations.alias("final")
-        statement = (
-            select(evaluations.c.candidate, func.count().label("attempts"))
-            .where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_RETRIED)
-            .where(
-                ~select(literal(1))
-                .where(
-                    final.c.search_id == evaluations.c.search_id,
-                    final.c.candidate == evaluations.c.candidate,
-                    final.c.arrival >= 0,
-                    final.c.replicate.is_not_distinct_from(evaluations.c.replicate),
-                )
-                .exists()
+    def attempts(self, search_id: int) -> dict[int, Attempts]:
+        found: dict[int, Attempts] = {}
+        for row in self._fetch(_BEFORE_OPEN_REPLICATES.where(replicates.c.search_id == search_id)):
+            found[row["candidate"]] = Attempts(newest=row["newest"])
+        for row in self._fetch(_OPEN_FAILURES.where(evaluations.c.search_id == search_id)):
+            before = found.get(row["candidate"], Attempts(newest=0))
+            found[row["candidate"]] = Attempts(
+                newest=max(before.newest, row["newest"]),
+                failures=before.failures | {row["failure"]: row["attempts"]},
             )
-            .group_by(evaluations.c.candidate)
-            .order_by(evaluations.c.candidate)
+        return found
+
+    def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
+        of_candidate = select(evaluations).where(
+            evaluations.c.search_id == search_id, evaluations.c.candidate == number
         )
-        return {row["candidate"]: row["attempts"] for row in self._fetch(statement)}
+        found = self._fetch(of_candidate.order_by(evaluations.c.attempt))
+        return [evaluation_rows.evaluation_record(row) for row in found]
 
     def replicates(self, search_id: int) -> list[ReplicateRecord]:
         statement = select(replicates).where(replicates.c.search_id == search_id).order_by(replicates.c.id)

@@ -15,7 +15,7 @@ from gasearch.errors import LeaseLost, StoreError, UnknownSearch, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import EventRecord, GenerationRecord, ReplicateRecord, SearchState, TuningTrial
+from gasearch.storage.records import Attempts, EventRecord, GenerationRecord, ReplicateRecord, SearchState, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
 from tests.contracts.empty_store import LONG, EmptyStore, best, numbers
 from tests.doubles.records import (
@@ -331,7 +331,7 @@ class ArchiveContract(EmptyStore):
         assert archive.add_evaluation(lease, lost, UNCHANGED)
         assert not archive.add_evaluation(lease, lost, UNCHANGED)
         assert list(archive.evaluations(lease.search_id)) == list(archive.networks(lease.search_id)) == []
-        assert archive.attempts(lease.search_id) == {3: 1}
+        assert archive.attempts(lease.search_id) == {3: Attempts(newest=1, failures={"worker_lost": 1})}
         counts = archive.counts(lease.search_id)
         assert (counts.told, counts.retries, counts.failures) == (0, 1, {})
 
@@ -339,6 +339,19 @@ class ArchiveContract(EmptyStore):
         assert archive.attempts(lease.search_id) == {}
         counts = archive.counts(lease.search_id)
         assert (counts.told, counts.retries, counts.failures) == (1, 1, {"worker_lost": 1})
+
+    def test_attempts_are_counted_by_cause_while_a_training_is_under_way(self, archive, lease):
+        kinds = [FailureKind.WORKER_LOST, FailureKind.DIED, FailureKind.WORKER_LOST]
+        tries = [failed(3, kind, arrival=-1, attempt=attempt) for attempt, kind in enumerate(kinds, 1)]
+        for one in (tries[2], *tries[:2]):
+            archive.add_evaluation(lease, one, UNCHANGED)
+        archive.add_evaluation(lease, failed(4, FailureKind.OUT_OF_MEMORY, arrival=-1, attempt=7), UNCHANGED)
+        assert archive.attempts(lease.search_id) == {
+            3: Attempts(newest=3, failures={"died": 1, "worker_lost": 2}),
+            4: Attempts(newest=7, failures={"out_of_memory": 1}),
+        }
+        assert archive.attempts_of(lease.search_id, 3) == tries
+        assert archive.attempts_of(lease.search_id, 5) == []
 
     def test_counts_say_how_far_a_search_is(self, archive, lease):
         for number, kind in enumerate([FailureKind.DIVERGED, FailureKind.TIMED_OUT, FailureKind.DIVERGED]):

@@ -77,15 +77,22 @@ def test_a_lost_evaluation_is_tried_once_more_under_the_same_seed(archive):
     assert [event.kind for event in archive.events(record.id)].count("retry") == len(again)
 
 
-def test_an_evaluation_lost_twice_is_a_typed_failure_outside_the_front(archive):
-    evaluator = Scripted(flaky(two_objectives, every=5, attempts=2))
+@pytest.mark.parametrize(
+    ("kind", "attempts"), [(FailureKind.DIED, 2), (FailureKind.OUT_OF_MEMORY, 2), (FailureKind.WORKER_LOST, 10)]
+)
+def test_an_evaluation_that_never_comes_back_is_a_typed_failure_outside_the_front(archive, kind, attempts):
+    evaluator = Scripted(flaky(two_objectives, every=11, attempts=attempts, kind=kind))
     loop_over(archive, evaluator=evaluator).run()
     record = archive.search("small")
     lost = [one for one in archive.networks(record.id) if one.failure is not None]
     assert lost
-    assert {one.failure for one in lost} == {"worker_lost"}
+    assert {one.failure for one in lost} == {kind}
     assert not any(one.is_on_front for one in lost)
-    assert archive.counts(record.id).failures == {"worker_lost": len(lost)}
+    assert archive.counts(record.id).failures == {kind: len(lost)}
+    assert max(request.attempt for request in evaluator.requests) == attempts
+    given_up = [event for event in archive.events(record.id) if event.kind == "quarantined"]
+    assert [event.candidate for event in given_up] == [one.number for one in lost]
+    assert f"failed {attempts} times ({attempts} {kind}) and is not tried again" in given_up[0].message
 
 
 def test_a_metric_that_is_missing_makes_the_outcome_a_user_error(archive):
@@ -176,10 +183,10 @@ def test_a_retry_that_was_interrupted_is_not_granted_again(archive):
                 raise KeyboardInterrupt
             return super().evaluate(request)
 
-    loop = loop_over(archive, evaluator=DiesOnSecond(flaky(two_objectives, every=3, attempts=9)))
+    loop = loop_over(archive, evaluator=DiesOnSecond(flaky(two_objectives, every=3, attempts=9, kind=FailureKind.DIED)))
     with pytest.raises(KeyboardInterrupt):
         loop.run()
-    evaluator = Scripted(flaky(two_objectives, every=3, attempts=9))
+    evaluator = Scripted(flaky(two_objectives, every=3, attempts=9, kind=FailureKind.DIED))
     resume(archive, loop._lease, evaluator=evaluator).run()
     assert evaluator.requests[0].attempt == 2
     assert max(request.attempt for request in evaluator.requests) == 2

@@ -219,7 +219,7 @@ def test_the_best_that_is_told_is_the_best_mean_not_the_luckiest_training(archiv
 
 def test_a_replicate_that_fails_leaves_the_network_as_it_was(archive):
     def truth(request):
-        if request.attempt > 2:
+        if request.attempt > 1:
             return Failure(kind=FailureKind.DIVERGED, message="the loss became nan")
         return noisy_only(request)
 

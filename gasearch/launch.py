@@ -198,9 +198,9 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
         assert setup.data is not None
         return InProcess(Evaluator(setup.data, device=_own_device(workers)))
     from gasearch.dispatch.ray_cluster import PoolSize
-    from gasearch.dispatch.ray_pool import RayPool
+    from gasearch.dispatch.reviving import RevivingPool
 
-    return RayPool(
+    return RevivingPool(
         size=PoolSize(
             count=None if workers.count == "auto" else workers.count,
             cpus=workers.cpus,

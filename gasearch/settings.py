@@ -1,9 +1,11 @@
-"""What the environment decides: the database, the cache, and the token of the service."""
+"""What the environment decides: the database, and the folders for what can be made again and for secrets."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from gasearch.errors import BadInput
 
 DEFAULT_DATABASE = "sqlite:///gasearch.db"
 
@@ -13,6 +15,22 @@ def database_url(option: str | None = None) -> str:
     return option or os.environ.get("GASEARCH_DB") or DEFAULT_DATABASE
 
 
+def database_patience_s() -> float:
+    """How long a search waits for a database that is away: GASEARCH_DB_PATIENCE in seconds, else 10 minutes.
+
+    Raises:
+        BadInput: if that is no number of seconds.
+    """
+    text = os.environ.get("GASEARCH_DB_PATIENCE") or "600"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= 1e9:
+        raise BadInput(f"GASEARCH_DB_PATIENCE is a number of seconds; got {text!r}")
+    return seconds
+
+
 def cache_folder() -> Path:
     """Where what can be made again is kept: GASEARCH_CACHE, else a folder of ours in the user's cache folder (XDG)."""
     own = os.environ.get("GASEARCH_CACHE")
@@ -20,3 +38,12 @@ def cache_folder() -> Path:
         return Path(own).expanduser().absolute()  # workers may run in another folder
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "gasearch"
+
+
+def state_folder() -> Path:
+    """Where secrets of ours are kept: GASEARCH_STATE, else a folder of ours in the user's state folder (XDG)."""
+    own = os.environ.get("GASEARCH_STATE")
+    if own:
+        return Path(own).expanduser().absolute()
+    shared = os.environ.get("XDG_STATE_HOME")
+    return (Path(shared) if shared else Path.home() / ".local" / "state") / "gasearch"

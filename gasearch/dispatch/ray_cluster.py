@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch.dispatch.ray_token import token_file
 from gasearch.errors import WorkersUnavailable
 
 #: Starting Ray fails now and then on a busy machine ("node timed out during startup"): one more try helps.
 START_TRIES = 2
 DEFAULT_GPU_SHARE = 0.25
 PROBE_S = 10.0
+LOG_BYTES, LOG_COUNT = 16 * 2**20, 2  #: Ray's own logs: the size of a file, and how many older ones are kept.
+
+#: What no process but the controller needs: our own settings, and ways to the database.
+_SECRET = re.compile(r"GASEARCH_.*|PG.*|.*DATABASE_URL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +35,8 @@ class PoolSize:
 def start_ray(size: PoolSize, address: str | None) -> Any:
     """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster."""
     if address is not None:
-        _require_listener(address)
-    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it while it is imported; a cluster refuses us without
+        require_listener(address)
+    require_token(address)
     import logging
 
     import ray
@@ -56,11 +62,24 @@ def start_ray(size: PoolSize, address: str | None) -> Any:
     return ray
 
 
-def _require_listener(address: str) -> None:
+def require_token(address: str | None) -> None:
+    """Let this process's Ray ask for a token: our own for our own Ray, the user's for a cluster that was named.
+
+    Ray reads these variables while it is imported.
+    """
+    if address is not None:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # the cluster refuses us without
+        return
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.pop("RAY_AUTH_TOKEN", None)  # it would be preferred to the file
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_file())
+
+
+def require_listener(address: str, timeout_s: float = PROBE_S) -> None:
     """Fail within seconds where nobody listens: `ray.init` would wait for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=PROBE_S):
+        with socket.create_connection((host, int(port)), timeout=timeout_s):
             pass
     except (OSError, ValueError) as error:
         raise WorkersUnavailable(
@@ -76,8 +95,10 @@ def _quiet_environment() -> Iterator[None]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ROTATION_MAX_BYTES": str(LOG_BYTES),
+        "RAY_ROTATION_BACKUP_COUNT": str(LOG_COUNT),
     }
-    removed = [name for name in os.environ if name.startswith("GASEARCH_") or name in ("PGPASSWORD", "DATABASE_URL")]
+    removed = [name for name in os.environ if is_secret(name)]
     saved = {name: os.environ.get(name) for name in (*changes, *removed)}
     os.environ.update(changes)
     for name in removed:
@@ -90,6 +111,11 @@ def _quiet_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name is kept from Ray's processes."""
+    return _SECRET.fullmatch(name) is not None
 
 
 def gpu_share(ray: Any, size: PoolSize) -> float:
@@ -114,3 +140,8 @@ def first_line(error: BaseException) -> str:
     """What an exception of Ray says, without the remote traceback below it."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
+
+
+def has_raised(error: BaseException) -> bool:
+    """Whether an actor's own constructor failed, which another try won't mend; not so where it was killed."""
+    return "creation task" in str(error)

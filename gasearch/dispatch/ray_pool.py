@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, start_ray
+from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
 from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
@@ -17,7 +17,8 @@ from workers.messages import Calibration, EvaluationRequest, EvaluationResult, F
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed.
 GRACE_S = 10.0
 START_S = 120.0  #: For the first worker, and for a measuring worker's answer.
-MOST_FAILED_STARTS = 3  #: In a row; then the fault is not the worker's.
+MOST_FAILED_STARTS = 3  #: Of one slot in a row; then the fault is not the worker's.
+MOST_KILLED_STARTS = 10  #: The same where the worker didn't fail but was killed, or its node went.
 TIMING_S = 60.0  #: For one network, once those before it are timed; a timing takes far less than a second.
 MOST_TIMINGS = 2  #: Of one network: the second one where the measuring worker died.
 
@@ -52,13 +53,22 @@ class RayPool:
         measures_latency: bool,
         address: str | None = None,
         notice: Callable[[str], None] = lambda message: None,
+        wake: Callable[[], None] | None = None,
     ) -> None:
         """Start Ray (a local one, unless an address is given) and the actors.
+
+        Args:
+            size: How many workers, and what each reserves.
+            data: What they train on; None where they only call evaluators.
+            measures_latency: Whether to start the measuring worker.
+            address: Of a cluster; None: a local Ray of our own.
+            notice: Told what the user should know.
+            wake: Called, from another thread, when `collect` has something to do.
 
         Raises:
             WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
         """
-        self._notice = notice
+        self._notice, self._wake = notice, wake
         self._ray = start_ray(size, address)
         self._gpus = gpu_share(self._ray, size)
         self._cpus = size.cpus
@@ -66,7 +76,7 @@ class RayPool:
         self._training: dict[Any, _Job] = {}  #: By the reference that becomes ready.
         self._timing: dict[Any, _Job] = {}
         self._starting: dict[Any, int] = {}  #: Slots whose worker hasn't answered yet.
-        self._failed_starts = 0
+        self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
         self._data_ref = self._ray.put(data)
         self._count = size.count or auto_count(self._ray, size.cpus, self._gpus)
         self._workers: list[Any] = [None] * self._count
@@ -92,6 +102,11 @@ class RayPool:
     def in_flight(self) -> int:
         """See `Dispatcher.in_flight`."""
         return len(self._queue) + len(self._training) + len(self._timing)
+
+    @property
+    def queued(self) -> tuple[EvaluationRequest, ...]:
+        """The requests that no worker has begun."""
+        return tuple(self._queue)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """See `Dispatcher.calibrate`."""
@@ -142,7 +157,7 @@ class RayPool:
             request, slot = self._queue.popleft(), self._idle.popleft()
             training, prepared = self._workers[slot].prepare.options(num_returns=2).remote(request)
             limit = request.time_limit_s
-            self._training[training] = _Job(
+            self._training[self._watched(training)] = _Job(
                 request=request,
                 slot=slot,
                 training=training,
@@ -187,7 +202,8 @@ class RayPool:
         assert self._meter is not None
         job.meter, job.timings = self._meter, job.timings + 1
         job.deadline = time.monotonic() + TIMING_S * (1 + len(self._timing))
-        self._timing[job.meter.finish.remote(job.training, job.prepared, job.request.calibration)] = job
+        timing = job.meter.finish.remote(job.training, job.prepared, job.request.calibration)
+        self._timing[self._watched(timing)] = job
 
     def _after_timing(self, reference: Any) -> list[EvaluationResult]:
         job = self._timing.pop(reference)
@@ -236,6 +252,13 @@ class RayPool:
             outcome=Failure(kind=kind, message=message),
         )
 
+    def _watched(self, reference: Any) -> Any:
+        """The same reference, which calls `wake` once it is ready."""
+        wake = self._wake
+        if wake is not None:
+            reference.future().add_done_callback(lambda done: wake())
+        return reference
+
     # --- actors -------------------------------------------------------------------------------------------------
 
     def _start_worker(self, slot: int) -> None:
@@ -245,7 +268,7 @@ class RayPool:
             num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0, max_task_retries=0
         )
         self._workers[slot] = actor.remote(self._data_ref, "cuda" if self._gpus else "cpu")
-        self._starting[self._workers[slot].ping.remote()] = slot
+        self._starting[self._watched(self._workers[slot].ping.remote())] = slot
 
     def _after_start(self, reference: Any) -> None:
         """Take a worker into service; one that failed to start gets another try, but not for ever."""
@@ -253,12 +276,13 @@ class RayPool:
         try:
             self._ray.get(reference)
         except Exception as error:
-            self._failed_starts += 1
-            if self._failed_starts >= MOST_FAILED_STARTS:
+            failed = self._failed_starts.setdefault(slot, [])
+            failed.append(not has_raised(error))
+            if failed.count(False) >= MOST_FAILED_STARTS or len(failed) >= MOST_KILLED_STARTS:
                 raise WorkersUnavailable(f"workers fail to start: {first_line(error)}") from error
             self._start_worker(slot)
         else:
-            self._failed_starts = 0
+            self._failed_starts.pop(slot, None)
             self._idle.append(slot)
 
     def _replace(self, slot: int) -> None:

@@ -1,0 +1,421 @@
+"""A `Dispatcher` whose Ray may die: what was in flight comes back as lost, and another Ray takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gasearch.dispatch.ray_cluster import PoolSize, is_secret, require_listener
+from gasearch.dispatch.ray_link import (
+    Beat,
+    Calibrate,
+    Calibrated,
+    Cancelled,
+    CancelQueued,
+    Close,
+    Failed,
+    Gone,
+    Identity,
+    News,
+    Notice,
+    Open,
+    Order,
+    Report,
+    Submit,
+    Up,
+)
+from gasearch.dispatch.sessions import end_session
+from gasearch.errors import WorkersUnavailable
+from workers.data.dataset import Dataset
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+
+Answer = TypeVar("Answer", Calibrated, Cancelled)
+
+SILENCE_S = 30.0  #: Without a word from the host's process; it says one every second.
+PATIENCE_S = 600.0  #: So long is a named cluster waited for while nobody answers,
+ANSWERED_PATIENCE_S = 60.0  #: and so long once somebody does.
+LONGEST_PAUSE_S = 30.0  #: Between two tries; the pauses double from one second on.
+MOST_LOCAL_STARTS = 3  #: In a row, of a Ray of our own.
+MOST_FRUITLESS = 12  #: So many times may Ray die in a row without one result: an evaluation is given up before.
+CONNECT_S = 2.0  #: For a connection with the cluster; whoever waits in `collect` may want to stop.
+CLOSE_S = 5.0
+REPLY_S = 10.0
+
+
+class RevivingPool:
+    """A `RayPool` in a process of its own, which is replaced when Ray or that process dies.
+
+    A Ray of our own is started again at once; a named cluster is waited for with growing pauses, up to `PATIENCE_S`. In
+    between nothing is free, and what is submitted is kept. One thread, as every dispatcher.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: PoolSize,
+        data: Dataset | None,
+        measures_latency: bool,
+        address: str | None = None,
+        notice: Callable[[str], None] = lambda message: None,
+        **options: Any,
+    ) -> None:
+        """Start the process, Ray in it (a local one, unless an address is given), and the actors.
+
+        Args:
+            size: How many workers, and what each reserves.
+            data: What they train on; None where they only call evaluators.
+            measures_latency: Whether to start the measuring worker.
+            address: Of a cluster; None: a local Ray of our own.
+            notice: Told what the user should know.
+            options: Further ones of `RayPool`.
+
+        Raises:
+            WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
+        """
+        self._options = {"size": size, "data": data, "measures_latency": measures_latency, "address": address} | options
+        self._address, self._notice = address, notice
+        self._in_flight: dict[Identity, tuple[EvaluationRequest, float]] = {}  #: With the time of its submission.
+        self._ready: list[EvaluationResult] = []
+        self._calibration: Calibration | None = None
+        self._host: _Host | None = None
+        self._slots = 0
+        self._gone_at: float | None = None  #: When Ray went; None while it is there.
+        self._answered_at: float | None = None  #: Since when the cluster's address answers again.
+        self._tries = self._fruitless = 0
+        self._pause = 0.0  #: Before the next try, as the user was told.
+        self._next_try = time.monotonic()
+        try:
+            self._start()
+            while not self._is_up:
+                self._advance(1.0)
+        except BaseException:
+            self._end_host()
+            raise
+
+    # --- the contract -------------------------------------------------------------------------------------------
+
+    @property
+    def slots(self) -> int:
+        """See `Dispatcher.slots`; while Ray is away, those that it had."""
+        return self._slots
+
+    @property
+    def free(self) -> int:
+        """See `Dispatcher.free`; none while Ray is away."""
+        return self._host.free if self._host is not None and self._is_up else 0
+
+    @property
+    def in_flight(self) -> int:
+        """See `Dispatcher.in_flight`."""
+        return len(self._in_flight) + len(self._ready)
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """See `Dispatcher.calibrate`."""
+        while True:
+            while not self._is_up:
+                self._advance(1.0)
+            found = self._ask(Calibrate(known=known), Calibrated, timeout_s=None)
+            if found is not None:
+                self._calibration = found.calibration
+                return found.calibration
+
+    def submit(self, request: EvaluationRequest) -> None:
+        """See `Dispatcher.submit`."""
+        self._in_flight[request.key, request.attempt] = request, time.time()
+        if self._is_up:
+            self._send(Submit(request=request))
+
+    def collect(self, timeout_s: float) -> list[EvaluationResult]:
+        """See `Dispatcher.collect`."""
+        until = time.monotonic() + timeout_s
+        while True:
+            has_nothing_to_wait_for = bool(self._ready) or (not self._in_flight and self.free > 0)
+            self._advance(0.0 if has_nothing_to_wait_for else max(0.0, until - time.monotonic()))
+            while self._host is not None and self._host.has_more:
+                self._advance(0.0)
+            results, self._ready = self._ready, []
+            if results or time.monotonic() >= until or (self._is_up and not self._in_flight):
+                return results
+
+    def cancel_queued(self) -> None:
+        """See `Dispatcher.cancel_queued`."""
+        if not self._is_up:
+            self._in_flight.clear()
+            return
+        answer = self._ask(CancelQueued(), Cancelled, timeout_s=REPLY_S)
+        for identity in frozenset() if answer is None else answer.identities:
+            self._in_flight.pop(identity, None)
+
+    def close(self) -> None:
+        """See `Dispatcher.close`."""
+        self._in_flight.clear()
+        host, self._host = self._host, None
+        if host is not None:
+            host.close(is_patient=self._gone_at is None)
+
+    # --- one step -----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_up(self) -> bool:
+        return self._host is not None and self._host.is_up
+
+    def _advance(self, timeout_s: float) -> Report | None:
+        """Wait for what the host says, and act on it; or, without a host, for the time to start the next one."""
+        if self._host is None:
+            pause = min(timeout_s, max(0.0, self._next_try - time.monotonic()))
+            if pause > 0:
+                time.sleep(pause)
+            if time.monotonic() >= self._next_try:
+                self._start()
+            return None
+        report = self._host.hear(min(timeout_s, 1.0))
+        match report:
+            case News(results=results):
+                for result in results:
+                    if self._in_flight.pop((result.key, result.attempt), None) is not None:
+                        self._ready.append(result)
+                if results:
+                    self._fruitless = 0
+            case Notice(message=message):
+                self._notice(message)
+            case Up(slots=slots):
+                self._slots = slots
+                self._after_start()
+            case Failed(message=message):
+                self._fail(message)
+            case Gone(reason=reason):
+                self._lose(reason)
+            case _:
+                pass
+        return report
+
+    def _ask(self, order: Order, wanted: type[Answer], *, timeout_s: float | None) -> Answer | None:
+        """Give an order and wait for its answer; None if the host died, or didn't answer in time."""
+        host, until = self._host, None if timeout_s is None else time.monotonic() + timeout_s
+        self._send(order)
+        while self._host is host and (until is None or time.monotonic() < until):
+            report = self._advance(1.0)
+            if isinstance(report, wanted):
+                return report
+        return None
+
+    def _send(self, order: Order) -> None:
+        assert self._host is not None
+        self._host.send(order)
+
+    # --- starting and losing ------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Start a host, unless the cluster that it would work with doesn't even take a connection."""
+        self._tries += 1
+        try:
+            if self._address is not None:
+                require_listener(self._address, timeout_s=CONNECT_S)
+        except WorkersUnavailable as error:
+            self._answered_at = None
+            self._fail(str(error))
+            return
+        if self._answered_at is None:
+            self._answered_at = time.monotonic()
+        self._host = _Host(self._options)
+
+    def _after_start(self) -> None:
+        """Go on where the last Ray was left: on the same measuring device, with what was submitted meanwhile."""
+        gone_at, self._gone_at, self._tries, self._pause = self._gone_at, None, 0, 0.0
+        if gone_at is None:
+            return
+        self._notice(f"Ray is back after {time.monotonic() - gone_at:.0f} s")
+        if self._calibration is not None:
+            self._require_same_device(self._calibration)
+        for request, _ in list(self._in_flight.values()):
+            if self._is_up:
+                self._send(Submit(request=request))
+
+    def _require_same_device(self, calibration: Calibration) -> None:
+        found = self._ask(Calibrate(known=(calibration,)), Calibrated, timeout_s=None)
+        if found is not None and found.calibration.device != calibration.device:
+            raise WorkersUnavailable(
+                f"latency was measured on {calibration.device}, and after Ray's return its measuring worker runs on "
+                f"{found.calibration.device}; bring the node back, or resume to measure there from now on"
+            )
+
+    def _fail(self, message: str) -> None:
+        """Try again later where Ray did work before; else, or once patience is at its end, give up.
+
+        Raises:
+            WorkersUnavailable: then.
+        """
+        was_up = self._is_up
+        self._end_host()
+        if self._gone_at is None or was_up:  # at the start of all, or a fault that another start won't mend
+            raise WorkersUnavailable(message)
+        if self._is_patience_spent():
+            away = time.monotonic() - self._gone_at
+            raise WorkersUnavailable(f"Ray has been away for {away:.0f} s and doesn't come back: {message}")
+        if self._address is not None:
+            pause = min(LONGEST_PAUSE_S, 2.0 ** (self._tries - 1))
+            if pause != self._pause:
+                self._pause = pause
+                self._notice(f"Ray is still away ({message.partition(';')[0]}); trying again in {pause:g} s")
+            self._next_try = time.monotonic() + pause
+
+    def _is_patience_spent(self) -> bool:
+        assert self._gone_at is not None
+        now = time.monotonic()
+        if self._address is None:
+            return self._tries >= MOST_LOCAL_STARTS
+        is_answered = self._answered_at is not None and now - self._answered_at > ANSWERED_PATIENCE_S
+        return is_answered or now - self._gone_at > PATIENCE_S
+
+    def _lose(self, reason: str) -> None:
+        """Ray went away: what was in flight is lost, and the next one is started at once.
+
+        Raises:
+            WorkersUnavailable: if the first one died before it was up, or if that has happened too often in a row.
+        """
+        if self._gone_at is not None or not self._slots:  # it died while it was started
+            self._fail(f"Ray doesn't start: {reason}; use --workers 0 to evaluate without Ray")
+            return
+        self._end_host()
+        now = time.monotonic()
+        self._gone_at, self._answered_at, self._next_try = now, None, now
+        self._fruitless += 1
+        lost = len(self._in_flight)
+        self._ready += [_lost(request, since, reason) for request, since in self._in_flight.values()]
+        self._in_flight.clear()
+        if self._fruitless > MOST_FRUITLESS:
+            raise WorkersUnavailable(f"Ray died {self._fruitless} times in a row without one result: {reason}")
+        again = f"; {lost} {'evaluation runs' if lost == 1 else 'evaluations run'} again" if lost else ""
+        what = "starting it again" if self._address is None else f"looking for the cluster at {self._address} again"
+        self._notice(f"Ray went away ({reason}): {what}{again}")
+
+    def _end_host(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            host.close(is_patient=False)
+
+
+class _Host:
+    """The process, as the controller sees it."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.is_up = False
+        self._free = self._taken = self._sent = 0
+        self._folder: str | None = None
+        self._heard_at = time.monotonic()
+        self._link, other = Pipe()
+        descriptor = other.fileno()
+        with contextlib.closing(other):
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+                [sys.executable, "-P", "-c", _program(descriptor)],
+                stdin=subprocess.DEVNULL,
+                stdout=_output(),
+                stderr=_output(),
+                env=_environment(),
+                pass_fds=[descriptor],
+                start_new_session=True,
+            )
+        self.send(Open(options=options))
+
+    @property
+    def free(self) -> int:
+        """How many more requests would begin at once, those counted that it hasn't read yet."""
+        return self._free - (self._sent - self._taken)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether it has said what hasn't been heard yet."""
+        with contextlib.suppress(OSError):
+            return self._link.poll(0)
+        return True
+
+    def send(self, order: Order) -> None:
+        """Give an order; if it is dead, `hear` will tell."""
+        if isinstance(order, Submit):
+            self._sent += 1
+        with contextlib.suppress(OSError):
+            self._link.send(order)
+
+    def hear(self, timeout_s: float) -> Report | None:
+        """What it says next, in time; its death is a report too."""
+        try:
+            if not self._link.poll(timeout_s):
+                silence = time.monotonic() - self._heard_at
+                return Gone(reason=f"its process said nothing for {silence:.0f} s") if silence > SILENCE_S else None
+            report: Report = self._link.recv()
+        except (OSError, EOFError):
+            return Gone(reason=f"its process ended{self._status()}")
+        self._heard_at = time.monotonic()
+        match report:
+            case Up(session_folder=folder):
+                self.is_up, self._folder = True, folder
+            case News(free=free, seen=seen):
+                self._free, self._taken = free, seen
+            case Beat() | Notice() | Cancelled() | Calibrated() | Failed() | Gone():
+                pass
+        return report
+
+    def close(self, *, is_patient: bool) -> None:
+        """End the process and all that it started, at once or, if patient, after it has shut Ray down."""
+        if is_patient:
+            self.send(Close())
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(CLOSE_S)
+        self._link.close()
+        end_session(self._process.pid)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._folder is not None and is_patient:
+            _remove_session(Path(self._folder))
+
+    def _status(self) -> str:
+        try:
+            status = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return ""
+        return f" by signal {-status}" if status < 0 else f" with status {status}"
+
+
+def _program(descriptor: int) -> str:
+    """What the process runs: it finds modules where we do, and Ray's workers find those beside our own script."""
+    return (
+        f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {sys.argv[:1]!r}; "
+        f"from gasearch.dispatch.ray_host import main; main({descriptor})"
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without our secrets, but with the folder where Ray's token is kept."""
+    return {name: value for name, value in os.environ.items() if name == "GASEARCH_STATE" or not is_secret(name)}
+
+
+def _output() -> int | None:
+    """Ray's driver prints whole logs at every death: only who looks for a defect wants to see that."""
+    return None if os.environ.get("GASEARCH_DEBUG", "0") not in ("", "0") else subprocess.DEVNULL
+
+
+def _remove_session(folder: Path) -> None:
+    """Remove the logs of a Ray of our own that has ended as it should."""
+    if folder.name.startswith("session_") and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lost(request: EvaluationRequest, since: float, reason: str) -> EvaluationResult:
+    return EvaluationResult(
+        key=request.key,
+        attempt=request.attempt,
+        worker="lost",
+        device="unknown",
+        started_at=since,
+        finished_at=time.time(),
+        outcome=Failure(kind=FailureKind.WORKER_LOST, message=f"Ray went away: {reason}"),
+    )

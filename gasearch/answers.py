@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gasearch.storage.records import SearchState
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import EvaluationRecord, SearchState
+from workers.messages import Failure
 
 Row = dict[str, Any]  #: Flat; only what JSON can hold.
 
@@ -95,6 +97,39 @@ class FrontPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """An attempt that was made again, as what stopped it may not have been the network's fault."""
+
+    attempt: int
+    replicate: int  #: 0 in the first training.
+    failure: str
+    message: str
+    worker: str
+
+    @classmethod
+    def of(cls, record: EvaluationRecord) -> FailedAttempt:
+        """The stored attempt as an answer."""
+        result = record.result
+        assert isinstance(result.outcome, Failure), "what is made again has failed"
+        return cls(
+            attempt=result.attempt,
+            replicate=record.replicate,
+            failure=str(result.outcome.kind),
+            message=result.outcome.message,
+            worker=result.worker,
+        )
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"attempt {self.attempt} failed, {self.failure}: {self.message}"
+
+
+def tried_before(reader: ArchiveReader, search_id: int, number: int) -> list[FailedAttempt]:
+    """The attempts at a candidate's trainings that failed and were made again, in order."""
+    return [FailedAttempt.of(one) for one in reader.attempts_of(search_id, number) if one.arrival < 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDetails:
     """All that is known of one candidate."""
 
@@ -107,6 +142,7 @@ class NetworkDetails:
     metrics: dict[str, float]  #: Of several trainings the means, with `trainings` and the spreads among them.
     failure: str | None  #: Its kind, or "stopped"; then there are no metrics.
     failure_message: str | None
+    attempts: list[FailedAttempt]  #: Those that were made again.
     worker: str | None
     device: str | None
     latency_device: str | None

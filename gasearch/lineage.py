@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gasearch.answers import Row, json_object
+from gasearch.answers import Row, json_object, tried_before
 from gasearch.fitness import Objective
 from gasearch.limits import Limit
 from gasearch.metrics import spread_of
 from gasearch.query import constraints_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, EvaluatedNetwork, EvaluationRecord
-from workers.messages import Failure, FailureKind, Measurement
+from workers.messages import RETRYABLE, Failure, FailureKind, Measurement
 
 DEPTH = 3  #: Generations of ancestors that are told where nobody asks for more.
 MOST_ANCESTORS = 500
@@ -140,7 +140,7 @@ def why(reader: ArchiveReader, name: str, key: str, *, depth: int = DEPTH) -> Ex
     rivals = [] if network.is_on_front else _rivals(reader.front(record.id), network, objectives)
     elder = None if network.is_on_front or rivals else _elder(reader, record.id, network, objectives, limits)
     return Explanation(
-        verdict=_verdict(network, stays, rivals, limits, elder),
+        verdict=_verdict(network, stays, rivals, limits, elder) + _tried(reader, record.id, network),
         steps=_steps(family, trained, objectives),
         is_cut=is_cut,
         expected=_expected(network),
@@ -362,6 +362,14 @@ def _verdict(
     if elder.is_on_front:
         return f"never on the front: {elder.key}, which came before, equals it"
     return f"never on the front: dominated by {elder.key}, which is not on the front itself"
+
+
+def _tried(reader: ArchiveReader, search_id: int, network: EvaluatedNetwork) -> str:
+    """How often it was tried, where it was given up after more than one attempt."""
+    if network.failure not in RETRYABLE:
+        return ""
+    earlier = [str(one) for one in tried_before(reader, search_id, network.number)]
+    return f" (tried {len(earlier) + 1} times; {'; '.join(earlier)})" if earlier else ""
 
 
 def _left(network: EvaluatedNetwork, stay: FrontStay) -> str:

@@ -11,7 +11,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gasearch.answers import FrontPoint, GenerationStats, NetworkDetails, SearchDescription, SearchSummary
+from gasearch.answers import (
+    FrontPoint,
+    GenerationStats,
+    NetworkDetails,
+    SearchDescription,
+    SearchSummary,
+    tried_before,
+)
 from gasearch.errors import BadInput
 from gasearch.fitness import Fitness, Objective
 from gasearch.limits import Limit, parse_limit
@@ -168,9 +175,10 @@ def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
     """
     record = reader.search(name)
     network = reader.network(record.id, key)
-    shared = {field.name for field in dataclasses.fields(NetworkDetails)} - {"curve", "blueprint"}
+    shared = {field.name for field in dataclasses.fields(NetworkDetails)} - {"attempts", "curve", "blueprint"}
     return NetworkDetails(
         **{field: getattr(network, field) for field in shared},
+        attempts=tried_before(reader, record.id, network.number),
         curve=_named_curve(json.loads(network.curve_json), json.loads(record.data_json).get("kind")),
         blueprint=json.loads(network.network_json),
     )

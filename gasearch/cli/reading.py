@@ -127,8 +127,10 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
         return
     row = details.row() | {"parents": ", ".join(map(str, details.parents))}
     known = {field: value for field, value in row.items() if value not in (None, "")}
-    del known["blueprint"], known["curve"]
+    del known["blueprint"], known["curve"], known["attempts"]
     print_object(known | {"network": layers_text(details.blueprint)}, form)
+    for attempt in details.attempts:
+        print(f"  {printable(str(attempt))}")
     for point in details.curve:
         print("  " + ", ".join(f"{field} {cell(field, value)}" for field, value in point.items()))
 

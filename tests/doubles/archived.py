@@ -110,6 +110,9 @@ class ScriptedReader:
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
         yield from (network for network in self.all_networks if network.arrival >= 0)
 
+    def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
+        return []
+
     def generations(self, search_id: int) -> list[GenerationRecord]:
         return list(self.all_generations)
 

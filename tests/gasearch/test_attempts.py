@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gasearch import cli, lineage, query
 from gasearch.attempts import MAX_LOSSES, Breaker, counted, may_go_on
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError
@@ -190,3 +191,34 @@ def test_the_stored_reason_of_a_search_that_everything_failed_in_names_the_cause
         loop.run()
     archive.release(loop._lease, state=SearchState.STOPPED, reason=str(caught.value))
     assert "(20 died), the last one with: signal 11" in archive.search("small").reason
+
+
+# --- how it is shown -------------------------------------------------------------------------------------------------
+
+
+def given_up(archive):
+    """The key of a network that died after it had run out of memory."""
+    loop_over(archive, evaluator=Scripted(first_network_fails_with(OOM, LOST, DIED)), evaluations=5).run()
+    [_] = [event for event in archive.events(1) if event.kind == "quarantined"]
+    return next(archive.candidates(1)).key
+
+
+def test_show_and_why_name_each_try_of_a_network_that_was_given_up(archive):
+    key = given_up(archive)
+    details = query.show(archive, "small", key)
+    assert (details.failure, details.failure_message) == ("died", "scripted, call 3")
+    assert list(map(str, details.attempts)) == [
+        "attempt 1 failed, out_of_memory: scripted, call 1",
+        "attempt 2 failed, worker_lost: scripted, call 2",
+    ]
+    assert details.row()["attempts"][0]["failure"] == "out_of_memory"
+    assert lineage.why(archive, "small", key).verdict == (
+        "failed, died: scripted, call 3 (tried 3 times; attempt 1 failed, out_of_memory: scripted, call 1; "
+        "attempt 2 failed, worker_lost: scripted, call 2)"
+    )
+
+
+def test_the_command_line_shows_the_tries_one_on_a_line(archive, migrated_sqlite_url, capsys):
+    key = given_up(archive)
+    assert cli.call(["show", "small", key, "--db", migrated_sqlite_url]) == 0
+    assert "\n  attempt 1 failed, out_of_memory: scripted, call 1\n  attempt 2" in capsys.readouterr().out

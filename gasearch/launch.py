@@ -17,7 +17,7 @@ from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.pareto import Scaling
 from gasearch.progress import Observer
 from gasearch.search import SearchLoop
-from gasearch.settings import cache_folder
+from gasearch.settings import cache_folder, database_patience_s
 from gasearch.setup import Setup, extended, require_same_data, set_up, with_workers
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
@@ -103,6 +103,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
     name = setup.spec.name
     setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
     stop = StopSignal()
+    archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
     with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):
         lease = begin()
         # A surrogate's matrices are small: threads of a linear algebra library cost it twelve times the CPU.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gasearch.errors import BadInput, GasearchError
 from gasearch.progress import Observer
+from gasearch.settings import database_patience_s
 from gasearch.setup import Setup, require_same_data, set_up
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
@@ -89,6 +90,7 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
     assert setup.data is not None
     evaluator, metric = Evaluator(setup.data), PRIMARY[setup.data.kind]
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+        archive.be_patient(database_patience_s(), notice=observer.on_notice)
         earlier = archive.trials(record.id, network.key)
 
         def store(trial: TuningTrial) -> None:

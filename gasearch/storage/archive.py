@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from gasearch.fitness import FrontChange
@@ -129,6 +129,14 @@ class Archive(ArchiveReader, Protocol):
     Every write is one transaction that first checks the lease: a write with an outdated epoch raises `LeaseLost` and
     changes nothing. When a method returns, what it wrote is durable. Not thread-safe, except `renew`.
     """
+
+    def be_patient(
+        self, seconds: float, *, notice: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait so long for a database that is away or locked, and say so; at most 3 s more once `is_over` says yes.
+
+        Until this is called only a broken connection is made anew, once. `renew` never waits.
+        """
 
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
         """Store a new search, owned by `owner`.

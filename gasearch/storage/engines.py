@@ -30,6 +30,10 @@ _POSTGRESQL_OPTIONS: dict[str, Any] = {
 _POSTGRESQL_LIMITS = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
 
 
+#: How long SQLite itself waits for a lock. No longer: an interrupt has to wait for it, too.
+BUSY_S = 2
+
+
 def parse_url(text: str) -> URL:
     """The URL of a store.
 
@@ -58,7 +62,7 @@ def writing_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         return _postgresql_engine(url, _POSTGRESQL_LIMITS)
     _require_folder(url)
-    engine = create_engine(url, connect_args={"timeout": SQLITE_PATIENCE_S})
+    engine = create_engine(url, connect_args={"timeout": BUSY_S})
     event.listen(engine, "connect", _prepare_sqlite_writer)
     # IMMEDIATE: a transaction that reads, then writes, would fail at once ("locked") if another one wrote in between.
     event.listen(engine, "begin", _begin_immediate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,9 +21,10 @@ _SQLITE_FAULTS = {
     "database disk image is malformed": "{url} is damaged: restore it from a backup",
     "malformed database schema": "{url} is damaged: restore it from a backup",
     "database is locked": "{url} stayed locked by another process for {patience} s: end that process, then try again",
+    "could not decode to utf-8": "{url} is damaged (a text is no Unicode): see `gasearch db check`, restore a backup",
     "disk i/o error": "the disk that holds {url} fails to read or write (disk I/O error): check the disk",
 }
-SQLITE_PATIENCE_S = 30  #: How long a SQLite writer waits for another one.
+SQLITE_PATIENCE_S = 30  #: How long a SQLite writer waits for another one, at least.
 
 
 def shown(url: URL) -> str:
@@ -58,10 +60,24 @@ def is_connection_lost(error: SQLAlchemyError) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+#: States of PostgreSQL that pass: serialization failure, deadlock, lock and statement timeout, too many connections.
+_PASSING = ("40001", "40P01", "55P03", "57014", "53300")
+
+
 def is_worth_repeating(error: SQLAlchemyError) -> bool:
-    """Whether the same transaction may succeed now: a broken connection, a deadlock, a serialization failure."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return is_connection_lost(error) or state in ("40001", "40P01")
+    """Whether the same transaction may succeed later: no connection, a server that starts or ends, a lock, a deadlock.
+
+    Not so a disk that is full or fails: what of the write is on it nobody knows.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return "is locked" in str(error.orig)
+    state = getattr(error.orig, "sqlstate", None)
+    if is_connection_lost(error) or state in _PASSING:
+        return True
+    is_refused = state is None and isinstance(error, OperationalError)  # libpq gives a failed connection no state
+    return is_refused or (state is not None and state.startswith(("08", "57P")))
 
 
 def _is_out_of_reach(error: DBAPIError) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from gasearch.errors import StoreError
-from gasearch.storage.faults import as_store_errors, shown
+from gasearch.storage.faults import SQLITE_PATIENCE_S, as_store_errors, shown
 from gasearch.storage.tables import REVISIONS, VERSION_TABLE, metadata
 
 HEAD = REVISIONS[-1]
@@ -59,6 +59,7 @@ def upgrade(engine: Engine, notice: Callable[[str], None]) -> None:
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":  # before the transaction: inside one it has no effect
                 connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")  # batch changes replace whole tables
+                connection.connection.cursor().execute(f"PRAGMA busy_timeout={1000 * SQLITE_PATIENCE_S}")
             try:
                 with connection.begin():
                     _upgrade_alone(connection, engine, notice)

@@ -8,11 +8,12 @@ import difflib
 import heapq
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Connection,
     Engine,
     Executable,
     RowMapping,
@@ -68,6 +69,7 @@ from gasearch.storage.tables import (
 from gasearch.storage.values import storable
 from workers.messages import STANDARD_METRICS, Calibration, FailureKind
 
+T = TypeVar("T")
 _CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.
 _METRIC_COLUMNS = frozenset({*STANDARD_METRICS, "flops"})
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -228,8 +230,7 @@ class SqlReader:
         return rows.search_record(found[0])
 
     def counts(self, search_id: int) -> Counts:
-        with as_store_errors(self._engine.url), self._engine.connect() as connection:  # one snapshot for all
-
+        def count(connection: Connection) -> Counts:
             def number_of(table: Table, *conditions: ColumnElement[bool] | TextClause) -> int:
                 of_search = select(func.count()).select_from(table).where(table.c.search_id == search_id, *conditions)
                 return connection.execute(of_search).scalar_one()
@@ -260,6 +261,9 @@ class SqlReader:
                 generation=-1 if newest is None else newest,
                 busy_seconds=sums.busy_seconds,
             )
+
+        with as_store_errors(self._engine.url):
+            return self._read(count)  # in one snapshot
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         statement = _MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
@@ -409,8 +413,13 @@ class SqlReader:
 
     def _fetch(self, statement: Executable) -> Sequence[RowMapping]:
         """All rows of a statement, in a transaction of its own."""
-        with as_store_errors(self._engine.url), self._engine.connect() as connection:
-            return connection.execute(statement).mappings().all()
+        with as_store_errors(self._engine.url):
+            return self._read(lambda connection: connection.execute(statement).mappings().all())
+
+    def _read(self, question: Callable[[Connection], T]) -> T:
+        """What a question is answered in one transaction."""
+        with self._engine.connect() as connection:
+            return question(connection)
 
     def _stream(self, statement: Select[Any], position: Column[int]) -> Iterator[RowMapping]:
         """The rows of a statement in the order of a unique column, a chunk at a time."""

@@ -4,34 +4,29 @@
 
 from __future__ import annotations
 
-import importlib
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
-    CursorResult,
     Engine,
     Insert,
     RowMapping,
-    Table,
-    Update,
     and_,
     bindparam,
     insert,
-    literal,
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import LeaseLost, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
-from gasearch.storage.faults import as_store_errors, is_worth_repeating, store_error
+from gasearch.storage.faults import as_store_errors
 from gasearch.storage.owner import being_run, describe, is_gone
+from gasearch.storage.patience import Patience
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
@@ -45,6 +40,7 @@ from gasearch.storage.records import (
     TuningTrial,
 )
 from gasearch.storage.sql_reader import SEARCHES, SqlReader
+from gasearch.storage.statements import Prepared, insert_fenced_evaluation, insert_once, is_stored
 from gasearch.storage.tables import (
     IS_CURRENT,
     IS_NEWEST,
@@ -96,14 +92,20 @@ class SqlArchive(SqlReader):
         super().__init__(reading)
         self._writing = engine
         self._held: Connection | None = None
-        self._add_evaluation = _Prepared(_insert_fenced_evaluation(engine), engine)
-        self._replace = _Prepared(_REPLACE, engine)
-        self._enter_front = _Prepared(insert(front), engine)
-        self._exit_front = _Prepared(_EXIT_FRONT, engine)
-        self._add_generation = _insert_once(engine, generations, "search_id", "number")
-        self._add_calibration = _insert_once(engine, calibrations, "search_id", "device")
-        self._add_event = _insert_once(engine, events, "token")
-        self._add_trial = _insert_once(engine, tuning_trials, "search_id", "key", "study", "number")
+        self._patience = Patience(engine.url)
+        self._add_evaluation = Prepared(insert_fenced_evaluation(engine, _HOLDS_LEASE), engine)
+        self._replace = Prepared(_REPLACE, engine)
+        self._enter_front = Prepared(insert(front), engine)
+        self._exit_front = Prepared(_EXIT_FRONT, engine)
+        self._add_generation = insert_once(engine, generations, "search_id", "number")
+        self._add_calibration = insert_once(engine, calibrations, "search_id", "device")
+        self._add_event = insert_once(engine, events, "token")
+        self._add_trial = insert_once(engine, tuning_trials, "search_id", "key", "study", "number")
+
+    def be_patient(
+        self, seconds: float, *, notice: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._patience.seconds, self._patience.notice, self._patience.is_over = seconds, notice, is_over
 
     # --- the lease --------------------------------------------------------------------------------------------------
 
@@ -156,7 +158,7 @@ class SqlArchive(SqlReader):
         released = {"id": lease.search_id, "epoch": lease.epoch, "owner": None}
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            if is_repeat and _is_stored(connection, searches, released, "id", "epoch", "owner"):
+            if is_repeat and is_stored(connection, searches, released, "id", "epoch", "owner"):
                 return  # by the try before this one
             row = _own_search(connection, lease)
             _update_search(connection, row, values | {"updated_at": row["now"]})
@@ -208,7 +210,7 @@ class SqlArchive(SqlReader):
         def work(connection: Connection, is_repeat: bool) -> bool:
             if self._add_evaluation.execute(connection, values).rowcount == 0:
                 _check(connection, lease)
-                return is_repeat and _is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
+                return is_repeat and is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
             if is_replacement:
                 of_candidate = {"of_search": lease.search_id, "of_candidate": record.candidate}
                 self._replace.execute(connection, of_candidate | {"by": record.arrival})
@@ -247,22 +249,19 @@ class SqlArchive(SqlReader):
     # --- transactions -----------------------------------------------------------------------------------------------
 
     def _transact(self, work: Work[T]) -> T:
-        """Do work in one transaction; once more if the connection broke or the database gave way to another one."""
-        is_repeat = False
-        while True:
-            try:
-                connection = self._connection()
-                with connection.begin():
-                    result = work(connection, is_repeat)
-                return result
-            except SQLAlchemyError as error:
-                self._drop_connection()
-                if is_repeat or not is_worth_repeating(error):
-                    raise store_error(error, self._writing.url) from error
-                is_repeat = True
-            except BaseException:
-                self._drop_connection()  # an interrupt may have left it in the middle of anything
-                raise
+        """Do work in one transaction, again and again as long as patience lasts and it may succeed yet."""
+
+        def attempt(is_repeat: bool) -> T:
+            connection = self._connection()
+            with connection.begin():
+                result = work(connection, is_repeat)
+            return result
+
+        return self._patience.keep(attempt, self._drop_connection)
+
+    def _read(self, question: Callable[[Connection], T]) -> T:
+        ask = super()._read
+        return self._patience.keep(lambda _: ask(question), lambda: None)
 
     def _connection(self) -> Connection:
         if self._held is None:
@@ -292,7 +291,7 @@ class SqlArchive(SqlReader):
 
         def work(connection: Connection, is_repeat: bool) -> None:
             now = _at(_check(connection, lease), stamp)
-            if is_repeat and _is_stored(connection, sum_.table, new[0], *key):
+            if is_repeat and is_stored(connection, sum_.table, new[0], *key):
                 return  # by the try before this one, all of them
             connection.execute(insert(sum_.table), [stamped(row | now, sum_) for row in new])
 
@@ -381,45 +380,3 @@ def _name_is_taken(search: SearchRecord) -> WrongState:
         f"there is a search named {search.name!r} already: go on with `gasearch resume {search.name}`, "
         "or choose another name"
     )
-
-
-# --- statements -----------------------------------------------------------------------------------------------------
-
-
-class _Prepared:
-    """A statement compiled once. Where it runs for each evaluation, Core's own execution would cost twice the CPU."""
-
-    def __init__(self, statement: Insert | Update, engine: Engine) -> None:
-        compiled = statement.compile(dialect=engine.dialect)
-        self._sql = str(compiled)
-        self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
-
-    def execute(self, connection: Connection, values: dict[str, Any]) -> CursorResult[Any]:
-        """Run it with these values, which the driver takes as they are."""
-        ordered = values if self._names is None else tuple([values[name] for name in self._names])
-        return connection.exec_driver_sql(self._sql, ordered)
-
-
-def _insert_fenced_evaluation(engine: Engine) -> Insert:
-    """One statement: the row goes in while the lease is ours, and only once; else it changes nothing."""
-    names = [column.name for column in evaluations.columns]
-    typed = [bindparam(column.name, type_=column.type) for column in evaluations.columns]
-    fenced = select(*typed).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
-    insert_into = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert(evaluations)
-    once: Insert = insert_into.from_select(names, fenced).on_conflict_do_nothing(
-        index_elements=["search_id", "candidate", "attempt"]
-    )
-    return once
-
-
-def _insert_once(engine: Engine, table: Table, *key: str) -> Insert:
-    """An insert that does nothing where the key is taken; its `rowcount` tells."""
-    dialect = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
-    once: Insert = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
-    return once.execution_options(preserve_rowcount=True)
-
-
-def _is_stored(connection: Connection, table: Table, row: Row, *columns: str) -> bool:
-    """Whether a row with the same values in these columns is there."""
-    same = (table.c[name].is_not_distinct_from(row[name]) for name in columns)
-    return connection.execute(select(literal(1)).select_from(table).where(*same)).first() is not None

@@ -1,0 +1,62 @@
+"""Statements that both databases know in their own words, and one that is compiled once."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    literal,
+    select,
+)
+
+from gasearch.storage.tables import evaluations, searches
+from gasearch.storage.values import Row
+
+
+class Prepared:
+    """A statement compiled once. Where it runs for each evaluation, Core's own execution would cost twice the CPU."""
+
+    def __init__(self, statement: Insert | Update, engine: Engine) -> None:
+        compiled = statement.compile(dialect=engine.dialect)
+        self._sql = str(compiled)
+        self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+
+    def execute(self, connection: Connection, values: dict[str, Any]) -> CursorResult[Any]:
+        """Run it with these values, which the driver takes as they are."""
+        ordered = values if self._names is None else tuple([values[name] for name in self._names])
+        return connection.exec_driver_sql(self._sql, ordered)
+
+
+def insert_fenced_evaluation(engine: Engine, holds_lease: ColumnElement[bool]) -> Insert:
+    """One statement: the row goes in while the lease is ours, and only once; else it changes nothing."""
+    names = [column.name for column in evaluations.columns]
+    typed = [bindparam(column.name, type_=column.type) for column in evaluations.columns]
+    fenced = select(*typed).select_from(searches).where(holds_lease).with_for_update(key_share=True)
+    insert_into = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert(evaluations)
+    once: Insert = insert_into.from_select(names, fenced).on_conflict_do_nothing(
+        index_elements=["search_id", "candidate", "attempt"]
+    )
+    return once
+
+
+def insert_once(engine: Engine, table: Table, *key: str) -> Insert:
+    """An insert that does nothing where the key is taken; its `rowcount` tells."""
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
+    once: Insert = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
+    return once.execution_options(preserve_rowcount=True)
+
+
+def is_stored(connection: Connection, table: Table, row: Row, *columns: str) -> bool:
+    """Whether a row with the same values in these columns is there."""
+    same = (table.c[name].is_not_distinct_from(row[name]) for name in columns)
+    return connection.execute(select(literal(1)).select_from(table).where(*same)).first() is not None

@@ -147,17 +147,26 @@ def is_intact(row: Row) -> bool:
         return False
 
 
-def evaluation_record(row: Row) -> EvaluationRecord:
-    """The outcome that a row holds.
+def require_intact(row: Row) -> None:
+    """Check that a row is the one that was written.
 
     Raises:
-        StoreError: if the row isn't the one that was written.
+        StoreError: naming it.
     """
     if not is_intact(row):
         raise StoreError(
             f"evaluation of candidate {row['candidate']}, attempt {row['attempt']} (search {row['search_id']}) doesn't "
             "match its checksum: the row was changed or damaged after it was written; restore a backup"
         )
+
+
+def evaluation_record(row: Row) -> EvaluationRecord:
+    """The outcome that a row holds.
+
+    Raises:
+        StoreError: if the row isn't the one that was written.
+    """
+    require_intact(row)
     return EvaluationRecord(
         candidate=row["candidate"],
         replicate=row["replicate"] or 0,

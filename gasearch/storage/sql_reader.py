@@ -356,6 +356,9 @@ class SqlReader:
         return [Effort(**row) for row in self._fetch(_EFFORTS.where(evaluations.c.search_id == search_id))]
 
     def attempts(self, search_id: int) -> dict[int, Attempts]:
+        retried = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_RETRIED)
+        for row in self._fetch(retried):
+            evaluation_rows.require_intact(row)
         found: dict[int, Attempts] = {}
         for row in self._fetch(_BEFORE_OPEN_REPLICATES.where(replicates.c.search_id == search_id)):
             found[row["candidate"]] = Attempts(newest=row["newest"])

@@ -139,7 +139,7 @@ class SearchLoop:
             if verdict is not None:
                 break
             self._dispatch()
-            if not self._waiting and not self._flying:
+            if not self._waiting and not self._flying and self._dispatcher.free > 0:  # else workers are starting
                 verdict = self._exhausted()
                 break
             self._settle(self._dispatcher.collect(COLLECT_S))

@@ -88,7 +88,8 @@ class RayHost:
         order = self._orders.get()
         assert isinstance(order, Open), order
         pool = RayPool(**order.options, notice=self._notice, wake=self._wake.set)
-        self._send(Up(slots=pool.slots, session_folder=self._begin_watching(order.options["address"])))
+        folder = self._begin_watching(order.options["address"])
+        self._send(Up(slots=pool.slots, free=pool.free, session_folder=folder))
         while True:
             self._turn_at = time.monotonic()
             self._wake.clear()

@@ -61,6 +61,7 @@ class Up:
     """The pool takes requests."""
 
     slots: int
+    free: int  #: As in `News`.
     session_folder: str | None  #: Where a Ray of our own keeps its logs; None: it isn't ours.
 
 

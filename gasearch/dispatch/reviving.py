@@ -355,8 +355,8 @@ class _Host:
             return Gone(reason=f"its process ended{self._status()}")
         self._heard_at = time.monotonic()
         match report:
-            case Up(session_folder=folder):
-                self.is_up, self._folder = True, folder
+            case Up(free=free, session_folder=folder):
+                self.is_up, self._free, self._folder = True, free, folder
             case News(free=free, seen=seen):
                 self._free, self._taken = free, seen
             case Beat() | Notice() | Cancelled() | Calibrated() | Failed() | Gone():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,6 +64,36 @@ def db_check(db: Db = None, form: Form = Format.TABLE) -> None:
         raise GasearchError(f"{count}: go on from a backup (gasearch db restore), or run what is concerned anew")
     if form is Format.TABLE:
         print("everything is as it was written")
+
+
+@db_app.command("backup", epilog=examples("gasearch db backup monday.db", "gasearch db backup --force latest.db"))
+def db_backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new SQLite file.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file where there is one.")] = False,
+    db: Db = None,
+) -> None:
+    """Copy the database, also a running search's, into one SQLite file, and check the copy.
+
+    The file can be used as it is (--db sqlite:///FILE), or brought back into any database by `gasearch db restore`.
+    """
+    from gasearch.backup import back_up
+
+    with clean_stdout():
+        back_up(database_url(db), file, is_forced=force, notice=say)
+    print(f"wrote {file}; ask it with --db sqlite:///{file}")
+
+
+@db_app.command("restore", epilog=examples("gasearch db restore monday.db --db postgresql://host/searches"))
+def db_restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `gasearch db backup` wrote.", show_default=False)],
+    db: Db = None,
+) -> None:
+    """Copy a backup into an empty database, SQLite or PostgreSQL."""
+    from gasearch.backup import restore
+
+    with clean_stdout():
+        restore(file, database_url(db), notice=say)
+    print(f"restored {file}")
 
 
 @db_app.command("upgrade", epilog=examples("gasearch db upgrade --db postgresql://host/searches"))

@@ -1,0 +1,138 @@
+"""Copies of whole databases: of either kind into a SQLite file, and from such a file into one of either kind."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from gasearch.errors import WrongState
+from gasearch.storage import schema
+from gasearch.storage.checksums import restamped
+from gasearch.storage.damage import rows_of
+from gasearch.storage.engines import parse_url, reading_engine, writing_engine
+from gasearch.storage.faults import as_store_errors, shown, store_error
+from gasearch.storage.tables import metadata, searches
+
+_CHUNK = 1000
+_UNOWNED = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
+
+
+def file_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def copy_to_file(url: str, path: Path) -> list[str]:
+    """Copy one state of a database, while others write, into a new SQLite file: a single one, without a log.
+
+    In the copy nobody owns a search.
+
+    Returns:
+        The names of the searches that somebody owned.
+
+    Raises:
+        StoreError: if there is no database, it can't be read, or the file can't be written.
+    """
+    source = parse_url(url)
+    if source.get_backend_name() == "sqlite":
+        _copy_pages(source, path)
+    else:
+        _copy_into_new_file(source, path)
+    owned = _release_all(path)
+    with as_store_errors(parse_url(file_url(path))), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    return owned
+
+
+def copy_from_file(path: Path, url: str, notice: Callable[[str], None]) -> None:
+    """Copy a SQLite file into a database that holds no search, which is created where there is none; all or nothing.
+
+    Raises:
+        WrongState: if the database holds a search.
+        StoreError: if one of the two can't be used.
+    """
+    source, target = reading_engine(parse_url(file_url(path))), writing_engine(parse_url(url))
+    try:
+        schema.require_current(source)
+        schema.upgrade(target, notice)
+        with as_store_errors(target.url), source.connect() as reading, target.begin() as writing:
+            if writing.dialect.name == "postgresql":  # SQLite: BEGIN IMMEDIATE has locked the file already
+                writing.execute(text("LOCK TABLE searches IN EXCLUSIVE MODE"))
+            count = writing.execute(select(func.count()).select_from(searches)).scalar_one()
+            if count:
+                raise WrongState(f"{shown(target.url)} holds {count} searches already: restore into an empty database")
+            copy_rows(reading, writing)
+    finally:
+        source.dispose()
+        target.dispose()
+
+
+def copy_rows(source: Connection, target: Connection) -> None:
+    """Copy all rows, as they are, into the empty tables of another database of the same schema."""
+    for table in metadata.sorted_tables:
+        chunk: list[dict[str, Any]] = []
+        for row in rows_of(source, select(table).order_by(*table.primary_key)):
+            chunk.append({str(name): value for name, value in row.items()})
+            if len(chunk) == _CHUNK:
+                target.execute(insert(table), chunk)
+                chunk = []
+        if chunk:
+            target.execute(insert(table), chunk)
+        if target.dialect.name == "postgresql" and "id" in table.columns:  # the next row gets a number of its own
+            newest = f"SELECT max(id) FROM {table.name}"  # noqa: S608
+            sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
+            target.execute(text(f"SELECT setval({sequence}, newest) FROM ({newest}) AS found(newest)"))  # noqa: S608
+
+
+def _copy_pages(source: URL, path: Path) -> None:
+    """SQLite's own way; whatever the schema."""
+    engine = reading_engine(source)
+    try:
+        with as_store_errors(source), engine.connect() as connection:
+            if schema.read_revision(connection) is None:
+                schema.require_newest(None, engine)
+            driver: Any = connection.connection.driver_connection
+            driver.execute("ROLLBACK")  # its own way has a snapshot of its own
+            with closing(sqlite3.connect(path)) as copy:
+                driver.backup(copy)
+    except sqlite3.Error as error:
+        raise store_error(DBAPIError.instance("backup", None, error, sqlite3.Error), source) from error
+    finally:
+        engine.dispose()
+
+
+def _copy_into_new_file(source: URL, path: Path) -> None:
+    """Row by row, in one snapshot."""
+    reading, writing = reading_engine(source), writing_engine(parse_url(file_url(path)))
+    try:
+        schema.require_current(reading)
+        schema.upgrade(writing, lambda message: None)
+        with as_store_errors(source), reading.connect() as rows, writing.begin() as copy:
+            copy_rows(rows, copy)
+    finally:
+        reading.dispose()
+        writing.dispose()
+
+
+def _release_all(path: Path) -> list[str]:
+    """Let nobody own a search of a copy: its owner goes on with the original."""
+    engine = writing_engine(parse_url(file_url(path)))
+    try:
+        with as_store_errors(engine.url), engine.begin() as connection:
+            if schema.read_revision(connection) != schema.HEAD:  # of an older version: it has no checksums
+                owned = connection.execute(select(searches.c.name).where(searches.c.owner.is_not(None))).scalars().all()
+                connection.execute(update(searches).values(_UNOWNED))
+                return list(owned)
+            rows = connection.execute(select(searches).where(searches.c.owner.is_not(None))).mappings().all()
+            for row in rows:
+                connection.execute(update(searches).where(searches.c.id == row["id"]).values(restamped(row, _UNOWNED)))
+            return [row["name"] for row in rows]
+    finally:
+        engine.dispose()

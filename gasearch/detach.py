@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,7 @@ def launch_detached(
             stderr=subprocess.STDOUT,
             env=os.environ | {"GASEARCH_DB": db_url},
             start_new_session=True,
+            preexec_fn=_ignore_hangups,
         )
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline and not is_up(process.pid):
@@ -68,6 +70,11 @@ def launch_detached(
         break
     process.returncode = 0  # Not ours any more: keeps Popen from warning about a child that still runs.
     return process.pid, log
+
+
+def _ignore_hangups() -> None:
+    """Nor is it ended by a SIGHUP that reaches it nevertheless; what it starts inherits that."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def log_file(name: str, db_url: str) -> Path:

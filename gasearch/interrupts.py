@@ -13,6 +13,12 @@ from types import FrameType
 REPEAT_S = 2.0
 
 
+def signals_heard() -> tuple[signal.Signals, ...]:
+    """The signals that ask for a stop; the SIGHUP of a terminal that goes away does not where it is ignored (nohup)."""
+    is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM) if is_deaf else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class Interrupt:
     """A signal handler that raises KeyboardInterrupt, and is quiet for `REPEAT_S` after that."""
 

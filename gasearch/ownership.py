@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from gasearch.errors import GasearchError, LeaseLost
-from gasearch.interrupts import Interrupt
+from gasearch.interrupts import Interrupt, signals_heard
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import Lease
 
@@ -45,10 +45,10 @@ class StopSignal:
 
 @contextmanager
 def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask for a stop; the second one raises KeyboardInterrupt at once (see `Interrupt`).
+    """Let SIGINT, SIGTERM and SIGHUP ask for a stop; the second one raises KeyboardInterrupt (see `Interrupt`).
 
-    To be entered after Ray has started, which takes SIGTERM for itself. Does nothing outside the main thread, where
-    Python allows no handlers.
+    A SIGHUP says that the terminal is gone: the search ends as by Ctrl-C, resumable, unless the signal is ignored, as
+    under nohup or `--detach`. Does nothing outside the main thread, where Python allows no handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -63,7 +63,7 @@ def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[No
         stop.request("interrupted")
         notice("stopping after the evaluations in flight; once more to stop at once")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in signals_heard()}
     try:
         yield
     finally:

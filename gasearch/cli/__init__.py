@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from gasearch.cli import explaining, reading, running, service
-from gasearch.cli.app import app
+from gasearch.cli.app import Ended, app
 from gasearch.console import say
 from gasearch.errors import GasearchError, Interrupted
 from gasearch.interrupts import interrupts_noted
@@ -71,7 +71,9 @@ def _run_app(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), prog_name="gasearch")
     except SystemExit as end:
-        if end.code == Interrupted.exit_status:  # Typer's answer to Ctrl-C where no search was there to stop.
+        if end.code == Interrupted.exit_status and not isinstance(
+            end, Ended
+        ):  # Typer's answer to Ctrl-C where no search was there to stop.
             say("gasearch: interrupted")
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except GasearchError as error:

@@ -61,7 +61,12 @@ Workers = Annotated[
         "--workers", metavar="N", min=0, max=1024, help="How many; 0: in this process, without Ray.", show_default=False
     ),
 ]
+Supervise = Annotated[bool, typer.Option("--supervise", help="Start it again whenever it dies.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Run in the background, with a log file.")]
+
+
+class Ended(SystemExit):
+    """The command is over with this exit status, and all is said."""
 
 
 class NothingFound(GasearchError):

@@ -1,6 +1,6 @@
 """What each part of a search adds where networks are really trained, against Optuna's NSGA-II on the same two workers.
 
-    python -m benchmarks.ablation [--methods NAME ...] [--seeds 3] [--evaluations 100] [--epochs 9] [--latency]
+    python -m benchmarks.ablation [--methods NAME ...] [--seeds 3] [--evaluations 300] [--epochs 9] [--latency]
                                   [--data FILE.npz] [--data-share 1.0] [--results FILE.jsonl] [--virtual]
 
 CNNs with bits per layer, on the digits or on images of one's own; accuracy against model_bytes, with --latency measured
@@ -9,10 +9,11 @@ script, warm before the first run), the recipe and the number of evaluations.
 
     optuna-nsga2[:POPULATION]     NSGAIISampler (its own population is 50), define-by-run, asked as soon as a worker is
                                   free; all trainings go on to their end
-    gasearch                      the defaults: steady state, surrogate, early stopping, a tenth for replicates
+    gasearch                      all parts: steady state, surrogate, early stopping, a tenth for replicates, and
+                                  `recipe.inherit`, by which a third of the epochs, from the parents' weights, does
+    gasearch:no-inheritance       all epochs, from scratch: the defaults of a spec that says nothing
     gasearch:no-surrogate, gasearch:no-early-stopping, gasearch:no-replicates
-    gasearch:inherit              a third of the epochs, from the parents' weights
-    gasearch:generational         waits for whole generations
+    gasearch:barrier              waits for whole generations
 
 A run's hypervolume is that of all networks whose training was finished, by the validation accuracy of their first
 training; replicates cost their time and bring nothing here. Selection saw these accuracies, for all methods alike. The
@@ -62,14 +63,15 @@ ROOT = Path(__file__).parents[1]
 MOST_OF_WALL = 1 / 3
 PEER = "optuna-nsga2"
 
+_INHERIT = {"recipe": {"inherit": True}}
 #: Ours: what the spec says beside the task; the epochs of "recipe" are a share of the full ones.
 OURS: dict[str, dict[str, Any]] = {
-    "gasearch": {},
-    "gasearch:no-surrogate": {"evolution": {"surrogate": False}},
-    "gasearch:no-early-stopping": {"early_stop": False},
-    "gasearch:no-replicates": {"evolution": {"replicates": 0.0}},
-    "gasearch:inherit": {"recipe": {"inherit": True}},
-    "gasearch:generational": {"evolution": {"mode": "generational"}},
+    "gasearch": _INHERIT,
+    "gasearch:no-inheritance": {},
+    "gasearch:no-surrogate": _INHERIT | {"evolution": {"surrogate": False}},
+    "gasearch:no-early-stopping": _INHERIT | {"early_stop": False},
+    "gasearch:no-replicates": _INHERIT | {"evolution": {"replicates": 0.0}},
+    "gasearch:barrier": _INHERIT | {"evolution": {"mode": "generational"}},
 }
 INHERITING_SHARE = 1 / 3
 
@@ -360,7 +362,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=[PEER, f"{PEER}:24", *OURS], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--evaluations", type=int, default=100)
+    parser.add_argument("--evaluations", type=int, default=300)
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--latency", action="store_true", help="measured latency as a third objective")
     parser.add_argument("--data", default="digits", help="images as an .npz file; the digits where it isn't given")

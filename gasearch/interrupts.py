@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 #: So long after an interrupt are further ones ignored. Cleaning up takes milliseconds; whoever waits longer may insist.
@@ -17,6 +19,16 @@ def signals_heard() -> tuple[signal.Signals, ...]:
     """The signals that ask for a stop; the SIGHUP of a terminal that goes away does not where it is ignored (nohup)."""
     is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM) if is_deaf else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def leave_lost_terminal() -> None:
+    """Send what is still printed nowhere where the terminal that it went to is gone: each write to it would fail."""
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
 
 
 class Interrupt:

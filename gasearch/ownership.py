@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from gasearch.errors import GasearchError, LeaseLost
-from gasearch.interrupts import Interrupt, signals_heard
+from gasearch.interrupts import Interrupt, leave_lost_terminal, signals_heard
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import Lease
 
@@ -57,6 +57,8 @@ def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[No
     interrupt = Interrupt.current()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            leave_lost_terminal()
         if stop.is_requested:
             interrupt(number, frame)
             return

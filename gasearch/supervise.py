@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, StoreError
-from gasearch.interrupts import signals_heard
+from gasearch.interrupts import leave_lost_terminal, signals_heard
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_reader
 
@@ -129,6 +129,8 @@ class _Supervisor:
 
         def handle(number: int, frame: FrameType | None) -> None:
             self._signalled += 1
+            if number == signal.SIGHUP:
+                leave_lost_terminal()
             child = self._child
             if child is not None and child.returncode is None:
                 with contextlib.suppress(ProcessLookupError):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from alembic.config import Config
-from sqlalchemy import Boolean, Column, MetaData, Table, insert
+from sqlalchemy import Boolean, Column, MetaData, Table, insert, select
 
 from alembic import command
 from gasearch.storage import schema
@@ -24,4 +24,21 @@ def make_old_store(url, revision):
             types = {"is_stop_requested": Boolean()}
             table = Table(name, MetaData(), *(Column(column, types.get(column)) for column in rows[0]))
             connection.execute(insert(table), rows)
+            if connection.dialect.name == "postgresql" and "id" in rows[0]:  # as if it had given the numbers itself
+                sequence = f"pg_get_serial_sequence('{name}', 'id')"
+                connection.exec_driver_sql(f"SELECT setval({sequence}, {max(row['id'] for row in rows)})")
     engine.dispose()
+
+
+def rows_in(url, revision):
+    """The rows of that file as a database of any later schema holds them: what was added since is left out."""
+    before = json.loads((ROWS / f"rows_{revision}.json").read_text())
+    engine = writing_engine(parse_url(url))
+    found = {}
+    with engine.connect() as connection:
+        for name, rows in before.items():
+            types = {"is_stop_requested": Boolean()}
+            table = Table(name, MetaData(), *(Column(column, types.get(column)) for column in rows[0]))
+            found[name] = sorted(map(dict, connection.execute(select(table)).mappings()), key=repr)
+    engine.dispose()
+    return {name: sorted(rows, key=repr) for name, rows in before.items()}, found

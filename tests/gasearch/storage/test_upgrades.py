@@ -1,0 +1,162 @@
+"""Databases of every released schema, with the rows of their time, upgraded to the newest one."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gasearch import launch
+from gasearch.checking import check_database
+from gasearch.errors import StoreError
+from gasearch.progress import Silent
+from gasearch.storage import sql
+from gasearch.storage.engines import parse_url, writing_engine
+from gasearch.storage.tables import REVISIONS
+from tests.doubles.old_stores import make_old_store, rows_in
+
+ROOT = Path(__file__).parents[3]
+DATABASES = ("sqlite", "postgresql")
+
+
+def silent(message):
+    """No one listens."""
+
+
+@pytest.fixture(params=DATABASES)
+def url(request):
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "empty_postgresql_url")
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_the_upgrade_changes_no_row_of_before_and_leaves_a_sound_database(url, revision):
+    make_old_store(url, revision)
+    sql.upgrade(url, silent)
+    before, after = rows_in(url, revision)
+    assert after == before
+    assert check_database(url) == []
+
+
+def test_a_search_of_0_3_goes_on_after_the_upgrade(url):
+    """It has replicates, stopped trainings, failures and retried attempts, and a front under a limit."""
+    make_old_store(url, "0003")
+    sql.upgrade(url, silent)
+    record = launch.go_on("old", db_url=url, observer=Silent(), evaluations=40)
+    assert record.state.value == "finished"
+    with_all = sql.open_reader(url)
+    counts = with_all.counts(record.id)
+    with_all.close()
+    assert (counts.told, counts.retries, counts.failures["diverged"]) == (40, 4, 2)
+    assert counts.stopped >= 8
+    assert counts.replicates >= 4
+    assert check_database(url) == []
+
+
+def test_a_row_of_before_that_changes_after_the_upgrade_is_found(url):
+    make_old_store(url, "0003")
+    sql.upgrade(url, silent)
+    engine = writing_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE candidates SET operator = 'another' WHERE number = 7"))
+    engine.dispose()
+    reader = sql.open_reader(url)
+    with pytest.raises(
+        StoreError, match=r"candidate 7 \(search 1\) doesn't match its checksum: the row was changed or"
+    ):
+        list(reader.candidates(1))
+    reader.close()
+
+
+# --- several at once, and in the middle ---------------------------------------------------------------------------
+
+UPGRADE = """
+import sys, time
+from gasearch.storage.sql import upgrade
+time.sleep(max(0.0, float(sys.argv[2]) - time.time()))
+upgrade(sys.argv[1], print)
+"""
+
+
+def start(script, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("database", "count"), [("sqlite", 4), ("postgresql", 8)])
+def test_of_several_upgrades_at_once_one_does_it_and_all_succeed(request, database, count):
+    url = request.getfixturevalue("sqlite_url" if database == "sqlite" else "empty_postgresql_url")
+    make_old_store(url, "0003")
+    at = str(time.time() + 0.6 * count)
+    processes = [start(UPGRADE, url, at) for _ in range(count)]
+    outputs = [process.communicate(timeout=90) for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, outputs
+    assert "".join(out for out, _ in outputs).count("upgrading the database") == 1
+    before, after = rows_in(url, "0003")
+    assert after == before
+    assert check_database(url) == []
+
+
+#: Stops inside the transaction of the upgrade after so many statements, saying so; waits there to be killed.
+UPGRADE_AND_STOP = """
+import sys, time
+from sqlalchemy import Engine, event
+from gasearch.storage import schema
+from gasearch.storage.sql import upgrade
+left = int(sys.argv[2])
+def count(*call):
+    global left
+    left -= 1
+    if left == 0:
+        print("there", flush=True)
+        time.sleep(600)
+alone = schema._run_alembic
+def counted(connection):
+    event.listen(connection, "after_cursor_execute", count)
+    alone(connection)
+schema._run_alembic = counted
+upgrade(sys.argv[1], lambda message: None)
+print("done", flush=True)
+"""
+
+
+def kill_in_mid_upgrade(url, statements):
+    process = start(UPGRADE_AND_STOP, url, str(statements))
+    assert process.stdout.readline() == "there\n", process.stderr.read()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("statements", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_an_upgrade_that_is_killed_halfway_leaves_the_old_schema_and_can_be_done_again(url, statements):
+    make_old_store(url, "0003")
+    kill_in_mid_upgrade(url, statements)
+    assert sql.current(url)[0] == "0003"
+    before, after = rows_in(url, "0003")
+    assert after == before
+    sql.upgrade(url, silent)
+    assert rows_in(url, "0003") == (before, before)
+    assert check_database(url) == []
+
+
+def test_a_file_of_an_older_schema_is_backed_up_as_it_is(sqlite_url, tmp_path):
+    from gasearch.backup import back_up
+
+    make_old_store(sqlite_url, "0003")
+    back_up(sqlite_url, tmp_path / "before.db", is_forced=False, notice=pytest.fail)
+    sql.upgrade(sqlite_url, silent)
+    shutil.copy(tmp_path / "before.db", tmp_path / "copy.db")
+    assert sql.current(f"sqlite:///{tmp_path}/copy.db")[0] == "0003"
+    before, after = rows_in(f"sqlite:///{tmp_path}/copy.db", "0003")
+    assert after == before

@@ -61,9 +61,18 @@ class Search:
         """Every network with a final outcome, in the order of arrival."""
         return self._ask(lambda reader: list(reader.networks(reader.search(self.name).id)))
 
-    def resume(self, *, evaluations: int | None = None, hours: float | None = None) -> Search:
-        """Go on, or extend; returns when it is finished."""
-        go_on(self.name, db_url=self._db_url, observer=Silent(), evaluations=evaluations, hours=hours)
+    def resume(
+        self, *, evaluations: int | None = None, hours: float | None = None, overrides: Sequence[str] = ()
+    ) -> Search:
+        """Go on, or extend (by "budget.stalled=200" as well); returns when it is finished."""
+        go_on(
+            self.name,
+            db_url=self._db_url,
+            observer=Silent(),
+            evaluations=evaluations,
+            hours=hours,
+            overrides=overrides,
+        )
         return self
 
     def _ask(self, question: Callable[[ArchiveReader], Answer]) -> Answer:

@@ -9,6 +9,8 @@ from gasearch.frontier import Frontier
 #: Why a search ends whose space is searched to the last network.
 EXHAUSTED = "no further one of the space meets the constraints"
 
+#: How the reasons begin that a greater budget alone doesn't clear away.
+STALLED, SLOW = "the hypervolume has not grown", "the hypervolume is expected to grow"
 #: A hypervolume that grew by less than this share of itself has stalled.
 STALL = 0.001
 #: Outcomes over which the gain per device-hour is taken, a share of all so far: long enough not to end by bad luck.
@@ -51,14 +53,11 @@ def ending(budget: SearchBudget, spent: Spent, frontier: Frontier, device_second
     if budget.device_seconds is not None and spent.device_seconds >= budget.device_seconds:
         return f"the budget of {budget.device_seconds / 3600:g} device-hours is spent"
     if budget.stalled is not None and _has_stalled(frontier, spent.told, budget.stalled):
-        return f"the hypervolume has not grown by {STALL:.1%} over {budget.stalled} evaluations"
+        return f"{STALLED} by {STALL:.1%} over {budget.stalled} evaluations"
     if budget.gain_per_device_hour is not None:
         rate = gain_per_device_hour(frontier, device_seconds_at)
         if rate is not None and rate < budget.gain_per_device_hour:
-            return (
-                f"the hypervolume is expected to grow by {rate:.2%} per device-hour, less than the "
-                f"{budget.gain_per_device_hour:.2%} asked for"
-            )
+            return f"{SLOW} by {rate:.2%} per device-hour, less than the {budget.gain_per_device_hour:.2%} asked for"
     return None
 
 

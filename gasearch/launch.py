@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
-from gasearch.endings import EXHAUSTED
-from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SpecError, UnknownSearch, WrongState
+from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SpecError, UnknownSearch
 from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.pareto import Scaling
 from gasearch.progress import Observer
+from gasearch.resumption import (
+    note_changes,
+    note_lost_weights,
+    note_versions,
+    require_free_name,
+    require_nobody_runs,
+    require_unfinished,
+    spec_to_go_on_with,
+)
 from gasearch.search import SearchLoop
 from gasearch.settings import cache_folder, database_patience_s
-from gasearch.setup import Setup, extended, require_same_data, set_up, with_workers
+from gasearch.setup import Setup, require_same_data, set_up, with_workers
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
 from gasearch.spec.model import SearchSpec, WorkersSpec
 from gasearch.storage.archive import Archive, ArchiveReader
-from gasearch.storage.owner import being_run, current_owner, is_gone
+from gasearch.storage.owner import current_owner
 from gasearch.storage.records import (
     EventRecord,
     Lease,
@@ -46,7 +56,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
     """
     setup = set_up(with_workers(spec, workers))
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
-        _require_free_name(archive, spec.name)
+        require_free_name(archive, spec.name, spec)
         _require_starts(archive, spec)
 
         def begin() -> Lease:
@@ -60,6 +70,8 @@ def go_on(
     *,
     db_url: str,
     observer: Observer,
+    source: Path | str | Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
     evaluations: int | None = None,
     hours: float | None = None,
     workers: int | None = None,
@@ -70,29 +82,31 @@ def go_on(
         name: Of the search.
         db_url: Where it is stored.
         observer: Watches.
+        source: The spec's file or mapping, where it is given again; else the stored spec counts.
+        overrides: "key.path=value" each.
         evaluations: The new budget, in all.
         hours: The new wall time, in all.
         workers: How many, this time.
 
     Raises:
         UnknownSearch: if there is none of that name.
-        WrongState: if it is finished and not extended, still runs, or its data changed.
+        SpecError: if the spec can't be used, or what it names is missing.
+        WrongState: if it is finished and not extended, still runs, or its spec or its data changed.
         Interrupted, GasearchError: as `launch`.
     """
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
-    _require_nobody_runs(record)
+    require_nobody_runs(record)
+    spec, found = spec_to_go_on_with(record, source=source, overrides=overrides, evaluations=evaluations, hours=hours)
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
-        spec = extended(SearchSpec.from_json(record.spec_json), evaluations=evaluations, hours=hours)
-        _require_unfinished(record, spec, told=archive.counts(record.id).told)
+        counts = archive.counts(record.id)
+        require_unfinished(record, spec, told=counts.told, busy_s=counts.busy_seconds)
         setup = set_up(with_workers(spec, workers))
         require_same_data(record, setup.data)
 
         def begin() -> Lease:
             lease = archive.claim(name, owner=current_owner(), ttl_s=LEASE_S)
-            if spec.to_json() != record.spec_json:
-                archive.update_spec(lease, spec_json=spec.to_json())
-                archive.add_event(lease, EventRecord(kind="extended", message=json.dumps(spec.budget.model_dump())))
+            note_changes(archive, lease, record, spec, found)
             return lease
 
         return _drive(archive, setup, begin, observer)
@@ -113,6 +127,11 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             kept_alive(archive, lease, stop, slots=dispatcher.slots),
         ):
             record = archive.search(name)
+            note_versions(archive, lease, record, observer.on_notice)
+            folder = _weights_folder(setup, record)
+            if folder is not None:
+                note_lost_weights(archive, lease, record, folder, observer.on_notice)
+                _make_folder(folder)
             known = _known(archive, lease, setup)
             verdict = SearchLoop(
                 problem=setup.problem,
@@ -126,7 +145,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
                 rungs=setup.rungs(),
                 scaling=_scaling(record),
                 spent_s=record.active_seconds,
-                weights_folder=_weights_folder(setup, record),
+                weights_folder=folder,
             ).run()
         archive.release(lease, state=verdict.state, reason=verdict.reason)
     if verdict.state is SearchState.STOPPED:
@@ -223,14 +242,17 @@ def _weights_folder(setup: Setup, record: SearchRecord) -> str | None:
         return None
     identity = f"{record.spec_hash}/{record.data_json}/{record.name}/{record.created_at.isoformat()}"
     folder = cache_folder() / "weights" / hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+    return str(folder)
+
+
+def _make_folder(folder: str) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(
             f"inherited weights need a folder, and {folder} can't be made: {error.strerror}; name another one by "
             "GASEARCH_CACHE"
         ) from error
-    return str(folder)
 
 
 def _own_device(workers: WorkersSpec) -> str:
@@ -242,15 +264,6 @@ def _own_device(workers: WorkersSpec) -> str:
     return "cuda" if workers.gpus else "cpu"
 
 
-def _require_free_name(archive: ArchiveReader, name: str) -> None:
-    with suppress(UnknownSearch):
-        record = archive.search(name)
-        raise WrongState(
-            f"there is a search named {name!r} already ({record.state.value}): go on with `gasearch resume {name}`, or "
-            f"give this one another name with --set name=OTHER"
-        )
-
-
 def _require_starts(archive: ArchiveReader, spec: SearchSpec) -> None:
     """Refuse earlier searches that aren't there, before any work."""
     for number, name in enumerate(spec.start.searches):
@@ -258,28 +271,3 @@ def _require_starts(archive: ArchiveReader, spec: SearchSpec) -> None:
             archive.search(name)
         except UnknownSearch as error:
             raise SpecError(f"start.searches[{number}]: {error}") from error
-
-
-def _require_nobody_runs(record: SearchRecord) -> None:
-    """Refuse now what the lease would refuse once the workers have started."""
-    if record.owner is not None and record.is_owned and not is_gone(record.owner):
-        raise WrongState(being_run(record.name, record.owner))
-
-
-def _require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int) -> None:
-    budget = spec.budget
-    if told > budget.evaluations:
-        raise BadInput(f"search {record.name!r} has {told} evaluations already; --evaluations is the new budget in all")
-    is_told = told >= budget.evaluations
-    is_late = budget.hours is not None and record.active_seconds >= 3600 * budget.hours
-    if record.state is not SearchState.FINISHED or not (is_told or is_late or spec.to_json() == record.spec_json):
-        return
-    more = [f"--evaluations {2 * budget.evaluations}"] if is_told else []
-    more += [f"--hours {2 * budget.hours:g}"] if is_late and budget.hours is not None else []
-    if more:
-        advice = f"extend it with: gasearch resume {record.name} {' '.join(more)}"
-    elif EXHAUSTED in record.reason:
-        advice = "widen the space in a new one"
-    else:
-        advice = f"begin a new one with its front, by start.searches: [{record.name}]"
-    raise WrongState(f"search {record.name!r} is finished: {record.reason}; {advice}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from gasearch import query
 from gasearch.answers import Row
-from gasearch.cli.app import Db, Detach, Form, Key, Name, Workers, app, ask, db_option, examples
+from gasearch.cli.app import Db, Detach, Ended, Form, Key, Name, Supervise, Workers, app, ask, db_option, examples
 from gasearch.cli.reading import print_front
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.errors import BadInput, StoreError, UnknownSearch
@@ -73,18 +74,28 @@ def check(spec: Spec, overrides: Override = None) -> None:
     epilog=examples(
         "gasearch run search.yaml",
         "gasearch run search.yaml --set budget.evaluations=50 --workers 2",
-        "gasearch run search.yaml --detach",
+        "gasearch run search.yaml --detach --supervise",
     )
 )
-def run(spec: Spec, overrides: Override = None, workers: Workers = None, detach: Detach = False, db: Db = None) -> None:
+def run(
+    spec: Spec,
+    overrides: Override = None,
+    workers: Workers = None,
+    supervised: Supervise = False,
+    detach: Detach = False,
+    db: Db = None,
+) -> None:
     """Launch a search. Ctrl-C stops it cleanly and names the command that resumes."""
     from gasearch.spec.loader import load_spec
 
     loaded = load_spec(spec, overrides or ())
+    arguments = ["run", str(spec), *(part for text in overrides or () for part in ("--set", text))]
+    arguments += _workers_arguments(workers)
     if detach:
-        arguments = ["run", str(spec), *(part for text in overrides or () for part in ("--set", text))]
-        _detach(loaded.name, [*arguments, *_workers_arguments(workers)], db, is_new=True)
+        _detach(loaded.name, [*arguments, *(["--supervise"] if supervised else [])], db, is_new=True)
         return
+    if supervised:
+        _supervise(loaded.name, arguments, ["resume", loaded.name, *_workers_arguments(workers)], db)
     from gasearch.launch import launch
 
     with watching() as observer:
@@ -92,7 +103,13 @@ def run(spec: Spec, overrides: Override = None, workers: Workers = None, detach:
     _conclude(record.name, record.reason, db)
 
 
-@app.command(epilog=examples("gasearch resume digits-cnn", "gasearch resume digits-cnn --evaluations 400"))
+@app.command(
+    epilog=examples(
+        "gasearch resume digits-cnn",
+        "gasearch resume digits-cnn --evaluations 400",
+        "gasearch resume digits-cnn --set budget.device_hours=3 --set workers.count=4",
+    )
+)
 def resume(
     name: Name,
     evaluations: Annotated[
@@ -102,22 +119,46 @@ def resume(
     hours: Annotated[
         float | None, typer.Option("--hours", metavar="H", min=0, help="The new wall time, in all.", show_default=False)
     ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            "--spec",
+            metavar="SPEC",
+            help="The file again, to take its budget.* and workers.*; any other change is refused.",
+            show_default=False,
+        ),
+    ] = None,
+    overrides: Override = None,
     workers: Workers = None,
+    supervised: Supervise = False,
     detach: Detach = False,
     db: Db = None,
 ) -> None:
     """Go on as if never interrupted, or extend a finished search."""
+    arguments = ["resume", name]
+    arguments += [] if evaluations is None else ["--evaluations", str(evaluations)]
+    arguments += [] if hours is None else ["--hours", repr(hours)]
+    arguments += [] if spec is None else ["--spec", str(spec)]
+    arguments += [part for text in overrides or () for part in ("--set", text)]
+    arguments += _workers_arguments(workers)
     if detach:
-        arguments = ["resume", name]
-        arguments += [] if evaluations is None else ["--evaluations", str(evaluations)]
-        arguments += [] if hours is None else ["--hours", repr(hours)]
-        _detach(name, [*arguments, *_workers_arguments(workers)], db, is_new=False)
+        _detach(name, [*arguments, *(["--supervise"] if supervised else [])], db, is_new=False)
         return
+    if supervised:
+        ask(db, lambda reader: reader.search(name))  # An unknown one is refused at once.
+        _supervise(name, arguments, arguments, db)
     from gasearch.launch import go_on
 
     with watching() as observer:
         record = go_on(
-            name, db_url=database_url(db), evaluations=evaluations, hours=hours, workers=workers, observer=observer
+            name,
+            db_url=database_url(db),
+            observer=observer,
+            source=spec,
+            overrides=overrides or (),
+            evaluations=evaluations,
+            hours=hours,
+            workers=workers,
         )
     _conclude(record.name, record.reason, db)
 
@@ -201,6 +242,13 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
         print(f"       gasearch export {name} {knee.key} -o {name}-model{option}")
 
 
+def _supervise(name: str, first: list[str], again: list[str], db: str | None) -> NoReturn:
+    """Run the search in a process that is started again when it dies; ends this command with its exit status."""
+    from gasearch.supervise import supervise
+
+    raise Ended(supervise(first, again, name=name, db_url=database_url(db), notice=say))
+
+
 def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) -> None:
     """Start the same command in the background; returns when it holds the search, or has failed."""
     from gasearch.detach import launch_detached
@@ -208,7 +256,7 @@ def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) ->
     def holds_search(pid: int) -> bool:
         try:
             record = ask(db, lambda reader: reader.search(name))
-            return record.is_owned and record.owner is not None and record.owner.split("/")[1:2] == [str(pid)]
+            return record.is_owned and record.owner is not None and str(pid) in _process_and_parent(record.owner)
         except (UnknownSearch, StoreError):  # The new process is still creating the one or the other.
             return False
 
@@ -218,6 +266,15 @@ def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) ->
     pid, log = launch_detached(arguments, name=name, db_url=url, is_up=holds_search)
     print(f"{name} runs in the background as process {pid}; its log: {log}")
     print(f"watch it with: gasearch status {name} --watch{db_option(db)}")
+
+
+def _process_and_parent(owner: str) -> set[str]:
+    """The numbers of the process that owns a search and of the one that started it: a supervisor, for instance."""
+    number = owner.split("/")[1]
+    found = {number}
+    with contextlib.suppress(OSError):
+        found.add(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+    return found
 
 
 def _workers_arguments(workers: int | None) -> list[str]:

@@ -133,7 +133,16 @@ def test_a_search_runs_is_asked_and_is_extended_by_commands_alone(gasearch):
 def test_resume_passes_the_new_budget_on(gasearch, calls):
     status, _, _ = gasearch("resume", "digits", "--evaluations", "80", "--hours", "0.5", "--workers", "2")
     assert status == 0
-    assert calls == [(("digits",), {"evaluations": 80, "hours": 0.5, "workers": 2})]
+    unchanged = {"source": None, "overrides": ()}
+    assert calls == [(("digits",), {"evaluations": 80, "hours": 0.5, "workers": 2, **unchanged})]
+
+
+def test_resume_passes_a_spec_and_overrides_on(gasearch, calls):
+    overrides = ["budget.device_hours=3", "workers.count=4"]
+    status, _, _ = gasearch("resume", "digits", "--spec", "search.yaml", "--set", overrides[0], "--set", overrides[1])
+    assert status == 0
+    [(_, options)] = calls
+    assert (options["source"], options["overrides"]) == (Path("search.yaml"), overrides)
 
 
 @pytest.mark.parametrize(

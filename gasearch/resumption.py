@@ -1,0 +1,210 @@
+"""What a search may be resumed with, and what a resume says of a world that has changed since the start.
+
+A search goes on with the spec that it began with, save what it may spend and where it runs. Other versions, and weights
+that are gone, change what it finds: it goes on, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from gasearch import __version__
+from gasearch.endings import EXHAUSTED, SLOW, STALLED
+from gasearch.errors import BadInput, SpecError, WrongState
+from gasearch.setup import extended
+from gasearch.spec.changes import Change, as_lines, changed, changes
+from gasearch.spec.model import SearchSpec
+from gasearch.storage.archive import Archive, ArchiveReader
+from gasearch.storage.owner import being_run, is_gone
+from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchState
+
+_VERSIONS: Final = "versions"  #: The kind of the event that keeps those that a search began with.
+#: The libraries that decide what is proposed, or what comes of it.
+_LIBRARIES: Final = ("numpy", "torch", "deap", "moocore", "optuna", "scikit-learn")
+
+
+# --- the spec ---------------------------------------------------------------------------------------------------
+
+
+def spec_to_go_on_with(
+    record: SearchRecord,
+    *,
+    source: Path | str | Mapping[str, Any] | None,
+    overrides: Sequence[str],
+    evaluations: int | None,
+    hours: float | None,
+) -> tuple[SearchSpec, list[Change]]:
+    """The spec of a resume, and in what it differs from the stored one.
+
+    Raises:
+        SpecError: if it can't be used.
+        WrongState: if it differs in what decides the result, with every such key.
+    """
+    stored = SearchSpec.from_json(record.spec_json)
+    spec = extended(changed(stored, source, overrides), evaluations=evaluations, hours=hours)
+    found = changes(stored, spec)
+    others = [change for change in found if not change.is_free]
+    if others and (spec.name != stored.name or spec.identity_hash() != stored.identity_hash()):
+        raise WrongState(
+            f"search {record.name!r} goes on with the spec that it began with, save budget.* and workers.*; these keys "
+            f"differ:{as_lines(others)}\nleave them as they were, or begin a new search: its start.searches: "
+            f"[{record.name}] begins with this one's front"
+        )
+    return spec, found
+
+
+def stored_spec(record: SearchRecord, spec: SearchSpec) -> SearchSpec:
+    """What the store keeps of the spec of a resume: the workers of one run are not the search's."""
+    before = json.loads(SearchSpec.from_json(record.spec_json).to_json())
+    return SearchSpec.from_json(json.dumps(json.loads(spec.to_json()) | {"workers": before["workers"]}))
+
+
+def note_changes(archive: Archive, lease: Lease, record: SearchRecord, spec: SearchSpec, found: list[Change]) -> None:
+    """Store what a resume changes, and that it does."""
+    if any(change.path[0] == "budget" for change in found):
+        archive.add_event(lease, EventRecord(kind="extended", message=json.dumps(spec.budget.model_dump())))
+    others = [change for change in found if change.path[0] != "budget"]
+    if others:
+        archive.add_event(lease, EventRecord(kind="changed", message="; ".join(map(str, others))))
+    kept = stored_spec(record, spec)
+    if kept != SearchSpec.from_json(record.spec_json):
+        archive.update_spec(lease, spec_json=kept.to_json())
+
+
+def require_free_name(archive: ArchiveReader, name: str, spec: SearchSpec) -> None:
+    """Refuse a new search of a name that is taken, and say how its spec differs.
+
+    Raises:
+        WrongState: if there is such a search.
+    """
+    record = next((one for one in archive.searches() if one.name == name), None)
+    if record is None:
+        return
+    try:
+        found = changes(SearchSpec.from_json(record.spec_json), spec)
+    except SpecError:  # an earlier version's, which this one can't use
+        found = []
+    is_free = all(change.is_free for change in found)
+    how = "".join(f" {change.override}" for change in found if change.path[0] == "budget") if is_free else ""
+    differs = f"; its spec differs from this one:{as_lines(found)}" if found else ""
+    raise WrongState(
+        f"there is a search named {name!r} already ({record.state.value}): go on with `gasearch resume {name}{how}`, "
+        f"or give this one another name with --set name=OTHER{differs}"
+    )
+
+
+# --- its state --------------------------------------------------------------------------------------------------
+
+
+def require_nobody_runs(record: SearchRecord) -> None:
+    """Refuse now what the lease would refuse once the workers have started.
+
+    Raises:
+        WrongState: naming the owner.
+    """
+    if record.owner is not None and record.is_owned and not is_gone(record.owner):
+        raise WrongState(being_run(record.name, record.owner))
+
+
+def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> None:
+    """Refuse to go on with a search that has ended and would end again at once.
+
+    Args:
+        record: The search as it is stored.
+        spec: What it is to go on with.
+        told: The evaluations that it has.
+        busy_s: The time that its workers were busy.
+
+    Raises:
+        BadInput: if it has more evaluations than the new budget.
+        WrongState: if it is finished, with what extends it.
+    """
+    if told > spec.budget.evaluations:
+        raise BadInput(f"search {record.name!r} has {told} evaluations already; --evaluations is the new budget in all")
+    if record.state is not SearchState.FINISHED:
+        return
+    more = _spent(record, spec, told=told, busy_s=busy_s)
+    if more:
+        advice = f"extend it with: gasearch resume {record.name} {' '.join(more)}"
+    elif EXHAUSTED in record.reason:
+        advice = "widen the space in a new one"
+    elif spec.budget != SearchSpec.from_json(record.spec_json).budget:
+        return
+    else:
+        advice = f"begin a new one with its front, by start.searches: [{record.name}]"
+    raise WrongState(f"search {record.name!r} is finished: {record.reason}; {advice}")
+
+
+def _spent(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> list[str]:
+    """What must be raised, as options, for the search not to end at once."""
+    budget, before = spec.budget, SearchSpec.from_json(record.spec_json).budget
+    more = []
+    if told >= budget.evaluations:
+        more.append(f"--evaluations {2 * budget.evaluations}")
+    if budget.hours is not None and record.active_seconds >= 3600 * budget.hours:
+        more.append(f"--hours {2 * budget.hours:g}")
+    if budget.device_hours is not None and busy_s >= 3600 * budget.device_hours:
+        more.append(f"--set budget.device_hours={2 * budget.device_hours:g}")
+    if budget.stalled is not None and budget.stalled == before.stalled and record.reason.startswith(STALLED):
+        more.append(f"--set budget.stalled={2 * budget.stalled}")
+    least = budget.gain_per_device_hour
+    if least is not None and least == before.gain_per_device_hour and record.reason.startswith(SLOW):
+        more.append(f"--set budget.gain_per_device_hour={least / 2:g}")
+    return more
+
+
+# --- the world around it ----------------------------------------------------------------------------------------
+
+
+def current_versions() -> dict[str, str]:
+    """Of gasearch, Python and the libraries that decide what a search finds."""
+    found = {"gasearch": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # whoever does without it has nothing to notice
+            continue
+    return found
+
+
+def note_versions(archive: Archive, lease: Lease, record: SearchRecord, notice: Callable[[str], None]) -> None:
+    """Keep the versions that a search begins with; say so where it goes on with others."""
+    now = current_versions()
+    kept = next((event.message for event in archive.events(record.id) if event.kind == _VERSIONS), None)
+    began = json.loads(kept) if kept is not None else _versions_without_event(archive, record)
+    differing = [name for name in began if name in now and began[name] != now[name]]
+    if differing:
+        before, after = (", ".join(f"{name} {found[name]}" for name in differing) for found in (began, now))
+        message = f"{record.name} began with {before} and goes on with {after}: what it finds may differ"
+        notice(message)
+        archive.add_event(lease, EventRecord(kind="other versions", message=message))
+    if kept is None:
+        archive.add_event(lease, EventRecord(kind=_VERSIONS, message=json.dumps(now | began)))
+
+
+def _versions_without_event(archive: ArchiveReader, record: SearchRecord) -> dict[str, str]:
+    """What the search itself and its first outcome tell: of a new one, or of one of an earlier version."""
+    first = next(archive.evaluations(record.id), None)
+    text = "" if first is None else first.result.versions
+    of_worker = dict(re.findall(r"\b(python|torch) (\d[\w.+]*)", text))
+    return {"gasearch": record.version} | of_worker
+
+
+def note_lost_weights(
+    archive: Archive, lease: Lease, record: SearchRecord, folder: str, notice: Callable[[str], None]
+) -> None:
+    """Say that trained weights are gone which children would have begun with, where there were any."""
+    if Path(folder).is_dir() or not archive.counts(record.id).told:
+        return
+    message = (
+        f"the folder {folder} with the weights that {record.name} has trained is missing: networks whose parents it "
+        "held begin from scratch, so what it finds may differ"
+    )
+    notice(message)
+    archive.add_event(lease, EventRecord(kind="lost weights", message=message))

@@ -71,10 +71,11 @@ class CustomEvaluator:
     """Makes one evaluation after another by the user's function. It needs no torch, and measures no latency itself."""
 
     device = "custom"
+    versions = f"python {platform.python_version()}"
 
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """Make an evaluation; whatever the user's code does wrong is the result's failure."""
-        return make_result(request, _attempt, device=self.device, versions=f"python {platform.python_version()}")
+        return make_result(request, attempt_custom, device=self.device, versions=self.versions)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """Never asked for: what a custom search measures is up to its evaluator.
@@ -85,7 +86,8 @@ class CustomEvaluator:
         raise NotImplementedError("a custom evaluator measures its own latency")
 
 
-def _attempt(request: EvaluationRequest) -> Outcome:
+def attempt_custom(request: EvaluationRequest) -> Outcome:
+    """An evaluation's outcome, with what the user's code raises sorted into its kind of failure; Ctrl-C passes."""
     try:
         return evaluate_custom(find_evaluator(str(request.task.evaluator)), request)
     except Stopped as stopped:
@@ -94,7 +96,9 @@ def _attempt(request: EvaluationRequest) -> Outcome:
         return failure(FailureKind.USER_ERROR, error)
     except MemoryError as error:
         return failure(FailureKind.OUT_OF_MEMORY, error)
-    except (Exception, SystemExit) as error:  # the user's code may raise anything, and must not end ours
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's code may raise anything, and must not end ours
         return failure(FailureKind.USER_ERROR, error, is_named=True)
 
 

@@ -22,7 +22,7 @@ from workers.deploy.integer import InputTransform, IntegerNetwork
 from workers.deploy.onnx_graph import to_onnx
 from workers.measure.costs import costs
 from workers.measure.energy import energy_estimate
-from workers.measure.meter import LatencyMeter, Prepared
+from workers.measure.meter import LatencyMeter
 from workers.messages import (
     Blueprint,
     Calibration,
@@ -31,6 +31,7 @@ from workers.messages import (
     FailureKind,
     Measurement,
     Outcome,
+    Prepared,
 )
 from workers.modules.build import Network, build
 from workers.modules.inheritance import inherit

@@ -380,6 +380,29 @@ class EvaluationResult:
     versions: str = ""  #: Library versions and thread count that the numbers depend on.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A network that is ready to be timed."""
+
+    graph: bytes  #: The integer network as an ONNX file.
+    input_shape: tuple[int, ...]  #: Of one sample.
+    input_dtype: str
+    categories: tuple[int, ...] = ()  #: Number of codes per column of codes, as in the network's plan.
+    is_energy_wanted: bool = False  #: Whether to measure the energy too, about a second, where there is a counter.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTerms:
+    """On which terms a worker runs evaluations, whatever it is asked."""
+
+    environment: tuple[str, ...] = ()  #: Variables of the node's that they see, besides those that hold no secret.
+    neighbours: int | None = None  #: Workers of the search in all, itself included; None: as many as there is room for.
+    cpus: float = 1.0  #: Of each, as Ray reserves them.
+    gpus: float = 0.0
+    #: Whether one that is asked for without a memory limit may use an equal share of its node's memory, no more.
+    shares_memory: bool = True
+
+
 # --- JSON -------------------------------------------------------------------------------------------------------
 
 

@@ -6,37 +6,45 @@ of its ONNX graph, through Ray's object store and not through the controller.
 
 from __future__ import annotations
 
-from workers.custom import CustomEvaluator
+import os
+
 from workers.data.dataset import Dataset
-from workers.evaluate import Evaluator
-from workers.measure.meter import LatencyMeter, Prepared
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
-from workers.training.allocator import keep_freed_memory
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Prepared, WorkerTerms
+from workers.trial.host import TrialHost
+from workers.trial.limits import share_of_memory
 
 
 class TrainingWorker:
-    """Lives as long as the search; the data stays resident on its device. Without data it only calls evaluators."""
+    """Lives as long as the search; each evaluation runs in its trial's process, which holds the data on its device.
 
-    def __init__(self, data: Dataset | None, device: str) -> None:
-        keep_freed_memory()
-        self._custom = CustomEvaluator()
-        self._trainer = None if data is None else Evaluator(data, device=device)
+    Of one thread: the trial's process ends with the thread that started it.
+    """
+
+    def __init__(self, data: Dataset | None, device: str, terms: WorkerTerms | None = None) -> None:
+        terms = terms or WorkerTerms()
+        self._host = TrialHost(
+            data,
+            device=device,
+            environment=terms.environment,
+            memory_limit_bytes=share_of_memory(_neighbours(terms)) if terms.shares_memory else None,
+            adopts_orphans=True,
+        )
 
     def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does."""
-        if self._trainer is None or request.task.evaluator is not None:
-            return self._custom.evaluate(request), None
-        return self._trainer.prepare(request)
+        return self._host.prepare(request)
 
     def ping(self) -> str:
-        """The device that it trains on."""
-        return self._custom.device if self._trainer is None else self._trainer.device
+        """The device that it trains on, once it can."""
+        return self._host.device
 
 
 class MeasuringWorker:
     """Holds the latency slot: the only process of the search that times networks, one at a time."""
 
     def __init__(self) -> None:
+        from workers.measure.meter import LatencyMeter  # loads ONNX Runtime, which no training worker needs
+
         self._meter = LatencyMeter()
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
@@ -46,3 +54,24 @@ class MeasuringWorker:
     def finish(self, result: EvaluationResult, prepared: Prepared | None, calibration: Calibration) -> EvaluationResult:
         """The result with the latency in it."""
         return result if prepared is None else self._meter.complete(result, prepared, calibration)
+
+
+def _neighbours(terms: WorkerTerms) -> int:
+    """Workers of the search, this one included, that its node has room for."""
+    resources = _node_resources()
+    rooms = [] if terms.neighbours is None else [terms.neighbours]
+    for name, share in (("CPU", terms.cpus), ("GPU", terms.gpus)):
+        if share > 0 and name in resources:
+            rooms.append(int(resources[name] / share))
+    return max(1, min(rooms, default=os.cpu_count() or 1))
+
+
+def _node_resources() -> dict[str, float]:
+    """What Ray has on this node; nothing where it doesn't say."""
+    import ray
+
+    if not ray.is_initialized():
+        return {}
+    here = ray.get_runtime_context().get_node_id()
+    found: list[dict[str, float]] = [node["Resources"] for node in ray.nodes() if node["NodeID"] == here]
+    return found[0] if found else {}

@@ -33,10 +33,22 @@ def make_result(
 
 def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) -> Failure:
     """An exception as a failure, its text on one line; `is_named` puts the exception's type in front."""
-    text = " ".join(str(error).split())
+    text = one_line(_text_of(error))
     if is_named or not text:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return Failure(kind=kind, message=text[:MESSAGE_CHARACTERS])
+
+
+def one_line(text: str) -> str:
+    """A text with single spaces and nothing that no terminal shows or no database takes."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # whose text is made by the user's code
+        return "its text can't be made"
 
 
 def stop(stopped: Stopped) -> Failure:

@@ -34,6 +34,12 @@ def dies(choices, budget, report):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def kills_its_worker(choices, budget, report):
+    """An evaluation's process is the worker's child."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
 def dies_once(choices, budget, report):
     """Dies at the first call: `flag` names a file that later calls find."""
     try:

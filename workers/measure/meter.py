@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from workers.measure.device import device_name
 from workers.measure.energy import POWERCAP, find_rapl, measure_energy
 from workers.measure.latency import calibrate, inference_call, measure_latency, sample_input
-from workers.messages import Calibration, EvaluationResult, FailureKind, Measurement
+from workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Prepared
 from workers.result import failure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A network that is ready to be timed."""
-
-    graph: bytes  #: The integer network as an ONNX file.
-    input_shape: tuple[int, ...]  #: Of one sample.
-    input_dtype: str
-    categories: tuple[int, ...] = ()  #: Number of codes per column of codes, as in the network's plan.
-    is_energy_wanted: bool = False  #: Whether to measure the energy too, about a second, where there is a counter.
 
 
 class LatencyMeter:

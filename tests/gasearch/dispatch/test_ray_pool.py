@@ -116,9 +116,17 @@ class TestRayPool(DispatcherContract):
         assert isinstance(result.outcome, Measurement)
         assert killed_actors == [hanging]
 
-    def test_a_killed_worker_is_a_lost_evaluation_and_is_replaced(self, dispatcher):
+    def test_an_evaluation_that_dies_leaves_its_worker_at_work(self, dispatcher):
         dispatcher.notices.clear()
         dispatcher.submit(custom_request("01", evaluator="tests.doubles.evaluators:dies"))
+        (result,) = collect_all(dispatcher)
+        assert result.outcome.kind is FailureKind.DIED
+        assert "was killed by signal 9 (killed)" in result.outcome.message
+        assert dispatcher.notices == []
+
+    def test_a_killed_worker_is_a_lost_evaluation_and_is_replaced(self, dispatcher):
+        dispatcher.notices.clear()
+        dispatcher.submit(custom_request("01", evaluator="tests.doubles.evaluators:kills_its_worker"))
         dispatcher.submit(custom_request("02", x=7))
         by_key = {result.key: result.outcome for result in collect_all(dispatcher)}
         assert by_key["01"].kind is FailureKind.WORKER_LOST

@@ -115,7 +115,8 @@ def go_on(
 def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer: Observer) -> SearchRecord:
     """Start workers, become the owner, run the loop, and leave the search in a state that says how it ended."""
     name = setup.spec.name
-    setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
+    if setup.problem.recipe.teacher is not None:  # asking for a device loads torch: seconds that others need not wait
+        setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
     stop = StopSignal()
     archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
     with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):

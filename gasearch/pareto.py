@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import ge
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,7 @@ class Scaling:
 
 
 _UNCHANGED = FrontChange()
+MOST_REFUTERS = 4  #: Points that each new one is held against first.
 
 
 class ParetoFront:
@@ -162,7 +164,8 @@ class ParetoFront:
         self._columns: Array = np.empty((0, 0))  # (2 x objectives, capacity): values, then spreads; compared as columns
         self._members: tuple[int, ...] | None = ()  # None: to be found out
         self._points: dict[int, Fitness] = {}  # every feasible one: needed when one is replaced
-        self._has_spreads = False
+        self.has_spreads = False  #: Of any member so far.
+        self._refuters: list[tuple[float, ...]] = []  # members, now or before, that kept out what came last
 
     def __len__(self) -> int:
         """Number of members."""
@@ -172,15 +175,16 @@ class ParetoFront:
     def numbers(self) -> tuple[int, ...]:
         """The members' candidate numbers, in the order in which they entered."""
         if self._members is None:
-            self._members = self._untied() if self._has_spreads else tuple(self._plain)
+            self._members = self._untied() if self.has_spreads else tuple(self._plain)
         return self._members
 
     @property
     def values(self) -> Array:
         """(members, objectives) worths, rows in the order of `numbers`."""
+        columns: Array = self._columns[: len(self._columns) // 2, : len(self._plain)]
         members = set(self.numbers)
-        rows = [index for index, number in enumerate(self._plain) if number in members]
-        columns: Array = self._columns[: len(self._columns) // 2, rows]
+        if len(members) < len(self._plain):
+            columns = columns[:, [index for index, number in enumerate(self._plain) if number in members]]
         return columns.T.copy()
 
     def add(self, number: int, fitness: Fitness) -> FrontChange:
@@ -192,10 +196,13 @@ class ParetoFront:
         if fitness.violation > 0.0:
             return _UNCHANGED
         self._points[number] = fitness
-        before = self.numbers
-        if not self._insert(number, fitness):
+        before = self.numbers if self.has_spreads or fitness.spreads else None
+        dismissed = self._insert(number, fitness)
+        if dismissed is None:
             return _UNCHANGED
         self._members = None
+        if before is None:
+            return FrontChange(entered=(number,), left=dismissed)
         return self._change_since(before)
 
     def replace(self, number: int, fitness: Fitness) -> FrontChange:
@@ -211,45 +218,62 @@ class ParetoFront:
         """Scaled hypervolume of the current members; 0 for an empty front."""
         return scaling.hypervolume(self.values) if self._plain else 0.0
 
-    def _insert(self, number: int, fitness: Fitness) -> bool:
-        """Take a point into the plain front; False where it doesn't belong there."""
+    def _insert(self, number: int, fitness: Fitness) -> tuple[int, ...] | None:
+        """Take a point into the plain front, and tell which leave it; None where it doesn't belong there."""
         size, objectives = len(self._plain), len(fitness.values)
         if not size:
             self._columns = np.empty((2 * objectives, 8))
         if 2 * objectives != len(self._columns):
             raise ValueError(f"this front has {len(self._columns) // 2} objectives; got {objectives}")
+        if self._is_refuted(fitness.values):
+            return None
         point = np.array(fitness.values)[:, None]  # (objectives, 1)
         members = self._columns[:objectives, :size]
         covering = np.logical_and.reduce(members >= point, axis=0)
         if covering.any() and not self._is_later_twin(covering, number, point):
-            return False
+            refuter = tuple(members[:, int(np.argmax(covering))].tolist())
+            self._refuters = [refuter, *self._refuters[: MOST_REFUTERS - 1]]
+            return None
         dominated = np.logical_and.reduce(members <= point, axis=0)
-        if dominated.any():
-            self._dismiss(dominated)
+        dismissed = self._dismiss(dominated) if dominated.any() else ()
         self._append(number, fitness)
-        return True
+        return dismissed
+
+    def _is_refuted(self, values: tuple[float, ...]) -> bool:
+        """Whether one of the points that kept out the last ones keeps these values out, too: the search's usual case.
+
+        A member that leaves is dominated by one that stays, so that what it keeps out stays out.
+        """
+        for place, refuter in enumerate(self._refuters):
+            if all(map(ge, refuter, values)) and refuter != values:
+                if place:
+                    self._refuters.insert(0, self._refuters.pop(place))
+                return True
+        return False
 
     def _is_later_twin(self, covering: npt.NDArray[np.bool_], number: int, point: npt.NDArray[Any]) -> bool:
         """Whether the one member that is at least as good has the very same values and a higher number."""
         index = int(np.argmax(covering))
         return self._plain[index] > number and bool((self._columns[: len(point), index] == point[:, 0]).all())
 
-    def _dismiss(self, dominated: npt.NDArray[np.bool_]) -> None:
+    def _dismiss(self, dominated: npt.NDArray[np.bool_]) -> tuple[int, ...]:
         stay = np.flatnonzero(~dominated)
+        dismissed = tuple([self._plain[index] for index in np.flatnonzero(dominated)])
         self._plain = [self._plain[index] for index in stay]
         self._columns[:, : len(stay)] = self._columns[:, stay]
+        return dismissed
 
     def _append(self, number: int, fitness: Fitness) -> None:
         size = len(self._plain)
         if size == self._columns.shape[1]:
             self._columns = np.concatenate([self._columns, np.empty_like(self._columns)], axis=1)
         self._columns[:, size] = (*fitness.values, *(fitness.spreads or (0.0,) * len(fitness.values)))
-        self._has_spreads = self._has_spreads or any(fitness.spreads)
+        self.has_spreads = self.has_spreads or any(fitness.spreads)
         self._plain.append(number)
 
     def _rebuild(self) -> None:
         """The plain front of all points, from nothing."""
-        self._plain, self._members = [], None
+        self._plain, self._members, self._refuters = [], None, []
         numbers = list(self._points)
         ranks = rank([self._points[number].values for number in numbers])
         for index in np.flatnonzero(ranks == 0):

@@ -15,6 +15,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import ge
 
 import numpy as np
 
@@ -28,6 +29,8 @@ Worths = tuple[float, ...]
 
 NEWEST = 200  #: Curves that the lines are fitted to: evolution moves on to networks unlike the first.
 LARGEST_FRONT = 64  #: Points of the front that travel with a request.
+EVERY = 512  #: Fronts of the past are kept after so many finished trainings each; those between are made again.
+MOST_REFUTERS = 4  #: Points that a new one is held against first.
 
 
 def default_rungs(epochs: int) -> tuple[float, ...]:
@@ -87,9 +90,8 @@ class Rungs:
         self._objectives, self._steps = tuple(objectives), tuple(steps)
         self._risk, self._exempt, self._seed = risk, exempt, seed
         self._told = 0
-        self._finished: list[Finished] = []
+        self._finished = _Finishers()
         self._halted: list[Halted] = []
-        self._front: list[Finished] = []  #: Of all of them.
         self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
         self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: The same, from how many told.
 
@@ -112,7 +114,7 @@ class Rungs:
         """
         match outcome:
             case Measurement() if fitness is not None:
-                self._add(
+                self._finished.append(
                     Finished(
                         told=self._told,
                         number=-1 - self._told if number is None else number,
@@ -128,11 +130,6 @@ class Rungs:
                 if place is not None and worths is not None:
                     self._halted.append(Halted(told=self._told, rung=place, worths=worths))
         self._told += 1
-
-    def _add(self, finished: Finished) -> None:
-        is_known = any(other.number == finished.number for other in self._front)
-        self._finished.append(finished)
-        self._front = _front_of(self._finished) if is_known else _with(self._front, finished)
 
     def rule(self, number: int, *, known: Sequence[float | None], told: int | None = None) -> StoppingRule | None:
         """The rule for a candidate's training; None without rungs.
@@ -180,22 +177,21 @@ class Rungs:
 
     def _judgements(self, told: int, is_known: tuple[bool, ...]) -> tuple[tuple[Worths, ...], tuple[Ends, ...]]:
         """The front after the first outcomes, and per rung the optimistic ends by those of them that count for that."""
-        count = self._finished_among(told)
-        front = self._front if count == len(self._finished) else _front_of(self._finished[:count])
+        front = self._finished.front_of_first(self._finished_among(told))
         learned = _learned_from(told)
         if self._ends_at[0] != learned:
             self._ends_at = learned, {}
         known_ends = self._ends_at[1]
         if is_known not in known_ends:
             count = self._finished_among(learned)
-            then = front if learned == told else _front_of(self._finished[:count])
+            then = self._finished.front_of_first(count)
             places = range(len(self._steps))
             known_ends[is_known] = tuple(self._ends(place, learned, count, then, is_known) for place in places)
         return tuple(member.worths for member in front), known_ends[is_known]
 
     def _finished_among(self, told: int) -> int:
         """How many trainings were finished among the first outcomes."""
-        return bisect_left(self._finished, told, key=lambda one: one.told)
+        return bisect_left(self._finished.all, told, key=lambda one: one.told)
 
     def _ends(self, place: int, told: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]) -> Ends:
         """The optimistic ends at one rung; () while an objective that must be reported isn't known well enough."""
@@ -203,7 +199,7 @@ class Rungs:
         if not front or any(line is None and not known for known, line in zip(is_known, lines, strict=True)):
             return ()
         reached: dict[int, Worths] = {}
-        for one in self._finished[max(0, count - NEWEST) : count]:
+        for one in self._finished.all[max(0, count - NEWEST) : count]:
             at_rung = one.at_rungs[place]
             ends = [worth if known else None for known, worth in zip(is_known, one.worths, strict=True)]
             if at_rung is not None and (worths := _completed(at_rung, ends)) is not None:
@@ -237,7 +233,7 @@ class Rungs:
     def _fit(self, count: int) -> Lines:
         """The lines from the first finished trainings, the newest of them."""
         if self._lines[0] != count:
-            newest = self._finished[max(0, count - NEWEST) : count]
+            newest = self._finished.all[max(0, count - NEWEST) : count]
             places, objectives = range(len(self._steps)), range(len(self._objectives))
             self._lines = count, tuple(tuple(_line(newest, place, at) for at in objectives) for place in places)
         return self._lines[1]
@@ -285,6 +281,63 @@ def _completed(reported: Sequence[float | None], known: Sequence[float | None]) 
     return None if None in found else tuple(worth for worth in found if worth is not None)
 
 
+class _Finishers:
+    """The finished trainings in the order in which they were told, and the front after each of them."""
+
+    def __init__(self) -> None:
+        self.all: list[Finished] = []
+        self._front = _Front()
+        self._kept: list[_Front] = [_Front()]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
+        self._asked = 0, _Front()  # the front that was asked for last, and of how many
+
+    def append(self, finished: Finished) -> None:
+        """Take one in."""
+        self.all.append(finished)
+        self._front = self._front.after(self.all, len(self.all) - 1)
+        if len(self.all) % EVERY == 0:
+            self._kept.append(self._front)
+
+    def front_of_first(self, count: int) -> list[Finished]:
+        """The front of the first so many, in the order in which they were told."""
+        if count == len(self.all):
+            return self._front.members
+        begun, front = self._asked
+        if not count // EVERY * EVERY <= begun <= count:
+            begun, front = count // EVERY * EVERY, self._kept[count // EVERY]
+        for place in range(begun, count):
+            front = front.after(self.all, place)
+        self._asked = count, front
+        return front.members
+
+
+class _Front:
+    """The members of a front among the newest outcome of each candidate, one of equal ones; never changed."""
+
+    def __init__(self, members: Sequence[Finished] = ()) -> None:
+        self.members = list(members)
+        self._numbers = {one.number for one in members}
+        self._refuters: list[Worths] = []  # of members: what covered those that came last
+
+    def after(self, finished: Sequence[Finished], place: int) -> _Front:
+        """The front with one more training, the one at this place."""
+        new = finished[place]
+        if new.number in self._numbers:
+            return _Front(_front_of(finished[: place + 1]))
+        if not new.is_feasible or self._covers(new.worths):
+            return self
+        return _Front([*(one for one in self.members if not _is_covered(one.worths, new.worths)), new])
+
+    def _covers(self, worths: Worths) -> bool:
+        """Whether a member is at least as good in all objectives; those that have covered others are asked first."""
+        if any(_is_covered(worths, refuter) for refuter in self._refuters):
+            return True
+        refuter = next((one.worths for one in self.members if _is_covered(worths, one.worths)), None)
+        if refuter is None:
+            return False
+        self._refuters = [refuter, *self._refuters[: MOST_REFUTERS - 1]]
+        return True
+
+
 def _front_of(finished: Sequence[Finished]) -> list[Finished]:
     """The members of the front among the newest outcome of each candidate, one of equal ones."""
     newest = {one.number: one for one in finished}
@@ -297,16 +350,9 @@ def _front_of(finished: Sequence[Finished]) -> list[Finished]:
     return list(first.values())
 
 
-def _with(front: list[Finished], new: Finished) -> list[Finished]:
-    """A front with one more training, in the order in which its members were told."""
-    if not new.is_feasible or any(_covers(one.worths, new.worths) for one in front):
-        return front
-    return [*(one for one in front if not _covers(new.worths, one.worths)), new]
-
-
-def _covers(one: Worths, other: Worths) -> bool:
-    """Whether one is at least as good in all objectives."""
-    return all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
+def _is_covered(one: Worths, by: Worths) -> bool:
+    """Whether another one is at least as good in all objectives."""
+    return all(map(ge, by, one))
 
 
 def _spread(front: Sequence[Worths]) -> tuple[Worths, ...]:

@@ -194,7 +194,9 @@ class SearchLoop:
         outcome, fitness = self._problem.judge(record.result.outcome)
         if record.replicate:
             fitness = fitness or self._trainings.fitness_of(record.candidate)
-        self._frontier.note(record.candidate, fitness, told=self._tally.told + 1, is_replicate=record.replicate > 0)
+        is_replicate = record.replicate > 0
+        told = self._tally.told + 1
+        self._frontier.note(record.candidate, fitness, told=told, is_replicate=is_replicate, is_past=True)
         if record.result.worker != REUSED:
             self._device_s += _busy_s(record.result)
         known = self._known(candidate) if candidate is not None and _is_stopped(outcome) else ()

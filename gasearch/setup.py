@@ -157,6 +157,7 @@ def set_up(spec: SearchSpec) -> Setup:
         time_limit_s=spec.workers.time_limit_s,
         fidelity=spec.to_fidelity(),
         costs=costs.of,
+        counted=frozenset() if data is None else frozenset(COST_METRICS),
         replicates=spec.replicate_share,
         noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
         context=_context(spec, data),

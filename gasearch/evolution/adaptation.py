@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 FLOOR = 0.25  #: Share of its prior that no rate goes below.
 MEMORY = 200  #: Rewards after which one counts 1/e.
 CAUTION = 8.0  #: Rewards that an operator needs before they say more than the mean of all.
@@ -41,8 +43,9 @@ class OperatorRates:
         for group in self._groups:
             if min(group.values(), default=0.0) < 0 or sum(group.values()) <= 0:
                 raise ValueError(f"prior shares must be at least 0, and one above; got {group}")
-        self._rewards = dict.fromkeys(names, 0.0)  # faded sums
-        self._counts = dict.fromkeys(names, 0.0)
+        self._places = {name: place for place, name in enumerate(names)}
+        self._sums = np.zeros((2, len(names)))  # faded sums of rewards, and of counts
+        self._known_names: dict[str, list[int]] = {}  # places by an operator's text
         self._rates: dict[str, float] | None = None
 
     def note(self, operator: str, reward: float) -> None:
@@ -53,16 +56,16 @@ class OperatorRates:
                 share credit and count.
             reward: At least 0; e.g. 1 for a child that entered the front.
         """
-        names = [name for name in operator.split("+") if name in self._counts]
-        if not names:
+        places = self._known_names.get(operator)
+        if places is None:
+            names = operator.split("+")
+            places = self._known_names[operator] = [self._places[name] for name in names if name in self._places]
+        if not places:
             return
-        fading = 1.0 - 1.0 / MEMORY
-        for name in self._counts:
-            self._rewards[name] *= fading
-            self._counts[name] *= fading
-        for name in names:
-            self._rewards[name] += reward / len(names)
-            self._counts[name] += 1.0 / len(names)
+        self._sums *= 1.0 - 1.0 / MEMORY
+        for place in places:
+            self._sums[0, place] += reward / len(places)
+            self._sums[1, place] += 1.0 / len(places)
         self._rates = None
 
     def rates(self) -> dict[str, float]:
@@ -73,14 +76,14 @@ class OperatorRates:
 
     def _matched(self, group: Mapping[str, float]) -> dict[str, float]:
         """Priors weighted by mean reward, each at least `FLOOR` of its prior."""
-        count = sum(self._counts[name] for name in group)
-        reward = sum(self._rewards[name] for name in group)
+        rewards, counts = (dict(zip(self._places, row, strict=True)) for row in self._sums.tolist())
+        count = sum(counts[name] for name in group)
+        reward = sum(rewards[name] for name in group)
         if reward < LEAST:
             return dict(group)
         mean = reward / count
         quality = {
-            name: prior * (self._rewards[name] + CAUTION * mean) / (self._counts[name] + CAUTION)
-            for name, prior in group.items()
+            name: prior * (rewards[name] + CAUTION * mean) / (counts[name] + CAUTION) for name, prior in group.items()
         }
         share = (1.0 - FLOOR) * sum(group.values()) / sum(quality.values())
         return {name: FLOOR * prior + share * quality[name] for name, prior in group.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from gasearch.evolution.breeder import Offspring
 from gasearch.evolution.engine import Candidate, Prediction, Scored
 from gasearch.evolution.rng import derive, pick
-from gasearch.evolution.surrogate.evidence import Evidence
+from gasearch.evolution.surrogate.evidence import Evidence, IntArray
 from gasearch.evolution.surrogate.schedule import is_due
 from gasearch.evolution.surrogate.surrogate import FittedSurrogate, Predictions, Surrogate
 from gasearch.space.decisions import Space
@@ -35,11 +36,25 @@ EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random
 @dataclass(frozen=True, slots=True)
 class _Told:
     number: int
-    genes: tuple[int, ...]  #: -1 where a decision doesn't express.
-    costs: tuple[float, ...]
+    genome: Genome
     worths: tuple[float, ...] | None
     violation: float
     is_partial: bool
+
+
+class _Rows:
+    """A matrix with a row per outcome, each made when it is asked for: what costs 0.1 ms and more isn't made of all."""
+
+    def __init__(self, told: Sequence[_Told], row_of: Callable[[_Told], tuple[float, ...]], dtype: Any) -> None:
+        self._told, self._row_of, self._dtype = told, row_of, dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self._told), len(self._row_of(self._told[0])) if self._told else 0
+
+    def __getitem__(self, rows: IntArray, /) -> Any:
+        found = [self._row_of(self._told[row]) for row in rows.tolist()]
+        return np.array(found, dtype=self._dtype).reshape(len(found), self.shape[1])
 
 
 class SurrogateAdvisor:
@@ -75,6 +90,8 @@ class SurrogateAdvisor:
         self._space, self._surrogate, self._objectives = space, surrogate, objectives
         self._seed, self._costs = seed, costs
         self._log: list[_Told] = []
+        self._known_genes: dict[int, tuple[int, ...]] = {}  # by number, of what models were fitted to;
+        self._known_costs: dict[int, tuple[float, ...]] = {}  # -1 where a decision doesn't express
         self._due_at = 0  # length of the log at the last point where a fit was due
         self._fitted_at = -1
         self._fitted: FittedSurrogate | None = None
@@ -106,8 +123,7 @@ class SurrogateAdvisor:
             violation = float("inf")
         told = _Told(
             scored.number,
-            tuple(self._space.marked(genome.genes)),
-            self._costs(genome),
+            genome,
             worths,
             violation,
             scored.fitness is None and scored.expected is not None,
@@ -177,9 +193,21 @@ class SurrogateAdvisor:
         rows = list(newest.values())
         nothing = (float("nan"),) * self._objectives
         return Evidence(
-            genes=np.array([told.genes for told in rows], dtype=np.int64).reshape(len(rows), -1),
-            costs=np.array([told.costs for told in rows], dtype=np.float64).reshape(len(rows), -1),
-            worths=np.array([told.worths or nothing for told in rows], dtype=np.float64).reshape(len(rows), -1),
+            genes=_Rows(rows, self._genes_of, np.int64),
+            costs=_Rows(rows, self._costs_of, np.float64),
+            worths=np.array([told.worths or nothing for told in rows], dtype=np.float64).reshape(-1, self._objectives),
             violations=np.array([told.violation for told in rows], dtype=np.float64),
             is_partial=np.array([told.is_partial for told in rows], dtype=np.bool_),
         )
+
+    def _genes_of(self, told: _Told) -> tuple[int, ...]:
+        found = self._known_genes.get(told.number)
+        if found is None:
+            found = self._known_genes[told.number] = tuple(self._space.marked(told.genome.genes))
+        return found
+
+    def _costs_of(self, told: _Told) -> tuple[float, ...]:
+        found = self._known_costs.get(told.number)
+        if found is None:
+            found = self._known_costs[told.number] = self._costs(told.genome)
+        return found

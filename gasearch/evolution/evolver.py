@@ -179,7 +179,7 @@ class Evolver(Engine):
 
     def _take(self, candidate: Candidate) -> None:
         self._breeder.take(candidate.genome)
-        self._candidates[candidate.number] = candidate
+        self._candidates[candidate.number] = candidate.unpredicted()
         self._pending.add(candidate.number)
 
     def _propose(self, number: int) -> tuple[Offspring | None, tuple[Prediction, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from gasearch.evolution.engine import Scored
@@ -56,7 +57,7 @@ class SteadyStateEngine(Evolver):
 
     def _pool(self) -> list[Individual]:
         """The front, then the newest outcomes in the order in which they were told."""
-        newest = list(self._individuals)[-RECENT * self._size :]
+        newest = list(islice(reversed(self._individuals), RECENT * self._size))[::-1]
         known = set(newest)
         elders = [number for number in self._front.numbers if number not in known]
         return [self._individuals[number] for number in (*elders, *newest)]

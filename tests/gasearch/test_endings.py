@@ -3,7 +3,6 @@
 import pytest
 
 from gasearch.endings import LEAST_WINDOW, SearchBudget, Spent, ending, gain_per_device_hour
-from gasearch.fitness import Fitness
 from gasearch.frontier import Frontier
 from gasearch.pareto import Scaling
 
@@ -11,9 +10,9 @@ from gasearch.pareto import Scaling
 def frontier_with(*growth):
     """A frontier whose volume was taken so: (told, volume)."""
     frontier = Frontier()
-    frontier.note(0, Fitness(values=(0.0,)), told=0, is_replicate=False)
-    frontier.fix(0, Scaling(ideal=(0.0,), reference=(-1.1,)))
-    frontier.growth = list(growth)
+    frontier.scaling = Scaling(ideal=(0.0,), reference=(-1.1,))
+    for told, volume in growth:
+        frontier.recall(told, volume)
     return frontier
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,37 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
+class IntRows(Protocol):
+    """A matrix of whole numbers of which some rows are asked for; an array is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+
+    def __getitem__(self, rows: IntArray, /) -> IntArray:
+        """(len(rows), columns) these rows."""
+
+
+class Rows(Protocol):
+    """The same of any numbers."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+
+    def __getitem__(self, rows: IntArray, /) -> Array:
+        """(len(rows), columns) these rows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was told so far, oldest first; n evaluations."""
+    """What was told so far, oldest first; n evaluations.
 
-    genes: IntArray  #: (n, decisions) option indices, -1 where a decision doesn't express: `Space.marked`.
-    costs: Array  #: (n, k) metrics that arithmetic knows (parameters, MACs, bytes): positive; k = 0 for custom spaces.
+    Models hold a few hundred evaluations, and of those alone genes and costs are asked for.
+    """
+
+    genes: IntRows  #: (n, decisions) option indices, -1 where a decision doesn't express: `Space.marked`.
+    costs: Rows  #: (n, k) metrics that arithmetic knows (parameters, MACs, bytes): positive; k = 0 for custom spaces.
     worths: Array  #: (n, objectives) greater is better; NaN where the evaluation failed.
     violations: Array  #: (n,) 0 where every limit is met; infinity where the evaluation failed.
     is_partial: (
@@ -30,19 +56,19 @@ class Evidence:
         Raises:
             ValueError: if a shape doesn't fit the genes'.
         """
-        if self.genes.ndim != 2:
+        if len(self.genes.shape) != 2:
             raise ValueError(f"genes must have shape (n, decisions); got {self.genes.shape}")
         for name, dimensions in (("costs", 2), ("worths", 2), ("violations", 1), ("is_partial", 1)):
             shape = getattr(self, name).shape
-            if len(shape) != dimensions or shape[0] != len(self.genes):
+            if len(shape) != dimensions or shape[0] != len(self):
                 raise ValueError(
                     f"{name} must have {dimensions} dimensions and a row per genome, of which there are "
-                    f"{len(self.genes)}; got shape {shape}"
+                    f"{len(self)}; got shape {shape}"
                 )
 
     def __len__(self) -> int:
         """Number of evaluations."""
-        return len(self.genes)
+        return self.genes.shape[0]
 
     @property
     def is_known(self) -> BoolArray:

@@ -91,9 +91,10 @@ class FittedSurrogate:
         known = evidence.is_known
         worths = evidence.worths[known]
         self._scales = [Scale(column) for column in worths.T]
-        self._signs = [_sign(evidence, objective, column) for objective, column in enumerate(exact)]
         rows = np.flatnonzero(known)[representative_rows(worths, MOST_POINTS)]
-        features = encoder.encode(evidence.genes[rows], evidence.costs[rows])
+        costs = evidence.costs[rows]
+        self._signs = [_sign(evidence.worths[rows], costs, *pair) for pair in enumerate(exact)]
+        features = encoder.encode(evidence.genes[rows], costs)
         self._models = [self._model(features, objective, evidence.worths[rows]) for objective in range(len(exact))]
         self._nearest: float | None = None  # score of the least violation, while there is nothing better
         self._feasibility = self._feasibility_model(evidence)
@@ -235,13 +236,19 @@ def _reference(front: Array, everything: Array) -> Array:
     return reference
 
 
-def _sign(evidence: Evidence, objective: int, column: int | None) -> float:
-    """1 where the worth is the cost itself, -1 where less of it is better."""
+def _sign(worths: Array, costs: Array, objective: int, column: int | None) -> float:
+    """1 where the worth is the cost itself, -1 where less of it is better.
+
+    Args:
+        worths: (n, objectives).
+        costs: (n, k).
+        objective: Of the worths.
+        column: Of the costs; None: the objective is no cost.
+    """
     if column is None:
         return 1.0
-    known = np.flatnonzero(evidence.is_known)
-    same = np.abs(evidence.worths[known, objective] - evidence.costs[known, column]).sum()
-    opposite = np.abs(evidence.worths[known, objective] + evidence.costs[known, column]).sum()
+    same = np.abs(worths[:, objective] - costs[:, column]).sum()
+    opposite = np.abs(worths[:, objective] + costs[:, column]).sum()
     return 1.0 if same < opposite else -1.0
 
 

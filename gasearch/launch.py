@@ -31,7 +31,8 @@ from gasearch.settings import cache_folder, database_patience_s
 from gasearch.setup import Setup, require_same_data, set_up, with_workers
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
-from gasearch.spec.model import SearchSpec, WorkersSpec
+from gasearch.spec.model import SearchSpec
+from gasearch.spec.workers import WorkersSpec
 from gasearch.storage.archive import Archive, ArchiveReader
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import (
@@ -231,6 +232,8 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
         measures_latency="latency_ms" in setup.problem.measures,
         address=workers.address,
         notice=observer.on_notice,
+        environment=workers.environment,
+        shares_memory=workers.memory_limit == "auto",
     )
 
 

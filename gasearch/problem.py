@@ -70,6 +70,8 @@ class Problem:
     decode: Callable[[Genome], Network]
     measures: frozenset[str] = frozenset()  #: The dear metrics to ask workers for.
     time_limit_s: float | None = None
+    memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
+    disk_limit_bytes: int | None = None
     fidelity: Fidelity | None = None  #: None: the recipe's epochs on the whole training split.
     costs: Callable[[Genome], Mapping[str, float]] = lambda genome: {}  #: The metrics that arithmetic knows.
     counted: frozenset[str] = frozenset()  #: The names of these.
@@ -154,6 +156,8 @@ class Problem:
             fidelity=self._fidelity,
             measures=self.measures,
             time_limit_s=self.time_limit_s,
+            memory_limit_bytes=self.memory_limit_bytes,
+            disk_limit_bytes=self.disk_limit_bytes,
             calibration=calibration,
             parents=pending.parents if self.recipe.is_inheriting else (),
             weights_folder=weights_folder,

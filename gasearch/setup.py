@@ -155,6 +155,8 @@ def set_up(spec: SearchSpec) -> Setup:
         decode=partial(decode, space=space),
         measures=spec.measures(),
         time_limit_s=spec.workers.time_limit_s,
+        memory_limit_bytes=spec.workers.memory_limit_bytes,
+        disk_limit_bytes=spec.workers.disk_limit_bytes,
         fidelity=spec.to_fidelity(),
         costs=costs.of,
         counted=frozenset() if data is None else frozenset(COST_METRICS),

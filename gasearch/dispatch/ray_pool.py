@@ -12,7 +12,7 @@ from typing import Any
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
 from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind, WorkerTerms
 
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed.
 GRACE_S = 10.0
@@ -54,6 +54,8 @@ class RayPool:
         address: str | None = None,
         notice: Callable[[str], None] = lambda message: None,
         wake: Callable[[], None] | None = None,
+        environment: tuple[str, ...] = (),
+        shares_memory: bool = False,
     ) -> None:
         """Start Ray (a local one, unless an address is given) and the actors.
 
@@ -64,6 +66,8 @@ class RayPool:
             address: Of a cluster; None: a local Ray of our own.
             notice: Told what the user should know.
             wake: Called, from another thread, when `collect` has something to do.
+            environment: Variables of the nodes' that evaluations see, besides those that hold no secret.
+            shares_memory: Whether a worker's evaluations keep to an equal share of its node's memory.
 
         Raises:
             WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
@@ -79,6 +83,13 @@ class RayPool:
         self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
         self._data_ref = self._ray.put(data)
         self._count = size.count or auto_count(self._ray, size.cpus, self._gpus)
+        self._terms = WorkerTerms(
+            environment=environment,
+            shares_memory=shares_memory,
+            neighbours=self._count,
+            cpus=size.cpus,
+            gpus=self._gpus,
+        )
         self._workers: list[Any] = [None] * self._count
         self._idle: deque[int] = deque()
         for slot in range(self._count):
@@ -267,7 +278,7 @@ class RayPool:
         actor = self._ray.remote(TrainingWorker).options(
             num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0, max_task_retries=0
         )
-        self._workers[slot] = actor.remote(self._data_ref, "cuda" if self._gpus else "cpu")
+        self._workers[slot] = actor.remote(self._data_ref, "cuda" if self._gpus else "cpu", self._terms)
         self._starting[self._watched(self._workers[slot].ping.remote())] = slot
 
     def _after_start(self, reference: Any) -> None:

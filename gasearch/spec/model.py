@@ -43,36 +43,8 @@ from gasearch.spec.spaces import (
 )
 from gasearch.spec.stored import as_then
 from gasearch.spec.task import TaskSpec
+from gasearch.spec.workers import WorkersSpec
 from workers.messages import Fidelity, Recipe, Task, TaskKind
-
-
-def _count(value: object) -> object:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if value != "auto" and not (is_whole and 0 <= value <= 1024):  # type: ignore[operator]
-        raise fields.not_allowed()
-    return value
-
-
-def _gpus(value: object) -> object:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value != "auto" and not (is_number and 0 <= value <= 64):  # type: ignore[operator]
-        raise fields.not_allowed()
-    return value
-
-
-class WorkersSpec(Section):
-    """Where the evaluations run."""
-
-    count: Annotated[int | Literal["auto"], BeforeValidator(_count)] = Field(
-        default="auto", description="auto or a whole number from 0 (in the controller's own process) to 1,024"
-    )
-    cpus: float = fields.amount(1, 1024)  #: Per worker.
-    gpus: Annotated[float | Literal["auto"], BeforeValidator(_gpus)] = Field(
-        default="auto", description="auto (a quarter of one, where there is one) or a number from 0 to 64"
-    )  #: Per worker; a fraction lets workers share one.
-    address: str | None = fields.text(None, "the address of a Ray cluster")
-    time_limit_s: float | None = fields.positive(None, 1_000_000)  #: Wall seconds of one evaluation.
-
 
 Direction = Literal["max", "min"]
 

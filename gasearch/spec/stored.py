@@ -14,6 +14,7 @@ BEFORE: Final[dict[str, dict[str, Any]]] = {
     "evolution": {"surrogate": False, "replicates": 0.0},
     "early_stop": {"rungs": "off"},
     "start": {"reuse": False},
+    "workers": {"memory_limit": "off", "disk_limit": "off"},
 }
 
 

@@ -208,10 +208,33 @@ def test_a_stored_spec_that_this_version_cannot_use_is_refused_in_a_sentence():
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("name", "other"), ("budget.evaluations", 7), ("workers.count", 3), ("space.width", [16, 8])]
+    ("path", "value"),
+    [
+        ("name", "other"),
+        ("budget.evaluations", 7),
+        ("workers.count", 3),
+        ("workers.memory_limit", "2 GB"),
+        ("workers.environment", "HOST"),
+        ("space.width", [16, 8]),
+    ],
 )
 def test_what_does_not_decide_the_result_leaves_the_identity(path, value):
     assert load_spec(changed(CNN, path, value)).identity_hash() == load_spec(CNN).identity_hash()
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("auto", None), ("off", None), ("2 GB", 2_000_000_000), ("1.5 GiB", 1_610_612_736), (2e8, 2e8)],
+)
+def test_a_memory_limit_is_bytes_where_it_is_a_number(limit, expected):
+    spec = load_spec(changed(CNN, "workers.memory_limit", limit))
+    assert spec.workers.memory_limit_bytes == expected
+    assert SearchSpec.from_json(spec.to_json()).workers == spec.workers
+
+
+def test_a_disk_limit_is_a_gigabyte_unless_it_is_off():
+    assert load_spec(CNN).workers.disk_limit_bytes == 10**9
+    assert load_spec(changed(CNN, "workers.disk_limit", "off")).workers.disk_limit_bytes is None
 
 
 @pytest.mark.parametrize(

@@ -29,15 +29,6 @@ def test_a_ray_that_can_t_write_its_files_does_not_start_and_says_why(gasearch):
     assert gasearch.ask(lambda reader: reader.searches()) == []
 
 
-def test_a_home_without_room_for_ray_s_token_is_a_ray_that_does_not_start(gasearch):
-    (gasearch.folder / "home").write_text("a file where there should be a folder")
-    gasearch.environment["HOME"] = str(gasearch.folder / "home")
-    done = gasearch.run("run", gasearch.write_spec(**{"count: 0": "count: 1"}))
-    assert done.status == 1, done.err
-    assert "Ray doesn't start: " in done.sentence
-    assert gasearch.ask(lambda reader: reader.searches()) == []
-
-
 def test_a_search_outlives_its_only_worker_and_drains_when_its_terminal_says_ctrl_c(gasearch):
     spec = gasearch.write_spec(truth="unhurried", **{"count: 0": "count: 1", "evaluations: 40": "evaluations: 24"})
     process = gasearch.start("run", spec)

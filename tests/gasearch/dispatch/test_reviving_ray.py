@@ -1,0 +1,128 @@
+"""The dispatcher over a real Ray, whose own processes are killed."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gasearch.dispatch.ray_cluster import PoolSize
+from gasearch.dispatch.reviving import RevivingPool
+from gasearch.dispatch.sessions import session_members
+from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
+from tests.doubles.requests import custom_request
+from workers.messages import FailureKind, Measurement
+from workers.trial.processes import is_alive
+
+ROOT = str(Path(__file__).parents[3])
+
+
+def processes_of(pool):
+    """Its host and all that belongs to it, by name."""
+    found = {}
+    for pid in session_members(pool._host._process.pid):
+        if is_alive(pid):
+            found.setdefault(Path(f"/proc/{pid}/comm").read_text().strip(), []).append(pid)
+    return found
+
+
+@pytest.fixture(scope="module")
+def shared_pool(tmp_path_factory):
+    """One pool for the module: starting Ray takes seconds. Its home can't be written to."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home") / "blocked"
+        home.write_text("a file where there should be a folder")
+        patch.setenv("HOME", str(home))
+        patch.delenv("XDG_STATE_HOME", raising=False)
+        patch.setenv("GASEARCH_STATE", str(home.with_name("state")))
+        patch.setenv("RAY_AUTH_TOKEN", "the user's own, for another cluster")
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")])))
+        notices = []
+        pool = RevivingPool(size=PoolSize(count=2, gpus=0), data=None, measures_latency=False, notice=notices.append)
+        pool.notices, pool.token = notices, home.with_name("state") / "ray_token"
+        yield pool
+        pool.close()
+
+
+class TestRevivingPool(DispatcherContract):
+    @pytest.fixture
+    def dispatcher(self, shared_pool, monkeypatch):
+        monkeypatch.setattr(shared_pool, "close", lambda: None)
+        yield shared_pool
+        collect_all(shared_pool)
+
+
+def test_its_ray_asks_for_a_token_that_only_this_user_can_read(shared_pool):
+    assert stat.S_IMODE(shared_pool.token.stat().st_mode) == 0o600
+    token = shared_pool.token.read_text()
+    for pids in processes_of(shared_pool).values():
+        for pid in pids:
+            environment = Path(f"/proc/{pid}/environ").read_text(errors="replace")
+            assert token not in environment
+            assert token not in Path(f"/proc/{pid}/cmdline").read_text()
+    [raylet] = processes_of(shared_pool)["raylet"]
+    environment = Path(f"/proc/{raylet}/environ").read_text().split("\0")
+    assert {"RAY_AUTH_MODE=token", f"RAY_AUTH_TOKEN_PATH={shared_pool.token}"} <= set(environment)
+    assert not any(line.startswith("RAY_AUTH_TOKEN=") for line in environment)
+
+
+def test_a_killed_raylet_costs_what_was_in_flight_and_no_more(shared_pool):
+    shared_pool.notices.clear()
+    before = {pid for pids in processes_of(shared_pool).values() for pid in pids}
+    shared_pool.submit(custom_request("a", evaluator="tests.doubles.evaluators:sleeps"))
+    shared_pool.submit(custom_request("b", evaluator="tests.doubles.evaluators:sleeps"))
+    shared_pool.collect(1.0)
+    [raylet] = processes_of(shared_pool)["raylet"]
+    began = time.monotonic()
+    os.kill(raylet, signal.SIGKILL)
+    results = collect_all(shared_pool)
+    assert sorted((one.key, one.outcome.kind) for one in results) == [
+        ("a", FailureKind.WORKER_LOST),
+        ("b", FailureKind.WORKER_LOST),
+    ]
+    for key in ("c", "d", "e"):
+        shared_pool.submit(custom_request(key, x=1))
+    assert [type(one.outcome) for one in collect_all(shared_pool)] == 3 * [Measurement]
+    assert time.monotonic() - began < 30
+    assert not any(map(is_alive, before))
+    assert [notice.partition("(")[0].partition(" after ")[0] for notice in shared_pool.notices] == [
+        "Ray went away ",
+        "Ray is back",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["token", "disabled"])
+def test_a_second_client_without_the_token_is_refused(shared_pool, mode):
+    [gcs] = processes_of(shared_pool)["gcs_server"]
+    arguments = Path(f"/proc/{gcs}/cmdline").read_text().split("\0")
+    host, port = (
+        next(one.partition("=")[2] for one in arguments if one.startswith(f"--{name}="))
+        for name in ("node-ip-address", "gcs_server_port")
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"RAY_AUTH_MODE": mode} | ({"RAY_AUTH_TOKEN": 64 * "a"} if mode == "token" else {})
+    done = subprocess.run(
+        [sys.executable, "-c", f"import ray; ray.init(address='{host}:{port}'); print(ray.nodes())"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert "NodeID" not in done.stdout
+    assert "Failed to connect to Ray cluster" in done.stderr
+
+
+def test_closing_leaves_no_process_and_no_folder(shared_pool):
+    """The last test of the module."""
+    folder = Path(shared_pool._host._folder)
+    before = {pid for pids in processes_of(shared_pool).values() for pid in pids}
+    assert folder.is_dir()
+    shared_pool.close()
+    assert not folder.exists()
+    assert not any(map(is_alive, before))

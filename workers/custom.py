@@ -10,6 +10,7 @@ import importlib
 import math
 import platform
 import re
+import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ _RESERVED = {
     "blueprint": "stands for the network",
     "trainings": "counts those that a mean is over",
 }
+_SHOWN = reprlib.Repr()  #: Cuts what is long before it is written out.
+_SHOWN.maxstring = _SHOWN.maxother = 200
 _METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
 
 Report = Callable[[float, Mapping[str, float]], None]
@@ -213,7 +216,7 @@ def _checked(metrics: object) -> dict[str, float]:
     for name, value in metrics.items():
         if not isinstance(name, str) or not _METRIC_NAME.fullmatch(name):
             raise EvaluatorError(
-                f"the name of a metric is up to 63 letters, digits and _ that begin with no digit; got {name!r}"
+                f"the name of a metric is up to 63 letters, digits and _ that begin with no digit; got {_SHOWN.repr(name)}"
             )
         if name in _RESERVED:
             raise EvaluatorError(f"a metric can't be named {name!r}, which {_RESERVED[name]}; choose another name")
@@ -222,7 +225,7 @@ def _checked(metrics: object) -> dict[str, float]:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if isinstance(value, str | bool) or not math.isfinite(number):
-            raise EvaluatorError(f"metric {name!r} must be a finite number; got {value!r}")
+            raise EvaluatorError(f"metric {name!r} must be a finite number; got {_SHOWN.repr(value)}")
         if abs(number) > LARGEST:
             raise EvaluatorError(f"metric {name!r} must be at most {LARGEST:g} in size; got {value!r}")
         found[name] = number

@@ -113,7 +113,7 @@ def _read(channel: socket.socket, size: int) -> bytes:
 
 
 class Reader:
-    """Gathers one message after another from a channel without ever waiting, and holds no more than it may."""
+    """Gathers one message after another from a channel that doesn't block, and holds no more than it may."""
 
     def __init__(self, channel: socket.socket, *, largest_text: int, largest_attachment: int) -> None:
         self._channel = channel
@@ -132,7 +132,7 @@ class Reader:
             if (said := self._complete()) is not None:  # two messages may come at once
                 return said
             try:
-                chunk = self._channel.recv(_CHUNK, socket.MSG_DONTWAIT)
+                chunk = self._channel.recv(_CHUNK)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -144,13 +144,13 @@ class Reader:
 
     def _complete(self) -> Said | None:
         if self._held[: len(_MARK)] != _MARK[: len(self._held)]:
-            raise ChannelError(f"no message, but {bytes(self._held[:40])!r}")
+            raise ChannelError(f"{bytes(self._held[:40])!r}")
         if len(self._held) < _HEADER.size:
             return None
         _, *sizes = _HEADER.unpack(self._held[: _HEADER.size])
         for size, largest in zip(sizes, self._largest, strict=True):
             if size > largest:
-                raise TooLarge(f"an answer of {size:,} bytes; at most {largest:,} are taken")
+                raise TooLarge(f"it takes {size:,} bytes; at most {largest:,} are taken")
         text, end = _HEADER.size + sizes[0], _HEADER.size + sum(sizes)
         if len(self._held) < end:
             return None

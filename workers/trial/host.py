@@ -30,6 +30,7 @@ from workers.trial.channel import (
     Ask,
     Begun,
     ChannelError,
+    Closed,
     Ready,
 )
 from workers.trial.codec import CodecError
@@ -272,6 +273,8 @@ def _failure_of(error: Exception, request: EvaluationRequest, *, is_custom: bool
         case TimeoutError():
             fault = FailureKind.TIMED_OUT
             text = f"no answer within its time limit of {request.time_limit_s:g} s"
+        case Closed():
+            text = "the evaluation closed what its process answers through"
         case _:
-            text = f"the evaluation's process gave {error}"
+            text = f"the evaluation's process gave what is no answer: {error}"
     return failure(fault, RuntimeError(text))

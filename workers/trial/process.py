@@ -88,7 +88,7 @@ class TrialProcess:
             os.close(write_end)
         self.pid = self._process.pid
         self._ending = _end_of(self.pid)
-        self._channel.settimeout(SEND_S)
+        self._channel.setblocking(False)
 
     @property
     def is_running(self) -> bool:
@@ -107,7 +107,11 @@ class TrialProcess:
         """
         self._tail.clear()
         self.asked += 1
-        self._channel.sendall(frame(ask))
+        self._channel.settimeout(SEND_S)
+        try:
+            self._channel.sendall(frame(ask))
+        finally:
+            self._channel.setblocking(False)
 
     def listen(self, *, until: float, check: Callable[[], None]) -> Said:
         """What it says next; `check` is called every now and then while it says nothing, and may raise.

@@ -30,6 +30,8 @@ _POSTGRESQL_OPTIONS: dict[str, Any] = {
 _POSTGRESQL_LIMITS = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
 
 
+#: The execution option of an engine that says whether the user wants the end, see answering.py.
+IS_OVER = "gasearch_is_over"
 #: How long SQLite itself waits for a lock. No longer: an interrupt has to wait for it, too.
 BUSY_S = 2
 
@@ -93,11 +95,15 @@ def _postgresql_engine(url: URL, limits: str, **options: Any) -> Engine:
     own_limits = url.query.get("options", "")
     arguments = {**defaults, "options": f"{limits} {own_limits}".strip()}
     try:
-        return create_engine(url, connect_args=arguments, pool_pre_ping=True, **options)
+        from gasearch.storage.answering import limit_silence
+
+        engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, **options)
     except ModuleNotFoundError as error:
         raise StoreError(
             f"{shown(url)} needs a driver that is not installed ({error.name}): pip install 'gasearch[postgres]'"
         ) from error
+    limit_silence(engine)
+    return engine
 
 
 def _sqlite_path(url: URL) -> Path:

@@ -25,6 +25,7 @@ from gasearch.errors import LeaseLost, StoreError, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
+from gasearch.storage.engines import IS_OVER
 from gasearch.storage.faults import as_store_errors, shown
 from gasearch.storage.owner import being_run, describe, is_gone
 from gasearch.storage.patience import Patience
@@ -107,6 +108,8 @@ class SqlArchive(SqlReader):
         self, seconds: float, *, notice: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
     ) -> None:
         self._patience.seconds, self._patience.notice, self._patience.is_over = seconds, notice, is_over
+        for engine in (self._writing, self._engine):
+            engine.update_execution_options(**{IS_OVER: is_over})
 
     # --- the lease --------------------------------------------------------------------------------------------------
 

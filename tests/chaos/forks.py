@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def _serve(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as store:
         controllers.warm_up(Path(store) / "store.db")
     gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a controller listens to it
     running: set[int] = set()
     for line in sys.stdin:
         question = json.loads(line)
@@ -122,8 +124,15 @@ def _serve(folder: Path) -> None:
                 os.close(sys.stdin.fileno())
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 os.setsid()
-                controllers.drive(folder / f"{os.getpid()}.txt", **question["start"])
-                os._exit(99)
+                words = folder / f"{os.getpid()}.txt"
+                try:
+                    controllers.drive(words, **question["start"])
+                except KeyboardInterrupt:
+                    os._exit(130)
+                except BaseException:
+                    words.write_text(traceback.format_exc())
+                finally:
+                    os._exit(99)
             running.add(pid)
             answer: int | None = pid
         else:

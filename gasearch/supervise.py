@@ -23,6 +23,7 @@ from gasearch.interrupts import leave_lost_terminal, signals_heard
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_reader
 
+PROGRAM = (sys.executable, "-m", "gasearch")
 MOST_RESTARTS = 5  #: In a row, without one new evaluation.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  #: Before a restart; doubled each time nothing was gained.
 POLL_S = 0.1
@@ -103,7 +104,7 @@ class _Supervisor:
     def _run_child(self, command: Sequence[str]) -> int:
         """Run a controller to its end; returns its status, negative where a signal ended it."""
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-            [sys.executable, "-m", "gasearch", *command],
+            [*PROGRAM, *command],
             env=os.environ | {"GASEARCH_DB": self._db_url},
             process_group=0,
         )

@@ -134,6 +134,13 @@ class CommandLine:
         """The search as it is stored."""
         return self.ask(lambda reader: reader.search(name))
 
+    def is_stored(self, name: str = "small") -> bool:
+        """Whether the search has begun."""
+        try:
+            return self.ask(lambda reader: reader.counts(reader.search(name).id).candidates) > 0
+        except GasearchError:
+            return False
+
     def told(self, name: str = "small") -> int:
         """How many outcomes are stored; 0 while there is no such search."""
         try:

@@ -7,13 +7,17 @@ import itertools
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
+from gasearch.dispatch.sessions import end_session
 from tests.doubles.command_line import finish
 from tests.doubles.ray_processes import WORKER, family, gone, named, trial_of
 from tests.doubles.searches import without_times
+from workers.trial.processes import is_alive
 
 SPEC = """
 name: small
@@ -36,8 +40,10 @@ workers: {{count: {workers}}}
 class Disturbed:
     """A search that runs on Ray workers while a test does its worst."""
 
-    def __init__(self, gasearch, *, evaluations, workers=2):
+    def __init__(self, gasearch, *, evaluations, workers=2, address=None):
         self.gasearch, self.evaluations = gasearch, evaluations
+        if address is not None:
+            workers = f'{workers}, address: "{address}"'
         (gasearch.folder / "small.yaml").write_text(
             SPEC.format(evaluator="unhurried", evaluations=evaluations, workers=workers)
         )
@@ -114,7 +120,7 @@ def trial_of_any_worker(search):
 
 
 def test_workers_killed_for_10_s_change_nothing_in_the_answer(gasearch):
-    search = Disturbed(gasearch, evaluations=90)
+    search = Disturbed(gasearch, evaluations=80)
     kills = kill_every_2_s(search, 10, itertools.cycle((any_worker, trial_of_any_worker)))
     assert kills >= 3
     search.require_the_undisturbed_answer(most_lost=kills)
@@ -152,8 +158,11 @@ def test_a_search_is_soon_back_at_work_when_its_only_worker_is_killed(gasearch, 
 def test_a_killed_part_of_ray_costs_at_most_30_s(gasearch, part):
     search = Disturbed(gasearch, evaluations=150)
     [victim] = search.named(part)
+    before, began = family(search.process.pid), time.monotonic()
     search.kill(victim)
-    wait = search.seconds_to_next()
+    assert gone(before)  # workers go on for a moment without it
+    search.seconds_to_next()
+    wait = time.monotonic() - began
     print(f"back at work after the {part}'s death in {wait:.1f} s")
     assert wait < 30
     done = search.require_the_undisturbed_answer(most_lost=2)
@@ -186,3 +195,82 @@ def test_a_control_service_that_is_away_for_75_s_is_replaced(gasearch):
     print(f"back at work {wait:.1f} s after the control service stopped answering")
     assert wait < 90
     search.require_the_undisturbed_answer(most_lost=2)
+
+
+@pytest.fixture
+def cluster(gasearch):
+    """A Ray cluster that the test starts, with a token of its own."""
+    token = gasearch.folder / "token"
+    token.write_text(64 * "a")
+    token.chmod(0o600)
+    gasearch.environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    cluster = Cluster(gasearch)
+    yield cluster
+    cluster.end()
+
+
+class Cluster:
+    """Nodes on this machine, as `tests.doubles.ray_nodes` starts them."""
+
+    def __init__(self, gasearch):
+        self._gasearch, self._process, self.address = gasearch, None, ""
+
+    def start(self, port=0):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.doubles.ray_nodes", str(port)],
+            env=self._gasearch.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.address = self._process.stdout.readline().split()[-1]
+        return int(self.address.rpartition(":")[2])
+
+    def do(self, order):
+        self._process.stdin.write(f"{order}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+    def end(self):
+        if self._process is not None:
+            assert not alive(end_session(self._process.pid))
+            self._process.wait()
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process = None
+
+
+def alive(pids):
+    return [pid for pid in pids if is_alive(pid)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_cluster_that_is_away_for_75_s_is_waited_for(gasearch, cluster):
+    port = cluster.start()
+    search = Disturbed(gasearch, evaluations=200, address=cluster.address)
+    cluster.end()
+    began = time.monotonic()
+    time.sleep(75)
+    cluster.start(port)
+    search.seconds_to_next()
+    wait = time.monotonic() - began
+    print(f"back at work {wait:.1f} s after the cluster went away for 75 s and the time that it took to start")
+    assert wait < 110
+    done = search.require_the_undisturbed_answer(most_lost=4)
+    assert done.err.count("Ray is back after") == 1
+    assert 3 <= done.err.count("Ray is still away") <= 6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nodes_that_leave_and_join_cost_what_ran_on_them(gasearch, cluster):
+    cluster.start()
+    search = Disturbed(gasearch, evaluations=300, address=cluster.address)
+    for order in ("remove", "add", "remove", "add"):
+        assert cluster.do(order) == "done"
+        print(f"after {order}: {search.seconds_to_next():.1f} s")
+        time.sleep(5)
+    search.require_the_undisturbed_answer(most_lost=8)

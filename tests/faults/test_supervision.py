@@ -1,0 +1,100 @@
+"""A supervised search whose controller is killed, stopped by signals, or loses its supervisor."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.doubles.command_line import finish
+from tests.doubles.searches import digest
+from workers.trial.processes import descendants, is_alive
+
+
+def controller_of(supervisor):
+    """The process that runs the search now."""
+    children = [pid for pid in descendants(supervisor.pid) if is_alive(pid)]
+    return min(children, default=None)
+
+
+def kill_controller(supervisor):
+    killed = controller_of(supervisor)
+    os.kill(killed, signal.SIGKILL)
+    return killed
+
+
+def test_a_killed_controller_is_started_again_and_the_answer_is_the_undisturbed_one(gasearch):
+    spec = gasearch.write_spec(**{"population: 8": "population: 8, mode: generational"})
+    process = gasearch.start("run", spec, "--supervise")
+    gasearch.wait_for(3, process)
+    killed = kill_controller(process)
+    began = time.monotonic()
+    gasearch.wait_for(gasearch.told() + 2, process)
+    print(f"back at work in {time.monotonic() - began:.1f} s")
+    assert time.monotonic() - began < 15
+    assert controller_of(process) != killed
+    assert os.getpgid(controller_of(process)) == controller_of(process)
+    done = finish(process)
+    assert done.status == 0, done.err
+    assert "small was killed by SIGKILL; starting it again in 1 s" in done.err
+    assert "gasearch best small --knee" in done.out
+    disturbed = gasearch.ask(digest)
+    gasearch.url = gasearch.environment["GASEARCH_DB"] = f"sqlite:///{gasearch.folder}/undisturbed.db"
+    assert gasearch.here("run", spec).status == 0
+    assert gasearch.ask(digest) == disturbed
+
+
+def test_one_signal_to_the_supervisor_drains_the_search(gasearch):
+    process = gasearch.start("run", gasearch.write_spec(truth="unhurried"), "--supervise")
+    gasearch.wait_for(3, process)
+    process.send_signal(signal.SIGINT)  # as a terminal does: to the supervisor's group alone
+    done = finish(process, timeout_s=30)
+    assert done.status == 130, done.err
+    assert done.sentence.startswith("small stopped (interrupted) after ")
+    assert gasearch.record().state.value == "stopped"
+    gasearch.resumes(told=40)
+
+
+@pytest.mark.slow
+def test_two_signals_to_the_supervisor_stop_the_search_at_once(gasearch):
+    process = gasearch.start("run", gasearch.write_spec(truth="sleeps_from_the_third"), "--supervise")
+    gasearch.wait_for(2, process)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    done = finish(process, timeout_s=30)
+    assert time.monotonic() - began < 10
+    assert done.status == 130, done.err
+    assert done.sentence.startswith("small stopped at once; ")
+
+
+def test_a_killed_supervisor_leaves_a_search_that_goes_on_alone(gasearch):
+    spec = gasearch.write_spec(truth="unhurried", **{"evaluations: 40": "evaluations: 500"})
+    process = gasearch.start("run", spec, "--supervise")
+    gasearch.wait_for(3, process)
+    controller = controller_of(process)
+    process.kill()
+    process.wait()
+    refused = gasearch.run("resume", "small", "--supervise")
+    assert refused.status == 2
+    assert f"search 'small' is being run by process {controller} on " in refused.sentence
+    assert gasearch.run("stop", "small").status == 0
+    until = time.monotonic() + 30
+    while is_alive(controller) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_alive(controller)
+    assert gasearch.record().state.value == "stopped"
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_bad_input_is_refused_without_another_start(gasearch):
+    spec = gasearch.write_spec()
+    assert gasearch.here("run", spec).status == 0
+    assert gasearch.run("resume", "nobody", "--supervise").status == 2
+    done = gasearch.run("run", spec, "--supervise")
+    assert done.status == 2
+    assert "there is a search named 'small' already" in done.sentence
+    assert "starting it again" not in done.err

@@ -1,0 +1,165 @@
+"""What a supervisor makes of each end of a controller; these controllers are scripts of one line."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from gasearch import supervise as module
+from gasearch.storage.records import SearchState
+from gasearch.supervise import Standing, supervise
+
+DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.fixture
+def supervised(monkeypatch, tmp_path):
+    """Supervises a script of one line; returns the status, the commands that were run, and the notices."""
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.01)
+    log = tmp_path / "log"
+
+    def run(script, *standings, first=("run",), again=("resume",), notices=None):
+        told = iter(standings)
+        last = [None]
+
+        def standing(name, db_url):
+            assert (name, db_url) == ("small", "sqlite:///secret.db")
+            last[0] = next(told, last[0])
+            return last[0]
+
+        monkeypatch.setattr(module, "_standing", standing)
+        noted = f"import sys; print(*sys.argv[1:], file=open({str(log)!r}, 'a')); {script}"
+        monkeypatch.setattr(module, "PROGRAM", (sys.executable, "-c", noted))
+        notices = [] if notices is None else notices
+        status = supervise(first, again, name="small", db_url="sqlite:///secret.db", notice=notices.append)
+        return status, log.read_text().split(), notices
+
+    return run
+
+
+def stored(told, *, is_finished=False):
+    return Standing(told=told, is_finished=is_finished)
+
+
+@pytest.mark.parametrize("status", [0, 2, 3, 130])
+def test_an_end_that_another_start_would_not_change_is_the_end(supervised, status):
+    assert supervised(f"sys.exit({status})", None) == (status, ["run"], [])
+
+
+def test_a_controller_that_died_before_its_search_was_stored_runs_again_then_resumes(supervised):
+    status, commands, notices = supervised(DIES, None, None, stored(0), stored(1), stored(2, is_finished=True))
+    assert (status, commands) == (0, ["run", "run", "resume", "resume"])
+    assert notices == [
+        "small was killed by SIGKILL; starting it again in 0.01 s",
+        "small was killed by SIGKILL; starting it again in 0.02 s",
+        "small was killed by SIGKILL; starting it again in 0.01 s",
+        "small was killed by SIGKILL, but is finished; see: gasearch front small",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "end", "last"),
+    [
+        (DIES, "was killed by SIGKILL", 137),
+        ("sys.exit(1)", "ended with status 1", 1),
+        ("sys.exit(4)", "lost its database", 4),
+    ],
+)
+def test_five_starts_without_a_new_evaluation_are_enough(supervised, script, end, last):
+    status, commands, notices = supervised(script, stored(3), first=("resume",))
+    assert (status, commands) == (last, ["resume"] * 6)
+    assert [notice.rpartition(" ")[0] for notice in notices[:5]] == [
+        f"small {end}; starting it again in {pause}" for pause in ("0.01", "0.02", "0.04", "0.08", "0.16")
+    ]
+    assert notices[5] == (
+        f"small {end}; it was started 5 times again without one new evaluation: giving up; "
+        "go on with: gasearch resume small"
+    )
+
+
+def test_progress_is_counted_anew_after_each_new_evaluation(supervised):
+    standings = [stored(told) for told in (0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3)]
+    status, commands, _ = supervised(DIES, *standings, stored(3, is_finished=True), first=("resume",))
+    assert (status, len(commands)) == (0, 11)
+
+
+def test_a_run_whose_name_was_taken_never_resumes_the_other_search(supervised):
+    _, commands, _ = supervised(DIES, stored(5))
+    assert set(commands) == {"run"}
+
+
+def test_the_database_goes_by_the_environment(supervised):
+    check = "import os; sys.exit(0 if os.environ['GASEARCH_DB'] == 'sqlite:///secret.db' else 1)"
+    assert supervised(check, None)[0] == 0
+
+
+def test_the_longest_pause_is_a_minute(monkeypatch):
+    waited = []
+    supervisor = module._Supervisor((), (), name="small", db_url="", notice=waited.append)
+    monkeypatch.setattr(module, "POLL_S", 0)
+    monkeypatch.setattr(module.time, "monotonic", iter(range(0, 100_000, 100)).__next__)
+    supervisor._pause(9, -9)
+    assert waited == ["small was killed by SIGKILL; starting it again in 60 s"]
+
+
+def signal_once(is_time, number):
+    """Signal this process once it is time."""
+
+    def wait():
+        while not is_time():
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_passed_on_and_the_controller_s_status_is_the_answer(supervised, number, tmp_path):
+    ready = tmp_path / "ready"
+    drains = f"signal.signal({int(number)}, lambda *_: sys.exit(130))"
+    signal_once(ready.exists, number)
+    waits = f"import signal, time; {drains}; open({str(ready)!r}, 'w').close(); time.sleep(60)"
+    assert supervised(waits, None) == (130, ["run"], [])
+
+
+def test_a_controller_that_a_passed_signal_kills_is_not_started_again(supervised, tmp_path):
+    ready = tmp_path / "ready"
+    signal_once(ready.exists, signal.SIGTERM)
+    assert (
+        supervised(f"import time; open({str(ready)!r}, 'w').close(); time.sleep(60)", None)[0] == 128 + signal.SIGTERM
+    )
+
+
+def test_a_signal_between_two_starts_ends_it_with_the_command_that_resumes(supervised, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 60.0)
+    notices = []
+    signal_once(lambda: notices, signal.SIGTERM)
+    status, commands, _ = supervised(DIES, None, notices=notices)
+    assert (status, commands) == (130, ["run"])
+    assert notices[-1] == "small isn't started again; go on with: gasearch resume small"
+
+
+def test_the_supervisor_loads_nothing_heavy():
+    program = (
+        "import sys, gasearch.supervise; "
+        "print([name for name in ('numpy', 'torch', 'ray', 'scipy', 'deap') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_standing_is_read_from_the_database(tmp_path):
+    from tests.doubles.archived import fill_database
+
+    url = f"sqlite:///{tmp_path}/store.db"
+    assert module._standing("digits", url) is None
+    fill_database(url, state=SearchState.FINISHED)
+    assert module._standing("other", url) is None
+    found = module._standing("digits", url)
+    assert found is not None
+    assert found.is_finished
+    assert found.told > 0

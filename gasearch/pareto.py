@@ -7,6 +7,7 @@ wait for it.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import ge
@@ -143,7 +144,46 @@ class Scaling:
 
 
 _UNCHANGED = FrontChange()
-MOST_REFUTERS = 4  #: Points that each new one is held against first.
+MOST_REMEMBERED = 4  #: Points that each new one is held against first, in other than two objectives.
+
+
+class _Cover:
+    """Finds out fast that a front dominates a point, which is what becomes of nearly all; never wrong, but it may miss.
+
+    A member that leaves is dominated by one that stays, so that what it dominates stays dominated.
+    """
+
+    def __init__(self) -> None:
+        self._first: list[float] = []  # two objectives: the first values, ascending,
+        self._second: list[float] = []  # and the second ones, descending
+        self._last: list[tuple[float, ...]] = []  # other numbers of them: what dominated the points that came last
+
+    def dominates(self, values: tuple[float, ...]) -> bool:
+        """Whether a point is known to be dominated."""
+        if len(values) == 2:
+            place = bisect_left(self._first, values[0])
+            if place == len(self._first) or self._second[place] < values[1]:
+                return False
+            return (self._first[place], self._second[place]) != values
+        for place, dominating in enumerate(self._last):
+            if all(map(ge, dominating, values)) and dominating != values:
+                if place:
+                    self._last.insert(0, self._last.pop(place))
+                return True
+        return False
+
+    def note_dominating(self, values: Array) -> None:
+        """Remember a member that dominated a point."""
+        if len(values) != 2:
+            self._last = [tuple(values.tolist()), *self._last[: MOST_REMEMBERED - 1]]
+
+    def note_member(self, values: tuple[float, ...]) -> None:
+        """Take in a new member, and forget those that it dominates."""
+        if len(values) == 2:
+            end = begin = bisect_right(self._first, values[0])
+            while begin and self._second[begin - 1] <= values[1]:
+                begin -= 1
+            self._first[begin:end], self._second[begin:end] = [values[0]], [values[1]]
 
 
 class ParetoFront:
@@ -165,7 +205,7 @@ class ParetoFront:
         self._members: tuple[int, ...] | None = ()  # None: to be found out
         self._points: dict[int, Fitness] = {}  # every feasible one: needed when one is replaced
         self.has_spreads = False  #: Of any member so far.
-        self._refuters: list[tuple[float, ...]] = []  # members, now or before, that kept out what came last
+        self._cover = _Cover()  # of the plain front
 
     def __len__(self) -> int:
         """Number of members."""
@@ -225,31 +265,19 @@ class ParetoFront:
             self._columns = np.empty((2 * objectives, 8))
         if 2 * objectives != len(self._columns):
             raise ValueError(f"this front has {len(self._columns) // 2} objectives; got {objectives}")
-        if self._is_refuted(fitness.values):
+        if self._cover.dominates(fitness.values):
             return None
         point = np.array(fitness.values)[:, None]  # (objectives, 1)
         members = self._columns[:objectives, :size]
         covering = np.logical_and.reduce(members >= point, axis=0)
         if covering.any() and not self._is_later_twin(covering, number, point):
-            refuter = tuple(members[:, int(np.argmax(covering))].tolist())
-            self._refuters = [refuter, *self._refuters[: MOST_REFUTERS - 1]]
+            self._cover.note_dominating(members[:, int(np.argmax(covering))])
             return None
         dominated = np.logical_and.reduce(members <= point, axis=0)
         dismissed = self._dismiss(dominated) if dominated.any() else ()
         self._append(number, fitness)
+        self._cover.note_member(fitness.values)
         return dismissed
-
-    def _is_refuted(self, values: tuple[float, ...]) -> bool:
-        """Whether one of the points that kept out the last ones keeps these values out, too: the search's usual case.
-
-        A member that leaves is dominated by one that stays, so that what it keeps out stays out.
-        """
-        for place, refuter in enumerate(self._refuters):
-            if all(map(ge, refuter, values)) and refuter != values:
-                if place:
-                    self._refuters.insert(0, self._refuters.pop(place))
-                return True
-        return False
 
     def _is_later_twin(self, covering: npt.NDArray[np.bool_], number: int, point: npt.NDArray[Any]) -> bool:
         """Whether the one member that is at least as good has the very same values and a higher number."""
@@ -273,7 +301,7 @@ class ParetoFront:
 
     def _rebuild(self) -> None:
         """The plain front of all points, from nothing."""
-        self._plain, self._members, self._refuters = [], None, []
+        self._plain, self._members, self._cover = [], None, _Cover()
         numbers = list(self._points)
         ranks = rank([self._points[number].values for number in numbers])
         for index in np.flatnonzero(ranks == 0):

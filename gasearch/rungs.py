@@ -225,10 +225,7 @@ class Rungs:
 
     def _worths(self, point: CurvePoint) -> tuple[float | None, ...]:
         metrics = dict(point.metrics)
-        return tuple(
-            objective.worth(metrics[objective.metric]) if objective.metric in metrics else None
-            for objective in self._objectives
-        )
+        return tuple([one.worth(metrics[one.metric]) if one.metric in metrics else None for one in self._objectives])
 
     def _fit(self, count: int) -> Lines:
         """The lines from the first finished trainings, the newest of them."""
@@ -277,8 +274,8 @@ def _line(finished: Sequence[Finished], place: int, objective: int) -> Line | No
 def _completed(reported: Sequence[float | None], known: Sequence[float | None]) -> Worths | None:
     """What is known, else reported; None where an objective is neither."""
     known = known or (None,) * len(reported)
-    found = [there if there is not None else here for here, there in zip(reported, known, strict=True)]
-    return None if None in found else tuple(worth for worth in found if worth is not None)
+    found = [here if there is None else there for here, there in zip(reported, known, strict=True)]
+    return None if None in found else tuple(found)  # type: ignore[arg-type]
 
 
 class _Finishers:

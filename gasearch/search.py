@@ -6,9 +6,11 @@ tells it the stored answers in their stored order. So a kill at any instant cost
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from gasearch.attempts import Breaker, quarantine_event, retry, retry_event
@@ -124,7 +126,8 @@ class SearchLoop:
             StoreError: if the database fails, or holds what can't be read.
             GasearchError: if everything fails for one cause.
         """
-        self._replay()
+        with _uncollected():
+            self._replay()
         self._reuse = Reuse(self._problem, self._archive, self._lease.search_id)
         self._tally.begin()
         self._device_s_before = self._device_s
@@ -455,6 +458,18 @@ class SearchLoop:
         """Share of the workers' time that went into evaluations, those in flight not counted yet."""
         capacity = self._tally.elapsed_s * self._dispatcher.slots
         return min(1.0, (self._device_s - self._device_s_before) / capacity) if capacity > 0 else None
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no reference cycles: none arise, and walking over all that is made again and again takes long."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _is_stopped(outcome: Outcome) -> bool:

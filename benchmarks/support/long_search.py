@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from benchmarks.support.loops import make_loop
 from benchmarks.support.simulation import VirtualClock, VirtualPool
 from gasearch.evolution.breeder import Offspring
 from gasearch.evolution.engine import Engine, Prediction
@@ -16,16 +17,12 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.toolbox import make_toolbox
-from gasearch.ownership import StopSignal
 from gasearch.problem import Problem
-from gasearch.progress import Silent
-from gasearch.search import SearchLoop
 from gasearch.setup import Setup
 from gasearch.space.genome import Genome, make_genome
 from gasearch.storage import schema
-from gasearch.storage.archive import Archive
 from gasearch.storage.engines import parse_url, reading_engine, writing_engine
-from gasearch.storage.records import EvaluatedNetwork, Lease, SearchState
+from gasearch.storage.records import SearchState
 from gasearch.storage.sql_writer import SqlArchive
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
@@ -51,10 +48,9 @@ class BulkArchive(SqlArchive):
             self.commit()
         return result
 
-    def network(self, search_id: int, key: str) -> EvaluatedNetwork:
-        """See `ArchiveReader.network`, of what was written so far."""
+    def _read(self, question: Callable[[Connection], T]) -> T:
         self.commit()
-        return super().network(search_id, key)
+        return super()._read(question)
 
     def commit(self) -> None:
         """Let readers see all that was written."""
@@ -148,31 +144,28 @@ def bulk_archive(url: str) -> BulkArchive:
     return BulkArchive(writing, reading_engine(parsed))
 
 
-def make_loop(setup: Setup, archive: Archive, lease: Lease, pool: Any, engine: Engine, **options: Any) -> SearchLoop:
-    """The loop of a setup, without anybody who watches."""
-    return SearchLoop(
-        problem=setup.problem,
-        budget=setup.budget,
-        archive=archive,
-        lease=lease,
-        engine=engine,
-        dispatcher=pool,
-        observer=Silent(),
-        stop=StopSignal(),
-        rungs=setup.rungs(),
-        **options,
-    )
-
-
 def write_long_search(
-    setup: Setup, url: str, *, evaluations: int, evaluate: Callable[[EvaluationRequest], EvaluationResult]
+    setup: Setup,
+    url: str,
+    *,
+    evaluations: int,
+    evaluate: Callable[[EvaluationRequest], EvaluationResult],
+    engine: Engine | None = None,
 ) -> None:
-    """Leave the store of a search that was killed after about so many evaluations, some of them in flight."""
+    """Leave the store of a search that was killed after about so many evaluations, some of them in flight.
+
+    Args:
+        setup: Of the search; its budget is larger.
+        url: Of the database.
+        evaluations: How many.
+        evaluate: Answers at once.
+        engine: Proposes; None: one that hardly thinks.
+    """
     archive, clock = bulk_archive(url), VirtualClock()
     pool = VirtualPool(Limited(evaluate, evaluations + SLOTS), slots=SLOTS, clock=clock)
-    lease = archive.create_search(setup.new_search(), owner="benchmark/0", ttl_s=24 * 3600)
+    loop, lease = make_loop(setup, archive, pool, clock, engine=engine or drifting_engine(setup))
     with suppress(Enough):
-        make_loop(setup, archive, lease, pool, drifting_engine(setup), clock=clock).run()
+        loop.run()
     archive.release(lease, state=SearchState.STOPPED, reason="killed")
     archive.commit()
     archive.close()

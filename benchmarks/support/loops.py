@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gasearch.dispatch.dispatcher import Dispatcher
+from gasearch.evolution.engine import Engine
 from gasearch.ownership import StopSignal
 from gasearch.progress import Silent
 from gasearch.search import SearchLoop
@@ -19,16 +20,17 @@ def make_loop(
     pool: Dispatcher,
     clock: Callable[[], float],
     *,
+    engine: Engine | None = None,
     weights_folder: str | None = None,
 ) -> tuple[SearchLoop, Lease]:
-    """A new search in an archive, ready to run."""
+    """A new search in an archive, ready to run; by the setup's own engine unless another one is given."""
     lease = archive.create_search(setup.new_search(), owner="benchmark/0", ttl_s=24 * 3600)
     loop = SearchLoop(
         problem=setup.problem,
         budget=setup.budget,
         archive=archive,
         lease=lease,
-        engine=setup.engine(),
+        engine=engine or setup.engine(),
         dispatcher=pool,
         observer=Silent(),
         stop=StopSignal(),

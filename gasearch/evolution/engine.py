@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from gasearch.fitness import Fitness
@@ -31,7 +31,16 @@ class Candidate:
 
     def unpredicted(self) -> Candidate:
         """The same without what was expected of it, which takes 40 MB of a hundred thousand candidates."""
-        return replace(self, predicted=()) if self.predicted else self
+        if not self.predicted:
+            return self
+        return Candidate(
+            number=self.number,
+            genome=self.genome,
+            generation=self.generation,
+            parents=self.parents,
+            operator=self.operator,
+            told=self.told,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Double
@@ -12,7 +11,7 @@ from sqlalchemy import Double
 from gasearch.errors import StoreError
 from gasearch.storage import tables
 from gasearch.storage.records import EvaluationRecord
-from gasearch.storage.values import Row, finite, storable, to_json
+from gasearch.storage.values import Row, finite, from_json, storable, to_json
 from workers.messages import (
     STANDARD_METRICS,
     WHOLE_METRICS,
@@ -108,7 +107,7 @@ def _curve_point(columns: Mapping[str, Any]) -> CurvePoint:
         epoch=columns["epoch"],
         train_loss=columns["train_loss"],
         accuracy=columns["accuracy"],
-        metrics=tuple((name, value) for name, value in columns.get("metrics", ())),
+        metrics=_as_pairs(columns["metrics"]) if "metrics" in columns else (),
     )
 
 
@@ -191,7 +190,7 @@ def evaluation_record(row: Row) -> EvaluationRecord:
 def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
     """The outcome that a row holds, which is known to be intact."""
     has_curve = with_curve and row["curve"] != "[]"
-    curve = tuple(map(_curve_point, json.loads(row["curve"]))) if has_curve else ()
+    curve = tuple(map(_curve_point, from_json(row["curve"]))) if has_curve else ()
     if row["failure"] is not None:
         return Failure(kind=FailureKind(row["failure"]), message=row["failure_message"], curve=curve)
     return Measurement(
@@ -204,7 +203,11 @@ def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
 
 
 def _pairs(text: str) -> tuple[tuple[str, float], ...]:
-    return () if text == "[]" else tuple((name, value) for name, value in json.loads(text))
+    return () if text == "[]" else _as_pairs(from_json(text))
+
+
+def _as_pairs(lists: Iterable[Any]) -> tuple[tuple[str, float], ...]:
+    return tuple([(name, value) for name, value in lists])
 
 
 def metrics_of(row: Row) -> dict[str, float]:

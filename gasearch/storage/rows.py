@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -22,7 +21,7 @@ from gasearch.storage.records import (
     SearchState,
     TuningTrial,
 )
-from gasearch.storage.values import Row, finite, numbers_json, to_json, to_time
+from gasearch.storage.values import Row, finite, from_json, numbers_json, to_json, to_time
 from workers.messages import Calibration
 
 # None of these takes a row that isn't the one that was written: they raise a StoreError that names it.
@@ -52,7 +51,7 @@ def search_record(row: Row) -> SearchRecord:
         name=row["name"],
         spec_json=row["spec_json"],
         spec_hash=row["spec_hash"],
-        objectives=tuple((metric, is_maximized) for metric, is_maximized in json.loads(row["objectives"])),
+        objectives=tuple((metric, is_maximized) for metric, is_maximized in from_json(row["objectives"])),
         space_fingerprint=row["space_fingerprint"],
         space_size=row["space_size"],
         data_json=row["data_json"],
@@ -73,7 +72,7 @@ def search_record(row: Row) -> SearchRecord:
 
 
 def _numbers(text: str | None) -> tuple[float, ...] | None:
-    return None if text is None else tuple(json.loads(text))
+    return None if text is None else tuple(from_json(text))
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------
@@ -105,7 +104,7 @@ def _predicted(text: str | None) -> tuple[ExpectedMetric, ...]:
     if text is None:
         return ()
     return tuple(
-        ExpectedMetric(metric=metric, mean=mean, deviation=deviation) for metric, mean, deviation in json.loads(text)
+        ExpectedMetric(metric=metric, mean=mean, deviation=deviation) for metric, mean, deviation in from_json(text)
     )
 
 
@@ -115,9 +114,9 @@ def candidate_record(row: Row) -> CandidateRecord:
     return CandidateRecord(
         number=row["number"],
         key=row["key"],
-        genes=tuple(json.loads(row["genes"])),
-        parents=tuple(json.loads(row["parents"])),
-        operator=row["operator"],
+        genes=tuple(from_json(row["genes"])),
+        parents=tuple(from_json(row["parents"])),
+        operator=sys.intern(row["operator"]),  # there are few, and a long search keeps each
         generation=row["generation"],
         told=row["told"],
         network_json=row["network_json"],
@@ -160,7 +159,7 @@ def evaluated_network(row: Row) -> EvaluatedNetwork:
         number=row["number"],
         key=row["key"],
         generation=row["generation"],
-        parents=tuple(json.loads(row["parents"])),
+        parents=tuple(from_json(row["parents"])),
         operator=row["operator"],
         network_json=row["network_json"],
         metrics=metrics_of(row) if is_measured else {},
@@ -203,7 +202,7 @@ def generation_record(row: Row) -> GenerationRecord:
         failures=row["failures"],
         front_size=row["front_size"],
         hypervolume=row["hypervolume"],
-        best=tuple(json.loads(row["best"])),
+        best=tuple(from_json(row["best"])),
         finished_at=to_time(row["finished_at"]),
     )
 

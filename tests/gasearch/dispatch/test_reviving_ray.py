@@ -19,6 +19,7 @@ from workers.messages import FailureKind, Measurement
 from workers.trial.processes import is_alive
 
 ROOT = str(Path(__file__).parents[3])
+SECRETS = ("GASEARCH_DB", "GASEARCH_TOKEN", "DATABASE_URL", "PGPASSWORD", "PGHOST")
 
 
 def processes_of(pool):
@@ -40,6 +41,8 @@ def shared_pool(tmp_path_factory):
         patch.delenv("XDG_STATE_HOME", raising=False)
         patch.setenv("GASEARCH_STATE", str(home.with_name("state")))
         patch.setenv("RAY_AUTH_TOKEN", "the user's own, for another cluster")
+        for name in SECRETS:
+            patch.setenv(name, f"secret {name}")
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")])))
         notices = []
         pool = RevivingPool(size=PoolSize(count=2, gpus=0), data=None, measures_latency=False, notice=notices.append)
@@ -56,13 +59,14 @@ class TestRevivingPool(DispatcherContract):
         collect_all(shared_pool)
 
 
-def test_its_ray_asks_for_a_token_that_only_this_user_can_read(shared_pool):
+def test_its_ray_asks_for_a_token_of_this_user_alone_and_knows_no_other_secret(shared_pool):
     assert stat.S_IMODE(shared_pool.token.stat().st_mode) == 0o600
     token = shared_pool.token.read_text()
     for pids in processes_of(shared_pool).values():
         for pid in pids:
             environment = Path(f"/proc/{pid}/environ").read_text(errors="replace")
             assert token not in environment
+            assert "secret" not in environment
             assert token not in Path(f"/proc/{pid}/cmdline").read_text()
     [raylet] = processes_of(shared_pool)["raylet"]
     environment = Path(f"/proc/{raylet}/environ").read_text().split("\0")

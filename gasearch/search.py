@@ -321,7 +321,7 @@ class SearchLoop:
             self._record(pending, result)
             self._archive.add_event(self._lease, quarantine_event(pending, failure))
             return
-        self._archive.add_evaluation(self._lease, self._problem.evaluation(pending, result, arrival=-1), FrontChange())
+        self._store(self._problem.evaluation(pending, result, arrival=-1), FrontChange())
         self._archive.add_event(self._lease, retry_event(pending, failure))
         self._tally.retries += 1
         self._breaker.note_retry(failure)
@@ -339,7 +339,7 @@ class SearchLoop:
         change = self._frontier.note(pending.number, fitness, told=told + 1, is_replicate=pending.replicate > 0)
         gain = None if pending.replicate else self._frontier.gain_since(volume)
         evaluation = self._problem.evaluation(pending, replace(result, outcome=outcome), arrival=told, gain=gain)
-        self._archive.add_evaluation(self._lease, evaluation, change)
+        self._store(evaluation, change)
         if pending.replicate:
             fitness = fitness or self._trainings.fitness_of(pending.number)
         self._learn(pending.number, outcome, fitness, replicate=pending.replicate, known=pending.known)
@@ -348,6 +348,13 @@ class SearchLoop:
             self._observer.on_notice(notice)
         if self._clock() - self._reported >= PROGRESS_S:
             self._report()
+
+    def _store(self, evaluation: EvaluationRecord, change: FrontChange) -> None:
+        if not self._archive.add_evaluation(self._lease, evaluation, change):
+            raise StoreError(
+                f"attempt {evaluation.result.attempt} at candidate {evaluation.candidate} is stored already, with "
+                f"another outcome: this controller's knowledge is out of date; gasearch resume {self._problem.name}"
+            )
 
     def _learn(
         self,

@@ -24,7 +24,7 @@ from gasearch.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.storage.records import TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
-from tests.chaos.ledger import sign_writes
+from tests.chaos.ledger import signed
 from tests.chaos.mined import MinedArchive
 from tests.chaos.specs import CUSTOM, TRAINED, in_mode, with_budget
 from tests.doubles.scripted import Scripted, Truth, flaky, two_objectives
@@ -125,7 +125,7 @@ def drive(
         act: "search"; else "stop" or "trial", for what others write.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sign_writes()
+    url = signed(url)
     sys.stderr = words.with_suffix(".err").open("w")
     evaluator = Scripted(TRUTHS[truth], seconds=seconds)
     launching._dispatcher = lambda setup, observer: Scattered(evaluator, slots=slots, seed=seed)  # type: ignore[assignment]

@@ -13,14 +13,17 @@ TABLES = ("candidates", "evaluations", "generations", "front", "replicates", "ev
 WRITER = "gasearch_writer"
 
 
-def sign_writes() -> None:
-    """Let every connection that this process opens from now on say who it is."""
-    os.environ["PGAPPNAME"] = str(os.getpid())
+def signed(url: str) -> str:
+    """The URL for this process: every connection that it opens from now on says who it is."""
+    if url.startswith("postgresql"):
+        return f"{url}{'&' if '?' in url else '?'}application_name={os.getpid()}"
 
     @event.listens_for(Engine, "connect")
     def _sign(connection: Any, record: Any) -> None:
         if hasattr(connection, "create_function"):  # SQLite's
             connection.create_function(WRITER, 0, os.getpid)
+
+    return url
 
 
 class Ledger:

@@ -14,7 +14,7 @@ PYTEST_FLAGS ?=
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install search test test-wheel check format bench wheel clean
+.PHONY: help install search test test-wheel chaos check format bench wheel clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r target does; do \
@@ -46,6 +46,12 @@ test: $(INSTALLED) ## Install, then run the tests
 
 test-wheel: $(INSTALLED) ## Install the built wheel into an empty environment and search with it
 	$(BIN)/python -m pytest -m slow tests/packaging $(PYTEST_FLAGS)
+
+# Every test that takes minutes, one after another; each name says what is done, and the figures come last.
+chaos: $(INSTALLED) ## Kill, pause, cut and flood searches for an hour, and print the figures
+	@echo "Each test has a time budget of its own. To repeat one: GASEARCH_CHAOS_SEED=the seed that it printed."
+	$(ONE_THREAD) $(BIN)/python -m pytest -m slow -v --durations=0 --durations-min=1 \
+		tests/chaos tests/faults tests/gasearch $(PYTEST_FLAGS)
 
 check: $(INSTALLED) ## Format, lint, strict types, import rules; changes no file
 	$(BIN)/ruff format --check .

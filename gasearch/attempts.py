@@ -52,13 +52,9 @@ def counted(kinds: Sequence[str]) -> str:
 class Breaker:
     """Stops a search in which everything fails: what was made so far is worth more than twenty thousand failures."""
 
-    def __init__(self, slots: int) -> None:
-        """Nothing has failed yet: a resumed search begins anew.
-
-        Args:
-            slots: How many evaluations are in flight at once, at most.
-        """
-        self._most_losses = max(MAX_FAILURES_IN_A_ROW, MAX_LOSSES_PER_WORKER * slots)
+    def __init__(self) -> None:
+        """Nothing has failed yet: a resumed search begins anew."""
+        self._slots = 0  # the most that there were
         self._failed: list[FailureKind] = []  # finally, since something was measured
         self._losses = 0  # since a worker lived to the end of an evaluation
         self._message = ""
@@ -77,14 +73,19 @@ class Breaker:
         else:
             self._failed.clear()
 
-    def require_closed(self, search: str) -> None:
+    def require_closed(self, search: str, *, slots: int) -> None:
         """Let the search go on, unless too much has failed in a row.
+
+        Args:
+            search: Its name.
+            slots: How many evaluations can be in flight at once, now.
 
         Raises:
             GasearchError: with the cause, and how to go on.
         """
         mend = f"the last one with: {self._message}. Mend the cause, then go on with: gasearch resume {search}"
-        if self._losses >= self._most_losses:
+        self._slots = max(self._slots, slots)
+        if self._losses >= max(MAX_FAILURES_IN_A_ROW, MAX_LOSSES_PER_WORKER * self._slots):
             raise GasearchError(
                 f"{self._losses} attempts in a row lost their worker, {mend} (none of them counts as an outcome)"
             )

@@ -108,7 +108,7 @@ class SearchLoop:
         self._flying: dict[str, Pending] = {}
         self._calibration: Calibration | None = None
         self._tally = Tally(problem.objectives, clock)
-        self._breaker = Breaker(dispatcher.slots)
+        self._breaker = Breaker()
         self._feasibility = Feasibility(problem.limits)
         self._device_s = 0.0  #: Time that workers were busy.
         self._device_s_before = 0.0  #: By earlier controllers.
@@ -413,7 +413,7 @@ class SearchLoop:
             raise self._stop.error
         if self._stop.is_requested:
             return Verdict(state=SearchState.STOPPED, reason=self._stop.reason)
-        self._breaker.require_closed(self._problem.name)
+        self._breaker.require_closed(self._problem.name, slots=self._dispatcher.slots)
         spent = Spent(
             told=self._tally.told,
             seconds=self._spent_s + self._tally.elapsed_s,

@@ -113,7 +113,7 @@ class Evaluator:
         """
         recipe, blueprint = request.recipe, _blueprint(request)
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
-        _require_memory(start, recipe.batch_size)
+        _require_memory(start, recipe.batch_size, request.memory_limit_bytes)
         target = (self._data.target_mean, self._data.target_deviation)
         network = build(start, self._transform(start), seed=request.seed, target=target)
         images_before = _inherit(network, request)
@@ -246,9 +246,14 @@ def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:
             raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
 
 
-def _require_memory(steps: Plan, batch_size: int) -> None:
+def _require_memory(steps: Plan, batch_size: int, limit: int | None) -> None:
     needed, free = training_bytes(steps, batch_size=batch_size), free_bytes()
     if needed > free:
         raise MemoryError(
             f"training needs at least {needed / 1e9:.1f} GB at batch size {batch_size}; {free / 1e9:.1f} GB are free"
+        )
+    if limit is not None and needed > limit:
+        raise MemoryError(
+            f"training needs at least {needed / 1e9:.1f} GB at batch size {batch_size}; its limit is {limit / 1e9:.1f} "
+            "GB (workers.memory_limit)"
         )

@@ -391,6 +391,11 @@ def leaves_a_daemon_and_dies(choices, budget, report):
     os._exit(4)
 
 
+def hides_a_daemon_and_dies(choices, budget, report):
+    _become_a_daemon(["/bin/sleep", "600"], {})
+    os._exit(4)
+
+
 def forks_and_returns_twice(choices, budget, report):
     os.fork()
     return good(choices, budget, report)
@@ -403,3 +408,12 @@ def _become_a_daemon(command, environment):
             os.execve(command[0], command, environment)
         os._exit(0)
     os.wait()
+
+
+# --- they tell what they see ------------------------------------------------------------------------------------
+
+
+def tells_its_environment(choices, budget, report):
+    """What a program that it starts finds there."""
+    subprocess.run(["/bin/sh", "-c", 'cat /proc/$$/environ > "$0"', choices["file"]], check=True)
+    return {"error": 0.0}

@@ -1,17 +1,23 @@
-"""A dataset as a file without a name, which a trial's process maps instead of reading a copy.
+"""A dataset as a file that the trials of a node map, so that all of them together hold it once.
 
-The file lies in the temporary folder and is deleted while it is open: its pages are the system's cache, which it can
-take back, are shared by one trial's process and the next, and are gone with the last of them.
+Each host has a link to the file in its own temporary folder: the last one takes it away. Where that folder is on a
+disk, the file's pages are the system's cache, which it can take back.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import hashlib
 import json
 import mmap
 import os
+import stat
 import tempfile
-from typing import Any, Final, get_type_hints
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +25,17 @@ from numpy.typing import NDArray
 from workers.data.dataset import Dataset, Split
 from workers.trial.codec import decoder, encode
 
+FOLDER: Final = "gasearch-"  #: How the names of hosts' temporary folders begin.
 _ALIGNED: Final = 64  #: Bytes at whose multiples arrays begin.
 _SPLITS: Final = ("train", "validation", "test")
 
 
-def write_data(data: Dataset) -> int:
-    """Write a dataset into a nameless file; returns its descriptor.
+def open_data(data: Dataset, folder: str) -> int:
+    """A descriptor of a dataset's file: one that another host of this user has here, else a new one.
+
+    Args:
+        data: What the file is to hold.
+        folder: The host's own one, where the file gets a link.
 
     Raises:
         OSError: if the temporary folder has no room for it.
@@ -32,13 +43,17 @@ def write_data(data: Dataset) -> int:
     arrays: list[NDArray[Any]] = []
     splits = {name: _describe(getattr(data, name), arrays) for name in _SPLITS}
     header, _ = encode(_fields_of(data) | {"splits": splits})
-    with tempfile.TemporaryFile(prefix="gasearch-data-") as file:
-        file.write(len(header).to_bytes(8) + header)
-        for array in arrays:
-            file.write(bytes(-file.tell() % _ALIGNED))
-            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-        file.flush()
-        return os.dup(file.fileno())
+    digest = hashlib.blake2b(header, digest_size=16)
+    for array in arrays:
+        digest.update(_bytes_of(array))
+    path = Path(folder, f"data-{digest.hexdigest()}")
+    with _one_at_a_time(path.parent.parent):
+        if not _link(path):
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                _write(file, header, arrays)
+            partial.rename(path)
+    return os.open(path, os.O_RDONLY)
 
 
 def read_data(descriptor: int) -> Dataset:
@@ -63,6 +78,45 @@ def read_data(descriptor: int) -> Dataset:
     for name, value in content.items():
         fields[name] = decoder(hints[name])(value, memoryview(b""))
     return Dataset(**fields)
+
+
+def make_folder() -> str:
+    """A temporary folder of a host's own."""
+    return tempfile.mkdtemp(prefix=FOLDER)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hosts that start together wait for the first one's file; locks nothing but others that do so."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: each writes its own
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _link(path: Path) -> bool:
+    """Link to the file of that name that another host of this user has; False where none has one."""
+    for other in path.parent.parent.glob(f"{FOLDER}*/{path.name}"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or a file system without links
+            found = other.lstat()
+            if found.st_uid == os.getuid() and stat.S_ISREG(found.st_mode):
+                os.link(other, path, follow_symlinks=False)
+                return True
+    return False
+
+
+def _write(file: BinaryIO, header: bytes, arrays: list[NDArray[Any]]) -> None:
+    file.write(len(header).to_bytes(8) + header)
+    for array in arrays:
+        file.write(bytes(-file.tell() % _ALIGNED))
+        file.write(_bytes_of(array))
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _describe(split: Split, arrays: list[NDArray[Any]]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from workers.trial.channel import (
     Ready,
 )
 from workers.trial.codec import CodecError
-from workers.trial.data_file import write_data
+from workers.trial.data_file import make_folder, open_data
 from workers.trial.environment import MARK, scrubbed
 from workers.trial.janitor import start_janitor
 from workers.trial.limits import Exceeded, Watch, folder_content
@@ -42,6 +41,7 @@ from workers.trial.process import Ended, TrialProcess
 from workers.trial.processes import adopt_orphans, descendants, end_processes, is_alive, is_tracker, marked
 
 START_S: Final = 300.0  #: For a process to have its libraries and its data, and for an evaluator's import.
+BEGIN_S: Final = 20.0  #: For a process that has made an evaluation before, to begin another one.
 #: After which a training of ours, which looks at the clock itself, is ended: scoring and exporting come after it.
 OWN_GRACE_S: Final = 8.0
 MOST_ZOMBIES: Final = 64  #: Ended processes that an evaluator didn't wait for, until its own is replaced.
@@ -50,6 +50,9 @@ CHANNEL_BROKEN: Final = 76  #: See `workers.trial.child`.
 
 class StartError(RuntimeError):
     """A trial's process doesn't start."""
+
+
+_MISDEEDS: Final = (Exceeded, Ended, OSError, ChannelError, CodecError)  #: A `TimeoutError` is an `OSError`.
 
 
 class TrialHost:
@@ -85,12 +88,12 @@ class TrialHost:
         self._adopts_orphans = adopts_orphans
         self._name = f"{socket.gethostname()}/{os.getpid()}"
         self._mark = secrets.token_hex(16)
-        self._root = tempfile.mkdtemp(prefix="gasearch-")
+        self._root = make_folder()
         self._janitor: int | None = start_janitor(f"{MARK}={self._mark}", self._root)
         if adopts_orphans:  # now that the janitor is nobody's child
             adopt_orphans()
         self._is_custom = data is None
-        self._data = None if data is None else write_data(data)
+        self._data = None if data is None else open_data(data, self._root)
         self._trials = 0
         self._kept: set[int] = set()  #: What importing the evaluator has started.
         self._trial: TrialProcess | None = None
@@ -116,7 +119,7 @@ class TrialHost:
         is_custom, started = self._is_custom or request.task.evaluator is not None, time.time()
         try:
             answer = self._evaluate(request, is_custom=is_custom)
-        except (StartError, Exceeded, Ended, TimeoutError, ChannelError, CodecError) as error:
+        except (StartError, *_MISDEEDS) as error:
             self._replace()
             return self._failed(request, _failure_of(error, request, is_custom=is_custom), started), None
         return replace(answer.result, worker=self._name), answer.prepared
@@ -133,39 +136,47 @@ class TrialHost:
     # --- one evaluation -----------------------------------------------------------------------------------------
 
     def _evaluate(self, request: EvaluationRequest, *, is_custom: bool) -> Answer:
-        trial = self._ask(request)
-        watch = Watch(
-            pid=trial.pid,
-            folder=trial.folder,
-            memory_limit_bytes=request.memory_limit_bytes,
-            disk_limit_bytes=request.disk_limit_bytes if is_custom else None,
-        )
-        trial.expect(
-            largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT,
-            largest_attachment=0 if is_custom else LARGEST_ATTACHMENT,
-        )
-        begun = trial.listen(until=time.monotonic() + START_S, check=watch.check)
-        if not isinstance(begun, Begun) or begun.number != trial.asked:
-            raise ChannelError("it answered before it was asked")
-        if begun.has_children and trial.asked == 1:
-            self._kept.update(descendants(trial.pid))
+        trial, watch = self._begin(request, is_custom=is_custom)
         limit_s = math.inf if request.time_limit_s is None else request.time_limit_s
-        answer = trial.listen(until=time.monotonic() + limit_s + (0.0 if is_custom else OWN_GRACE_S), check=watch.check)
+        until = time.monotonic() + limit_s + (0.0 if is_custom else OWN_GRACE_S)
+        answer = trial.listen(until=until, check=watch.check)
         if not isinstance(answer, Answer) or not _is_of(answer, trial.asked, request):
             raise ChannelError("it answered for another evaluation")
         if self._leaves_too_much(trial, answer, request.disk_limit_bytes):
             self._replace()
         return answer
 
-    def _ask(self, request: EvaluationRequest) -> TrialProcess:
-        """Give it the request; one that ended since it was last heard of is replaced."""
-        for _ in range(2):
+    def _begin(self, request: EvaluationRequest, *, is_custom: bool) -> tuple[TrialProcess, Watch]:
+        """Have a process begin; one that an earlier evaluation left unable to is replaced without a word."""
+        for is_last in (False, True):
             trial, _ = self._await_ready()
-            with contextlib.suppress(OSError):
+            is_fresh = trial.asked == 0
+            watch = Watch(
+                pid=trial.pid,
+                folder=trial.folder,
+                memory_limit_bytes=request.memory_limit_bytes,
+                disk_limit_bytes=request.disk_limit_bytes if is_custom else None,
+            )
+            trial.expect(
+                largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT,
+                largest_attachment=0 if is_custom else LARGEST_ATTACHMENT,
+            )
+            try:
                 trial.ask(Ask(number=trial.asked + 1, request=request))
-                return trial
-            self._end()
-        raise StartError("the evaluation's process takes no request")
+                begun = trial.listen(until=time.monotonic() + (START_S if is_fresh else BEGIN_S), check=watch.check)
+                if not isinstance(begun, Begun) or begun.number != trial.asked:
+                    raise ChannelError("it answered before it was asked")
+            except _MISDEEDS as error:
+                if is_fresh and isinstance(error, TimeoutError):
+                    raise TimeoutError(f"the evaluator wasn't imported within {START_S:g} s") from error
+                if is_last or (is_fresh and isinstance(error, Exceeded)):
+                    raise
+                self._replace()
+                continue
+            if begun.has_children and is_fresh:
+                self._kept.update(descendants(trial.pid))
+            return trial, watch
+        raise AssertionError("the last try returns or raises")
 
     def _leaves_too_much(self, trial: TrialProcess, answer: Answer, disk_limit_bytes: int | None) -> bool:
         """Whether what an evaluation leaves behind could harm the next one.
@@ -267,12 +278,13 @@ def _failure_of(error: Exception, request: EvaluationRequest, *, is_custom: bool
         case Ended(status=status):
             fault = FailureKind.DIED
             text = f"the evaluation {'ended its own process: ' if status >= 0 else 'was '}{error}"
-        case TimeoutError() if request.time_limit_s is None:
-            fault = FailureKind.TIMED_OUT
-            text = f"the evaluator wasn't imported within {START_S:g} s"
+        case TimeoutError() if str(error):
+            fault, text = FailureKind.TIMED_OUT, str(error)
         case TimeoutError():
             fault = FailureKind.TIMED_OUT
             text = f"no answer within its time limit of {request.time_limit_s:g} s"
+        case OSError():
+            fault, text = FailureKind.WORKER_LOST, f"the evaluation's process takes no request: {error}"
         case Closed():
             text = "the evaluation closed what its process answers through"
         case _:

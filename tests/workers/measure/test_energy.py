@@ -17,7 +17,16 @@ from workers.measure.device import device_name
 from workers.measure.energy import Package, Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy
 from workers.measure.latency import Latency
 from workers.measure.meter import LatencyMeter
-from workers.messages import Blueprint, Calibration, EvaluationResult, Failure, FailureKind, Layer, Measurement, Prepared
+from workers.messages import (
+    Blueprint,
+    Calibration,
+    EvaluationResult,
+    Failure,
+    FailureKind,
+    Layer,
+    Measurement,
+    Prepared,
+)
 from workers.network.plan import plan
 
 RANGE_UJ = 262_143_328_850

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from gasearch.attempts import Breaker, quarantine_event, retry, retry_event
+from gasearch.device_time import DeviceTime
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.endings import EXHAUSTED, SearchBudget, Spent, ending
 from gasearch.errors import StoreError
@@ -26,6 +27,7 @@ from gasearch.pareto import Scaling
 from gasearch.problem import Pending, Problem
 from gasearch.progress import Observer
 from gasearch.replication import Trainings
+from gasearch.reserve import Reserve
 from gasearch.reuse import Reuse
 from gasearch.rungs import Rungs
 from gasearch.storage.archive import Archive
@@ -35,7 +37,6 @@ from gasearch.storage.records import (
     EvaluationRecord,
     EventRecord,
     Lease,
-    ReplicateRecord,
     SearchState,
 )
 from gasearch.tally import Tally
@@ -101,8 +102,7 @@ class SearchLoop:
         self._frontier = Frontier()
         self._closed: dict[int, float] = {}  #: Generations whose statistics are stored, with their hypervolume.
         self._trainings = Trainings(problem.objectives, problem.noisy)  #: Kept where trainings may be repeated.
-        self._replicates = 0  #: Decided so far.
-        self._is_reserve_free = False  #: Whether what was kept for replicates goes to new candidates.
+        self._reserve = Reserve(problem.replicates, budget.evaluations, self._trainings)
         self._reuse: Reuse | None = None  #: Asked anew by each controller.
         self._waiting: deque[Pending] = deque()
         self._flying: dict[str, Pending] = {}
@@ -110,9 +110,7 @@ class SearchLoop:
         self._tally = Tally(problem.objectives, clock)
         self._breaker = Breaker()
         self._feasibility = Feasibility(problem.limits)
-        self._device_s = 0.0  #: Time that workers were busy.
-        self._device_s_before = 0.0  #: By earlier controllers.
-        self._device_s_at: list[float] = []  #: The same, at each outcome.
+        self._device_time = DeviceTime()
         self._generation = -1
         self._reported = clock()
 
@@ -130,7 +128,6 @@ class SearchLoop:
             self._replay()
         self._reuse = Reuse(self._problem, self._archive, self._lease.search_id)
         self._tally.begin()
-        self._device_s_before = self._device_s
         if "latency_ms" in self._problem.measures:
             self._calibrate()
         self._take_over([pending for pending in self._waiting if not pending.replicate])
@@ -160,7 +157,7 @@ class SearchLoop:
         outcomes = self._archive.evaluations(search_id)
         unanswered: dict[int, Candidate] = {}
         again = dict.fromkeys((one.candidate, one.replicate) for one in self._archive.replicates(search_id))
-        self._replicates = len(again)
+        decided = len(again)
         for stored in self._archive.candidates(search_id):
             while self._tally.told < stored.told:
                 record = next(outcomes, None)
@@ -179,15 +176,13 @@ class SearchLoop:
             self._recall(record, unanswered, again)
         counts = self._archive.counts(search_id)
         self._tally.retries = counts.retries
-        retried_s = counts.busy_seconds - self._device_s
-        self._device_s += retried_s
-        self._device_s_at = [spent_s + retried_s for spent_s in self._device_s_at]  # when, nobody knows
+        self._device_time.begin(counts.busy_seconds)
         attempts = self._archive.attempts(search_id)
         for number, candidate in unanswered.items():
             self._waiting.append(self._pending(candidate).after(attempts.get(number)))
         for number, replicate in again:  # in the order in which they waited
             self._waiting.append(self._again(number, replicate).after(attempts.get(number)))
-        self._is_reserve_free = len(self._keys) > self._most_candidates()
+        self._reserve.recall(decided, len(self._keys))
 
     def _recall(
         self, record: EvaluationRecord, unanswered: dict[int, Candidate], again: dict[tuple[int, int], None]
@@ -200,8 +195,7 @@ class SearchLoop:
         is_replicate = record.replicate > 0
         told = self._tally.told + 1
         self._frontier.note(record.candidate, fitness, told=told, is_replicate=is_replicate, is_past=True)
-        if record.result.worker != REUSED:
-            self._device_s += _busy_s(record.result)
+        self._device_time.add(record.result)
         known = self._known(candidate) if candidate is not None and _is_stopped(outcome) else ()
         self._learn(record.candidate, outcome, fitness, replicate=record.replicate, known=known)
 
@@ -225,7 +219,7 @@ class SearchLoop:
         ahead = 1 if self._dispatcher.slots > 1 else 0
         while True:
             free = self._dispatcher.free + ahead - len(self._waiting)
-            count = min(max(free, self._engine.lookahead), self._most_candidates() - len(self._keys))
+            count = min(max(free, self._engine.lookahead), self._reserve.most_candidates - len(self._keys))
             fresh = self._ask(count)
             is_reused = self._take_over(fresh) > 0 and self._verdict() is None
             if not is_reused and (fresh or not self._is_freeing_reserve()):
@@ -237,10 +231,10 @@ class SearchLoop:
         Else what is in doubt waits for its next training.
         """
         is_idle = not self._waiting and not self._flying
-        if not is_idle or not self._problem.replicates or self._is_reserve_free:
+        if not is_idle or not self._reserve.is_kept:
             return False
         self._train_again()
-        return self._is_reserve_free
+        return self._reserve.is_free
 
     def _ask(self, count: int) -> list[Pending]:
         fresh: list[Pending] = []
@@ -256,12 +250,6 @@ class SearchLoop:
         self._waiting.extend(fresh)
         return fresh
 
-    def _most_candidates(self) -> int:
-        """How many candidates the budget has room for beside the replicates, decided or to come."""
-        most = self._budget.evaluations
-        reserve = 0 if self._is_reserve_free else int(self._problem.replicates * most)
-        return most - max(self._replicates, reserve)
-
     def _take_over(self, fresh: list[Pending]) -> int:
         """Tell what an earlier search has measured of these; returns of how many."""
         assert self._reuse is not None, "nothing is proposed before the loop runs"
@@ -273,17 +261,10 @@ class SearchLoop:
 
     def _train_again(self) -> None:
         """Let the members of the front whose rank is in doubt be trained once more, all of one round at once."""
-        room = self._budget.evaluations - self._tally.told
-        numbers = self._trainings.doubtful(self._frontier.front.numbers)[:room]
-        if not numbers:
-            self._is_reserve_free = True
+        records = self._reserve.next_round(self._frontier.front.numbers, self._tally.told)
+        if not records:
             return
-        records = [
-            ReplicateRecord(candidate=number, replicate=self._trainings.count(number), told=self._tally.told)
-            for number in numbers
-        ]
         self._archive.add_replicates(self._lease, records)
-        self._replicates += len(records)
         attempts = self._archive.attempts(self._lease.search_id)
         for number, replicate in ((record.candidate, record.replicate) for record in records):
             self._waiting.append(self._again(number, replicate).after(attempts.get(number)))
@@ -307,7 +288,7 @@ class SearchLoop:
                 )
                 continue
             del self._flying[result.key]
-            self._device_s += _busy_s(result)
+            self._device_time.add(result)
             outcome = result.outcome
             if isinstance(outcome, Failure) and outcome.is_retryable:
                 self._retry(pending, result, outcome)
@@ -368,7 +349,7 @@ class SearchLoop:
         """Tell evolution, and count. The same for what was just stored and for what is replayed."""
         self._tally.add(outcome, fitness)
         self._feasibility.note(self._keys[number], outcome, fitness)
-        self._device_s_at.append(self._device_s)
+        self._device_time.note_outcome()
         if self._rungs is not None:
             self._rungs.note(outcome, fitness, number=number, known=known)
         if self._problem.replicates:
@@ -417,9 +398,9 @@ class SearchLoop:
         spent = Spent(
             told=self._tally.told,
             seconds=self._spent_s + self._tally.elapsed_s,
-            device_seconds=self._device_s,
+            device_seconds=self._device_time.seconds,
         )
-        reason = ending(self._budget, spent, self._frontier, self._device_s_at)
+        reason = ending(self._budget, spent, self._frontier, self._device_time.at_outcomes)
         return None if reason is None else Verdict(state=SearchState.FINISHED, reason=reason)
 
     def _exhausted(self) -> Verdict:
@@ -457,14 +438,9 @@ class SearchLoop:
                 generation=self._generation,
                 front_size=len(self._frontier.front),
                 hypervolume=self._frontier.hypervolume,
-                busy=self._busy_share(),
+                busy=self._device_time.busy_share(self._tally.elapsed_s, self._dispatcher.slots),
             )
         )
-
-    def _busy_share(self) -> float | None:
-        """Share of the workers' time that went into evaluations, those in flight not counted yet."""
-        capacity = self._tally.elapsed_s * self._dispatcher.slots
-        return min(1.0, (self._device_s - self._device_s_before) / capacity) if capacity > 0 else None
 
 
 @contextmanager
@@ -481,7 +457,3 @@ def _uncollected() -> Iterator[None]:
 
 def _is_stopped(outcome: Outcome) -> bool:
     return isinstance(outcome, Failure) and outcome.kind is FailureKind.STOPPED
-
-
-def _busy_s(result: EvaluationResult) -> float:
-    return max(0.0, result.finished_at - result.started_at)

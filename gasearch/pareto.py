@@ -7,15 +7,14 @@ wait for it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import ge
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gasearch.covering import Cover, PointRows
 from gasearch.fitness import Fitness, FrontChange
 
 Array = npt.NDArray[np.float64]
@@ -144,46 +143,6 @@ class Scaling:
 
 
 _UNCHANGED = FrontChange()
-MOST_REMEMBERED = 4  #: Points that each new one is held against first, in other than two objectives.
-
-
-class _Cover:
-    """Finds out fast that a front dominates a point, which is what becomes of nearly all; never wrong, but it may miss.
-
-    A member that leaves is dominated by one that stays, so that what it dominates stays dominated.
-    """
-
-    def __init__(self) -> None:
-        self._first: list[float] = []  # two objectives: the first values, ascending,
-        self._second: list[float] = []  # and the second ones, descending
-        self._last: list[tuple[float, ...]] = []  # other numbers of them: what dominated the points that came last
-
-    def dominates(self, values: tuple[float, ...]) -> bool:
-        """Whether a point is known to be dominated."""
-        if len(values) == 2:
-            place = bisect_left(self._first, values[0])
-            if place == len(self._first) or self._second[place] < values[1]:
-                return False
-            return (self._first[place], self._second[place]) != values
-        for place, dominating in enumerate(self._last):
-            if all(map(ge, dominating, values)) and dominating != values:
-                if place:
-                    self._last.insert(0, self._last.pop(place))
-                return True
-        return False
-
-    def note_dominating(self, values: Array) -> None:
-        """Remember a member that dominated a point."""
-        if len(values) != 2:
-            self._last = [tuple(values.tolist()), *self._last[: MOST_REMEMBERED - 1]]
-
-    def note_member(self, values: tuple[float, ...]) -> None:
-        """Take in a new member, and forget those that it dominates."""
-        if len(values) == 2:
-            end = begin = bisect_right(self._first, values[0])
-            while begin and self._second[begin - 1] <= values[1]:
-                begin -= 1
-            self._first[begin:end], self._second[begin:end] = [values[0]], [values[1]]
 
 
 class ParetoFront:
@@ -204,8 +163,9 @@ class ParetoFront:
         self._columns: Array = np.empty((0, 0))  # (2 x objectives, capacity): values, then spreads; compared as columns
         self._members: tuple[int, ...] | None = ()  # None: to be found out
         self._points: dict[int, Fitness] = {}  # every feasible one: needed when one is replaced
+        self._rows = PointRows()  # the same in the order in which they came, as far as that was asked for
         self.has_spreads = False  #: Of any member so far.
-        self._cover = _Cover()  # of the plain front
+        self._cover = Cover()  # of the plain front
 
     def __len__(self) -> int:
         """Number of members."""
@@ -248,11 +208,17 @@ class ParetoFront:
     def replace(self, number: int, fitness: Fitness) -> FrontChange:
         """Let a point have another fitness: what it had dominated may come back."""
         before = self.numbers
-        self._points.pop(number, None)
+        self._remove(number)
         if fitness.violation <= 0.0:
             self._points[number] = fitness
-        self._rebuild()
+            self._insert(number, fitness)
+        self._settle()
         return self._change_since(before)
+
+    def remove(self, number: int) -> None:
+        """Forget a point: what it had dominated may come back. Nothing happens where it isn't known."""
+        self._remove(number)
+        self._settle()
 
     def hypervolume(self, scaling: Scaling) -> float:
         """Scaled hypervolume of the current members; 0 for an empty front."""
@@ -299,13 +265,30 @@ class ParetoFront:
         self.has_spreads = self.has_spreads or any(fitness.spreads)
         self._plain.append(number)
 
-    def _rebuild(self) -> None:
-        """The plain front of all points, from nothing."""
-        self._plain, self._members, self._cover = [], None, _Cover()
-        numbers = list(self._points)
-        ranks = rank([self._points[number].values for number in numbers])
-        for index in np.flatnonzero(ranks == 0):
-            self._insert(numbers[index], self._points[numbers[index]])
+    def _remove(self, number: int) -> None:
+        """Forget a point, and take those in that nothing else had kept out."""
+        old = self._points.get(number)
+        self._rows.take(self._points)
+        self._rows.drop(number)
+        self._points.pop(number, None)
+        if old is None or number not in self._plain:
+            return
+        is_other = np.array([other != number for other in self._plain])
+        self._dismiss(~is_other)
+        self._cover = Cover()
+        others = self._columns[: len(old.values), : len(self._plain)].T  # (members, objectives)
+        for values in others.tolist():
+            self._cover.note_member(tuple(values))
+        for other in self._rows.under(old.values, others):
+            self._insert(other, self._points[other])
+
+    def _settle(self) -> None:
+        """Put the plain front into the order in which its points came."""
+        self._rows.take(self._points)
+        order = sorted(range(len(self._plain)), key=lambda index: self._rows.place[self._plain[index]])
+        self._plain = [self._plain[index] for index in order]
+        self._columns[:, : len(order)] = self._columns[:, order]
+        self._members = None
 
     def _untied(self) -> tuple[int, ...]:
         """The plain front without the members that others dominate within their intervals, see the class."""
@@ -316,15 +299,14 @@ class ParetoFront:
         gap = values[:, None, :] - values[None, :, :]  # (size, size, objectives): how far the first is ahead
         width = spreads[:, None, :] + spreads[None, :, :]
         dominates: npt.NDArray[np.bool_] = np.asarray((gap >= -width).all(axis=2) & (gap > width).any(axis=2))
-        ahead: list[int] = []
-        for index in range(size):
-            if not dominates[ahead, index].any():
-                ahead.append(index)
-        stay: list[int] = []
-        for index in reversed(ahead):  # of these only later ones dominate earlier ones
-            if not dominates[stay, index].any():
-                stay.append(index)
-        members = {self._plain[order[index]] for index in stay}
+        stays = np.ones(size, dtype=np.bool_)
+        threatened = np.flatnonzero(dominates.any(axis=0))
+        for index in threatened:
+            stays[index] = not (dominates[:index, index] & stays[:index]).any()
+        for index in threatened[::-1]:  # of those that stayed only later ones dominate earlier ones
+            if stays[index]:
+                stays[index] = not (dominates[index + 1 :, index] & stays[index + 1 :]).any()
+        members = {self._plain[order[index]] for index in np.flatnonzero(stays)}
         return tuple(number for number in self._plain if number in members)
 
     def _change_since(self, before: tuple[int, ...]) -> FrontChange:

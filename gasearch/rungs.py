@@ -20,7 +20,7 @@ from operator import ge
 import numpy as np
 
 from gasearch.fitness import Fitness, Objective
-from gasearch.pareto import rank
+from gasearch.pareto import ParetoFront, rank
 from gasearch.rung_lines import Line, fit_line, optimistic_ends, safe_tail
 from workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
 from workers.stopping import explain_stop, is_hopeless, rung_at
@@ -30,7 +30,6 @@ Worths = tuple[float, ...]
 NEWEST = 200  #: Curves that the lines are fitted to: evolution moves on to networks unlike the first.
 LARGEST_FRONT = 64  #: Points of the front that travel with a request.
 EVERY = 512  #: Fronts of the past are kept after so many finished trainings each; those between are made again.
-MOST_REFUTERS = 4  #: Points that a new one is held against first.
 
 
 def default_rungs(epochs: int) -> tuple[float, ...]:
@@ -283,56 +282,49 @@ class _Finishers:
 
     def __init__(self) -> None:
         self.all: list[Finished] = []
-        self._front = _Front()
-        self._kept: list[_Front] = [_Front()]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
-        self._asked = 0, _Front()  # the front that was asked for last, and of how many
+        self._newest: dict[int, int] = {}  # when a candidate's newest outcome was told
+        self._front = ParetoFront()  # of these, named by when they were told: of equal ones the first is the member
+        self._kept: list[list[Finished]] = [[]]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
+        self._asked = 0, list[Finished]()  # the front that was asked for last, and of how many
 
     def append(self, finished: Finished) -> None:
         """Take one in."""
         self.all.append(finished)
-        self._front = self._front.after(self.all, len(self.all) - 1)
+        if finished.number in self._newest:
+            self._front.remove(self._newest[finished.number])
+        self._newest[finished.number] = finished.told
+        if finished.is_feasible:
+            self._front.add(finished.told, Fitness(values=finished.worths))
         if len(self.all) % EVERY == 0:
-            self._kept.append(self._front)
+            self._kept.append(self._members())
 
     def front_of_first(self, count: int) -> list[Finished]:
         """The front of the first so many, in the order in which they were told."""
-        if count == len(self.all):
-            return self._front.members
         begun, front = self._asked
-        if not count // EVERY * EVERY <= begun <= count:
-            begun, front = count // EVERY * EVERY, self._kept[count // EVERY]
-        for place in range(begun, count):
-            front = front.after(self.all, place)
+        if begun == count:
+            return front
+        if count == len(self.all):
+            front = self._members()
+        else:
+            if not count // EVERY * EVERY <= begun < count:
+                begun, front = count // EVERY * EVERY, self._kept[count // EVERY]
+            for place in range(begun, count):
+                front = _after(front, self.all, place)
         self._asked = count, front
-        return front.members
+        return front
+
+    def _members(self) -> list[Finished]:
+        return [self.all[bisect_left(self.all, told, key=lambda one: one.told)] for told in self._front.numbers]
 
 
-class _Front:
-    """The members of a front among the newest outcome of each candidate, one of equal ones; never changed."""
-
-    def __init__(self, members: Sequence[Finished] = ()) -> None:
-        self.members = list(members)
-        self._numbers = {one.number for one in members}
-        self._refuters: list[Worths] = []  # of members: what covered those that came last
-
-    def after(self, finished: Sequence[Finished], place: int) -> _Front:
-        """The front with one more training, the one at this place."""
-        new = finished[place]
-        if new.number in self._numbers:
-            return _Front(_front_of(finished[: place + 1]))
-        if not new.is_feasible or self._covers(new.worths):
-            return self
-        return _Front([*(one for one in self.members if not _is_covered(one.worths, new.worths)), new])
-
-    def _covers(self, worths: Worths) -> bool:
-        """Whether a member is at least as good in all objectives; those that have covered others are asked first."""
-        if any(_is_covered(worths, refuter) for refuter in self._refuters):
-            return True
-        refuter = next((one.worths for one in self.members if _is_covered(worths, one.worths)), None)
-        if refuter is None:
-            return False
-        self._refuters = [refuter, *self._refuters[: MOST_REFUTERS - 1]]
-        return True
+def _after(front: list[Finished], finished: Sequence[Finished], place: int) -> list[Finished]:
+    """A front with one more training, the one at this place."""
+    new = finished[place]
+    if any(one.number == new.number for one in front):
+        return _front_of(finished[: place + 1])
+    if not new.is_feasible or any(_is_covered(new.worths, one.worths) for one in front):
+        return front
+    return [*(one for one in front if not _is_covered(one.worths, new.worths)), new]
 
 
 def _front_of(finished: Sequence[Finished]) -> list[Finished]:

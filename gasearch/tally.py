@@ -18,7 +18,8 @@ class Tally:
     def __init__(self, objectives: Sequence[Objective], clock: Callable[[], float]) -> None:
         self._objectives, self._clock = objectives, clock
         self._failures: Counter[str] = Counter()
-        self._best: list[float | None] = [None] * len(objectives)
+        self._found: list[float | None] = [None] * len(objectives)  # the best, but for `_unjudged`
+        self._unjudged: Iterable[Fitness] = ()
         self._began, self._told_before = clock(), 0
         self.told = 0  #: Evaluations with a final outcome.
         self.stopped = 0  #: Trainings that ended early, of these.
@@ -44,21 +45,30 @@ class Tally:
             self._improve(fitness)
 
     def rejudge(self, fitnesses: Iterable[Fitness]) -> None:
-        """Find the best anew among these, as a further training lowered what one was thought to be."""
-        self._best = [None] * len(self._objectives)
-        for fitness in fitnesses:
+        """Find the best anew among these, as a further training lowered what one was thought to be.
+
+        They are gone through when the best is asked for; until then they may be joined by what is added.
+        """
+        self._found, self._unjudged = [None] * len(self._objectives), fitnesses
+
+    @property
+    def _best(self) -> list[float | None]:
+        for fitness in self._unjudged:
             self._improve(fitness)
+        self._unjudged = ()
+        return self._found
 
     def generation(self, number: int, *, front_size: int, hypervolume: float | None) -> GenerationRecord:
         """The statistics of a generation that is complete now."""
-        known = [value for value in self._best if value is not None]
+        best = self._best
+        known = [value for value in best if value is not None]
         return GenerationRecord(
             number=number,
             evaluations=self.told,
             failures=self._failures.total(),
             front_size=front_size,
             hypervolume=hypervolume or 0.0,
-            best=tuple(known) if len(known) == len(self._best) else (),
+            best=tuple(known) if len(known) == len(best) else (),
             finished_at=datetime.now(UTC),
         )
 
@@ -103,6 +113,6 @@ class Tally:
 
     def _improve(self, fitness: Fitness) -> None:
         for index, (objective, worth) in enumerate(zip(self._objectives, fitness.values, strict=True)):
-            known = self._best[index]
+            known = self._found[index]
             if known is None or worth > objective.worth(known):
-                self._best[index] = objective.worth(worth)  # its own inverse
+                self._found[index] = objective.worth(worth)  # its own inverse

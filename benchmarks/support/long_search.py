@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -169,3 +170,5 @@ def write_long_search(
     archive.release(lease, state=SearchState.STOPPED, reason="killed")
     archive.commit()
     archive.close()
+    with closing(sqlite3.connect(str(parse_url(url).database))) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -16,7 +16,7 @@ from tests.chaos.proof import (
     whole_digest,
     without_order,
 )
-from tests.chaos.specs import in_mode
+from tests.chaos.specs import CUSTOM, in_mode, with_budget
 
 KILLS = 25
 #: Mode and workers. One worker answers in one order: then every row must be the same, in steady state too.
@@ -26,15 +26,15 @@ VARIANTS = (("generational", 1), ("generational", 3), ("steady-state", 1), ("ste
 class Undisturbed:
     """The digests of searches that nobody disturbed, made when they are first asked for."""
 
-    def __init__(self, forks, url):
-        self._forks, self._url, self._known = forks, url, {}
+    def __init__(self, forks, url, spec):
+        self._forks, self._url, self._spec, self._known = forks, url, spec, {}
         self.seconds = 0.5  #: That the newest one took.
 
-    def digest(self, mode, slots, **evolution):
+    def digest(self, mode, slots):
         name = f"whole-{mode}-{slots}"
         if name not in self._known:
             began = time.monotonic()
-            spec = in_mode(mode, **evolution)
+            spec = in_mode(mode, self._spec)
             controller = self._forks.run(url=self._url, name=name, spec=spec, slots=slots, seed=1)
             assert controller.status == 0, controller.words
             self.seconds = time.monotonic() - began
@@ -74,15 +74,15 @@ def require_equal(url, name, mode, slots, whole):
         reader.close()
 
 
-def kill_searches(forks, url, folder, *, kills, seed, **evolution):
+def kill_searches(forks, url, folder, *, kills, seed, spec=CUSTOM):
     """Searches of all variants until so many kills are done; returns how many there were, and acknowledged writes."""
-    rng, whole = random.Random(seed), Undisturbed(forks, url)
+    rng, whole = random.Random(seed), Undisturbed(forks, url, spec)
     done, searches, writes = 0, 0, 0
     while done < kills:
         mode, slots = VARIANTS[searches % len(VARIANTS)]
         name, log = f"killed-{searches}", folder / f"{searches}.log"
-        expected = whole.digest(mode, slots, **evolution)
-        options = {"url": url, "name": name, "spec": in_mode(mode, **evolution), "slots": slots, "log": str(log)}
+        expected = whole.digest(mode, slots)
+        options = {"url": url, "name": name, "spec": in_mode(mode, spec), "slots": slots, "log": str(log)}
         done += kill_until_finished(forks, rng, most=kills - done, span_s=whole.seconds, **options)
         require_equal(url, name, mode, slots, expected)
         writes += require_acknowledged(url, name, log)
@@ -107,5 +107,7 @@ def test_three_hundred_kills_make_no_difference(forks, url, tmp_path, figure):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_thirty_kills_of_searches_with_a_surrogate_make_no_difference(forks, sqlite, tmp_path, figure):
-    found = kill_searches(forks, sqlite, tmp_path, kills=30, seed=seed_of_chaos(), surrogate=True)
+    spec = with_budget(CUSTOM, evaluations=36)
+    spec["evolution"] = spec["evolution"] | {"surrogate": True}
+    found = kill_searches(forks, sqlite, tmp_path, kills=30, seed=seed_of_chaos(), spec=spec)
     report(figure, 30, *found)

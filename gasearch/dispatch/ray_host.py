@@ -142,7 +142,12 @@ class RayHost:
 
     def _watch(self) -> None:
         while True:
+            began = time.monotonic()
             time.sleep(BEAT_S)
+            stopped = time.monotonic() - began - BEAT_S
+            if stopped > BEAT_S:  # it was this process that stood still, not Ray
+                self._answer_at += stopped
+                self._turn_at += stopped
             self._send(Beat())
             reason = self._trouble()
             if reason:

@@ -14,8 +14,8 @@ from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind, WorkerTerms
 
-#: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed. A worker ends a late
-#: evaluation itself, within 10 s; but it may first have to start the process that makes it, which loads libraries.
+#: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed. A worker ends a
+#: late evaluation itself, within 10 s; but it may first have to start the process that makes it, which loads libraries.
 GRACE_S = 60.0
 START_S = 120.0  #: For the first worker, and for a measuring worker's answer.
 MOST_FAILED_STARTS = 3  #: Of one slot in a row; then the fault is not the worker's.

@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Pipe
-from pathlib import Path
 from typing import Any, TypeVar
 
-from gasearch.dispatch.ray_cluster import PoolSize, is_secret, require_listener
+from gasearch.dispatch.ray_cluster import PoolSize, require_listener
 from gasearch.dispatch.ray_link import (
-    Beat,
     Calibrate,
     Calibrated,
     Cancelled,
     CancelQueued,
-    Close,
     Failed,
     Gone,
     Identity,
     News,
     Notice,
-    Open,
     Order,
     Report,
     Submit,
     Up,
 )
-from gasearch.dispatch.sessions import end_session
+from gasearch.dispatch.ray_process import RayProcess
 from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
 from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
 
 Answer = TypeVar("Answer", Calibrated, Cancelled)
 
-SILENCE_S = 30.0  #: Without a word from the host's process; it says one every second.
 PATIENCE_S = 600.0  #: So long is a named cluster waited for while nobody answers,
-ANSWERED_PATIENCE_S = 60.0  #: and so long once somebody does.
+ANSWERED_PATIENCE_S = 180.0  #: and so long once somebody does.
 LONGEST_PAUSE_S = 30.0  #: Between two tries; the pauses double from one second on.
 MOST_LOCAL_STARTS = 3  #: In a row, of a Ray of our own.
 MOST_FRUITLESS = 12  #: So many times may Ray die in a row without one result: an evaluation is given up before.
 CONNECT_S = 2.0  #: For a connection with the cluster; whoever waits in `collect` may want to stop.
-CLOSE_S = 5.0
 REPLY_S = 10.0
 
 
@@ -85,7 +73,7 @@ class RevivingPool:
         self._in_flight: dict[Identity, tuple[EvaluationRequest, float]] = {}  #: With the time of its submission.
         self._ready: list[EvaluationResult] = []
         self._calibration: Calibration | None = None
-        self._host: _Host | None = None
+        self._host: RayProcess | None = None
         self._slots = 0
         self._gone_at: float | None = None  #: When Ray went; None while it is there.
         self._answered_at: float | None = None  #: Since when the cluster's address answers again.
@@ -225,7 +213,7 @@ class RevivingPool:
             return
         if self._answered_at is None:
             self._answered_at = time.monotonic()
-        self._host = _Host(self._options)
+        self._host = RayProcess(self._options)
 
     def _after_start(self) -> None:
         """Go on where the last Ray was left: on the same measuring device, with what was submitted meanwhile."""
@@ -301,112 +289,6 @@ class RevivingPool:
         host, self._host = self._host, None
         if host is not None:
             host.close(is_patient=False)
-
-
-class _Host:
-    """The process, as the controller sees it."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.is_up = False
-        self._free = self._taken = self._sent = 0
-        self._folder: str | None = None
-        self._heard_at = time.monotonic()
-        self._link, other = Pipe()
-        descriptor = other.fileno()
-        with contextlib.closing(other):
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-                [sys.executable, "-P", "-c", _program(descriptor)],
-                stdin=subprocess.DEVNULL,
-                stdout=_output(),
-                stderr=_output(),
-                env=_environment(),
-                pass_fds=[descriptor],
-                start_new_session=True,
-            )
-        self.send(Open(options=options))
-
-    @property
-    def free(self) -> int:
-        """How many more requests would begin at once, those counted that it hasn't read yet."""
-        return self._free - (self._sent - self._taken)
-
-    @property
-    def has_more(self) -> bool:
-        """Whether it has said what hasn't been heard yet."""
-        with contextlib.suppress(OSError):
-            return self._link.poll(0)
-        return True
-
-    def send(self, order: Order) -> None:
-        """Give an order; if it is dead, `hear` will tell."""
-        if isinstance(order, Submit):
-            self._sent += 1
-        with contextlib.suppress(OSError):
-            self._link.send(order)
-
-    def hear(self, timeout_s: float) -> Report | None:
-        """What it says next, in time; its death is a report too."""
-        try:
-            if not self._link.poll(timeout_s):
-                silence = time.monotonic() - self._heard_at
-                return Gone(reason=f"its process said nothing for {silence:.0f} s") if silence > SILENCE_S else None
-            report: Report = self._link.recv()
-        except (OSError, EOFError):
-            return Gone(reason=f"its process ended{self._status()}")
-        self._heard_at = time.monotonic()
-        match report:
-            case Up(free=free, session_folder=folder):
-                self.is_up, self._free, self._folder = True, free, folder
-            case News(free=free, seen=seen):
-                self._free, self._taken = free, seen
-            case Beat() | Notice() | Cancelled() | Calibrated() | Failed() | Gone():
-                pass
-        return report
-
-    def close(self, *, is_patient: bool) -> None:
-        """End the process and all that it started, at once or, if patient, after it has shut Ray down."""
-        if is_patient:
-            self.send(Close())
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(CLOSE_S)
-        self._link.close()
-        end_session(self._process.pid)
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        if self._folder is not None and is_patient:
-            _remove_session(Path(self._folder))
-
-    def _status(self) -> str:
-        try:
-            status = self._process.wait(1.0)
-        except subprocess.TimeoutExpired:
-            return ""
-        return f" by signal {-status}" if status < 0 else f" with status {status}"
-
-
-def _program(descriptor: int) -> str:
-    """What the process runs: it finds modules where we do, and Ray's workers find those beside our own script."""
-    return (
-        f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {sys.argv[:1]!r}; "
-        f"from gasearch.dispatch.ray_host import main; main({descriptor})"
-    )
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without our secrets, but with the folder where Ray's token is kept."""
-    return {name: value for name, value in os.environ.items() if name == "GASEARCH_STATE" or not is_secret(name)}
-
-
-def _output() -> int | None:
-    """Ray's driver prints whole logs at every death: only who looks for a defect wants to see that."""
-    return None if os.environ.get("GASEARCH_DEBUG", "0") not in ("", "0") else subprocess.DEVNULL
-
-
-def _remove_session(folder: Path) -> None:
-    """Remove the logs of a Ray of our own that has ended as it should."""
-    if folder.name.startswith("session_") and not folder.is_symlink():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lost(request: EvaluationRequest, since: float, reason: str) -> EvaluationResult:

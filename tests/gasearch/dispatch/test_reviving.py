@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gasearch.dispatch import reviving
+from gasearch.dispatch import ray_process, reviving
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.reviving import RevivingPool
 from gasearch.errors import WorkersUnavailable
@@ -28,7 +28,7 @@ def start(monkeypatch, tmp_path):
 
     def start(host, **options):
         program = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
-        monkeypatch.setattr(reviving, "_program", lambda descriptor: program % descriptor)
+        monkeypatch.setattr(ray_process, "_program", lambda descriptor: program % descriptor)
         notices = []
         pool = RevivingPool(size=PoolSize(count=2), data=None, measures_latency=False, notice=notices.append, **options)
         pools.append(pool)
@@ -65,7 +65,7 @@ def test_what_was_in_flight_comes_back_as_lost_and_another_host_takes_over(start
 
 
 def test_a_host_that_says_nothing_any_more_is_replaced(start, monkeypatch):
-    monkeypatch.setattr(reviving, "SILENCE_S", 0.5)
+    monkeypatch.setattr(ray_process, "SILENCE_S", 0.5)
     pool = start("serves")
     pool.submit(custom_request("hangs"))
     (result,) = collect_all(pool)
@@ -74,7 +74,7 @@ def test_a_host_that_says_nothing_any_more_is_replaced(start, monkeypatch):
 
 
 def test_a_host_that_is_stopped_is_ended_at_close_all_the_same(start, monkeypatch):
-    monkeypatch.setattr(reviving, "CLOSE_S", 0.2)
+    monkeypatch.setattr(ray_process, "CLOSE_S", 0.2)
     pool = start("serves")
     pid = pool._host._process.pid
     os.kill(pid, signal.SIGSTOP)

@@ -115,9 +115,9 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name == "GASEARCH_STATE" or not is_secret(name)}
 
 
-def _output() -> int | None:
+def _output() -> int:
     """Ray's driver prints whole logs at every death: only who looks for a defect wants to see that."""
-    return None if os.environ.get("GASEARCH_DEBUG", "0") not in ("", "0") else subprocess.DEVNULL
+    return 2 if os.environ.get("GASEARCH_DEBUG", "0") not in ("", "0") else subprocess.DEVNULL
 
 
 def _remove_session(folder: Path) -> None:

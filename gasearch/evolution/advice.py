@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from gasearch.evolution.breeder import Offspring
 from gasearch.evolution.engine import Candidate, Prediction, Scored
+from gasearch.evolution.evolver import Vary
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.surrogate.evidence import Evidence, IntArray
 from gasearch.evolution.surrogate.schedule import is_due
@@ -20,11 +22,14 @@ from gasearch.space.genome import Genome
 #: The metrics that arithmetic knows of a genome's network, in a fixed order; () for a custom space.
 Costs = Callable[[Genome], tuple[float, ...]]
 
-#: Candidates to choose from, below so many evaluations: many while each evaluation counts most. Where arithmetic knows
-#: a network's costs, counting them is most of the work of a draft.
+#: Drafts to choose from, below so many evaluations: many while each evaluation counts most. Where arithmetic knows a
+#: network's costs, counting them is most of the work of a draft.
 DRAFTS = ((160, 512), (300, 256))
 DRAFTS_WITH_COSTS = ((160, 160), (300, 96))
 LATER_DRAFTS = 48
+#: In a space of at least so many genomes the survivors' children are a thin sample. There a part of the drafts are
+#: children, and as many again are variants of the most promising ones so far, as often as this: a climb of the gain.
+CLIMBED, VARIED, CLIMBS = 1_000_000, 12, 2
 #: From such a population on a search is meant to be long: so few drafts do from its beginning, and models are fitted
 #: anew after so many outcomes at least.
 LARGE, DRAFTS_IF_LARGE, BETWEEN_FITS = 100, 20, 8
@@ -40,6 +45,19 @@ class _Told:
     worths: tuple[float, ...] | None
     violation: float
     is_partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    draft: Offspring
+    gain: float
+    means: Sequence[float]
+    deviations: Sequence[float]
+
+    @property
+    def predicted(self) -> tuple[Prediction, ...]:
+        both = zip(self.means, self.deviations, strict=True)
+        return tuple(Prediction(mean=mean, deviation=deviation) for mean, deviation in both)
 
 
 class _Rows:
@@ -87,6 +105,7 @@ class SurrogateAdvisor:
             is_long: Whether evaluations will be so many that each may be chosen with less effort.
         """
         self.initial, self._is_long = initial, is_long
+        self._climbs = CLIMBS if math.prod(space.sizes) >= CLIMBED and not is_long else 0
         self._space, self._surrogate, self._objectives = space, surrogate, objectives
         self._seed, self._costs = seed, costs
         self._log: list[_Told] = []
@@ -103,7 +122,8 @@ class SurrogateAdvisor:
         if self._is_long:
             return DRAFTS_IF_LARGE
         wanted = DRAFTS if self._space.data is None else DRAFTS_WITH_COSTS
-        return next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
+        drafts = next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
+        return drafts // (1 + self._climbs)
 
     def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
         """See `Advisor.spread`: the most decisions made otherwise than in the nearest one that was taken."""
@@ -137,29 +157,43 @@ class SurrogateAdvisor:
         return number >= self.initial and self._model() is not None
 
     def choose(
-        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate]
+        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate], vary: Vary
     ) -> tuple[Offspring, tuple[Prediction, ...]]:
-        """The draft with the greatest expected gain; now and then any of them.
+        """The draft or variant with the greatest expected gain; now and then any of the drafts.
 
         Args:
             drafts: At least one.
             number: Of the candidate to be.
             pending: Candidates on their way, which count as if they came out as predicted.
+            vary: Makes variants of the most promising drafts.
         """
         model = self._model()
         assert model is not None, "asked before it is ready"
-        predictions = self._predict(model, [draft.genome for draft in drafts])
         rng = derive(self._seed, number, "explore")
         if rng.random() < EXPLORED:
-            index = pick(rng, len(drafts))
-        else:
-            gains = model.gains(predictions, pending=self._expected(model, pending))
-            index = int(np.argmax(gains))
-        predicted = tuple(
-            Prediction(mean=float(mean), deviation=float(deviation))
-            for mean, deviation in zip(predictions.means[index], predictions.deviations[index], strict=True)
-        )
-        return drafts[index], predicted
+            chosen = drafts[pick(rng, len(drafts))]
+            [judged] = self._judged(model, [chosen], None)
+            return chosen, judged.predicted
+        expected = self._expected(model, pending)
+        found = self._judged(model, drafts, expected)
+        for step in range(self._climbs):
+            known = {one.draft.genome.key for one in found}
+            best = [one.draft for one in sorted(found, key=lambda one: -one.gain)[:VARIED]]
+            fresh = [variant for variant in vary(best, len(drafts), step=step) if variant.genome.key not in known]
+            found += self._judged(model, fresh, expected)
+        winner = max(found, key=lambda one: one.gain)
+        return winner.draft, winner.predicted
+
+    def _judged(
+        self, model: FittedSurrogate, drafts: Sequence[Offspring], expected: Predictions | None
+    ) -> list[_Judged]:
+        """What the model makes of drafts."""
+        if not drafts:
+            return []
+        predictions = self._predict(model, [draft.genome for draft in drafts])
+        gains = model.gains(predictions, pending=expected).tolist()
+        means, deviations = predictions.means.tolist(), predictions.deviations.tolist()
+        return [_Judged(*one) for one in zip(drafts, gains, means, deviations, strict=True)]
 
     def _model(self) -> FittedSurrogate | None:
         if self._fitted_at != self._due_at:

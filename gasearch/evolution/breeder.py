@@ -11,7 +11,7 @@ from operator import lt
 from typing import Any
 
 from gasearch.evolution.adaptation import takes_rates
-from gasearch.evolution.rng import derive
+from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import MATE, Operators
 from gasearch.space.decisions import Genes, Space
@@ -117,6 +117,29 @@ class Breeder:
             draft = self._sample(rng) if is_sampled or rng.random() < SAMPLED else self._child(survivors, rng)
             if self._is_new(draft):
                 found.setdefault(draft.genome.key, _offspring(draft))
+            if len(found) == count:
+                break
+        return list(found.values())
+
+    def variants(self, number: int, drafts: Sequence[Offspring], count: int, *, step: int) -> list[Offspring]:
+        """Different mutants of some drafts, to choose from besides these.
+
+        Each has its draft's parents, and is named by what made that one first and by its own mutation.
+
+        Args:
+            number: Of the candidate that one of them may be.
+            drafts: At least one.
+            count: How many are wanted; fewer where that many aren't found in twice as many tries.
+            step: Tells one call from the next of the same number.
+        """
+        rng = derive(self._seed, number, f"variants {step}")
+        found: dict[str, Offspring] = {}
+        for _ in range(2 * count):
+            draft = drafts[pick(rng, len(drafts))]
+            genes, mutation = self._mutate(draft.genome.genes, rng=rng)
+            variant = self._draft(genes, draft.parents, f"{draft.operator.partition('+')[0]}+{mutation}")
+            if self._is_new(variant):
+                found.setdefault(variant.genome.key, _offspring(variant))
             if len(found) == count:
                 break
         return list(found.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from operator import ge
 from typing import Protocol
 
@@ -23,11 +24,18 @@ from gasearch.space.genome import Genome
 NO_STEP_BACK = 0.3  #: Reward of a child that its parent doesn't dominate, where entering the front has 1.
 
 
+class Vary(Protocol):
+    """Makes more drafts of some drafts."""
+
+    def __call__(self, drafts: Sequence[Offspring], count: int, *, step: int) -> list[Offspring]:
+        """At most so many variants of them; `step` tells one call from the next."""
+
+
 class Advisor(Protocol):
     """Chooses among drafts. `advice.py` has the one that asks a surrogate."""
 
     def drafts(self, number: int) -> int:
-        """Among how many it wants to choose this candidate."""
+        """Of how many it wants to see this candidate chosen, before it asks for variants."""
 
     @property
     def initial(self) -> int:
@@ -43,9 +51,9 @@ class Advisor(Protocol):
         """Whether it can choose this candidate."""
 
     def choose(
-        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate]
+        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate], vary: Vary
     ) -> tuple[Offspring, tuple[Prediction, ...]]:
-        """One of the drafts, and what it expects of it."""
+        """One of the drafts or of their variants, and what it expects of it."""
 
 
 class Evolver(Engine):
@@ -193,7 +201,8 @@ class Evolver(Engine):
             drafts = self._breeder.drafts(number, survivors, advisor.drafts(number))
             pending = [self._candidates[other] for other in self._on_their_way()]
             if drafts:
-                return advisor.choose(drafts, number=number, pending=pending)
+                vary = partial(self._breeder.variants, number)
+                return advisor.choose(drafts, number=number, pending=pending, vary=vary)
         return self._breeder.breed(number, survivors), ()
 
     def _sampled(self, number: int) -> Offspring | None:

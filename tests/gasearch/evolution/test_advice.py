@@ -6,11 +6,14 @@ import random
 
 import pytest
 
-from gasearch.evolution.advice import INITIAL, SurrogateAdvisor
+from gasearch.evolution.advice import INITIAL, VARIED, SurrogateAdvisor
+from gasearch.evolution.breeder import Breeder
 from gasearch.evolution.engine import Candidate, Scored
 from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
+from gasearch.evolution.toolbox import make_toolbox
 from gasearch.fitness import Fitness
 from gasearch.pareto import hypervolume
 from tests.gasearch.evolution.evolution_spaces import layered, limited, run, two_objectives
@@ -90,3 +93,50 @@ def test_a_network_told_again_is_learned_from_anew():
     engine.tell(Scored(number=candidates[0].number, fitness=Fitness(values=(1e4, 1e4))))
     assert engine.ask() is not None
     assert candidates[0].number in engine.population
+
+
+def learned(space):
+    """An advisor that has seen 30 outcomes of a space, and 40 more drafts of it."""
+    advisor = SurrogateAdvisor(space, Surrogate(space, objectives=2, exact=[None, None], seed=1), objectives=2, seed=1)
+    toolbox = make_toolbox(space)
+    breeder = Breeder(space, toolbox, seed=1, violation=lambda genome: 0.0)
+    drafts = breeder.drafts(0, (), 70)
+    for number, draft in enumerate(drafts[:30]):
+        advisor.note(draft.genome, Scored(number=number, fitness=two_objectives(draft.genome.genes)))
+    return advisor, drafts[30:]
+
+
+def test_in_a_large_space_the_best_drafts_are_varied_and_a_variant_may_be_chosen():
+    advisor, drafts = learned(SPACE)
+    asked = []
+
+    def vary(best, count, *, step):
+        asked.append((len(best), count, step))
+        return drafts[10 + 15 * step : 25 + 15 * step]
+
+    chosen = advisor.choose(drafts[:10], number=40, pending=(), vary=vary)
+    assert asked == [(10, 10, 0), (VARIED, 10, 1)]
+    assert chosen == advisor.choose(drafts, number=40, pending=(), vary=lambda best, count, *, step: [])
+    assert chosen[0] not in drafts[:10]
+
+
+def test_in_a_small_space_the_drafts_are_all_that_there_is_to_choose_from():
+    advisor, drafts = learned(layered((1, 2), widths=range(1, 12), bits=range(1, 9)))
+
+    def vary(best, count, *, step):
+        raise AssertionError("asked for variants")
+
+    assert advisor.choose(drafts, number=40, pending=(), vary=vary)[0] in drafts
+
+
+def test_variants_are_new_mutants_of_their_drafts_named_by_both():
+    breeder = Breeder(SPACE, make_toolbox(SPACE), seed=1, violation=lambda genome: 0.0)
+    [draft, taken] = breeder.drafts(7, (), 2)
+    breeder.take(taken.genome)
+    found = breeder.variants(7, [draft, taken], 30, step=0)
+    assert len({one.genome.key for one in found}) == len(found) == 30
+    assert taken.genome.key not in {one.genome.key for one in found}
+    kinds = set(mutation_kinds(SPACE))
+    assert all(one.operator.partition("+")[2] in kinds and one.parents == () for one in found)
+    assert {one.operator.partition("+")[0] for one in found} == {draft.operator}
+    assert found == breeder.variants(7, [draft, taken], 30, step=0) != breeder.variants(7, [draft, taken], 30, step=1)

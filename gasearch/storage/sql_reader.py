@@ -21,11 +21,9 @@ from sqlalchemy import (
     Table,
     TextClause,
     and_,
-    case,
     func,
     literal,
     select,
-    text,
 )
 from sqlalchemy.types import Double
 
@@ -34,8 +32,23 @@ from gasearch.limits import SPREADS, Limit
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import require_intact
 from gasearch.storage.faults import as_store_errors
+from gasearch.storage.questions import (
+    ALL_NETWORKS,
+    BEFORE_OPEN_REPLICATES,
+    EFFORTS,
+    IS_NO_STOP,
+    IS_RETRIED,
+    IS_TOLD_OF_FEW,
+    MEMBERS,
+    NETWORKS,
+    OPEN_FAILURES,
+    OPERATORS,
+    REUSABLE,
+    SEARCHES,
+    STAYS,
+    SUMS,
+)
 from gasearch.storage.records import (
-    REUSED,
     Attempts,
     CandidateRecord,
     Counts,
@@ -53,11 +66,9 @@ from gasearch.storage.records import (
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_CURRENT,
-    IS_NEWEST,
     IS_TOLD,
     calibrations,
     candidates,
-    database_clock,
     evaluations,
     events,
     front,
@@ -78,137 +89,6 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-
-SEARCHES = select(
-    searches,
-    and_(searches.c.owner.is_not(None), searches.c.lease_until > database_clock()).label("is_owned"),
-)
-_IS_RETRIED = text("evaluations.arrival < 0")
-_OF_CANDIDATE = and_(evaluations.c.search_id == candidates.c.search_id, evaluations.c.candidate == candidates.c.number)
-_IS_MEMBER = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number)
-_ON_FRONT = and_(_IS_MEMBER, IS_CURRENT)
-_SHOWN = (
-    *(
-        candidates.c[name]
-        for name in ("number", "key", "generation", "parents", "operator", "network_json", "predicted")
-    ),
-    *(evaluations.c[name] for name in STANDARD_METRICS),
-    *(evaluations.c[name] for name in ("others", "arrival", "failure", "failure_message", "curve", "worker", "device")),
-    *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed", "gain")),
-    front.c.candidate.is_not(None).label("is_on_front"),
-)
-#: `IS_TOLD` and `IS_NEWEST` where few candidates are asked about: the plus keeps SQLite from walking through all told
-#: outcomes of the search in the order of arrival, where the primary key finds those of a candidate.
-_IS_TOLD_OF_FEW = text("+evaluations.arrival >= 0")
-_IS_NEWEST_OF_FEW = text("+evaluations.arrival >= 0 AND evaluations.replaced IS NULL")
-#: Told candidates, with the newest that came of them.
-_NETWORKS = select(*_SHOWN).select_from(
-    evaluations.join(candidates, _OF_CANDIDATE).outerjoin(front, _ON_FRONT)
-).where(IS_NEWEST)  # fmt: skip
-#: The same, and the candidates in flight too.
-_ALL_NETWORKS = select(*_SHOWN).select_from(
-    candidates.outerjoin(evaluations, and_(_OF_CANDIDATE, _IS_NEWEST_OF_FEW)).outerjoin(front, _ON_FRONT)
-)
-_IS_NO_STOP = text(f"evaluations.failure <> '{FailureKind.STOPPED}'")
-_WORKED_S = evaluations.c.finished_at - evaluations.c.started_at
-_IS_REUSED = evaluations.c.worker == REUSED
-_SUMS = select(
-    func.count(case((and_(IS_TOLD, _IS_REUSED), 1))).label("reused"),
-    func.count(case((and_(IS_TOLD, evaluations.c.replicate.is_not(None)), 1))).label("replicates"),
-    func.coalesce(func.sum(case((~_IS_REUSED, _WORKED_S))), literal(0.0, Double())).label("busy_seconds"),
-)
-_OPERATORS = (
-    select(
-        candidates.c.operator,
-        func.count().label("children"),
-        func.count(case((evaluations.c.failure.is_(None), 1))).label("measured"),
-        func.count(front.c.candidate).label("entered"),
-        func.coalesce(func.sum(evaluations.c.gain), literal(0.0, Double())).label("gain"),
-    )
-    .select_from(
-        evaluations.join(candidates, _OF_CANDIDATE).outerjoin(
-            front,
-            and_(
-                front.c.search_id == evaluations.c.search_id,
-                front.c.candidate == evaluations.c.candidate,
-                front.c.entered == evaluations.c.arrival,
-            ),
-        )
-    )
-    .where(IS_TOLD, evaluations.c.replicate.is_(None))
-    .group_by(candidates.c.operator)
-)
-_IS_REUSABLE = and_(_IS_TOLD_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
-#: Candidates with what can be reused of them. Outer joins, here and below, for SQLite keeps their order: from a few
-#: candidates to their outcomes, and not through all outcomes.
-_REUSABLE = select(evaluations).select_from(
-    searches.join(candidates, candidates.c.search_id == searches.c.id).outerjoin(
-        evaluations, and_(_OF_CANDIDATE, _IS_REUSABLE)
-    )
-)
-#: The members of fronts, with their outcomes.
-_MEMBERS = select(*_SHOWN).select_from(
-    front.outerjoin(candidates, _IS_MEMBER).outerjoin(evaluations, and_(_OF_CANDIDATE, _IS_NEWEST_OF_FEW))
-).where(IS_CURRENT)  # fmt: skip
-
-_EFFORTS = (
-    select(evaluations.c.failure, func.count().label("attempts"), func.sum(_WORKED_S).label("seconds"))
-    .where(~_IS_REUSED)
-    .group_by(evaluations.c.failure)
-    .order_by(evaluations.c.failure.is_not(None), evaluations.c.failure)
-)
-#: Stays with the candidate of the outcome that ended them.
-_STAYS = select(front.c.entered, front.c.exited, evaluations.c.candidate.label("exited_by")).select_from(
-    front.outerjoin(
-        evaluations,
-        and_(evaluations.c.search_id == front.c.search_id, evaluations.c.arrival == front.c.exited, IS_TOLD),
-    )
-)
-_FINAL = evaluations.alias("final")
-#: Retried attempts of trainings without a final outcome.
-_OPEN_FAILURES = (
-    select(
-        evaluations.c.candidate,
-        evaluations.c.failure,
-        func.count().label("attempts"),
-        func.max(evaluations.c.attempt).label("newest"),
-    )
-    .where(HAS_FAILED, _IS_RETRIED)
-    .where(
-        ~select(literal(1))
-        .where(
-            _FINAL.c.search_id == evaluations.c.search_id,
-            _FINAL.c.candidate == evaluations.c.candidate,
-            _FINAL.c.arrival >= 0,
-            _FINAL.c.replicate.is_not_distinct_from(evaluations.c.replicate),
-        )
-        .exists()
-    )
-    .group_by(evaluations.c.candidate, evaluations.c.failure)
-    .order_by(evaluations.c.candidate, evaluations.c.failure)
-)
-#: The newest attempt of candidates with a decided replicate that has no final outcome.
-_BEFORE_OPEN_REPLICATES = (
-    select(replicates.c.candidate, func.max(evaluations.c.attempt).label("newest"))
-    .select_from(
-        replicates.join(
-            evaluations,
-            and_(evaluations.c.search_id == replicates.c.search_id, evaluations.c.candidate == replicates.c.candidate),
-        )
-    )
-    .where(
-        ~select(literal(1))
-        .where(
-            _FINAL.c.search_id == replicates.c.search_id,
-            _FINAL.c.candidate == replicates.c.candidate,
-            _FINAL.c.arrival >= 0,
-            _FINAL.c.replicate == replicates.c.replicate,
-        )
-        .exists()
-    )
-    .group_by(replicates.c.candidate)
-    .order_by(replicates.c.candidate)
-)
 
 
 class SqlReader:
@@ -242,7 +122,7 @@ class SqlReader:
                 .order_by(evaluations.c.failure)
             )
             by_kind = {row.failure: row.number for row in failures}
-            sums = connection.execute(_SUMS.where(evaluations.c.search_id == search_id)).one()
+            sums = connection.execute(SUMS.where(evaluations.c.search_id == search_id)).one()
             newest = connection.scalar(
                 select(candidates.c.generation)
                 .where(candidates.c.search_id == search_id)
@@ -256,7 +136,7 @@ class SqlReader:
                 failures=by_kind,
                 reused=sums.reused,
                 replicates=sums.replicates,
-                retries=number_of(evaluations, HAS_FAILED, _IS_RETRIED),
+                retries=number_of(evaluations, HAS_FAILED, IS_RETRIED),
                 front_size=number_of(front, IS_CURRENT),
                 generation=-1 if newest is None else newest,
                 busy_seconds=sums.busy_seconds,
@@ -266,7 +146,7 @@ class SqlReader:
             return self._read(count)  # in one snapshot
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
-        statement = _MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
+        statement = MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
         return [rows.evaluated_network(row) for row in self._fetch(statement)]
 
     def best(
@@ -276,7 +156,7 @@ class SqlReader:
             return self._best_by_own_metrics(search_id, metric, is_maximized, limits, count)
         column = evaluations.c[metric]
         statement = (
-            _NETWORKS.where(evaluations.c.search_id == search_id, column.is_not(None), *map(_within, limits))
+            NETWORKS.where(evaluations.c.search_id == search_id, column.is_not(None), *map(_within, limits))
             .order_by(column.desc() if is_maximized else column.asc(), evaluations.c.candidate)
             .limit(count)
         )
@@ -300,7 +180,7 @@ class SqlReader:
     def network(self, search_id: int, key: str) -> EvaluatedNetwork:
         first = storable(key)
         matches = self._fetch(
-            _ALL_NETWORKS.where(
+            ALL_NETWORKS.where(
                 candidates.c.search_id == search_id,
                 candidates.c.key >= first,
                 candidates.c.key < first + "~",  # keys are ASCII, compared bytewise: all that begin so, and no other
@@ -316,16 +196,16 @@ class SqlReader:
         return rows.evaluated_network(matches[0])
 
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
-        statement = _NETWORKS.where(evaluations.c.search_id == search_id)
+        statement = NETWORKS.where(evaluations.c.search_id == search_id)
         for row in self._stream(statement, evaluations.c.arrival):
             yield rows.evaluated_network(row)
 
     def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
-        of_search = _ALL_NETWORKS.where(candidates.c.search_id == search_id, candidates.c.number.in_(numbers))
+        of_search = ALL_NETWORKS.where(candidates.c.search_id == search_id, candidates.c.number.in_(numbers))
         return [rows.evaluated_network(row) for row in self._fetch(of_search.order_by(candidates.c.number))]
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
-        of_search = _NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_NO_STOP)
+        of_search = NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, IS_NO_STOP)
         return [
             rows.evaluated_network(row)
             for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
@@ -343,26 +223,26 @@ class SqlReader:
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
         of_search = select(evaluations).where(
-            evaluations.c.search_id == search_id, evaluations.c.candidate.in_(numbers), _IS_TOLD_OF_FEW
+            evaluations.c.search_id == search_id, evaluations.c.candidate.in_(numbers), IS_TOLD_OF_FEW
         )
         found = self._fetch(of_search.order_by(evaluations.c.arrival))
         return [evaluation_rows.evaluation_record(row) for row in found]
 
     def stays(self, search_id: int, number: int) -> list[Stay]:
-        of_candidate = _STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
+        of_candidate = STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
         return [Stay(**row) for row in self._fetch(of_candidate.order_by(front.c.entered))]
 
     def efforts(self, search_id: int) -> list[Effort]:
-        return [Effort(**row) for row in self._fetch(_EFFORTS.where(evaluations.c.search_id == search_id))]
+        return [Effort(**row) for row in self._fetch(EFFORTS.where(evaluations.c.search_id == search_id))]
 
     def attempts(self, search_id: int) -> dict[int, Attempts]:
-        retried = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, _IS_RETRIED)
+        retried = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)
         for row in self._fetch(retried):
             evaluation_rows.require_intact(row)
         found: dict[int, Attempts] = {}
-        for row in self._fetch(_BEFORE_OPEN_REPLICATES.where(replicates.c.search_id == search_id)):
+        for row in self._fetch(BEFORE_OPEN_REPLICATES.where(replicates.c.search_id == search_id)):
             found[row["candidate"]] = Attempts(newest=row["newest"])
-        for row in self._fetch(_OPEN_FAILURES.where(evaluations.c.search_id == search_id)):
+        for row in self._fetch(OPEN_FAILURES.where(evaluations.c.search_id == search_id)):
             before = found.get(row["candidate"], Attempts(newest=0))
             found[row["candidate"]] = Attempts(
                 newest=max(before.newest, row["newest"]),
@@ -382,14 +262,14 @@ class SqlReader:
         return [rows.replicate_record(row) for row in self._fetch(statement)]
 
     def operators(self, search_id: int) -> list[OperatorCounts]:
-        statement = _OPERATORS.where(evaluations.c.search_id == search_id)
+        statement = OPERATORS.where(evaluations.c.search_id == search_id)
         found = [rows.operator_counts(row) for row in self._fetch(statement)]
         return sorted(found, key=lambda counts: (-counts.gain, counts.operator))
 
     def reusable(self, context: str, keys: Sequence[str]) -> dict[str, EvaluationRecord]:
         if not context or not keys:
             return {}
-        statement = _REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
+        statement = REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
         newest_first = self._fetch(statement.order_by(searches.c.id.desc()))
         oldest = {row["key"]: row for row in newest_first if row["key"] is not None}
         return {key: evaluation_rows.evaluation_record(row) for key, row in oldest.items()}

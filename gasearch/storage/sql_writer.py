@@ -29,6 +29,7 @@ from gasearch.storage.engines import IS_OVER
 from gasearch.storage.faults import as_store_errors, shown
 from gasearch.storage.owner import being_run, describe, is_gone
 from gasearch.storage.patience import Patience
+from gasearch.storage.questions import SEARCHES
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
@@ -41,7 +42,7 @@ from gasearch.storage.records import (
     SearchState,
     TuningTrial,
 )
-from gasearch.storage.sql_reader import SEARCHES, SqlReader
+from gasearch.storage.sql_reader import SqlReader
 from gasearch.storage.statements import Prepared, insert_fenced_evaluation, insert_once, is_stored
 from gasearch.storage.tables import (
     IS_CURRENT,

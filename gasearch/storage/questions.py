@@ -1,0 +1,152 @@
+"""What readers ask, as SQL: each question is answered from an index."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, case, func, literal, select, text
+from sqlalchemy.types import Double
+
+from gasearch.storage.records import REUSED
+from gasearch.storage.tables import (
+    HAS_FAILED,
+    IS_CURRENT,
+    IS_NEWEST,
+    IS_TOLD,
+    candidates,
+    database_clock,
+    evaluations,
+    front,
+    replicates,
+    searches,
+)
+from workers.messages import STANDARD_METRICS, FailureKind
+
+SEARCHES = select(
+    searches,
+    and_(searches.c.owner.is_not(None), searches.c.lease_until > database_clock()).label("is_owned"),
+)
+IS_RETRIED = text("evaluations.arrival < 0")
+OF_CANDIDATE = and_(evaluations.c.search_id == candidates.c.search_id, evaluations.c.candidate == candidates.c.number)
+IS_MEMBER = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number)
+ON_FRONT = and_(IS_MEMBER, IS_CURRENT)
+SHOWN = (
+    *(
+        candidates.c[name]
+        for name in ("number", "key", "generation", "parents", "operator", "network_json", "predicted")
+    ),
+    *(evaluations.c[name] for name in STANDARD_METRICS),
+    *(evaluations.c[name] for name in ("others", "arrival", "failure", "failure_message", "curve", "worker", "device")),
+    *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed", "gain")),
+    front.c.candidate.is_not(None).label("is_on_front"),
+)
+#: `IS_TOLD` and `IS_NEWEST` where few candidates are asked about: the plus keeps SQLite from walking through all told
+#: outcomes of the search in the order of arrival, where the primary key finds those of a candidate.
+IS_TOLD_OF_FEW = text("+evaluations.arrival >= 0")
+IS_NEWEST_OF_FEW = text("+evaluations.arrival >= 0 AND evaluations.replaced IS NULL")
+#: Told candidates, with the newest that came of them.
+NETWORKS = select(*SHOWN).select_from(
+    evaluations.join(candidates, OF_CANDIDATE).outerjoin(front, ON_FRONT)
+).where(IS_NEWEST)  # fmt: skip
+#: The same, and the candidates in flight too.
+ALL_NETWORKS = select(*SHOWN).select_from(
+    candidates.outerjoin(evaluations, and_(OF_CANDIDATE, IS_NEWEST_OF_FEW)).outerjoin(front, ON_FRONT)
+)
+IS_NO_STOP = text(f"evaluations.failure <> '{FailureKind.STOPPED}'")
+WORKED_S = evaluations.c.finished_at - evaluations.c.started_at
+IS_REUSED = evaluations.c.worker == REUSED
+SUMS = select(
+    func.count(case((and_(IS_TOLD, IS_REUSED), 1))).label("reused"),
+    func.count(case((and_(IS_TOLD, evaluations.c.replicate.is_not(None)), 1))).label("replicates"),
+    func.coalesce(func.sum(case((~IS_REUSED, WORKED_S))), literal(0.0, Double())).label("busy_seconds"),
+)
+OPERATORS = (
+    select(
+        candidates.c.operator,
+        func.count().label("children"),
+        func.count(case((evaluations.c.failure.is_(None), 1))).label("measured"),
+        func.count(front.c.candidate).label("entered"),
+        func.coalesce(func.sum(evaluations.c.gain), literal(0.0, Double())).label("gain"),
+    )
+    .select_from(
+        evaluations.join(candidates, OF_CANDIDATE).outerjoin(
+            front,
+            and_(
+                front.c.search_id == evaluations.c.search_id,
+                front.c.candidate == evaluations.c.candidate,
+                front.c.entered == evaluations.c.arrival,
+            ),
+        )
+    )
+    .where(IS_TOLD, evaluations.c.replicate.is_(None))
+    .group_by(candidates.c.operator)
+)
+IS_REUSABLE = and_(IS_TOLD_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
+#: Candidates with what can be reused of them. Outer joins, here and below, for SQLite keeps their order: from a few
+#: candidates to their outcomes, and not through all outcomes.
+REUSABLE = select(evaluations).select_from(
+    searches.join(candidates, candidates.c.search_id == searches.c.id).outerjoin(
+        evaluations, and_(OF_CANDIDATE, IS_REUSABLE)
+    )
+)
+#: The members of fronts, with their outcomes.
+MEMBERS = select(*SHOWN).select_from(
+    front.outerjoin(candidates, IS_MEMBER).outerjoin(evaluations, and_(OF_CANDIDATE, IS_NEWEST_OF_FEW))
+).where(IS_CURRENT)  # fmt: skip
+
+EFFORTS = (
+    select(evaluations.c.failure, func.count().label("attempts"), func.sum(WORKED_S).label("seconds"))
+    .where(~IS_REUSED)
+    .group_by(evaluations.c.failure)
+    .order_by(evaluations.c.failure.is_not(None), evaluations.c.failure)
+)
+#: Stays with the candidate of the outcome that ended them.
+STAYS = select(front.c.entered, front.c.exited, evaluations.c.candidate.label("exited_by")).select_from(
+    front.outerjoin(
+        evaluations,
+        and_(evaluations.c.search_id == front.c.search_id, evaluations.c.arrival == front.c.exited, IS_TOLD),
+    )
+)
+FINAL = evaluations.alias("final")
+#: Retried attempts of trainings without a final outcome.
+OPEN_FAILURES = (
+    select(
+        evaluations.c.candidate,
+        evaluations.c.failure,
+        func.count().label("attempts"),
+        func.max(evaluations.c.attempt).label("newest"),
+    )
+    .where(HAS_FAILED, IS_RETRIED)
+    .where(
+        ~select(literal(1))
+        .where(
+            FINAL.c.search_id == evaluations.c.search_id,
+            FINAL.c.candidate == evaluations.c.candidate,
+            FINAL.c.arrival >= 0,
+            FINAL.c.replicate.is_not_distinct_from(evaluations.c.replicate),
+        )
+        .exists()
+    )
+    .group_by(evaluations.c.candidate, evaluations.c.failure)
+    .order_by(evaluations.c.candidate, evaluations.c.failure)
+)
+#: The newest attempt of candidates with a decided replicate that has no final outcome.
+BEFORE_OPEN_REPLICATES = (
+    select(replicates.c.candidate, func.max(evaluations.c.attempt).label("newest"))
+    .select_from(
+        replicates.join(
+            evaluations,
+            and_(evaluations.c.search_id == replicates.c.search_id, evaluations.c.candidate == replicates.c.candidate),
+        )
+    )
+    .where(
+        ~select(literal(1))
+        .where(
+            FINAL.c.search_id == replicates.c.search_id,
+            FINAL.c.candidate == replicates.c.candidate,
+            FINAL.c.arrival >= 0,
+            FINAL.c.replicate == replicates.c.replicate,
+        )
+        .exists()
+    )
+    .group_by(replicates.c.candidate)
+    .order_by(replicates.c.candidate)
+)

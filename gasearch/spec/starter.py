@@ -57,6 +57,7 @@ workers:
   count: auto                        # one per core; 0 evaluates in the controller's own process
   cpus: 1                            # per worker
   # gpus: 0.25                       # per worker: four share one
+  # memory_limit: 4 GB               # of one evaluation; auto: an equal share of the node's memory
 """
 
 _CUSTOM: Final = """\

@@ -90,6 +90,9 @@ FAILURES = {
     "leaves_a_daemon_and_dies": (DIED, "exit status 4"),
 }
 
+#: Too hard on the machine for any but the search in `test_poisoned_search.py`.
+ROUGH = {"multiplies": (USER_ERROR, "processes; at most 256 may run at once")}
+
 #: What answers well, whatever else it does.
 HARMLESS = [
     "good",

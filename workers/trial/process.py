@@ -19,7 +19,9 @@ from typing import Final
 from workers.result import one_line
 from workers.trial.channel import Ask, Closed, Reader, Said, frame
 
-CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes.
+CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
+CHECK_SHARE: Final = 20  #: longer where a look is dear, which takes a twentieth of a CPU at most,
+LONGEST_CHECK_S: Final = 2.0  #: up to so long.
 SEND_S: Final = 10.0  #: For a request to be taken.
 END_S: Final = 1.0  #: Between the end of the channel and that of the process.
 _BLIND_S: Final = 0.05  #: Between two looks at a process whose end the system doesn't announce.
@@ -141,9 +143,10 @@ class TrialProcess:
             if now >= until:
                 raise TimeoutError
             if now >= next_check:
+                before = time.thread_time()
                 check()
-                took = time.monotonic() - now
-                next_check = now + max(CHECK_S, 20 * took)  # a check that is dear costs a twentieth of a CPU at most
+                dear_s = CHECK_SHARE * (time.thread_time() - before)
+                next_check = now + min(max(CHECK_S, dear_s), LONGEST_CHECK_S)
         return said
 
     def _hear(self) -> Said | None:
@@ -187,9 +190,10 @@ class TrialProcess:
         return lines[-1][:_WORDS] if lines else ""
 
     def close(self) -> None:
-        """Kill it, and forget it."""
+        """Kill it with its group, and forget it."""
         if self.is_running:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):  # stuck within the system
             self._process.wait(END_S)
         self._channel.close()

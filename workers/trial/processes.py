@@ -16,8 +16,6 @@ _SUBREAPER, _DEATH_SIGNAL = 36, 1  # Linux's numbers of the two process controls
 END_S = 5.0  #: Wall seconds for killed processes to be gone.
 _PAUSE_S = 0.005
 
-HAS_PROC = (_PROC / "self/statm").exists()
-
 
 def adopt_orphans() -> None:
     """Have this process inherit what its descendants leave behind, so that it stays their descendant. Linux only."""
@@ -120,14 +118,15 @@ def _proportional(pid: int) -> int:
 def end_processes(find: Callable[[], Iterable[int]]) -> set[int]:
     """Kill every process that `find` gives, and those that they start meanwhile; returns all that it killed.
 
-    All are stopped before the first is killed: none can start another one for what it sees dying.
+    All are stopped before the first is killed: none can start another one for what it sees dying. A process is stopped
+    with its group, of which the system forgets none, however fast they multiply; so none may be of this one's group.
     """
     until, killed = time.monotonic() + END_S, set[int]()
     while True:
         stopped: set[int] = set()
         while fresh := {pid for pid in find() if is_alive(pid)} - stopped:
-            for pid in fresh:
-                _signal(pid, signal.SIGSTOP)
+            for group in _groups_of(fresh):
+                _signal(-group, signal.SIGSTOP)
             stopped |= fresh
         for pid in stopped:
             _signal(pid, signal.SIGKILL)
@@ -136,6 +135,14 @@ def end_processes(find: Callable[[], Iterable[int]]) -> set[int]:
             return killed
         while any(map(is_alive, stopped)) and time.monotonic() < until:
             time.sleep(_PAUSE_S)
+
+
+def _groups_of(pids: Iterable[int]) -> set[int]:
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            found.add(os.getpgid(pid))
+    return found - {os.getpgrp()}
 
 
 def _signal(pid: int, number: int) -> None:

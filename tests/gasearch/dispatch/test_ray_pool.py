@@ -163,6 +163,15 @@ class TestRayPool(DispatcherContract):
         assert result.outcome.latency_device == calibration.device
         assert result.outcome.accuracy > 0.5
 
+    def test_an_evaluation_sees_neither_ray_s_token_nor_our_settings(self, dispatcher, tmp_path):
+        evaluator, file = "tests.doubles.poisoned:tells_its_environment", tmp_path / "seen"
+        dispatcher.submit(custom_request("07", evaluator=evaluator, file=str(file)))
+        (result,) = collect_all(dispatcher)
+        assert isinstance(result.outcome, Measurement), result.outcome
+        names = {line.partition("=")[0] for line in file.read_text().split("\0")}
+        assert {name for name in names if name.startswith(("RAY_", "GASEARCH_", "PG"))} == {"GASEARCH_TRIAL"}
+        assert "PYTHONPATH" in names
+
     def test_the_environment_of_a_worker_holds_no_database_url(self, dispatcher):
         import ray
 

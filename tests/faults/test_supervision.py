@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.doubles.command_line import finish
+from tests.doubles.ray_processes import family, gone
 from tests.doubles.searches import digest
 from workers.trial.processes import descendants, is_alive
 
@@ -42,6 +43,26 @@ def test_a_killed_controller_is_started_again_and_the_answer_is_the_undisturbed_
     gasearch.url = gasearch.environment["GASEARCH_DB"] = f"sqlite:///{gasearch.folder}/undisturbed.db"
     assert gasearch.here("run", spec).status == 0
     assert gasearch.ask(digest) == disturbed
+
+
+@pytest.mark.slow
+def test_a_killed_controller_takes_its_ray_along_and_the_next_one_starts_its_own(gasearch):
+    spec = gasearch.write_spec(truth="unhurried", **{"count: 0": "count: 2", "evaluations: 40": "evaluations: 150"})
+    process = gasearch.start("run", spec, "--supervise")
+    gasearch.wait_for(3, process)
+    before = family(process.pid)
+    kill_controller(process)
+    began = time.monotonic()
+    assert gone(before)
+    print(f"no process was left after {time.monotonic() - began:.1f} s")
+    gasearch.wait_for(gasearch.told() + 1, process)
+    print(f"back at work after {time.monotonic() - began:.1f} s")
+    assert time.monotonic() - began < 30
+    begun = family(process.pid)
+    done = finish(process)
+    assert done.status == 0, done.err
+    assert gone(begun)
+    assert gasearch.told() == 150
 
 
 def test_one_signal_to_the_supervisor_drains_the_search(gasearch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
 from itertools import islice
 from operator import ge
 
@@ -64,7 +63,7 @@ class PointRows:
         self._numbers: list[int] = []  # number by row
         self._values: Array = np.empty((0, 0))  # (capacity, objectives); NaN where one was dropped
 
-    def take(self, points: Mapping[int, Fitness]) -> None:
+    def take(self, points: dict[int, Fitness]) -> None:
         """Take in the points that came since the last call: the last ones, as many as are missing."""
         missing = len(points) - len(self.place)
         if not missing:

@@ -100,6 +100,7 @@ class SqlArchive(SqlReader):
         self._replace = Prepared(_REPLACE, engine)
         self._enter_front = Prepared(insert(front), engine)
         self._exit_front = Prepared(_EXIT_FRONT, engine)
+        self._create_search = insert_once(engine, searches, "name")
         self._add_generation = insert_once(engine, generations, "search_id", "number")
         self._add_calibration = insert_once(engine, calibrations, "search_id", "device")
         self._add_event = insert_once(engine, events, "token")
@@ -124,13 +125,13 @@ class SqlArchive(SqlReader):
             now = _now(connection)
             times = {"created_at": now, "updated_at": now, "lease_until": now + ttl_s}
             values = stamped(row | times, checksums.SEARCHES, checksums.STANDINGS, checksums.LEASES)
-            taken = connection.execute(SEARCHES.where(searches.c.name == new.name)).mappings().one_or_none()
-            if taken is None:
-                search_id = connection.execute(insert(searches).values(values).returning(searches.c.id)).scalar_one()
-            elif is_repeat and taken["owner"] == owner and taken["epoch"] == 1:
+            create = self._create_search.values(values).returning(searches.c.id)
+            search_id = connection.execute(create).scalar_one_or_none()
+            if search_id is None:  # there is one of that name, perhaps made at the same moment
+                taken = connection.execute(SEARCHES.where(searches.c.name == new.name)).mappings().one()
+                if not (is_repeat and taken["owner"] == owner and taken["epoch"] == 1):
+                    raise _name_is_taken(rows.search_record(taken))
                 search_id = taken["id"]
-            else:
-                raise _name_is_taken(rows.search_record(taken))
             return Lease(search_id=search_id, owner=owner, epoch=1)
 
         return self._transact(work)
@@ -273,7 +274,7 @@ class SqlArchive(SqlReader):
     def _require_sound_file(self) -> None:
         """Refuse a SQLite file whose tables and indexes contradict each other: a resume could miss rows, and not know.
 
-        Takes 0.2 s for 100,000 evaluations.
+        Takes 0.3 s for 100,000 evaluations.
         """
         if self._writing.dialect.name == "sqlite":
             found = self._fetch(text("PRAGMA integrity_check(1)"))[0]["integrity_check"]

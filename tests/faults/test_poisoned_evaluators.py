@@ -48,7 +48,7 @@ FAILURES = {
     "lets_a_child_take_memory": (OUT_OF_MEMORY, "of memory; its limit is 300 MB"),
     "writes_a_large_file": (USER_ERROR, "OSError: [Errno 27] File too large"),
     "fills_its_folder": (USER_ERROR, "in its temporary folder; its limit is 20 MB (workers.disk_limit)"),
-    "starts_many_processes": (USER_ERROR, "processes; at most 256 may run at once"),
+    "starts_many_processes": (USER_ERROR, "the evaluation has more than 256 processes"),
     # they break what they answer through
     "closes_all_descriptors": (USER_ERROR, "the evaluation broke what its process answers through"),
     "writes_to_all_descriptors": (USER_ERROR, "the evaluation's process gave what is no answer: b'garbage"),
@@ -91,7 +91,7 @@ FAILURES = {
 }
 
 #: Too hard on the machine for any but the search in `test_poisoned_search.py`.
-ROUGH = {"multiplies": (USER_ERROR, "processes; at most 256 may run at once")}
+ROUGH = {"multiplies": (USER_ERROR, "the evaluation has more than 256 processes")}
 
 #: What answers well, whatever else it does.
 HARMLESS = [

@@ -38,7 +38,7 @@ from workers.trial.environment import MARK, scrubbed
 from workers.trial.janitor import start_janitor
 from workers.trial.limits import Exceeded, Watch, folder_content
 from workers.trial.process import Ended, TrialProcess
-from workers.trial.processes import adopt_orphans, descendants, end_processes, is_alive, is_tracker, marked
+from workers.trial.processes import adopt_orphans, descendants, end_processes, is_alive, is_tracker, marked, stop_group
 
 START_S: Final = 300.0  #: For a process to have its libraries and its data, and for an evaluator's import.
 BEGIN_S: Final = 20.0  #: For a process that has made an evaluation before, to begin another one.
@@ -234,6 +234,7 @@ class TrialHost:
                 cause = f"no word within {START_S:g} s" if isinstance(error, TimeoutError) else error
                 raise StartError(f"the evaluation's process doesn't start: {cause}") from error
             if not isinstance(ready, Ready):
+                self._end()
                 raise StartError(f"the evaluation's process doesn't start: it said {type(ready).__name__}")
             self._ready = ready
         return trial, self._ready
@@ -248,6 +249,8 @@ class TrialHost:
         trial, self._trial, self._ready = self._trial, None, None
         if trial is None:
             return
+        if trial.is_running:
+            stop_group(trial.pid)
 
         def find() -> set[int]:
             found = {trial.pid, *descendants(trial.pid), *marked(f"{MARK}={self._mark}")}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from workers.messages import FailureKind
-from workers.trial.processes import descendants, is_alive, memory_of
+from workers.trial.processes import descendants, memory_of
 
 NODE_SHARE: Final = 0.9  #: Of a node's memory that its workers share; Ray itself kills workers at 0.95.
 LEAST_MEMORY: Final = 2**30  #: Bytes: what a training with its libraries takes at the least.
@@ -43,10 +43,9 @@ class Watch:
         Raises:
             Exceeded: if that is more than they may, with both figures.
         """
-        others = descendants(self.pid)
-        running = sum(map(is_alive, others)) if len(others) > MOST_PROCESSES else len(others)
-        if running > MOST_PROCESSES:
-            text = f"the evaluation started {running:,} processes; at most {MOST_PROCESSES} may run at once"
+        others = descendants(self.pid, most=MOST_PROCESSES)
+        if len(others) > MOST_PROCESSES:
+            text = f"the evaluation has more than {MOST_PROCESSES} processes, those that nobody waited for included"
             raise Exceeded(FailureKind.USER_ERROR, text)
         limit = self.memory_limit_bytes
         if limit is not None and (taken := memory_of((self.pid, *others), limit=limit)) > limit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import time
@@ -33,11 +34,14 @@ def _control(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def descendants(pid: int) -> list[int]:
-    """A process's children, theirs and so on, zombies among them; without the process itself."""
+def descendants(pid: int, *, most: float = math.inf) -> list[int]:
+    """A process's children, theirs and so on, zombies among them; without the process itself.
+
+    Once more than `most` are found, the others are not looked for: where many run, each look takes long.
+    """
     found: list[int] = []
     ahead = [pid]
-    while ahead:
+    while ahead and len(found) <= most:
         children = _children(ahead.pop())
         found += children
         ahead += children
@@ -135,6 +139,11 @@ def end_processes(find: Callable[[], Iterable[int]]) -> set[int]:
             return killed
         while any(map(is_alive, stopped)) and time.monotonic() < until:
             time.sleep(_PAUSE_S)
+
+
+def stop_group(leader: int) -> None:
+    """Stop a process with its group, in one step, before anything is looked for."""
+    _signal(-leader, signal.SIGSTOP)
 
 
 def _groups_of(pids: Iterable[int]) -> set[int]:

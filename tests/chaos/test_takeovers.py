@@ -15,7 +15,7 @@ from tests.chaos.proof import require_acknowledged, require_replay, require_soun
 from tests.chaos.specs import CUSTOM, in_mode, with_budget
 
 LEASE = {"lease_s": 0.5, "renewal_s": 0.1}
-SPEC = in_mode("generational", with_budget(CUSTOM, evaluations=60))
+SPEC = in_mode("generational", with_budget(CUSTOM, evaluations=100))
 LOST = 3  #: Exit status of a controller whose search another one has taken over.
 
 
@@ -48,18 +48,18 @@ def wait_until(condition, *, timeout_s):
 
 
 def pause_and_take_over(forks, url, ledger, rng, folder, number, **others):
-    """One round; False where the paused one held the lock on the file, so that nobody else could write at all."""
+    """One round; False where the paused one held the lock on the file, or had been too fast."""
     name, log = f"round-{number}", folder / f"round-{number}.log"
     options = {"name": name, "seconds": 0.01, "log": str(log), **LEASE, **others}
     before = len(ledger.rows())
     paused = begin(forks, url, **options)
-    target = rng.randint(1, 30)
+    target = rng.randint(1, 40)
     assert wait_until(lambda: standing(url, name)[0] >= target, timeout_s=60)
     time.sleep(rng.random() * 0.01)
     paused.signal(signal.SIGSTOP)
     second = begin(forks, url, **options, is_waiting=True)
-    pids = f"/{second.pid}/"
-    has_taken_over = wait_until(lambda: pids in (standing(url, name)[1] or "") or second.has_ended(), timeout_s=4)
+    own = f"/{second.pid}/"
+    has_taken_over = wait_until(lambda: own in (standing(url, name)[1] or ""), timeout_s=4) or second.status == 0
     time.sleep(rng.random() * 0.2)
     paused.signal(signal.SIGCONT)
     statuses = (paused.wait(), second.wait())
@@ -69,7 +69,8 @@ def pause_and_take_over(forks, url, ledger, rng, folder, number, **others):
         assert "another controller has taken it over" in paused.words
         assert writers == [paused.pid, second.pid]
     else:
-        assert statuses[0] == 0 or statuses == (LOST, 0), (paused.words, second.words)
+        is_void = statuses[0] == 0 and (second.is_done or "stayed locked" in second.words)
+        assert is_void or statuses == (LOST, 0), (paused.words, second.words)
     require_acknowledged(url, name, log)
     return has_taken_over
 
@@ -80,7 +81,7 @@ def play_rounds(forks, url, ledger, folder, rounds, figure):
     rng = random.Random(seed_of_chaos())
     taken, number = 0, 0
     while taken < rounds:
-        assert number < 3 * rounds, "the paused one held the lock again and again"
+        assert number < 3 * rounds + 5, "the paused one held the lock again and again"
         taken += pause_and_take_over(forks, url, ledger, rng, folder, number)
         assert whole_digest(url, f"round-{number}") == whole
         number += 1

@@ -107,7 +107,7 @@ def die_everywhere(forks, url, folder, whole, chosen, chosen_later):
 
 def test_dying_before_and_after_each_write_makes_no_difference(forks, sqlite, tmp_path, whole, figure):
     _, (first, second) = whole
-    once = [boundary for boundary in boundaries(first) if boundary[1] == 1 or boundary[0] == "add_evaluation"]
+    once = [boundary for boundary in boundaries(first) if boundary[1] == 1]
     later = [boundary for boundary in boundaries(second) if boundary[0] in ("claim", "update_spec")]
     die_everywhere(forks, sqlite, tmp_path, whole, once, later)
     figure(f"{len(once) + len(later)} deaths, one at each boundary, 0 differences")

@@ -95,7 +95,8 @@ def report(figure, kills, searches, writes):
 
 
 def test_a_search_killed_at_random_instants_equals_the_undisturbed_one(forks, url, tmp_path, figure):
-    report(figure, KILLS, *kill_searches(forks, url, tmp_path, kills=KILLS, seed=seed_of_chaos()))
+    spec = with_budget(CUSTOM, evaluations=60)
+    report(figure, KILLS, *kill_searches(forks, url, tmp_path, kills=KILLS, seed=seed_of_chaos(), spec=spec))
 
 
 @pytest.mark.slow

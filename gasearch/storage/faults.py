@@ -21,7 +21,6 @@ _SQLITE_FAULTS = {
     "database disk image is malformed": "{url} is damaged: restore it from a backup",
     "malformed database schema": "{url} is damaged: restore it from a backup",
     "database is locked": "{url} stayed locked by another process for {patience} s: end that process, then try again",
-    "could not decode to utf-8": "{url} is damaged (a text is no Unicode): see `gasearch db check`, restore a backup",
     "disk i/o error": "the disk that holds {url} fails to read or write (disk I/O error): check the disk",
 }
 SQLITE_PATIENCE_S = 30  #: How long a SQLite writer waits for another one, at least.
@@ -39,11 +38,20 @@ def as_store_errors(url: URL) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise store_error(error, url) from error
+    except UnicodeDecodeError as error:  # a damaged name, of which SQLite itself complains
+        raise damaged(url) from error
+
+
+def damaged(url: URL) -> StoreError:
+    """The sentence for a SQLite file in which a text is none."""
+    return StoreError(f"{shown(url)} is damaged (a text is no Unicode): see `gasearch db check`, restore a backup")
 
 
 def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
     """The sentence for an error of the database at that URL."""
     cause = cause_of(error)
+    if "could not decode to utf-8" in cause.lower():
+        return damaged(url)
     if url.get_backend_name() == "sqlite":
         for symptom, sentence in _SQLITE_FAULTS.items():
             if symptom in cause.lower():

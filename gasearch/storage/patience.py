@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from gasearch.storage.faults import SQLITE_PATIENCE_S, cause_of, is_worth_repeating, shown, store_error
+from gasearch.storage.faults import SQLITE_PATIENCE_S, cause_of, damaged, is_worth_repeating, shown, store_error
 
 T = TypeVar("T")
 
@@ -51,6 +51,9 @@ class Patience:
                 if not is_worth_repeating(error) or (is_repeat and not wait.goes_on(error)):
                     raise store_error(error, self._url) from error
                 is_repeat = True
+            except UnicodeDecodeError as error:
+                clean_up()
+                raise damaged(self._url) from error
             except BaseException:
                 clean_up()  # an interrupt may have left it in the middle of anything
                 raise

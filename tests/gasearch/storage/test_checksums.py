@@ -196,3 +196,13 @@ def test_a_reader_of_a_damaged_text_says_that_it_is_damaged(tmp_path, migrated_s
     with pytest.raises(StoreError, match=r"is damaged \(a text is no Unicode\): see `gasearch db check`, restore a"):
         reader.searches()
     reader.close()
+
+
+def test_a_name_in_the_schema_that_is_no_text_is_damage(tmp_path, migrated_sqlite_url):
+    path = tmp_path / "store.db"
+    content = path.read_bytes()
+    place = content.rindex(b"CREATE TABLE calibrations") + len("CREATE TABLE c")
+    path.write_bytes(content[:place] + b"\xe1" + content[place + 1 :])
+    for opener in (open_reader, lambda url: open_archive(url, notice=silent)):
+        with pytest.raises(StoreError, match=r"is damaged"):
+            opener(migrated_sqlite_url)

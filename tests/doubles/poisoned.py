@@ -153,14 +153,6 @@ def starts_many_processes(choices, budget, report):
     os.wait()
 
 
-def multiplies(choices, budget, report):
-    """As fast as it can; gives up by itself, should nobody stop it."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        os.fork()
-    time.sleep(600)
-
-
 def prints_much(choices, budget, report):
     line = "x" * 99_999
     for _ in range(2000 if choices.get("is_long") else 200):

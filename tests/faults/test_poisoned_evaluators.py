@@ -90,9 +90,6 @@ FAILURES = {
     "leaves_a_daemon_and_dies": (DIED, "exit status 4"),
 }
 
-#: Too hard on the machine for any but the search in `test_poisoned_search.py`.
-ROUGH = {"multiplies": (USER_ERROR, "the evaluation has more than 256 processes")}
-
 #: What answers well, whatever else it does.
 HARMLESS = [
     "good",

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.command_line import finish
-from tests.faults.test_poisoned_evaluators import FAILURES, GROWTH, HARMLESS, ROUGH
+from tests.faults.test_poisoned_evaluators import FAILURES, GROWTH, HARMLESS
 from workers.messages import RETRYABLE
 
-POISON = FAILURES | ROUGH
-NAMES = [*POISON, *HARMLESS]
+NAMES = [*FAILURES, *HARMLESS]
 DESIGNS = [{"name": name, "turn": turn} for name in NAMES for turn in ("harm", "rest")]
 SPEC = f"""
 name: small
@@ -83,14 +82,14 @@ def test_a_search_of_poisoned_evaluations_ends_well(gasearch):
     assert len(networks) == len(DESIGNS)
     for network in networks:
         choices = json.loads(network.network_json)["choices"]
-        kind, text = POISON.get(choices["name"], (None, "")) if choices["turn"] == "harm" else (None, "")
+        kind, text = FAILURES.get(choices["name"], (None, "")) if choices["turn"] == "harm" else (None, "")
         if choices["turn"] == "harm" and choices["name"] == "too_few":
             kind, text = "user_error", "error was not measured"
         assert network.failure == kind, (choices, network.failure_message)
         assert text.replace("0.3 s", "8 s") in (network.failure_message or ""), choices
     tries = gasearch.ask(lambda reader: reader.events(reader.search("small").id))
     retried = [event for event in tries if event.kind == "retry"]
-    assert len(retried) == sum(kind in RETRYABLE for kind, _ in POISON.values())
+    assert len(retried) == sum(kind in RETRYABLE for kind, _ in FAILURES.values())
     assert "a worker died" not in done.err
     assert weight.growth <= GROWTH
     print(f"the controller grew by {weight.growth / 1e6:.1f} MB, from {weight.first / 1e6:.0f} MB")

@@ -8,8 +8,8 @@ import sys
 def main(port: int) -> None:
     from ray.cluster_utils import Cluster
 
-    options = {"include_dashboard": False} | ({"gcs_server_port": port} if port else {})
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
+    head = {"num_cpus": 0, "gcs_server_port": port, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     print(cluster.address, flush=True)
     for line in sys.stdin:

@@ -3,10 +3,12 @@
 The long ones print how soon the search was back at work.
 """
 
+import contextlib
 import itertools
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -214,10 +216,12 @@ class Cluster:
 
     def __init__(self, gasearch):
         self._gasearch, self._process, self.address = gasearch, None, ""
+        self._port = free_port()
 
-    def start(self, port=0):
+    def start(self):
+        """Start it, at the same port as the last time."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.doubles.ray_nodes", str(port)],
+            [sys.executable, "-m", "tests.doubles.ray_nodes", str(self._port)],
             env=self._gasearch.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -225,8 +229,8 @@ class Cluster:
             text=True,
             start_new_session=True,
         )
-        self.address = self._process.stdout.readline().split()[-1]
-        return int(self.address.rpartition(":")[2])
+        self.address = self._process.stdout.readline().strip()
+        assert self.address.endswith(f":{self._port}")
 
     def do(self, order):
         self._process.stdin.write(f"{order}\n")
@@ -242,6 +246,14 @@ class Cluster:
             self._process = None
 
 
+def free_port():
+    """Below those that the system gives to whoever asks for any, so that nobody else takes it in between."""
+    while True:
+        port = random.randrange(21_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
+
+
 def alive(pids):
     return [pid for pid in pids if is_alive(pid)]
 
@@ -249,12 +261,12 @@ def alive(pids):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_cluster_that_is_away_for_75_s_is_waited_for(gasearch, cluster):
-    port = cluster.start()
+    cluster.start()
     search = Disturbed(gasearch, evaluations=200, address=cluster.address)
     cluster.end()
     began = time.monotonic()
     time.sleep(75)
-    cluster.start(port)
+    cluster.start()
     search.seconds_to_next()
     wait = time.monotonic() - began
     print(f"back at work {wait:.1f} s after the cluster went away for 75 s and the time that it took to start")

@@ -213,8 +213,10 @@ class Problem:
             operator=stored.operator,
             told=stored.told,
             predicted=tuple(
-                Prediction(mean=one.worth(expected.mean), deviation=expected.deviation)  # its own inverse
-                for one, expected in zip(self.objectives, stored.predicted, strict=bool(stored.predicted))
+                [
+                    Prediction(mean=one.worth(expected.mean), deviation=expected.deviation)  # its own inverse
+                    for one, expected in zip(self.objectives, stored.predicted, strict=bool(stored.predicted))
+                ]
             ),
         )
 

@@ -254,14 +254,6 @@ def recurses(choices, budget, report):
     return recurses(choices, budget, report)
 
 
-def recurses_in_c(choices, budget, report):
-    sys.setrecursionlimit(10**9)
-    held = []
-    for _ in range(300_000):
-        held = [held]
-    repr(held)
-
-
 def raises_a_memory_error(choices, budget, report):
     raise MemoryError("mine")
 

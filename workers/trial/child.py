@@ -10,7 +10,7 @@ import socket
 from typing import Final, Protocol
 
 from workers.custom import CustomEvaluator, EvaluatorError, attempt_custom, find_evaluator
-from workers.messages import EvaluationRequest, EvaluationResult, FailureKind, Outcome, Prepared
+from workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
 from workers.result import failure, make_result
 from workers.trial.channel import (
     LARGEST_OWN_TEXT,
@@ -24,8 +24,8 @@ from workers.trial.channel import (
     frame,
     receive,
 )
-from workers.trial.limits import keep_no_core, restrict
-from workers.trial.processes import adopt_orphans, die_with
+from workers.trial.limits import MEMORY_KEY, keep_no_core, restrict, size
+from workers.trial.processes import adopt_orphans, die_with, name_process
 
 #: How the process ends when it can't go on: the host knows then that the evaluation broke what they talk through.
 CHANNEL_BROKEN: Final = 76
@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> None:
     host, channel, data, device = arguments
     if not die_with(int(host)):
         _exit(0)
+    name_process("gasearch-trial")
     adopt_orphans()
     keep_no_core()
     faulthandler.enable(all_threads=False)
@@ -92,6 +93,7 @@ def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_c
     else:
         result, prepared = trainer.prepare(request)
     restrict(memory_limit_bytes=None, disk_limit_bytes=None)
+    result = _with_limit(result, request.memory_limit_bytes)
     answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children())
     channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
 
@@ -112,6 +114,17 @@ def _evaluate_custom(request: EvaluationRequest) -> EvaluationResult:
             return failure(FailureKind.USER_ERROR, error, is_named=True)
 
     return make_result(request, attempt, device=CustomEvaluator.device, versions=CustomEvaluator.versions)
+
+
+def _with_limit(result: EvaluationResult, limit: int | None) -> EvaluationResult:
+    """The result; one that ran out of memory says how much it might have taken."""
+    outcome = result.outcome
+    if limit is None or not isinstance(outcome, Failure) or outcome.kind is not FailureKind.OUT_OF_MEMORY:
+        return result
+    if MEMORY_KEY in outcome.message:
+        return result
+    message = f"{outcome.message}; its limit is {size(limit)} ({MEMORY_KEY})"
+    return dataclasses.replace(result, outcome=dataclasses.replace(outcome, message=message))
 
 
 def _answer(answer: Answer, *, largest_text: int) -> bytes:

@@ -9,13 +9,13 @@ from typing import Final
 MARK: Final = "GASEARCH_TRIAL"  #: Its value, in the environment of all that an evaluation starts, names the host.
 
 _NAMES: Final = frozenset({
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "VIRTUAL_ENV",
-    "HF_HOME", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE",
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "VIRTUAL_ENV", "CC", "CXX",
+    "HF_HOME", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "TOKENIZERS_PARALLELISM",
 })  # fmt: skip
 _PREFIXES: Final = (
     "LC_", "PYTHON", "CONDA_", "LD_", "DYLD_", "XDG_", "SSL_CERT_",
-    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "MALLOC_",
-    "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "XLA_", "TF_", "TORCH", "PYTORCH_", "TRITON_",
+    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "VECLIB_", "MALLOC_", "RAYON_", "NUMBA_",
+    "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "XLA_", "TF_", "TORCH", "PYTORCH_", "TRITON_", "JAX_", "KERAS_",
 )  # fmt: skip
 
 #: What no spec can pass on: our own settings, Ray's (with its token one runs code on the cluster), the database's.

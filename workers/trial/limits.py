@@ -15,6 +15,7 @@ from workers.trial.processes import descendants, memory_of
 NODE_SHARE: Final = 0.9  #: Of a node's memory that its workers share; Ray itself kills workers at 0.95.
 LEAST_MEMORY: Final = 2**30  #: Bytes: what a training with its libraries takes at the least.
 MOST_PROCESSES: Final = 256
+MEMORY_KEY: Final = "workers.memory_limit"  #: How the spec names the limit that is told.
 MOST_FILES: Final = 100_000  #: In a temporary folder.
 
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -49,7 +50,7 @@ class Watch:
             raise Exceeded(FailureKind.USER_ERROR, text)
         limit = self.memory_limit_bytes
         if limit is not None and (taken := memory_of((self.pid, *others), limit=limit)) > limit:
-            text = f"the evaluation took {size(taken)} of memory; its limit is {size(limit)} (workers.memory_limit)"
+            text = f"the evaluation took {size(taken)} of memory; its limit is {size(limit)} ({MEMORY_KEY})"
             raise Exceeded(FailureKind.OUT_OF_MEMORY, text)
         if self.disk_limit_bytes is not None:
             self._check_disk(self.disk_limit_bytes)

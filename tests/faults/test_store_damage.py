@@ -36,7 +36,8 @@ def drawn():
 def intact(tmp_path_factory):
     """The file of a finished search with replicates."""
     commands = CommandLine(tmp_path_factory.mktemp("intact"))
-    spec = commands.write_spec(truth="quick", **{"evaluations: 40": f"evaluations: {EVALUATIONS}"})
+    changes = {"evaluations: 40": f"evaluations: {EVALUATIONS}", "population: 8": "population: 8, surrogate: false"}
+    spec = commands.write_spec(truth="quick", **changes)
     assert commands.here("run", spec, "--set", "evolution.replicates=0.2").status == 0
     with closing(sqlite3.connect(commands.folder / "store.db")) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")

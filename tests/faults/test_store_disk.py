@@ -17,7 +17,7 @@ from tests.doubles.command_line import ROOT, CommandLine
 from tests.doubles.searches import digest, loop_over
 
 pytestmark = pytest.mark.timeout(900)
-EVALUATIONS = 24
+EVALUATIONS = 60
 
 
 def can_trace():
@@ -106,7 +106,7 @@ def survives(migrated, folder, fault, number, undisturbed):
 
 
 @needs_strace
-@pytest.mark.parametrize(("fault", "numbers"), [("full", (9, 40)), ("broken sync", (12,))])
+@pytest.mark.parametrize(("fault", "numbers"), [("full", (40,)), ("broken sync", (12,))])
 def test_a_disk_that_fails_in_the_middle_of_a_search_loses_nothing_acknowledged(
     migrated_sqlite_file, tmp_path, undisturbed, fault, numbers
 ):
@@ -120,15 +120,17 @@ def test_a_disk_that_fails_in_the_middle_of_a_search_loses_nothing_acknowledged(
 def test_a_disk_that_fails_at_any_call_loses_nothing_acknowledged(migrated_sqlite_file, tmp_path, undisturbed, fault):
     statuses = [survives(migrated_sqlite_file, tmp_path, fault, number, undisturbed) for number in range(1, 61)]
     print(f"{fault}: calls 1 to 60, {statuses.count(4)} ended the search with its sentence")
-    assert statuses.count(4) > 20
+    assert statuses.count(4) >= 55  # SQLite does without some: it goes on where a folder can't be synced, say
 
 
 @needs_strace
-@pytest.mark.parametrize(("fault", "number"), [("full", 60), pytest.param("broken sync", 25, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "number"), [("full", 60), ("broken sync", 25)])
 def test_the_command_ends_with_its_own_status_and_resumes(migrated_sqlite_url, tmp_path, fault, number):
     commands = CommandLine(tmp_path)
     assert commands.url == migrated_sqlite_url
-    spec = commands.write_spec(truth="quick")
+    fast = {"population: 8": "population: 8, surrogate: false"}
+    spec = commands.write_spec(truth="quick", **fast)
     command = traced(fault, number, sys.executable, "-m", "gasearch", "run", spec)
     done = subprocess.run(command, cwd=tmp_path, env=commands.environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 4, done.stderr
@@ -140,6 +142,6 @@ def test_the_command_ends_with_its_own_status_and_resumes(migrated_sqlite_url, t
         found = digest(reader)
     twin = CommandLine(tmp_path / "twin")
     twin.folder.mkdir()
-    assert twin.here("run", twin.write_spec(truth="quick")).status == 0
+    assert twin.here("run", twin.write_spec(truth="quick", **fast)).status == 0
     with closing(open_reader(twin.url)) as reader:
         assert found == digest(reader)

@@ -15,7 +15,7 @@ from sqlalchemy import event, make_url
 from gasearch.checking import check_database
 from gasearch.errors import LeaseLost, StoreError
 from gasearch.fitness import FrontChange
-from gasearch.storage import answering, patience
+from gasearch.storage import answering, engines, patience
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import finish
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
@@ -23,6 +23,7 @@ from tests.doubles.searches import digest
 from tests.doubles.tcp_proxy import Proxy
 
 LONG = 600.0
+FAST = {"population: 8": "population: 8, surrogate: false"}  #: Proposals cost nothing.
 pytestmark = pytest.mark.timeout(170)
 
 
@@ -81,7 +82,7 @@ def over_postgresql(gasearch, url):
 def test_a_server_that_is_stopped_at_once_and_started_again_costs_a_search_nothing(
     gasearch, reference, postgresql, postgresql_url, times
 ):
-    spec = gasearch.write_spec(**{"evaluations: 40": f"evaluations: {40 + 70 * times}"})
+    spec = gasearch.write_spec(**FAST, **{"evaluations: 40": f"evaluations: {40 + 70 * times}"})
     expected = reference(spec)
     with over_postgresql(gasearch, postgresql_url):
         process = gasearch.start("run", spec)
@@ -109,7 +110,7 @@ def test_a_server_that_is_stopped_at_once_and_started_again_costs_a_search_nothi
 def test_connections_that_are_ended_at_random_cost_a_search_nothing(
     gasearch, reference, postgresql, postgresql_url, times
 ):
-    spec = gasearch.write_spec(**{"evaluations: 40": "evaluations: 500"})
+    spec = gasearch.write_spec(**FAST, **{"evaluations: 40": "evaluations: 500"})
     expected = reference(spec)
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed of the instants: {seed}")
@@ -127,8 +128,9 @@ def test_connections_that_are_ended_at_random_cost_a_search_nothing(
     assert check_database(postgresql_url) == []
 
 
+@pytest.mark.slow
 def test_a_stop_is_heard_while_the_database_is_away(gasearch, postgresql, postgresql_url):
-    spec = gasearch.write_spec(truth="unhurried", **{"evaluations: 40": "evaluations: 500"})
+    spec = gasearch.write_spec(truth="unhurried", **FAST, **{"evaluations: 40": "evaluations: 500"})
     with over_postgresql(gasearch, postgresql_url):
         process = gasearch.start("run", spec)
         gasearch.wait_for(3, process)
@@ -150,7 +152,7 @@ def test_a_stop_is_heard_while_the_database_is_away(gasearch, postgresql, postgr
 @pytest.mark.slow
 def test_patience_ends_with_the_way_on(gasearch, postgresql, postgresql_url):
     gasearch.environment["GASEARCH_DB_PATIENCE"] = "2"
-    spec = gasearch.write_spec(**{"evaluations: 40": "evaluations: 500"})
+    spec = gasearch.write_spec(**FAST, **{"evaluations: 40": "evaluations: 500"})
     with over_postgresql(gasearch, postgresql_url):
         process = gasearch.start("run", spec)
         gasearch.wait_for(3, process)
@@ -174,7 +176,9 @@ def proxied(postgresql_url):
         proxy = Proxy(f"{url.query['host']}/.s.PGSQL.5432", **options)
         proxies.append(proxy)
         direct = url.set(host="127.0.0.1", port=proxy.port).difference_update_query(["host"])
-        return proxy, direct.update_query_dict({"sslmode": "disable", "gssencmode": "disable"}).render_as_string()
+        return proxy, direct.update_query_dict(
+            {"sslmode": "disable", "gssencmode": "disable", "connect_timeout": "2"}
+        ).render_as_string()
 
     yield through
     for proxy in proxies:
@@ -287,6 +291,23 @@ def test_the_pauses_grow_to_a_few_seconds_and_no_longer(monkeypatch):
     assert "doesn't answer (connection refused): trying again for 10 min" in notices[0]
 
 
+def test_waiting_ends_soon_after_the_user_wants_the_end(monkeypatch):
+    monkeypatch.setattr(patience, "GRACE_S", 0.5)
+    waiting = patience.Patience(make_url("postgresql+psycopg://host/db"))
+    waiting.seconds = 600.0
+    wants_end = threading.Event()
+    waiting.is_over = wants_end.is_set
+    threading.Timer(0.2, wants_end.set).start()
+
+    def refuse(is_repeat):
+        raise patience_error()
+
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="can't be reached"):
+        waiting.keep(refuse, lambda: None)
+    assert time.monotonic() - began < patience.GRACE_S + 1.0
+
+
 def patience_error():
     import psycopg
     from sqlalchemy.exc import OperationalError
@@ -297,7 +318,8 @@ def patience_error():
 # --- SQLite -------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_locked_by_another_program_is_waited_for(tmp_path, migrated_sqlite_url):
+def test_a_file_locked_by_another_program_is_waited_for(tmp_path, migrated_sqlite_url, monkeypatch):
+    monkeypatch.setattr(engines, "BUSY_S", 0.3)
     archive = open_archive(migrated_sqlite_url, notice=silent)
     notices = []
     archive.be_patient(60.0, notice=notices.append)
@@ -305,7 +327,7 @@ def test_a_file_locked_by_another_program_is_waited_for(tmp_path, migrated_sqlit
     archive.add_candidates(lease, [candidate(0)])
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    threading.Timer(4.5, lambda: other.execute("ROLLBACK")).start()
+    threading.Timer(2.0, lambda: other.execute("ROLLBACK")).start()
     assert archive.add_evaluation(lease, measured(0), UNCHANGED)
     archive.close()
     other.close()
@@ -315,7 +337,9 @@ def test_a_file_locked_by_another_program_is_waited_for(tmp_path, migrated_sqlit
 
 @pytest.mark.slow
 def test_a_stop_is_heard_while_a_file_is_locked(gasearch):
-    process = gasearch.start("run", gasearch.write_spec(truth="unhurried", **{"evaluations: 40": "evaluations: 500"}))
+    process = gasearch.start(
+        "run", gasearch.write_spec(truth="unhurried", **FAST, **{"evaluations: 40": "evaluations: 500"})
+    )
     gasearch.wait_for(3, process)
     with closing(sqlite3.connect(gasearch.folder / "store.db", isolation_level=None, timeout=30)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gasearch import __version__
 from gasearch.endings import EXHAUSTED, SLOW, STALLED
-from gasearch.errors import BadInput, SpecError, WrongState
+from gasearch.errors import BadInput, SpecError, UnknownSearch, WrongState
 from gasearch.setup import extended
 from gasearch.spec.changes import Change, as_lines, changed, changes
 from gasearch.spec.model import SearchSpec
@@ -83,8 +83,9 @@ def require_free_name(archive: ArchiveReader, name: str, spec: SearchSpec) -> No
     Raises:
         WrongState: if there is such a search.
     """
-    record = next((one for one in archive.searches() if one.name == name), None)
-    if record is None:
+    try:
+        record = archive.search(name)
+    except UnknownSearch:
         return
     try:
         found = changes(SearchSpec.from_json(record.spec_json), spec)

@@ -66,7 +66,7 @@ def test_where_every_training_diverges_the_search_stops_after_20_and_says_why(ga
     )
     done = gasearch.here("run", spec)
     assert done.status == 1, done.err
-    assert "20 evaluations in a row failed, the last one with: the " in done.sentence
+    assert "20 evaluations in a row failed (20 diverged), the last one with: the " in done.sentence
     assert "at learning rate 10. Mend the cause, then go on with: gasearch resume small" in done.sentence
     status = status_of(gasearch)
     assert (status["state"], status["failures"]) == ("stopped", {"diverged": 20})
@@ -134,7 +134,7 @@ def test_an_evaluator_that_can_t_be_found_is_refused_before_any_work(gasearch, e
 def test_an_evaluator_that_always_fails_stops_the_search_with_its_reason(gasearch, evaluator, complaint):
     done = gasearch.here("run", gasearch.write_spec(truth=evaluator))
     assert done.status == 1, done.err
-    assert "20 evaluations in a row failed, the last one with: " in done.sentence
+    assert "20 evaluations in a row failed (20 user_error), the last one with: " in done.sentence
     assert complaint in done.sentence
     assert status_of(gasearch)["failures"] == {"user_error": 20}
     assert gasearch.record().state.value == "stopped"

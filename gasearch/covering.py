@@ -13,6 +13,7 @@ from gasearch.fitness import Fitness
 
 Array = npt.NDArray[np.float64]
 
+_SAMPLE = 256  #: Points by which it is judged what covers most.
 MOST_REMEMBERED = 4  #: Points that each new one is held against first, in other than two objectives.
 
 
@@ -90,6 +91,8 @@ class PointRows:
         """The numbers of those that a point covers, and none of some others, (n, objectives), does."""
         found = self._values[: len(self._numbers)]
         places = np.flatnonzero((found <= values).all(axis=1))
-        for other in others:
+        sample = found[places[:: 1 + len(places) // _SAMPLE]]
+        covered = (sample[:, None, :] <= others[None, :, :]).all(axis=2).sum(axis=0)  # (n,)
+        for other in others[np.argsort(-covered, kind="stable")]:  # first those that leave few to be looked at
             places = places[~(found[places] <= other).all(axis=1)]
         return [self._numbers[place] for place in places]

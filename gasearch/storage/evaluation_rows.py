@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Double
@@ -30,6 +31,7 @@ CHECKED = tuple(
     for column in tables.evaluations.columns
     if column.name not in ("checksum", *tables.ADDED, *tables.MUTABLE)
 )
+_checked, _added, _standard = itemgetter(*CHECKED), itemgetter(*tables.ADDED), itemgetter(*STANDARD_METRICS)
 _WHOLE = (*sorted(WHOLE_METRICS), "seed")
 _FRACTIONS = tuple(column.name for column in tables.evaluations.columns if isinstance(column.type, Double))
 _LARGEST_WHOLE = 2**63 - 1
@@ -133,8 +135,8 @@ def checksum(row: Row) -> str:
     Columns that later schemas added count, with their names, where they hold something: rows of before keep their
     checksum, and one that is emptied or filled afterwards is still noticed.
     """
-    values = [row[name] for name in CHECKED]
-    values += [[name, row[name]] for name in tables.ADDED if row[name] is not None]
+    values = list(_checked(row))
+    values += [[name, value] for name, value in zip(tables.ADDED, _added(row), strict=True) if value is not None]
     return hashlib.blake2b(to_json(values).encode(), digest_size=16).hexdigest()
 
 
@@ -194,7 +196,7 @@ def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
     if row["failure"] is not None:
         return Failure(kind=FailureKind(row["failure"]), message=row["failure_message"], curve=curve)
     return Measurement(
-        **{name: row[name] for name in STANDARD_METRICS},
+        **dict(zip(STANDARD_METRICS, _standard(row), strict=True)),
         latency_device=row["latency_device"],
         energy_source=row["energy_source"],
         others=_pairs(row["others"]),

@@ -80,8 +80,13 @@ class RayProcess:
                 pass
         return report
 
-    def close(self, *, is_patient: bool) -> None:
-        """End the process and all that it started, at once or, if patient, after it has shut Ray down."""
+    def close(self, *, is_patient: bool, keeps_logs: bool) -> None:
+        """End the process and all that it started.
+
+        Args:
+            is_patient: Whether to let it shut Ray down before, which takes more than a second.
+            keeps_logs: Whether to leave the logs of a Ray of our own, as somebody may want to learn what happened.
+        """
         if is_patient:
             self.send(Close())
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -91,7 +96,7 @@ class RayProcess:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        if self._folder is not None and is_patient:
+        if self._folder is not None and not keeps_logs:
             _remove_session(Path(self._folder))
 
     def _status(self) -> str:
@@ -121,6 +126,6 @@ def _output() -> int:
 
 
 def _remove_session(folder: Path) -> None:
-    """Remove the logs of a Ray of our own that has ended as it should."""
+    """Remove what a Ray of our own has left, and nothing else."""
     if folder.name.startswith("session_") and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)

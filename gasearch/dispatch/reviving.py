@@ -144,10 +144,11 @@ class RevivingPool:
 
     def close(self) -> None:
         """See `Dispatcher.close`."""
+        is_idle = not self._in_flight
         self._in_flight.clear()
         host, self._host = self._host, None
         if host is not None:
-            host.close(is_patient=self._gone_at is None)
+            host.close(is_patient=self._gone_at is None and is_idle, keeps_logs=self._gone_at is not None)
 
     # --- one step -----------------------------------------------------------------------------------------------
 
@@ -288,7 +289,7 @@ class RevivingPool:
     def _end_host(self) -> None:
         host, self._host = self._host, None
         if host is not None:
-            host.close(is_patient=False)
+            host.close(is_patient=False, keeps_logs=True)
 
 
 def _lost(request: EvaluationRequest, since: float, reason: str) -> EvaluationResult:

@@ -26,6 +26,7 @@ STANDARD_LIBRARY_ONLY = (
     "workers.deploy.packed_layout",
     "workers.measure.memory",
     "workers.measure.costs",
+    "workers.trial.environment",
 )
 
 #: What a worker needs and the controller must not load before it evaluates something itself.

@@ -8,6 +8,7 @@ import pytest
 
 from tests.doubles.command_line import CUSTOM, finish
 
+LONG = {"evaluations: 40": "evaluations: 300", "population: 8": "population: 8, surrogate: false"}  #: And fast.
 FULL_AFTER_PAGES = 45  #: An empty store has 29.
 
 
@@ -42,7 +43,7 @@ sqlite3.dbapi2.connect = sqlite3.connect = connect_to_small_disk
     (gasearch.folder / "sitecustomize.py").write_text(hook)
     python_path = gasearch.environment["PYTHONPATH"]
     gasearch.environment["PYTHONPATH"] = f"{gasearch.folder}:{python_path}"
-    done = gasearch.run("run", gasearch.write_spec(truth="quick", **{"evaluations: 40": "evaluations: 300"}))
+    done = gasearch.run("run", gasearch.write_spec(truth="quick", **LONG))
     assert done.status == 4, done.err
     assert f"the disk that holds {gasearch.url} is full: free some space, then resume the search" in done.sentence
     assert 0 < gasearch.told() < 300
@@ -53,9 +54,7 @@ def test_a_file_that_may_not_grow_ends_the_search_which_resumes_when_it_may(gase
     def limit_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
 
-    done = gasearch.run(
-        "run", gasearch.write_spec(truth="quick", **{"evaluations: 40": "evaluations: 300"}), prepare=limit_files
-    )
+    done = gasearch.run("run", gasearch.write_spec(truth="quick", **LONG), prepare=limit_files)
     assert done.status == 4, done.err
     assert f"the disk that holds {gasearch.url}" in done.sentence
     assert 0 < gasearch.told() < 300

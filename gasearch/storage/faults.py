@@ -20,7 +20,7 @@ _SQLITE_FAULTS = {
     "file is not a database": "{url} is not a SQLite database: name another file with --db",
     "database disk image is malformed": "{url} is damaged: restore it from a backup",
     "malformed database schema": "{url} is damaged: restore it from a backup",
-    "database is locked": "{url} stayed locked by another process for {patience} s: end that process, then try again",
+    "database is locked": "{url} stayed locked by another process: end that process, then try again",
     "disk i/o error": "the disk that holds {url} fails to read or write (disk I/O error): check the disk",
 }
 SQLITE_PATIENCE_S = 30  #: How long a SQLite writer waits for another one, at least.
@@ -55,7 +55,7 @@ def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
     if url.get_backend_name() == "sqlite":
         for symptom, sentence in _SQLITE_FAULTS.items():
             if symptom in cause.lower():
-                return StoreError(sentence.format(url=shown(url), patience=SQLITE_PATIENCE_S))
+                return StoreError(sentence.format(url=shown(url)))
     elif isinstance(error, OperationalError | InterfaceError) and _is_out_of_reach(error):
         return StoreError(
             f"the database {shown(url)} can't be reached: {cause}. Is it running, and is the address right?"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gasearch.errors import StoreError
+from gasearch.storage import patience
 from gasearch.storage.sql import current, open_archive, open_reader, upgrade
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 
@@ -214,12 +215,13 @@ def test_a_full_disk_ends_in_one_sentence_and_a_store_that_reopens(migrated_sqli
 
 
 def test_a_store_locked_by_another_program_says_so(path, started, monkeypatch):
+    monkeypatch.setattr(patience, "SQLITE_PATIENCE_S", 0.3)
     archive, lease = started
     archive.add_evaluation(lease, measured(0), UNCHANGED)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         archive._connection().connection.dbapi_connection.execute("PRAGMA busy_timeout = 50")
-        with pytest.raises(StoreError, match=r"stayed locked by another process for 30 s: end that process, then try"):
+        with pytest.raises(StoreError, match=r"stayed locked by another process: end that process, then try"):
             archive.add_evaluation(lease, measured(1), UNCHANGED)
     assert archive.add_evaluation(lease, measured(1), UNCHANGED)
 

@@ -154,7 +154,7 @@ class SearchLoop:
         """Let the engine adopt every stored candidate, having told it just what it knew when it proposed that one."""
         search_id = self._lease.search_id
         self._closed = {one.number: one.hypervolume for one in self._archive.generations(search_id)}
-        outcomes = self._archive.evaluations(search_id)
+        outcomes = self._archive.evaluations(search_id, with_curves=self._rungs is not None)
         unanswered: dict[int, Candidate] = {}
         again = dict.fromkeys((one.candidate, one.replicate) for one in self._archive.replicates(search_id))
         decided = len(again)

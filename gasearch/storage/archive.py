@@ -74,8 +74,11 @@ class ArchiveReader(Protocol):
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         """Every stored candidate by number: what a resume replays."""
 
-    def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
-        """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded."""
+    def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
+        """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded.
+
+        Without the curves, which not everybody needs, a long search is read faster.
+        """
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
         """The told outcomes of these candidates, replicates and what they replaced included, in order of arrival."""

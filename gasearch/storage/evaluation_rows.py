@@ -161,8 +161,8 @@ def require_intact(row: Row) -> None:
         )
 
 
-def evaluation_record(row: Row) -> EvaluationRecord:
-    """The outcome that a row holds.
+def evaluation_record(row: Row, *, with_curve: bool = True) -> EvaluationRecord:
+    """The outcome that a row holds, its curve left out where it isn't wanted.
 
     Raises:
         StoreError: if the row isn't the one that was written.
@@ -180,7 +180,7 @@ def evaluation_record(row: Row) -> EvaluationRecord:
             device=row["device"],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
-            outcome=outcome_of(row),
+            outcome=outcome_of(row, with_curve=with_curve),
             versions=row["versions"],
         ),
         seed=row["seed"],

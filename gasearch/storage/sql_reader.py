@@ -216,10 +216,10 @@ class SqlReader:
         for row in self._stream(statement, candidates.c.number):
             yield rows.candidate_record(row)
 
-    def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
+    def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
         statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
         for row in self._stream(statement, evaluations.c.arrival):
-            yield evaluation_rows.evaluation_record(row)
+            yield evaluation_rows.evaluation_record(row, with_curve=with_curves)
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
         of_search = select(evaluations).where(

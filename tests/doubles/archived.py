@@ -80,7 +80,7 @@ class ScriptedReader:
             for operator, count in children.items()
         ]
 
-    def evaluations(self, search_id: int) -> Iterator[EvaluationRecord]:
+    def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
         yield from map(_evaluation, self.networks(search_id))
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:

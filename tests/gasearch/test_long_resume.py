@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, event
@@ -138,6 +139,18 @@ def test_little_is_kept_of_each_candidate(stores):
             tracemalloc.stop()
     (less, fewer), (more, many) = kept
     assert (more - less) / (many - fewer) < 4000
+
+
+def test_outcomes_can_be_read_without_their_curves(stores):
+    with closing(opened(stores / "200.db")) as archive:
+        search_id = archive.search(NAME).id
+        whole, bare = (list(archive.evaluations(search_id, with_curves=wanted)) for wanted in (True, False))
+    assert all(one.result.outcome.curve for one in whole)
+    assert bare == [replace(one, result=replace(one.result, outcome=curveless(one))) for one in whole]
+
+
+def curveless(record):
+    return replace(record.result.outcome, curve=())
 
 
 # --- where it stood ---------------------------------------------------------------------------------------------

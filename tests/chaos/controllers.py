@@ -125,6 +125,7 @@ def drive(
         act: "search"; else "stop" or "trial", for what others write.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     url = signed(url)
     sys.stderr = words.with_suffix(".err").open("w")
     evaluator = Scripted(TRUTHS[truth], seconds=seconds)

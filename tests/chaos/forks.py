@@ -114,7 +114,7 @@ def _serve(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as store:
         controllers.warm_up(Path(store) / "store.db")
     gc.freeze()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a controller listens to it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # waits until the controller listens to it
     running: set[int] = set()
     for line in sys.stdin:
         question = json.loads(line)

@@ -21,6 +21,7 @@ from tests.chaos.specs import CUSTOM, in_mode, with_budget
 FEW, MANY = 8, 20  #: Interruptions.
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 EVALUATION_S = 0.01
+SPAN_S = 0.25  #: How long a controller lives, at most, before it is interrupted.
 STARTING_S, SLACK_S = 1.5, 0.1  #: What a loaded machine may take to start a controller, and to end one.
 #: How a controller may end that was sent a signal: drained, or before it listened.
 INTERRUPTED = {signal.SIGKILL: {-9}, signal.SIGTERM: {130, -15}, signal.SIGINT: {130}}
@@ -60,36 +61,38 @@ def said(sent):
 
 
 def spend_evaluations(forks, url, figure, *, interruptions, slots):
-    spec = in_mode("generational", with_budget(CUSTOM, evaluations=100))
-    rng, span_s = random.Random(seed_of_chaos()), 7.0 / interruptions
-    _, sent = interrupt(forks, rng, url, count=interruptions, span_s=span_s, spec=spec, slots=slots)
+    most = 10 * interruptions
+    spec, rng = in_mode("generational", with_budget(CUSTOM, evaluations=most)), random.Random(seed_of_chaos())
+    _, sent = interrupt(forks, rng, url, count=interruptions, span_s=SPAN_S, spec=spec, slots=slots)
     record, counts = standing(url)
-    assert record.reason == "all 100 evaluations are done"
-    assert counts.told == 100
+    assert record.reason == f"all {most} evaluations are done"
+    assert counts.told == most
     if slots == 1:
         assert forks.run(url=url, name="whole", spec=spec, seed=1).status == 0
         assert whole_digest(url, "small") == whole_digest(url, "whole")
-    figure(f"100 of 100 evaluations after {len(sent)} interruptions ({said(sent)})")
+    figure(f"{most} of {most} evaluations after {len(sent)} interruptions ({said(sent)})")
+    return len(sent)
 
 
 def spend_device_time(forks, url, figure, *, interruptions):
-    attempts = 80
+    attempts = 10 * interruptions
     budget = {"evaluations": 10_000, "device_hours": (attempts - 0.5) * EVALUATION_S / 3600}
     spec = in_mode("generational", with_budget(CUSTOM, **budget))
-    rng, span_s = random.Random(seed_of_chaos()), 7.0 / interruptions
-    _, sent = interrupt(forks, rng, url, count=interruptions, span_s=span_s, spec=spec)
+    rng = random.Random(seed_of_chaos())
+    _, sent = interrupt(forks, rng, url, count=interruptions, span_s=SPAN_S, spec=spec)
     record, counts = standing(url)
     assert record.reason.startswith("the budget of ")
     assert record.reason.endswith(" device-hours is spent")
     assert counts.told + counts.retries == attempts
     assert counts.busy_seconds == pytest.approx(attempts * EVALUATION_S)
     figure(f"the time of {attempts} of {attempts - 0.5} evaluations after {len(sent)} interruptions ({said(sent)})")
+    return len(sent)
 
 
 def spend_hours(forks, url, figure, *, interruptions, seconds, renewal_s):
     spec = in_mode("generational", with_budget(CUSTOM, evaluations=2000, hours=seconds / 3600))
     rng = random.Random(seed_of_chaos())
-    span_s = 1.6 * seconds / interruptions
+    span_s = 1.2 * seconds / interruptions
     ran_s, sent = interrupt(forks, rng, url, count=interruptions, span_s=span_s, spec=spec, renewal_s=renewal_s)
     record, _ = standing(url)
     assert record.reason == f"the budget of {seconds / 3600:g} hours is spent"
@@ -101,6 +104,7 @@ def spend_hours(forks, url, figure, *, interruptions, seconds, renewal_s):
         f"{record.active_seconds:.2f} s counted of {seconds:g} s allowed after {len(sent)} interruptions "
         f"({said(sent)}); the controllers' processes ran for {ran_s:.2f} s, their starts included"
     )
+    return len(sent)
 
 
 def test_evaluations_are_counted_exactly_over_interruptions(forks, sqlite, figure):
@@ -119,16 +123,16 @@ def test_hours_are_counted_over_interruptions(forks, sqlite, figure):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("slots", [1, 3])
 def test_evaluations_are_counted_exactly_over_twenty_interruptions(forks, url, figure, slots):
-    spend_evaluations(forks, url, figure, interruptions=MANY, slots=slots)
+    assert spend_evaluations(forks, url, figure, interruptions=MANY, slots=slots) == MANY
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_device_time_is_counted_exactly_over_twenty_interruptions(forks, url, figure):
-    spend_device_time(forks, url, figure, interruptions=MANY)
+    assert spend_device_time(forks, url, figure, interruptions=MANY) == MANY
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_hours_are_counted_over_twenty_interruptions(forks, url, figure):
-    spend_hours(forks, url, figure, interruptions=MANY, seconds=30.0, renewal_s=0.2)
+    assert spend_hours(forks, url, figure, interruptions=MANY, seconds=30.0, renewal_s=0.2) == MANY

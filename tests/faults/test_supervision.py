@@ -65,6 +65,7 @@ def test_a_killed_controller_takes_its_ray_along_and_the_next_one_starts_its_own
     assert gasearch.told() == 150
 
 
+@pytest.mark.slow
 def test_one_signal_to_the_supervisor_drains_the_search(gasearch):
     process = gasearch.start("run", gasearch.write_spec(truth="unhurried"), "--supervise")
     gasearch.wait_for(3, process)
@@ -91,6 +92,7 @@ def test_two_signals_to_the_supervisor_stop_the_search_at_once(gasearch):
     assert done.sentence.startswith("small stopped at once; ")
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_leaves_a_search_that_goes_on_alone(gasearch):
     spec = gasearch.write_spec(truth="unhurried", **{"evaluations: 40": "evaluations: 500"})
     process = gasearch.start("run", spec, "--supervise")
@@ -111,6 +113,7 @@ def test_a_killed_supervisor_leaves_a_search_that_goes_on_alone(gasearch):
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_without_another_start(gasearch):
     spec = gasearch.write_spec()
     assert gasearch.here("run", spec).status == 0

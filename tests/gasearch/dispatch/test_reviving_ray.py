@@ -99,27 +99,37 @@ def test_a_killed_raylet_costs_what_was_in_flight_and_no_more(shared_pool):
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ["token", "disabled"])
-def test_a_second_client_without_the_token_is_refused(shared_pool, mode):
-    [gcs] = processes_of(shared_pool)["gcs_server"]
-    arguments = Path(f"/proc/{gcs}/cmdline").read_text().split("\0")
-    host, port = (
-        next(one.partition("=")[2] for one in arguments if one.startswith(f"--{name}="))
-        for name in ("node-ip-address", "gcs_server_port")
-    )
+def connect(pool, **settings):
+    """What comes of a second client that asks our Ray for its nodes."""
+    [raylet] = processes_of(pool)["raylet"]
+    arguments = Path(f"/proc/{raylet}/cmdline").read_text().split("\0")
+    address = next(one.partition("=")[2] for one in arguments if one.startswith("--gcs-address="))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment |= {"RAY_AUTH_MODE": mode} | ({"RAY_AUTH_TOKEN": 64 * "a"} if mode == "token" else {})
-    done = subprocess.run(
-        [sys.executable, "-c", f"import ray; ray.init(address='{host}:{port}'); print(ray.nodes())"],
-        env=environment,
+    return subprocess.run(
+        [sys.executable, "-c", f"import ray; ray.init(address='{address}'); print(ray.nodes())"],
+        env=environment | settings,
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings", [{"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": 64 * "a"}, {"RAY_AUTH_MODE": "disabled"}]
+)
+def test_a_second_client_without_the_token_is_refused(shared_pool, settings):
+    done = connect(shared_pool, **settings)
     assert done.returncode != 0
     assert "NodeID" not in done.stdout
     assert "Failed to connect to Ray cluster" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_second_client_with_the_token_is_served(shared_pool):
+    done = connect(shared_pool, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(shared_pool.token))
+    assert done.returncode == 0, done.stderr
+    assert "NodeID" in done.stdout
 
 
 def test_closing_leaves_no_process_and_no_folder(shared_pool):

@@ -84,7 +84,7 @@ def test_every_plain_command_runs_in_the_order_of_the_readme(place):
 def test_a_detached_search_is_watched_stopped_and_resumed(place):
     commands = [command for command in shell_commands() if re.search(r"name=night| night\b", command)]
     verbs = [shlex.split(command)[1] for command in commands]
-    assert verbs == ["run", "status", "stop", "resume"]
+    assert verbs == ["run", "status", "stop", "resume", "resume"]
     place.run("gasearch init -o night.yaml")
     shrink(place.folder / "night.yaml")
     place.run(commands[0].replace("search.yaml", "night.yaml") + " --set budget.evaluations=500")
@@ -99,6 +99,8 @@ def test_a_detached_search_is_watched_stopped_and_resumed(place):
     told = status()["told"]
     place.run(commands[3].replace("--evaluations 150", f"--evaluations {told + 3}"))
     assert status()["told"] == told + 3
+    place.run(commands[4].replace("evaluations=160", f"evaluations={told + 5}"))
+    assert status()["told"] == told + 5
 
 
 def test_the_commands_on_postgresql_run_against_a_real_one(place, empty_postgresql_url):
@@ -147,8 +149,9 @@ def test_the_service_answers_the_readmes_call(place):
 
 
 def test_the_specs_of_the_readme_are_valid():
-    spec, recipe = (parse_yaml(block).content for block in blocks("yaml"))
+    spec, recipe, workers = (parse_yaml(block).content for block in blocks("yaml"))
     assert load_spec(spec).name == "mine"
+    assert load_spec(spec | workers).workers.environment == ("WANDB_MODE",)
     assert load_spec(spec | recipe).recipe.distillation.teacher == "largest"
 
 

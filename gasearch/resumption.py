@@ -131,14 +131,17 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, bus
     if record.state is not SearchState.FINISHED:
         return
     more = _spent(record, spec, told=told, busy_s=busy_s)
+    beginning = f"begin a new one with its front, by start.searches: [{record.name}]"
     if more:
         advice = f"extend it with: gasearch resume {record.name} {' '.join(more)}"
+        if record.reason.startswith((STALLED, SLOW)):
+            advice += f", or {beginning}"
     elif EXHAUSTED in record.reason:
         advice = "widen the space in a new one"
     elif spec.budget != SearchSpec.from_json(record.spec_json).budget:
         return
     else:
-        advice = f"begin a new one with its front, by start.searches: [{record.name}]"
+        advice = beginning
     raise WrongState(f"search {record.name!r} is finished: {record.reason}; {advice}")
 
 

@@ -409,7 +409,7 @@ def run_for(machine, seconds, examples):
 
 
 def test_no_order_of_events_loses_an_outcome_or_lets_two_controllers_write(machine, figure):
-    runs = run_for(machine, 0, 8)
+    runs = run_for(machine, 0, 10)
     figure(f"{runs} histories of up to 40 steps: {dict(machine.seen)}")
 
 

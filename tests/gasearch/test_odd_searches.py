@@ -154,7 +154,8 @@ def test_a_limit_that_is_never_met_is_told_while_the_search_goes_on(run, reader,
     ],
 )
 def test_an_evaluator_that_always_fails_ends_the_search_with_what_it_did(run, evaluator, message):
-    with pytest.raises(GasearchError, match=f"20 evaluations in a row failed, the last one with: {message}"):
+    message = rf"20 evaluations in a row failed \(20 user_error\), the last one with: {message}"
+    with pytest.raises(GasearchError, match=message):
         run(evaluator)
 
 

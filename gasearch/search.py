@@ -43,7 +43,7 @@ from gasearch.tally import Tally
 from workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
 
 COLLECT_S = 1.0
-DRAIN_S = 10.0
+DRAIN_S = 8.5  #: With the second until a signal is heard, and the end of the workers, ten.
 PROGRESS_S = 0.2  #: Least time between two reports of progress.
 
 

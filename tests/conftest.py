@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import signal
 import tempfile
 import warnings
 from pathlib import Path
@@ -14,6 +15,14 @@ from gasearch.storage.sql import open_archive
 
 def ignore(message):
     """A notice that nobody needs to read."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups_heard():
+    """SIGHUP ends processes as usual, also where `nohup` began the tests: what it has ignored stays so in children."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

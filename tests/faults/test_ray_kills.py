@@ -124,7 +124,7 @@ def trial_of_any_worker(search):
 def test_workers_killed_for_10_s_change_nothing_in_the_answer(gasearch):
     search = Disturbed(gasearch, evaluations=60)
     kills = kill_every_2_s(search, 10, itertools.cycle((any_worker, trial_of_any_worker)))
-    assert kills >= 3
+    assert kills >= 2
     search.require_the_undisturbed_answer(most_lost=kills)
 
 

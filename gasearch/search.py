@@ -187,6 +187,11 @@ class SearchLoop:
     def _recall(
         self, record: EvaluationRecord, unanswered: dict[int, Candidate], again: dict[tuple[int, int], None]
     ) -> None:
+        if record.arrival != self._tally.told:
+            raise StoreError(
+                f"search {self._problem.name!r}: the database lacks outcome {self._tally.told}, and has {record.arrival} "
+                "in its place: restore a backup"
+            )
         candidate = unanswered.pop(record.candidate, None)
         again.pop((record.candidate, record.replicate), None)
         outcome, fitness = self._problem.judge(record.result.outcome)

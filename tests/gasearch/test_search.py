@@ -229,6 +229,17 @@ def test_a_store_that_lost_outcomes_is_refused(archive):
         loop_over(archive, lease=lease).run()
 
 
+def test_a_store_that_lost_one_outcome_of_many_is_refused(archive):
+    loop = loop_over(archive, evaluations=25)
+    loop.run()
+    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    with archive._writing.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival = 22")
+    lease = archive.claim("small", owner=current_owner(), ttl_s=60)
+    with pytest.raises(StoreError, match="lacks outcome 22, and has 23 in its place: restore a backup"):
+        loop_over(archive, lease=lease).run()
+
+
 def test_an_outdated_owner_writes_nothing(archive):
     loop = loop_over(archive, evaluations=15)
     archive.release(loop._lease, state=SearchState.STOPPED, reason="test")

@@ -189,8 +189,8 @@ class SearchLoop:
     ) -> None:
         if record.arrival != self._tally.told:
             raise StoreError(
-                f"search {self._problem.name!r}: the database lacks outcome {self._tally.told}, and has {record.arrival} "
-                "in its place: restore a backup"
+                f"search {self._problem.name!r}: the database lacks outcome {self._tally.told}, and has "
+                f"{record.arrival} in its place: restore a backup"
             )
         candidate = unanswered.pop(record.candidate, None)
         again.pop((record.candidate, record.replicate), None)

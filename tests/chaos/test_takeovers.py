@@ -88,6 +88,7 @@ def play_rounds(forks, url, ledger, folder, rounds, figure):
     figure(f"{taken} take-overs of a paused controller in {number} rounds, 0 writes by it, 0 differences")
 
 
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_a_controller_that_wakes_after_another_has_taken_over_writes_nothing(forks, url, ledger, tmp_path, figure):
     play_rounds(forks, url, ledger, tmp_path, 2, figure)
 

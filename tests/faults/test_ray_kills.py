@@ -121,7 +121,8 @@ def trial_of_any_worker(search):
     return None if worker is None else trial_of(worker)
 
 
-def test_workers_killed_for_10_s_change_nothing_in_the_answer(gasearch):
+@pytest.mark.slow
+def test_workers_and_trials_killed_for_10_s_change_nothing_in_the_answer(gasearch):
     search = Disturbed(gasearch, evaluations=60)
     kills = kill_every_2_s(search, 10, itertools.cycle((any_worker, trial_of_any_worker)))
     assert kills >= 2

@@ -6,11 +6,9 @@ tells it the stored answers in their stored order. So a kill at any instant cost
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gasearch.attempts import Breaker, quarantine_event, retry, retry_event
@@ -41,6 +39,7 @@ from gasearch.storage.records import (
 )
 from gasearch.tally import Tally
 from workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
+from workers.uncollected import uncollected
 
 COLLECT_S = 1.0
 DRAIN_S = 8.5  #: With the second until a signal is heard, and the end of the workers, ten.
@@ -124,7 +123,7 @@ class SearchLoop:
             StoreError: if the database fails, or holds what can't be read.
             GasearchError: if everything fails for one cause.
         """
-        with _uncollected():
+        with uncollected():  # no cycles arise, and all that is made would be walked over again and again
             self._replay()
         self._reuse = Reuse(self._problem, self._archive, self._lease.search_id)
         self._tally.begin()
@@ -446,18 +445,6 @@ class SearchLoop:
                 busy=self._device_time.busy_share(self._tally.elapsed_s, self._dispatcher.slots),
             )
         )
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no reference cycles: none arise, and walking over all that is made again and again takes long."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _is_stopped(outcome: Outcome) -> bool:

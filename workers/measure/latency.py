@@ -11,12 +11,10 @@ of 60 0.005 to 0.03; `benchmarks/latency.py` repeats it.
 
 from __future__ import annotations
 
-import gc
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -29,6 +27,7 @@ from workers.deploy.onnx_session import open_session
 from workers.measure.device import device_name
 from workers.measure.reference_model import reference_model
 from workers.messages import Calibration
+from workers.uncollected import uncollected
 
 Call = Callable[[], object]  #: One inference.
 Clock = Callable[[], int]  #: Nanoseconds from any origin, never running backwards.
@@ -99,7 +98,7 @@ def calibrate(clock: Clock = time.perf_counter_ns) -> Calibration:
     The lower quartile, because a neighbour only ever adds time.
     """
     call = _reference_call()
-    with _undisturbed():
+    with uncollected():
         medians = [
             statistics.median(_seconds(call, clock) for _ in range(CALIBRATION_CALLS))
             for _ in range(CALIBRATION_BLOCKS + 1)
@@ -112,7 +111,7 @@ def paired_ratios(candidate: Call, reference: Call, *, protocol: Protocol, clock
     """Per block the fastest candidate call over the fastest reference call; at least two blocks."""
     end = clock() + round(protocol.limit_s * 1e9)
     ratios: list[float] = []
-    with _undisturbed():
+    with uncollected():
         for _ in range(protocol.warmup_calls):
             candidate()
             reference()
@@ -186,15 +185,3 @@ def _seconds(call: Call, clock: Clock) -> float:
     before = clock()
     call()
     return max(clock() - before, 1) / 1e9
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without garbage collection, which would fall on some of the calls."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

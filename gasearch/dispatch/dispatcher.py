@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
 
 
 class Dispatcher(Protocol):
@@ -40,3 +41,23 @@ class Dispatcher(Protocol):
 
     def close(self) -> None:
         """Abandon what is in flight and release workers. Safe to call twice."""
+
+
+def unanswered(request: EvaluationRequest, kind: FailureKind, message: str, *, since: float) -> EvaluationResult:
+    """The result of a request that no worker answers any more.
+
+    Args:
+        request: What was asked.
+        kind: Why there is no answer.
+        message: The same as a sentence.
+        since: When it was begun: UTC, seconds since the epoch.
+    """
+    return EvaluationResult(
+        key=request.key,
+        attempt=request.attempt,
+        worker="lost",
+        device="unknown",
+        started_at=since,
+        finished_at=time.time(),
+        outcome=Failure(kind=kind, message=message),
+    )

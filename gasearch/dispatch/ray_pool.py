@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
 from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind, WorkerTerms
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind, WorkerTerms
 
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed. A worker ends a
 #: late evaluation itself, within 10 s; but it may first have to start the process that makes it, which loads libraries.
@@ -242,7 +243,7 @@ class RayPool:
                 self._ray.kill(self._workers[job.slot])
                 self._replace(job.slot)
                 message = f"no answer {GRACE_S:g} s after its time limit of {job.request.time_limit_s:g} s"
-                results.append(self._failed(job, FailureKind.TIMED_OUT, message))
+                results.append(unanswered(job.request, FailureKind.TIMED_OUT, message, since=job.started_at))
         for reference, job in list(self._timing.items()):
             if job.deadline is not None and now > job.deadline:
                 del self._timing[reference]
@@ -251,18 +252,8 @@ class RayPool:
         return results
 
     def _lost(self, job: _Job, error: Exception) -> EvaluationResult:
-        return self._failed(job, FailureKind.WORKER_LOST, f"the worker died: {first_line(error)}")
-
-    def _failed(self, job: _Job, kind: FailureKind, message: str) -> EvaluationResult:
-        return EvaluationResult(
-            key=job.request.key,
-            attempt=job.request.attempt,
-            worker="lost",
-            device="unknown",
-            started_at=job.started_at,
-            finished_at=time.time(),
-            outcome=Failure(kind=kind, message=message),
-        )
+        message = f"the worker died: {first_line(error)}"
+        return unanswered(job.request, FailureKind.WORKER_LOST, message, since=job.started_at)
 
     def _watched(self, reference: Any) -> Any:
         """The same reference, which calls `wake` once it is ready."""

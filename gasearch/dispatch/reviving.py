@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, require_listener
 from gasearch.dispatch.ray_link import (
     Calibrate,
@@ -25,7 +26,7 @@ from gasearch.dispatch.ray_link import (
 from gasearch.dispatch.ray_process import RayProcess
 from gasearch.errors import WorkersUnavailable
 from workers.data.dataset import Dataset
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind
 
 Answer = TypeVar("Answer", Calibrated, Cancelled)
 
@@ -278,7 +279,10 @@ class RevivingPool:
         self._gone_at, self._answered_at, self._next_try = now, None, now
         self._fruitless += 1
         lost = len(self._in_flight)
-        self._ready += [_lost(request, since, reason) for request, since in self._in_flight.values()]
+        self._ready += [
+            unanswered(request, FailureKind.WORKER_LOST, f"Ray went away: {reason}", since=since)
+            for request, since in self._in_flight.values()
+        ]
         self._in_flight.clear()
         if self._fruitless > MOST_FRUITLESS:
             raise WorkersUnavailable(f"Ray died {self._fruitless} times in a row without one result: {reason}")
@@ -290,15 +294,3 @@ class RevivingPool:
         host, self._host = self._host, None
         if host is not None:
             host.close(is_patient=False, keeps_logs=True)
-
-
-def _lost(request: EvaluationRequest, since: float, reason: str) -> EvaluationResult:
-    return EvaluationResult(
-        key=request.key,
-        attempt=request.attempt,
-        worker="lost",
-        device="unknown",
-        started_at=since,
-        finished_at=time.time(),
-        outcome=Failure(kind=FailureKind.WORKER_LOST, message=f"Ray went away: {reason}"),
-    )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
-from workers.trial.processes import descendants, end_processes
+from workers.trial.processes import descendants, end_processes, every_process
 
 
 def session_members(leader: int) -> set[int]:
     """The processes of that leader's session, and what these have started, in whichever session."""
-    members = {pid for pid in _all() if _session(pid) == leader}
+    members = {pid for pid in every_process() if _session(pid) == leader}
     return members | {child for pid in members for child in descendants(pid)}
 
 
@@ -21,13 +19,6 @@ def end_session(leader: int, *, spared: int = 0) -> list[int]:
         spared: One that is not killed.
     """
     return list(end_processes(lambda: session_members(leader) - {spared}))
-
-
-def _all() -> list[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:  # no Linux: Ray's processes end with their driver, as Ray has it
-        return []
 
 
 def _session(pid: int) -> int | None:

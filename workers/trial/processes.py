@@ -65,14 +65,15 @@ def _children(pid: int) -> list[int]:
 def marked(mark: str) -> list[int]:
     """Every process of this user that began with that text ("NAME=value") in its environment; never this one."""
     wanted, found = mark.encode(), []
-    for pid in _all():
+    for pid in every_process():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             if wanted in file.read().split(b"\0"):
                 found.append(pid)
     return [pid for pid in found if pid != os.getpid()]
 
 
-def _all() -> list[int]:
+def every_process() -> list[int]:
+    """The numbers of all that the system shows; none where it isn't Linux."""
     try:
         return [int(name) for name in os.listdir(_PROC) if name.isdigit()]
     except OSError:  # no Linux

@@ -89,7 +89,7 @@ def run(
     from gasearch.spec.loader import load_spec
 
     loaded = load_spec(spec, overrides or ())
-    arguments = ["run", str(spec), *(part for text in overrides or () for part in ("--set", text))]
+    arguments = ["run", str(spec), *_set_arguments(overrides)]
     arguments += _workers_arguments(workers)
     if detach:
         _detach(loaded.name, [*arguments, *(["--supervise"] if supervised else [])], db, is_new=True)
@@ -139,7 +139,7 @@ def resume(
     arguments += [] if evaluations is None else ["--evaluations", str(evaluations)]
     arguments += [] if hours is None else ["--hours", repr(hours)]
     arguments += [] if spec is None else ["--spec", str(spec)]
-    arguments += [part for text in overrides or () for part in ("--set", text)]
+    arguments += _set_arguments(overrides)
     arguments += _workers_arguments(workers)
     if detach:
         _detach(name, [*arguments, *(["--supervise"] if supervised else [])], db, is_new=False)
@@ -275,6 +275,10 @@ def _process_and_parent(owner: str) -> set[str]:
     with contextlib.suppress(OSError):
         found.add(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
     return found
+
+
+def _set_arguments(overrides: list[str] | None) -> list[str]:
+    return [part for text in overrides or () for part in ("--set", text)]
 
 
 def _workers_arguments(workers: int | None) -> list[str]:

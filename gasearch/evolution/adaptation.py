@@ -17,7 +17,6 @@ MEMORY = 200  #: Rewards after which one counts 1/e.
 CAUTION = 8.0  #: Rewards that an operator needs before they say more than the mean of all.
 
 LEAST = 1e-9  #: Rewards that have faded below it say nothing.
-NOTHING = 1e-9  #: A faded sum of rewards that says nothing any more.
 
 
 class OperatorRates:

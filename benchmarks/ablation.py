@@ -4,7 +4,7 @@
                                   [--data FILE.npz] [--data-share 1.0] [--results FILE.jsonl] [--virtual]
 
 CNNs with bits per layer, on the digits or on images of one's own; accuracy against model_bytes, with --latency measured
-latency too. All methods share the space, the evaluator (`workers.evaluate` in two Ray workers that stay for the whole
+latency too. All methods share the space, the evaluator (`evaluate` in two Ray workers that stay for the whole
 script, warm before the first run), the recipe and the number of evaluations.
 
     optuna-nsga2[:POPULATION]     NSGAIISampler (its own population is 50), define-by-run, asked as soon as a worker is
@@ -47,6 +47,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gasearch_workers.messages import EvaluationResult, Failure, FailureKind, Measurement
+
 from benchmarks.support.loops import make_loop
 from benchmarks.support.timing import Targets, conditions
 from benchmarks.support.two_workers import WORKERS, RayWorkers, VirtualWorkers, Workers, request_of
@@ -57,7 +59,6 @@ from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
-from workers.messages import EvaluationResult, Failure, FailureKind, Measurement
 
 ROOT = Path(__file__).parents[1]
 MOST_OF_WALL = 1 / 3

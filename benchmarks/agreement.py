@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.training.inference import outputs_of
+from gasearch_workers.training.resident import make_resident, use_one_thread
+from gasearch_workers.training.score import IGNORED, primary_score
 
 from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, make, share_of
 from benchmarks.support.timing import Targets, conditions
-from workers.data.dataset import Dataset
-from workers.deploy.onnx_graph import to_onnx
-from workers.deploy.onnx_session import run_onnx
-from workers.modules.lower import lower
-from workers.training.inference import outputs_of
-from workers.training.resident import make_resident, use_one_thread
-from workers.training.score import IGNORED, primary_score
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8, 32)
 LEAST_AGREEMENT = 0.99

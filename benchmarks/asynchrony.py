@@ -31,6 +31,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.measure.costs import costs
+from gasearch_workers.messages import Blueprint, Calibration, EvaluationRequest, EvaluationResult, Measurement
+from gasearch_workers.network.plan import plan
+
 from benchmarks.support.loops import make_loop
 from benchmarks.support.simulation import (
     MEAN_S,
@@ -52,9 +56,6 @@ from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
-from workers.measure.costs import costs
-from workers.messages import Blueprint, Calibration, EvaluationRequest, EvaluationResult, Measurement
-from workers.network.plan import plan
 
 POPULATION = 40
 LEAST_FED = 0.95

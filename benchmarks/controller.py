@@ -32,6 +32,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gasearch_workers.messages import (
+    Blueprint,
+    Calibration,
+    Choices,
+    CurvePoint,
+    EvaluationRequest,
+    EvaluationResult,
+    Measurement,
+    Network,
+)
+
 from benchmarks.asynchrony import SPACE, measure
 from benchmarks.support.simulation import VirtualClock, VirtualPool, duration_s
 from benchmarks.support.timing import Targets, conditions
@@ -47,16 +58,6 @@ from gasearch.setup import Setup, set_up
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
 from gasearch.storage.sql_writer import SqlArchive
-from workers.messages import (
-    Blueprint,
-    Calibration,
-    Choices,
-    CurvePoint,
-    EvaluationRequest,
-    EvaluationResult,
-    Measurement,
-    Network,
-)
 
 DECISIONS = 17
 OPTIONS = tuple(range(8))

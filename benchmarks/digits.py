@@ -19,6 +19,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Blueprint, Fidelity, Layer, LayerKind
+from gasearch_workers.modules.build import build
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.inference import evaluate
+from gasearch_workers.training.resident import make_resident
+from gasearch_workers.training.train import train
+
 import gasearch
 from gasearch.console import watching
 from gasearch.networks import export_network
@@ -26,13 +34,6 @@ from gasearch.progress import Silent
 from gasearch.setup import Setup, set_up
 from gasearch.spec.loader import load_spec
 from gasearch.spec.spaces import CnnSpace
-from workers.data.normalize import fit_input
-from workers.messages import Blueprint, Fidelity, Layer, LayerKind
-from workers.modules.build import build
-from workers.network.plan import plan
-from workers.training.inference import evaluate
-from workers.training.resident import make_resident
-from workers.training.train import train
 
 SPEC = Path(__file__).parents[1] / "examples" / "digits.yaml"
 SEEDS = 3

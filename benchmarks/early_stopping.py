@@ -29,6 +29,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gasearch_workers.messages import CurvePoint, EvaluationRequest, Fidelity, Measurement, Recipe, Task
+
 from benchmarks.support import tables
 from benchmarks.support.timing import Targets, conditions
 from gasearch.evolution.engine import Scored
@@ -42,7 +44,6 @@ from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
-from workers.messages import CurvePoint, EvaluationRequest, Fidelity, Measurement, Recipe, Task
 
 RISK = 0.1
 PROBLEMS = (
@@ -258,7 +259,7 @@ def compare_searches(table: Table, seeds: int) -> str:
 
 def digit_trainings(networks: int) -> tuple[list[Training], Setting]:
     """Random networks of the space of `examples/digits.yaml`, each trained once in full with looks at the rungs."""
-    from workers.evaluate import Evaluator
+    from gasearch_workers.evaluate import Evaluator
 
     setup = set_up(load_spec(SPEC))
     assert setup.data is not None

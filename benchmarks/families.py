@@ -12,15 +12,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.deploy.packed import pack
+from gasearch_workers.messages import FULL_PRECISION
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.training.allocator import keep_freed_memory
+from gasearch_workers.training.inference import evaluate
+from gasearch_workers.training.resident import make_resident, use_one_thread
+
 from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, make, share_of
 from benchmarks.support.timing import conditions, cpu_seconds
-from workers.data.dataset import Dataset
-from workers.deploy.packed import pack
-from workers.messages import FULL_PRECISION
-from workers.modules.lower import lower
-from workers.training.allocator import keep_freed_memory
-from workers.training.inference import evaluate
-from workers.training.resident import make_resident, use_one_thread
 
 
 def main() -> None:

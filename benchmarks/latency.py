@@ -30,13 +30,13 @@ import onnxruntime
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
-from workers.deploy.onnx_graph import to_onnx
-from workers.measure.latency import Protocol, calibrate, inference_call, measure_latency, sample_input
-from workers.measure.reference_model import reference_model
-from workers.messages import Blueprint, Layer
-from workers.network.plan import plan
-from workers.network.steps import Step
+from gasearch_workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.measure.latency import Protocol, calibrate, inference_call, measure_latency, sample_input
+from gasearch_workers.measure.reference_model import reference_model
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.plan import plan
+from gasearch_workers.network.steps import Step
 
 SHAPE = (1, 28, 28)
 APART = 1.2  #: Ratio between the calm latencies of neighbours in the ranking.

@@ -34,22 +34,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Fidelity, Layer, Recipe
+from gasearch_workers.modules.build import Network, build
+from gasearch_workers.modules.inheritance import inherit
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.allocator import keep_freed_memory
+from gasearch_workers.training.inference import evaluate
+from gasearch_workers.training.resident import ResidentSplit, make_resident, use_one_thread
+from gasearch_workers.training.train import train
 from torch import nn
 
 from benchmarks.support.networks import cnn, image_blueprint, mlp
 from benchmarks.support.stacked import SharedBatches, stack_networks, stacked_accuracies, train_stacked
 from benchmarks.support.timing import alternate, conditions, ratio
-from workers.data import load_dataset
-from workers.data.dataset import Dataset
-from workers.data.normalize import fit_input
-from workers.messages import Fidelity, Layer, Recipe
-from workers.modules.build import Network, build
-from workers.modules.inheritance import inherit
-from workers.network.plan import plan
-from workers.training.allocator import keep_freed_memory
-from workers.training.inference import evaluate
-from workers.training.resident import ResidentSplit, make_resident, use_one_thread
-from workers.training.train import train
 
 RECIPE = Recipe(batch_size=128, learning_rate=0.003)
 LARGE_BATCH = dataclasses.replace(RECIPE, batch_size=512, learning_rate=0.006)

@@ -3,8 +3,8 @@
     python -m benchmarks.onnx_latency [--batch 1]
 
 Both graphs are of the same CNN (three 3 x 3 convolutions on 3 x 32 x 32 images), exported and opened as the search does
-it (`workers.deploy`): one thread that never spins. They take turns in blocks, as the search times networks
-(`workers.measure.latency`): per block the fastest call of each, the median ratio over the blocks, and its spread.
+it (`gasearch_workers.deploy`): one thread that never spins. They take turns in blocks, as the search times networks
+(`measure.latency`): per block the fastest call of each, the median ratio over the blocks, and its spread.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import time
 
 import numpy as np
 import torch
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.measure.latency import Protocol, inference_call, paired_ratios, sample_input
+from gasearch_workers.messages import Fidelity, Recipe
+from gasearch_workers.modules.build import build
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.resident import use_one_thread
+from gasearch_workers.training.train import train
 
 from benchmarks.support.networks import cnn, image_blueprint, random_images
 from benchmarks.support.timing import Targets, conditions
-from workers.data.normalize import fit_input
-from workers.deploy.onnx_graph import to_onnx
-from workers.measure.latency import Protocol, inference_call, paired_ratios, sample_input
-from workers.messages import Fidelity, Recipe
-from workers.modules.build import build
-from workers.modules.lower import lower
-from workers.network.plan import plan
-from workers.training.resident import use_one_thread
-from workers.training.train import train
 
 SHAPE = (3, 32, 32)
 WIDTHS = ((16, 32, 64), (32, 64, 128), (64, 128, 256))

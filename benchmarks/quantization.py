@@ -19,21 +19,21 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Fidelity, Recipe
+from gasearch_workers.modules.build import build
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.allocator import keep_freed_memory
+from gasearch_workers.training.inference import evaluate
+from gasearch_workers.training.resident import ResidentSplit, make_resident, use_one_thread
+from gasearch_workers.training.train import train
 from torch import nn
 
 from benchmarks.support.brevitas_networks import quant_cnn, quant_mlp
 from benchmarks.support.networks import cnn, image_blueprint, make_network, mlp, random_images
 from benchmarks.support.timing import Targets, alternate, conditions, ratio
-from workers.data import load_dataset
-from workers.data.dataset import Dataset
-from workers.data.normalize import fit_input
-from workers.messages import Fidelity, Recipe
-from workers.modules.build import build
-from workers.network.plan import plan
-from workers.training.allocator import keep_freed_memory
-from workers.training.inference import evaluate
-from workers.training.resident import ResidentSplit, make_resident, use_one_thread
-from workers.training.train import train
 
 RECIPE = Recipe(batch_size=128, learning_rate=0.003)
 STEP_TARGETS = {4: 1.9, 3: 2.2}

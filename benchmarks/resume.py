@@ -220,8 +220,7 @@ def measure_optuna(folder: Path, trials: int) -> float:
 def made_up_trial(number: int, distribution: Any, answer: Callable[..., Any]) -> Any:
     """A finished trial of the flat space."""
     import optuna
-
-    from workers.messages import Choices
+    from gasearch_workers.messages import Choices
 
     values = {f"x{place}": (number * 7919 + place * 104_729) % 97 % len(OPTIONS) for place in range(DECISIONS)}
     outcome = answer(Choices(values=tuple(values.items())), str(number)).metrics()

@@ -25,12 +25,13 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from gasearch_workers.messages import CurvePoint, EvaluationResult, Measurement
+
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import CandidateRecord, EvaluationRecord, Lease, NewSearch
 from gasearch.storage.sql import open_archive, open_reader
-from workers.messages import CurvePoint, EvaluationResult, Measurement
 
 BATCH = 200
 MEASUREMENT = Measurement(

@@ -5,7 +5,7 @@
 The bare loop trains the same network on the same resident data: what the trainer's guards and bookkeeping cost. The
 DataLoader loop is how such a network is commonly trained: torch.nn layers, each image converted to float and normalized
 when it is fetched (the operations of torchvision's ToTensor and Normalize), plain Adam. It has a process of its own,
-because a worker's process keeps the memory that each step frees (`workers.training.allocator`) and a common one
+because a worker's process keeps the memory that each step frees (`training.allocator`) and a common one
 doesn't; with --shared both run in the worker's. Loops take turns; each ratio is the median over the rounds of (other
 loop's CPU seconds / trainer's). The images are random: speed doesn't depend on them.
 """
@@ -20,16 +20,16 @@ from multiprocessing.connection import Connection
 
 import torch
 import torch.nn.functional as F
+from gasearch_workers.messages import Fidelity, Recipe
+from gasearch_workers.modules.build import Network
+from gasearch_workers.training.allocator import keep_freed_memory
+from gasearch_workers.training.resident import ResidentSplit, use_one_thread
+from gasearch_workers.training.train import train
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.support.networks import cnn, make_network, mlp, random_images, torch_cnn, torch_mlp
 from benchmarks.support.timing import Targets, alternate, conditions, cpu_seconds, ratio
-from workers.messages import Fidelity, Recipe
-from workers.modules.build import Network
-from workers.training.allocator import keep_freed_memory
-from workers.training.resident import ResidentSplit, use_one_thread
-from workers.training.train import train
 
 BARE_TARGET = 0.90
 LOADER_TARGETS = {"mlp": 2.5, "cnn": 1.5}

@@ -19,14 +19,15 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Recipe, Task
+
 from benchmarks.support.networks import cnn, image_blueprint
 from benchmarks.support.timing import Targets, conditions
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.ray_pool import RayPool
-from workers.data import load_dataset
-from workers.data.dataset import Dataset
-from workers.evaluate import Evaluator
-from workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Recipe, Task
 
 TARGET = 1.8
 BUSY_TARGET = TARGET / 2

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gasearch_workers.messages import Failure
+
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluationRecord, SearchState
-from workers.messages import Failure
 
 Row = dict[str, Any]  #: Flat; only what JSON can hold.
 

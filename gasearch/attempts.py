@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from gasearch_workers.messages import Failure, FailureKind, Outcome
+
 from gasearch.errors import GasearchError
 from gasearch.problem import Pending
 from gasearch.storage.records import EventRecord
-from workers.messages import Failure, FailureKind, Outcome
 
 MAX_TRIES = 2  #: Of one training; what is nobody's fault but the evaluation's counts.
 MAX_LOSSES = 10  #: Of one training, through no fault of its own: whoever outlives ten workers is suspect.

@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gasearch_workers.messages import Failure, FailureKind, Measurement
+
 from gasearch.fitness import Fitness, Objective, fitness_of
 from gasearch.limits import parse_limit
 from gasearch.pareto import ParetoFront
 from gasearch.storage.damage import Finding
 from gasearch.storage.stored_search import StoredOutcome, StoredSearch, damage_and_searches
-from workers.messages import Failure, FailureKind, Measurement
 
 
 def check_database(url: str) -> list[Finding]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gasearch_workers.messages import EvaluationResult
+
 from gasearch.storage.records import REUSED
-from workers.messages import EvaluationResult
 
 
 class DeviceTime:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gasearch_workers.messages import Measurement, Outcome
+
 from gasearch.fitness import Fitness
 from gasearch.limits import Limit
 from gasearch.units import format_quantity
-from workers.messages import Measurement, Outcome
 
 FIRST = 50  #: Outcomes without a feasible one after which it is said.
 AGAIN = 10  #: It is said again after so many times as many.

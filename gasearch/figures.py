@@ -9,11 +9,12 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gasearch_workers.messages import FailureKind
+
 from gasearch.growth import GrowthPoint
 from gasearch.lineage import OperatorStats
 from gasearch.storage.records import EvaluatedNetwork
 from gasearch.units import format_quantity
-from workers.messages import FailureKind
 
 Figure = dict[str, Any]  #: A Plotly figure as `data` and `layout`.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gasearch_workers.messages import Failure, Measurement, Outcome
+
 from gasearch.limits import Limit, total_violation
 from gasearch.metrics import spread_of
-from workers.messages import Failure, Measurement, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

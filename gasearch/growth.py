@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from gasearch_workers.messages import Outcome
+
 from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
 from gasearch.frontier import MOST_OBJECTIVES_EACH
 from gasearch.limits import Limit
 from gasearch.pareto import ParetoFront, Scaling
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, SearchRecord
-from workers.messages import Outcome
 
 #: With more objectives a volume is taken so often at most: each takes seconds.
 MOST_DEAR_VOLUMES = 20

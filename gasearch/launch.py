@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gasearch_workers.messages import network_from_json
 from threadpoolctl import threadpool_limits
 
 from gasearch.dispatch.dispatcher import Dispatcher
@@ -43,7 +44,6 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.teaching import taught
-from workers.messages import network_from_json
 
 
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
@@ -211,11 +211,11 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
     """Ray workers, or this process where the spec asks for none."""
     workers = setup.spec.workers
     if workers.count == 0 and setup.data is None:
-        from workers.custom import CustomEvaluator
+        from gasearch_workers.custom import CustomEvaluator
 
         return InProcess(CustomEvaluator())
     if workers.count == 0:
-        from workers.evaluate import Evaluator
+        from gasearch_workers.evaluate import Evaluator
 
         assert setup.data is not None
         return InProcess(Evaluator(setup.data, device=_own_device(workers)))
@@ -261,7 +261,7 @@ def _make_folder(folder: str) -> None:
 
 def _own_device(workers: WorkersSpec) -> str:
     """Where this process trains: on a GPU if the spec wants one, or if there is one and the spec leaves it open."""
-    from workers.evaluate import has_gpu
+    from gasearch_workers.evaluate import has_gpu
 
     if workers.gpus == "auto":
         return "cuda" if has_gpu() else "cpu"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gasearch_workers.messages import RETRYABLE, Failure, FailureKind, Measurement
+
 from gasearch.answers import Row, json_object, tried_before
 from gasearch.fitness import Objective
 from gasearch.limits import Limit
@@ -12,7 +14,6 @@ from gasearch.metrics import spread_of
 from gasearch.query import constraints_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, EvaluatedNetwork, EvaluationRecord
-from workers.messages import RETRYABLE, Failure, FailureKind, Measurement
 
 DEPTH = 3  #: Generations of ancestors that are told where nobody asks for more.
 MOST_ANCESTORS = 500

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from workers.messages import TaskKind
+from gasearch_workers.messages import TaskKind
 
 Dimension = Literal["share", "number", "count", "bytes", "time", "energy"]
 
@@ -56,7 +56,7 @@ METRICS: Final[dict[str, Metric]] = {
         # Of accuracies a difference of shares, of errors one in the target's unit.
         Metric(name="generalization_gap", dimension="number", is_maximized=False, lowest=float("-inf")),
         Metric(name="images_seen", dimension="count", is_maximized=False),
-        Metric(name="efficiency", dimension="number"),  # see `workers.messages.derived_metrics`
+        Metric(name="efficiency", dimension="number"),  # see `gasearch_workers.messages.derived_metrics`
     )
 }
 

@@ -7,6 +7,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from gasearch_workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
+
 from gasearch.errors import BadInput, GasearchError
 from gasearch.progress import Observer
 from gasearch.settings import database_patience_s
@@ -21,7 +23,6 @@ from gasearch.storage.records import (
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.teaching import taught
 from gasearch.tuning import best_recipe, tune
-from workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
 
 
 def export_network(
@@ -43,9 +44,9 @@ def export_network(
             that holds something else or can't be written.
         GasearchError: if it can't be trained here.
     """
-    from workers.deploy.artifact import ArtifactError, require_free
-    from workers.evaluate import Evaluator
-    from workers.export import export
+    from gasearch_workers.deploy.artifact import ArtifactError, require_free
+    from gasearch_workers.evaluate import Evaluator
+    from gasearch_workers.export import export
 
     with closing(open_reader(db_url)) as reader:
         record, network = reader.search(name), _measured(reader, name, key)
@@ -82,7 +83,7 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
         UnknownSearch: if there is no such search or network.
         BadInput: for a network without a measurement, or a custom space.
     """
-    from workers.evaluate import Evaluator
+    from gasearch_workers.evaluate import Evaluator
 
     with closing(open_reader(db_url)) as reader:
         record, network = reader.search(name), _measured(reader, name, key)

@@ -6,12 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gasearch.evolution.engine import Candidate, Prediction
-from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
-from gasearch.limits import Limit
-from gasearch.space.genome import Genome
-from gasearch.storage.records import Attempts, CandidateRecord, EvaluationRecord, ExpectedMetric
-from workers.messages import (
+from gasearch_workers.messages import (
     Calibration,
     EvaluationRequest,
     EvaluationResult,
@@ -26,6 +21,12 @@ from workers.messages import (
     network_from_json,
     network_to_json,
 )
+
+from gasearch.evolution.engine import Candidate, Prediction
+from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
+from gasearch.limits import Limit
+from gasearch.space.genome import Genome
+from gasearch.storage.records import Attempts, CandidateRecord, EvaluationRecord, ExpectedMetric
 
 _EXACT = 2.0**53  #: Whole numbers below it are the same as floating-point numbers.
 

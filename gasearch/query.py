@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gasearch_workers.messages import PRIMARY, FailureKind, TaskKind
+
 from gasearch.answers import (
     FrontPoint,
     GenerationStats,
@@ -25,7 +27,6 @@ from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import Effort, EvaluatedNetwork, SearchRecord, SearchState
-from workers.messages import PRIMARY, FailureKind, TaskKind
 
 __all__ = [
     "FrontPoint",

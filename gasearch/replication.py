@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
+from gasearch_workers.messages import WHOLE_METRICS, Failure, Measurement, Outcome
 
 from gasearch.fitness import Fitness, Objective
 from gasearch.metrics import SCORES, spread_of
-from workers.messages import WHOLE_METRICS, Failure, Measurement, Outcome
 
 MOST_TRAININGS = 3  #: Of one network; the error of a mean falls slowly beyond.
 DOUBT = 2.0  #: A margin below so many standard errors is in doubt.

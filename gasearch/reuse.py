@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gasearch_workers.messages import Calibration, EvaluationResult, Measurement
+
 from gasearch.problem import Pending, Problem
 from gasearch.rungs import stopped_by
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, EvaluationRecord
-from workers.messages import Calibration, EvaluationResult, Measurement
 
 
 class Reuse:

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from operator import ge
 
 import numpy as np
+from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
+from gasearch_workers.stopping import explain_stop, is_hopeless, rung_at
 
 from gasearch.fitness import Fitness, Objective
 from gasearch.pareto import ParetoFront, rank
 from gasearch.rung_lines import Line, fit_line, optimistic_ends, safe_tail
-from workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
-from workers.stopping import explain_stop, is_hopeless, rung_at
 
 Worths = tuple[float, ...]
 

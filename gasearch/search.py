@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gasearch_workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
+from gasearch_workers.uncollected import uncollected
+
 from gasearch.attempts import Breaker, quarantine_event, retry, retry_event
 from gasearch.device_time import DeviceTime
 from gasearch.dispatch.dispatcher import Dispatcher
@@ -38,8 +41,6 @@ from gasearch.storage.records import (
     SearchState,
 )
 from gasearch.tally import Tally
-from workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
-from workers.uncollected import uncollected
 
 COLLECT_S = 1.0
 DRAIN_S = 8.5  #: With the second until a signal is heard, and the end of the workers, ten.

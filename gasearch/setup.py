@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 
+from gasearch_workers.data.dataset import Dataset
+
 from gasearch import __version__
 from gasearch.endings import SearchBudget
 from gasearch.errors import WrongState
@@ -34,7 +36,6 @@ from gasearch.spec.check import check_against_data
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sources import load_data
 from gasearch.storage.records import NewSearch, SearchRecord
-from workers.data.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
+from gasearch_workers.messages import Failure, FailureKind, Outcome
+
 from gasearch.fitness import Fitness, Objective
 from gasearch.progress import Progress
 from gasearch.storage.records import GenerationRecord
-from workers.messages import Failure, FailureKind, Outcome
 
 
 class Tally:

@@ -27,7 +27,14 @@ def taught(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup
     teacher, data = setup.problem.recipe.teacher, setup.data
     if teacher is None or data is None:
         return setup
-    from workers.teacher import LARGEST, TeacherError, at_full_precision, run_teacher, train_teacher, with_teacher
+    from gasearch_workers.teacher import (
+        LARGEST,
+        TeacherError,
+        at_full_precision,
+        run_teacher,
+        train_teacher,
+        with_teacher,
+    )
 
     try:
         if teacher == LARGEST:

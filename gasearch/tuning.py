@@ -7,9 +7,18 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gasearch_workers.messages import (
+    EvaluationRequest,
+    EvaluationResult,
+    Failure,
+    Fidelity,
+    Measurement,
+    Optimizer,
+    Recipe,
+)
+
 from gasearch.metrics import usual_direction
 from gasearch.storage.records import TuningTrial
-from workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Measurement, Optimizer, Recipe
 
 if TYPE_CHECKING:  # Optuna takes most of a second to import, and only `tune` needs it
     import optuna

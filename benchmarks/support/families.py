@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.data import DataOptions, load_dataset
-from workers.data.dataset import Dataset
-from workers.data.normalize import fit_input
-from workers.data.options import DEFAULTS
-from workers.messages import NUMERIC_KINDS, Blueprint, Family, Fidelity, Layer, Recipe
-from workers.modules.build import Network, build
-from workers.network.plan import plan
-from workers.training.resident import ResidentData
-from workers.training.train import train
+from gasearch_workers.data import DataOptions, load_dataset
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.data.options import DEFAULTS
+from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, Family, Fidelity, Layer, Recipe
+from gasearch_workers.modules.build import Network, build
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.resident import ResidentData
+from gasearch_workers.training.train import train
 
 HOW_TO_GIVE_DATA = (
     "further data under a folder given by --data as mnist/mnist.npz, adult/adult.csv.gz, sst2/{train,dev,test}.tsv, "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any, TypeVar
 
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
 from sqlalchemy import Connection
 
 from benchmarks.support.loops import make_loop
@@ -25,7 +26,6 @@ from gasearch.storage import schema
 from gasearch.storage.engines import parse_url, reading_engine, writing_engine
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql_writer import SqlArchive
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 SLOTS = 8
 WORKS_PER_COMMIT = 5000

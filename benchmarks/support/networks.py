@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.modules.build import Network, build
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.resident import ResidentSplit
 from torch import nn
-
-from workers.data.normalize import fit_input
-from workers.messages import Blueprint, Layer
-from workers.modules.build import Network, build
-from workers.network.plan import plan
-from workers.training.resident import ResidentSplit
 
 MNIST_SHAPE = (1, 28, 28)
 

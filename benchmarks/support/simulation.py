@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
+
 from gasearch.dispatch.in_process import Evaluator
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 SIGMA = 1.0  #: Of the durations' logarithm: one in six takes more than 1.6 times the mean, one in a hundred six times.
 MEAN_S = 2.0  #: Of the durations.

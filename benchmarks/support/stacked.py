@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from gasearch_workers.deploy.integer import InputTransform
+from gasearch_workers.messages import FULL_PRECISION, Recipe
+from gasearch_workers.modules.build import LEAST_FACTOR, Network
+from gasearch_workers.modules.quantize import (
+    START_BATCHES,
+    LearnedScale,
+    WeightQuantizer,
+    largest_integer,
+    round_to_grid,
+)
+from gasearch_workers.network.steps import INPUT
+from gasearch_workers.training.optimizer import make_optimizer, set_rate
+from gasearch_workers.training.resident import ResidentSplit
 from torch import Tensor, nn
-
-from workers.deploy.integer import InputTransform
-from workers.messages import FULL_PRECISION, Recipe
-from workers.modules.build import LEAST_FACTOR, Network
-from workers.modules.quantize import START_BATCHES, LearnedScale, WeightQuantizer, largest_integer, round_to_grid
-from workers.network.steps import INPUT
-from workers.training.optimizer import make_optimizer, set_rate
-from workers.training.resident import ResidentSplit
 
 
 class Stack(nn.Module):

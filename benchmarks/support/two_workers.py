@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
+
 from benchmarks.support.simulation import VirtualClock, VirtualPool
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.problem import training_seed
 from gasearch.setup import Setup
 from gasearch.space.genome import Genome, make_genome
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 WORKERS = 2
 
@@ -73,7 +74,7 @@ class VirtualWorkers:
     """This process in place of both; time is the CPU time that each of the three would take."""
 
     def __init__(self, setup: Setup) -> None:
-        from workers.evaluate import Evaluator
+        from gasearch_workers.evaluate import Evaluator
 
         assert setup.data is not None
         self._evaluator = Evaluator(setup.data)

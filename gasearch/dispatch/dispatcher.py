@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
 
 
 class Dispatcher(Protocol):

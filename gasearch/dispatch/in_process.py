@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 
 class Evaluator(Protocol):
-    """Makes one evaluation after another. `workers.evaluate.Evaluator` is the real one."""
+    """Makes one evaluation after another. `gasearch_workers.evaluate.Evaluator` is the real one."""
 
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """Make it, latency included; failures are returned, not raised."""

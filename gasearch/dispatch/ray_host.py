@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from gasearch_workers.messages import EvaluationResult
+from gasearch_workers.trial.processes import descendants, is_alive
+
 from gasearch.dispatch.ray_link import (
     Beat,
     Calibrate,
@@ -37,8 +40,6 @@ from gasearch.dispatch.ray_link import (
 from gasearch.dispatch.ray_pool import RayPool
 from gasearch.dispatch.sessions import end_session
 from gasearch.errors import WorkersUnavailable
-from workers.messages import EvaluationResult
-from workers.trial.processes import descendants, is_alive
 
 BEAT_S = 1.0
 PROBE_S = 2.0  #: Between two questions to the GCS.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 Identity = tuple[str, int]  #: Of a request: its key and its attempt.
 

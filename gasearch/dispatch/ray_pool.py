@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind, WorkerTerms
+
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
 from gasearch.errors import WorkersUnavailable
-from workers.data.dataset import Dataset
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind, WorkerTerms
 
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed. A worker ends a
 #: late evaluation itself, within 10 s; but it may first have to start the process that makes it, which loads libraries.
@@ -265,7 +266,7 @@ class RayPool:
     # --- actors -------------------------------------------------------------------------------------------------
 
     def _start_worker(self, slot: int) -> None:
-        from workers.ray_worker import TrainingWorker
+        from gasearch_workers.ray_worker import TrainingWorker
 
         actor = self._ray.remote(TrainingWorker).options(
             num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0, max_task_retries=0
@@ -293,7 +294,7 @@ class RayPool:
         self._start_worker(slot)
 
     def _make_meter(self) -> Any:
-        from workers.ray_worker import MeasuringWorker
+        from gasearch_workers.ray_worker import MeasuringWorker
 
         has_slot = self._ray.cluster_resources().get("latency_slot", 0) >= 1
         actor = self._ray.remote(MeasuringWorker).options(

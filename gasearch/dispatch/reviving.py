@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind
+
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, require_listener
 from gasearch.dispatch.ray_link import (
@@ -25,8 +28,6 @@ from gasearch.dispatch.ray_link import (
 )
 from gasearch.dispatch.ray_process import RayProcess
 from gasearch.errors import WorkersUnavailable
-from workers.data.dataset import Dataset
-from workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind
 
 Answer = TypeVar("Answer", Calibrated, Cancelled)
 

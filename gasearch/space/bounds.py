@@ -11,16 +11,17 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from gasearch_workers.deploy.packed_layout import GRID, frame_bytes, step_bytes
+from gasearch_workers.measure.costs import costs, multiplications
+from gasearch_workers.measure.memory import raw_bytes, weight_bytes
+from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
+from gasearch_workers.network.compression import dense_bytes, kept_units
+from gasearch_workers.network.plan import plan
+from gasearch_workers.network.plan_builder import BRANCH_BITS
+from gasearch_workers.network.steps import Step
+
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.extremes import Extremes, cost_of
-from workers.deploy.packed_layout import GRID, frame_bytes, step_bytes
-from workers.measure.costs import costs, multiplications
-from workers.measure.memory import raw_bytes, weight_bytes
-from workers.messages import FULL_PRECISION, Blueprint, Layer
-from workers.network.compression import dense_bytes, kept_units
-from workers.network.plan import plan
-from workers.network.plan_builder import BRANCH_BITS
-from workers.network.steps import Step
 
 _DOWN_BYTES = 128  #: More than a factor's step takes in the file besides its weights, scales and biases.
 _ATTENTION = (".queries", ".attention", ".projection")

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gasearch_workers.messages import FULL_PRECISION, LayerKind
+from gasearch_workers.network.compression import factored_rank, kept_units, kept_weights
+
 from gasearch.space.decisions import Decision
-from workers.messages import FULL_PRECISION, LayerKind
-from workers.network.compression import factored_rank, kept_units, kept_weights
 
 MOST_KNOWN = 65_536  #: Layers whose effects are remembered.
 
@@ -35,7 +36,7 @@ class LayerShape(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How a layer is compressed; see `workers.messages.Layer`."""
+    """How a layer is compressed; see `gasearch_workers.messages.Layer`."""
 
     sparsity: float
     is_structured: bool
@@ -44,7 +45,7 @@ class Compression:
     def effect(self, layer: LayerShape) -> Effect:
         """Channels that the layer gives before and after pruning, then what its weights become.
 
-        Follows `workers.network.plan` layer by layer; a property test holds the two together.
+        Follows `gasearch_workers.network.plan` layer by layer; a property test holds the two together.
         """
         width, full, kept, area = layer.width, layer.full, layer.kept, layer.kernel * layer.kernel
         units, bits = self._units(width), layer.weight_bits

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gasearch_workers.measure.costs import costs
+from gasearch_workers.messages import Blueprint
+from gasearch_workers.network.plan import plan
+
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
 from gasearch.space.extremes import COST_METRICS, cost_of
 from gasearch.space.genome import Genome
-from workers.measure.costs import costs
-from workers.messages import Blueprint
-from workers.network.plan import plan
 
 MOST_KNOWN = 4096  #: Genomes remembered: limits, surrogate and early stopping ask of the same one in turn.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gasearch_workers.messages import Scalar
+
 from gasearch.space.decisions import Condition, Decision, Space
 from gasearch.spec.spaces import CustomSpace, DecisionSpec, same_choice
-from workers.messages import Scalar
 
 
 def custom_space(asked: CustomSpace) -> Space:

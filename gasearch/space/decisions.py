@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from gasearch_workers.messages import Family, Scalar
+
 from gasearch.space.data_shape import DataShape
-from workers.messages import Family, Scalar
 
 Genes = tuple[int, ...]  #: One option index per decision.
 _MOST_FLAGS_KNOWN = 4096

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from gasearch_workers.messages import Blueprint, Choices, Layer, LayerKind, Network
+
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
 from gasearch.space.strides import strides
-from workers.messages import Blueprint, Choices, Layer, LayerKind, Network
 
 #: The kind of all layers where it is no decision of each.
 KINDS: Final[dict[str, LayerKind]] = {"mlp": "linear", "recommender": "linear", "transformer": "transformer"}

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gasearch_workers.messages import Choices, Layer, Network, Scalar
+
 from gasearch.errors import SpecError
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import ENCODERS, KINDS, network_of
 from gasearch.space.genome import Genome, make_genome
 from gasearch.spec.explain import Path, Problem, nearest, show
 from gasearch.spec.spaces import same_choice
-from workers.messages import Choices, Layer, Network, Scalar
 
 MAX_SHOWN = 20  #: Options that an error lists.
 

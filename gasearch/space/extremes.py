@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from gasearch_workers.measure.costs import Costs, costs
+from gasearch_workers.messages import FULL_PRECISION, Blueprint
+from gasearch_workers.network.plan import plan
+
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome
 from gasearch.space.strides import strides
-from workers.measure.costs import Costs, costs
-from workers.messages import FULL_PRECISION, Blueprint
-from workers.network.plan import plan
 
 #: Decided by the network alone.
 COST_METRICS: Final = ("params", "macs", "flops", "bops", "model_bytes", "peak_memory_bytes")

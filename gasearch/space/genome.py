@@ -7,8 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gasearch_workers.messages import Scalar
+
 from gasearch.space.decisions import Genes, Space
-from workers.messages import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

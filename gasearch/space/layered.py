@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gasearch_workers.messages import Scalar
+
 from gasearch.space.compression import CompressionRules
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Condition, Decision, Space
@@ -20,7 +22,6 @@ from gasearch.spec.spaces import (
     TokenSpace,
     TransformerSpace,
 )
-from workers.messages import Scalar
 
 DEPTH, EMBEDDING_WIDTH, VOCABULARY, ENCODER, HEAD_BITS = (
     "depth",
@@ -80,7 +81,7 @@ def _global_decisions(asked: LayeredSpace, data: DataShape) -> list[Decision]:
 
 
 def _slot(number: int, asked: LayeredSpace, earlier: Sequence[Decision], *, is_halving: bool) -> list[Decision]:
-    """What one layer decides; the names are fields of `workers.messages.Layer`."""
+    """What one layer decides; the names are fields of `gasearch_workers.messages.Layer`."""
     there = _deeper_than(number, *asked.layers)
     encoder = next((index for index, decision in enumerate(earlier) if decision.name == ENCODER), -1)
     slot: list[Decision] = []

@@ -6,11 +6,11 @@ import math
 from types import EllipsisType
 from typing import Annotated, Any
 
+from gasearch_workers.messages import FULL_PRECISION, Scalar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from gasearch.spec.explain import show
-from workers.messages import FULL_PRECISION, Scalar
 
 
 class Section(BaseModel):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gasearch_workers.messages import NUMERIC_KINDS, InputKind, TaskKind
+
 from gasearch.spec.explain import Problem
 from gasearch.spec.recipe import RecipeSpec
 from gasearch.spec.task import EMBEDDED, TaskSpec
-from workers.messages import NUMERIC_KINDS, InputKind, TaskKind
 
 _PREDICTIONS: Final[tuple[TaskKind, ...]] = ("classification", "regression")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
+from gasearch_workers.messages import Fidelity, Recipe, Task, TaskKind
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from gasearch.errors import SpecError
@@ -44,7 +45,6 @@ from gasearch.spec.spaces import (
 from gasearch.spec.stored import as_then
 from gasearch.spec.task import TaskSpec
 from gasearch.spec.workers import WorkersSpec
-from workers.messages import Fidelity, Recipe, Task, TaskKind
 
 Direction = Literal["max", "min"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from gasearch_workers.messages import Fidelity, Optimizer, Precision, Recipe
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gasearch.spec import fields
 from gasearch.spec.fields import Section
-from workers.messages import Fidelity, Optimizer, Precision, Recipe
 
 Augmentations = Annotated[
     tuple[Literal["shift", "flip"], ...],
@@ -26,7 +26,7 @@ class DistillationSpec(Section):
 
 
 class RecipeSpec(Section):
-    """How a network is trained; see `workers.messages.Recipe`."""
+    """How a network is trained; see `gasearch_workers.messages.Recipe`."""
 
     epochs: int = fields.whole(3, 1, 10_000)
     batch_size: int = fields.whole(128, 2, 65_536)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from gasearch_workers.custom import EvaluatorError, find_evaluator
+from gasearch_workers.data import DataError, load_dataset
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.data.options import DataOptions
+
 from gasearch.errors import SpecError
 from gasearch.spec.model import SearchSpec
-from workers.custom import EvaluatorError, find_evaluator
-from workers.data import DataError, load_dataset
-from workers.data.dataset import Dataset
-from workers.data.options import DataOptions
 
 
 def load_data(spec: SearchSpec) -> Dataset | None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
+from gasearch_workers.messages import Downsampling, LayerKind, Pruning, Scalar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gasearch.spec import fields
 from gasearch.spec.explain import Problem, nearest, problems_error, show
 from gasearch.spec.fields import Section
-from workers.messages import Downsampling, LayerKind, Pruning, Scalar
 
 MAX_DECISIONS = 1000
 _KINDS: tuple[LayerKind, ...] = ("conv", "separable", "residual")  #: In the order of their genes.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final, Self
 
+from gasearch_workers.messages import InputKind, TaskKind
 from pydantic import model_validator
 
 from gasearch.spec import fields
 from gasearch.spec.explain import Problem, problems_error
 from gasearch.spec.fields import Section
-from workers.messages import InputKind, TaskKind
 
 DEFAULT_DATASET = "digits"
 _EVALUATOR = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
@@ -24,7 +24,7 @@ EMBEDDED: Final[dict[str, tuple[TaskKind, InputKind]]] = {
 
 
 class TaskSpec(Section):
-    """What the networks are for: data, read as `workers.data.options.DataOptions` says; or a custom evaluator."""
+    """What the networks are for: data, read as `data.options.DataOptions` says; or a custom evaluator."""
 
     dataset: str | None = fields.text(None, "the name of a data set, or the path of a file")
     kind: TaskKind | None = fields.word(None)

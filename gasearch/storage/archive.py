@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from gasearch_workers.messages import Calibration
+
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.records import (
@@ -25,7 +27,6 @@ from gasearch.storage.records import (
     Stay,
     TuningTrial,
 )
-from workers.messages import Calibration
 
 
 class ArchiveReader(Protocol):

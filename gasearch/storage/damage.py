@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.messages import FailureKind
 from sqlalchemy import Connection, Engine, RowMapping, Select, Table, and_, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,7 +19,6 @@ from gasearch.storage.faults import as_store_errors, cause_of, shown
 from gasearch.storage.records import SearchState
 from gasearch.storage.tables import REVISIONS, evaluations, metadata, searches
 from gasearch.storage.values import Row
-from workers.messages import FailureKind
 
 CHUNK = 1000  #: Rows in memory at a time.
 _MOST = 100  #: Findings of SQLite about its own pages.

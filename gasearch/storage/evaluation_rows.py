@@ -7,13 +7,7 @@ from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Double
-
-from gasearch.errors import StoreError
-from gasearch.storage import tables
-from gasearch.storage.records import EvaluationRecord
-from gasearch.storage.values import Row, finite, from_json, storable, to_json
-from workers.messages import (
+from gasearch_workers.messages import (
     STANDARD_METRICS,
     WHOLE_METRICS,
     CurvePoint,
@@ -24,6 +18,12 @@ from workers.messages import (
     Outcome,
     derived_metrics,
 )
+from sqlalchemy import Double
+
+from gasearch.errors import StoreError
+from gasearch.storage import tables
+from gasearch.storage.records import EvaluationRecord
+from gasearch.storage.values import Row, finite, from_json, storable, to_json
 
 #: The columns of the first schema that an evaluation's checksum covers, in order.
 CHECKED = tuple(

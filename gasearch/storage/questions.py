@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gasearch_workers.messages import STANDARD_METRICS, FailureKind
 from sqlalchemy import and_, case, func, literal, select, text
 from sqlalchemy.types import Double
 
@@ -18,7 +19,6 @@ from gasearch.storage.tables import (
     replicates,
     searches,
 )
-from workers.messages import STANDARD_METRICS, FailureKind
 
 SEARCHES = select(
     searches,

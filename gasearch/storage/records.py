@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gasearch_workers.messages import EvaluationResult
+
 from gasearch.space.decisions import Genes
-from workers.messages import EvaluationResult
 
 #: The worker of an outcome that was taken over from an earlier search.
 REUSED = "cache"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from gasearch_workers.messages import Calibration
+
 from gasearch.storage import checksums
 from gasearch.storage.checksums import require_intact
 from gasearch.storage.evaluation_rows import metrics_of
@@ -22,7 +24,6 @@ from gasearch.storage.records import (
     TuningTrial,
 )
 from gasearch.storage.values import Row, finite, from_json, numbers_json, to_json, to_time
-from workers.messages import Calibration
 
 # None of these takes a row that isn't the one that was written: they raise a StoreError that names it.
 

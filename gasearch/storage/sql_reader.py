@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from gasearch_workers.messages import STANDARD_METRICS, Calibration, FailureKind
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -78,7 +79,6 @@ from gasearch.storage.tables import (
     tuning_trials,
 )
 from gasearch.storage.values import storable
-from workers.messages import STANDARD_METRICS, Calibration, FailureKind
 
 T = TypeVar("T")
 _CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from gasearch_workers.messages import Calibration
 from sqlalchemy import (
     Connection,
     Engine,
@@ -57,7 +58,6 @@ from gasearch.storage.tables import (
     tuning_trials,
 )
 from gasearch.storage.values import Row, finite, numbers_json, storable
-from workers.messages import Calibration
 
 T = TypeVar("T")
 #: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.messages import Outcome
 from sqlalchemy import Connection, Select, select
 
 from gasearch.storage import tables
@@ -15,7 +16,6 @@ from gasearch.storage.damage import Finding, find_damage, rows_of, snapshot
 from gasearch.storage.evaluation_rows import outcome_of
 from gasearch.storage.records import GenerationRecord
 from gasearch.storage.rows import generation_record
-from workers.messages import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gasearch_workers.messages import STANDARD_METRICS, WHOLE_METRICS, FailureKind
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -30,7 +31,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from gasearch.storage.records import SearchState
-from workers.messages import STANDARD_METRICS, WHOLE_METRICS, FailureKind
 
 VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.

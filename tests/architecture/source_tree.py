@@ -43,11 +43,11 @@ class Import:
 
 
 def read_modules(root: Path, packages: Iterable[str]) -> list[Module]:
-    """Every module of the packages under `root`, sorted by name."""
+    """Every module of the packages, folders such as "gasearch" or "workers/gasearch_workers" under `root`, by name."""
     found = []
     for package in packages:
         for path in sorted((root / package).rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
+            parts = path.relative_to((root / package).parent).with_suffix("").parts
             is_package = parts[-1] == "__init__"
             name = ".".join(parts[:-1] if is_package else parts)
             found.append(Module(name=name, path=path, is_package=is_package, syntax=ast.parse(path.read_text())))

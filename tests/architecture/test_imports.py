@@ -13,20 +13,20 @@ import pytest
 from tests.architecture.source_tree import Import, find_cycles, loaded_at_import, read_imports, read_modules
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("gasearch", "workers")
+PACKAGES = ("gasearch", "workers/gasearch_workers")
 
 #: Files that both sides import: the controller must not load torch for them, nor a worker anything at all.
 STANDARD_LIBRARY_ONLY = (
-    "workers.messages",
-    "workers.stopping",
-    "workers.network.steps",
-    "workers.network.compression",
-    "workers.network.plan_builder",
-    "workers.network.plan",
-    "workers.deploy.packed_layout",
-    "workers.measure.memory",
-    "workers.measure.costs",
-    "workers.trial.environment",
+    "gasearch_workers.messages",
+    "gasearch_workers.stopping",
+    "gasearch_workers.network.steps",
+    "gasearch_workers.network.compression",
+    "gasearch_workers.network.plan_builder",
+    "gasearch_workers.network.plan",
+    "gasearch_workers.deploy.packed_layout",
+    "gasearch_workers.measure.memory",
+    "gasearch_workers.measure.costs",
+    "gasearch_workers.trial.environment",
 )
 
 #: What a worker needs and the controller must not load before it evaluates something itself.
@@ -42,7 +42,7 @@ STORAGE_MAY_IMPORT = (
     "gasearch.fitness",
     "gasearch.limits",
     "gasearch.errors",
-    "workers",
+    "gasearch_workers",
 )
 
 #: The only modules, with what is in them, that may import each large library.
@@ -51,14 +51,19 @@ HOMES = {
     "moocore": ("gasearch.evolution", "gasearch.pareto"),
     "optuna": ("gasearch.tuning", "gasearch.evolution.optuna_engine"),
     "plotly": ("gasearch.plot",),
-    "ray": ("gasearch.dispatch", "workers.ray_worker"),
+    "ray": ("gasearch.dispatch", "gasearch_workers.ray_worker"),
     "alembic": ("gasearch.storage",),
     "sqlalchemy": ("gasearch.storage",),
     "psycopg": ("gasearch.storage",),
-    "torch": ("workers.modules", "workers.training", "workers.evaluate", "workers.teacher"),
-    "onnx": ("workers.deploy",),
-    "onnxruntime": ("workers.deploy", "workers.measure"),
-    "sklearn": ("workers.data",),
+    "torch": (
+        "gasearch_workers.modules",
+        "gasearch_workers.training",
+        "gasearch_workers.evaluate",
+        "gasearch_workers.teacher",
+    ),
+    "onnx": ("gasearch_workers.deploy",),
+    "onnxruntime": ("gasearch_workers.deploy", "gasearch_workers.measure"),
+    "sklearn": ("gasearch_workers.data",),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),
     "uvicorn": ("gasearch.web",),
@@ -84,7 +89,7 @@ def workers_stand_alone(imports: list[Import]) -> Iterator[str]:
 
 def is_worker(item: Import) -> bool:
     """Whether a module of `workers` is the importer."""
-    return is_within(item.importer, "workers")
+    return is_within(item.importer, "gasearch_workers")
 
 
 def shared_files_use_the_standard_library_only(imports: list[Import]) -> Iterator[str]:
@@ -114,7 +119,7 @@ def strangers_stay_strangers(imports: list[Import]) -> Iterator[str]:
 def storage_knows_only_what_it_writes_down(imports: list[Import]) -> Iterator[str]:
     """Storage imports of our own code only the values that it stores."""
     for item in imports:
-        is_ours = is_within(item.target, *PACKAGES)
+        is_ours = is_within(item.target, "gasearch", "gasearch_workers")
         if is_within(item.importer, "gasearch.storage") and is_ours and not is_within(item.target, *STORAGE_MAY_IMPORT):
             yield f"{item}; storage may import only {', '.join(STORAGE_MAY_IMPORT)}"
 
@@ -137,30 +142,33 @@ Rule = Callable[[list[Import]], Iterator[str]]
 OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     (
         workers_stand_alone,
-        {"workers/training/train.py": "from gasearch.spec import model"},
-        "workers.training.train:1 imports gasearch.spec",
+        {"workers/gasearch_workers/training/train.py": "from gasearch.spec import model"},
+        "gasearch_workers.training.train:1 imports gasearch.spec",
     ),
     (
         workers_stand_alone,
-        {"workers/a/b.py": "def f():\n    import sqlalchemy.orm"},
-        "workers.a.b:2 imports sqlalchemy.orm",
+        {"workers/gasearch_workers/a/b.py": "def f():\n    import sqlalchemy.orm"},
+        "gasearch_workers.a.b:2 imports sqlalchemy.orm",
     ),
     (
         shared_files_use_the_standard_library_only,
-        {"workers/network/plan.py": "import math\nimport numpy as np"},
+        {"workers/gasearch_workers/network/plan.py": "import math\nimport numpy as np"},
         "plan:2 imports num",
     ),
     (
         shared_files_use_the_standard_library_only,
-        {"workers/measure/costs.py": "from workers import evaluate", "workers/evaluate.py": ""},
-        "workers.measure.costs:1 imports workers.evaluate",
+        {
+            "workers/gasearch_workers/measure/costs.py": "from gasearch_workers import evaluate",
+            "workers/gasearch_workers/evaluate.py": "",
+        },
+        "gasearch_workers.measure.costs:1 imports gasearch_workers.evaluate",
     ),
     (
         the_controller_loads_no_worker_library_at_import,
         {
-            "gasearch/search.py": "from workers.data.dataset import Dataset",
-            "workers/data/__init__.py": "from workers.training import train",
-            "workers/training/train.py": "import torch.nn",
+            "gasearch/search.py": "from gasearch_workers.data.dataset import Dataset",
+            "workers/gasearch_workers/data/__init__.py": "from gasearch_workers.training import train",
+            "workers/gasearch_workers/training/train.py": "import torch.nn",
         },
         "importing gasearch.search loads torch",
     ),
@@ -190,7 +198,7 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     (
         each_large_library_has_one_home,
         {"gasearch/query.py": "import importlib\nimportlib.import_module('torch.nn')"},
-        "gasearch.query:2 imports torch.nn; its home is workers",
+        "gasearch.query:2 imports torch.nn; its home is gasearch_workers",
     ),
     (
         no_import_cycle,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 from benchmarks import ablation
 from benchmarks.ablation import (
@@ -24,7 +25,6 @@ from benchmarks.ablation import (
 from benchmarks.support.timing import Targets
 from benchmarks.support.two_workers import VirtualWorkers
 from gasearch.space.genome import make_genome
-from workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 KEY = Key(
     method="optuna-nsga2",

@@ -1,10 +1,10 @@
 """The script that takes the controller's CPU time."""
 
 import pytest
+from gasearch_workers.messages import Choices
 
 from benchmarks.controller import CASES, evaluate, run_ours, taking_time
 from gasearch.rungs import Rungs
-from workers.messages import Choices
 
 
 @pytest.mark.parametrize("name", list(CASES))

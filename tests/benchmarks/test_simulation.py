@@ -3,6 +3,7 @@
 import statistics
 
 import pytest
+from gasearch_workers.messages import EvaluationResult, Measurement
 
 from benchmarks.support.simulation import (
     MEAN_S,
@@ -14,7 +15,6 @@ from benchmarks.support.simulation import (
     utilisation,
 )
 from tests.doubles.requests import custom_request
-from workers.messages import EvaluationResult, Measurement
 
 
 class Takes:

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gasearch_workers.messages import EvaluationRequest, FailureKind, Measurement, Outcome
+
 import gasearch.launch as launching
 from gasearch import ownership
 from gasearch.dispatch.in_process import InProcess
@@ -28,7 +30,6 @@ from tests.chaos.ledger import signed
 from tests.chaos.mined import MinedArchive
 from tests.chaos.specs import CUSTOM, TRAINED, in_mode, with_budget
 from tests.doubles.scripted import Scripted, Truth, flaky, two_objectives
-from workers.messages import EvaluationRequest, FailureKind, Measurement, Outcome
 
 
 class Scattered(InProcess):

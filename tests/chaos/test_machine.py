@@ -19,6 +19,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import EvaluationResult, Failure, FailureKind
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -32,7 +33,6 @@ from tests.chaos.mined import MinedArchive
 from tests.chaos.proof import require_sound, without_order
 from tests.doubles.scripted import two_objectives
 from tests.doubles.searches import digest, loop_over, new_search
-from workers.messages import EvaluationResult, Failure, FailureKind
 
 BUDGET, SLOTS, POPULATION, OPTIONS = 16, 3, 5, 4
 TTL_S = 600.0

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import STANDARD_METRICS, WHOLE_METRICS, Calibration, Failure, FailureKind, Measurement
 
 from gasearch.errors import LeaseLost, StoreError, UnknownSearch, WrongState
 from gasearch.fitness import FrontChange
@@ -28,7 +29,6 @@ from tests.doubles.records import (
     new_search,
     outcome_of,
 )
-from workers.messages import STANDARD_METRICS, WHOLE_METRICS, Calibration, Failure, FailureKind, Measurement
 
 ROOT = Path(__file__).parents[2]
 

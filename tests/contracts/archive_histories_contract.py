@@ -1,12 +1,12 @@
 """What every archive tells of the past: trainings, stays on the front, and where the time went."""
 
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch.fitness import FrontChange
 from gasearch.storage.records import REUSED, Stay
 from tests.contracts.empty_store import EmptyStore, numbers
 from tests.doubles.records import UNCHANGED, failed, measured, outcome_of, trained_again
-from workers.messages import Failure, FailureKind, Measurement
 
 SECONDS = 1.530865  #: From the start to the end of each of `outcome_of`'s.
 

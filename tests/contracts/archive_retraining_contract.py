@@ -1,6 +1,7 @@
 """What every archive does for engines that predict, stop trainings, train again and reuse outcomes."""
 
 import pytest
+from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement
 from sqlalchemy import text
 
 from gasearch.errors import StoreError
@@ -18,7 +19,6 @@ from tests.doubles.records import (
     outcome_of,
     trained_again,
 )
-from workers.messages import CurvePoint, Failure, FailureKind, Measurement
 
 STOPPED = Failure(
     kind=FailureKind.STOPPED,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from gasearch_workers.messages import Failure, FailureKind, Measurement
+
 from tests.doubles.requests import custom_request
-from workers.messages import Failure, FailureKind, Measurement
 
 
 def collect_all(dispatcher, *, within_s: float = 60.0):

@@ -91,8 +91,8 @@ def the_worker_knows_no_database(stages: dict[str, Stage]) -> Iterator[str]:
 
 
 def the_worker_has_what_its_code_imports(stages: dict[str, Stage]) -> Iterator[str]:
-    imports = read_imports(read_modules(ROOT, ["workers"]))
-    foreign = {item.library for item in imports} - set(sys.stdlib_module_names) - {"workers"} - OPTIONAL
+    imports = read_imports(read_modules(ROOT, ["workers/gasearch_workers"]))
+    foreign = {item.library for item in imports} - set(sys.stdlib_module_names) - {"gasearch_workers"} - OPTIONAL
     for library in sorted(foreign):
         if DISTRIBUTIONS.get(library, library) not in stages["worker"].installs:
             yield f"workers imports {library}, which its image doesn't install"
@@ -112,7 +112,12 @@ OFFENDERS: list[tuple[Rule, str, str, str]] = [
     (every_node_has_one_python, "FROM python:${PYTHON}-slim AS runtime", "FROM python:3.11 AS runtime", "one Python"),
     (every_version_is_pinned, "--constraint", "--upgrade", "builder installs without the constraints"),
     (the_worker_knows_no_database, "ray scikit-learn", "ray scikit-learn sqlalchemy", "the worker installs sqlalchemy"),
-    (the_worker_knows_no_database, "COPY workers /opt", "COPY gasearch /opt", "the worker copies gasearch"),
+    (
+        the_worker_knows_no_database,
+        "COPY workers /opt",
+        "COPY gasearch /opt",
+        "the worker copies gasearch",
+    ),
     (the_worker_has_what_its_code_imports, "onnxruntime ray", "ray", "workers imports onnxruntime"),
 ]
 RULES = list(dict.fromkeys(rule for rule, *_ in OFFENDERS))

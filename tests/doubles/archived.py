@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
+from gasearch_workers.messages import STANDARD_METRICS, EvaluationResult, Failure, FailureKind, Measurement
+
 from gasearch.errors import UnknownSearch
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
@@ -24,7 +26,6 @@ from gasearch.storage.records import (
     SearchRecord,
     SearchState,
 )
-from workers.messages import STANDARD_METRICS, EvaluationResult, Failure, FailureKind, Measurement
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SCALING = {"reference_ideal": (1.0, 0.0), "reference_point": (0.5, -10_000.0)}

@@ -6,9 +6,7 @@ import hashlib
 import random
 from typing import Any
 
-from gasearch.dispatch.in_process import Evaluator, InProcess
-from gasearch.storage.archive import Archive, ArchiveReader
-from workers.messages import (
+from gasearch_workers.messages import (
     Choices,
     CurvePoint,
     EvaluationRequest,
@@ -18,7 +16,10 @@ from workers.messages import (
     Measurement,
     Outcome,
 )
-from workers.stopping import explain_stop, is_hopeless
+from gasearch_workers.stopping import explain_stop, is_hopeless
+
+from gasearch.dispatch.in_process import Evaluator, InProcess
+from gasearch.storage.archive import Archive, ArchiveReader
 
 STEPS = (1.0, 3.0)  #: The rungs of `trained`.
 

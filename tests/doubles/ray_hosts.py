@@ -9,8 +9,9 @@ import threading
 import time
 from multiprocessing.connection import Connection
 
+from gasearch_workers.messages import EvaluationResult, Measurement
+
 from gasearch.dispatch.ray_link import Beat, Cancelled, CancelQueued, Close, Failed, Gone, News, Open, Submit, Up
-from workers.messages import EvaluationResult, Measurement
 
 
 def serves(descriptor):

@@ -1,8 +1,9 @@
 """Records for tests of the store."""
 
+from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
+
 from gasearch.fitness import FrontChange
 from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric, NewSearch
-from workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 UNCHANGED = FrontChange()
 PREDICTED = (

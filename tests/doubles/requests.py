@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.messages import Calibration, Choices, EvaluationRequest, Fidelity, Network, Recipe, Scalar, Task
+from gasearch_workers.messages import Calibration, Choices, EvaluationRequest, Fidelity, Network, Recipe, Scalar, Task
 
 
 def custom_request(key: str = "0a", evaluator: str = "tests.doubles.evaluators:measure", **choices: Scalar):

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from workers.messages import (
+from gasearch_workers.messages import (
     Calibration,
     Choices,
     EvaluationRequest,

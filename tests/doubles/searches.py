@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gasearch_workers.messages import Choices, Measurement, Recipe, Task
+
 from gasearch.dispatch.in_process import InProcess
 from gasearch.endings import SearchBudget
 from gasearch.evolution.generational import GenerationalEngine
@@ -18,7 +20,6 @@ from gasearch.space.genome import expressed_choices
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import NewSearch
 from tests.doubles.scripted import Scripted
-from workers.messages import Choices, Measurement, Recipe, Task
 
 OBJECTIVES = (Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False))
 

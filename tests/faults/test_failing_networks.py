@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from gasearch_workers.training.memory import free_bytes
 
 from tests.doubles.command_line import CUSTOM, TRAINED
-from workers.training.memory import free_bytes
 
 SIZE_OF_THE_GIANT = 8192**2 * 11**2 * 16  #: Bytes: weights, gradients and moments of its largest convolution.
 

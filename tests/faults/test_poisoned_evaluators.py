@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
+from gasearch_workers.trial.environment import MARK
+from gasearch_workers.trial.host import TrialHost
+from gasearch_workers.trial.processes import is_alive, marked
 
 from tests.doubles.requests import custom_request
-from workers.messages import Failure, FailureKind, Measurement
-from workers.trial.environment import MARK
-from workers.trial.host import TrialHost
-from workers.trial.processes import is_alive, marked
 
 DIED, TIMED_OUT, OUT_OF_MEMORY, USER_ERROR = (
     FailureKind.DIED,

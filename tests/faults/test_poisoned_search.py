@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import RETRYABLE
 
 from tests.doubles.command_line import finish
 from tests.faults.test_poisoned_evaluators import FAILURES, GROWTH, HARMLESS
-from workers.messages import RETRYABLE
 
 NAMES = [*FAILURES, *HARMLESS]
 DESIGNS = [{"name": name, "turn": turn} for name in NAMES for turn in ("harm", "rest")]

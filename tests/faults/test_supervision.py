@@ -5,11 +5,11 @@ import signal
 import time
 
 import pytest
+from gasearch_workers.trial.processes import descendants, is_alive
 
 from tests.doubles.command_line import finish
 from tests.doubles.ray_processes import family, gone
 from tests.doubles.searches import digest
-from workers.trial.processes import descendants, is_alive
 
 
 def controller_of(supervisor):

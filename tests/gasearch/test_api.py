@@ -6,6 +6,10 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from gasearch_workers.data import load_dataset
+from gasearch_workers.deploy.artifact import read_artifact
+from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.messages import Failure, FailureKind
 
 import gasearch
 from gasearch.errors import BadInput, GasearchError, SpecError, UnknownSearch, WrongState
@@ -18,10 +22,6 @@ from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles import evaluators
 from tests.doubles.command_line import TRAINED
 from tests.doubles.records import candidate, key_of, new_search, outcome_of
-from workers.data import load_dataset
-from workers.deploy.artifact import read_artifact
-from workers.deploy.onnx_session import run_onnx
-from workers.messages import Failure, FailureKind
 
 CUSTOM_SPEC = {
     "name": "small",
@@ -228,7 +228,7 @@ def test_a_folder_that_can_t_be_made_is_named(trained, tmp_path):
 
 def test_a_network_that_no_longer_fits_in_memory_is_named(trained, tmp_path, monkeypatch):
     url, key = trained
-    monkeypatch.setattr("workers.evaluate.free_bytes", lambda: 1000)
+    monkeypatch.setattr("gasearch_workers.evaluate.free_bytes", lambda: 1000)
     with pytest.raises(
         GasearchError, match=rf"network {key} can't be trained on this machine: training needs at least"
     ):

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch import cli, lineage, query
 from gasearch.attempts import MAX_LOSSES, Breaker, counted, may_go_on
@@ -15,7 +16,6 @@ from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
 from tests.doubles.searches import loop_over
-from workers.messages import Failure, FailureKind, Measurement
 
 DIED, LOST, OOM = FailureKind.DIED, FailureKind.WORKER_LOST, FailureKind.OUT_OF_MEMORY
 

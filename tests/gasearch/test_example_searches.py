@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from gasearch_workers.deploy.packed import unpack
+from gasearch_workers.messages import network_from_json
+from gasearch_workers.network.plan import plan
 
 import gasearch
 from gasearch.networks import export_network
 from gasearch.progress import Silent
 from gasearch.spec.loader import load_spec
-from workers.deploy.packed import unpack
-from workers.messages import network_from_json
-from workers.network.plan import plan
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"

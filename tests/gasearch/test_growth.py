@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from gasearch_workers.messages import FailureKind
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from gasearch.storage.records import REUSED
 from tests.doubles.archived import SCALING, ScriptedReader, search_record
 from tests.doubles.records import failed, measured, trained_again
 from tests.doubles.searches import loop_over
-from workers.messages import FailureKind
 
 OBJECTIVES = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
 UNIT = Scaling(ideal=(1.0, 1.0), reference=(0.0, 0.0))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import Fidelity, Recipe
 
 from gasearch.ownership import StopSignal
 from gasearch.storage.owner import current_owner
@@ -10,7 +11,6 @@ from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted
 from tests.doubles.searches import loop_over
-from workers.messages import Fidelity, Recipe
 
 INHERITING = {"recipe": Recipe(is_inheriting=True)}
 

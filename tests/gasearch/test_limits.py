@@ -1,10 +1,10 @@
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gasearch.fitness import MissingMetric, fitness_of
 from gasearch.limits import Limit, parse_limit
-from workers.messages import Failure, FailureKind, Measurement
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch import lineage
 from gasearch.errors import UnknownSearch
@@ -22,7 +23,6 @@ from tests.doubles.records import (
     outcome_of,
     trained_again,
 )
-from workers.messages import Failure, FailureKind, Measurement
 
 STOPPED = Failure(kind=FailureKind.STOPPED, message="stopped at 1 with accuracy 0.2: it could reach 0.3 at best")
 

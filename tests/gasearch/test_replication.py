@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from gasearch_workers.messages import Measurement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.fitness import Objective
 from gasearch.replication import MOST_TRAININGS, Trained, doubtful, is_noisy, pooled
-from workers.messages import Measurement
 
 ERROR = Objective(metric="error", is_maximized=False)
 COST = Objective(metric="cost", is_maximized=False)

@@ -3,13 +3,13 @@
 import random
 
 import pytest
+from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement
+from gasearch_workers.stopping import is_hopeless
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.fitness import Fitness, Objective
 from gasearch.rungs import LARGEST_FRONT, Rungs, default_rungs
-from workers.messages import CurvePoint, Failure, FailureKind, Measurement
-from workers.stopping import is_hopeless
 
 OBJECTIVES = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
 STEPS = (1.0, 3.0)

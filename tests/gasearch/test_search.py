@@ -2,6 +2,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import FailureKind, Measurement
 
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, LeaseLost, StoreError
@@ -13,7 +14,6 @@ from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
 from tests.doubles.searches import OBJECTIVES, digest, loop_over
-from workers.messages import FailureKind, Measurement
 
 
 @pytest.fixture

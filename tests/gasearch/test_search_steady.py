@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch.evolution.advice import SurrogateAdvisor
 from gasearch.evolution.generational import GenerationalEngine
@@ -20,7 +21,6 @@ from gasearch.storage.sql import open_archive
 from tests.doubles.disorder import STEPS, Disorderly, Dying, Killed, Recorded, trained
 from tests.doubles.scripted import Scripted, two_objectives
 from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search, small_space
-from workers.messages import Failure, FailureKind, Measurement
 
 NOISY = {"replicates": 0.25, "noisy": ("error",)}
 

@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import Blueprint, Recipe
 
 from gasearch.errors import SpecError, WrongState
 from gasearch.setup import extended, require_same_data, set_up, with_workers
 from gasearch.spec.loader import load_spec
 from tests.doubles.archived import search_record
-from workers.messages import Blueprint, Recipe
 
 DIGITS = {
     "name": "digits",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gasearch_workers.deploy.artifact import read_artifact
 
 from gasearch.errors import BadInput, SpecError, UnknownSearch
 from gasearch.launch import go_on, launch
@@ -15,7 +16,6 @@ from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader
 from gasearch.teaching import taught
 from tests.gasearch.test_api import Listening
-from workers.deploy.artifact import read_artifact
 
 SPEC = {
     "name": "small",
@@ -74,7 +74,7 @@ def test_a_teacher_changes_what_its_students_learn(url):
 
 
 def test_the_teacher_is_the_largest_network_at_full_precision(monkeypatch, cache):
-    from workers import teacher
+    from gasearch_workers import teacher
 
     seen = []
     monkeypatch.setattr(teacher, "train_teacher", lambda network, *_, **__: seen.append(network) or np.zeros((1, 1)))

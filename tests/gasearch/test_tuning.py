@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
+from gasearch_workers.messages import Choices, EvaluationResult, Failure, FailureKind, Measurement, Recipe
 
 from gasearch.storage.records import TuningTrial
 from gasearch.tuning import BATCH_SIZES, OPTIMIZERS, SCHEDULES, best_recipe, tune
 from tests.doubles.requests import request_for
-from workers.messages import Choices, EvaluationResult, Failure, FailureKind, Measurement, Recipe
 
 OWN = Recipe(epochs=4, batch_size=64, learning_rate=0.01)
 

@@ -49,15 +49,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_both_packages_and_every_revision(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for package in ("gasearch", "workers"):
-        files = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+    for folder in (ROOT / "gasearch", ROOT / "workers/gasearch_workers"):
+        files = {path.relative_to(folder.parent).as_posix() for path in folder.rglob("*.py")}
         assert files - names == set()
     revisions = {path.relative_to(ROOT / "alembic").as_posix() for path in (ROOT / "alembic").rglob("*.py")}
     assert any(name.startswith("versions/") for name in revisions)
     assert {f"gasearch/_migrations/{name}" for name in revisions} - names == set()
     assert {name.split("/")[0] for name in names} <= {
         "gasearch",
-        "workers",
+        "gasearch_workers",
         f"{wheel.name.rsplit('-', 3)[0]}.dist-info",
     }
 
@@ -97,7 +97,12 @@ def assert_a_search_runs(python: Path, folder: Path) -> None:
     """`gasearch run` in a folder of its own, then the questions that need the revisions and the front."""
     gasearch = python.with_name("gasearch")
     (folder / "spec.yaml").write_text(SPEC)
-    where = run(python, "-c", "import gasearch, workers; print(gasearch.__file__, workers.__file__)", cwd=folder)
+    where = run(
+        python,
+        "-c",
+        "import gasearch, gasearch_workers; print(gasearch.__file__, gasearch_workers.__file__)",
+        cwd=folder,
+    )
     assert str(ROOT) not in where
     run(gasearch, "run", "spec.yaml", "--workers", "0", cwd=folder)
     assert "up to date" in run(gasearch, "db", "current", cwd=folder)

@@ -7,13 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from gasearch_workers.data import DataOptions, load_dataset
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.export import export
+from gasearch_workers.messages import Blueprint, Layer, Recipe
 
 from tests.doubles.requests import request_for
 from tests.readme.commands import blocks
-from workers.data import DataOptions, load_dataset
-from workers.evaluate import Evaluator
-from workers.export import export
-from workers.messages import Blueprint, Layer, Recipe
 
 COUNTS = {"train": 160, "dev": 40, "test": 40}
 WORDS = ("Good", "bad", "it's", "3.5", "NASA", "#fun", "@you", "https://a.b/c", "iPhone", "B2B", "!", "A", "\u4f60")

@@ -2,12 +2,12 @@
 
 import numpy as np
 import onnx
+from gasearch_workers.deploy.onnx_builder import output_name
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.deploy.onnx_session import open_session, run_onnx
+from gasearch_workers.deploy.reference import compute, run_reference, take_in_all
 
 from tests.workers.integer_networks import present, random_raw
-from workers.deploy.onnx_builder import output_name
-from workers.deploy.onnx_graph import to_onnx
-from workers.deploy.onnx_session import open_session, run_onnx
-from workers.deploy.reference import compute, run_reference, take_in_all
 
 TIE = 0.05  #: Classes whose logits lie this close (in standard deviations) may change places.
 

@@ -1,8 +1,7 @@
 """Files that are written whole or not at all."""
 
 import pytest
-
-from workers.atomic import replaced
+from gasearch_workers.atomic import replaced
 
 
 def test_a_file_takes_its_place_in_a_folder_that_is_made(tmp_path):

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from gasearch_workers.custom import Budget, CustomEvaluator, EvaluatorError, evaluate_custom, find_evaluator
+from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Fidelity, Measurement, Rung, StoppingRule
+from gasearch_workers.stopping import Stopped
 
 from tests.doubles import evaluators
 from tests.doubles.requests import custom_request
-from workers.custom import Budget, CustomEvaluator, EvaluatorError, evaluate_custom, find_evaluator
-from workers.messages import CurvePoint, Failure, FailureKind, Fidelity, Measurement, Rung, StoppingRule
-from workers.stopping import Stopped
 
 
 def outcome_of(evaluator, **choices):

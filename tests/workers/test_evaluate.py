@@ -8,16 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from tests.doubles.requests import custom_request, request_for
-from workers import evaluate as module
-from workers.data import load_dataset
-from workers.deploy.onnx_graph import to_onnx
-from workers.deploy.packed import pack
-from workers.evaluate import Evaluator, versions
-from workers.export import graph_scores
-from workers.measure import meter
-from workers.messages import (
+from gasearch_workers import evaluate as module
+from gasearch_workers.data import load_dataset
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.deploy.packed import pack
+from gasearch_workers.evaluate import Evaluator, versions
+from gasearch_workers.export import graph_scores
+from gasearch_workers.measure import meter
+from gasearch_workers.messages import (
     Blueprint,
     Calibration,
     Failure,
@@ -30,7 +28,9 @@ from workers.messages import (
     StoppingRule,
     network_to_json,
 )
-from workers.training.resident import target_of
+from gasearch_workers.training.resident import target_of
+
+from tests.doubles.requests import custom_request, request_for
 
 RECIPE = Recipe(epochs=2, batch_size=16)
 
@@ -138,9 +138,9 @@ def test_the_same_request_gives_the_same_measurement_in_another_process(evaluato
         "import json, sys\n"
         "from dataclasses import asdict\n"
         "from tests.doubles.requests import request_for\n"
-        "from workers.data import load_dataset\n"
-        "from workers.evaluate import Evaluator\n"
-        "from workers.messages import Recipe, network_from_json\n"
+        "from gasearch_workers.data import load_dataset\n"
+        "from gasearch_workers.evaluate import Evaluator\n"
+        "from gasearch_workers.messages import Recipe, network_from_json\n"
         "request = request_for(network_from_json(sys.argv[1]), recipe=Recipe(epochs=2, batch_size=16), seed=5)\n"
         "print(json.dumps(asdict(Evaluator(load_dataset('digits')).evaluate(request).outcome)))\n"
     )

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
+from gasearch_workers import export as module
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.dataset import Split
+from gasearch_workers.deploy.artifact import ArtifactError, read_artifact
+from gasearch_workers.deploy.packed_reader import unpack
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.export import export, graph_scores
+from gasearch_workers.messages import Blueprint, Layer, Recipe
+from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import request_for
-from workers import export as module
-from workers.data import load_dataset
-from workers.data.dataset import Split
-from workers.deploy.artifact import ArtifactError, read_artifact
-from workers.deploy.packed_reader import unpack
-from workers.evaluate import Evaluator
-from workers.export import export, graph_scores
-from workers.messages import Blueprint, Layer, Recipe
-from workers.training.resident import target_of
 
 NETWORK = Blueprint(
     family="mlp",

@@ -1,10 +1,9 @@
 """What follows from measured metrics."""
 
 import pytest
+from gasearch_workers.messages import Measurement, derived_metrics
 from hypothesis import given
 from hypothesis import strategies as st
-
-from workers.messages import Measurement, derived_metrics
 
 MEASURED = {"train_seconds": 8.0, "macs": 1_000_000, "latency_ms": 0.5, "model_bytes": 4_000}
 

@@ -1,11 +1,10 @@
 """When a training isn't worth its end."""
 
 import pytest
+from gasearch_workers.messages import Rung, StoppingRule
+from gasearch_workers.stopping import explain_stop, is_hopeless, optimistic_end, rung_at
 from hypothesis import given
 from hypothesis import strategies as st
-
-from workers.messages import Rung, StoppingRule
-from workers.stopping import explain_stop, is_hopeless, optimistic_end, rung_at
 
 FRONT = ((0.9, -1000.0), (0.7, -200.0))
 

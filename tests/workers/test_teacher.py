@@ -4,15 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from gasearch_workers import teacher as module
+from gasearch_workers.data import load_dataset
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.export import export
+from gasearch_workers.messages import Blueprint, Layer, Recipe
+from gasearch_workers.teacher import (
+    TeacherError,
+    at_full_precision,
+    output_shape,
+    run_teacher,
+    train_teacher,
+    with_teacher,
+)
 from onnx import TensorProto, helper, save
 
 from tests.doubles.requests import request_for
-from workers import teacher as module
-from workers.data import load_dataset
-from workers.evaluate import Evaluator
-from workers.export import export
-from workers.messages import Blueprint, Layer, Recipe
-from workers.teacher import TeacherError, at_full_precision, output_shape, run_teacher, train_teacher, with_teacher
 
 RECIPE = Recipe(epochs=2, batch_size=32, teacher="largest", distill_weight=0.5)
 

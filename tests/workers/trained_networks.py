@@ -4,11 +4,10 @@ import dataclasses
 
 import numpy as np
 import torch
-
-from workers.data.normalize import fit_input
-from workers.messages import Blueprint, Layer
-from workers.modules.build import build
-from workers.network.plan import plan
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.modules.build import build
+from gasearch_workers.network.plan import plan
 
 SAMPLES = 24
 TOKENS = 9

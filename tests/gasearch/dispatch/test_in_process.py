@@ -1,8 +1,8 @@
 import pytest
+from gasearch_workers.custom import CustomEvaluator
 
 from gasearch.dispatch.in_process import InProcess
 from tests.contracts.dispatcher_contract import DispatcherContract
-from workers.custom import CustomEvaluator
 
 
 class TestInProcess(DispatcherContract):

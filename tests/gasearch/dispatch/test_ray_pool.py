@@ -4,6 +4,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from gasearch_workers.data import load_dataset
+from gasearch_workers.messages import Blueprint, FailureKind, Layer, Measurement, Recipe
 
 from gasearch.dispatch import ray_pool
 from gasearch.dispatch.ray_cluster import PoolSize
@@ -11,8 +13,6 @@ from gasearch.dispatch.ray_pool import RayPool
 from gasearch.errors import WorkersUnavailable
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
 from tests.doubles.requests import custom_request, request_for
-from workers.data import load_dataset
-from workers.messages import Blueprint, FailureKind, Layer, Measurement, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own warnings on start-up are not ours to mend
 

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import FailureKind, Measurement
+from gasearch_workers.trial.processes import is_alive
 
 from gasearch.dispatch import ray_process, reviving
 from gasearch.dispatch.ray_cluster import PoolSize
@@ -14,8 +16,6 @@ from gasearch.dispatch.reviving import RevivingPool
 from gasearch.errors import WorkersUnavailable
 from tests.contracts.dispatcher_contract import collect_all
 from tests.doubles.requests import custom_request
-from workers.messages import FailureKind, Measurement
-from workers.trial.processes import is_alive
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import FailureKind, Measurement
+from gasearch_workers.trial.processes import is_alive
 
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.reviving import RevivingPool
 from gasearch.dispatch.sessions import session_members
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
 from tests.doubles.requests import custom_request
-from workers.messages import FailureKind, Measurement
-from workers.trial.processes import is_alive
 
 ROOT = str(Path(__file__).parents[3])
 SECRETS = ("GASEARCH_DB", "GASEARCH_TOKEN", "DATABASE_URL", "PGPASSWORD", "PGHOST")

@@ -3,6 +3,7 @@
 import random
 import time
 
+from gasearch_workers.network.plan import plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
 from gasearch.space.size import space_size
 from tests.gasearch.space.space_samples import genes_of, layered_sections, layered_spaces, space_of
-from workers.network.plan import plan
 
 unhurried = settings(deadline=None)
 MLP = {"family": "mlp", "layers": 1, "width": [4, 16], "sparsity": [0.0, 0.1, 0.5], "rank": [0.25, 0.5, 0.75, 1.0]}

@@ -1,6 +1,8 @@
 """Constraints that arithmetic decides, and the extremes of a space."""
 
 import pytest
+from gasearch_workers.measure.costs import costs
+from gasearch_workers.network.plan import plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -19,8 +21,6 @@ from tests.gasearch.space.space_samples import (
     plain_sections,
     space_of,
 )
-from workers.measure.costs import costs
-from workers.network.plan import plan
 
 CNN = {"family": "cnn", "layers": [1, 3], "width": [8, 16], "kernel": [3, 5], "kind": ["conv", "residual"]}
 CUSTOM = {"family": "custom", "decisions": {"a": {"choices": [1, 2]}}}

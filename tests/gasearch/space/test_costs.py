@@ -2,6 +2,9 @@
 
 import random
 
+from gasearch_workers.measure.costs import costs
+from gasearch_workers.network.plan import plan
+
 from gasearch.evolution.sampling import sample
 from gasearch.space import costs as module
 from gasearch.space.build import build_space
@@ -12,8 +15,6 @@ from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 from tests.doubles.searches import small_space
 from tests.gasearch.space.space_samples import DIGITS
-from workers.measure.costs import costs
-from workers.network.plan import plan
 
 SPACE = build_space(
     load_spec(

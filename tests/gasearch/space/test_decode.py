@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from gasearch_workers.messages import Blueprint, Choices, Layer
+from gasearch_workers.network.plan import plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,8 +12,6 @@ from gasearch.space.data_shape import DataShape
 from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
 from tests.gasearch.space.space_samples import custom_sections, genes_of, layered_spaces, space_of
-from workers.messages import Blueprint, Choices, Layer
-from workers.network.plan import plan
 
 CNN = {"family": "cnn", "layers": [1, 5], "width": [8, 16], "kernel": [3, 5], "weight_bits": [4, 8]}
 TABLE = DataShape(input_shape=(30,), outputs=2)

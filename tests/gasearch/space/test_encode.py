@@ -1,6 +1,7 @@
 """Known networks as genomes."""
 
 import pytest
+from gasearch_workers.messages import Choices, network_from_json, network_to_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from gasearch.space.decode import decode
 from gasearch.space.encode import encode, encode_network
 from gasearch.space.genome import make_genome
 from tests.gasearch.space.space_samples import custom_sections, genes_of, layered_spaces, space_of
-from workers.messages import Choices, network_from_json, network_to_json
 
 TOKENS = DataShape(input_shape=(6,), outputs=3, categories=(50,))
 TABLE = DataShape(input_shape=(30,), outputs=2)

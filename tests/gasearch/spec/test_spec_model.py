@@ -1,6 +1,8 @@
 """The spec as values: defaults, canonical lists, its JSON and its identity."""
 
 import pytest
+from gasearch_workers.data.options import DataOptions
+from gasearch_workers.messages import Fidelity, Recipe, Task
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +13,6 @@ from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sources import data_options
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, RATINGS, TAGGER, TEXT, changed
-from workers.data.options import DataOptions
-from workers.messages import Fidelity, Recipe, Task
 
 
 def test_a_short_spec_has_the_defaults_of_the_recipe_and_the_embedded_data():

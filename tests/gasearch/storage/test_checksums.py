@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from gasearch_workers.messages import Calibration, FailureKind
 from sqlalchemy import select, text
 
 from gasearch.errors import StoreError
@@ -15,7 +16,6 @@ from gasearch.storage.records import EventRecord, ReplicateRecord, SearchState, 
 from gasearch.storage.sql import open_archive, open_reader
 from tests.contracts.archive_contract import generation
 from tests.doubles.records import PREDICTED, UNCHANGED, candidate, failed, measured, new_search
-from workers.messages import Calibration, FailureKind
 
 
 def silent(message):

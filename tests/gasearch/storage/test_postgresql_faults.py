@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from gasearch_workers.messages import Calibration
 from sqlalchemy import event
 
 from gasearch.errors import StoreError, UnknownSearch
@@ -13,7 +14,6 @@ from gasearch.storage.records import EventRecord, ReplicateRecord, SearchState, 
 from gasearch.storage.sql import current, open_archive, open_reader
 from tests.contracts.archive_contract import generation
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
-from workers.messages import Calibration
 
 LONG = 600.0
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import WHOLE_METRICS, CurvePoint, Failure, FailureKind, Measurement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -9,7 +10,6 @@ from gasearch.storage.evaluation_rows import CHECKED, checksum, evaluation_recor
 from gasearch.storage.sql import open_archive
 from gasearch.storage.tables import ADDED
 from tests.doubles.records import UNCHANGED, candidate, full_measurement, measured, new_search, outcome_of
-from workers.messages import WHOLE_METRICS, CurvePoint, Failure, FailureKind, Measurement
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(min_value=0, max_value=2**62)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import FailureKind, Measurement
 from sqlalchemy import text
 
 from gasearch.errors import StoreError
@@ -11,7 +12,6 @@ from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.records import SearchState
 from tests.doubles.old_stores import make_old_store
 from tests.doubles.records import UNCHANGED, candidate, failed, full_measurement, measured, outcome_of
-from workers.messages import FailureKind, Measurement
 
 #: Everything that the first schema knew.
 OLD_MEASUREMENT = replace(full_measurement(), images_seen=None, energy_source=None)

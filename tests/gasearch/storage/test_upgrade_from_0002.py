@@ -1,6 +1,7 @@
 """A database of the second schema, with rows that the version of that time wrote (`rows_0002.json`)."""
 
 import pytest
+from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement
 from sqlalchemy import inspect, text
 
 from gasearch.errors import StoreError
@@ -20,7 +21,6 @@ from tests.doubles.records import (
     outcome_of,
     trained_again,
 )
-from workers.messages import CurvePoint, Failure, FailureKind, Measurement
 
 OLD_OUTCOMES = [
     outcome_of(0, full_measurement()),

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from workers.data import DataError, DataOptions, load_dataset
-from workers.data.tokens import SHAPES
+from gasearch_workers.data import DataError, DataOptions, load_dataset
+from gasearch_workers.data.tokens import SHAPES
 
 SENTENCE = "Ann\tB-person\nvisits\tO\nNew\tB-place\nYork\tI-place\n.\tO\n"
 SHORT = "fine\tO\n!\tO\n"

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
+from gasearch_workers.data import DataError, DataOptions, load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from workers.data import DataError, DataOptions, load_dataset
 
 TABLE = "size,colour,label\n" + "".join(f"{n / 2},{'red' if n % 3 else 'blue'},{n % 2}\n" for n in range(30))
 SENTENCES = "".join(f"a {'good' if n % 2 else 'bad'} film\t{n % 2}\n" for n in range(30))

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from workers.data import DataOptions, load_dataset
-from workers.data.dataset import DataError
+from gasearch_workers.data import DataOptions, load_dataset
+from gasearch_workers.data.dataset import DataError
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3

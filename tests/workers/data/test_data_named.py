@@ -5,8 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-
-from workers.data import DataError, DataOptions, load_dataset
+from gasearch_workers.data import DataError, DataOptions, load_dataset
 
 RNG = np.random.default_rng(0)
 LABELS = (np.arange(60) % 10).astype(np.uint8)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from workers.data import DataError, DataOptions, load_dataset
+from gasearch_workers.data import DataError, DataOptions, load_dataset
 
 RATINGS = [(10 * (n % 7), f"film {n % 9}", n % 10 / 2) for n in range(63)]
 TEXT = "userId,movieId,rating,timestamp\n" + "".join(f"{user},{item},{stars},0\n" for user, item, stars in RATINGS)

@@ -1,8 +1,7 @@
 import gzip
 
 import pytest
-
-from workers.data import DataError, DataOptions, load_dataset, text_files
+from gasearch_workers.data import DataError, DataOptions, load_dataset, text_files
 
 TABLE = "age,colour,label\n" + "".join(
     f"{20 + n},{'red' if n % 3 else 'blue'},{'yes' if n % 2 else 'no'}\n" for n in range(40)

@@ -3,8 +3,7 @@ import json
 
 import numpy as np
 import pytest
-
-from workers.data import DataError, DataOptions, load_dataset
+from gasearch_workers.data import DataError, DataOptions, load_dataset
 
 GOOD, BAD = "A good film , number {}", "a BAD film , really bad"
 LINES = "".join(f"{(GOOD if n % 2 else BAD).format(n)}\t{n % 2}\n" for n in range(40))

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
+from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.splits import hold_out, hold_out_plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from workers.data.dataset import DataError, Split
-from workers.data.splits import hold_out, hold_out_plain
 
 
 def labelled(labels: list[int]) -> Split:

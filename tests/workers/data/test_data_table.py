@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-
-from workers.data import DataError, DataOptions, load_dataset
+from gasearch_workers.data import DataError, DataOptions, load_dataset
 
 COLOURS = ("red", "blue", "?", "green", "")
 

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
+from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.fit import fit
+from gasearch_workers.data.parts import Parts
+from gasearch_workers.data.source import Source
+from gasearch_workers.data.tokens import SHAPES, check_tokens, pad, shape_of, tokenize
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from workers.data.dataset import DataError, Split
-from workers.data.fit import fit
-from workers.data.parts import Parts
-from workers.data.source import Source
-from workers.data.tokens import SHAPES, check_tokens, pad, shape_of, tokenize
 
 
 @pytest.mark.parametrize(

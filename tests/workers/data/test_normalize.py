@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from workers.data.normalize import fit_input
+from gasearch_workers.data.normalize import fit_input
 
 NUMBERS = np.random.default_rng(0).normal(5, 3, (20, 2)).astype(np.float32)
 CODES = np.random.default_rng(1).integers(0, 4, (20, 3)).astype(np.float32)

@@ -6,6 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from gasearch_workers.deploy.artifact import ArtifactError, read_artifact, write_artifact
+from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.deploy.packed import pack, unpack
+from gasearch_workers.deploy.packed_layout import frame_bytes
+from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.measure.costs import costs
+from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
 
 from tests.workers.integer_networks import (
     FAMILIES,
@@ -16,13 +23,6 @@ from tests.workers.integer_networks import (
     random_raw,
     random_samples,
 )
-from workers.deploy.artifact import ArtifactError, read_artifact, write_artifact
-from workers.deploy.onnx_session import run_onnx
-from workers.deploy.packed import pack, unpack
-from workers.deploy.packed_layout import frame_bytes
-from workers.deploy.reference import run_reference
-from workers.measure.costs import costs
-from workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
 
 BLUEPRINT = Blueprint(
     family="cnn",
@@ -219,7 +219,7 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path):
 @pytest.mark.parametrize("survived", range(6))
 def test_an_interrupted_writing_is_no_artifact_and_can_be_repeated(tmp_path, monkeypatch, survived):
     calls = iter(range(100))
-    replace, fsync = Path.replace, "workers.deploy.artifact.os.fsync"
+    replace, fsync = Path.replace, "gasearch_workers.deploy.artifact.os.fsync"
 
     def fail_or(action):
         def step(*args):

@@ -3,15 +3,15 @@
 import numpy as np
 import onnx
 import pytest
+from gasearch_workers.deploy.onnx_graph import float_steps, to_onnx
+from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.graph_checks import compare, operators, require_nearest_integers
 from tests.workers.integer_networks import FAMILIES, present, random_blueprint, random_network, random_raw
-from workers.deploy.onnx_graph import float_steps, to_onnx
-from workers.deploy.onnx_session import run_onnx
-from workers.deploy.reference import run_reference
-from workers.messages import FULL_PRECISION, Blueprint, Layer
 
 #: Widths at which a normalization over the channels doesn't turn a rounding into another sign.
 WIDTHS = (8, 13, 16)

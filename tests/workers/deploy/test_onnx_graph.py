@@ -5,17 +5,17 @@ import dataclasses
 import numpy as np
 import onnx
 import pytest
+from gasearch_workers.deploy.integer import Grid
+from gasearch_workers.deploy.onnx_graph import float_steps, to_onnx
+from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.deploy.onnx_stretch import most_stretch
+from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.graph_checks import compare, operators, require_nearest_integers
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
-from workers.deploy.integer import Grid
-from workers.deploy.onnx_graph import float_steps, to_onnx
-from workers.deploy.onnx_session import run_onnx
-from workers.deploy.onnx_stretch import most_stretch
-from workers.deploy.reference import run_reference
-from workers.messages import FULL_PRECISION, Blueprint, Layer
 
 KINDS = ("linear", "conv", "separable", "residual")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import onnxruntime
 import pytest
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.deploy.onnx_session import _read_cpuinfo, has_vnni, open_session
 
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
-from workers.deploy.onnx_graph import to_onnx
-from workers.deploy.onnx_session import _read_cpuinfo, has_vnni, open_session
 
 ENTRY = "session.x64quantprecision"
 
@@ -37,7 +37,7 @@ def test_exact_kernels_are_asked_for_where_the_cpu_lacks_vnni(monkeypatch, cpuin
             entries[name] = value
             super().add_session_config_entry(name, value)
 
-    monkeypatch.setattr("workers.deploy.onnx_session._read_cpuinfo", lambda: cpuinfo)
+    monkeypatch.setattr("gasearch_workers.deploy.onnx_session._read_cpuinfo", lambda: cpuinfo)
     monkeypatch.setattr("onnxruntime.SessionOptions", Options)
     open_session(_model(np.random.default_rng(0))[0])
     assert entries.get(ENTRY) == asked
@@ -49,7 +49,7 @@ def test_the_fast_kernels_of_a_cpu_with_vnni_give_the_same_bits(monkeypatch, see
     model, x = _model(rng)
     logits = []
     for cpuinfo in ("", _read_cpuinfo()):
-        monkeypatch.setattr("workers.deploy.onnx_session._read_cpuinfo", lambda cpuinfo=cpuinfo: cpuinfo)
+        monkeypatch.setattr("gasearch_workers.deploy.onnx_session._read_cpuinfo", lambda cpuinfo=cpuinfo: cpuinfo)
         logits.append(open_session(model).run(None, {"input": x})[0])
     assert np.array_equal(*logits)
 

@@ -6,18 +6,18 @@ import zlib
 
 import numpy as np
 import pytest
+from gasearch_workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
+from gasearch_workers.deploy.packed import PackedFormatError, pack, pack_bits, unpack
+from gasearch_workers.deploy.packed_layout import step_bytes
+from gasearch_workers.deploy.packed_steps import unpack_bits
+from gasearch_workers.measure.costs import costs
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.compression import dense_bytes, sparse_bytes
+from gasearch_workers.network.plan import plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.integer_networks import FAMILIES, assert_equal_networks, random_blueprint, random_network
-from workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
-from workers.deploy.packed import PackedFormatError, pack, pack_bits, unpack
-from workers.deploy.packed_layout import step_bytes
-from workers.deploy.packed_steps import unpack_bits
-from workers.measure.costs import costs
-from workers.messages import Blueprint, Layer
-from workers.network.compression import dense_bytes, sparse_bytes
-from workers.network.plan import plan
 
 SEEDS = st.integers(0, 2**32 - 1)
 

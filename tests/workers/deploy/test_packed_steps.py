@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from gasearch_workers.deploy.packed import PackedFormatError, pack, unpack
+from gasearch_workers.messages import Blueprint, Layer
 
 from tests.workers.integer_networks import random_network
-from workers.deploy.packed import PackedFormatError, pack, unpack
-from workers.messages import Blueprint, Layer
 
 
 def network_of(family, *kinds):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from gasearch_workers.deploy.integer import IntegerStep
+from gasearch_workers.deploy.reference import compute
+from gasearch_workers.network.steps import CODES, LAYER_NORM_EPSILON, MASKED, Step
 from torch import nn
 
 from tests.workers.integer_networks import random_blueprint, random_network
-from workers.deploy.integer import IntegerStep
-from workers.deploy.reference import compute
-from workers.network.steps import CODES, LAYER_NORM_EPSILON, MASKED, Step
 
 RNG = np.random.default_rng(0)
 WORDS = np.array([[5, 3, 2, 0], [7, 0, 0, 0], [2, 9, 4, 1]])  #: Three sequences of 3, 1 and 4 tokens.

@@ -9,16 +9,16 @@ import time
 import numpy as np
 import pytest
 import torch
+from gasearch_workers.deploy.packed_layout import frame_bytes
+from gasearch_workers.measure.costs import costs, step_costs
+from gasearch_workers.measure.memory import peak_memory_bytes
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.plan import plan
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint
-from workers.deploy.packed_layout import frame_bytes
-from workers.measure.costs import costs, step_costs
-from workers.measure.memory import peak_memory_bytes
-from workers.messages import Blueprint, Layer
-from workers.network.plan import plan
 
 
 class Window(nn.Module):
@@ -248,6 +248,6 @@ def test_costs_take_less_than_30_microseconds():
 
 
 def test_the_controller_can_import_costs_without_any_library():
-    probe = "import sys, workers.measure.costs; print(sorted({'numpy', 'torch', 'onnx'} & set(sys.modules)))"
+    probe = "import sys, gasearch_workers.measure.costs; print(sorted({'numpy', 'torch', 'onnx'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

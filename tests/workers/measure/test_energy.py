@@ -7,17 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
-from workers.deploy.onnx_graph import to_onnx
-from workers.measure import meter as meter_module
-from workers.measure.device import device_name
-from workers.measure.energy import Package, Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy
-from workers.measure.latency import Latency
-from workers.measure.meter import LatencyMeter
-from workers.messages import (
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.measure import meter as meter_module
+from gasearch_workers.measure.device import device_name
+from gasearch_workers.measure.energy import Package, Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy
+from gasearch_workers.measure.latency import Latency
+from gasearch_workers.measure.meter import LatencyMeter
+from gasearch_workers.messages import (
     Blueprint,
     Calibration,
     EvaluationResult,
@@ -27,7 +23,11 @@ from workers.messages import (
     Measurement,
     Prepared,
 )
-from workers.network.plan import plan
+from gasearch_workers.network.plan import plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
 
 RANGE_UJ = 262_143_328_850
 
@@ -245,6 +245,6 @@ def test_more_macs_take_more_energy(width, more, bits):
 
 
 def test_the_controller_can_import_it_without_any_library():
-    probe = "import sys, workers.measure.energy; print(sorted({'numpy', 'torch', 'onnx'} & set(sys.modules)))"
+    probe = "import sys, gasearch_workers.measure.energy; print(sorted({'numpy', 'torch', 'onnx'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -6,14 +6,21 @@ import statistics
 
 import numpy as np
 import pytest
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.measure import latency as module
+from gasearch_workers.measure.device import device_name, parse_cpuinfo
+from gasearch_workers.measure.latency import (
+    Protocol,
+    calibrate,
+    inference_call,
+    measure_latency,
+    paired_ratios,
+    sample_input,
+)
+from gasearch_workers.measure.reference_model import reference_model
+from gasearch_workers.messages import Blueprint, Calibration, Layer
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
-from workers.deploy.onnx_graph import to_onnx
-from workers.measure import latency as module
-from workers.measure.device import device_name, parse_cpuinfo
-from workers.measure.latency import Protocol, calibrate, inference_call, measure_latency, paired_ratios, sample_input
-from workers.measure.reference_model import reference_model
-from workers.messages import Blueprint, Calibration, Layer
 
 SHORT = Protocol(warmup_calls=3, blocks=4, pairs=8, limit_s=10.0)
 

@@ -8,13 +8,13 @@ import weakref
 
 import numpy as np
 import pytest
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.measure.memory import peak_memory_bytes, weight_bytes
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.plan import plan
 from onnx import numpy_helper
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
-from workers.deploy.onnx_graph import to_onnx
-from workers.measure.memory import peak_memory_bytes, weight_bytes
-from workers.messages import Blueprint, Layer
-from workers.network.plan import plan
 
 
 class Memory:
@@ -166,6 +166,6 @@ def test_an_attention_holds_its_scores_while_it_runs():
 
 
 def test_the_controller_can_import_it_without_any_library():
-    probe = "import sys, workers.measure.memory; print(sorted({'numpy', 'torch', 'onnx'} & set(sys.modules)))"
+    probe = "import sys, gasearch_workers.measure.memory; print(sorted({'numpy', 'torch', 'onnx'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-
-from workers.data.normalize import fit_input
-from workers.messages import Blueprint, Layer
-from workers.modules.build import build
-from workers.modules.layers import WeightLayer
-from workers.network.plan import PlanError, plan
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.modules.build import build
+from gasearch_workers.modules.layers import WeightLayer
+from gasearch_workers.network.plan import PlanError, plan
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 3, 9, 7), dtype=np.uint8)
 TABLE = np.random.default_rng(0).normal(5, 3, (8, 6)).astype(np.float32)

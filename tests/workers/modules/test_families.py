@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.modules.lower import lower
 
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little
-from workers.deploy.reference import run_reference
-from workers.modules.lower import lower
 
 BITS = [1, 2, 4, 8, 32]
 COMPRESSED = {

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 import torch
+from gasearch_workers.modules.inheritance import inherit
 
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little
-from workers.modules.inheritance import inherit
 
 
 def parameters(network):

@@ -3,16 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from workers.data.dataset import Split
-from workers.data.normalize import fit_input
-from workers.deploy.reference import run_reference
-from workers.messages import Blueprint, Fidelity, Layer, Recipe
-from workers.modules.build import build
-from workers.modules.lower import lower
-from workers.network.plan import plan
-from workers.training.resident import ResidentSplit
-from workers.training.train import train
+from gasearch_workers.data.dataset import Split
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
+from gasearch_workers.modules.build import build
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.resident import ResidentSplit
+from gasearch_workers.training.train import train
 
 BITS = [2, 3, 4, 5, 8, 32]
 KINDS = ["linear", "conv", "separable", "residual"]

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from gasearch_workers.modules.layers import PoolLayer
 
 from benchmarks.support.networks import cnn, make_network, random_images
-from workers.modules.layers import PoolLayer
 
 
 @pytest.mark.parametrize("bits", [2, 8, 32])

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.modules.pruning import prune
+from gasearch_workers.modules.quantize import START_BATCHES
+from gasearch_workers.network.plan import plan
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint
 from tests.workers.modules.test_families import assert_deployed
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little
-from workers.modules.lower import lower
-from workers.modules.pruning import prune
-from workers.modules.quantize import START_BATCHES
-from workers.network.plan import plan
 
 STRUCTURED = {"sparsity": 0.5}
 UNSTRUCTURED = {"sparsity": 0.5, "pruning": "unstructured"}

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 import torch
-
-from workers.modules.quantize import (
+from gasearch_workers.modules.quantize import (
     START_BATCHES,
     TIE_BREAK,
     ActivationQuantizer,

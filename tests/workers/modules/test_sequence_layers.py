@@ -4,11 +4,17 @@ import dataclasses
 
 import pytest
 import torch
+from gasearch_workers.modules.sequence_layers import (
+    AttentionLayer,
+    GruLayer,
+    MaxTokensLayer,
+    MeanTokensLayer,
+    WindowLayer,
+)
+from gasearch_workers.network.plan import plan
+from gasearch_workers.network.steps import Step
 
 from tests.workers.trained_networks import blueprint, make, samples, train_a_little
-from workers.modules.sequence_layers import AttentionLayer, GruLayer, MaxTokensLayer, MeanTokensLayer, WindowLayer
-from workers.network.plan import plan
-from workers.network.steps import Step
 
 LENGTHS = (0, 1, 3, 5)  #: Tokens of the sentences below, the rest of 5 is padding.
 CODES = (torch.arange(5) < torch.tensor(LENGTHS)[:, None]).int()

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from gasearch_workers.modules.quantize import TableQuantizer
+from gasearch_workers.modules.table_layers import EmbeddingLayer
+from gasearch_workers.network.steps import Step
 
 from tests.workers.trained_networks import blueprint, make, samples
-from workers.modules.quantize import TableQuantizer
-from workers.modules.table_layers import EmbeddingLayer
-from workers.network.steps import Step
 
 BITS = [1, 2, 4, 5, 8]
 

@@ -3,10 +3,9 @@
 import dataclasses
 
 import pytest
-
-from workers.messages import Blueprint, Layer
-from workers.network.plan import PlanError, plan
-from workers.network.steps import CODES, INPUT, MASKED
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.plan import PlanError, plan
+from gasearch_workers.network.steps import CODES, INPUT, MASKED
 
 BITS = {"weight_bits": 4, "activation_bits": 4}
 HEAD = Layer(kind="linear", width=3, weight_bits=4)

@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 import pytest
-
-from workers.training.allocator import keep_freed_memory
+from gasearch_workers.training.allocator import keep_freed_memory
 
 COUNT_FAULTS = """
 import resource
 import numpy as np
-from workers.training.allocator import keep_freed_memory
+from gasearch_workers.training.allocator import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-
-from workers.messages import Fidelity, Recipe
-from workers.training.batches import make_batches
-from workers.training.resident import ResidentSplit
+from gasearch_workers.messages import Fidelity, Recipe
+from gasearch_workers.training.batches import make_batches
+from gasearch_workers.training.resident import ResidentSplit
 
 ONCE = Fidelity(epochs=1)
 

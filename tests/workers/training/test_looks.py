@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 import torch
-
-from workers.data.normalize import fit_input
-from workers.messages import Blueprint, Fidelity, Layer, Recipe, Rung, StoppingRule
-from workers.modules.build import build
-from workers.network.plan import plan
-from workers.stopping import Stopped
-from workers.training.inference import evaluate
-from workers.training.resident import ResidentSplit
-from workers.training.score import Target
-from workers.training.train import TrainingReport, train
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe, Rung, StoppingRule
+from gasearch_workers.modules.build import build
+from gasearch_workers.network.plan import plan
+from gasearch_workers.stopping import Stopped
+from gasearch_workers.training.inference import evaluate
+from gasearch_workers.training.resident import ResidentSplit
+from gasearch_workers.training.score import Target
+from gasearch_workers.training.train import TrainingReport, train
 
 EXACT = ((1.0, 0.0),)
 RNG = np.random.default_rng(0)

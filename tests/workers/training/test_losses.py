@@ -3,11 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-
-from workers.messages import Recipe
-from workers.training.losses import make_loss
-from workers.training.resident import ResidentSplit
-from workers.training.score import Target
+from gasearch_workers.messages import Recipe
+from gasearch_workers.training.losses import make_loss
+from gasearch_workers.training.resident import ResidentSplit
+from gasearch_workers.training.score import Target
 
 ALL = torch.arange(4)
 

@@ -1,11 +1,10 @@
 """Whether a training fits in memory, told before it starts."""
 
 import pytest
-
-from workers.messages import Blueprint, Layer
-from workers.network.plan import plan
-from workers.training import memory
-from workers.training.memory import free_bytes, training_bytes
+from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training import memory
+from gasearch_workers.training.memory import free_bytes, training_bytes
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n"
 

@@ -5,12 +5,11 @@ from itertools import pairwise
 
 import pytest
 import torch
+from gasearch_workers.messages import Recipe
+from gasearch_workers.training.optimizer import make_optimizer, rate_of, set_rate
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-
-from workers.messages import Recipe
-from workers.training.optimizer import make_optimizer, rate_of, set_rate
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adafactor")
 

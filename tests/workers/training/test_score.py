@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from gasearch_workers.messages import PRIMARY
+from gasearch_workers.training.score import Target, auc, entity_f1, macro_f1, primary_score, report_classes, rmse, score
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
-
-from workers.messages import PRIMARY
-from workers.training.score import Target, auc, entity_f1, macro_f1, primary_score, report_classes, rmse, score
 
 LABELS = ("O", "B-person", "I-person", "B-place", "I-place")
 

@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
+from gasearch_workers.modules.build import build
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.inference import evaluate, outputs_of, predict
+from gasearch_workers.training.resident import ResidentSplit, make_resident
+from gasearch_workers.training.score import Target
+from gasearch_workers.training.train import Diverged, OutOfMemory, TimedOut, train
 from torch import nn
-
-from workers.data.dataset import Dataset, Split
-from workers.data.normalize import fit_input
-from workers.messages import Blueprint, Fidelity, Layer, Recipe
-from workers.modules.build import build
-from workers.modules.lower import lower
-from workers.network.plan import plan
-from workers.training.inference import evaluate, outputs_of, predict
-from workers.training.resident import ResidentSplit, make_resident
-from workers.training.score import Target
-from workers.training.train import Diverged, OutOfMemory, TimedOut, train
 
 ONCE = Fidelity(epochs=1)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gasearch_workers.data import DataOptions, load_dataset
+from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.deploy.packed import pack
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.export import graph_scores
+from gasearch_workers.messages import Blueprint, Failure, FailureKind, Layer, Recipe
+from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import request_for
-from workers.data import DataOptions, load_dataset
-from workers.data.dataset import Dataset, Split
-from workers.deploy.onnx_graph import to_onnx
-from workers.deploy.packed import pack
-from workers.evaluate import Evaluator
-from workers.export import graph_scores
-from workers.messages import Blueprint, Failure, FailureKind, Layer, Recipe
-from workers.training.resident import target_of
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

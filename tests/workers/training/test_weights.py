@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.messages import Blueprint, Layer, Recipe
+from gasearch_workers.modules.build import build
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.weights import find_parent, save_weights
 
 from tests.doubles.requests import request_for
-from workers.data import load_dataset
-from workers.data.normalize import fit_input
-from workers.evaluate import Evaluator
-from workers.messages import Blueprint, Layer, Recipe
-from workers.modules.build import build
-from workers.network.plan import plan
-from workers.training.weights import find_parent, save_weights
 
 RECIPE = Recipe(epochs=1, batch_size=64, is_inheriting=True)
 

@@ -7,11 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.doubles.requests import custom_request, request_for
-from workers.messages import (
+from gasearch_workers.messages import (
     Blueprint,
     Calibration,
     Choices,
@@ -26,7 +22,11 @@ from workers.messages import (
     Rung,
     StoppingRule,
 )
-from workers.trial.codec import CodecError, decode, encode
+from gasearch_workers.trial.codec import CodecError, decode, encode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.doubles.requests import custom_request, request_for
 
 RULE = StoppingRule(
     objectives=(("error", False), ("cost", False)),
@@ -92,7 +92,7 @@ def test_numbers_of_numpy_come_back_as_plain_ones():
         ({"is": "Measurement"}, "expected Measurement; got"),
         ({"is": "Popen"}, "got {'is': 'Popen'"),
         ({"more": 1}, "expected Failure; got"),
-        ({"curve": {}}, "expected tuple[workers.messages.CurvePoint, ...]; got {}"),
+        ({"curve": {}}, "expected tuple[gasearch_workers.messages.CurvePoint, ...]; got {}"),
         ({"curve": [1]}, "expected CurvePoint; got 1"),
     ],
 )

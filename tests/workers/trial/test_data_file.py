@@ -8,11 +8,10 @@ import shutil
 
 import numpy as np
 import pytest
-
-from workers.data import load_dataset
-from workers.data.dataset import Split
-from workers.trial import data_file
-from workers.trial.data_file import make_folder, open_data, read_data
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.dataset import Split
+from gasearch_workers.trial import data_file
+from gasearch_workers.trial.data_file import make_folder, open_data, read_data
 
 
 @pytest.fixture

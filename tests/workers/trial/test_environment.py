@@ -4,10 +4,10 @@ import dataclasses
 import os
 
 import pytest
+from gasearch_workers.trial.environment import is_name, is_secret, scrubbed
+from gasearch_workers.trial.host import TrialHost
 
 from tests.doubles.requests import custom_request
-from workers.trial.environment import is_name, is_secret, scrubbed
-from workers.trial.host import TrialHost
 
 SECRETS = {
     "GASEARCH_DB": "postgresql://me:secret@host/db",

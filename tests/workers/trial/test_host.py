@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from tests.doubles.requests import custom_request, request_for
-from workers.data import load_dataset
-from workers.evaluate import Evaluator
-from workers.messages import (
+from gasearch_workers.data import load_dataset
+from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.messages import (
     Blueprint,
     Failure,
     FailureKind,
@@ -23,11 +21,13 @@ from workers.messages import (
     Recipe,
     WorkerTerms,
 )
-from workers.ray_worker import _neighbours
-from workers.trial import host as host_module
-from workers.trial.environment import MARK
-from workers.trial.host import StartError, TrialHost
-from workers.trial.processes import marked
+from gasearch_workers.ray_worker import _neighbours
+from gasearch_workers.trial import host as host_module
+from gasearch_workers.trial.environment import MARK
+from gasearch_workers.trial.host import StartError, TrialHost
+from gasearch_workers.trial.processes import marked
+
+from tests.doubles.requests import custom_request, request_for
 
 NETWORK = Blueprint(
     family="mlp",
@@ -61,7 +61,8 @@ def test_a_trial_trains_as_this_process_would(trainer):
 
 def test_the_host_itself_loads_no_training_library():
     code = (
-        "import sys, workers.ray_worker; print(sorted({'torch', 'onnx', 'onnxruntime', 'sklearn'} & set(sys.modules)))"
+        "import sys, gasearch_workers.ray_worker; "
+        "print(sorted({'torch', 'onnx', 'onnxruntime', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -136,7 +137,7 @@ def test_a_process_that_can_t_start_is_said_at_once_and_by_each_evaluation(monke
 def test_a_killed_host_leaves_no_process_and_no_folder(tmp_path):
     code = (
         "from tests.doubles.requests import custom_request\n"
-        "from workers.trial.host import TrialHost\n"
+        "from gasearch_workers.trial.host import TrialHost\n"
         "host = TrialHost(None)\n"
         "print(host._mark, host._root, flush=True)\n"
         "host.prepare(custom_request(evaluator='tests.doubles.poisoned:waits_for_its_child'))\n"
@@ -162,8 +163,8 @@ def test_a_host_that_adopts_orphans_finds_what_hides_its_origin():
     code = (
         "import os\n"
         "from tests.doubles.requests import custom_request\n"
-        "from workers.trial.host import TrialHost\n"
-        "from workers.trial.processes import descendants\n"
+        "from gasearch_workers.trial.host import TrialHost\n"
+        "from gasearch_workers.trial.processes import descendants\n"
         "host = TrialHost(None, adopts_orphans=True)\n"
         "request = custom_request(evaluator='tests.doubles.poisoned:hides_a_daemon_and_dies', x=1)\n"
         "print(host.prepare(request)[0].outcome.message)\n"
@@ -186,5 +187,5 @@ def test_a_host_that_adopts_orphans_finds_what_hides_its_origin():
     ],
 )
 def test_a_worker_shares_its_node_with_those_that_it_has_room_for(terms, expected, monkeypatch):
-    monkeypatch.setattr("workers.ray_worker._node_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
+    monkeypatch.setattr("gasearch_workers.ray_worker._node_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
     assert _neighbours(terms) == expected

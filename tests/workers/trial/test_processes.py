@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-
-from workers.messages import FailureKind
-from workers.trial import limits
-from workers.trial.janitor import start_janitor
-from workers.trial.limits import Exceeded, Watch, folder_content, node_memory, share_of_memory, size
-from workers.trial.processes import descendants, end_processes, is_alive, marked, memory_of
+from gasearch_workers.messages import FailureKind
+from gasearch_workers.trial import limits
+from gasearch_workers.trial.janitor import start_janitor
+from gasearch_workers.trial.limits import Exceeded, Watch, folder_content, node_memory, share_of_memory, size
+from gasearch_workers.trial.processes import descendants, end_processes, is_alive, marked, memory_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 

@@ -1,0 +1,96 @@
+"""A dataset in memory: three splits that share no sample, and a fingerprint of the content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.messages import InputKind, TaskKind
+
+
+class DataError(ValueError):
+    """Data that can't be used: one sentence that names the file and says what was expected and what came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Samples with what is to be told about them; the forms of `x` and `y` are those of `Dataset.input_kind`."""
+
+    #: "image": (count, channels, height, width) uint8. "table": (count, features) float32, numeric columns first, then
+    #: one column of category codes per categorical column. "tokens": (count, length) int32 word ids, or
+    #: (count, length, features) with several codes per token; 0 is padding, at the end, and 1 unknown; word ids are in
+    #: order of frequency. "ids": (count, 2) int32, user and item.
+    x: NDArray[Any]
+    #: (count,) int64 classes; (count,) float32 for regression and rating; (count, length) int64 tags, -1 at padding.
+    y: NDArray[Any]
+    #: A teacher's raw outputs for these samples, float32: (count, classes), (count, length, tags) or (count, 1). Only
+    #: of a training split that is distilled from; no part of the fingerprint.
+    teacher: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """What a network is trained on (`train`), selected by (`validation`), and reported with, once (`test`)."""
+
+    name: str
+    kind: TaskKind
+    input_kind: InputKind
+    train: Split
+    validation: Split
+    test: Split
+    outputs: int  #: Classes or tags; 1 for regression and rating.
+    categories: tuple[int, ...] = ()  #: Codes per categorical column, per feature of a token; users and items.
+    labels: tuple[str, ...] = ()  #: Names of the classes or tags, in order of their numbers; () where they have none.
+    columns: tuple[str, ...] = ()  #: Names of the features in the order of `x`; () where they have none.
+    vocabularies: tuple[tuple[str, ...], ...] = ()  #: For each of `categories`, what each code stands for.
+    #: Of a table: the training split's mean of each numeric column, which is what a missing number counts as.
+    missing_numbers: tuple[float, ...] = ()
+    is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
+    target_mean: float = 0.0  #: Of the training split, for regression and rating; else 0.
+    target_deviation: float = 1.0  #: Of the training split, for regression and rating; else 1.
+    notes: tuple[str, ...] = ()  #: What was changed or left out of the source, one sentence each.
+    fingerprint: str  #: 16 hexadecimal digits: hash of everything that the source holds, and of how it is read.
+
+    @property
+    def classes(self) -> int:
+        """Number of outputs: classes, tags, or 1."""
+        return self.outputs
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.train.x.shape[1:])
+
+    def describe(self) -> dict[str, object]:
+        """What the store keeps about the data, as plain values."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "input_kind": self.input_kind,
+            "input_shape": list(self.input_shape),
+            "dtype": str(self.train.x.dtype),
+            "classes": self.classes,
+            "outputs": self.outputs,
+            "categories": list(self.categories),
+            "labels": list(self.labels),
+            "columns": list(self.columns),
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+            "target_mean": self.target_mean,
+            "target_deviation": self.target_deviation,
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+        }
+
+
+def target_moments(y: NDArray[Any]) -> tuple[float, float]:
+    """Mean and deviation of a continuous target, both of float64 sums."""
+    return float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64))

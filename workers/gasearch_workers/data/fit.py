@@ -1,0 +1,99 @@
+"""What a dataset learns from its training split alone: vocabularies, categories, and means for missing numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.data.dataset import Split
+from gasearch_workers.data.source import Source
+from gasearch_workers.data.tokens import SHAPES, SPECIAL
+
+Array = NDArray[Any]
+MISSING = "<missing>"  #: What the code 0 of a category stands for: an empty cell, or one that training never saw.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The splits with their final codes, and what these stand for."""
+
+    splits: tuple[Split, ...]  #: In the order given, the training split first.
+    vocabularies: tuple[tuple[str, ...], ...] = ()
+    missing_numbers: tuple[float, ...] = ()  #: What a missing number counts as, for each numeric column of a table.
+
+
+def fit(source: Source, splits: tuple[Split, ...]) -> Fitted:
+    """Turn the raw codes of a source's splits into those of a dataset.
+
+    Args:
+        source: Where the splits come from.
+        splits: Any number of them; the first is the training split.
+    """
+    match source.input_kind:
+        case "tokens":
+            return _fit_tokens(source, splits)
+        case "table":
+            return _fit_table(source, splits)
+        case "ids":
+            return Fitted(splits=splits, vocabularies=source.words)
+        case "image":
+            return Fitted(splits=splits)
+
+
+def _fit_tokens(source: Source, splits: tuple[Split, ...]) -> Fitted:
+    """Words by falling frequency in the training split, then alphabet; a word that it lacks is unknown."""
+    words = source.words[0]
+    has_shapes = splits[0].x.ndim == 3
+    ids = splits[0].x[..., 0] if has_shapes else splits[0].x
+    counts = np.bincount(ids.reshape(-1), minlength=len(words) + 1)[1:]  # Raw ids are 0 for padding, else 1 + word.
+    order = np.lexsort((np.arange(len(words)), -counts))  # (words,), most frequent first
+    kept = order[: min(int((counts > 0).sum()), source.most_words or len(words))]
+    codes = np.full(len(words) + 1, SPECIAL.index("<unknown>"), dtype=np.int32)
+    codes[0] = 0
+    codes[kept + 1] = len(SPECIAL) + np.arange(len(kept), dtype=np.int32)
+    vocabulary = (*SPECIAL, *(words[number] for number in kept))
+    return Fitted(
+        splits=tuple(Split(x=_recoded(split.x, codes), y=split.y) for split in splits),
+        vocabularies=(vocabulary, SHAPES) if has_shapes else (vocabulary,),
+    )
+
+
+def _recoded(x: Array, codes: NDArray[np.int32]) -> Array:
+    if x.ndim == 2:
+        return codes[x]
+    recoded = x.copy()
+    recoded[..., 0] = codes[x[..., 0]]
+    return recoded
+
+
+def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
+    """Missing numbers become the training split's mean; categories that it lacks become "missing"."""
+    numeric = splits[0].x.shape[1] - len(source.words)
+    tables = [split.x.copy() if source.words or np.isnan(split.x).any() else split.x for split in splits]
+    means = tuple(_mean(tables[0][:, column]) for column in range(numeric))
+    for column, mean in enumerate(means):
+        if any(np.isnan(table[:, column]).any() for table in tables):
+            for table in tables:
+                table[np.isnan(table[:, column]), column] = mean
+    vocabularies = []
+    for column, words in enumerate(source.words, start=numeric):
+        kept = [int(code) for code in np.unique(tables[0][:, column]) if code > 0]  # Raw codes: 0 missing, 1 + word.
+        codes = np.zeros(len(words) + 1, dtype=np.float32)
+        codes[kept] = np.arange(1, len(kept) + 1)
+        for table in tables:
+            table[:, column] = codes[table[:, column].astype(np.int64)]
+        vocabularies.append((MISSING, *(words[code - 1] for code in kept)))
+    return Fitted(
+        splits=tuple(Split(x=table, y=split.y) for table, split in zip(tables, splits, strict=True)),
+        vocabularies=tuple(vocabularies),
+        missing_numbers=means,
+    )
+
+
+def _mean(column: Array) -> float:
+    """Of the numbers that are there, rounded to float32; 0 where there are none."""
+    present = column[~np.isnan(column)]
+    return float(np.float32(present.mean(dtype=np.float64))) if len(present) else 0.0

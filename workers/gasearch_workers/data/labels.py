@@ -1,0 +1,74 @@
+"""Classes and tags by name: numbered in sorted order of what the training part holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.data.dataset import DataError, Split
+
+At = Callable[[int], str]  #: Says where a sample stands: "file:line".
+MOST_CLASSES = 1_000
+SHOWN = 12  #: Names in an error.
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Different names in order: as numbers where all are whole numbers, else by alphabet (code points)."""
+    different = set(names)
+    try:
+        return tuple(sorted(different, key=lambda name: (int(name), name)))
+    except ValueError:
+        return tuple(sorted(different))
+
+
+def name_classes(names: Sequence[str], at: At, *, missing: Sequence[str] = ("",)) -> tuple[str, ...]:
+    """The classes of a training part.
+
+    Args:
+        names: The label of each sample.
+        at: Where a sample stands.
+        missing: What is no label.
+
+    Raises:
+        DataError: if a label is missing, or if there is one class alone, or more than any network tells apart.
+    """
+    for sample, name in enumerate(names):
+        if name in missing:
+            raise DataError(f"{at(sample)}: expected a label; got {repr(name) if name else 'none'}")
+    classes = sort_names(names)
+    if len(classes) < 2:
+        raise DataError(f"{at(0)}: expected at least 2 classes; got the label {classes[0]!r} in every row")
+    if len(classes) > MOST_CLASSES:
+        raise DataError(f"{at(0)}: expected at most {MOST_CLASSES} classes; got {len(classes)}, {shown(classes)}")
+    return classes
+
+
+def number_classes(names: Sequence[str], classes: Sequence[str], at: At) -> NDArray[np.int64]:
+    """The number of each sample's class, (count,).
+
+    Raises:
+        DataError: naming the first sample whose label is none of the classes.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    for sample, name in enumerate(names):
+        if name not in numbers:
+            raise DataError(f"{at(sample)}: expected a label of the training part, {shown(classes)}; got {name!r}")
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def check_classes(part: Split, what: str, *, classes: int, labels: Sequence[str], train: Split) -> None:
+    """Raise a DataError if a part for validation or test leaves a class out: its score would say nothing of it."""
+    counts = np.bincount(part.y, minlength=classes)
+    for missing in np.flatnonzero(counts == 0)[:1]:
+        name = repr(labels[missing]) if labels else str(missing)
+        raise DataError(
+            f"{what} must hold every class; it leaves out {name}, of which the training part has "
+            f"{int((train.y == missing).sum())} samples (more samples, or fewer classes, would do)"
+        )
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first names, for an error."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

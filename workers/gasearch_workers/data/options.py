@@ -1,0 +1,52 @@
+"""How a dataset is to be read: what a spec's `task` section may say about it, standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gasearch_workers.messages import TaskKind
+
+#: The options that name columns.
+COLUMNS = ("target", "text", "features", "categorical", "user", "item")
+
+#: The options that name files.
+FILES = ("validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOptions:
+    """Everything is told from the data where it is left out and can be told."""
+
+    kind: TaskKind | None = None
+    target: str | None = None  #: The column to predict: of labels, numbers or ratings.
+    text: str | None = None  #: The column of sentences.
+    features: tuple[str, ...] = ()  #: The columns of a table to learn from; () for all but the target.
+    categorical: tuple[str, ...] = ()  #: Columns of a table whose numbers are names, not amounts.
+    user: str | None = None  #: The column of users, for ratings.
+    item: str | None = None  #: The column of items, for ratings.
+    length: int = 64  #: Tokens kept of a sentence, at least 1; the rest is cut off.
+    vocabulary: int = 20_000  #: Most frequent words kept, at least 1; the rest are one unknown word.
+    is_lower: bool = True  #: Whether words are written in lower case before they are counted.
+    validation: str | None = None  #: A file like the source, for validation; else a part of the training file.
+    test: str | None = None  #: A file like the source, for the test; else a part of the training file.
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ValueError: if a number is below 1.
+        """
+        for name in ("length", "vocabulary"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+
+    @property
+    def named_columns(self) -> dict[str, str]:
+        """Every column that is named, with the option that names it."""
+        single = {name: getattr(self, name) for name in ("target", "text", "user", "item")}
+        several = {"features": self.features, "categorical": self.categorical}
+        found = {column: option for option, columns in several.items() for column in columns}
+        return found | {column: option for option, column in single.items() if column is not None}
+
+
+DEFAULTS = DataOptions()

@@ -1,0 +1,76 @@
+"""Ratings: who gave what how many points; users and items get dense numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.labels import shown, sort_names
+from gasearch_workers.data.options import DataOptions
+from gasearch_workers.data.parts import Parts
+from gasearch_workers.data.rows import Rows, find_known
+from gasearch_workers.data.source import Source
+from gasearch_workers.data.table import numbers
+
+
+def is_rating(rows: Rows, options: DataOptions) -> bool:
+    """Whether rows are meant as ratings: by their kind, by a named user or item, or by the names of their columns."""
+    if options.kind is not None:
+        return options.kind == "rating"
+    if options.user or options.item:
+        return True
+    names = {name.lower() for name in rows.names}
+    return "rating" in names and bool(find_known(rows, "user")) and bool(find_known(rows, "item"))
+
+
+def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
+    """Number users and items in order of their sorted ids, over all parts: both are known to the system beforehand.
+
+    Args:
+        name: Of the dataset.
+        parts: With the same columns.
+        options: Which columns are user, item and target (the rating), as far as it is said.
+
+    Raises:
+        DataError: with file and line, if a cell can't be used.
+    """
+    user, item, target = (_column(parts.train, options, role) for role in ("user", "item", "target"))
+    words = tuple(_ids(parts, column) for column in (user, item))
+    return Source(
+        name=name,
+        kind="rating",
+        input_kind="ids",
+        parts=parts.map(lambda part: Split(x=_pairs(part, (user, item), words), y=numbers(part, target))),
+        outputs=1,
+        columns=(user, item),
+        words=words,
+    )
+
+
+def _column(rows: Rows, options: DataOptions, role: str) -> str:
+    named: str | None = getattr(options, role)
+    column = named or find_known(rows, role)
+    if column is None:
+        what = "of ratings" if role == "target" else f"of {role}s"
+        raise DataError(f"{rows.file}: expected the column {what} in task.{role}; the columns are {shown(rows.names)}")
+    return column
+
+
+def _ids(parts: Parts[Rows], column: str) -> tuple[str, ...]:
+    for part in parts.given:
+        for row, cell in enumerate(part.column(column)):
+            if not cell:
+                raise DataError(f"{part.at(row)}: expected an id in the column {column!r}; the cell is empty")
+    return sort_names(cell for part in parts.given for cell in part.column(column))
+
+
+def _pairs(rows: Rows, columns: Sequence[str], words: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
+    """(rows, 2): the dense numbers of user and item."""
+    pairs = np.empty((len(rows), len(columns)), dtype=np.int32)
+    for place, (column, ids) in enumerate(zip(columns, words, strict=True)):
+        number = {name: number for number, name in enumerate(ids)}
+        pairs[:, place] = [number[cell] for cell in rows.column(column)]
+    return pairs

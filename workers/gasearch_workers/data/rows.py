@@ -1,0 +1,174 @@
+"""Rows of cells under named columns, read from CSV and TSV files."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gasearch_workers.data.dataset import DataError
+from gasearch_workers.data.labels import shown
+from gasearch_workers.data.text_files import plain_suffix, read_text
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+#: A column of one of these names, in any case, is what its key says, where the options name none.
+KNOWN_NAMES = {
+    "target": ("target", "label", "labels", "class", "y", "rating", "sentiment"),
+    "text": ("text", "sentence", "review", "tweet"),
+    "user": ("user", "userid", "user_id"),
+    "item": ("item", "itemid", "item_id", "movieid", "movie_id"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """One part of a dataset as a rectangle of cells without surrounding white space."""
+
+    file: str  #: For errors.
+    header: tuple[str, ...] | None  #: Names of the columns, all different; None where the file has none.
+    columns: tuple[tuple[str, ...], ...]  #: The cells of each column, at least one column and one row.
+    lines: Sequence[int]  #: For each row, the line on which it begins, from 1.
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.columns[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The header, or "1", "2", ... where there is none."""
+        return self.header or tuple(str(number + 1) for number in range(len(self.columns)))
+
+    def column(self, name: str) -> tuple[str, ...]:
+        """The cells under one name, which exists."""
+        return self.columns[self.names.index(name)]
+
+    def at(self, row: int) -> str:
+        """Where a row stands, for the beginning of an error."""
+        return f"{self.file}:{self.lines[row]}"
+
+
+def is_delimited(path: Path) -> bool:
+    """Whether a path is named like a CSV or TSV file."""
+    return plain_suffix(path) in DELIMITERS
+
+
+def read_rows(path: Path, *, named: dict[str, str]) -> Rows:
+    """The rows of a CSV or TSV file, empty lines left out.
+
+    Quotes mean something in CSV (RFC 4180) and nothing in TSV. The first line is a header if it holds a column that is
+    named, a known name, or words alone above a column of numbers.
+
+    Args:
+        path: Of the file; its suffix gives the delimiter.
+        named: Columns that the header should hold, each with the option that names it.
+
+    Raises:
+        DataError: with file and line, if the file isn't a rectangle of cells, or its header can't be used.
+    """
+    suffix = plain_suffix(path)
+    cells, lines = _parse(path, delimiter=DELIMITERS[suffix], is_quoted=suffix == ".csv")
+    if not cells:
+        raise DataError(f"{path}: expected rows of cells; the file holds none")
+    header = tuple(cells[0]) if _is_header(cells, named) else None
+    _check_rectangle(path, cells, lines, what="the header" if header else "the first row")
+    if header is not None:
+        _check_header(header, f"{path}:{lines[0]}")
+        cells, lines = cells[1:], lines[1:]
+        if not cells:
+            raise DataError(f"{path}: expected rows below the header; got none")
+    return Rows(file=str(path), header=header, columns=tuple(zip(*cells, strict=True)), lines=lines)
+
+
+def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[list[str]], list[int]]:
+    """The cells of each row that isn't empty, and the line on which each row begins."""
+    reader = csv.reader(
+        io.StringIO(read_text(path), newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE,
+        strict=True,
+        skipinitialspace=True,
+    )
+    cells: list[list[str]] = []
+    lines: list[int] = []
+    start = 1
+    try:
+        for row in reader:
+            if row:
+                cells.append(list(map(str.strip, row)))
+                lines.append(start)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        kind = "CSV" if is_quoted else "TSV"
+        raise DataError(f"{path}:{start}: expected a row of {kind}; it can't be read ({error})") from error
+    return cells, lines
+
+
+def _is_header(cells: list[list[str]], named: dict[str, str]) -> bool:
+    first = cells[0]
+    known = {name for names in KNOWN_NAMES.values() for name in names}
+    if any(cell in named or cell.lower() in known for cell in first):
+        return True
+    if any(is_number(cell) or not cell for cell in first):
+        return False
+    below = [row for row in cells[1:100] if len(row) == len(first)]
+    return bool(below) and any(all(is_number(row[place]) for row in below) for place in range(len(first)))
+
+
+def _check_rectangle(path: Path, cells: list[list[str]], lines: list[int], *, what: str) -> None:
+    width = len(cells[0])
+    for row, line in zip(cells, lines, strict=True):
+        if len(row) != width:
+            raise DataError(f"{path}:{line}: expected {width} cells as in {what}; got {len(row)}")
+    if width == 1:
+        hint = "; is the delimiter ';'?" if ";" in cells[0][0] else ""
+        raise DataError(f"{path}:{lines[0]}: expected at least 2 columns; got 1, {cells[0][0][:80]!r}{hint}")
+
+
+def _check_header(header: tuple[str, ...], where: str) -> None:
+    for place, name in enumerate(header):
+        if not name:
+            raise DataError(f"{where}: expected a name for every column; column {place + 1} has none")
+        if name in header[:place]:
+            raise DataError(
+                f"{where}: expected different names for the columns; got {name!r} for the columns "
+                f"{header.index(name) + 1} and {place + 1}"
+            )
+
+
+def check_named(rows: Rows, named: dict[str, str]) -> None:
+    """Raise a DataError unless there is a column for every name, with the nearest for one that is missing."""
+    for column, option in named.items():
+        if column not in rows.names:
+            near = difflib.get_close_matches(column, rows.names, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]!r}?" if near else f"the columns are {shown(rows.names)}"
+            raise DataError(f"{rows.file}: expected the column {column!r}, the {option} of the task; {hint}")
+
+
+def check_same_columns(part: Rows, like: Rows) -> None:
+    """Raise a DataError unless two parts of a dataset have the same columns, in any order."""
+    if set(part.names) == set(like.names) and (part.header is None) == (like.header is None):
+        return
+    missing = [name for name in like.names if name not in part.names]
+    surplus = [name for name in part.names if name not in like.names]
+    raise DataError(
+        f"{part.file}:1: expected the columns of {like.file}, {shown(like.names)}; "
+        f"missing {shown(missing) or 'none'}, more {shown(surplus) or 'none'}"
+    )
+
+
+def find_known(rows: Rows, role: str) -> str | None:
+    """The one column with a known name for a role ("target", "text", "user", "item"); None where there isn't one."""
+    found = [name for name in rows.names if name.lower() in KNOWN_NAMES[role]]
+    return found[0] if len(found) == 1 else None
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number as CSV files write it; "nan" and "inf" are."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell

@@ -1,0 +1,103 @@
+"""From an evaluation to files: train once more, write the artifact, and measure what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.data.tokens import TOKEN
+from gasearch_workers.deploy.artifact import require_free, write_artifact
+from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.evaluate import Evaluator, versions
+from gasearch_workers.measure.latency import calibrate, measure_latency
+from gasearch_workers.messages import Blueprint, EvaluationRequest
+from gasearch_workers.training.resident import target_of
+from gasearch_workers.training.score import Target, report_classes, score
+
+
+def export(
+    request: EvaluationRequest, directory: Path, *, evaluator: Evaluator, data: Dataset, claimed: Mapping[str, float]
+) -> Path:
+    """Train the request's network as its evaluation did, from scratch, and write it to a folder.
+
+    `model.json` holds what the search claims beside what the written graph gives: every score of the task on the
+    validation and the test split, run by ONNX Runtime, and its latency here; for each class, or type of entity, of the
+    test split precision, recall, F1 and support; the names of the classes; and how a raw sample is encoded, as
+    `docs/deploy.md` shows. What each code of the input stands for is in `vocabulary.json`.
+
+    Raises:
+        ArtifactError: if the folder holds something else; before the training.
+        OSError: if the folder can't be written.
+        Diverged, MemoryError: if what the search could train can't be trained here.
+    """
+    require_free(directory)
+    blueprint = request.network
+    assert isinstance(blueprint, Blueprint)
+    request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
+    trained = evaluator.train(request)
+    graph = to_onnx(trained.network).SerializeToString()
+    steps = trained.network.plan
+    latency = measure_latency(
+        graph,
+        shape=steps.input_shape,
+        dtype=trained.network.input.dtype,
+        categories=steps.categories,
+        calibration=calibrate(),
+    )
+    target = target_of(data)
+    outputs = run_onnx(graph, data.test.x)
+    description: dict[str, Any] = {
+        "key": request.key,
+        "seed": request.seed,
+        "recipe": asdict(request.recipe),
+        "data": data.describe(),
+        "versions": versions(),
+        "claimed": dict(claimed),
+        "measured": {
+            **_named("validation", graph_scores(graph, data.validation, target)),
+            **_named("test", score(outputs, data.test.y, target)),
+            "latency_ms": latency.latency_ms,
+            "latency_spread_ms": latency.spread_ms,
+            "latency_device": latency.device,
+        },
+        "test_classes": report_classes(outputs, data.test.y, target),
+    }
+    write_artifact(
+        directory,
+        trained.network,
+        blueprint=blueprint,
+        description=description,
+        labels=data.labels,
+        columns=data.columns,
+        vocabularies=data.vocabularies,
+        encoding=encoding_of(data),
+    )
+    return directory
+
+
+def encoding_of(data: Dataset) -> dict[str, Any]:
+    """What has to be known, besides the vocabularies and columns, to encode a raw sample as the data were.
+
+    Of sentences: the regular expression of a token, and whether words are in lower case. Of tables: the number that
+    stands for a missing one, for each numeric column.
+    """
+    match data.input_kind:
+        case "tokens":
+            return {"token_pattern": TOKEN.pattern, "is_lower": data.is_lower}
+        case "table":
+            return {"missing_numbers": list(data.missing_numbers)}
+        case "image" | "ids":
+            return {}
+
+
+def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:
+    """Every score of the task that the integer graph reaches on a split."""
+    return score(run_onnx(graph, split.x), split.y, target)
+
+
+def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in scores.items()}

@@ -1,0 +1,64 @@
+"""What times the networks of a search: one process, on the one device that all latencies and energies come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from gasearch_workers.measure.device import device_name
+from gasearch_workers.measure.energy import POWERCAP, find_rapl, measure_energy
+from gasearch_workers.measure.latency import calibrate, inference_call, measure_latency, sample_input
+from gasearch_workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Prepared
+from gasearch_workers.result import failure
+
+
+class LatencyMeter:
+    """Times networks on this machine's CPU, one at a time. One per search holds the latency slot."""
+
+    def __init__(self, *, powercap: Path = POWERCAP) -> None:
+        """Look for energy counters in Linux's powercap folder."""
+        self._rapl = find_rapl(powercap)
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """The yardstick of this device: the known one, so that a resumed search goes on with it, or a fresh one."""
+        name = device_name()
+        for calibration in known:
+            if calibration.device == name:
+                return calibration
+        return calibrate()
+
+    def complete(self, result: EvaluationResult, prepared: Prepared, calibration: Calibration) -> EvaluationResult:
+        """The result with latency and spread in its measurement; a graph that doesn't run makes it a failure.
+
+        Where energy is wanted and a counter gives it, it takes the place of the estimate.
+        """
+        if not isinstance(result.outcome, Measurement):
+            return result
+        try:
+            latency = measure_latency(
+                prepared.graph,
+                shape=prepared.input_shape,
+                dtype=prepared.input_dtype,
+                categories=prepared.categories,
+                calibration=calibration,
+            )
+            energy_j = self._measure_energy(prepared)
+        except Exception as error:  # whatever the runtime raises is this evaluation's failure, not the search's
+            return dataclasses.replace(result, outcome=failure(FailureKind.CRASHED, error, is_named=True))
+        measured = dataclasses.replace(
+            result.outcome,
+            latency_ms=latency.latency_ms,
+            latency_spread_ms=latency.spread_ms,
+            latency_device=latency.device,
+        )
+        if energy_j is not None:
+            measured = dataclasses.replace(measured, energy_j=energy_j, energy_source="rapl")
+        return dataclasses.replace(result, outcome=measured, finished_at=time.time())
+
+    def _measure_energy(self, prepared: Prepared) -> float | None:
+        """The energy of one inference in J; None where it isn't wanted, or can't be measured here."""
+        if self._rapl is None or not prepared.is_energy_wanted:
+            return None
+        sample = sample_input(prepared.input_shape, prepared.input_dtype, prepared.categories)
+        return measure_energy(inference_call(prepared.graph, sample), self._rapl)

@@ -1,0 +1,56 @@
+"""How an evaluation is reported: its outcome, and who made it when."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome
+from gasearch_workers.stopping import Stopped
+
+MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
+
+
+def make_result(
+    request: EvaluationRequest, evaluate: Callable[[EvaluationRequest], Outcome], *, device: str, versions: str
+) -> EvaluationResult:
+    """Make an evaluation and note worker and times. `evaluate` returns its failures."""
+    started = time.time()
+    outcome = evaluate(request)
+    return EvaluationResult(
+        key=request.key,
+        attempt=request.attempt,
+        worker=f"{socket.gethostname()}/{os.getpid()}",
+        device=device,
+        started_at=started,
+        finished_at=time.time(),
+        outcome=outcome,
+        versions=versions,
+    )
+
+
+def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) -> Failure:
+    """An exception as a failure, its text on one line; `is_named` puts the exception's type in front."""
+    text = one_line(_text_of(error))
+    if is_named or not text:
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Failure(kind=kind, message=text[:MESSAGE_CHARACTERS])
+
+
+def one_line(text: str) -> str:
+    """A text with single spaces and nothing that no terminal shows or no database takes."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # whose text is made by the user's code
+        return "its text can't be made"
+
+
+def stop(stopped: Stopped) -> Failure:
+    """A training that was stopped early, with its curve."""
+    return Failure(kind=FailureKind.STOPPED, message=str(stopped)[:MESSAGE_CHARACTERS], curve=stopped.curve)

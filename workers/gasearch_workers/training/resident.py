@@ -1,0 +1,68 @@
+"""Data on the device that trains, as the file holds them: put there once, read by every training."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.training.score import CLASSES, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentSplit:
+    """A split on a device."""
+
+    x: Tensor  #: As `Split.x` holds them.
+    y: Tensor  #: As `Split.y` holds them.
+    target: Target = CLASSES  #: What `y` is.
+    teacher: Tensor | None = None  #: As `Split.teacher` holds them.
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentData:
+    """A dataset on a device."""
+
+    train: ResidentSplit
+    validation: ResidentSplit
+    test: ResidentSplit
+
+
+def make_resident(dataset: Dataset, device: str | torch.device = "cpu") -> ResidentData:
+    """Put a dataset on a device, once for many trainings. On a CPU it shares the arrays' memory."""
+    target = target_of(dataset)
+    splits = (dataset.train, dataset.validation, dataset.test)
+    train, validation, test = (_resident_split(split, target, device) for split in splits)
+    return ResidentData(train=train, validation=validation, test=test)
+
+
+def target_of(dataset: Dataset) -> Target:
+    """What the networks of a dataset are to tell."""
+    return Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels)
+
+
+def use_one_thread() -> None:
+    """Let this process compute with one thread: faster beside other workers, and bit-reproducible."""
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+def _resident_split(split: Split, target: Target, device: str | torch.device) -> ResidentSplit:
+    teacher = None if split.teacher is None else _tensor(split.teacher, device)
+    return ResidentSplit(x=_tensor(split.x, device), y=_tensor(split.y, device), target=target, teacher=teacher)
+
+
+def _tensor(array: NDArray[Any], device: str | torch.device) -> Tensor:
+    with warnings.catch_warnings():
+        # Arrays from a shared-memory store are read-only; nothing here writes to them.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array).to(device)

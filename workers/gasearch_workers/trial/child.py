@@ -1,0 +1,145 @@
+"""What runs in a trial's process: one evaluation after another, for as long as the host asks for them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import os
+import socket
+from typing import Final, Protocol
+
+from gasearch_workers.custom import CustomEvaluator, EvaluatorError, attempt_custom, find_evaluator
+from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
+from gasearch_workers.result import failure, make_result
+from gasearch_workers.trial.channel import (
+    LARGEST_OWN_TEXT,
+    LARGEST_TEXT,
+    Answer,
+    Ask,
+    Begun,
+    Closed,
+    Ready,
+    TooLarge,
+    frame,
+    receive,
+)
+from gasearch_workers.trial.limits import MEMORY_KEY, keep_no_core, restrict, size
+from gasearch_workers.trial.processes import adopt_orphans, die_with, name_process
+
+#: How the process ends when it can't go on: the host knows then that the evaluation broke what they talk through.
+CHANNEL_BROKEN: Final = 76
+
+_exit = os._exit  # as it is before an evaluator can put another one in its place
+
+
+class Trainer(Protocol):
+    """Trains networks on data that it holds. `gasearch_workers.evaluate.Evaluator` is the real one."""
+
+    device: str
+
+    def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
+        """All of an evaluation but the latency."""
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the host until it closes the channel.
+
+    Args:
+        arguments: The host's process id, the descriptor of the channel, that of the data or "none", and the device.
+    """
+    host, channel, data, device = arguments
+    if not die_with(int(host)):
+        _exit(0)
+    name_process("gasearch-trial")
+    adopt_orphans()
+    keep_no_core()
+    faulthandler.enable(all_threads=False)
+    talk = socket.socket(fileno=int(channel))
+    talk.set_inheritable(False)
+    trainer = None if data == "none" else _make_trainer(int(data), device)
+    try:
+        talk.sendall(frame(Ready(device=CustomEvaluator.device if trainer is None else trainer.device)))
+        while True:
+            _serve(talk, receive(talk, Ask), trainer, is_on_cpu=device == "cpu")
+    except Closed:
+        _exit(0)
+    except BaseException:  # the evaluator closed the channel, or spoilt what messages are made with
+        _exit(CHANNEL_BROKEN)
+
+
+def _make_trainer(data: int, device: str) -> Trainer:
+    from gasearch_workers.evaluate import Evaluator
+    from gasearch_workers.training.allocator import keep_freed_memory
+    from gasearch_workers.trial.data_file import read_data
+
+    keep_freed_memory()
+    return Evaluator(read_data(data), device=device)
+
+
+def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_cpu: bool) -> None:
+    request, number = ask.request, ask.number
+    is_custom = trainer is None or request.task.evaluator is not None
+    if is_custom:
+        _import_evaluator(str(request.task.evaluator))
+    restrict(
+        memory_limit_bytes=request.memory_limit_bytes if is_on_cpu else None,  # a GPU's driver takes address space
+        disk_limit_bytes=request.disk_limit_bytes if is_custom else None,
+    )
+    channel.sendall(frame(Begun(number=number, has_children=has_children())))
+    prepared: Prepared | None = None
+    if trainer is None or is_custom:
+        result = _evaluate_custom(request)
+    else:
+        result, prepared = trainer.prepare(request)
+    restrict(memory_limit_bytes=None, disk_limit_bytes=None)
+    result = _with_limit(result, request.memory_limit_bytes)
+    answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children())
+    channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
+
+
+def _import_evaluator(name: str) -> None:
+    """Import it before its time counts; why it can't be is said by the evaluation itself."""
+    with contextlib.suppress(EvaluatorError):
+        find_evaluator(name)
+
+
+def _evaluate_custom(request: EvaluationRequest) -> EvaluationResult:
+    """An evaluation by the user's function, whatever that raises: nobody but the host may interrupt this process."""
+
+    def attempt(request: EvaluationRequest) -> Outcome:
+        try:
+            return attempt_custom(request)
+        except BaseException as error:
+            return failure(FailureKind.USER_ERROR, error, is_named=True)
+
+    return make_result(request, attempt, device=CustomEvaluator.device, versions=CustomEvaluator.versions)
+
+
+def _with_limit(result: EvaluationResult, limit: int | None) -> EvaluationResult:
+    """The result; one that ran out of memory says how much it might have taken."""
+    outcome = result.outcome
+    if limit is None or not isinstance(outcome, Failure) or outcome.kind is not FailureKind.OUT_OF_MEMORY:
+        return result
+    if MEMORY_KEY in outcome.message:
+        return result
+    message = f"{outcome.message}; its limit is {size(limit)} ({MEMORY_KEY})"
+    return dataclasses.replace(result, outcome=dataclasses.replace(outcome, message=message))
+
+
+def _answer(answer: Answer, *, largest_text: int) -> bytes:
+    """The answer as a message; one that is too large says that instead."""
+    try:
+        return frame(answer, largest_text=largest_text)
+    except TooLarge as error:
+        outcome = failure(FailureKind.USER_ERROR, error)
+        return frame(dataclasses.replace(answer, result=dataclasses.replace(answer.result, outcome=outcome)))
+
+
+def has_children() -> bool:
+    """Whether this process has any, running or not; asks the system once."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

@@ -14,7 +14,7 @@ PYTEST_FLAGS ?=
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install search test test-wheel chaos check format bench wheel clean
+.PHONY: help install search test test-data test-wheel chaos check format bench wheel clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r target does; do \
@@ -43,6 +43,12 @@ search: $(INSTALLED) ## Install, then search small networks for the digits (or S
 
 test: $(INSTALLED) ## Install, then run the tests
 	$(ONE_THREAD) $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-data: $(INSTALLED) ## Run the tests on real data, of the folder in GASEARCH_TEST_DATA
+	@test -d "$(GASEARCH_TEST_DATA)" || { \
+		echo "Name the folder of the data: make test-data GASEARCH_TEST_DATA=FOLDER; got '$(GASEARCH_TEST_DATA)'." >&2; exit 1; }
+	$(ONE_THREAD) GASEARCH_TEST_DATA="$(abspath $(GASEARCH_TEST_DATA))" $(BIN)/python -m pytest -m 'data and not slow' \
+		$(PYTEST_FLAGS)
 
 test-wheel: $(INSTALLED) ## Install the built wheel into an empty environment and search with it
 	$(BIN)/python -m pytest -m slow tests/packaging $(PYTEST_FLAGS)

@@ -1,6 +1,6 @@
 """A search of 60 evaluations on MNIST under 64 KB, and the quantized test accuracy of its best network.
 
-    python -m benchmarks.mnist ../shared/data/mnist/mnist.npz [--workers 2]
+    python -m benchmarks.mnist mnist.npz [--workers 2]
 
 The test split is read once, by `export`, for the network that the validation split chose; its accuracy is that of the
 written integer graph, run by ONNX Runtime. Prints the wall time of the search.

@@ -1,7 +1,7 @@
 """How close searches come to the exact front of published tables within a budget, against the usual samplers.
 
     python -m benchmarks.search_quality [--problems NAME ...] [--methods NAME ...] [--seeds 20] [--evaluations 300]
-                                        [--results FILE.jsonl] [--data ../shared/data]
+                                        [--results FILE.jsonl] [--data FOLDER]
 
 Target: ours reaches with half of the evaluations what the best peer reaches with all (median regret over the seeds),
 on each problem. Problems and regret: `support/tables.py`; peers: `support/peers.py`. Ours is the product itself:

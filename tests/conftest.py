@@ -1,4 +1,7 @@
-"""Databases for tests: SQLite files, and a real PostgreSQL that the tests start and end themselves."""
+"""Databases for tests: SQLite files, and a real PostgreSQL that the tests start and end themselves.
+
+Tests that need real data from outside the project are skipped, with one line, where no folder of them is named.
+"""
 
 import itertools
 import shutil
@@ -11,10 +14,27 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from gasearch.storage.sql import open_archive
+from tests.real_data import FOLDER, VARIABLE
+
+NO_DATA = f"{VARIABLE} names no folder of real data"
 
 
 def ignore(message):
     """A notice that nobody needs to read."""
+
+
+def pytest_collection_modifyitems(items):
+    """Skip the tests that need real data, where there are none."""
+    for item in items:
+        if FOLDER is None and item.get_closest_marker("data"):
+            item.add_marker(pytest.mark.skip(reason=NO_DATA))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line what was skipped for that."""
+    count = sum(NO_DATA in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
+    if count:
+        terminalreporter.write_line(f"{count} tests skipped: {NO_DATA} (make test-data runs them)")
 
 
 @pytest.fixture(scope="session", autouse=True)

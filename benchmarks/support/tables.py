@@ -41,7 +41,7 @@ from gasearch.fitness import Fitness
 from gasearch.pareto import REFERENCE, ParetoFront, Scaling, rank
 
 FOLDER_VARIABLE = "GASEARCH_BENCHMARK_DATA"  #: Names the folder of tables, for evaluators in other processes too.
-DEFAULT_FOLDER = Path(__file__).parents[3] / "shared/data"
+DEFAULT_FOLDER = Path("data")
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ("e01", "e02", "e12", "e03", "e13", "e23")

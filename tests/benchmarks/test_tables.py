@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support import tables
-from benchmarks.support.tables import DEFAULT_FOLDER, PROBLEMS, Ledger, answered_by, problem
+from benchmarks.support.tables import PROBLEMS, Ledger, answered_by, problem
 from tests.benchmarks.published import small_problem, write_macro_table
+from tests.real_data import FOLDER, real
 
 SMALL = small_problem()
 REFERENCES = {
@@ -27,10 +28,14 @@ REFERENCES = {
 
 def reference(name: str) -> dict:
     folder, title = REFERENCES[name]
-    path = DEFAULT_FOLDER / folder / "reference.json"
-    if not path.exists():
-        pytest.skip(f"{path} isn't there")
+    path = real(f"{folder}/reference.json")
     return next(entry for entry in json.loads(path.read_text())["problems"] if entry["name"] == title)
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """The problems are made of the published tables."""
+    monkeypatch.setenv(tables.FOLDER_VARIABLE, str(FOLDER))
 
 
 def points(*networks):
@@ -132,6 +137,8 @@ def test_a_module_without_the_evaluator_says_so():
         _ = tables.imagenet
 
 
+@pytest.mark.data
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("name", REFERENCES)
 def test_fronts_and_volumes_are_those_of_the_published_reference(name):
     known = reference(name)
@@ -144,6 +151,8 @@ def test_fronts_and_volumes_are_those_of_the_published_reference(name):
     assert found.regret(found.front) == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.data
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("name", REFERENCES)
 def test_random_rows_score_as_in_the_published_reference(name):
     known = reference(name)["random_search_hv_fraction_mean_std_30_seeds"]
@@ -158,9 +167,9 @@ def test_random_rows_score_as_in_the_published_reference(name):
         assert 1 - statistics.mean(curve[count - 1] for curve in curves) == pytest.approx(mean, abs=4 * error)
 
 
+@pytest.mark.data
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_each_problem_of_the_benchmark_is_there(name):
-    if not DEFAULT_FOLDER.exists():
-        pytest.skip(f"{DEFAULT_FOLDER} isn't there")
     found = problem(name)
     assert found.metrics[found.row(found.networks[-1])] == found.metrics[-1]

@@ -8,10 +8,10 @@ from gasearch.space.build import build_space
 from gasearch.space.genome import expressed_choices, make_genome
 from gasearch.spec.check import report
 from gasearch.spec.loader import load_spec
+from tests.real_data import real
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
-DATA = ROOT.parent / "shared/data"
 
 #: The data of each example, and how its report begins.
 ON_FILES = [
@@ -33,11 +33,10 @@ def test_every_example_is_a_valid_spec_under_its_own_name(path):
     assert len(spec.objectives) > 1
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("name", "data", "line"), ON_FILES, ids=[name for name, _, _ in ON_FILES])
 def test_an_example_is_workable_on_its_data(name, data, line):
-    if not (DATA / data).exists():
-        pytest.skip(f"{data} is not there")
-    text = report(load_spec(EXAMPLES / f"{name}.yaml", [f"task.dataset={DATA / data}"]))
+    text = report(load_spec(EXAMPLES / f"{name}.yaml", [f"task.dataset={real(data)}"]))
     assert line in text
     assert " evaluations" in text
 

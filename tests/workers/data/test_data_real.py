@@ -1,18 +1,18 @@
 """The files as their makers hand them out, against the counts that are published or were taken beside them."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from gasearch_workers.data import DataOptions, load_dataset
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the folder {DATA}")
+from tests.real_data import MARK, real
+
+pytestmark = MARK
 
 
 def load(path: str, **options):
-    return load_dataset(str(DATA / path), DataOptions(**options))
+    return load_dataset(str(real(path)), DataOptions(**options))
 
 
 def sizes(data) -> tuple[int, int, int]:

@@ -1,10 +1,6 @@
-"""Every family learns from real data: a small network, trained for seconds, beats the trivial answer by a margin.
-
-The data lie beside the project (`../shared/data`) and are no part of it.
-"""
+"""Every family learns from real data: a small network, trained for seconds, beats the trivial answer by a margin."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +14,7 @@ from gasearch_workers.messages import Blueprint, Failure, FailureKind, Layer, Re
 from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import request_for
-
-SHARED = Path(__file__).parents[4] / "shared" / "data"
+from tests.real_data import MARK, real
 
 
 def quantized(kind, width, **changes):
@@ -46,9 +41,7 @@ def first(data, *, train, validation=1000):
 
 
 def load(name, *, train=4000, validation=1000, **options):
-    if not (SHARED / name).exists():
-        pytest.skip(f"the data {name} are not beside the project")
-    return first(load_dataset(str(SHARED / name), DataOptions(**options)), train=train, validation=validation)
+    return first(load_dataset(str(real(name)), DataOptions(**options)), train=train, validation=validation)
 
 
 def adult():
@@ -116,8 +109,10 @@ CASES = {
     ),
 }
 
+NAMES = [name if name == "regression" else pytest.param(name, marks=MARK) for name in CASES]
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_small_network_beats_the_trivial_answer(name):
     make, family, layers, recipe, bound = CASES[name]
     data = make()
@@ -132,7 +127,7 @@ def test_a_small_network_beats_the_trivial_answer(name):
 
 
 @pytest.mark.parametrize("pruning", ["structured", "unstructured"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_pruned_network_is_what_its_plan_says(name, pruning):
     make, family, layers, recipe, _ = CASES[name]
     data = first(make(), train=600, validation=200)

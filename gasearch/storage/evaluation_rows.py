@@ -64,6 +64,7 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
         "replicate": record.replicate or None,
         "gain": None if record.gain is None else finite(record.gain),
         "replaced": _replaced(record),
+        "seconds": result.seconds,
     }
     try:
         row |= _outcome_columns(result.outcome)
@@ -82,7 +83,12 @@ def _replaced(record: EvaluationRecord) -> int | None:
 def _outcome_columns(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Failure():
-            columns: dict[str, Any] = {"failure": str(outcome.kind), "failure_message": storable(outcome.message)}
+            columns: dict[str, Any] = {
+                "failure": str(outcome.kind),
+                "failure_message": storable(outcome.message),
+                "traceback": storable(outcome.traceback) or None,
+                "output": storable(outcome.output) or None,
+            }
         case Measurement():
             columns = {name: getattr(outcome, name) for name in STANDARD_METRICS}
             columns["flops"] = outcome.metrics().get("flops")
@@ -180,6 +186,7 @@ def evaluation_record(row: Row, *, with_curve: bool = True) -> EvaluationRecord:
             device=row["device"],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
+            seconds=row["seconds"],
             outcome=outcome_of(row, with_curve=with_curve),
             versions=row["versions"],
         ),
@@ -194,7 +201,13 @@ def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
     has_curve = with_curve and row["curve"] != "[]"
     curve = tuple(map(_curve_point, from_json(row["curve"]))) if has_curve else ()
     if row["failure"] is not None:
-        return Failure(kind=FailureKind(row["failure"]), message=row["failure_message"], curve=curve)
+        return Failure(
+            kind=FailureKind(row["failure"]),
+            message=row["failure_message"],
+            curve=curve,
+            traceback=row["traceback"] or "",
+            output=row["output"] or "",
+        )
     return Measurement(
         **dict(zip(STANDARD_METRICS, _standard(row), strict=True)),
         latency_device=row["latency_device"],

@@ -20,6 +20,7 @@ class SearchState(StrEnum):
     RUNNING = "running"  #: A controller owns it, or died while it did.
     STOPPED = "stopped"  #: Stopped by the user or by an error; resumable.
     FINISHED = "finished"  #: Its budget is spent, or its space is exhausted; more budget can extend it.
+    FAILED = "failed"  #: It ended, and not one evaluation has a measurement.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class NewSearch:
     space_size: float  #: Number of distinct networks, or an upper bound.
     data_json: str  #: Shape, type, counts and content hash of the data; "{}" for a custom evaluator.
     version: str  #: Of gasearch.
+    evaluator_source: str = ""  #: Hash of a custom evaluator's source when the search began; "" where it isn't known.
     context: str = ""  #: Hash of all that an outcome depends on besides the network; "": outcomes are not to be reused.
 
 

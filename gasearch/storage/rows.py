@@ -42,6 +42,7 @@ def search_row(new: NewSearch) -> dict[str, Any]:
         "data_json": new.data_json,
         "version": new.version,
         "context": new.context,
+        "evaluator_source": new.evaluator_source,
     }
 
 
@@ -58,6 +59,7 @@ def search_record(row: Row) -> SearchRecord:
         data_json=row["data_json"],
         version=row["version"],
         context=row["context"],
+        evaluator_source=row["evaluator_source"],
         state=SearchState(row["state"]),
         reason=row["reason"],
         is_stop_requested=bool(row["is_stop_requested"]),

@@ -36,9 +36,9 @@ VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 #: Columns of evaluations since revision 0002. They stand last, as in a database that was upgraded.
-ADDED = ("images_seen", "energy_source", "replicate", "gain")
+ADDED = ("images_seen", "energy_source", "replicate", "gain", "seconds", "traceback", "output")
 #: Columns of evaluations that change after the row was written.
 MUTABLE = ("replaced",)
 
@@ -125,6 +125,7 @@ searches = Table(
     _checksum(),
     _checksum("standing_checksum"),
     _checksum("lease_checksum"),
+    Column("evaluator_source", Text, nullable=False, server_default=""),
     _one_of("state", *SearchState),
     Index(None, "context"),
 )
@@ -185,6 +186,9 @@ evaluations = Table(
     Column(
         "replaced", Integer
     ),  # the arrival that ended its answers (a failed replicate's: its own); NULL while it is the newest
+    Column("seconds", Double),  # by a monotonic clock; NULL in rows of before, which have the two times alone
+    Column("traceback", Text),  # of a failure, where there is one
+    Column("output", Text),  # the end of what a failed attempt printed and logged
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
     _one_of("failure", *FailureKind),
     # One for what is asked most, not one per metric: each index is a page more in every commit.

@@ -48,7 +48,7 @@ def candidate(number, **changes):
     )
 
 
-def outcome_of(number, outcome, *, arrival=None, attempt=1, replicate=0, gain=None, worker="edge-3/4711"):
+def outcome_of(number, outcome, *, arrival=None, attempt=1, replicate=0, gain=None, worker="edge-3/4711", seconds=None):
     """The record of an outcome of a candidate, told at its own number unless said otherwise."""
     return EvaluationRecord(
         candidate=number,
@@ -62,6 +62,7 @@ def outcome_of(number, outcome, *, arrival=None, attempt=1, replicate=0, gain=No
             device="cpu",
             started_at=1_790_000_000.123456,
             finished_at=1_790_000_001.654321,
+            seconds=seconds,
             outcome=outcome,
             versions="torch 2.13.0; 1 thread",
         ),

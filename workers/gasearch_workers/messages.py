@@ -360,6 +360,8 @@ class Failure:
     kind: FailureKind
     message: str
     curve: tuple[CurvePoint, ...] = ()  #: Of a training that was stopped: its last point is the rung where it ended.
+    traceback: str = ""  #: The last frames in the user's code, or where a crash was, as Python prints them.
+    output: str = ""  #: The end of what it printed and logged.
 
     @property
     def is_retryable(self) -> bool:
@@ -379,7 +381,8 @@ class EvaluationResult:
     worker: str  #: Host and process, e.g. "edge-3/4711".
     device: str  #: Where it was trained, e.g. "cpu" or "cuda:0".
     started_at: float  #: UTC, seconds since the epoch.
-    finished_at: float
+    finished_at: float  #: These two date it; how long it took is `seconds`.
+    seconds: float | None = None  #: Wall time by a monotonic clock; None: of a version that didn't measure it.
     outcome: Outcome
     versions: str = ""  #: Library versions and thread count that the numbers depend on.
 

@@ -44,8 +44,12 @@ measurements = st.builds(
     ),
     curve=curves,
 )
-failures = st.builds(Failure, kind=st.sampled_from(FailureKind), message=words, curve=curves)
-FULL = outcome_of(3, full_measurement(), replicate=2, gain=1 / 3)
+failures = st.builds(
+    Failure, kind=st.sampled_from(FailureKind), message=words, curve=curves, traceback=words, output=words
+)
+FULL = outcome_of(3, full_measurement(), replicate=2, gain=1 / 3, seconds=0.1)
+FAILED = outcome_of(3, Failure(kind=FailureKind.USER_ERROR, message="no", traceback='File "a.py"', output="at 7"))
+LAST_WORDS = ("traceback", "output")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,9 @@ def test_a_change_of_any_column_is_noticed(column):
 
 @pytest.mark.parametrize("column", ADDED)
 def test_an_emptied_column_is_noticed(column):
-    row = evaluation_row(7, FULL) | {column: None}
+    row = evaluation_row(7, FAILED if column in LAST_WORDS else FULL)
+    assert row[column]
+    row[column] = None
     with pytest.raises(StoreError, match=r"doesn't match its checksum"):
         evaluation_record(row)
 

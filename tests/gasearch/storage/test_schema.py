@@ -140,7 +140,9 @@ def test_an_upgrade_that_fails_halfway_changes_nothing(empty_url, execute, next_
 def test_a_newer_database_is_refused_with_the_command_that_helps(empty_url, execute, opener):
     sql.upgrade(empty_url, silent)
     execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
-    with pytest.raises(StoreError, match=r"schema 9999; this one knows 0001, 0002, 0003, 0004\): pip install --up"):
+    with pytest.raises(
+        StoreError, match=r"schema 9999; this one knows 0001, 0002, 0003, 0004, 0005\): pip install --up"
+    ):
         opener(empty_url)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
+import pydantic
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -63,13 +64,7 @@ def test_the_wheel_holds_both_packages_and_every_revision(wheel: Path) -> None:
 
 
 def test_a_search_runs_from_the_wheel_with_the_libraries_of_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    python = make_environment(tmp_path)
-    run(python, "-m", "pip", "install", "--no-deps", "--no-index", wheel, cwd=tmp_path)
-    # The libraries are those already installed; our own editable install is not among them, since a .pth file of theirs
-    # isn't followed from here.
-    libraries = sysconfig.get_path("purelib")
-    (site_packages(tmp_path) / "libraries.pth").write_text(libraries)
-    assert_a_search_runs(python, tmp_path)
+    assert_a_search_runs(install_beside_the_libraries(wheel, tmp_path), tmp_path)
 
 
 @pytest.mark.slow
@@ -82,6 +77,15 @@ def test_a_search_runs_from_the_wheel_in_an_empty_environment(wheel: Path, tmp_p
     assert_a_search_runs(python, tmp_path)
 
 
+def install_beside_the_libraries(wheel: Path, folder: Path) -> Path:
+    """The interpreter of a new environment with the wheel, and with the libraries that are installed already."""
+    python = make_environment(folder)
+    run(python, "-m", "pip", "install", "--no-deps", "--no-index", wheel, cwd=folder)
+    # Our own editable install is not among them, since a .pth file of theirs isn't followed from here.
+    (site_packages(folder) / "libraries.pth").write_text(str(Path(pydantic.__file__).parents[1]))
+    return python
+
+
 def make_environment(folder: Path) -> Path:
     """The interpreter of a new, empty virtual environment."""
     run(sys.executable, "-m", "venv", folder / "environment", cwd=folder)
@@ -91,6 +95,25 @@ def make_environment(folder: Path) -> Path:
 def site_packages(folder: Path) -> Path:
     (found,) = (folder / "environment/lib").glob("python*/site-packages")
     return found
+
+
+#: A module of the user's own, as many projects have one, and an evaluator that uses it.
+OWN_FILES = {
+    "workers.py": "COUNT = 3\n",
+    "mine.py": "import workers\n\n\ndef evaluate(choices, budget, report):\n"
+    "    return {'error': float(choices['x'] + workers.COUNT)}\n",
+    "own.yaml": "{name: own, task: {evaluator: 'mine:evaluate'}, objectives: {error: min}, budget: {evaluations: 3}, "
+    "space: {family: custom, decisions: {x: {choices: [1, 2, 3]}}}, workers: {count: 1}}\n",
+}
+
+
+def test_a_file_of_the_users_own_named_workers_hides_nothing_and_is_not_hidden(wheel: Path, tmp_path: Path) -> None:
+    python = install_beside_the_libraries(wheel, tmp_path)
+    for name, text in OWN_FILES.items():
+        (tmp_path / name).write_text(text)
+    run(python, "-m", "gasearch", "run", "own.yaml", cwd=tmp_path)  # -m puts the folder on the path, before all else
+    (best,) = json.loads(run(python, "-m", "gasearch", "best", "own", "--format", "json", cwd=tmp_path))
+    assert best["error"] == 4.0
 
 
 def assert_a_search_runs(python: Path, folder: Path) -> None:

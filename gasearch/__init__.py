@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gasearch.api import Search, compare, run
     from gasearch.spec.model import SearchSpec
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["Search", "SearchSpec", "compare", "open", "run"]
 
 

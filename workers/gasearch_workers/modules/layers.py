@@ -125,7 +125,7 @@ class WeightLayer(MatrixLayer):
         step = self.step
         if step.op == "linear":
             return F.linear(x, weight, bias)
-        return F.conv2d(x, weight, bias, stride=step.stride, padding=step.kernel // 2, groups=step.groups)
+        return _convolve(x, weight, bias, step)
 
     @torch.no_grad()
     def deployed(self) -> Deployed:
@@ -271,6 +271,20 @@ def largest_mask(weight: Tensor, count: int) -> Tensor:
     mask = torch.zeros(weight.numel(), device=weight.device)
     mask[weight.detach().abs().flatten().topk(count).indices] = 1.0
     return mask.view(weight.shape)
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -> Tensor:
+    """Convolve images: (B, C, H, W) -> (B, out, ceil(H / stride), ceil(W / stride)).
+
+    A 1 x 1 convolution reads no more than the pixels that its stride meets, which are picked first. oneDNN would do the
+    same in one call, but its backward pass writes outside memory on CPUs with AVX2 and no AVX-512 where a channels-last
+    image has fewer than 8 channels (oneDNN 3.12). Means over 1 x 1 pick pixels and, unlike slices, keep gradients
+    channels-last.
+    """
+    stride = step.stride
+    if step.kernel == 1 and stride > 1:
+        x, stride = F.avg_pool2d(x, 1, stride), 1
+    return F.conv2d(x, weight, bias, stride=stride, padding=step.kernel // 2, groups=step.groups)
 
 
 def _per_output(values: Tensor, like: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ GasearchError (1)
 │   └── WrongState         the search is finished, already runs, or was made from another spec
 ├── LeaseLost (3)          another controller owns the search
 ├── StoreError (4)         the database can't be reached, is full, or has another schema
+│   └── StoreLost          its file is gone, or another one stands in its place
 ├── WorkersUnavailable (1) Ray or a device will not start
 └── Interrupted (130)      stopped by the user; resumable
 """
@@ -48,6 +49,10 @@ class StoreError(GasearchError):
     """The database can't be reached, refuses to write, or holds another schema."""
 
     exit_status = 4
+
+
+class StoreLost(StoreError):
+    """The database's file is gone, or another one stands in its place: nothing that is written arrives any more."""
 
 
 class WorkersUnavailable(GasearchError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from gasearch.errors import GasearchError, LeaseLost
+from gasearch.errors import GasearchError, LeaseLost, StoreLost
 from gasearch.interrupts import Interrupt, leave_lost_terminal, signals_heard
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import Lease
@@ -79,8 +79,8 @@ def kept_alive(
 ) -> Iterator[None]:
     """Renew the lease from a thread of its own, so that a long evaluation in this process doesn't lose it.
 
-    A lost lease and a wish to stop from outside both reach the search through `stop`. A database that is away for a
-    moment is asked again at the next turn. Time is also counted once for each of the dispatcher's slots.
+    A lost lease, a lost file and a wish to stop from outside reach the search through `stop`. A database that is away
+    for a moment is asked again at the next turn. Time is also counted once for each of the dispatcher's slots.
     """
     finished = threading.Event()
     counted = time.monotonic()
@@ -92,7 +92,7 @@ def kept_alive(
             if archive.renew(lease, ttl_s=LEASE_S, active_s=now - counted, worker_s=slots * (now - counted)):
                 stop.request("stop requested")
             counted = now
-        except LeaseLost as error:
+        except (LeaseLost, StoreLost) as error:
             stop.request(str(error), error)
         except GasearchError:  # the loop's next write meets it and says so
             pass

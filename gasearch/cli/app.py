@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable
 from typing import Annotated, TypeVar
@@ -13,6 +12,7 @@ from gasearch.console import Format, clean_stdout
 from gasearch.errors import GasearchError
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.passwords import hidden
 
 Answer = TypeVar("Answer")
 
@@ -82,8 +82,12 @@ def db_option(db: str | None) -> str:
     """The `--db` option as the commands that we suggest need it; a password in it is not repeated."""
     if db is None:
         return ""
-    shown = re.sub(r"(//[^:/@]+):.*@", r"\1:PASSWORD@", db)
-    return f" --db {shlex.quote(shown)}"
+    return f" --db {shlex.quote(hidden(db, 'PASSWORD'))}"
+
+
+def database_name(db: str | None) -> str:
+    """The database as messages call it."""
+    return hidden(database_url(db))
 
 
 def ask(db: str | None, question: Callable[[ArchiveReader], Answer]) -> Answer:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli.app import Db, Form, app, examples
+from gasearch.cli.app import Db, Form, NothingFound, app, ask, database_name, examples
 from gasearch.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
 from gasearch.settings import database_url
@@ -47,7 +47,8 @@ def serve(
 def db_check(db: Db = None, form: Form = Format.TABLE) -> None:
     """Check every row: checksums, references, and that front and statistics follow from the outcomes.
 
-    Changes nothing, also while a search runs. Exit status 1 where something is wrong, with a line for each finding.
+    Changes nothing, also while a search runs. Exit status 1 where something is wrong, with a line for each finding, and
+    where there is no search: then nothing was checked.
     """
     from gasearch.checking import check_database
 
@@ -62,6 +63,8 @@ def db_check(db: Db = None, form: Form = Format.TABLE) -> None:
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         raise GasearchError(f"{count}: go on from a backup (gasearch db restore), or run what is concerned anew")
+    if not ask(db, lambda reader: reader.searches()):
+        raise NothingFound(f"{database_name(db)} holds no search: nothing was checked")
     if form is Format.TABLE:
         print("everything is as it was written")
 

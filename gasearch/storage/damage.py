@@ -84,7 +84,8 @@ def find_damage(connection: Connection) -> Iterator[Finding]:
             yield from _bad_rows(connection, table)
             yield from _orphans(connection, table)
     except SQLAlchemyError as error:
-        yield Finding(text=f"the database {shown(connection.engine.url)} can't be read to its end: {cause_of(error)}")
+        cause = cause_of(error, connection.engine.url)
+        yield Finding(text=f"the database {shown(connection.engine.url)} can't be read to its end: {cause}")
     except UnicodeDecodeError as error:  # a name in the schema, of which SQLite itself complains
         yield Finding(text=f"the database {shown(connection.engine.url)} can't be read to its end: {error.reason}")
 

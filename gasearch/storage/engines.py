@@ -6,7 +6,6 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -15,6 +14,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from gasearch.errors import StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, shown
+from gasearch.storage.passwords import hidden
+from gasearch.storage.sqlite_file import SqliteFile, open_file, write_back
 
 _EXAMPLES = "sqlite:///results.db or postgresql://user@host/name"
 #: libpq: give up an attempt after 10 s; find a silent peer dead after about a minute.
@@ -44,19 +45,34 @@ def parse_url(text: str) -> URL:
     """
     try:
         url = make_url(text)
-    except ArgumentError:
-        raise StoreError(f"a database is named by a URL such as {_EXAMPLES}; got {_without_password(text)!r}") from None
+    except (ArgumentError, ValueError):  # a port that is no number
+        raise StoreError(f"a database is named by a URL such as {_EXAMPLES}; got {hidden(text)!r}") from None
     match url.drivername:
         case "sqlite" | "sqlite+pysqlite":
-            if url.database in (None, "", ":memory:"):
-                raise StoreError(
-                    f"the store must be a file, to outlive the process, such as sqlite:///results.db; got {text!r}"
-                )
+            _require_file_name(url, text)
             return url.set(drivername="sqlite")
         case "postgresql" | "postgres" | "postgresql+psycopg":
+            if "@" in (url.host or ""):
+                raise StoreError(f"write each @ of the user's name and password as %40 in {hidden(text)!r}")
             return url.set(drivername="postgresql+psycopg")
         case other:
             raise StoreError(f"{other!r} databases are not supported; use {_EXAMPLES}")
+
+
+def _require_file_name(url: URL, text: str) -> None:
+    """Refuse what doesn't name one file to everybody: to us when we write and when we read, and to SQLite itself."""
+    if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
+        raise StoreError(
+            f"the store must be a file, to outlive the process, such as sqlite:///results.db; got {hidden(text)!r}"
+        )
+    if url.host is not None:
+        raise StoreError(
+            f"a SQLite file has three slashes, four where its path begins at the root; got {hidden(text)!r}"
+        )
+    if "?" in text:
+        raise StoreError(f"a SQLite file takes no options; write a ? of its name as %3F; got {hidden(text)!r}")
+    if "\0" in str(url.database):
+        raise StoreError(f"no file has a NUL character in its name; got {hidden(text)!r}")
 
 
 def writing_engine(url: URL) -> Engine:
@@ -64,7 +80,8 @@ def writing_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         return _postgresql_engine(url, _POSTGRESQL_LIMITS)
     _require_folder(url)
-    engine = create_engine(url, connect_args={"timeout": BUSY_S})
+    path = str(sqlite_path(url).absolute())  # connections are also made later, when the working folder may be another
+    engine = create_engine(url, creator=lambda: sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False))
     event.listen(engine, "connect", _prepare_sqlite_writer)
     # IMMEDIATE: a transaction that reads, then writes, would fail at once ("locked") if another one wrote in between.
     event.listen(engine, "begin", _begin_immediate)
@@ -80,12 +97,15 @@ def reading_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         limits = f"{_POSTGRESQL_LIMITS} -c default_transaction_read_only=on"
         return _postgresql_engine(url, limits, isolation_level="REPEATABLE READ")
-    path = _sqlite_path(url)
+    path = sqlite_path(url).absolute()
     if not path.exists():
         raise StoreError(f"there is no database {shown(url)}: run a search first, or name another one with --db")
     engine = create_engine(url, creator=lambda: _connect_read_only(path))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     event.listen(engine, "checkin", _forget_if_immutable)
+    file = SqliteFile(path, shown(url))
+    # A log that another file has left under this name would be taken for this one's.
+    event.listen(engine, "engine_disposed", lambda engine: write_back(path) if file.is_same() else None)
     return engine
 
 
@@ -106,12 +126,13 @@ def _postgresql_engine(url: URL, limits: str, **options: Any) -> Engine:
     return engine
 
 
-def _sqlite_path(url: URL) -> Path:
+def sqlite_path(url: URL) -> Path:
+    """The file of a SQLite database."""
     return Path(str(url.database))
 
 
 def _require_folder(url: URL) -> None:
-    folder = _sqlite_path(url).absolute().parent
+    folder = sqlite_path(url).absolute().parent
     if not folder.is_dir():
         raise StoreError(
             f"the folder {folder} of the database {shown(url)} does not exist: create it, or name another --db"
@@ -154,14 +175,14 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
     Reading a WAL database takes its -shm file, which SQLite creates where the folder is writable. Where it isn't, and
     there is no -wal file, nobody writes at this moment: `immutable` then does without.
     """
-    connection: sqlite3.Connection = _open_sqlite(path, "mode=ro")
+    connection: sqlite3.Connection = open_file(path, "mode=ro", patience_s=SQLITE_PATIENCE_S)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         connection.close()
         if not any(symptom in str(error) for symptom in ("unable to open", "readonly")) or _has_wal(path):
             raise
-        connection = _open_sqlite(path, "mode=ro&immutable=1", _Immutable)
+        connection = open_file(path, "mode=ro&immutable=1", factory=_Immutable, patience_s=SQLITE_PATIENCE_S)
     connection.execute("PRAGMA query_only=ON")
     return connection
 
@@ -179,22 +200,3 @@ def _forget_if_immutable(connection: sqlite3.Connection | None, record: Connecti
 def _has_wal(path: Path) -> bool:
     wal = Path(f"{path}-wal")
     return wal.exists() and wal.stat().st_size > 0
-
-
-def _open_sqlite(
-    path: Path, options: str, factory: type[sqlite3.Connection] = sqlite3.Connection
-) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"file:{quote(str(path))}?{options}",
-        uri=True,
-        factory=factory,
-        isolation_level=None,
-        timeout=SQLITE_PATIENCE_S,
-        check_same_thread=False,  # the pool hands a connection to one thread at a time
-    )
-
-
-def _without_password(text: str) -> str:
-    """Text that is no URL, with whatever may be a password left out."""
-    head, at, tail = text.rpartition("@")
-    return f"***@{tail}" if at else tail or head

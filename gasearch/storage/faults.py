@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from gasearch.errors import StoreError
+from gasearch.storage.passwords import hidden, scrubbed
 
 #: What SQLite says, and what that means for whoever reads it.
 _SQLITE_FAULTS = {
@@ -28,7 +29,7 @@ SQLITE_PATIENCE_S = 30  #: How long a SQLite writer waits for another one, at le
 
 def shown(url: URL) -> str:
     """The URL as messages show it, without its password."""
-    return url.render_as_string(hide_password=True)
+    return hidden(url.render_as_string(hide_password=True))
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def damaged(url: URL) -> StoreError:
 
 def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
     """The sentence for an error of the database at that URL."""
-    cause = cause_of(error)
+    cause = cause_of(error, url)
     if "could not decode to utf-8" in cause.lower():
         return damaged(url)
     if url.get_backend_name() == "sqlite":
@@ -94,7 +95,7 @@ def _is_out_of_reach(error: DBAPIError) -> bool:
     return error.connection_invalidated or state is None or state.startswith(("08", "57P", "28", "3D"))
 
 
-def cause_of(error: SQLAlchemyError) -> str:
-    """What the driver said, in one line: neither the statement nor its parameters."""
+def cause_of(error: SQLAlchemyError, url: URL) -> str:
+    """What the driver said, in one line: neither the statement nor its parameters, nor the password."""
     text = str(error.orig) if isinstance(error, DBAPIError) else str(error.args[0] if error.args else error)
-    return " ".join(text.split()).rstrip(".")
+    return scrubbed(" ".join(text.split()).rstrip("."), url.render_as_string(hide_password=False))

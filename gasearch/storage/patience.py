@@ -72,7 +72,7 @@ class _Wait:
     """One wait, from the first failure on."""
 
     def __init__(self, patience: Patience, url: URL) -> None:
-        self._patience, self._name = patience, f"the database {shown(url)}"
+        self._patience, self._url, self._name = patience, url, f"the database {shown(url)}"
         self._began = time.monotonic()
         self._pause_s = FIRST_PAUSE_S
         self._said_at: float | None = None
@@ -106,7 +106,9 @@ class _Wait:
         if self._said_at is None or now - self._said_at >= REMINDER_S:
             self._said_at = now
             left = _duration(self._patience.limit_s - self._waited_s)
-            self._patience.notice(f"{self._name} doesn't answer ({cause_of(error)}): trying again for {left}")
+            self._patience.notice(
+                f"{self._name} doesn't answer ({cause_of(error, self._url)}): trying again for {left}"
+            )
 
 
 def _duration(seconds: float) -> str:

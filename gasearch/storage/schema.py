@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from gasearch.storage.tables import REVISIONS, VERSION_TABLE, metadata
 
 HEAD = REVISIONS[-1]
 _UPGRADE_LOCK = 0x6761_7365_6172_6368  #: "gasearch": the number of our advisory lock in PostgreSQL.
+#: Alembic's context belongs to the process: of two threads that upgrade, each would take the other's.
+_ALEMBIC_LOCK = threading.Lock()
 
 
 def require_current(engine: Engine) -> None:
@@ -111,7 +114,8 @@ def _run_alembic(connection: Connection) -> None:
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
-    command.upgrade(config, "head")
+    with _ALEMBIC_LOCK:  # taken last, the database being locked already: whoever holds it waits for nobody
+        command.upgrade(config, "head")
 
 
 def _refuse_unknown(revision: str | None, engine: Engine) -> None:

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from gasearch_workers.messages import Calibration
@@ -21,12 +24,13 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import LeaseLost, StoreError, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
-from gasearch.storage.engines import IS_OVER
+from gasearch.storage.engines import BUSY_S, IS_OVER, sqlite_path
 from gasearch.storage.faults import as_store_errors, shown
 from gasearch.storage.owner import being_run, describe, is_gone
 from gasearch.storage.patience import Patience
@@ -44,6 +48,7 @@ from gasearch.storage.records import (
     TuningTrial,
 )
 from gasearch.storage.sql_reader import SqlReader
+from gasearch.storage.sqlite_file import CHECKPOINT_EVERY_S, SqliteFile, checkpoint
 from gasearch.storage.statements import Prepared, insert_fenced_evaluation, insert_once, is_stored
 from gasearch.storage.tables import (
     IS_CURRENT,
@@ -95,6 +100,9 @@ class SqlArchive(SqlReader):
         super().__init__(reading)
         self._writing = engine
         self._held: Connection | None = None
+        is_sqlite = engine.dialect.name == "sqlite"
+        self._file = SqliteFile(sqlite_path(engine.url), shown(engine.url)) if is_sqlite else None
+        self._checkpointed_at = time.monotonic()
         self._patience = Patience(engine.url)
         self._add_evaluation = Prepared(insert_fenced_evaluation(engine, _HOLDS_LEASE), engine)
         self._replace = Prepared(_REPLACE, engine)
@@ -154,11 +162,14 @@ class SqlArchive(SqlReader):
         return self._transact(work)
 
     def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0, worker_s: float = 0.0) -> bool:
+        self._require_same_file()
         with as_store_errors(self._writing.url), self._writing.begin() as connection:  # not the held one: other thread
             row = _own_search(connection, lease)
             later = {"lease_until": row["now"] + ttl_s, "active_seconds": row["active_seconds"] + active_s}
             later |= {"worker_seconds": row["worker_seconds"] + worker_s, "updated_at": row["now"]}
             _update_search(connection, row, later)
+        if time.monotonic() - self._checkpointed_at >= CHECKPOINT_EVERY_S:
+            self._checkpoint(patience_s=0.0)  # who is in its way now is not at the next turn
         return bool(row["is_stop_requested"])
 
     def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
@@ -260,6 +271,7 @@ class SqlArchive(SqlReader):
         """Do work in one transaction, again and again as long as patience lasts and it may succeed yet."""
 
         def attempt(is_repeat: bool) -> T:
+            self._require_same_file()
             connection = self._connection()
             with connection.begin():
                 result = work(connection, is_repeat)
@@ -276,13 +288,32 @@ class SqlArchive(SqlReader):
 
         Takes 0.3 s for 100,000 evaluations.
         """
-        if self._writing.dialect.name == "sqlite":
+        if self._file is not None:
             found = self._fetch(text("PRAGMA integrity_check(1)"))[0]["integrity_check"]
             if found != "ok":
                 cause = " ".join(found.split())
                 raise StoreError(
                     f"{shown(self._writing.url)} is damaged ({cause}): see `gasearch db check`, and restore a backup"
                 )
+
+    def _require_same_file(self) -> None:
+        """Refuse to write where it would reach nobody: SQLite goes on writing to a file that was deleted."""
+        if self._file is not None:
+            self._file.require_same()
+
+    def _checkpoint(self, *, patience_s: float) -> None:
+        """Write SQLite's log back into the file; what can't be written back now stays in the log, which is as good."""
+        if self._file is None:
+            return
+        self._checkpointed_at = time.monotonic()
+        with suppress(StoreError, SQLAlchemyError, sqlite3.Error):
+            self._file.require_same()
+            pooled = self._writing.raw_connection()
+            try:
+                driver: Any = pooled.driver_connection
+                checkpoint(driver, patience_s=patience_s)
+            finally:
+                pooled.close()
 
     def _connection(self) -> Connection:
         if self._held is None:
@@ -329,8 +360,9 @@ class SqlArchive(SqlReader):
 
     def close(self) -> None:
         self._drop_connection()
+        super().close()  # first: what it still reads would keep a part of the log
+        self._checkpoint(patience_s=BUSY_S)
         self._writing.dispose()
-        super().close()
 
 
 # --- the lease in SQL -----------------------------------------------------------------------------------------------

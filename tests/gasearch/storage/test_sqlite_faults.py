@@ -50,7 +50,7 @@ def open_for_writing(url):
         ("sqlite://", r"must be a file, to outlive the process"),
         ("sqlite:///:memory:", r"must be a file, to outlive the process"),
         ("postgresql+asyncpg://u:secret@host/db", r"'postgresql\+asyncpg' databases are not supported"),
-        ("//u:secret@host/db", r"a database is named by a URL .*; got '\*\*\*@host/db'"),
+        ("//u:secret@host/db", r"a database is named by a URL .*; got '//u:\*\*\*@host/db'"),
     ],
 )
 def test_a_url_of_no_database_is_refused(opener, url, complaint):

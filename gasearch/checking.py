@@ -13,9 +13,15 @@ from dataclasses import dataclass, field
 
 from gasearch_workers.messages import Failure, FailureKind, Measurement
 
+from gasearch.errors import SpecError
 from gasearch.fitness import Fitness, Objective, fitness_of
 from gasearch.limits import parse_limit
 from gasearch.pareto import ParetoFront
+from gasearch.space.build import build_space
+from gasearch.space.data_shape import DataShape
+from gasearch.space.decisions import Space
+from gasearch.space.identity import disagreement
+from gasearch.spec.model import SearchSpec
 from gasearch.storage.damage import Finding
 from gasearch.storage.stored_search import StoredOutcome, StoredSearch, damage_and_searches
 
@@ -35,6 +41,7 @@ def check_search(search: StoredSearch) -> Iterator[Finding]:
     history = _History()
     problems = [
         *_candidates(search),
+        *_networks(search),
         *_outcomes(search, history),
         *_replicates(search, history),
         *_replaced(search),
@@ -72,6 +79,26 @@ def _candidates(search: StoredSearch) -> Iterator[str]:
         told = max(told, one.told)
     if told > len(search.outcomes):
         yield f"a candidate was proposed after {told} outcomes, and there are {len(search.outcomes)}"
+
+
+def _networks(search: StoredSearch) -> Iterator[str]:
+    """Each candidate is the network that its genes make in the space of the search."""
+    space = _space(search)
+    if space is None:
+        return
+    for one in search.candidates:
+        text = disagreement(one.genes, one.key, one.network_json, space)
+        if text is not None:
+            yield f"candidate {one.number} {text}"
+
+
+def _space(search: StoredSearch) -> Space | None:
+    """The space that the stored spec describes; None where it isn't one that gasearch can use."""
+    try:
+        spec, data = SearchSpec.from_json(search.spec_json), json.loads(search.data_json)
+        return build_space(spec, None if spec.is_custom else DataShape.of(data))
+    except (SpecError, KeyError):
+        return None
 
 
 def _outcomes(search: StoredSearch, history: _History) -> Iterator[str]:

@@ -22,6 +22,7 @@ from gasearch_workers.messages import (
     network_to_json,
 )
 
+from gasearch.errors import StoreError
 from gasearch.evolution.engine import Candidate, Prediction
 from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
 from gasearch.limits import Limit
@@ -69,6 +70,8 @@ class Problem:
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...]
     decode: Callable[[Genome], Network]
+    #: How the genes and the network of a stored candidate disagree; None where they don't.
+    disagreement: Callable[[CandidateRecord], str | None] = lambda stored: None
     measures: frozenset[str] = frozenset()  #: The dear metrics to ask workers for.
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
@@ -205,7 +208,18 @@ class Problem:
         )
 
     def candidate(self, stored: CandidateRecord) -> Candidate:
-        """A candidate as it was stored."""
+        """A candidate as it was stored.
+
+        Raises:
+            StoreError: if it isn't the network that its genes make here: all that followed would be another search's.
+        """
+        text = self.disagreement(stored)
+        if text is not None:
+            raise StoreError(
+                f"search {self.name!r}: candidate {stored.number} {text}: it was proposed under another spec, or in "
+                "another version of gasearch. Restore a backup, or begin a new search with its front by "
+                f"start.searches: [{self.name}]"
+            )
         return Candidate(
             number=stored.number,
             genome=Genome(genes=stored.genes, key=stored.key),

@@ -31,6 +31,7 @@ from gasearch.space.decode import decode
 from gasearch.space.designs import starting_genomes
 from gasearch.space.extremes import COST_METRICS
 from gasearch.space.genome import Genome
+from gasearch.space.identity import disagreement
 from gasearch.space.size import space_size
 from gasearch.spec.check import check_against_data
 from gasearch.spec.model import SearchSpec
@@ -154,6 +155,7 @@ def set_up(spec: SearchSpec) -> Setup:
         objectives=objectives,
         limits=spec.limits(),
         decode=partial(decode, space=space),
+        disagreement=lambda stored: disagreement(stored.genes, stored.key, stored.network_json, space),
         measures=spec.measures(),
         time_limit_s=spec.workers.time_limit_s,
         memory_limit_bytes=spec.workers.memory_limit_bytes,

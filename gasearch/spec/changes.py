@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
+from gasearch.errors import SpecError
 from gasearch.spec import explain
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
@@ -42,17 +44,26 @@ class Change:
         return f"--set {self.key}={json.dumps(self.after)}"
 
     def __str__(self) -> str:
-        """For example "recipe.epochs: 3 -> 5"."""
-        return f"{self.key}: {_shown(self.before)} -> {_shown(self.after)}"
+        """For example "recipe.epochs: 3 -> 5"; of long lists that begin alike, the first item that differs."""
+        before, after = _shown(self.before), _shown(self.after)
+        if before == after and isinstance(self.before, list) and isinstance(self.after, list):
+            for number, (old, new) in enumerate(zip_longest(self.before, self.after, fillvalue=_MISSING)):
+                if not _is_same(old, new):
+                    return str(Change(path=(*self.path, number), before=old, after=new))
+        return f"{self.key}: {before} -> {after}"
 
 
 def changes(before: SearchSpec, after: SearchSpec) -> list[Change]:
-    """What differs, in the order of the spec; a list that differs counts as one key."""
+    """What differs, in the order of the spec; a list that differs counts as one key.
+
+    1, 1.0, true and "1" differ: choices that are equal to Python make other networks. The order of a mapping's keys is
+    no difference here, see `in_order_of`.
+    """
     old, new = (dict(_leaves(spec.model_dump(mode="json"))) for spec in (before, after))
     return [
         Change(path=path, before=old.get(path, _MISSING), after=new.get(path, _MISSING))
         for path in dict.fromkeys([*old, *new])
-        if old.get(path, _MISSING) != new.get(path, _MISSING)
+        if not _is_same(old.get(path, _MISSING), new.get(path, _MISSING))
     ]
 
 
@@ -64,14 +75,49 @@ def as_lines(found: Sequence[Change]) -> str:
 def changed(stored: SearchSpec, source: Path | str | Mapping[str, Any] | None, overrides: Sequence[str]) -> SearchSpec:
     """The spec that a resume is given: a file's or a mapping's, else the stored one, with overrides.
 
-    The name is the stored one's, as the search was asked for by it, unless an override says otherwise.
+    The name is the stored one's, as the search was asked for by it, unless an override says otherwise. Decisions,
+    objectives and other mappings with the stored keys have the stored order.
 
     Raises:
         SpecError: if it can't be used.
     """
     if source is None:
-        return load_spec(stored.model_dump(mode="json"), overrides) if overrides else stored
-    return load_spec(source, [f"name={json.dumps(stored.name)}", *overrides])
+        if not overrides:
+            return stored
+        return in_order_of(stored, load_spec(stored.model_dump(mode="json"), overrides))
+    return in_order_of(stored, load_spec(source, [f"name={json.dumps(stored.name)}", *overrides]))
+
+
+def in_order_of(stored: SearchSpec, given: SearchSpec) -> SearchSpec:
+    """The given spec, its mappings in the stored order: genes, objectives and generations are stored by position.
+
+    A file that was written anew may have another order, and means the same.
+    """
+    content = given.model_dump(mode="json")
+    ordered = _in_order_of(stored.model_dump(mode="json"), content)
+    if json.dumps(ordered) == json.dumps(content):
+        return given
+    try:
+        return SearchSpec.from_json(json.dumps(ordered))
+    except SpecError:  # conditions that differ, too, and don't allow that order: `changes` names them
+        return given
+
+
+def _in_order_of(stored: Any, given: Any) -> Any:
+    if isinstance(stored, dict) and isinstance(given, dict) and stored.keys() == given.keys():
+        return {key: _in_order_of(value, given[key]) for key, value in stored.items()}
+    if isinstance(stored, dict) and isinstance(given, dict):
+        return {key: _in_order_of(stored.get(key), value) for key, value in given.items()}
+    if isinstance(stored, list) and isinstance(given, list) and len(stored) == len(given):
+        return list(map(_in_order_of, stored, given))
+    return given
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; the order of keys doesn't matter."""
+    if one is _MISSING or other is _MISSING:
+        return one is other
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _leaves(content: Mapping[str, Any], path: explain.Path = ()) -> Iterator[tuple[explain.Path, Any]]:

@@ -71,7 +71,12 @@ def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
         raise not_allowed()
     for position, value in enumerate(values):
         if value in values[:position]:
-            raise ValueError(f"has {show(value)} twice")
+            equal = show(values[values.index(value)])
+            raise ValueError(
+                f"has {show(value)} twice"
+                if show(value) == equal
+                else f"has {equal} and {show(value)}, which are equal"
+            )
     return values
 
 
@@ -110,9 +115,18 @@ def _above_zero(value: float) -> float:
 
 
 def _scalar(value: object) -> Scalar:
-    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
-        raise not_allowed()
-    return value
+    """A plain value, as JSON holds it: an evaluator gets the same type before and after a resume."""
+    match value:
+        case bool():
+            return value
+        case int():
+            return int(value)
+        case float() if math.isfinite(value):
+            return float(value)
+        case str():
+            return str.__str__(value)  # of an enumeration's member its value
+        case _:
+            raise not_allowed()
 
 
 def _layer_range(value: object) -> object:

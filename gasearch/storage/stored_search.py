@@ -26,6 +26,8 @@ class StoredCandidate:
     key: str
     parents: tuple[int, ...]
     told: int
+    genes: tuple[int, ...]
+    network_json: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class StoredSearch:
     id: int
     name: str
     spec_json: str
+    data_json: str
     objectives: list[tuple[str, bool]]
     epoch: int
     candidates: list[StoredCandidate]  #: By number.
@@ -86,8 +89,7 @@ def _stored_search(connection: Connection, search_id: int) -> StoredSearch:
     search = connection.execute(select(tables.searches).where(tables.searches.c.id == search_id)).mappings().one()
     evaluations, replicates, front, events = tables.evaluations, tables.replicates, tables.front, tables.events
     candidates = tables.candidates
-    proposals = select(candidates.c.number, candidates.c.key, candidates.c.parents, candidates.c.told)
-    proposals = proposals.where(candidates.c.search_id == search_id).order_by(candidates.c.number)
+    proposals = select(candidates).where(candidates.c.search_id == search_id).order_by(candidates.c.number)
     told = select(evaluations).where(evaluations.c.search_id == search_id, tables.IS_TOLD)
     retried = select(evaluations.c.candidate, evaluations.c.attempt, evaluations.c.replaced)
     decided = select(replicates.c.candidate, replicates.c.replicate, replicates.c.told)
@@ -98,11 +100,17 @@ def _stored_search(connection: Connection, search_id: int) -> StoredSearch:
         id=search_id,
         name=search["name"],
         spec_json=search["spec_json"],
+        data_json=search["data_json"],
         objectives=[(metric, is_maximized) for metric, is_maximized in json.loads(search["objectives"])],
         epoch=search["epoch"],
         candidates=[
             StoredCandidate(
-                number=row["number"], key=row["key"], parents=tuple(json.loads(row["parents"])), told=row["told"]
+                number=row["number"],
+                key=row["key"],
+                parents=tuple(json.loads(row["parents"])),
+                told=row["told"],
+                genes=tuple(json.loads(row["genes"])),
+                network_json=row["network_json"],
             )
             for row in rows_of(connection, proposals)
         ],

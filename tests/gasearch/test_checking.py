@@ -4,10 +4,16 @@ import json
 import shutil
 
 import pytest
+from gasearch_workers.messages import network_to_json
 
 from gasearch.checking import check_database
 from gasearch.errors import StoreError
 from gasearch.fitness import FrontChange
+from gasearch.space.build import build_space
+from gasearch.space.decode import decode
+from gasearch.space.enumerate import every_genome
+from gasearch.space.genome import make_genome
+from gasearch.spec.model import SearchSpec
 from gasearch.storage import sql
 from gasearch.storage.records import EventRecord
 from gasearch.storage.tables import VERSION_TABLE
@@ -235,8 +241,13 @@ def test_postgresql_is_checked_as_well(postgresql_store, case):
 def test_a_search_that_is_written_meanwhile_is_sound_at_any_moment(url):
     archive = sql.open_archive(url, notice=silent)
     lease = archive.claim("old", owner="alice", ttl_s=60)
-    for number in range(26, 60):
-        archive.add_candidates(lease, [candidate(number, told=30)])
+    space = build_space(SearchSpec.from_json(archive.search("old").spec_json))
+    known = {stored.genes for stored in archive.candidates(lease.search_id)}
+    unknown = (make_genome(genes, space) for genes in every_genome(space) if genes not in known)
+    for number, genome in zip(range(26, 60), unknown, strict=False):
+        network_json = network_to_json(decode(genome, space))
+        network = {"key": genome.key, "genes": genome.genes, "network_json": network_json}
+        archive.add_candidates(lease, [candidate(number, told=30, **network)])
         archive.add_event(lease, EventRecord(kind="test", message="", candidate=number))
         if number % 8 == 0:
             assert findings(url) == []

@@ -9,6 +9,7 @@ from gasearch_workers.messages import Calibration
 
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
+from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     Attempts,
     CandidateRecord,
@@ -80,6 +81,15 @@ class ArchiveReader(Protocol):
 
         Without the curves, which not everybody needs, a long search is read faster.
         """
+
+    def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:
+        """Every told outcome in the order of arrival, with these metrics alone, as columns.
+
+        What weighs all outcomes reads them so: 200,000 take about a second. Checksums aren't looked at.
+        """
+
+    def has_metric(self, search_id: int, metric: str) -> bool:
+        """Whether any told outcome has that metric."""
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
         """The told outcomes of these candidates, replicates and what they replaced included, in order of arrival."""

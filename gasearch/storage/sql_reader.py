@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import difflib
-import heapq
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -29,9 +28,11 @@ from sqlalchemy import (
 from sqlalchemy.types import Double
 
 from gasearch.errors import UnknownSearch
+from gasearch.fitness import Objective
 from gasearch.limits import SPREADS, Limit
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import require_intact
+from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.questions import (
     ALL_NETWORKS,
@@ -150,7 +151,13 @@ class SqlReader:
         return [rows.evaluated_network(row) for row in self._fetch(statement)]
 
     def best(
-        self, search_id: int, *, metric: str, is_maximized: bool, limits: Sequence[Limit] = (), count: int = 1
+        self,
+        search_id: int,
+        *,
+        metric: str,
+        is_maximized: bool,
+        limits: Sequence[Limit] = (),
+        count: int = 1,
     ) -> list[EvaluatedNetwork]:
         if not {metric, *(limit.metric for limit in limits)} <= _METRIC_COLUMNS:
             return self._best_by_own_metrics(search_id, metric, is_maximized, limits, count)
@@ -165,17 +172,14 @@ class SqlReader:
     def _best_by_own_metrics(
         self, search_id: int, metric: str, is_maximized: bool, limits: Sequence[Limit], count: int
     ) -> list[EvaluatedNetwork]:
-        """The same where a metric has no column (efficiency, a custom evaluator's own): every network is looked at."""
-        sign = -1 if is_maximized else 1
+        """The same where a metric has no column (efficiency, a custom evaluator's own): every outcome is looked at."""
+        from gasearch.storage.measured import Measured, judged_by
 
-        def is_within(metrics: dict[str, float]) -> bool:
-            return all(limit.is_kept_by(metrics) for limit in limits)
-
-        return heapq.nsmallest(
-            count,
-            (found for found in self.networks(search_id) if metric in found.metrics and is_within(found.metrics)),
-            key=lambda found: (sign * found.metrics[metric], found.number),
-        )
+        order = Objective(metric=metric, is_maximized=is_maximized)
+        every = Measured.of(self.outcomes(search_id, [metric, *judged_by(limits)]))
+        numbers = every.having([metric]).within(limits).best([order], count)
+        found = {network.number: network for network in self.numbered(search_id, numbers)}
+        return [found[number] for number in numbers]
 
     def network(self, search_id: int, key: str) -> EvaluatedNetwork:
         first = storable(key)
@@ -201,8 +205,13 @@ class SqlReader:
             yield rows.evaluated_network(row)
 
     def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
-        of_search = ALL_NETWORKS.where(candidates.c.search_id == search_id, candidates.c.number.in_(numbers))
-        return [rows.evaluated_network(row) for row in self._fetch(of_search.order_by(candidates.c.number))]
+        found: list[EvaluatedNetwork] = []
+        ordered = sorted(set(numbers))
+        for start in range(0, len(ordered), _CHUNK):
+            some = candidates.c.number.in_(ordered[start : start + _CHUNK])
+            of_search = ALL_NETWORKS.where(candidates.c.search_id == search_id, some)
+            found += map(rows.evaluated_network, self._fetch(of_search.order_by(candidates.c.number)))
+        return found
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         of_search = NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, IS_NO_STOP)
@@ -220,6 +229,15 @@ class SqlReader:
         statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
         for row in self._stream(statement, evaluations.c.arrival):
             yield evaluation_rows.evaluation_record(row, with_curve=with_curves)
+
+    def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:
+        reading = ColumnReading(search_id, metrics)
+        streamed = reading.statement.execution_options(yield_per=CHUNK)
+        with as_store_errors(self._engine.url):
+            return self._read(lambda connection: reading.collect(connection.execute(streamed).partitions()))
+
+    def has_metric(self, search_id: int, metric: str) -> bool:
+        return bool(self._fetch(measured_somewhere(search_id, storable(metric))))
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
         of_search = select(evaluations).where(

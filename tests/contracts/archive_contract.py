@@ -16,9 +16,17 @@ from gasearch.errors import LeaseLost, StoreError, UnknownSearch, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import Attempts, EventRecord, GenerationRecord, ReplicateRecord, SearchState, TuningTrial
+from gasearch.storage.records import (
+    REUSED,
+    Attempts,
+    EventRecord,
+    GenerationRecord,
+    ReplicateRecord,
+    SearchState,
+    TuningTrial,
+)
 from gasearch.storage.sql import open_archive, open_reader
-from tests.contracts.empty_store import LONG, EmptyStore, best, numbers
+from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
 from tests.doubles.records import (
     UNCHANGED,
     candidate,
@@ -308,6 +316,52 @@ class ArchiveContract(EmptyStore):
             archive.add_evaluation(lease, measured(number, accuracy=number / 501), UNCHANGED)
         assert [found.candidate for found in archive.evaluations(lease.search_id)] == list(range(501))
         assert numbers(archive.networks(lease.search_id)) == list(range(501))
+
+    def test_outcomes_come_as_columns_in_the_order_of_arrival(self, archive, lease):
+        given = [
+            measured(5, arrival=0, accuracy=0.5, macs=10, others=(("cells", 2.0), ("heat", 0.25))),
+            failed(2, arrival=1),
+            measured(0, arrival=2, accuracy=0.75, others=(("heat", 0.5),)),
+            outcome_of(7, Measurement(model_bytes=2**40), arrival=3, worker=REUSED),
+        ]
+        for record in given:
+            archive.add_evaluation(lease, record, UNCHANGED)
+        archive.add_evaluation(lease, failed(8, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
+        found = archive.outcomes(lease.search_id, ["accuracy", "heat", "cells", "flops", "model_bytes", "nothing"])
+        assert (len(found), list(found.candidates)) == (4, [5, 2, 0, 7])
+        assert list(found.started_at) == [one.result.started_at for one in given]
+        assert list(found.finished_at) == [one.result.finished_at for one in given]
+        assert list(found.is_measured) == [1, 0, 1, 1]
+        assert list(found.is_reused) == [0, 0, 0, 1]
+        assert {name: as_listed(column) for name, column in found.metrics.items()} == {
+            "accuracy": [0.5, None, 0.75, None],
+            "heat": [0.25, None, 0.5, None],
+            "cells": [2.0, None, None, None],
+            "flops": [20.0, None, None, None],
+            "model_bytes": [None, None, None, float(2**40)],
+            "nothing": [None] * 4,
+        }
+
+    def test_columns_of_metrics_that_follow_from_others_are_those_of_the_networks(self, archive, lease):
+        archive.add_evaluation(lease, outcome_of(3, full_measurement()), UNCHANGED)
+        archive.add_evaluation(lease, measured(4, macs=10, latency_ms=1.0), UNCHANGED)
+        found = archive.outcomes(lease.search_id, ["efficiency"]).metrics["efficiency"]
+        expected = [network.metrics.get("efficiency") for network in archive.networks(lease.search_id)]
+        assert as_listed(found) == expected
+        assert expected[0] is not None
+
+    def test_a_search_without_outcomes_has_empty_columns(self, archive, lease):
+        found = archive.outcomes(lease.search_id, ["accuracy"])
+        assert (len(found), list(found.metrics["accuracy"])) == (0, [])
+
+    def test_a_metric_is_known_where_a_single_outcome_has_it(self, archive, lease):
+        assert not archive.has_metric(lease.search_id, "heat")
+        archive.add_evaluation(lease, measured(3, arrival=0, macs=5, others=(("cells", 1.0),)), UNCHANGED)
+        archive.add_evaluation(lease, measured(4, arrival=1, others=(("heat", 1.0),)), UNCHANGED)
+        known = ("macs", "flops", "cells", "heat")
+        assert all(archive.has_metric(lease.search_id, name) for name in known)
+        unknown = ("accuracy", "efficiency", "Heat", "hea_", "%", "a\x00b", 'heat",1.0],["cells')
+        assert not any(archive.has_metric(lease.search_id, name) for name in unknown)
 
     def test_the_same_attempt_counts_once(self, archive, lease):
         assert archive.add_evaluation(lease, measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from gasearch.errors import StoreError
 from gasearch.fitness import FrontChange
 from gasearch.storage.records import REUSED, Attempts, ExpectedMetric, OperatorCounts, ReplicateRecord
-from tests.contracts.empty_store import LONG, EmptyStore, best, numbers
+from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
 from tests.doubles.records import (
     PREDICTED,
     UNCHANGED,
@@ -125,6 +125,15 @@ class RetrainingContract(EmptyStore):
         assert [network.arrival for network in archive.networks(retrained.search_id)] == [1, 2]
         assert best(archive, retrained, count=9) == [4, 3]
         assert best(archive, retrained, metric="cells", count=9) == [3, 4]
+
+    def test_outcomes_as_columns_say_which_training_answers_for_its_network(self, archive, retrained):
+        archive.add_evaluation(retrained, failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)
+        found = archive.outcomes(retrained.search_id, ["cells"])
+        assert list(found.candidates) == [3, 4, 3, 4]
+        assert list(found.is_replicate) == [0, 0, 1, 1]
+        assert list(found.is_newest) == [0, 1, 1, 0]
+        assert list(found.is_measured) == [1, 1, 1, 0]
+        assert as_listed(found.metrics["cells"]) == [1.0, 2.0, 3.0, None]
 
     def test_every_told_outcome_stays_in_the_log(self, archive, retrained):
         assert list(archive.evaluations(retrained.search_id)) == self.told

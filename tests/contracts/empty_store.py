@@ -39,3 +39,8 @@ class EmptyStore:
         reader = open_reader(url)
         yield reader
         reader.close()
+
+
+def as_listed(column):
+    """A column of a metric with None where an outcome lacks it."""
+    return [None if value != value else value for value in column]

@@ -1,0 +1,119 @@
+"""Outcomes as columns: what questions about all of them need, without an object for each."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
+from gasearch_workers.uncollected import uncollected
+from sqlalchemy import Select, func, literal, select
+
+from gasearch.storage.records import REUSED
+from gasearch.storage.tables import IS_TOLD, evaluations
+from gasearch.storage.values import from_json, to_json
+
+CHUNK = 5000  #: Rows in memory at a time.
+_FACTS = ("candidate", "replicate", "replaced", "failure", "worker", "started_at", "finished_at")
+#: What `derived_metrics` needs for those that have no column.
+_DERIVED = {"efficiency": ("macs", "train_seconds", "latency_ms", "model_bytes")}
+_STORED = frozenset({*STANDARD_METRICS, "flops"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeColumns:
+    """Told outcomes in the order of arrival: every column has a value for each. Arrays of the standard library."""
+
+    candidates: array[int]
+    is_replicate: array[int]  #: 1 for a further training.
+    is_newest: array[int]  #: 1 where it answers about its candidate; 0 where a later training's does.
+    is_measured: array[int]  #: 0 for a failure.
+    is_reused: array[int]  #: 1 where it was taken over from an earlier search.
+    started_at: array[float]  #: Seconds since 1970, by the worker's clock.
+    finished_at: array[float]
+    metrics: dict[str, array[float]]  #: By name, in native units; NaN where an outcome lacks it.
+
+    @classmethod
+    def empty(cls, metrics: Iterable[str]) -> OutcomeColumns:
+        """Without any outcome."""
+        return cls(
+            candidates=array("q"),
+            is_replicate=array("b"),
+            is_newest=array("b"),
+            is_measured=array("b"),
+            is_reused=array("b"),
+            started_at=array("d"),
+            finished_at=array("d"),
+            metrics={name: array("d") for name in metrics},
+        )
+
+    def __len__(self) -> int:
+        """Number of outcomes."""
+        return len(self.candidates)
+
+
+class ColumnReading:
+    """Reads some metrics of all told outcomes of a search."""
+
+    def __init__(self, search_id: int, metrics: Iterable[str]) -> None:
+        """Any names: what no outcome has is NaN everywhere."""
+        self._metrics = list(dict.fromkeys(metrics))
+        parts = [_DERIVED.get(name, (name,)) for name in self._metrics]
+        self._stored = sorted({one for names in parts for one in names} & _STORED)
+        self._has_others = not _STORED.issuperset(self._metrics)
+        self._names = [*_FACTS, *self._stored, *(["others"] if self._has_others else [])]
+        of_search = select(*(evaluations.c[name] for name in self._names)).where(
+            evaluations.c.search_id == search_id, IS_TOLD
+        )
+        self.statement: Select[Any] = of_search.order_by(evaluations.c.arrival)
+
+    def collect(self, chunks: Iterable[Sequence[Sequence[Any]]]) -> OutcomeColumns:
+        """The rows of `statement`, some at a time, as columns."""
+        found = OutcomeColumns.empty(self._metrics)
+        with uncollected():
+            for rows in chunks:
+                self._append(found, dict(zip(self._names, zip(*rows, strict=True), strict=True)))
+        return found
+
+    def _append(self, found: OutcomeColumns, columns: dict[str, Sequence[Any]]) -> None:
+        found.candidates.extend(columns["candidate"])
+        found.is_replicate.extend([value is not None for value in columns["replicate"]])
+        found.is_newest.extend([value is None for value in columns["replaced"]])
+        found.is_measured.extend([value is None for value in columns["failure"]])
+        found.is_reused.extend([value == REUSED for value in columns["worker"]])
+        found.started_at.extend(columns["started_at"])
+        found.finished_at.extend(columns["finished_at"])
+        own = _by_name(columns["others"]) if self._has_others else []
+        for name, column in found.metrics.items():
+            if name in _STORED:
+                column.extend([math.nan if value is None else value for value in columns[name]])
+            elif name in _DERIVED:
+                parts = zip(*(columns[one] for one in _DERIVED[name]), strict=True)
+                derived = [derived_metrics(_known(_DERIVED[name], values)).get(name, math.nan) for values in parts]
+                column.extend([pairs.get(name, value) for pairs, value in zip(own, derived, strict=True)])
+            else:
+                column.extend([pairs.get(name, math.nan) for pairs in own])
+
+
+def _by_name(texts: Sequence[str]) -> list[dict[str, float]]:
+    """The JSON of `evaluations.others` of many rows, read at once."""
+    return [dict(pairs) for pairs in from_json(f"[{','.join(texts)}]")]
+
+
+def _known(names: Sequence[str], values: Sequence[Any]) -> dict[str, float]:
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
+def measured_somewhere(search_id: int, metric: str) -> Select[Any]:
+    """A row where some told outcome of a search has the metric; none where it isn't known there."""
+    parts = _DERIVED.get(metric, (metric,))
+    conditions = (
+        [evaluations.c[name].is_not(None) for name in parts]
+        if _STORED.issuperset(parts)
+        # Not LIKE, in which SQLite takes capitals for small letters.
+        else [func.replace(evaluations.c.others, f"[{to_json(metric)},", "") != evaluations.c.others]
+    )
+    return select(literal(1)).where(evaluations.c.search_id == search_id, IS_TOLD, *conditions).limit(1)

@@ -3,6 +3,7 @@
 GasearchError (1)
 ├── BadInput (2)
 │   ├── SpecError          a spec, an override or a limit that can't be used
+│   │   └── DataNotHere    the data that it names must be downloaded first
 │   ├── UnknownSearch      no search, or no network, of that name
 │   └── WrongState         the search is finished, already runs, or was made from another spec
 ├── LeaseLost (3)          another controller owns the search
@@ -29,6 +30,10 @@ class BadInput(GasearchError):
 
 class SpecError(BadInput):
     """A spec, an override (`--set`) or a limit (`--where`) that can't be used."""
+
+
+class DataNotHere(SpecError):
+    """The data that a spec names are not on this machine, and it doesn't say that they may be downloaded."""
 
 
 class UnknownSearch(BadInput):

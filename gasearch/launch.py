@@ -55,7 +55,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
         Interrupted: if the user stopped it; it can be resumed.
         GasearchError: whatever else ends it early.
     """
-    setup = set_up(with_workers(spec, workers))
+    setup = set_up(with_workers(spec, workers), observer.on_notice)
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         require_free_name(archive, spec.name, spec)
         _require_starts(archive, spec)
@@ -102,7 +102,7 @@ def go_on(
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         counts = archive.counts(record.id)
         require_unfinished(record, spec, told=counts.told, busy_s=counts.busy_seconds)
-        setup = set_up(with_workers(spec, workers))
+        setup = set_up(with_workers(spec, workers), observer.on_notice)
         require_same_data(record, setup.data)
 
         def begin() -> Lease:

@@ -139,7 +139,7 @@ def _layered_setup(record: SearchRecord, command: str, observer: Observer) -> Se
     spec = SearchSpec.from_json(record.spec_json)
     if spec.is_custom:
         raise BadInput(f"{command} needs a network that gasearch trains itself; {record.name} has a custom evaluator")
-    setup = set_up(spec)
+    setup = set_up(spec, observer.on_notice)
     require_same_data(record, setup.data)
     return taught(setup, device="cpu", notice=observer.on_notice)
 

@@ -37,6 +37,10 @@ class Observer(Protocol):
         """A sentence that the user should see: an upgrade, a lost worker, a stop on its way."""
 
 
+def unheard(message: str) -> None:
+    """A notice that nobody listens to."""
+
+
 class Silent:
     """An observer that ignores everything."""
 

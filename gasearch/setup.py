@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.problem import Problem
+from gasearch.progress import unheard
 from gasearch.replication import is_noisy
 from gasearch.rungs import Rungs
 from gasearch.space.build import build_space
@@ -134,14 +135,19 @@ class Setup:
         )
 
 
-def set_up(spec: SearchSpec) -> Setup:
+def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
     """Load the data, build the space, and check that they and the constraints fit together.
 
+    Args:
+        spec: Of the search.
+        notice: Is told what is downloaded.
+
     Raises:
+        DataNotHere: if the data must be downloaded first.
         SpecError: if the data or the evaluator can't be used, the family doesn't fit the data, or no network can meet a
             constraint.
     """
-    data = load_data(spec)
+    data = load_data(spec, notice)
     description = None if data is None else data.describe()
     check_against_data(spec, description)
     space = build_space(spec, None if description is None else DataShape.of(description))

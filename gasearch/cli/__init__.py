@@ -16,13 +16,13 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli import explaining, reading, running, service
+from gasearch.cli import explaining, fetching, reading, running, service
 from gasearch.cli.app import Ended, app
 from gasearch.console import say
 from gasearch.errors import GasearchError, Interrupted
 from gasearch.interrupts import interrupts_noted
 
-__all__ = ["call", "explaining", "main", "reading", "running", "service"]
+__all__ = ["call", "explaining", "fetching", "main", "reading", "running", "service"]
 
 
 #: Nobody reads the output any more, or it goes to a full disk.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -29,6 +30,15 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The search.", show_default=False)]
 Key = Annotated[
     str, typer.Argument(metavar="KEY", help="The network: its key, or a unique beginning of it.", show_default=False)
+]
+Spec = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="A YAML, TOML or JSON file; see: gasearch init.", show_default=False)
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Overrides one key, such as budget.evaluations=50.", show_default=False
+    ),
 ]
 Db = Annotated[
     str | None,

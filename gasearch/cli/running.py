@@ -11,21 +11,27 @@ import typer
 
 from gasearch import query
 from gasearch.answers import Row
-from gasearch.cli.app import Db, Detach, Ended, Form, Key, Name, Supervise, Workers, app, ask, db_option, examples
+from gasearch.cli.app import (
+    Db,
+    Detach,
+    Ended,
+    Form,
+    Key,
+    Name,
+    Override,
+    Spec,
+    Supervise,
+    Workers,
+    app,
+    ask,
+    db_option,
+    examples,
+)
+from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.reading import print_front
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.errors import BadInput, StoreError, UnknownSearch
 from gasearch.settings import database_url
-
-Spec = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="A YAML, TOML or JSON file; see: gasearch init.", show_default=False)
-]
-Override = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Overrides one key, such as budget.evaluations=50.", show_default=False
-    ),
-]
 
 
 @app.command(epilog=examples("gasearch init -o search.yaml", "gasearch init --family mlp > search.yaml"))
@@ -65,8 +71,8 @@ def check(spec: Spec, overrides: Override = None) -> None:
     from gasearch.spec.check import report
     from gasearch.spec.loader import load_spec
 
-    with clean_stdout():
-        text = report(load_spec(spec, overrides or ()))
+    with clean_stdout(), naming_the_download(spec, overrides):
+        text = report(load_spec(spec, overrides or ()), say)
     print(text)
 
 
@@ -98,7 +104,7 @@ def run(
         _supervise(loaded.name, arguments, ["resume", loaded.name, *_workers_arguments(workers)], db)
     from gasearch.launch import launch
 
-    with watching() as observer:
+    with watching() as observer, naming_the_download(spec, overrides):
         record = launch(loaded, db_url=database_url(db), observer=observer, workers=workers)
     _conclude(record.name, record.reason, db)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gasearch.errors import SpecError
 from gasearch.metrics import usual_direction
+from gasearch.progress import unheard
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.data_shape import DataShape
@@ -38,7 +39,7 @@ class SpecReport:
 
     def __str__(self) -> str:
         """The report in a few lines."""
-        lines = [f"{self.spec.name}: {_task_text(self.spec, self.data)}", f"space     {self.size}"]
+        lines = [f"{self.spec.name}: {task_text(self.spec, self.data)}", f"space     {self.size}"]
         if self.smallest is not None and self.largest is not None:
             excluded = ", which the constraints exclude" if _is_excluded(self.largest, self.spec) else ""
             lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}{excluded}"]
@@ -87,15 +88,20 @@ def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
     )
 
 
-def report(spec: SearchSpec) -> str:
+def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
     """The report on a spec as text; loads the data, or finds the evaluator.
 
+    Args:
+        spec: To be checked.
+        notice: Is told what is downloaded.
+
     Raises:
+        DataNotHere: if the data must be downloaded first.
         SpecError: if the spec can't work, or its data or evaluator can't be used.
     """
     from gasearch.spec.sources import load_data  # loads NumPy and the data's libraries
 
-    data = load_data(spec)
+    data = load_data(spec, notice)
     return str(check(spec, None if data is None else data.describe()))
 
 
@@ -134,7 +140,8 @@ def _other_ends(budget: BudgetSpec) -> Iterator[str]:
         yield f"a front that would grow by less than {budget.gain_per_device_hour:.3g} of itself per device-hour"
 
 
-def _task_text(spec: SearchSpec, data: Mapping[str, Any] | None) -> str:
+def task_text(spec: SearchSpec, data: Mapping[str, Any] | None) -> str:
+    """What the networks are for, and on which data."""
     if data is None:
         return f"a custom space, evaluated by {spec.task.evaluator}"
     return (
@@ -188,6 +195,8 @@ def _costs_text(network: SizedNetwork) -> str:
 
 
 def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
+    from gasearch_workers.data import is_named  # loads NumPy and the data's libraries
+
     for objective in spec.objectives_tuple():
         usual = usual_direction(objective.metric)
         if usual is not None and usual is not objective.is_maximized:
@@ -204,6 +213,8 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
         yield "with one objective the front is a single network; a second one, such as a cost, shows the compromises"
     if not isinstance(spec.space, CustomSpace) and spec.measures() and min(spec.space.weight_bits) < 8:
         yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"
+    if spec.task.download and not is_named(str(spec.task.dataset)):
+        yield "task.download decides nothing: only torchvision:NAME and hf:NAME are downloaded"
     if isinstance(spec.space, MlpSpace) and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
         yield "space.embedding decides nothing: the table has no columns of categories"
     if not isinstance(spec.space, CustomSpace) and len(spec.space.pruning) > 1 and max(spec.space.sparsity) == 0:

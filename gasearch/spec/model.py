@@ -195,11 +195,12 @@ class SearchSpec(Section):
     def identity_hash(self) -> str:
         """16 hexadecimal digits over all that decides the result: not the name, the budget or the workers.
 
-        A data file counts by its name, wherever it lies: its content has a fingerprint of its own.
+        A data file counts by its name, wherever it lies and however it came: its content has a fingerprint of its own.
         """
         content = self.model_dump(mode="json", exclude={"name", "budget", "workers"})
         content["constraints"] = [str(limit) for limit in self.limits()]
         content["task"]["kind"] = self.kind
+        del content["task"]["download"]
         content["evolution"] |= {
             "algorithm": self.algorithm,
             "surrogate": self.uses_surrogate,

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gasearch_workers.custom import EvaluatorError, find_evaluator
-from gasearch_workers.data import DataError, load_dataset
+from gasearch_workers.data import DataError, NotDownloaded, load_dataset
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
 
-from gasearch.errors import SpecError
+from gasearch.errors import DataNotHere, SpecError
+from gasearch.progress import unheard
 from gasearch.spec.model import SearchSpec
 
 
-def load_data(spec: SearchSpec) -> Dataset | None:
+def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, downloads: bool = False) -> Dataset | None:
     """The spec's data, checked and split; None where an evaluator, which is found, brings its own.
 
+    Args:
+        spec: Names them.
+        notice: Is told what is downloaded.
+        downloads: Whether data that are not here may be downloaded though the spec doesn't say so.
+
     Raises:
+        DataNotHere: if they must be downloaded first.
         SpecError: if the data or the evaluator can't be used, with the reason.
     """
     if spec.task.evaluator is not None:
@@ -25,13 +33,18 @@ def load_data(spec: SearchSpec) -> Dataset | None:
         except EvaluatorError as error:
             raise SpecError(f"task.evaluator: {error}") from error
         return None
+    may_download = downloads or spec.task.download
     try:
-        return load_dataset(str(spec.task.dataset), data_options(spec))
+        return load_dataset(str(spec.task.dataset), data_options(spec), download=notice if may_download else None)
+    except NotDownloaded as error:
+        if may_download:
+            raise SpecError(f"task.dataset: {error}") from error
+        raise DataNotHere(f"task.dataset: {error}; task.download: true lets it be downloaded") from error
     except DataError as error:
         raise SpecError(f"task.dataset: {error}") from error
 
 
 def data_options(spec: SearchSpec) -> DataOptions:
     """How the spec's data are to be read."""
-    content: dict[str, Any] = spec.task.model_dump(exclude={"dataset", "kind", "evaluator", "lower"})
+    content: dict[str, Any] = spec.task.model_dump(exclude={"dataset", "download", "kind", "evaluator", "lower"})
     return DataOptions(kind=spec.kind, is_lower=spec.task.lower, **content)

@@ -27,6 +27,7 @@ class TaskSpec(Section):
     """What the networks are for: data, read as `data.options.DataOptions` says; or a custom evaluator."""
 
     dataset: str | None = fields.text(None, "the name of a data set, or the path of a file")
+    download: bool = fields.flag(False)
     kind: TaskKind | None = fields.word(None)
     evaluator: str | None = fields.text(None, '"package.module:function"', pattern=_EVALUATOR)
     target: str | None = fields.text(None, _COLUMN)

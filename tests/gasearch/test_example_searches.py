@@ -37,7 +37,7 @@ EXAMPLES = {
     "sentiment-transformer": ("sst2", ["recipe.data_share=0.1", "task.length=16"], "accuracy"),
     "emotion": ("tweeteval_emotion", ["recipe.data_share=0.2", "task.length=16"], "macro_f1"),
     "entities": ("wnut17", ["recipe.data_share=0.1", "task.length=16"], "entity_f1"),
-    "adult": ("adult/adult.csv.gz", ["recipe.data_share=0.1"], "auc"),
+    "adult": ("adult/adult.csv.gz", ["task.target=income-per-year", "recipe.data_share=0.1"], "auc"),
     "diabetes": ("diabetes", [], "rmse"),
     "movielens": ("movielens_small/ratings.csv.gz", ["recipe.data_share=0.05"], "rmse"),
 }

@@ -9,6 +9,8 @@ from gasearch_workers.data.conll import is_conll, read_tagged
 from gasearch_workers.data.dataset import DataError as DataError
 from gasearch_workers.data.dataset import Dataset, Split, target_moments
 from gasearch_workers.data.delimited import read_delimited
+from gasearch_workers.data.download import NotDownloaded as NotDownloaded
+from gasearch_workers.data.download import Notice
 from gasearch_workers.data.embedded import read_diabetes, read_digits
 from gasearch_workers.data.files import read_npz
 from gasearch_workers.data.fit import fit
@@ -30,21 +32,24 @@ BUILT_IN = {"digits": read_digits, "diabetes": read_diabetes}
 FORMATS = "a NumPy archive (.npz), a CSV, TSV or CoNLL file, IDX images (train-images-idx3-ubyte[.gz]), or a folder"
 
 
-def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0) -> Dataset:
+def load_dataset(
+    source: str, options: DataOptions = DEFAULTS, *, seed: int = 0, download: Notice | None = None
+) -> Dataset:
     """Load, check and split a dataset.
 
     Args:
         source: "digits" or "diabetes", the path of a `.npz`, `.csv`, `.tsv` or `.conll` file, of IDX training images,
-            or of a folder with a file per part; "torchvision:NAME" or "hf:NAME" where that library is installed, read
-            from what was downloaded before.
+            or of a folder with a file per part; "torchvision:NAME" or "hf:NAME" where that library is installed.
         options: How the source is to be read, where its content doesn't say it.
         seed: Of the splits that the source doesn't make itself: 20 % of all for the test, 20 % of the training samples
             (at most 10,000) for validation, stratified by label where there is one class per sample.
+        download: None where nothing may be downloaded, and a named source must be here already; else is told what is.
 
     Raises:
+        NotDownloaded: if a named source is not here and may not be downloaded.
         DataError: if the source is unknown or can't be used.
     """
-    found = _read(source, options)
+    found = _read(source, options, download)
     fitted = fit(found, _split(found, seed=seed))
     train, validation, test = fitted.splits
     mean, deviation = (0.0, 1.0)
@@ -73,6 +78,11 @@ def load_dataset(source: str, options: DataOptions = DEFAULTS, *, seed: int = 0)
     )
 
 
+def is_named(source: str) -> bool:
+    """Whether a source is the name of a public data set, which can be downloaded."""
+    return is_torchvision(source) or is_hugging_face(source)
+
+
 def _split(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
     """Train, validation and test, the latter two as the source gives them or held out of the first."""
     cut = hold_out if source.kind == "classification" else hold_out_plain
@@ -89,14 +99,14 @@ def _split(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
     return train, validation, test
 
 
-def _read(source: str, options: DataOptions) -> Source:
+def _read(source: str, options: DataOptions, download: Notice | None) -> Source:
     if source in BUILT_IN:
         refuse(options, (*COLUMNS, *FILES), f"{source} is read as it is")
         return _of_kind(BUILT_IN[source](), options)
     if is_torchvision(source):
-        return read_torchvision(source, options)
+        return read_torchvision(source, options, download)
     if is_hugging_face(source):
-        return read_hugging_face(source, options)
+        return read_hugging_face(source, options, download)
     path = Path(source).expanduser()
     paths = Parts(
         path, *(None if part is None else Path(part).expanduser() for part in (options.validation, options.test))

@@ -1,11 +1,8 @@
-"""Datasets of Hugging Face by name, read from the local cache or a saved folder; nothing is downloaded or executed."""
+"""Datasets of Hugging Face as images, tagged sentences, or the columns of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +11,13 @@ from gasearch_workers.data.arrays import Array, make_source
 from gasearch_workers.data.conll import Tagged, make_tagging_source
 from gasearch_workers.data.dataset import DataError
 from gasearch_workers.data.delimited import make_rows_source
+from gasearch_workers.data.download import Notice
+from gasearch_workers.data.hub import PREFIX, load_splits
 from gasearch_workers.data.options import COLUMNS, FILES, DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import Rows
 from gasearch_workers.data.source import Source, refuse
 
-PREFIX = "hf:"
-FIRST_WITHOUT_CODE = 4  #: Versions of the library before it can run a script that comes with a dataset.
 PART_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
@@ -29,25 +26,26 @@ def is_hugging_face(source: str) -> bool:
     return source.startswith(PREFIX)
 
 
-def read_hugging_face(source: str, options: DataOptions) -> Source:
+def read_hugging_face(source: str, options: DataOptions, download: Notice | None = None) -> Source:
     """The splits of a dataset, told apart by the types of its columns.
 
     A column of images with a column of classes; a column of words per sentence with a column of tags per sentence; or
     plain columns, which are read as those of a CSV file.
 
     Args:
-        source: "hf:NAME[/CONFIG]", where the name may hold one slash itself, or "hf:FOLDER", which
-            `DatasetDict.save_to_disk` wrote.
+        source: As `hub.load_splits` takes it.
         options: As for a CSV file, where the columns are plain.
+        download: None where nothing may be downloaded; else is told what is.
 
     Raises:
-        DataError: if the library `datasets` or the data are missing, or if a cell can't be used.
+        NotDownloaded: as `hub.load_splits`.
+        DataError: if a cell can't be used.
     """
     refuse(options, FILES, f"{source} names its parts itself")
-    splits = _load(source)
+    splits = load_splits(source, download)
     parts, notes = _parts(splits, source)
     features = parts.train.table.features
-    name = source.removeprefix(PREFIX).rstrip("/").split("/")[-1]
+    name = source.removeprefix(PREFIX).partition("@")[0].rstrip("/").split("/")[-1]
     images = [key for key, feature in features.items() if _type(feature) == "Image"]
     sequences = [key for key, feature in features.items() if _type(feature) in ("Sequence", "List")]
     if images:
@@ -65,72 +63,6 @@ def read_hugging_face(source: str, options: DataOptions) -> Source:
 class _Part:
     where: str  #: For errors.
     table: Any  #: datasets.Dataset.
-
-
-def _load(source: str) -> dict[str, Any]:
-    """The splits by name."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise DataError(f"{source}: expected the library datasets, which isn't installed ({error})") from error
-    if int(datasets.__version__.split(".")[0]) < FIRST_WITHOUT_CODE:
-        raise DataError(
-            f"{source}: expected datasets {FIRST_WITHOUT_CODE} or later, which runs no code of a dataset; "
-            f"got {datasets.__version__}"
-        )
-    name = source.removeprefix(PREFIX)
-    try:
-        with _offline():
-            found = _from_disk(name) if Path(name).expanduser().is_dir() else _from_cache(name)
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise DataError(
-            f"{source}: expected a saved folder or a dataset in the cache of Hugging Face, loaded there beforehand; "
-            f"it can't be read ({' '.join(str(error).split())[:300]})"
-        ) from error
-    return dict(found) if isinstance(found, dict) else {"train": found}
-
-
-def _from_disk(name: str) -> Any:
-    from datasets import load_from_disk
-
-    return load_from_disk(str(Path(name).expanduser()))
-
-
-def _from_cache(name: str) -> Any:
-    """The dataset NAME, else the configuration behind the last slash of NAME/CONFIG."""
-    from datasets import load_dataset
-
-    head, slash, tail = name.rpartition("/")
-    if slash and "/" in head:
-        return load_dataset(head, tail)
-    try:
-        return load_dataset(name)
-    except (OSError, ValueError, RuntimeError):
-        if not slash:
-            raise
-        return load_dataset(head, tail)
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Keep both libraries from asking the network, which they do even for what they have."""
-    import datasets.config
-    import huggingface_hub.constants
-
-    switches = [
-        (module, name)
-        for module in (datasets.config, huggingface_hub.constants)
-        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
-        if hasattr(module, name)
-    ]
-    before = [getattr(module, name) for module, name in switches]
-    try:
-        for module, name in switches:
-            setattr(module, name, True)
-        yield
-    finally:
-        for (module, name), value in zip(switches, before, strict=True):
-            setattr(module, name, value)
 
 
 def _parts(splits: dict[str, Any], source: str) -> tuple[Parts[_Part], tuple[str, ...]]:

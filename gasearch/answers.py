@@ -106,6 +106,8 @@ class FailedAttempt:
     failure: str
     message: str
     worker: str
+    traceback: str  #: Where it failed, as Python prints it; "" where that isn't known.
+    output: str  #: The end of what it printed and logged.
 
     @classmethod
     def of(cls, record: EvaluationRecord) -> FailedAttempt:
@@ -118,6 +120,8 @@ class FailedAttempt:
             failure=str(result.outcome.kind),
             message=result.outcome.message,
             worker=result.worker,
+            traceback=result.outcome.traceback,
+            output=result.outcome.output,
         )
 
     def __str__(self) -> str:
@@ -125,9 +129,17 @@ class FailedAttempt:
         return f"attempt {self.attempt} failed, {self.failure}: {self.message}"
 
 
+def failed_attempts(reader: ArchiveReader, search_id: int, number: int) -> tuple[list[FailedAttempt], Failure | None]:
+    """The attempts as of `tried_before`, and the failure that a candidate's first training ended with, if it did."""
+    made = reader.attempts_of(search_id, number)
+    outcomes = (one.result.outcome for one in made if one.arrival >= 0 and not one.replicate)
+    final = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
+    return [FailedAttempt.of(one) for one in made if one.arrival < 0], final
+
+
 def tried_before(reader: ArchiveReader, search_id: int, number: int) -> list[FailedAttempt]:
     """The attempts at a candidate's trainings that failed and were made again, in order."""
-    return [FailedAttempt.of(one) for one in reader.attempts_of(search_id, number) if one.arrival < 0]
+    return failed_attempts(reader, search_id, number)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +155,8 @@ class NetworkDetails:
     metrics: dict[str, float]  #: Of several trainings the means, with `trainings` and the spreads among them.
     failure: str | None  #: Its kind, or "stopped"; then there are no metrics.
     failure_message: str | None
+    traceback: str  #: Of the failure; "" where there is none.
+    output: str  #: The end of what it printed and logged before it failed.
     attempts: list[FailedAttempt]  #: Those that were made again.
     worker: str | None
     device: str | None

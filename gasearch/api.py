@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gasearch import comparison, lineage, query
+from gasearch.failures import Cause, failures
 from gasearch.launch import go_on, launch
 from gasearch.progress import Observer, Silent
 from gasearch.settings import database_url
@@ -56,6 +57,10 @@ class Search:
     def operators(self) -> list[lineage.OperatorStats]:
         """Which operators paid so far, greatest gain first."""
         return self._ask(lambda reader: lineage.operators(reader, self.name))
+
+    def failures(self) -> list[Cause]:
+        """What failed, by cause, the most frequent first, with an example's traceback and last output."""
+        return self._ask(lambda reader: failures(reader, self.name, is_full=True))
 
     def evaluations(self) -> list[EvaluatedNetwork]:
         """Every network with a final outcome, in the order of arrival."""

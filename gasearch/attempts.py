@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gasearch_workers.messages import Failure, FailureKind, Outcome
 
@@ -14,6 +15,8 @@ from gasearch.storage.records import EventRecord
 MAX_TRIES = 2  #: Of one training; what is nobody's fault but the evaluation's counts.
 MAX_LOSSES = 10  #: Of one training, through no fault of its own: whoever outlives ten workers is suspect.
 MAX_FAILURES_IN_A_ROW = 20  #: With nothing measured in between, the fault is not the networks'.
+MOST_TOLD_IN_FULL = 1_000  #: Failures of a search whose last words are kept whole: 32 KB each at most; of later ones
+LATER_CHARACTERS = 1_000  #: so much of each text, from its end.
 MAX_LOSSES_PER_WORKER = 3  #: In a row: so often may a node, or all of Ray, take all that is in flight along.
 
 
@@ -21,6 +24,13 @@ def may_go_on(failed: Sequence[FailureKind]) -> bool:
     """Whether a training is tried again after attempts that failed so."""
     losses = failed.count(FailureKind.WORKER_LOST)
     return losses < MAX_LOSSES and len(failed) - losses < MAX_TRIES
+
+
+def bounded(outcome: Outcome, *, failed_before: int) -> Outcome:
+    """An outcome as it is stored: in a search where much fails, last words don't fill the database."""
+    if not isinstance(outcome, Failure) or failed_before < MOST_TOLD_IN_FULL:
+        return outcome
+    return replace(outcome, traceback=outcome.traceback[-LATER_CHARACTERS:], output=outcome.output[-LATER_CHARACTERS:])
 
 
 def retry(pending: Pending, failure: Failure) -> Pending | None:

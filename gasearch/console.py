@@ -9,6 +9,7 @@ import contextlib
 import csv
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from gasearch.metrics import METRICS
 from gasearch.progress import Observer, Progress
 from gasearch.units import format_quantity
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  #: The terminal's code of a colour or a weight.
 LINE_EVERY_S = 5.0  #: So often does a search without a terminal print a line of progress,
 GENERATION_EVERY_S = 1.0  #: and at most so often for a new generation.
 
@@ -90,6 +92,13 @@ def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]], *, has_h
         print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
+def print_words(traceback: str, output: str) -> None:
+    """Print where an evaluation failed, and the end of what it printed, as far as they are known."""
+    for title, text in (("where it was", traceback), ("the last that it printed", output)):
+        if text.strip():
+            print(f"  {title}:\n{quoted(text.rstrip())}")
+
+
 def cell(name: str, value: Any) -> str:
     """One value as a table shows it: quantities with their unit, "-" for what there is not."""
     metric = name.removeprefix("best_")
@@ -111,6 +120,12 @@ def cell(name: str, value: Any) -> str:
 def printable(text: str) -> str:
     """The text with every control character but the line break spelled out: no escape code reaches the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+
+
+def quoted(text: str) -> str:
+    """What another program printed, indented: of a line that it wrote over again the last state, and no colours."""
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in _COLOUR.sub("", text).split("\n")]
+    return "\n".join(f"    {printable(line.expandtabs())}".rstrip() for line in lines)
 
 
 def _csv_cell(value: Any) -> Any:

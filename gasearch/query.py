@@ -19,7 +19,7 @@ from gasearch.answers import (
     NetworkDetails,
     SearchDescription,
     SearchSummary,
-    tried_before,
+    failed_attempts,
 )
 from gasearch.errors import BadInput
 from gasearch.fitness import Fitness, Objective
@@ -176,10 +176,13 @@ def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
     """
     record = reader.search(name)
     network = reader.network(record.id, key)
-    shared = {field.name for field in dataclasses.fields(NetworkDetails)} - {"attempts", "curve", "blueprint"}
+    attempts, final = failed_attempts(reader, record.id, network.number)
+    shared = {field.name for field in dataclasses.fields(NetworkDetails) if hasattr(network, field.name)}
     return NetworkDetails(
         **{field: getattr(network, field) for field in shared},
-        attempts=tried_before(reader, record.id, network.number),
+        traceback=final.traceback if final else "",
+        output=final.output if final else "",
+        attempts=attempts,
         curve=_named_curve(json.loads(network.curve_json), json.loads(record.data_json).get("kind")),
         blueprint=json.loads(network.network_json),
     )

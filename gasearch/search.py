@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from gasearch_workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
 from gasearch_workers.uncollected import uncollected
 
-from gasearch.attempts import Breaker, quarantine_event, retry, retry_event
+from gasearch.attempts import Breaker, bounded, quarantine_event, retry, retry_event
 from gasearch.device_time import DeviceTime
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.endings import EXHAUSTED, SearchBudget, Spent, ending
@@ -336,6 +336,9 @@ class SearchLoop:
             self._report()
 
     def _store(self, evaluation: EvaluationRecord, change: FrontChange) -> None:
+        result = evaluation.result
+        outcome = bounded(result.outcome, failed_before=self._tally.failures + self._tally.retries)
+        evaluation = replace(evaluation, result=replace(result, outcome=outcome))
         if not self._archive.add_evaluation(self._lease, evaluation, change):
             raise StoreError(
                 f"attempt {evaluation.result.attempt} at candidate {evaluation.candidate} is stored already, with "

@@ -27,6 +27,11 @@ class Tally:
         self.retries = 0
 
     @property
+    def failures(self) -> int:
+        """Final outcomes that are failures; a stopped training is none."""
+        return self._failures.total()
+
+    @property
     def elapsed_s(self) -> float:
         """Since this controller began."""
         return self._clock() - self._began
@@ -66,7 +71,7 @@ class Tally:
         return GenerationRecord(
             number=number,
             evaluations=self.told,
-            failures=self._failures.total(),
+            failures=self.failures,
             front_size=front_size,
             hypervolume=hypervolume or 0.0,
             best=tuple(known) if len(known) == len(best) else (),
@@ -95,7 +100,7 @@ class Tally:
             told=self.told,
             budget=budget,
             in_flight=in_flight,
-            failures=self._failures.total(),
+            failures=self.failures,
             stopped=self.stopped,
             retries=self.retries,
             generation=generation,

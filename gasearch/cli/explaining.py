@@ -10,7 +10,7 @@ import typer
 
 from gasearch.answers import Row
 from gasearch.cli.app import Db, Form, Name, app, ask, examples
-from gasearch.console import Format, cell, duration, print_object, print_rows, print_table, printable, say
+from gasearch.console import Format, cell, duration, print_object, print_rows, print_table, print_words, printable, say
 
 #: How a comparison's table calls what is spent.
 SPENT = {"evaluations": "evaluations", "active_seconds": "ran for", "device_seconds": "workers busy"}
@@ -89,6 +89,40 @@ def why(
         _print_explanation(found)
     else:
         print_object(found, form)
+
+
+@app.command(
+    epilog=examples(
+        "gasearch failures digits-cnn",
+        "gasearch failures digits-cnn --full",
+        "gasearch failures digits-cnn --format json",
+    )
+)
+def failures(
+    name: Name,
+    is_full: Annotated[
+        bool, typer.Option("--full", help="Also where an example of each failed, and what it printed.")
+    ] = False,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """List the failed evaluations by cause: how many, of which kind, and the newest one's key and message."""
+    from gasearch.failures import failures as causes_of
+
+    causes = ask(db, lambda reader: causes_of(reader, name, is_full=is_full))
+    words = ("traceback", "output")
+    rows = [{field: value for field, value in cause.row().items() if is_full or field not in words} for cause in causes]
+    if form is not Format.TABLE:
+        print_rows(rows, form)
+    elif not causes:
+        say(f"nothing has failed in search {name!r}")
+    elif not is_full:
+        print_rows(rows, form, columns=["count", "retried", "failure", "key", "message"])
+    else:
+        for cause in causes:
+            again = f", {cause.retried} of them tried again" if cause.retried else ""
+            print(f"{cause.count} {cause.failure}{again}, such as {cause.key}: {printable(cause.message)}")
+            print_words(cause.traceback, cause.output)
 
 
 # --- their tables -----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from gasearch.console import (
     print_object,
     print_rows,
     print_table,
+    print_words,
     printable,
     say,
 )
@@ -127,10 +128,13 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
         return
     row = details.row() | {"parents": ", ".join(map(str, details.parents))}
     known = {field: value for field, value in row.items() if value not in (None, "")}
-    del known["blueprint"], known["curve"], known["attempts"]
+    for field in ("blueprint", "curve", "attempts", "traceback", "output"):
+        known.pop(field, None)
     print_object(known | {"network": layers_text(details.blueprint)}, form)
     for attempt in details.attempts:
         print(f"  {printable(str(attempt))}")
+        print_words(attempt.traceback, attempt.output)
+    print_words(details.traceback, details.output)
     for point in details.curve:
         print("  " + ", ".join(f"{field} {cell(field, value)}" for field, value in point.items()))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Protocol
 
-from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from gasearch_workers.recording import recorded
 
 
 class Evaluator(Protocol):
@@ -50,7 +52,15 @@ class InProcess:
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         """See `Dispatcher.collect`."""
-        return [self._evaluator.evaluate(self._queue.popleft())] if self._queue else []
+        return [self._evaluate(self._queue.popleft())] if self._queue else []
+
+    def _evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """An evaluation; one that failed keeps what it printed."""
+        with recorded() as recording:
+            result = self._evaluator.evaluate(request)
+        if not isinstance(result.outcome, Failure) or result.outcome.kind is FailureKind.STOPPED:
+            return result
+        return replace(result, outcome=replace(result.outcome, output=recording.text))
 
     def cancel_queued(self) -> None:
         """See `Dispatcher.cancel_queued`."""

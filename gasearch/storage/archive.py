@@ -18,6 +18,7 @@ from gasearch.storage.records import (
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
+    FailedAttempt,
     GenerationRecord,
     Lease,
     NewSearch,
@@ -73,13 +74,16 @@ class ArchiveReader(Protocol):
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         """The networks that failed for good, newest first, at most so many; a stopped training is no failure."""
 
+    def failures(self, search_id: int) -> list[FailedAttempt]:
+        """Every attempt that failed, retried ones included, by candidate and attempt; a stopped one is no failure."""
+
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         """Every stored candidate by number: what a resume replays."""
 
     def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
         """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded.
 
-        Without the curves, which not everybody needs, a long search is read faster.
+        Without the curves and what failures printed, which not everybody needs, a long search is read faster.
         """
 
     def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:

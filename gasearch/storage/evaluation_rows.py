@@ -168,7 +168,7 @@ def require_intact(row: Row) -> None:
 
 
 def evaluation_record(row: Row, *, with_curve: bool = True) -> EvaluationRecord:
-    """The outcome that a row holds, its curve left out where it isn't wanted.
+    """The outcome that a row holds, its curve and what it printed left out where they aren't wanted.
 
     Raises:
         StoreError: if the row isn't the one that was written.
@@ -205,8 +205,8 @@ def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
             kind=FailureKind(row["failure"]),
             message=row["failure_message"],
             curve=curve,
-            traceback=row["traceback"] or "",
-            output=row["output"] or "",
+            traceback=(with_curve and row["traceback"]) or "",
+            output=(with_curve and row["output"]) or "",
         )
     return Measurement(
         **dict(zip(STANDARD_METRICS, _standard(row), strict=True)),

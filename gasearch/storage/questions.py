@@ -51,6 +51,15 @@ ALL_NETWORKS = select(*SHOWN).select_from(
     candidates.outerjoin(evaluations, and_(OF_CANDIDATE, IS_NEWEST_OF_FEW)).outerjoin(front, ON_FRONT)
 )
 IS_NO_STOP = text(f"evaluations.failure <> '{FailureKind.STOPPED}'")
+FAILURES = (
+    select(
+        *(evaluations.c[name] for name in ("candidate", "attempt", "key", "failure")),
+        evaluations.c.failure_message.label("message"),
+        (evaluations.c.arrival < 0).label("is_retried"),
+    )
+    .where(HAS_FAILED, IS_NO_STOP)
+    .order_by(evaluations.c.candidate, evaluations.c.attempt)
+)
 WORKED_S = evaluations.c.finished_at - evaluations.c.started_at
 IS_REUSED = evaluations.c.worker == REUSED
 SUMS = select(

@@ -190,6 +190,18 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """An attempt that failed, without what it printed."""
+
+    candidate: int
+    attempt: int
+    key: str
+    failure: str  #: Its kind.
+    message: str
+    is_retried: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCounts:
     """What the children of one operator came to."""
 

@@ -38,6 +38,7 @@ from gasearch.storage.questions import (
     ALL_NETWORKS,
     BEFORE_OPEN_REPLICATES,
     EFFORTS,
+    FAILURES,
     IS_NO_STOP,
     IS_RETRIED,
     IS_TOLD_OF_FEW,
@@ -58,6 +59,7 @@ from gasearch.storage.records import (
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
+    FailedAttempt,
     GenerationRecord,
     OperatorCounts,
     ReplicateRecord,
@@ -219,6 +221,10 @@ class SqlReader:
             rows.evaluated_network(row)
             for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
         ]
+
+    def failures(self, search_id: int) -> list[FailedAttempt]:
+        of_search = FAILURES.where(evaluations.c.search_id == search_id)
+        return [FailedAttempt(**row) for row in self._fetch(of_search)]
 
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         statement = select(candidates).where(candidates.c.search_id == search_id)

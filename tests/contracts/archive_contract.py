@@ -20,6 +20,7 @@ from gasearch.storage.records import (
     REUSED,
     Attempts,
     EventRecord,
+    FailedAttempt,
     GenerationRecord,
     ReplicateRecord,
     SearchState,
@@ -444,6 +445,31 @@ class ArchiveContract(EmptyStore):
         assert [(one.number, one.failure, one.failure_message) for one in found] == [
             (2, "diverged", "number 2"),
             (1, "diverged", "number 1"),
+        ]
+
+    def test_all_failed_attempts_are_listed_but_what_was_stopped(self, archive, lease):
+        archive.add_evaluation(lease, measured(0, arrival=0, accuracy=0.4), FrontChange())
+        for number, attempt, arrival, kind in (
+            (2, 1, -1, FailureKind.DIED),
+            (2, 2, 1, FailureKind.DIED),
+            (1, 1, 2, FailureKind.STOPPED),
+            (3, 1, 3, FailureKind.DIVERGED),
+        ):
+            archive.add_evaluation(lease, failed(number, kind, arrival=arrival, attempt=attempt), FrontChange())
+        assert archive.failures(lease.search_id) == [
+            FailedAttempt(
+                candidate=number,
+                attempt=attempt,
+                key=key_of(number),
+                failure=kind,
+                message=f"{kind} at step 3",
+                is_retried=is_retried,
+            )
+            for number, attempt, kind, is_retried in (
+                (2, 1, "died", True),
+                (2, 2, "died", False),
+                (3, 1, "diverged", False),
+            )
         ]
 
     def test_networks_enter_and_leave_the_front(self, archive, lease):

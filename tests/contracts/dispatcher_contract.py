@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gasearch_workers.messages import Failure, FailureKind, Measurement
+from gasearch_workers.messages import FailureKind, Measurement
 
 from tests.doubles.requests import custom_request
 
@@ -39,9 +39,13 @@ class DispatcherContract:
     def test_an_evaluator_that_raises_is_a_user_error_with_its_message(self, dispatcher):
         dispatcher.submit(custom_request(evaluator="tests.doubles.evaluators:raises"))
         (result,) = collect_all(dispatcher)
-        assert result.outcome == Failure(
-            kind=FailureKind.USER_ERROR, message="RuntimeError: the user's own fault with a second line"
+        failed = result.outcome
+        assert (failed.kind, failed.message) == (
+            FailureKind.USER_ERROR,
+            "RuntimeError: the user's own fault with a second line",
         )
+        assert failed.traceback.endswith("RuntimeError: the user's own fault\nwith a second line")
+        assert failed.output == "about to raise\n"
 
     def test_cancelled_requests_get_no_result(self, dispatcher):
         free = dispatcher.free

@@ -15,6 +15,7 @@ def measure(choices, budget, report):
 
 
 def raises(choices, budget, report):
+    print("about to raise")
     raise RuntimeError("the user's own fault\nwith a second line")
 
 

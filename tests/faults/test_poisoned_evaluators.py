@@ -28,7 +28,7 @@ FAILURES = {
     # they end their process
     "exits_at_once": (DIED, "the evaluation ended its own process: exit status 3; its last words: my last words"),
     "exits_as_if_all_were_well": (DIED, "ended its own process: exit status 0"),
-    "segfaults": (DIED, "the evaluation was killed by signal 11 (segmentation fault); its last words: "),
+    "segfaults": (DIED, "the evaluation was killed by signal 11 (segmentation fault) at "),
     "aborts": (DIED, "killed by signal 6 (aborted)"),
     "kills_itself": (DIED, "killed by signal 9 (killed): the system may have run out of memory"),
     "kills_its_group": (DIED, "killed by signal 15 (terminated)"),

@@ -7,7 +7,7 @@ import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch import cli, lineage, query
-from gasearch.attempts import MAX_LOSSES, Breaker, counted, may_go_on
+from gasearch.attempts import LATER_CHARACTERS, MAX_LOSSES, MOST_TOLD_IN_FULL, Breaker, bounded, counted, may_go_on
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError
 from gasearch.problem import Pending
@@ -228,3 +228,15 @@ def test_the_command_line_shows_the_tries_one_on_a_line(archive, migrated_sqlite
     key = given_up(archive)
     assert cli.call(["show", "small", key, "--db", migrated_sqlite_url]) == 0
     assert "\n  attempt 1 failed, out_of_memory: scripted, call 1\n  attempt 2" in capsys.readouterr().out
+
+
+def test_last_words_are_kept_whole_until_a_search_has_very_many():
+    failure = Failure(kind=DIED, message="it died", traceback="t" * 9_000 + "end", output="o" * 9_000 + "end")
+    assert bounded(failure, failed_before=MOST_TOLD_IN_FULL - 1) is failure
+    later = bounded(failure, failed_before=MOST_TOLD_IN_FULL)
+    assert (len(later.traceback), len(later.output)) == (LATER_CHARACTERS, LATER_CHARACTERS)
+    assert (later.message, later.traceback[-3:], later.output[-3:]) == ("it died", "end", "end")
+
+
+def test_a_measurement_is_kept_as_it_is():
+    assert bounded(Measurement(accuracy=0.5), failed_before=10**6) == Measurement(accuracy=0.5)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gasearch_workers.custom import Budget, CustomEvaluator, EvaluatorError, evaluate_custom, find_evaluator
-from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Fidelity, Measurement, Rung, StoppingRule
+from gasearch_workers.messages import CurvePoint, FailureKind, Fidelity, Measurement, Rung, StoppingRule
 from gasearch_workers.stopping import Stopped
 
 from tests.doubles import evaluators
@@ -94,7 +94,8 @@ def test_an_answer_that_is_no_set_of_metrics_is_refused_with_what_came(answer, c
     ],
 )
 def test_whatever_an_evaluator_does_wrong_is_a_user_error(evaluator, message):
-    assert outcome_of(evaluator) == Failure(kind=FailureKind.USER_ERROR, message=message)
+    failed = outcome_of(evaluator)
+    assert (failed.kind, failed.message) == (FailureKind.USER_ERROR, message)
 
 
 def test_an_evaluator_that_runs_out_of_memory_says_so(monkeypatch):
@@ -102,7 +103,9 @@ def test_an_evaluator_that_runs_out_of_memory_says_so(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(evaluators, "greedy", greedy, raising=False)
-    assert outcome_of("greedy") == Failure(kind=FailureKind.OUT_OF_MEMORY, message="MemoryError")
+    failed = outcome_of("greedy")
+    assert (failed.kind, failed.message) == (FailureKind.OUT_OF_MEMORY, "MemoryError")
+    assert "in greedy\n" in failed.traceback
 
 
 def test_a_long_message_is_cut(monkeypatch):

@@ -9,8 +9,12 @@ from collections.abc import Callable
 
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome
 from gasearch_workers.stopping import Stopped
+from gasearch_workers.tracebacks import traceback_of
 
 MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
+
+#: Failures of which the place says more than the message: the others are found by what looks at the evaluation.
+_PLACED = frozenset({FailureKind.USER_ERROR, FailureKind.OUT_OF_MEMORY, FailureKind.CRASHED})
 
 
 def make_result(
@@ -32,11 +36,15 @@ def make_result(
 
 
 def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) -> Failure:
-    """An exception as a failure, its text on one line; `is_named` puts the exception's type in front."""
+    """An exception as a failure, its text on one line, with where it came from.
+
+    `is_named` puts the exception's type in front of the text.
+    """
     text = one_line(_text_of(error))
     if is_named or not text:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return Failure(kind=kind, message=text[:MESSAGE_CHARACTERS])
+    where = traceback_of(error) if kind in _PLACED else ""
+    return Failure(kind=kind, message=text[:MESSAGE_CHARACTERS], traceback=where)
 
 
 def one_line(text: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
-import faulthandler
 import os
 import socket
+import sys
 from typing import Final, Protocol
 
 from gasearch_workers.custom import CustomEvaluator, EvaluatorError, attempt_custom, find_evaluator
@@ -24,11 +25,14 @@ from gasearch_workers.trial.channel import (
     frame,
     receive,
 )
+from gasearch_workers.trial.crash import report_crashes
 from gasearch_workers.trial.limits import MEMORY_KEY, keep_no_core, restrict, size
 from gasearch_workers.trial.processes import adopt_orphans, die_with, name_process
 
 #: How the process ends when it can't go on: the host knows then that the evaluation broke what they talk through.
 CHANNEL_BROKEN: Final = 76
+
+_LINES: Final = 1  #: C's number of a stream that is written line by line.
 
 _exit = os._exit  # as it is before an evaluator can put another one in its place
 
@@ -46,22 +50,27 @@ def main(arguments: list[str]) -> None:
     """Serve the host until it closes the channel.
 
     Args:
-        arguments: The host's process id, the descriptor of the channel, that of the data or "none", and the device.
+        arguments: The host's process id, the descriptors of the channel, of reports of a crash, of the data or "none",
+            and the device.
     """
-    host, channel, data, device = arguments
+    host, channel, report, data, device = arguments
     if not die_with(int(host)):
         _exit(0)
     name_process("gasearch-trial")
     adopt_orphans()
     keep_no_core()
-    faulthandler.enable(all_threads=False)
     talk = socket.socket(fileno=int(channel))
-    talk.set_inheritable(False)
+    for descriptor in (int(channel), int(report)):
+        os.set_inheritable(descriptor, False)
+    report_crashes(int(report))
+    _write_lines_at_once()
     trainer = None if data == "none" else _make_trainer(int(data), device)
     try:
         talk.sendall(frame(Ready(device=CustomEvaluator.device if trainer is None else trainer.device)))
         while True:
-            _serve(talk, receive(talk, Ask), trainer, is_on_cpu=device == "cpu")
+            ask = receive(talk, Ask)
+            report_crashes(int(report))
+            _serve(talk, ask, trainer, is_on_cpu=device == "cpu")
     except Closed:
         _exit(0)
     except BaseException:  # the evaluator closed the channel, or spoilt what messages are made with
@@ -93,6 +102,7 @@ def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_c
     else:
         result, prepared = trainer.prepare(request)
     restrict(memory_limit_bytes=None, disk_limit_bytes=None)
+    _flush()
     result = _with_limit(result, request.memory_limit_bytes)
     answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children())
     channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
@@ -134,6 +144,21 @@ def _answer(answer: Answer, *, largest_text: int) -> bytes:
     except TooLarge as error:
         outcome = failure(FailureKind.USER_ERROR, error)
         return frame(dataclasses.replace(answer, result=dataclasses.replace(answer.result, outcome=outcome)))
+
+
+def _write_lines_at_once() -> None:
+    """Have C code's output, like Python's, be there when it crashes."""
+    library = ctypes.CDLL(None)
+    with contextlib.suppress(AttributeError, ValueError):  # other systems call it otherwise
+        library.setvbuf(ctypes.c_void_p.in_dll(library, "stdout"), None, _LINES, 0)
+
+
+def _flush() -> None:
+    """Write out what was printed, by C code too: the host takes it once it has the answer."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the evaluator may have put anything in their place
+            stream.flush()
+    ctypes.CDLL(None).fflush(None)
 
 
 def has_children() -> bool:

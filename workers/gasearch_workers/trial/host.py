@@ -20,7 +20,8 @@ from typing import Final
 from gasearch_workers.custom import CustomEvaluator
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Prepared
-from gasearch_workers.result import failure
+from gasearch_workers.result import MESSAGE_CHARACTERS, failure
+from gasearch_workers.tracebacks import shortened
 from gasearch_workers.trial.channel import (
     LARGEST_ATTACHMENT,
     LARGEST_OWN_TEXT,
@@ -33,6 +34,7 @@ from gasearch_workers.trial.channel import (
     Ready,
 )
 from gasearch_workers.trial.codec import CodecError
+from gasearch_workers.trial.crash import place_in
 from gasearch_workers.trial.data_file import make_folder, open_data
 from gasearch_workers.trial.environment import MARK, scrubbed
 from gasearch_workers.trial.janitor import start_janitor
@@ -128,9 +130,14 @@ class TrialHost:
         try:
             answer = self._evaluate(request, is_custom=is_custom)
         except (StartError, *_MISDEEDS) as error:
+            failed = self._with_words(_failure_of(error, request, is_custom=is_custom), is_asked=True)
             self._replace()
-            return self._failed(request, _failure_of(error, request, is_custom=is_custom), started), None
-        return replace(answer.result, worker=self._name), answer.prepared
+            return self._failed(request, failed, started), None
+        result = replace(answer.result, worker=self._name)
+        if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
+            result = replace(result, outcome=self._with_words(result.outcome, is_asked=False))
+            self._replace()
+        return result, answer.prepared
 
     def close(self) -> None:
         """End the process and whatever it started, and remove its folder. Safe to call twice."""
@@ -198,6 +205,18 @@ class TrialHost:
             if running or len(left) > MOST_ZOMBIES:
                 return True
         return disk_limit_bytes is not None and folder_content(trial.folder)[0] > disk_limit_bytes // 2
+
+    def _with_words(self, failed: Failure, *, is_asked: bool) -> Failure:
+        """The failure with what its process has printed, and where that was; it is to be ended after that."""
+        trial = self._trial
+        if trial is None:
+            return failed
+        report, traceback = trial.where(is_asked=is_asked), failed.traceback
+        if report and is_asked and failed.kind is FailureKind.TIMED_OUT and (place := place_in(report)):
+            failed = replace(failed, message=f"{failed.message}; it was at {place}"[:MESSAGE_CHARACTERS])
+        if report and traceback:
+            report = f"{traceback}\n\nA process that it started:\n{report}"
+        return replace(failed, traceback=shortened(report or traceback), output=trial.output())
 
     def _failed(self, request: EvaluationRequest, outcome: Failure, started: float) -> EvaluationResult:
         return EvaluationResult(

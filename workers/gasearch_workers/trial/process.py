@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import socket
@@ -18,6 +17,7 @@ from typing import Final
 
 from gasearch_workers.result import one_line
 from gasearch_workers.trial.channel import Ask, Closed, Reader, Said, frame
+from gasearch_workers.trial.crash import ask_where, forget_report, open_report, place_in, read_report
 
 CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
 CHECK_SHARE: Final = 20  #: longer where a look is dear, which takes a twentieth of a CPU at most,
@@ -25,25 +25,27 @@ LONGEST_CHECK_S: Final = 2.0  #: up to so long.
 SEND_S: Final = 10.0  #: For a request to be taken.
 END_S: Final = 1.0  #: Between the end of the channel and that of the process.
 _BLIND_S: Final = 0.05  #: Between two looks at a process whose end the system doesn't announce.
-_TAIL: Final = 2**14  #: Bytes of its output that are kept.
+OUTPUT_BYTES: Final = 2**14  #: Of what it wrote, from the end, that are kept.
 _CHUNK: Final = 2**18
 _CHUNKS: Final = 16  #: Read at a time, lest one that writes without end keep its host from looking at the clock.
 _WORDS: Final = 200  #: Characters of them that are told.
 _MAIN: Final = str(Path(__file__).with_name("__main__.py"))
-_FAULT: Final = re.compile(r'Current thread[^\n]*\n +File "([^"\n]*)", (line \d+ in \w+)')
 
 
 class Ended(Exception):
     """The process is no more."""
 
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(status, words)
+    def __init__(self, status: int, *, place: str, words: str) -> None:
+        super().__init__(status, place, words)
         self.status = status  #: What it exited with; negative: minus the signal that killed it.
-        self.words = words  #: The last that it wrote, "" for nothing.
+        self.place = place  #: Where in the evaluator it crashed, "" where that isn't known.
+        self.words = words  #: The last line that it wrote, "" for nothing.
 
     @property
     def last_words(self) -> str:
-        """The last that it wrote, as the end of a sentence."""
+        """Where it crashed or, where that isn't known, the last line that it wrote: as the end of a sentence."""
+        if self.place:
+            return f" at {self.place}"
         return f"; its last words: {self.words}" if self.words else ""
 
     def __str__(self) -> str:
@@ -66,24 +68,26 @@ class TrialProcess:
         self.folder = folder
         self.asked = 0  #: Evaluations so far.
         self._tail = bytearray()
+        self._report = open_report(folder)
         self._channel, theirs = socket.socketpair()
         self._output, write_end = os.pipe()
         os.set_blocking(self._output, False)
-        given = (theirs.fileno(),) if data is None else (theirs.fileno(), data)
-        arguments = [os.getpid(), theirs.fileno(), "none" if data is None else data, device]
+        given = (theirs.fileno(), self._report) if data is None else (theirs.fileno(), self._report, data)
+        arguments = [os.getpid(), theirs.fileno(), self._report, "none" if data is None else data, device]
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, _MAIN, json.dumps(sys.path), *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,
-                env=environment,
+                env={**environment, "PYTHONUNBUFFERED": "1"},  # what isn't written yet when it crashes is lost
                 pass_fds=given,
                 start_new_session=True,
             )
         except BaseException:
             self._channel.close()
             os.close(self._output)
+            os.close(self._report)
             raise
         finally:
             theirs.close()
@@ -107,7 +111,9 @@ class TrialProcess:
         Raises:
             OSError: if it doesn't take it.
         """
+        self._drain()
         self._tail.clear()
+        forget_report(self._report)
         self.asked += 1
         self._channel.settimeout(SEND_S)
         try:
@@ -154,7 +160,7 @@ class TrialProcess:
             return self._reader.read()
         except Closed:
             with contextlib.suppress(subprocess.TimeoutExpired):  # then it closed the channel, and lives on
-                raise Ended(self._process.wait(END_S), self._last_words()) from None
+                raise self._ended(self._process.wait(END_S)) from None
             raise
 
     def _last_word(self) -> Said:
@@ -166,7 +172,12 @@ class TrialProcess:
         with contextlib.suppress(Closed):
             if (said := self._reader.read()) is not None:
                 return said
-        raise Ended(self._process.wait(), self._last_words())
+        raise self._ended(self._process.wait())
+
+    def _ended(self, status: int) -> Ended:
+        lines = [line for line in map(one_line, self.output().splitlines()) if line]
+        place = place_in(read_report(self._report))
+        return Ended(status, place=place[-_WORDS:], words=lines[-1][:_WORDS] if lines else "")
 
     def _drain(self) -> bool:
         """Take what it wrote, keep the end; False where it has closed its output."""
@@ -178,16 +189,25 @@ class TrialProcess:
             if not chunk:
                 return False
             self._tail += chunk
-            del self._tail[:-_TAIL]
+            del self._tail[:-OUTPUT_BYTES]
         return True
 
-    def _last_words(self) -> str:
+    def output(self) -> str:
+        """The end of what it and what it started have written since it was asked."""
         self._drain()
-        text = self._tail.decode(errors="replace")
-        if fault := _FAULT.search(text):
-            return one_line(f"{fault[1]}, {fault[2]}")[-_WORDS:]
-        lines = [line for line in map(one_line, text.splitlines()) if line]
-        return lines[-1][:_WORDS] if lines else ""
+        text = bytes(self._tail)
+        if len(text) == OUTPUT_BYTES:
+            text = text.lstrip(bytes(range(0x80, 0xC0)))  # a character may have been cut
+        return text.decode(errors="replace")
+
+    def where(self, *, is_asked: bool) -> str:
+        """Where it crashed, "" for nowhere; with `is_asked` where it is now, if it can say so.
+
+        One that is asked is to be ended then: it may not live on.
+        """
+        if is_asked and self.is_running:
+            ask_where(self.pid, self._report)
+        return read_report(self._report)
 
     def close(self) -> None:
         """Kill it with its group, and forget it."""
@@ -198,6 +218,7 @@ class TrialProcess:
             self._process.wait(END_S)
         self._channel.close()
         os.close(self._output)
+        os.close(self._report)
         if self._ending is not None:
             os.close(self._ending)
 

@@ -114,6 +114,7 @@ _TAGGED: Final = """\
   dataset: data/entities             # a folder with train.conll, dev.conll and test.conll, or the path of one such file
   length: 64                         # words of a sentence; the rest is cut off
   vocabulary: 20000                  # most frequent words that are kept
+  # tags: bio                        # or bioes, bilou, bmes, bmewo, types; told from the tags where it can be
 """
 
 _RATINGS: Final = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from gasearch_workers.messages import InputKind, TaskKind
 from pydantic import model_validator
@@ -12,6 +12,8 @@ from gasearch.spec.explain import Problem, problems_error
 from gasearch.spec.fields import Section
 
 DEFAULT_DATASET = "digits"
+#: Of the tags of entities: those of `gasearch_workers.data.tags`, which loads NumPy.
+TagScheme = Literal["bio", "bioes", "bilou", "bmes", "bmewo", "types"]
 _EVALUATOR = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _COLUMN = "the name of a column"
 _FILE = "the path of a file like the data set"
@@ -36,6 +38,7 @@ class TaskSpec(Section):
     categorical: fields.Names = fields.names()
     user: str | None = fields.text(None, _COLUMN)
     item: str | None = fields.text(None, _COLUMN)
+    tags: TagScheme | None = fields.word(None)
     length: int = fields.whole(64, 1, 4096)
     vocabulary: int = fields.whole(20_000, 1, 1_000_000)
     lower: bool = fields.flag(True)

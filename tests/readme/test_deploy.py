@@ -41,7 +41,7 @@ def read_rows(path):
         return list(csv.DictReader(file, delimiter="," if path.suffix == ".csv" else "\t"))
 
 
-def write_export(source, folder, family, *layers, options=None):
+def write_export(source, folder, family, *layers, options=None, epochs=3):
     """Train a small network and export it; the test scores that it reports."""
     data = load_dataset(str(source), options or DataOptions())
     network = Blueprint(
@@ -51,7 +51,7 @@ def write_export(source, folder, family, *layers, options=None):
         categories=data.categories,
         is_regression=data.kind in ("regression", "rating"),
     )
-    request = request_for(network, recipe=Recipe(epochs=3, batch_size=16, learning_rate=0.02))
+    request = request_for(network, recipe=Recipe(epochs=epochs, batch_size=16, learning_rate=0.02))
     export(request, folder, evaluator=Evaluator(data), data=data, claimed={})
     return json.loads((folder / "model.json").read_text())["description"]["measured"]
 
@@ -95,9 +95,11 @@ def test_sentences_are_classified_as_in_the_report(program, tmp_path, is_lower):
     assert 0.5 < np.mean(right) < 1
 
 
-def test_words_are_tagged_as_in_the_report(program, tmp_path):
+@pytest.mark.parametrize("scheme", ["BIIB", "BMES"])
+def test_words_are_tagged_as_in_the_report(program, tmp_path, scheme):
+    """Runs of capitalized words are entities; the sentences are longer than what the network reads."""
     every = sentences(np.random.default_rng(1), 240)
-    tagged = [[(token, "B-x" if token[0].isupper() else "O") for token in tokens] for tokens in every]
+    tagged = [list(zip(tokens, spell(tokens, scheme), strict=True)) for tokens in every]
     start = 0
     for part, count in COUNTS.items():
         lines = ["".join(f"{token} {tag}\n" for token, tag in one) for one in tagged[start : start + count]]
@@ -105,15 +107,39 @@ def test_words_are_tagged_as_in_the_report(program, tmp_path):
         start += count
     options = DataOptions(length=10, vocabulary=6)
     layers = (layer("embedding", 4), layer("gru", 4))
-    measured = write_export(tmp_path, tmp_path / "model", "tagger", *layers, options=options)
+    measured = write_export(tmp_path, tmp_path / "model", "tagger", *layers, options=options, epochs=15)
     model = program["Model"](tmp_path / "model")
-    right = []
+    right, hits, total = [], 0, 0
     for one in tagged[200:]:
-        found = program["tag"](model, [token for token, _ in one])
-        assert len(found) == min(len(one), 10)
-        right += [guess == tag for guess, (_, tag) in zip(found, one, strict=False)]
+        tokens = [token for token, _ in one]
+        found, true = set(program["entities"](model, tokens)), set(runs(tokens))
+        right += [guess == tag for guess, (_, tag) in zip(program["tag"](model, tokens), one, strict=True)]
+        hits, total = hits + len(found & true), total + len(found) + len(true)
+    assert max(map(len, every[200:])) > 10
     assert np.mean(right) == pytest.approx(measured["test_accuracy"])
+    assert 2 * hits / total == pytest.approx(measured["test_entity_f1"])
     assert np.mean(right) > 0.6
+    assert hits > 20
+
+
+def runs(tokens):
+    """Each run of words that begin with a capital, as (first, last, type)."""
+    found = []
+    for place, token in enumerate(tokens):
+        if token[0].isupper():
+            first = found.pop()[0] if found and found[-1][1] == place - 1 else place
+            found.append((first, place, "x"))
+    return found
+
+
+def spell(tokens, scheme):
+    """The tags of these runs; a scheme is its letters for the first, inner, last and only token of an entity."""
+    tags = ["O"] * len(tokens)
+    for first, last, kind in runs(tokens):
+        inner = scheme[1] * (last - first - 1)
+        letters = scheme[3] if first == last else scheme[0] + inner + scheme[2]
+        tags[first : last + 1] = [f"{letter}-{kind}" for letter in letters]
+    return tags
 
 
 def table(rng):

@@ -6,7 +6,6 @@ hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import platform
 from dataclasses import dataclass
@@ -139,7 +138,7 @@ class Evaluator:
         """All that is known of a trained network without a clock of the device that runs it."""
         split = self._resident.validation
         assert report.outputs is not None
-        scores = score(report.outputs, self._data.validation.y, split.target)
+        scores = score(report.outputs, self._data.validation.truth, split.target)
         _require_finite(scores, report)
         gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
         counted = costs(deployed)
@@ -236,8 +235,8 @@ def _inherit(network: Network, request: EvaluationRequest) -> int:
 def _training_score(network: nn.Module, data: ResidentData, request: EvaluationRequest) -> float:
     """Primary score on samples that were shown, taken evenly over a split that may be sorted: enough for the gap."""
     shown = subset(len(data.train), request.fidelity.data_share, request.seed)
-    some = shown[:: max(1, len(shown) // min(len(data.validation), GAP_SAMPLES))].to(data.train.x.device)
-    return evaluate(network, dataclasses.replace(data.train, x=data.train.x[some], y=data.train.y[some]))
+    some = shown[:: max(1, len(shown) // min(len(data.validation), GAP_SAMPLES))]
+    return evaluate(network, data.train.chosen(some))
 
 
 def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:

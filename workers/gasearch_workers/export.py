@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.deploy.artifact import require_free, write_artifact
 from gasearch_workers.deploy.onnx_graph import to_onnx
@@ -59,12 +60,12 @@ def export(
         "claimed": dict(claimed),
         "measured": {
             **_named("validation", graph_scores(graph, data.validation, target)),
-            **_named("test", score(outputs, data.test.y, target)),
+            **_named("test", score(outputs, data.test.truth, target)),
             "latency_ms": latency.latency_ms,
             "latency_spread_ms": latency.spread_ms,
             "latency_device": latency.device,
         },
-        "test_classes": report_classes(outputs, data.test.y, target),
+        "test_classes": report_classes(outputs, data.test.truth, target),
     }
     write_artifact(
         directory,
@@ -75,6 +76,7 @@ def export(
         columns=data.columns,
         vocabularies=data.vocabularies,
         encoding=encoding_of(data),
+        decoding=decoding_of(data),
     )
     return directory
 
@@ -94,9 +96,18 @@ def encoding_of(data: Dataset) -> dict[str, Any]:
             return {}
 
 
+def decoding_of(data: Dataset) -> dict[str, Any]:
+    """What has to be known, besides the labels, to read the outputs.
+
+    Of tags: for each label the role of a token in its entity (B it begins, I goes on, E ends, S is that token alone, O
+    there is none) and the entity's type, in whatever scheme they are spelt.
+    """
+    return {} if data.kind != "tagging" else {"tags": [list(tag) for tag in read_tags(data.labels, data.tags)]}
+
+
 def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:
     """Every score of the task that the integer graph reaches on a split."""
-    return score(run_onnx(graph, split.x), split.y, target)
+    return score(run_onnx(graph, split.x), split.truth, target)
 
 
 def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:

@@ -63,9 +63,11 @@ def test_a_token_may_be_a_hash_or_hold_a_blank_between_tabs(save):
 
 
 def test_long_sentences_are_cut_and_it_is_said(save):
-    data = load_dataset(save(TEXT), DataOptions(length=4))
-    assert data.input_shape == (4, 2)
-    assert data.notes == ("10 of 20 sentences are cut to 4 tokens",)
+    data = load_dataset(save(TEXT), DataOptions(length=3))
+    assert data.input_shape == (3, 2)
+    assert data.notes == (
+        "10 of 20 sentences are cut to 3 tokens, which cuts 10 of 20 entities: these count as missed (task.length)",
+    )
 
 
 def test_case_is_kept_in_words_where_it_is_asked_for(save):

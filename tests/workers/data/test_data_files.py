@@ -162,6 +162,7 @@ def test_what_the_store_keeps_is_plain_data(save):
         "outputs": 3,
         "categories": [],
         "labels": [],
+        "tags": None,
         "columns": [],
         "target_mean": 0.0,
         "target_deviation": 1.0,

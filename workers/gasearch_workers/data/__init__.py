@@ -50,6 +50,8 @@ def load_dataset(
         DataError: if the source is unknown or can't be used.
     """
     found = _read(source, options, download)
+    if found.kind != "tagging":
+        refuse(options, ("tags",), f"{found.name}: tags belong to the kind 'tagging'")
     fitted = fit(found, _split(found, seed=seed))
     train, validation, test = fitted.splits
     mean, deviation = (0.0, 1.0)
@@ -67,6 +69,7 @@ def load_dataset(
         outputs=found.outputs,
         categories=tuple(len(vocabulary) for vocabulary in fitted.vocabularies),
         labels=found.labels,
+        tags=found.tags,
         columns=found.columns,
         vocabularies=fitted.vocabularies,
         missing_numbers=fitted.missing_numbers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from gasearch_workers.data.labels import shown, sort_names
 from gasearch_workers.data.options import COLUMNS, DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.source import Source, refuse
+from gasearch_workers.data.tags import TYPES, Tag, UnknownTags, entities, read_tags, scheme_of, sort_tags
 from gasearch_workers.data.text_files import plain_suffix, read_lines
 from gasearch_workers.data.tokens import SHAPES, check_tokens, cut_note, pad, shape_of, sorted_words
 
 SUFFIXES = (".conll", ".iob", ".bio")
+_PLAIN = re.compile("O|[BIES]-.+")  #: Tags that versions before 0.4 read as the entities that they spell.
 BYTE_ORDER_MARK = "\ufeff"
 DOCUMENT = "-DOCSTART-"  #: The token of CoNLL-2003 that begins a document and is part of no sentence.
 
@@ -100,7 +103,7 @@ def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -
     train = parts.train
     if options.kind not in (None, "tagging"):
         raise DataError(f"{train.places[0][0]}: sentences with one tag per token serve tagging; got {options.kind!r}")
-    tags = sort_names(tag for sentence in train.tags for tag in sentence)
+    scheme, tags = _tags(train, options.tags)
     if len(tags) < 2:
         raise DataError(f"{train.places[0][0]}: expected at least 2 different tags; got {tags[0]!r} for every token")
     everything = [sentence for part in parts.given for sentence in part.tokens]
@@ -108,23 +111,61 @@ def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -
     cased = [[token.lower() if options.is_lower else token for token in sentence] for sentence in everything]
     words = sorted_words(cased, length=length)
     codes = {word: code for code, word in enumerate(words, start=1)}
+    longest = max(len(sentence) for sentence in everything)
 
     def split(part: Tagged) -> Split:
         x = _codes(part, codes, length=length, is_lower=options.is_lower)
-        return Split(x=x, y=_numbers(part, tags, length=length))
+        y = _numbers(part, tags, length=longest)
+        cut = y[:, length:].astype(np.int16) if longest > length else None
+        return Split(x=x, y=np.ascontiguousarray(y[:, :length]), cut=cut)
 
+    splits = parts.map(split)
     return Source(
         name=name,
         kind="tagging",
         input_kind="tokens",
-        parts=parts.map(split),
+        parts=splits,
         outputs=len(tags),
         labels=tags,
+        tags=scheme,
         words=(words, SHAPES),
         most_words=options.vocabulary,
         is_lower=options.is_lower,
-        notes=cut_note(everything, length=length),
+        notes=(*_cut_note(everything, splits, read_tags(tags, scheme), length=length), *_types_note(options, scheme)),
+        reading=() if scheme == TYPES or all(_PLAIN.fullmatch(tag) for tag in tags) else (f"tags {scheme}",),
     )
+
+
+def _tags(train: Tagged, scheme: str | None) -> tuple[str, tuple[str, ...]]:
+    """The scheme of the training part's tags, and the different ones in order."""
+    different = {tag for sentence in train.tags for tag in sentence}
+    try:
+        scheme = scheme or scheme_of(different)
+        read_tags(tuple(sorted(different)), scheme)
+    except UnknownTags as error:
+        raise DataError(
+            f"{train.places[0][0]}: {error} (task.tags names the scheme; {TYPES!r} where each tag is a type by itself)"
+        ) from error
+    return scheme, sort_names(different) if scheme == TYPES else sort_tags(different, scheme)
+
+
+def _types_note(options: DataOptions, scheme: str) -> tuple[str, ...]:
+    """What is said where nothing but the tags' names says that they are types."""
+    if scheme != TYPES or options.tags is not None:
+        return ()
+    return (f"no tag has a role such as B- or I-: each is a type, and a run of one is one entity (task.tags: {TYPES})",)
+
+
+def _cut_note(
+    everything: Sequence[Sequence[str]], parts: Parts[Split], roles: tuple[Tag, ...], *, length: int
+) -> tuple[str, ...]:
+    """How many sentences are cut, and how many entities end behind the cut."""
+    said = cut_note(everything, length=length)
+    if not said:
+        return ()
+    width = parts.train.truth.shape[1] + 2  # of the rows that places count over
+    found = [last % width > length for part in parts.given for _, last, _ in entities(part.truth, roles)]
+    return (f"{said[0]}, which cuts {sum(found)} of {len(found)} entities: these count as missed (task.length)",)
 
 
 def _codes(part: Tagged, codes: dict[str, int], *, length: int, is_lower: bool) -> NDArray[np.int32]:

@@ -29,6 +29,18 @@ class Split:
     #: A teacher's raw outputs for these samples, float32: (count, classes), (count, length, tags) or (count, 1). Only
     #: of a training split that is distilled from; no part of the fingerprint.
     teacher: NDArray[np.float32] | None = None
+    #: Of tags: (count, longest - length) int16, those of the tokens that were cut off, -1 at padding; None without any.
+    cut: NDArray[np.int16] | None = None
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """All that is to be told, what stands behind the cut too: `y`, of tags (count, longest)."""
+        return self.y if self.cut is None else np.concatenate([self.y, self.cut], axis=1)
+
+    def chosen(self, samples: NDArray[Any]) -> Split:
+        """Some of the samples, by a mask or by their numbers."""
+        teacher, cut = (None if array is None else array[samples] for array in (self.teacher, self.cut))
+        return Split(x=self.x[samples], y=self.y[samples], teacher=teacher, cut=cut)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -48,6 +60,7 @@ class Dataset:
     outputs: int  #: Classes or tags; 1 for regression and rating.
     categories: tuple[int, ...] = ()  #: Codes per categorical column, per feature of a token; users and items.
     labels: tuple[str, ...] = ()  #: Names of the classes or tags, in order of their numbers; () where they have none.
+    tags: str | None = None  #: Of tagging: the scheme of `labels`, one of `gasearch_workers.data.tags.SCHEMES`.
     columns: tuple[str, ...] = ()  #: Names of the features in the order of `x`; () where they have none.
     vocabularies: tuple[tuple[str, ...], ...] = ()  #: For each of `categories`, what each code stands for.
     #: Of a table: the training split's mean of each numeric column, which is what a missing number counts as.
@@ -80,6 +93,7 @@ class Dataset:
             "outputs": self.outputs,
             "categories": list(self.categories),
             "labels": list(self.labels),
+            "tags": self.tags,
             "columns": list(self.columns),
             "train": len(self.train),
             "validation": len(self.validation),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def _fit_tokens(source: Source, splits: tuple[Split, ...]) -> Fitted:
     codes[kept + 1] = len(SPECIAL) + np.arange(len(kept), dtype=np.int32)
     vocabulary = (*SPECIAL, *(words[number] for number in kept))
     return Fitted(
-        splits=tuple(Split(x=_recoded(split.x, codes), y=split.y) for split in splits),
+        splits=tuple(replace(split, x=_recoded(split.x, codes)) for split in splits),
         vocabularies=(vocabulary, SHAPES) if has_shapes else (vocabulary,),
     )
 
@@ -87,7 +87,7 @@ def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
             table[:, column] = codes[table[:, column].astype(np.int64)]
         vocabularies.append((MISSING, *(words[code - 1] for code in kept)))
     return Fitted(
-        splits=tuple(Split(x=table, y=split.y) for table, split in zip(tables, splits, strict=True)),
+        splits=tuple(replace(split, x=table) for table, split in zip(tables, splits, strict=True)),
         vocabularies=tuple(vocabularies),
         missing_numbers=means,
     )

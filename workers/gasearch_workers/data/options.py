@@ -24,6 +24,7 @@ class DataOptions:
     categorical: tuple[str, ...] = ()  #: Columns of a table whose numbers are names, not amounts.
     user: str | None = None  #: The column of users, for ratings.
     item: str | None = None  #: The column of items, for ratings.
+    tags: str | None = None  #: The scheme of tags, one of `gasearch_workers.data.tags.SCHEMES`.
     length: int = 64  #: Tokens kept of a sentence, at least 1; the rest is cut off.
     vocabulary: int = 20_000  #: Most frequent words kept, at least 1; the rest are one unknown word.
     is_lower: bool = True  #: Whether words are written in lower case before they are counted.

@@ -28,11 +28,15 @@ class Source:
     parts: Parts[Split]
     outputs: int
     labels: tuple[str, ...] = ()
+    tags: str | None = None  #: The scheme of tags.
     columns: tuple[str, ...] = ()
     words: tuple[tuple[str, ...], ...] = ()  #: What the codes in `x` stand for, one tuple per column of codes.
     most_words: int = 0  #: Of a sentence's vocabulary; 0 for all.
     is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
     notes: tuple[str, ...] = ()
+    reading: tuple[
+        str, ...
+    ] = ()  #: What tells this reading of the arrays from that of versions before 0.4, if it does.
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over shape, type and bytes of every array, and over every name; formats play no part.
@@ -41,7 +45,7 @@ class Source:
         """
         digest = hashlib.blake2b(digest_size=8)
         for split in (self.parts.train, self.parts.test, self.parts.validation):
-            for array in () if split is None else (split.x, split.y):
+            for array in () if split is None else (split.x, split.y, *(() if split.cut is None else (split.cut,))):
                 digest.update(f"{array.shape}{array.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         for text in self._texts():
@@ -55,6 +59,7 @@ class Source:
             yield self.kind
         if self.most_words:
             yield f"most words {self.most_words}"
+        yield from self.reading
         for names in (self.labels, self.columns, *self.words):
             yield from (f"{len(names)} names", *names) if names else ()
 

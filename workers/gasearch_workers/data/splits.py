@@ -42,7 +42,7 @@ def hold_out(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, 
     is_held_out = np.zeros(len(split), dtype=bool)
     for label, quota in enumerate(quotas):
         is_held_out[rng.permutation(np.flatnonzero(split.y == label))[:quota]] = True
-    return _choose(split, ~is_held_out), _choose(split, is_held_out)
+    return split.chosen(~is_held_out), split.chosen(is_held_out)
 
 
 def hold_out_plain(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, Split]:
@@ -61,7 +61,7 @@ def hold_out_plain(split: Split, count: int, *, seed: int, name: str) -> tuple[S
         )
     is_held_out = np.zeros(len(split), dtype=bool)
     is_held_out[np.random.default_rng(seed).permutation(len(split))[:count]] = True
-    return _choose(split, ~is_held_out), _choose(split, is_held_out)
+    return split.chosen(~is_held_out), split.chosen(is_held_out)
 
 
 def _quotas(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -72,7 +72,3 @@ def _quotas(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         if quotas.sum() < count and quotas[label] < sizes[label] - 1:
             quotas[label] += 1
     return np.asarray(quotas)
-
-
-def _choose(split: Split, mask: NDArray[np.bool_]) -> Split:
-    return Split(x=split.x[mask], y=split.y[mask])

@@ -75,6 +75,7 @@ def write_artifact(
     columns: Sequence[str] = (),
     vocabularies: Sequence[Sequence[str]] = (),
     encoding: Mapping[str, Any] | None = None,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Write a network to a folder, which is made; an artifact that is there already is replaced.
 
@@ -87,6 +88,7 @@ def write_artifact(
         columns: Names of a table's features in their order, where they have any.
         vocabularies: For each column of codes, what each code stands for; empty where that is not known.
         encoding: JSON values that go into `model.json` under "input": what else is to be known to encode a raw sample.
+        decoding: The same under "output": what else is to be known to read the outputs.
 
     Raises:
         ArtifactError: if the folder holds anything else, the description is no JSON, or the labels or vocabularies are
@@ -101,6 +103,7 @@ def write_artifact(
     names = {"labels": list(labels), "columns": list(columns)}
     content = _describe(network, blueprint, description, files, names)
     content["input"] |= dict(encoding or {})
+    content["output"] |= dict(decoding or {})
     described = _to_json(content)
     require_free(directory)
     outdated = _listed_files(artifact) - files.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -25,8 +26,9 @@ def outputs_of(network: nn.Module, split: ResidentSplit) -> NDArray[Any]:
 
 
 def truth_of(split: ResidentSplit) -> NDArray[Any]:
-    """What the outputs are to be compared with."""
-    return split.y.cpu().numpy()
+    """What the outputs are to be compared with: of tags those behind the cut too, see `score`."""
+    y = split.y.cpu().numpy()
+    return y if split.cut is None else np.concatenate([y, split.cut.numpy()], axis=1)
 
 
 def predict(network: nn.Module, split: ResidentSplit) -> Tensor:

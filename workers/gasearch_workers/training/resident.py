@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,18 @@ class ResidentSplit:
     y: Tensor  #: As `Split.y` holds them.
     target: Target = CLASSES  #: What `y` is.
     teacher: Tensor | None = None  #: As `Split.teacher` holds them.
+    cut: Tensor | None = None  #: As `Split.cut` holds them, on the CPU: only scores read them.
+
+    def chosen(self, samples: Tensor) -> ResidentSplit:
+        """Some of the samples, by their numbers (on any device)."""
+        places = samples.to(self.x.device)
+        return replace(
+            self,
+            x=self.x[places],
+            y=self.y[places],
+            teacher=None if self.teacher is None else self.teacher[places],
+            cut=None if self.cut is None else self.cut[samples.cpu()],
+        )
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -47,7 +59,7 @@ def make_resident(dataset: Dataset, device: str | torch.device = "cpu") -> Resid
 
 def target_of(dataset: Dataset) -> Target:
     """What the networks of a dataset are to tell."""
-    return Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels)
+    return Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels, tags=dataset.tags)
 
 
 def use_one_thread() -> None:
@@ -57,8 +69,13 @@ def use_one_thread() -> None:
 
 
 def _resident_split(split: Split, target: Target, device: str | torch.device) -> ResidentSplit:
-    teacher = None if split.teacher is None else _tensor(split.teacher, device)
-    return ResidentSplit(x=_tensor(split.x, device), y=_tensor(split.y, device), target=target, teacher=teacher)
+    return ResidentSplit(
+        x=_tensor(split.x, device),
+        y=_tensor(split.y, device),
+        target=target,
+        teacher=None if split.teacher is None else _tensor(split.teacher, device),
+        cut=None if split.cut is None else _tensor(split.cut, "cpu"),
+    )
 
 
 def _tensor(array: NDArray[Any], device: str | torch.device) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gasearch_workers.data.tags import OUTSIDE, Tag, entities, read_tags, types_of
 from gasearch_workers.messages import NUMERIC_KINDS, PRIMARY, TaskKind
 
 IGNORED: Final = -1  #: The tag at padding.
@@ -30,6 +31,7 @@ class Target:
     kind: TaskKind = "classification"
     outputs: int = 0  #: Classes or tags; 1 for a number; 0 where nobody said.
     labels: tuple[str, ...] = ()  #: Names of the classes or tags; entities are read off those of tags.
+    tags: str | None = None  #: The scheme of tags, one of `data.tags.SCHEMES`; None: it is told from the labels.
 
     @property
     def is_number(self) -> bool:
@@ -57,19 +59,19 @@ def score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> dict[str, f
 
     Args:
         outputs: Raw outputs, see the module.
-        y: The truth: (count,) classes or numbers, or (count, length) tags with `IGNORED` at padding.
+        y: The truth: (count,) classes or numbers, or (count, length) tags with `IGNORED` at padding. There may be more
+            tags than outputs: a sentence's tokens that no network reads count as tagged "O".
         target: What the outputs are of.
     """
     match target.kind:
         case "regression" | "rating":
             return {"rmse": rmse(outputs, y)}
         case "tagging":
-            is_token = y != IGNORED
-            tags = outputs.argmax(axis=2)  # (count, length, tags) -> (count, length)
+            is_token, tags = y != IGNORED, _tags(outputs, y, target)
             return {
                 "accuracy": accuracy(tags[is_token], y[is_token]),
-                "macro_f1": macro_f1(tags[is_token], y[is_token]),
-                "entity_f1": entity_f1(tags, y, target.labels),
+                "macro_f1": macro_f1(tags[is_token], y[is_token], classes=outputs.shape[2]),
+                "entity_f1": entity_f1(tags, y, target.labels, target.tags),
             }
         case "classification":
             classes = outputs.argmax(axis=1)  # (count, classes) -> (count,)
@@ -84,7 +86,7 @@ def primary_score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> flo
         case "regression" | "rating":
             return rmse(outputs, y)
         case "tagging":
-            return entity_f1(outputs.argmax(axis=2), y, target.labels)
+            return entity_f1(_tags(outputs, y, target), y, target.labels, target.tags)
         case "classification":
             return accuracy(outputs.argmax(axis=1), y)
 
@@ -95,7 +97,7 @@ def report_classes(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> li
         case "regression" | "rating":
             return []
         case "tagging":
-            return _report_entities(outputs.argmax(axis=2), y, target.labels)
+            return _report_entities(_tags(outputs, y, target), y, target)
         case "classification":
             names = target.labels or tuple(map(str, range(outputs.shape[1])))
             counts = _confusion(outputs.argmax(axis=1), y, len(names))
@@ -110,9 +112,10 @@ def accuracy(predicted: NDArray[Any], y: NDArray[Any]) -> float:
     return float(np.mean(predicted == y))
 
 
-def macro_f1(predicted: NDArray[Any], y: NDArray[Any]) -> float:
-    """Mean F1 over the classes that are true or predicted of any sample, 0..1."""
-    hits, guesses, truths = _confusion(predicted, y, int(max(predicted.max(), y.max())) + 1)
+def macro_f1(predicted: NDArray[Any], y: NDArray[Any], *, classes: int | None = None) -> float:
+    """Mean F1 over the classes, of which there are `classes`, that are true or predicted of any sample, 0..1."""
+    most = int(max(predicted.max(), y.max())) + 1
+    hits, guesses, truths = (counts[:classes] for counts in _confusion(predicted, y, most))
     is_present = guesses + truths > 0
     return float(np.mean(2 * hits[is_present] / (guesses + truths)[is_present]))
 
@@ -178,57 +181,44 @@ def rmse(predicted: NDArray[Any], y: NDArray[Any]) -> float:
 # --- entities ---------------------------------------------------------------------------------------------------
 
 
-def entity_f1(predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str]) -> float:
+def entity_f1(predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str], scheme: str | None = None) -> float:
     """F1 of whole entities as CoNLL's conlleval counts them: right is one with its first and last token and its type.
 
     Args:
         predicted: Tags, (count, length).
         y: True tags, (count, length), `IGNORED` at padding.
-        labels: Of the tags: "O", and a prefix and a type such as "B-person". Of "I-person" after "O" or another type
-            an entity begins too. A label without a prefix is a type, and a run of it an entity.
+        labels: Of the tags, such as "O" and "B-person".
+        scheme: Of the labels, one of `data.tags.SCHEMES`; None: it is told from them.
+
+    Raises:
+        UnknownTags: if the labels are of no known scheme.
     """
-    hits, guesses, truths = _count_entities(predicted, y, labels)
+    hits, guesses, truths = _count_entities(predicted, y, read_tags(labels, scheme))
     total = sum(guesses.values()) + sum(truths.values())
     return 2 * sum(hits.values()) / total if total else 0.0
 
 
-def _report_entities(predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str]) -> list[dict[str, Any]]:
-    counts = _count_entities(predicted, y, labels)
+def _tags(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> NDArray[Any]:
+    """The most likely tags, (count, length, tags) -> (count, tokens of `y`); "O" of tokens that weren't read."""
+    tags: NDArray[Any] = outputs.argmax(axis=2)
+    missing = y.shape[1] - tags.shape[1]
+    if not missing:
+        return tags
+    nothing = next((tag for tag, label in enumerate(target.labels) if label in OUTSIDE), outputs.shape[2])
+    return np.pad(tags, ((0, 0), (0, missing)), constant_values=nothing)
+
+
+def _report_entities(predicted: NDArray[Any], y: NDArray[Any], target: Target) -> list[dict[str, Any]]:
+    counts = _count_entities(predicted, y, read_tags(target.labels, target.tags))
     return [_report_row(name, *(count[name] for count in counts)) for name in counts[2]]
 
 
 def _count_entities(
-    predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str]
+    predicted: NDArray[Any], y: NDArray[Any], parts: Sequence[Tag]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """Per type of entity: how many were found as they are, predicted, true."""
-    parts = [_parse(label) for label in labels]
-    types = sorted({kind for _, kind in parts if kind})
-    guesses = _entities(np.where(y == IGNORED, len(labels), predicted), parts, types)
-    truths = _entities(np.where(y == IGNORED, len(labels), y), parts, types)
-    hits = guesses & truths
+    guesses, truths = entities(np.where(y == IGNORED, IGNORED, predicted), parts), entities(y, parts)
     return tuple(  # type: ignore[return-value]
-        {name: sum(1 for _, _, kind in found if kind == number) for number, name in enumerate(types)}
-        for found in (hits, guesses, truths)
+        {name: sum(1 for _, _, kind in found if kind == number) for number, name in enumerate(types_of(parts))}
+        for found in (guesses & truths, guesses, truths)
     )
-
-
-def _parse(label: str) -> tuple[str, str]:
-    """A label's prefix (B, I, E, S or O) and its type; "" for no entity."""
-    prefix, dash, kind = label.partition("-")
-    if label == "O":
-        return "O", ""
-    return (prefix, kind) if dash and prefix in ("B", "I", "E", "S") and kind else ("I", label)
-
-
-def _entities(tags: NDArray[Any], parts: Sequence[tuple[str, str]], types: Sequence[str]) -> set[tuple[int, int, int]]:
-    """Every entity as (place of its first token, of its last one, number of its type); places count over all rows."""
-    prefixes = np.array([prefix for prefix, _ in parts] + ["O"])[tags]  # (count, length) of one letter each
-    kinds = np.array([types.index(kind) if kind else -1 for _, kind in parts] + [-1])[tags]
-    # A column of "O" at both ends keeps the rows apart.
-    prefixes = np.pad(prefixes, ((0, 0), (1, 1)), constant_values="O").reshape(-1)
-    kinds = np.pad(kinds, ((0, 0), (1, 1)), constant_values=-1).reshape(-1)
-    before, here = prefixes[:-1], prefixes[1:]
-    is_cut = np.isin(before, ("O", "E", "S")) | np.isin(here, ("B", "S", "O")) | (kinds[:-1] != kinds[1:])
-    firsts = np.flatnonzero(is_cut & (here != "O")) + 1
-    lasts = np.flatnonzero(is_cut & (before != "O"))
-    return set(zip(firsts.tolist(), lasts.tolist(), kinds[firsts].tolist(), strict=True))

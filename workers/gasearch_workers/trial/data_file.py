@@ -122,7 +122,7 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 def _describe(split: Split, arrays: list[NDArray[Any]]) -> dict[str, Any]:
     """Type and shape of each array of a split, in their order in the file."""
     found: dict[str, Any] = {}
-    for part in ("x", "y", "teacher"):
+    for part in ("x", "y", "teacher", "cut"):
         array = getattr(split, part)
         found[part] = None if array is None else (array.dtype.str, array.shape)
         if array is not None:

@@ -67,11 +67,11 @@ def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequen
             return Fitness(
                 values=tuple(objective.worth(metrics[objective.metric]) for objective in objectives),
                 violation=total_violation(limits, metrics),
-                spreads=_spreads(objectives, metrics),
+                spreads=spreads_of(objectives, metrics),
             )
 
 
-def _spreads(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> tuple[float, ...]:
+def spreads_of(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> tuple[float, ...]:
     """Half the width of each value's interval; () where all are exact."""
     spreads = tuple([max(0.0, metrics.get(spread_of(objective.metric), 0.0)) for objective in objectives])
     return spreads if any(spreads) else ()

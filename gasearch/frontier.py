@@ -9,13 +9,14 @@ import numpy as np
 
 from gasearch.fitness import Fitness, FrontChange
 from gasearch.pareto import Array, ParetoFront, Scaling
+from gasearch.plain_front import PlainFront
 
 #: Beyond so many objectives a volume takes seconds (see `pareto.hypervolume`), so that it is taken once a generation.
 MOST_OBJECTIVES_EACH = 5
 
 
 class Frontier:
-    """A front that is scaled once, and from then on knows its volume.
+    """A front that is scaled once, and from then on knows its volume: see `ParetoFront.hypervolume`.
 
     What an earlier controller knew of is taken in without measuring it: each volume is taken when it is asked for,
     which but for the newest is seldom.
@@ -55,20 +56,32 @@ class Frontier:
             fitness: What came of it.
             told: How many outcomes there are with this one.
             is_replicate: Whether it is of a further training.
-            is_past: Whether an earlier controller has measured the volume already.
+            is_past: Whether an earlier controller has stored already what this changes, and taken the volume.
+
+        Returns:
+            Who entered and left the front; nobody where that is past.
         """
         if fitness is None:
             return FrontChange()
-        change = (self.front.replace if is_replicate else self.front.add)(number, fitness)
+        before = self.front.plain.version
+        if is_past:
+            change = self.front.take_in(number, fitness, is_replacement=is_replicate)
+        else:
+            change = (self.front.replace if is_replicate else self.front.add)(number, fitness)
         if self.scaling is None:
             self._first += [fitness] if fitness.is_feasible else []
-        elif len(fitness.values) <= MOST_OBJECTIVES_EACH and (change.entered or change.left or is_replicate):
+        elif self.front.plain.version != before and self._is_cheap:
             if is_past:
-                self._states[len(self._told)] = self._past.add(self.front, None if is_replicate else change, fitness)
-                self._take_down(told, None)
-            else:
-                self.measure(told)
-        return change
+                self._states[len(self._told)] = self._past.add(
+                    self.front.plain, None if is_replicate else change, fitness
+                )
+            self._take_down(told, None if is_past else self.front.hypervolume(self.scaling))
+        return FrontChange() if is_past else change
+
+    @property
+    def _is_cheap(self) -> bool:
+        """Whether a volume is taken at each outcome."""
+        return self.scaling is not None and len(self.scaling.ideal) <= MOST_OBJECTIVES_EACH
 
     def gain_since(self, before: float | None) -> float | None:
         """By how much the volume grew beyond an earlier one; None where either isn't known."""
@@ -87,13 +100,16 @@ class Frontier:
         """Take the volume after so many outcomes."""
         if self.scaling is None:
             return None
-        volume = self.front.hypervolume(self.scaling)
-        self._take_down(told, volume)
-        return volume
+        if not (self._is_cheap and self._told):  # else it was taken when it changed
+            self._take_down(told, self.front.hypervolume(self.scaling))
+        return self.hypervolume
 
     def recall(self, told: int, volume: float) -> None:
-        """Take note of a volume that was taken after so many outcomes, by an earlier controller."""
-        if self.scaling is not None:
+        """Take note of a volume that was taken after so many outcomes, by an earlier controller.
+
+        Where it can be taken again it needs no note; versions before 0.4 took it of the members alone.
+        """
+        if self.scaling is not None and not self._is_cheap:
             self._take_down(told, volume)
 
     def volume_at(self, told: int) -> float | None:
@@ -128,9 +144,9 @@ class _Past:
         self._states: list[_State] = []
         self._at, self._members = -1, dict[int, tuple[float, ...]]()  # the state that was asked for last
 
-    def add(self, front: ParetoFront, change: FrontChange | None, fitness: Fitness) -> int:
+    def add(self, front: PlainFront, change: FrontChange | None, fitness: Fitness) -> int:
         """Keep the state of a front after a fitness changed it, as said or (None) in any way; returns its place."""
-        if change is None or front.has_spreads or not self._states:
+        if change is None or not self._states:
             rows = map(tuple, front.values.tolist())
             self._states.append(_State(dict(zip(front.numbers, rows, strict=True)), None))
         else:  # whoever enters, enters at the end

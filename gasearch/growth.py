@@ -105,7 +105,10 @@ def growth(outcomes: Sequence[Told], scaling: Scaling) -> list[GrowthPoint]:
     every = max(1, len(outcomes) // MOST_DEAR_VOLUMES) if is_dear else 1
     points: list[GrowthPoint] = []
     for place, told in enumerate(outcomes, 1):
-        is_stale = _take_in(front, told) or is_stale
+        if told.fitness is not None:
+            version = front.plain.version
+            (front.replace if told.is_replicate else front.add)(told.number, told.fitness)
+            is_stale = is_stale or front.plain.version != version
         if is_stale and (place % every == 0 or place == len(outcomes)):
             volume, is_stale = front.hypervolume(scaling), False
         points.append(
@@ -118,17 +121,6 @@ def growth(outcomes: Sequence[Told], scaling: Scaling) -> list[GrowthPoint]:
             )
         )
     return points
-
-
-def _take_in(front: ParetoFront, told: Told) -> bool:
-    """Tell the front an outcome; whether its volume may have changed: a member's new mean counts, too."""
-    if told.fitness is None:
-        return False
-    if told.is_replicate:
-        front.replace(told.number, told.fitness)
-        return True
-    change = front.add(told.number, told.fitness)
-    return bool(change.entered or change.left)
 
 
 def _fitness(outcome: Outcome, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Fitness | None:

@@ -2,10 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gasearch.fitness import Objective
+from gasearch.metrics import SCORES
+
+#: An objective whose values on the front span more than this factor is weighed by factors, not by differences: between
+#: networks of 400 B and 40 KB, one of 4 KB lies in the middle.
+DECADE = 10.0
+#: The knee keeps this share of the best score: a network that is small and mostly wrong is no bargain.
+SHARE_OF_SCORE = 0.9
+
+#: What says how good a network is, whatever it costs; a custom evaluator's under the usual names.
+_SCORES = frozenset({"error", "loss", "score", "f1", "precision", "recall"}.union(*SCORES.values()))
+
+
+def knee_order(metrics: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) -> list[int]:
+    """The places of a front's members, the knee first: by their distances, those with a good enough score before all.
+
+    Args:
+        metrics: Of each member, the objectives' among them, in native units.
+        objectives: Of the search.
+    """
+    columns = [[one[objective.metric] for one in metrics] for objective in objectives]
+    weighed = [_weighed(objective, column) for objective, column in zip(objectives, columns, strict=True)]
+    distances = knee_distances(list(zip(*weighed, strict=True)))
+    is_good = [True] * len(metrics)
+    for objective, column in zip(objectives, columns, strict=True):
+        if objective.metric in _SCORES:
+            kept = [is_one and _is_good(objective, column, one) for is_one, one in zip(is_good, column, strict=True)]
+            is_good = kept if any(kept) else is_good  # several scores may have no network in common
+    return sorted(range(len(metrics)), key=lambda place: (not is_good[place], -distances[place], place))
+
+
+def _is_good(objective: Objective, values: Sequence[float], value: float) -> bool:
+    """Whether a score is at least 90 % of the best one; where less is better, the best one at least 90 % of it."""
+    best = objective.worth(max(map(objective.worth, values)))
+    share = SHARE_OF_SCORE if (best > 0) == objective.is_maximized else 1 / SHARE_OF_SCORE
+    return objective.worth(value) >= objective.worth(best * share)
+
+
+def _weighed(objective: Objective, values: Sequence[float]) -> list[float]:
+    """Values as worths; as their logarithms where they span decades, save shares of which more is better."""
+    is_share = objective.is_maximized and max(values, default=0.0) <= 1
+    spans = min(values, default=0.0) > 0 and max(values) > DECADE * min(values)
+    return [objective.worth(log10(value) if spans and not is_share else value) for value in values]
 
 
 def knee_distances(worths: Sequence[Sequence[float]]) -> list[float]:

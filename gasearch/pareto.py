@@ -1,4 +1,4 @@
-"""Pareto arithmetic on worths: dominance, ranks, crowding, hypervolume, and the front as it grows.
+"""Pareto arithmetic on worths: ranks, crowding, hypervolume, the front of a set, and the front as it grows.
 
 Everywhere in this module *values* are worths, one row per point and one column per objective: finite, greater is
 better. moocore does the ranking and the volumes; it is imported on first use, so that readers of a stored front don't
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gasearch.covering import Cover, PointRows
+from gasearch.dominance import Flags, standing
 from gasearch.fitness import Fitness, FrontChange
+from gasearch.plain_front import PlainFront
+from gasearch.ties import Ties
 
 Array = npt.NDArray[np.float64]
 Values = npt.ArrayLike  #: (points, objectives)
@@ -26,6 +27,35 @@ REFERENCE = 1.1
 
 #: The exact volume of 200 points takes 15 ms in 6 objectives, 0.5 s in 7 and 10 s in 8 (moocore 0.3.2).
 MOST_OBJECTIVES_EXACT = 6
+
+
+def pareto(values: Values, spreads: Values | None = None, numbers: npt.ArrayLike | None = None) -> Flags:
+    """Which of some feasible points are members of their front, by the rule of `gasearch.dominance`.
+
+    Takes 0.1 to 0.3 s for 200,000 points in 2 to 5 objectives, with a front of some thousands.
+
+    Args:
+        values: (points, objectives).
+        spreads: (points, objectives) half the width of each value's interval, 0 where it is exact; None: all exact.
+        numbers: (points,) of the candidates, each once; None: the points are in the order of their numbers.
+
+    Returns:
+        (points,) True for members.
+    """
+    worths = _matrix(values)
+    members = np.zeros(len(worths), dtype=np.bool_)
+    if not len(worths):
+        return members
+    import moocore
+
+    order = np.arange(len(worths)) if numbers is None else np.argsort(np.asarray(numbers))
+    is_plain = moocore.is_nondominated(np.ascontiguousarray(worths[order]), maximise=True)  # of equal ones the first
+    plain = order[np.asarray(is_plain, dtype=np.bool_)]
+    widths = None if spreads is None else np.asarray(spreads, dtype=np.float64)[plain]
+    if widths is not None and widths.any():
+        plain = plain[standing(worths[plain].T, widths.T, np.arange(len(plain))).is_member]
+    members[plain] = True
+    return members
 
 
 def rank(values: Values) -> npt.NDArray[np.intp]:
@@ -142,50 +172,34 @@ class Scaling:
         return hypervolume(-self.scaled(values), (-REFERENCE,) * len(self.ideal))
 
 
-_UNCHANGED = FrontChange()
-
-
 class ParetoFront:
-    """The feasible points that no other feasible point dominates, as points come in; a function of their set alone.
-
-    Of points with equal values the one with the lowest number is the member.
-
-    Values with spreads are intervals, and values whose intervals overlap are tied: a member that is at least tied with
-    another in all objectives and clearly better in one dominates it, though single numbers may say otherwise. Such a
-    relation can go in a circle, so it is applied to the plain front in the order of the first objective: best first, a
-    member leaves if one that stays before it dominates it; then, worst first, if one that stays after it does. Only
-    members that stay dismiss others: a chain of ties doesn't eat up the front.
-    """
+    """The front of the points that came in so far, by the rule of `gasearch.dominance`, spreads included."""
 
     def __init__(self) -> None:
         """An empty front; the first point fixes the number of objectives."""
-        self._plain: list[int] = []  # numbers of the front without regard to spreads
-        self._columns: Array = np.empty((0, 0))  # (2 x objectives, capacity): values, then spreads; compared as columns
-        self._members: tuple[int, ...] | None = ()  # None: to be found out
-        self._points: dict[int, Fitness] = {}  # every feasible one: needed when one is replaced
-        self._rows = PointRows()  # the same in the order in which they came, as far as that was asked for
-        self.has_spreads = False  #: Of any member so far.
-        self._cover = Cover()  # of the plain front
+        self.plain = PlainFront()  #: The same without regard to spreads.
+        self.has_spreads = False  #: Of any feasible point so far.
+        self._ties: Ties | None = None  # None: to be found out where there are spreads
 
     def __len__(self) -> int:
         """Number of members."""
-        return len(self.numbers)
+        return len(self._known_ties() if self.has_spreads else self.plain)
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The members' candidate numbers, in the order in which they entered."""
-        if self._members is None:
-            self._members = self._untied() if self.has_spreads else tuple(self._plain)
-        return self._members
+        """The members' candidate numbers, in the order in which they entered the plain front."""
+        if not self.has_spreads:
+            return self.plain.numbers
+        ties = self._known_ties()
+        return tuple([number for number in self.plain.numbers if ties.is_member(number)])
 
     @property
     def values(self) -> Array:
         """(members, objectives) worths, rows in the order of `numbers`."""
-        columns: Array = self._columns[: len(self._columns) // 2, : len(self._plain)]
-        members = set(self.numbers)
-        if len(members) < len(self._plain):
-            columns = columns[:, [index for index, number in enumerate(self._plain) if number in members]]
-        return columns.T.copy()
+        if not self.has_spreads:
+            return self.plain.values
+        ties = self._known_ties()
+        return self.plain.values[[ties.is_member(number) for number in self.plain.numbers]]
 
     def add(self, number: int, fitness: Fitness) -> FrontChange:
         """Take a point in, if it belongs to the front, and dismiss the members that it dominates.
@@ -193,128 +207,46 @@ class ParetoFront:
         Raises:
             ValueError: if the number of objectives differs from the front's.
         """
-        if fitness.violation > 0.0:
-            return _UNCHANGED
-        self._points[number] = fitness
-        before = self.numbers if self.has_spreads or fitness.spreads else None
-        dismissed = self._insert(number, fitness)
-        if dismissed is None:
-            return _UNCHANGED
-        self._members = None
-        if before is None:
-            return FrontChange(entered=(number,), left=dismissed)
-        return self._change_since(before)
+        self._note_spreads(fitness)
+        if not self.has_spreads:
+            return self.plain.add(number, fitness)
+        ties = self._known_ties()
+        change = self.plain.add(number, fitness)
+        return ties.update(change.left, {number: fitness}) if change.entered else change
 
     def replace(self, number: int, fitness: Fitness) -> FrontChange:
         """Let a point have another fitness: what it had dominated may come back."""
-        before = self.numbers
-        self._remove(number)
-        if fitness.violation <= 0.0:
-            self._points[number] = fitness
-            self._insert(number, fitness)
-        self._settle()
-        return self._change_since(before)
+        self._note_spreads(fitness)
+        if not self.has_spreads:
+            return self.plain.replace(number, fitness)
+        ties, was_member = self._known_ties(), number in self.plain
+        change = self.plain.replace(number, fitness)
+        stays = {number} if was_member and number in self.plain else set()
+        return ties.update({*change.left, *stays}, {one: self.plain[one] for one in {*change.entered, *stays}})
 
-    def remove(self, number: int) -> None:
-        """Forget a point: what it had dominated may come back. Nothing happens where it isn't known."""
-        self._remove(number)
-        self._settle()
+    def take_in(self, number: int, fitness: Fitness, *, is_replacement: bool) -> FrontChange:
+        """Add or replace, and find out who is tied when that is asked for; returns how the plain front changed."""
+        self._note_spreads(fitness)
+        change = (self.plain.replace if is_replacement else self.plain.add)(number, fitness)
+        if is_replacement or change.entered:
+            self._ties = None
+        return change
 
     def hypervolume(self, scaling: Scaling) -> float:
-        """Scaled hypervolume of the current members; 0 for an empty front."""
-        return scaling.hypervolume(self.values) if self._plain else 0.0
+        """Scaled hypervolume of all points that came in, members or not; 0 without any.
 
-    def _insert(self, number: int, fitness: Fitness) -> tuple[int, ...] | None:
-        """Take a point into the plain front, and tell which leave it; None where it doesn't belong there."""
-        size, objectives = len(self._plain), len(fitness.values)
-        if not size:
-            self._columns = np.empty((2 * objectives, 8))
-        if 2 * objectives != len(self._columns):
-            raise ValueError(f"this front has {len(self._columns) // 2} objectives; got {objectives}")
-        if self._cover.dominates(fitness.values):
-            return None
-        point = np.array(fitness.values)[:, None]  # (objectives, 1)
-        members = self._columns[:objectives, :size]
-        covering = np.logical_and.reduce(members >= point, axis=0)
-        if covering.any() and not self._is_later_twin(covering, number, point):
-            self._cover.note_dominating(members[:, int(np.argmax(covering))])
-            return None
-        dominated = np.logical_and.reduce(members <= point, axis=0)
-        dismissed = self._dismiss(dominated) if dominated.any() else ()
-        self._append(number, fitness)
-        self._cover.note_member(fitness.values)
-        return dismissed
+        A point that is dismissed for a tie has the values that it has: the volume shrinks only where a value does.
+        """
+        return scaling.hypervolume(self.plain.values) if len(self.plain) else 0.0
 
-    def _is_later_twin(self, covering: npt.NDArray[np.bool_], number: int, point: npt.NDArray[Any]) -> bool:
-        """Whether the one member that is at least as good has the very same values and a higher number."""
-        index = int(np.argmax(covering))
-        return self._plain[index] > number and bool((self._columns[: len(point), index] == point[:, 0]).all())
+    def _note_spreads(self, fitness: Fitness) -> None:
+        if fitness.spreads and fitness.is_feasible:
+            self.has_spreads = True
 
-    def _dismiss(self, dominated: npt.NDArray[np.bool_]) -> tuple[int, ...]:
-        stay = np.flatnonzero(~dominated)
-        dismissed = tuple([self._plain[index] for index in np.flatnonzero(dominated)])
-        self._plain = [self._plain[index] for index in stay]
-        self._columns[:, : len(stay)] = self._columns[:, stay]
-        return dismissed
-
-    def _append(self, number: int, fitness: Fitness) -> None:
-        size = len(self._plain)
-        if size == self._columns.shape[1]:
-            self._columns = np.concatenate([self._columns, np.empty_like(self._columns)], axis=1)
-        self._columns[:, size] = (*fitness.values, *(fitness.spreads or (0.0,) * len(fitness.values)))
-        self.has_spreads = self.has_spreads or any(fitness.spreads)
-        self._plain.append(number)
-
-    def _remove(self, number: int) -> None:
-        """Forget a point, and take those in that nothing else had kept out."""
-        old = self._points.get(number)
-        self._rows.take(self._points)
-        self._rows.drop(number)
-        self._points.pop(number, None)
-        if old is None or number not in self._plain:
-            return
-        is_other = np.array([other != number for other in self._plain])
-        self._dismiss(~is_other)
-        self._cover = Cover()
-        others = self._columns[: len(old.values), : len(self._plain)].T  # (members, objectives)
-        for values in others.tolist():
-            self._cover.note_member(tuple(values))
-        for other in self._rows.under(old.values, others):
-            self._insert(other, self._points[other])
-
-    def _settle(self) -> None:
-        """Put the plain front into the order in which its points came."""
-        self._rows.take(self._points)
-        order = sorted(range(len(self._plain)), key=lambda index: self._rows.place[self._plain[index]])
-        self._plain = [self._plain[index] for index in order]
-        self._columns[:, : len(order)] = self._columns[:, order]
-        self._members = None
-
-    def _untied(self) -> tuple[int, ...]:
-        """The plain front without the members that others dominate within their intervals, see the class."""
-        size, objectives = len(self._plain), len(self._columns) // 2
-        order = sorted(range(size), key=lambda index: (-self._columns[0, index], self._plain[index]))
-        values = self._columns[:objectives, order].T  # (size, objectives)
-        spreads = self._columns[objectives:, order].T
-        gap = values[:, None, :] - values[None, :, :]  # (size, size, objectives): how far the first is ahead
-        width = spreads[:, None, :] + spreads[None, :, :]
-        dominates: npt.NDArray[np.bool_] = np.asarray((gap >= -width).all(axis=2) & (gap > width).any(axis=2))
-        stays = np.ones(size, dtype=np.bool_)
-        threatened = np.flatnonzero(dominates.any(axis=0))
-        for index in threatened:
-            stays[index] = not (dominates[:index, index] & stays[:index]).any()
-        for index in threatened[::-1]:  # of those that stayed only later ones dominate earlier ones
-            if stays[index]:
-                stays[index] = not (dominates[index + 1 :, index] & stays[index + 1 :]).any()
-        members = {self._plain[order[index]] for index in np.flatnonzero(stays)}
-        return tuple(number for number in self._plain if number in members)
-
-    def _change_since(self, before: tuple[int, ...]) -> FrontChange:
-        now, then = set(self.numbers), set(before)
-        return FrontChange(
-            entered=tuple(number for number in self.numbers if number not in then),
-            left=tuple(number for number in before if number not in now),
-        )
+    def _known_ties(self) -> Ties:
+        if self._ties is None:
+            self._ties = Ties({number: self.plain[number] for number in self.plain.numbers})
+        return self._ties
 
 
 def _matrix(values: Values) -> Array:

@@ -22,7 +22,7 @@ from gasearch.answers import (
     failed_attempts,
 )
 from gasearch.errors import BadInput
-from gasearch.fitness import Fitness, Objective
+from gasearch.fitness import Objective, spreads_of
 from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
@@ -87,7 +87,7 @@ def describe_search(reader: ArchiveReader, name: str) -> SearchDescription:
 def front_points(
     reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by: str | None = None
 ) -> list[FrontPoint]:
-    """The Pareto front, best first by a metric (see `ranking`).
+    """The Pareto front, best first by a metric (see `ranking`), then by the objectives; see `gasearch.dominance`.
 
     With limits: the front of all networks within them. That holds more than the members of the whole front that
     keep the limits: a network that was dominated only by one outside of them belongs to it.
@@ -97,15 +97,16 @@ def front_points(
         BadInput: if a metric is unknown, or has no better direction.
     """
     record = reader.search(name)
-    order = ranking(reader, record, by)
+    order, objectives = ranking(reader, record, by), objectives_of(record)
     _require_known(reader, record, [limit.metric for limit in limits])
     if limits:
-        inside = _within(reader, record, order=objectives_of(record)[0], limits=limits)
-        networks = non_dominated(inside, objectives_of(record))
+        networks = non_dominated(_within(reader, record, order=objectives[0], limits=limits), objectives)
     else:
         networks = reader.front(record.id)
     networks = [network for network in networks if order.metric in network.metrics]
-    networks.sort(key=lambda network: (-order.worth(network.metrics[order.metric]), network.number))
+    networks.sort(
+        key=lambda network: (*[-one.worth(network.metrics[one.metric]) for one in (order, *objectives)], network.number)
+    )
     return [_point_of(network) for network in networks]
 
 
@@ -118,7 +119,10 @@ def best(
     knee: bool = False,
     count: int = 1,
 ) -> list[FrontPoint]:
-    """The best networks by a metric within limits, asked of all evaluations; with `knee`, the front's best bargains.
+    """The best members by a metric of the front within limits, asked of all evaluations; or (`knee`) its best bargains.
+
+    What another network within the limits dominates is never named, spreads included, also where it has the best value
+    of a metric that is no objective, or one that is tied.
 
     Returns:
         At most `count` networks, best first; none if nothing keeps the limits (`nearest_miss` then says why).
@@ -129,12 +133,8 @@ def best(
     """
     if knee and by is not None:
         raise BadInput(f"the knee weighs all objectives, so it can't be asked by {by!r}: leave one of the two out")
-    record = reader.search(name)
-    if knee:
-        return _knee_points(front_points(reader, name, limits), objectives_of(record))[:count]
-    order = ranking(reader, record, by)
-    _require_known(reader, record, [limit.metric for limit in limits])
-    return [_point_of(network) for network in _within(reader, record, order=order, limits=limits, count=count)]
+    points = front_points(reader, name, limits, by)
+    return (_knee_points(points, objectives_of(reader.search(name))) if knee else points)[:count]
 
 
 def measured_points(reader: ArchiveReader, name: str) -> list[FrontPoint]:
@@ -246,16 +246,15 @@ def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Obje
 
 
 def non_dominated(networks: Sequence[EvaluatedNetwork], objectives: Sequence[Objective]) -> list[EvaluatedNetwork]:
-    """The members of their Pareto front, as a search keeps it: of equals, the one with the lowest number."""
-    from gasearch.pareto import ParetoFront
+    """The members of their Pareto front, as a search keeps it; what lacks the metric of an objective is none."""
+    from gasearch.pareto import pareto
 
-    front = ParetoFront()
-    for network in networks:
-        if all(objective.metric in network.metrics for objective in objectives):
-            worths = tuple(objective.worth(network.metrics[objective.metric]) for objective in objectives)
-            front.add(network.number, Fitness(values=worths))
-    members = set(front.numbers)
-    return [network for network in networks if network.number in members]
+    judged = [one for one in networks if all(objective.metric in one.metrics for objective in objectives)]
+    values = [[objective.worth(one.metrics[objective.metric]) for objective in objectives] for one in judged]
+    exact = (0.0,) * len(objectives)
+    spreads = [spreads_of(objectives, one.metrics) or exact for one in judged]
+    is_member = pareto(values, spreads, [one.number for one in judged])
+    return [one for one, is_one in zip(judged, is_member, strict=True) if is_one]
 
 
 def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
@@ -390,12 +389,10 @@ def _nearest(metric: str, known: set[str]) -> str:
 
 
 def _knee_points(points: Sequence[FrontPoint], objectives: Sequence[Objective]) -> list[FrontPoint]:
-    """Points by their distance from the plane through the extremes, greatest first."""
-    from gasearch.knee import knee_distances
+    """The points of a front, the knee first."""
+    from gasearch.knee import knee_order
 
-    distances = knee_distances([tuple(o.worth(point.metrics[o.metric]) for o in objectives) for point in points])
-    order = sorted(zip(distances, points, strict=True), key=lambda pair: (-pair[0], pair[1].number))
-    return [point for _, point in order]
+    return [points[place] for place in knee_order([point.metrics for point in points], objectives)]
 
 
 def _point_of(network: EvaluatedNetwork) -> FrontPoint:

@@ -22,7 +22,8 @@ from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurem
 from gasearch_workers.stopping import explain_stop, is_hopeless, rung_at
 
 from gasearch.fitness import Fitness, Objective
-from gasearch.pareto import ParetoFront, rank
+from gasearch.pareto import rank
+from gasearch.plain_front import PlainFront
 from gasearch.rung_lines import Line, fit_line, optimistic_ends, safe_tail
 
 Worths = tuple[float, ...]
@@ -283,7 +284,7 @@ class _Finishers:
     def __init__(self) -> None:
         self.all: list[Finished] = []
         self._newest: dict[int, int] = {}  # when a candidate's newest outcome was told
-        self._front = ParetoFront()  # of these, named by when they were told: of equal ones the first is the member
+        self._front = PlainFront()  # of these, named by when they were told: of equal ones the first is the member
         self._kept: list[list[Finished]] = [[]]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
         self._asked = 0, list[Finished]()  # the front that was asked for last, and of how many
 

@@ -6,6 +6,7 @@ import pytest
 
 from gasearch.fitness import Fitness
 from gasearch.pareto import ParetoFront, rank
+from gasearch.plain_front import PlainFront
 
 
 def from_nothing(points):
@@ -45,7 +46,7 @@ def test_a_front_stays_that_of_all_its_points_whatever_is_replaced(objectives, s
 
 @pytest.mark.parametrize("objectives", [1, 2, 3])
 def test_what_is_removed_lets_those_in_that_it_had_kept_out(objectives):
-    rng, front, points = random.Random(7), ParetoFront(), {}
+    rng, front, points = random.Random(7), PlainFront(), {}
     for number in range(120):
         points[number] = Fitness(values=tuple(float(rng.randrange(20)) for _ in range(objectives)))
         front.add(number, points[number])
@@ -59,7 +60,7 @@ def test_what_is_removed_lets_those_in_that_it_had_kept_out(objectives):
 
 
 def test_a_point_that_becomes_infeasible_leaves_and_comes_back_with_its_next_fitness():
-    front = ParetoFront()
+    front = PlainFront()
     front.add(0, Fitness(values=(1.0, 1.0)))
     front.add(1, Fitness(values=(0.0, 0.0)))
     assert front.replace(0, Fitness(values=(2.0, 2.0), violation=1.0)).entered == (1,)

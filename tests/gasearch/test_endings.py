@@ -8,9 +8,9 @@ from gasearch.pareto import Scaling
 
 
 def frontier_with(*growth):
-    """A frontier whose volume was taken so: (told, volume)."""
+    """A frontier whose volume was taken so: (told, volume); of so many objectives that it isn't taken anew."""
     frontier = Frontier()
-    frontier.scaling = Scaling(ideal=(0.0,), reference=(-1.1,))
+    frontier.scaling = Scaling(ideal=(0.0,) * 6, reference=(-1.1,) * 6)
     for told, volume in growth:
         frontier.recall(told, volume)
     return frontier

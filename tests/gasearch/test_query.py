@@ -8,14 +8,17 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from gasearch_workers.messages import Measurement
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch import near_misses, query
 from gasearch.answers import layers_text
 from gasearch.errors import BadInput, SpecError, UnknownSearch
-from gasearch.knee import knee_distances
+from gasearch.fitness import Objective, fitness_of
+from gasearch.knee import knee_distances, knee_order
 from gasearch.limits import parse_limit
+from gasearch.pareto import ParetoFront
 from gasearch.spec.evolution import EvolutionSpec
 from gasearch.storage.records import Effort, SearchState
 from tests.doubles.archived import (
@@ -168,7 +171,7 @@ def test_best_without_a_metric_asks_for_the_first_objective():
 def test_best_takes_the_direction_of_the_objective_else_the_usual_one():
     reader = scripted_reader()
     assert keys_of(query.best(reader, "digits", by="model_bytes")) == [3]
-    assert keys_of(query.best(reader, "digits", by="latency_ms")) == [4]
+    assert keys_of(query.best(reader, "digits", by="latency_ms")) == [3]  # 4 is faster, and dominated by 3
     assert keys_of(query.best(reader, "digits", by="latency_ms:max")) == [2]
 
 
@@ -182,12 +185,15 @@ def test_best_gives_as_many_as_asked_for_best_first():
 
 
 def test_best_never_names_a_network_that_breaks_the_constraints_of_the_search():
-    reader = ScriptedReader(record=with_constraints(search_record(), "latency_ms <= 0.4"), all_networks=NETWORKS)
+    networks = tuple(replace(one, is_on_front=one.number in {1, 3}) for one in NETWORKS)  # as that search has them
+    reader = ScriptedReader(record=with_constraints(search_record(), "latency_ms <= 0.4"), all_networks=networks)
     assert keys_of(query.best(reader, "digits")) == [1]
+    assert keys_of(query.best(reader, "digits", limits=query.parse_limits(["accuracy > 0"]))) == [1]
 
 
 def test_the_direction_of_a_metric_that_only_its_inventor_knows_has_to_be_said():
-    reader = ScriptedReader(record=search_record(), all_networks=(network(0, accuracy=0.5, model_bytes=9, wobble=3.0),))
+    odd = network(0, on_front=True, accuracy=0.5, model_bytes=9, wobble=3.0)
+    reader = ScriptedReader(record=search_record(), all_networks=(odd,))
     with pytest.raises(BadInput, match="say wobble:max or wobble:min"):
         query.best(reader, "digits", by="wobble")
     assert keys_of(query.best(reader, "digits", by="wobble:min")) == [0]
@@ -329,19 +335,92 @@ def test_what_makes_a_layer_another_one_is_in_its_text(layer, text):
     assert layers_text({"layers": [layer]}) == text
 
 
-metrics = st.floats(min_value=0, max_value=1, allow_nan=False)
+few = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
+measured = st.fixed_dictionaries(
+    {"accuracy": few, "model_bytes": few, "macs": few}, optional={"accuracy_spread": few, "model_bytes_spread": few}
+)
 
 
-@given(st.lists(st.tuples(metrics, metrics), min_size=1, max_size=12), st.floats(min_value=0, max_value=1))
-def test_whatever_is_best_within_limits_stands_on_the_front_within_limits(values, bound):
-    networks = tuple(network(n, accuracy=a, model_bytes=b) for n, (a, b) in enumerate(values))
-    reader = ScriptedReader(record=search_record(), all_networks=networks)
-    limits = [parse_limit(f"model_bytes <= {bound:.6f}")]
-    front = query.front_points(reader, "digits", limits)
-    best = query.best(reader, "digits", limits=limits)
-    assert bool(front) == bool(best)
-    if best:
-        assert front[0].metrics["accuracy"] == best[0].metrics["accuracy"]
+def reader_of(values):
+    """A search that measured these, with the front that a running search keeps."""
+    objectives = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
+    front = ParetoFront()
+    for number, one in enumerate(values):
+        outcome = Measurement(others=tuple(sorted(one.items())))
+        front.add(number, fitness_of(outcome, objectives, ()))
+    networks = tuple(network(n, on_front=n in front.numbers, **one) for n, one in enumerate(values))
+    return ScriptedReader(record=search_record(), all_networks=networks), front
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(measured, min_size=1, max_size=12), few, st.sampled_from([None, "model_bytes", "macs:min"]))
+def test_every_answer_goes_by_the_front_of_the_running_search(values, bound, by):
+    reader, front = reader_of(values)
+    everything = query.parse_limits(["accuracy >= 0"])
+    assert set(keys_of(query.front_points(reader, "digits", by=by))) == set(front.numbers)
+    assert query.front_points(reader, "digits", everything, by) == query.front_points(reader, "digits", by=by)
+    assert query.best(reader, "digits", by=by, count=99) == query.front_points(reader, "digits", by=by)
+    assert set(keys_of(query.best(reader, "digits", knee=True, count=99, limits=everything))) == set(front.numbers)
+    within = [one for one in values if one["model_bytes"] <= bound]
+    limits = [parse_limit(f"model_bytes <= {bound}")]
+    found = query.best(reader, "digits", by=by, limits=limits, count=99)
+    assert len(found) == len(reader_of(within)[1] if within else ())
+    assert found == query.front_points(reader, "digits", limits, by)
+
+
+def test_of_networks_that_are_tied_in_the_metric_best_names_the_one_that_is_better_otherwise():
+    values = [{"accuracy": 0.9, "model_bytes": size, "macs": 7.0} for size in (3.0, 1.0, 2.0)]
+    reader, _ = reader_of(values)
+    for by in (None, "macs", "accuracy"):
+        for where in ((), ("accuracy > 0",), ("macs < 8",)):
+            assert keys_of(query.best(reader, "digits", by=by, limits=query.parse_limits(where), count=5)) == [1]
+
+
+def test_members_that_are_tied_in_the_metric_stand_in_the_order_of_the_objectives():
+    values = [{"accuracy": size / 10, "model_bytes": size, "macs": 7.0} for size in (2.0, 3.0, 1.0)]
+    assert keys_of(query.best(reader_of(values)[0], "digits", by="macs", count=5)) == [1, 0, 2]
+
+
+# --- the knee ---------------------------------------------------------------------------------------------------
+
+ACCURACY = Objective(metric="accuracy", is_maximized=True)
+RMSE = Objective(metric="rmse", is_maximized=False)
+BYTES = Objective(metric="model_bytes", is_maximized=False)
+
+
+def knee_of(objectives, *rows):
+    return knee_order([dict(zip([one.metric for one in objectives], row, strict=True)) for row in rows], objectives)
+
+
+def test_sizes_that_span_decades_are_weighed_by_factors():
+    rows = [(0.99, 100_000.0), (0.98, 30_000.0), (0.975, 2_000.0), (0.91, 400.0)]
+    assert knee_of((ACCURACY, BYTES), *rows)[0] == 2
+    assert knee_of((ACCURACY, BYTES), *[(score, size / 400) for score, size in rows])[0] == 2  # in another unit
+
+
+@pytest.mark.parametrize(
+    ("objectives", "rows"),
+    [
+        ((ACCURACY, BYTES), [(0.98, 5000.0), (0.97, 4900.0), (0.74, 900.0), (0.5, 800.0)]),
+        ((RMSE, BYTES), [(10.0, 5000.0), (10.9, 4900.0), (14.0, 900.0), (20.0, 800.0)]),
+        ((Objective(metric="error", is_maximized=False), BYTES), [(0.1, 5000.0), (0.11, 4900.0), (0.14, 900.0)]),
+        ((Objective(metric="score", is_maximized=True), BYTES), [(-10.0, 5000.0), (-11.0, 4900.0), (-14.0, 900.0)]),
+    ],
+)
+def test_the_knee_keeps_nine_tenths_of_the_best_score(objectives, rows):
+    order = knee_of(objectives, *rows)
+    assert set(order[:2]) == {0, 1}
+    assert sorted(order) == list(range(len(rows)))
+
+
+def test_scores_that_no_network_combines_leave_the_first_one_to_decide():
+    objectives = (ACCURACY, Objective(metric="auc", is_maximized=True))
+    assert knee_of(objectives, (0.9, 0.1), (0.1, 0.9))[0] == 0
+
+
+def test_a_knee_can_be_found_where_values_are_nought_or_negative():
+    assert knee_of((RMSE, BYTES), (0.0, 10.0), (5.0, 0.0))[0] == 0
+    assert knee_of((ACCURACY, BYTES)) == []
 
 
 def test_the_distance_from_the_plane_is_zero_at_the_extremes_and_ignores_scale_and_constant_objectives():

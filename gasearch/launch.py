@@ -20,6 +20,7 @@ from gasearch.pareto import Scaling
 from gasearch.progress import Observer
 from gasearch.resumption import (
     note_changes,
+    note_evaluator,
     note_lost_weights,
     note_versions,
     require_free_name,
@@ -130,11 +131,12 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
         ):
             record = archive.search(name)
             note_versions(archive, lease, record, observer.on_notice)
+            note_evaluator(archive, lease, record, setup.evaluator_source, observer.on_notice)
             folder = _weights_folder(setup, record)
             if folder is not None:
                 note_lost_weights(archive, lease, record, folder, observer.on_notice)
                 _make_folder(folder)
-            known = _known(archive, lease, setup)
+            known = _known(archive, lease, setup, observer.on_notice)
             verdict = SearchLoop(
                 problem=setup.problem,
                 budget=setup.budget,
@@ -162,7 +164,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
 _START = "start"  #: The kind of the event that keeps what a search began with.
 
 
-def _known(archive: Archive, lease: Lease, setup: Setup) -> list[Genome]:
+def _known(archive: Archive, lease: Lease, setup: Setup, notice: Callable[[str], None]) -> list[Genome]:
     """The networks of earlier searches' fronts that this space has; read once, and kept for a resume."""
     names = setup.spec.start.searches
     if not names:
@@ -172,10 +174,16 @@ def _known(archive: Archive, lease: Lease, setup: Setup) -> list[Genome]:
             return [make_genome(genes, setup.space) for genes in json.loads(event.message)]
     found: dict[str, Genome] = {}
     for name in names:
-        for network in archive.front(archive.search(name).id):
-            genome = encode_network(network_from_json(network.network_json), setup.space)
-            if genome is not None and setup.constraints.violation(genome) <= 0:
-                found.setdefault(genome.key, genome)
+        front = list(archive.front(archive.search(name).id))
+        encoded = [encode_network(network_from_json(network.network_json), setup.space) for network in front]
+        known = [genome for genome in encoded if genome is not None]
+        fitting = [genome for genome in known if setup.constraints.violation(genome) <= 0]
+        found |= {genome.key: genome for genome in fitting if genome.key not in found}
+        if not fitting:
+            notice(
+                f"start.searches: {name} gives nothing to begin with: of the {len(front)} networks on its front "
+                f"{len(front) - len(known)} are not in this space, and {len(known)} break its constraints"
+            )
     genes = json.dumps([genome.genes for genome in found.values()])
     archive.add_event(lease, EventRecord(kind=_START, message=genes))
     return list(found.values())

@@ -19,11 +19,13 @@ from gasearch.endings import EXHAUSTED, SLOW, STALLED
 from gasearch.errors import BadInput, SpecError, UnknownSearch, WrongState
 from gasearch.setup import extended
 from gasearch.spec.changes import Change, as_lines, changed, changes
+from gasearch.spec.evaluator_source import changed_files
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import Archive, ArchiveReader
 from gasearch.storage.owner import being_run, is_gone
 from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchState
 
+MOST_SHOWN: Final = 5  #: Files of an evaluator that are named.
 _VERSIONS: Final = "versions"  #: The kind of the event that keeps those that a search began with.
 #: The libraries that decide what is proposed, or what comes of it.
 _LIBRARIES: Final = ("numpy", "torch", "deap", "moocore", "optuna", "scikit-learn")
@@ -190,6 +192,22 @@ def note_versions(archive: Archive, lease: Lease, record: SearchRecord, notice: 
         archive.add_event(lease, EventRecord(kind="other versions", message=message))
     if kept is None:
         archive.add_event(lease, EventRecord(kind=_VERSIONS, message=json.dumps(now | began)))
+
+
+def note_evaluator(
+    archive: Archive, lease: Lease, record: SearchRecord, source: str, notice: Callable[[str], None]
+) -> None:
+    """Say so where the evaluator isn't what it was when the search began."""
+    files = changed_files(record.evaluator_source, source)
+    if not files:
+        return
+    shown = ", ".join(files[:MOST_SHOWN]) + (f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else "")
+    message = (
+        f"the evaluator of {record.name} has changed since the search began ({shown}): what it finds from here on may "
+        "not compare with what it has; for networks that do, begin a new search"
+    )
+    notice(message)
+    archive.add_event(lease, EventRecord(kind="other evaluator", message=message))
 
 
 def _versions_without_event(archive: ArchiveReader, record: SearchRecord) -> dict[str, str]:

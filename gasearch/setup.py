@@ -35,6 +35,7 @@ from gasearch.space.genome import Genome
 from gasearch.space.identity import disagreement
 from gasearch.space.size import space_size
 from gasearch.spec.check import check_against_data
+from gasearch.spec.evaluator_source import evaluator_source
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sources import load_data
 from gasearch.storage.records import NewSearch, SearchRecord
@@ -51,6 +52,11 @@ class Setup:
     costs: NetworkCosts
     designs: tuple[Genome, ...]  #: What the spec begins with.
     problem: Problem
+
+    @property
+    def evaluator_source(self) -> str:
+        """The custom evaluator's files as they are now; "" where there is none."""
+        return "" if self.spec.task.evaluator is None else evaluator_source(self.spec.task.evaluator)
 
     @property
     def budget(self) -> SearchBudget:
@@ -131,6 +137,7 @@ class Setup:
             space_size=space_size(self.space).as_float,
             data_json=json.dumps({} if self.data is None else self.data.describe(), sort_keys=True),
             version=__version__,
+            evaluator_source=self.evaluator_source,
             context=self.problem.context,
         )
 

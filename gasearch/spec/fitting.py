@@ -52,8 +52,8 @@ _TASK_KEYS: Final[dict[str, tuple[InputKind, ...]]] = {
     "item": ("ids",),
 }
 
-#: The keys of `recipe` that a custom evaluator, which trains by itself, can't follow.
-_OUR_TRAINING: Final = ("augment", "class_weights", "distillation", "inherit")
+#: The keys of `recipe` that a custom evaluator, which trains by itself, is told: they are part of its budget.
+TOLD_TO_EVALUATORS: Final = ("epochs", "data_share")
 
 
 def told_kind(family: str, task: TaskSpec) -> TaskKind | None:
@@ -71,10 +71,12 @@ def told_input(family: str, task: TaskSpec) -> InputKind | None:
 
 
 def custom_problems(recipe: RecipeSpec) -> Iterator[Problem]:
-    """What a custom evaluator can't do."""
-    for key in _OUR_TRAINING:
-        if getattr(recipe, key) != RecipeSpec.model_fields[key].default:
-            yield Problem(path=("recipe", key), text="a custom evaluator trains by itself: leave this key out")
+    """What a custom evaluator never sees."""
+    told = " and ".join(TOLD_TO_EVALUATORS)
+    for key, field in RecipeSpec.model_fields.items():
+        if key not in TOLD_TO_EVALUATORS and getattr(recipe, key) != field.default:
+            text = f"a custom evaluator trains by itself, and is told {told} alone: leave this key out"
+            yield Problem(path=("recipe", key), text=text)
 
 
 def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:

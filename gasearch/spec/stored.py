@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from gasearch.spec.fitting import TOLD_TO_EVALUATORS
+from gasearch.spec.recipe import RecipeSpec
+
 #: Per section, what a spec without the key meant. All came with version 0.3.0.
 BEFORE: Final[dict[str, dict[str, Any]]] = {
     "evolution": {"surrogate": False, "replicates": 0.0},
@@ -30,4 +33,13 @@ def as_then(text: str) -> str:
         held = content.setdefault(section, {})
         if isinstance(held, dict):
             content[section] = values | held
+    recipe, space = content.get("recipe"), content.get("space")
+    if isinstance(recipe, dict) and isinstance(space, dict) and space.get("family") == "custom":
+        content["recipe"] = _as_told(recipe)
     return json.dumps(content)
+
+
+def _as_told(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a custom evaluator was told; before version 0.4.0 a recipe could hold more, which nobody heeded."""
+    defaults = RecipeSpec().model_dump(mode="json")
+    return recipe | {key: value for key, value in defaults.items() if key not in TOLD_TO_EVALUATORS}

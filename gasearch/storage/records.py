@@ -35,7 +35,7 @@ class NewSearch:
     space_size: float  #: Number of distinct networks, or an upper bound.
     data_json: str  #: Shape, type, counts and content hash of the data; "{}" for a custom evaluator.
     version: str  #: Of gasearch.
-    evaluator_source: str = ""  #: Hash of a custom evaluator's source when the search began; "" where it isn't known.
+    evaluator_source: str = ""  #: Hashes of a custom evaluator's files when the search began; "" where it isn't known.
     context: str = ""  #: Hash of all that an outcome depends on besides the network; "": outcomes are not to be reused.
 
 

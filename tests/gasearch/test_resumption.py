@@ -16,6 +16,7 @@ from gasearch.launch import go_on, launch
 from gasearch.progress import Silent
 from gasearch.resumption import require_unfinished
 from gasearch.spec.changes import changed, changes
+from gasearch.spec.evaluator_source import changed_files, evaluator_source
 from gasearch.spec.loader import load_spec
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_reader
@@ -277,3 +278,50 @@ def test_inherited_weights_that_are_gone_are_noticed(url, tmp_path, monkeypatch)
     [notice] = resume(url, evaluations=6)
     assert "with the weights that small has trained is missing: networks whose parents it held begin from" in notice
     assert stored(url)[1][-1].kind == "lost weights"
+
+
+# --- the evaluator ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def evaluator(tmp_path, monkeypatch):
+    """An evaluator in a folder, with a module that it imports within a function, and one that it doesn't."""
+    folder = tmp_path / "code"
+    (folder / "cells").mkdir(parents=True)
+    (folder / "cells/__init__.py").write_text("")
+    (folder / "cells/train.py").write_text(
+        "def evaluate(choices, budget, report):\n"
+        "    from .costs import cost\n"
+        "    return {'error': 1 / (1 + choices['a']), 'cost': cost(choices)}\n"
+    )
+    (folder / "cells/costs.py").write_text("import json\n\ndef cost(choices):\n    return sum(choices.values())\n")
+    (folder / "cells/notes.py").write_text("")
+    monkeypatch.syspath_prepend(folder)
+    yield folder / "cells"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cells"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(("file", "is_told"), [("train", True), ("costs", True), ("__init__", True), ("notes", False)])
+def test_a_resume_says_which_files_of_the_evaluator_have_changed(url, evaluator, file, is_told):
+    launch(load_spec(SPEC | {"task": {"evaluator": "cells.train:evaluate"}}), db_url=url, observer=Silent())
+    assert [text for text in resume(url, evaluations=10) if "evaluator" in text] == []
+    (evaluator / f"{file}.py").write_text("# another version\n" + (evaluator / f"{file}.py").read_text())
+    told = [text for text in resume(url, evaluations=12) if "evaluator" in text]
+    begin = f"the evaluator of small has changed since the search began (cells/{file}.py): what it finds from here on"
+    assert [text.startswith(begin) for text in told] == [True] * is_told
+    with closing(open_reader(url)) as reader:
+        events = [
+            event.message for event in reader.events(reader.search("small").id) if event.kind == "other evaluator"
+        ]
+    assert events == told
+
+
+def test_an_evaluator_without_a_source_has_nothing_to_compare():
+    assert evaluator_source("math:sqrt") == ""
+    assert evaluator_source("no.such:module") == ""
+    assert changed_files("", evaluator_source("json:dumps")) == []
+
+
+def test_of_an_installed_evaluator_its_own_package_counts():
+    assert {file.partition("/")[0] for file in json.loads(evaluator_source("json.decoder:scanstring"))} == {"json"}

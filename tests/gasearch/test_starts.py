@@ -21,17 +21,28 @@ SPEC = {
 DESIGNS = [{"a": 7, "b": 7, "c": 7}, {"a": 0, "b": 0, "c": 1}, {"a": 3, "b": 3, "c": 3}]
 
 
+class Listener(Silent):
+    """Keeps the notices."""
+
+    def __init__(self):
+        self.notices = []
+
+    def on_notice(self, message):
+        self.notices.append(message)
+
+
 class Search:
     """Searches in one database."""
 
     def __init__(self, url):
         self.url = url
+        self.observer = Listener()
 
     def run(self, **changes):
-        return launch(load_spec(SPEC | changes), db_url=self.url, observer=Silent())
+        return launch(load_spec(SPEC | changes), db_url=self.url, observer=self.observer)
 
     def resume(self, name, **changes):
-        return go_on(name, db_url=self.url, observer=Silent(), **changes)
+        return go_on(name, db_url=self.url, observer=self.observer, **changes)
 
     def ask(self, question, name):
         reader = open_reader(self.url)
@@ -90,6 +101,21 @@ def test_networks_that_break_a_limit_are_left_out(searches):
         start={"searches": ["first"]},
     )
     assert all(max(genes) <= 3 for genes in searches.known("second"))
+
+
+def test_a_front_that_begins_nothing_is_told_with_the_reason(searches):
+    searches.run()
+    front = len(searches.ask("front", "first"))
+    other = {"family": "custom", "decisions": {"a": {"choices": [0, 1]}, "z": {"choices": [2, 3]}}}
+    evaluator = {"evaluator": "tests.doubles.odd_evaluators:conflict"}
+    searches.observer.notices.clear()
+    searches.run(name="second", seed=6, start={"searches": ["first"]})
+    assert [text for text in searches.observer.notices if "start.searches" in text] == []
+    searches.run(name="third", start={"searches": ["first"]}, space=other, task=evaluator, budget={"evaluations": 1})
+    assert searches.observer.notices[-1] == (
+        f"start.searches: first gives nothing to begin with: of the {front} networks on its front {front} are not in "
+        "this space, and 0 break its constraints"
+    )
 
 
 def test_a_search_that_is_not_there_is_refused_before_any_work(searches):

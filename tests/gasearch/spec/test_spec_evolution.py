@@ -11,6 +11,7 @@ from gasearch.errors import SpecError
 from gasearch.rungs import default_rungs
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
+from gasearch.spec.recipe import RecipeSpec
 from gasearch.spec.stored import BEFORE, as_then
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, REMOVED, changed
 
@@ -227,3 +228,12 @@ def test_a_default_that_is_written_out_and_the_budget_leave_the_identity(path, v
 
 def test_a_section_that_is_left_out_has_its_defaults():
     assert load_spec(changed(changed(CNN, "start", {}), "start", REMOVED)) == load_spec(CNN)
+
+
+def test_a_stored_recipe_that_a_custom_evaluator_never_saw_is_left_out():
+    content = json.loads(load_spec(CUSTOM).to_json())
+    content["recipe"] |= {"epochs": 7, "data_share": 0.5, "batch_size": 64, "augment": ["flip"], "inherit": True}
+    recipe = SearchSpec.from_json(json.dumps(content)).recipe
+    assert recipe == RecipeSpec(epochs=7, data_share=0.5)
+    with pytest.raises(SpecError, match=r"recipe\.batch_size: a custom evaluator trains by itself"):
+        load_spec(content)

@@ -11,6 +11,23 @@ WIDTHS = "a list of whole numbers from 1 to 8,192"
 BITS = "to 8, or 32 for float"
 MEASURED = "accuracy, macro_f1, auc, params, macs, flops, bops, model_bytes, peak_memory_bytes, latency_ms,"
 
+#: The keys of a recipe that no custom evaluator is told, with values that it would have to heed.
+NEVER_SEEN = {
+    "batch_size": 64,
+    "accumulate": 2,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "schedule": "constant",
+    "warmup": 0.1,
+    "weight_decay": 0.1,
+    "label_smoothing": 0.1,
+    "momentum": 0.5,
+    "dropout": 0.1,
+    "class_weights": "balanced",
+    "precision": "bfloat16",
+    "patience": 2,
+}
+
 REFUSALS = [
     # unknown and missing keys
     (CNN, "space.widht", [8], 'space.widht: unknown key; did you mean "width"? Known here: family, layers, width,'),
@@ -170,9 +187,13 @@ REFUSALS = [
     (CNN, "recipe.augment", ["rotate"], "recipe.augment[0]: must be one of shift, flip; got 'rotate'"),
     (RATINGS, "recipe.class_weights", "balanced", "recipe.class_weights: a rating has no classes: leave this key out"),
     (RATINGS, "recipe.label_smoothing", 0.1, "recipe.label_smoothing: a rating has no classes: leave this key out"),
-    (CUSTOM, "recipe.distillation", {}, "recipe.distillation: a custom evaluator trains by itself: leave this key out"),
-    (CUSTOM, "recipe.inherit", True, "recipe.inherit: a custom evaluator trains by itself: leave this key out"),
-    (CUSTOM, "recipe.augment", "flip", "recipe.augment: a custom evaluator trains by itself: leave this key out"),
+    (CUSTOM, "recipe.distillation", {}, "recipe.distillation: a custom evaluator trains by itself, and is told"),
+    (CUSTOM, "recipe.inherit", True, "recipe.inherit: a custom evaluator trains by itself, and is told"),
+    (CUSTOM, "recipe.augment", "flip", "recipe.augment: a custom evaluator trains by itself, and is told"),
+    *(
+        (CUSTOM, f"recipe.{key}", value, f"recipe.{key}: a custom evaluator trains by itself, and is told epochs and")
+        for key, value in NEVER_SEEN.items()
+    ),
     (CNN, "recipe.inherit", "yes", "recipe.inherit: must be true or false; got 'yes'"),
     (CNN, "recipe.distillation", "largest", "recipe.distillation: must be a mapping with teacher, weight and temp"),
     (CNN, "recipe.distillation.weight", 2, "recipe.distillation.weight: must be a number from 0 to 1; got 2"),

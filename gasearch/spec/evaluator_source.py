@@ -1,0 +1,96 @@
+"""The source of a custom evaluator: the files that decide what it measures, by which a change is seen.
+
+These are its module, the packages that hold it, and what they import from where it lies: of an installed evaluator its
+own package, of one in a folder all of the folder's modules. Libraries have versions, and data are not looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import json
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+MOST_FILES: Final = 1_000  #: Beyond it the rest isn't looked at.
+
+
+def evaluator_source(evaluator: str) -> str:
+    """The hash of each file of "package.module:function" by its name, as JSON; "" where there is no source to see."""
+    name = evaluator.partition(":")[0]
+    try:
+        file = importlib.import_module(name).__file__
+    except (Exception, SystemExit):  # whoever calls it says why
+        return ""
+    if file is None or not file.endswith(".py"):
+        return ""
+    depth = name.count(".") + (Path(file).name == "__init__.py")
+    above = Path(file).resolve().parents
+    root = above[min(depth, len(above) - 1)]
+    own = name.partition(".")[0] if _is_shared(root) else ""
+    return json.dumps({str(path.relative_to(root)): _hash(path) for path in sorted(_reached(name, root, own))})
+
+
+def changed_files(before: str, now: str) -> list[str]:
+    """The files that differ between two such sources, those that came or went included; none where one isn't known."""
+    if not before or not now:
+        return []
+    old, new = json.loads(before), json.loads(now)
+    return [file for file in sorted({*old, *new}) if old.get(file) != new.get(file)]
+
+
+def _reached(name: str, root: Path, own: str) -> set[Path]:
+    """The files below `root` of a module and of what it imports; only those of the package `own` if one is given."""
+    found: set[Path] = set()
+    waiting = [name]
+    seen: set[str] = set()
+    while waiting and len(found) < MOST_FILES:
+        module = waiting.pop()
+        if module in seen or (own and module.partition(".")[0] != own):
+            continue
+        seen.add(module)
+        parent = module.rpartition(".")[0]
+        path = _file_of(module, root)
+        if parent and path is not None:
+            waiting.append(parent)
+        if path is not None and path not in found:
+            found.add(path)
+            waiting.extend(_imports(path, module if path.name == "__init__.py" else parent))
+    return found
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    """Where a module of that name would lie below the root."""
+    place = root.joinpath(*module.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+
+
+def _imports(path: Path, package: str) -> Iterator[str]:
+    """The modules that a file names in its imports, wherever in it they stand; `from a import b` may mean two."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # whoever imports it says why
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                above = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+                base = ".".join([*above, *([module] if module else [])])
+                yield base
+                yield from (f"{base}.{alias.name}" for alias in names)
+            case _:
+                pass
+
+
+def _is_shared(root: Path) -> bool:
+    """Whether others' modules lie there as well: Python's own, and those that are installed."""
+    return any(root == Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
+
+
+def _hash(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()

@@ -95,6 +95,11 @@ class Rungs:
         self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
         self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: The same, from how many told.
 
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """The rungs, ascending."""
+        return self._steps
+
     def note(
         self,
         outcome: Outcome,

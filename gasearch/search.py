@@ -30,6 +30,7 @@ from gasearch.progress import Observer
 from gasearch.replication import Trainings
 from gasearch.reserve import Reserve
 from gasearch.reuse import Reuse
+from gasearch.rung_reports import RungReports
 from gasearch.rungs import Rungs
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import (
@@ -97,6 +98,10 @@ class SearchLoop:
         self._engine, self._dispatcher = engine, dispatcher
         self._observer, self._stop, self._clock = observer, stop, clock
         self._rungs, self._fixed_scaling = rungs, scaling
+        steps = (
+            rungs.steps if rungs is not None and problem.task.evaluator is not None else ()
+        )  # our trainings report all
+        self._rung_reports = RungReports(problem.objectives, steps)
         self._spent_s, self._weights_folder = spent_s, weights_folder
         self._keys: dict[int, str] = {}  #: By number.
         self._frontier = Frontier()
@@ -329,9 +334,9 @@ class SearchLoop:
         if pending.replicate:
             fitness = fitness or self._trainings.fitness_of(pending.number)
         self._learn(pending.number, outcome, fitness, replicate=pending.replicate, known=pending.known)
-        notice = self._feasibility.notice()
-        if notice is not None:
-            self._observer.on_notice(notice)
+        for notice in (self._feasibility.notice(), self._rung_reports.notice()):
+            if notice is not None:
+                self._observer.on_notice(notice)
         if self._clock() - self._reported >= PROGRESS_S:
             self._report()
 
@@ -360,6 +365,7 @@ class SearchLoop:
         self._device_time.note_outcome()
         if self._rungs is not None:
             self._rungs.note(outcome, fitness, number=number, known=known)
+        self._rung_reports.note(outcome)
         if self._problem.replicates:
             self._trainings.note(number, outcome, fitness, replicate=replicate)
         if replicate:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gasearch_workers.messages import Failure, FailureKind, Outcome
 
-from gasearch.errors import GasearchError
+from gasearch.errors import GasearchError, Paused
 from gasearch.problem import Pending
 from gasearch.storage.records import EventRecord
 
@@ -92,16 +92,17 @@ class Breaker:
             slots: How many evaluations can be in flight at once, now.
 
         Raises:
-            GasearchError: with the cause, and how to go on.
+            Paused: where evaluations failed, with the cause, and how to go on.
+            GasearchError: where only workers were lost.
         """
         mend = f"the last one with: {self._message}. Mend the cause, then go on with: gasearch resume {search}"
         self._slots = max(self._slots, slots)
         if self._losses >= max(MAX_FAILURES_IN_A_ROW, MAX_LOSSES_PER_WORKER * self._slots):
-            raise GasearchError(
+            raise GasearchError(  # costs no budget, and another start may find workers that live
                 f"{self._losses} attempts in a row lost their worker, {mend} (none of them counts as an outcome)"
             )
         if len(self._failed) >= MAX_FAILURES_IN_A_ROW:
-            raise GasearchError(
+            raise Paused(
                 f"{len(self._failed)} evaluations in a row failed ({counted(self._failed)}), {mend} "
                 "(what failed stays failed; a new search tries it again)"
             )

@@ -8,8 +8,10 @@ GasearchError (1)
 │   └── WrongState         the search is finished, already runs, or was made from another spec
 ├── LeaseLost (3)          another controller owns the search
 ├── StoreError (4)         the database can't be reached, is full, or has another schema
+│   ├── NoStore            there is none of that name, or it holds no gasearch data
 │   └── StoreLost          its file is gone, or another one stands in its place
 ├── WorkersUnavailable (1) Ray or a device will not start
+├── Paused (5)             too much failed in a row: resumable once the cause is mended
 └── Interrupted (130)      stopped by the user; resumable
 """
 
@@ -56,12 +58,22 @@ class StoreError(GasearchError):
     exit_status = 4
 
 
+class NoStore(StoreError):
+    """There is no database of that name, or nothing of gasearch in it."""
+
+
 class StoreLost(StoreError):
     """The database's file is gone, or another one stands in its place: nothing that is written arrives any more."""
 
 
 class WorkersUnavailable(GasearchError):
     """Ray, a node or a device will not start."""
+
+
+class Paused(GasearchError):
+    """The search stopped itself, since too much failed in a row: mend the cause, then `resume` goes on."""
+
+    exit_status = 5
 
 
 class Interrupted(GasearchError):

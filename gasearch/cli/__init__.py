@@ -1,6 +1,7 @@
 """The command line: it parses, calls `api` or `query`, prints, and turns errors into exit statuses.
 
-Exit status: 0 done, 1 failed, 2 bad input, 3 lost the lease, 4 store unreachable, 130 interrupted and resumable.
+Exit status: 0 done, 1 failed, 2 bad input, 3 lost the lease, 4 store unreachable, 5 paused until the cause is mended,
+130 interrupted and resumable.
 Nothing heavy is imported before a command needs it: `gasearch --help` answers in well under a second.
 """
 

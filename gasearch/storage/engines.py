@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gasearch.errors import StoreError
+from gasearch.errors import NoStore, StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, shown
 from gasearch.storage.passwords import hidden
 from gasearch.storage.sqlite_file import SqliteFile, open_file, write_back
@@ -92,14 +92,14 @@ def reading_engine(url: URL) -> Engine:
     """An engine that can't write, and that hinders no writer: each transaction reads one snapshot.
 
     Raises:
-        StoreError: if there is no such SQLite file.
+        NoStore: if there is no such SQLite file.
     """
     if url.get_backend_name() == "postgresql":
         limits = f"{_POSTGRESQL_LIMITS} -c default_transaction_read_only=on"
         return _postgresql_engine(url, limits, isolation_level="REPEATABLE READ")
     path = sqlite_path(url).absolute()
     if not path.exists():
-        raise StoreError(f"there is no database {shown(url)}: run a search first, or name another one with --db")
+        raise NoStore(f"there is no database {shown(url)}: run a search first, or name another one with --db")
     engine = create_engine(url, creator=lambda: _connect_read_only(path))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     event.listen(engine, "checkin", _forget_if_immutable)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from gasearch.errors import StoreError
+from gasearch.errors import NoStore, StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, as_store_errors, shown
 from gasearch.storage.tables import REVISIONS, VERSION_TABLE, metadata
 
@@ -36,7 +36,7 @@ def require_newest(revision: str | None, engine: Engine) -> None:
         StoreError: saying which command helps.
     """
     if revision is None:
-        raise StoreError(
+        raise NoStore(
             f"{shown(engine.url)} holds no gasearch data: run a search first, or name another database with --db"
         )
     _refuse_unknown(revision, engine)

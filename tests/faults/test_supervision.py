@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -43,6 +45,48 @@ def test_a_killed_controller_is_started_again_and_the_answer_is_the_undisturbed_
     gasearch.url = gasearch.environment["GASEARCH_DB"] = f"sqlite:///{gasearch.folder}/undisturbed.db"
     assert gasearch.here("run", spec).status == 0
     assert gasearch.ask(digest) == disturbed
+
+
+def test_a_supervised_search_in_which_everything_fails_is_paused_with_its_budget_unspent(gasearch):
+    spec = gasearch.write_spec(truth="raises", **{"evaluations: 40": "evaluations: 400"})
+    done = finish(gasearch.start("run", spec, "--supervise"))
+    assert done.status == 5, done.err
+    assert "20 evaluations in a row failed (20 user_error)" in done.sentence
+    assert "Mend the cause, then go on with: gasearch resume small" in done.sentence
+    assert "starting it again" not in done.err
+    assert (gasearch.told(), gasearch.record().state.value) == (20, "stopped")
+
+
+def test_a_supervised_search_that_is_asked_to_stop_stays_stopped(gasearch):
+    process = gasearch.start("run", gasearch.write_spec(truth="unhurried"), "--supervise")
+    gasearch.wait_for(2, process)
+    assert gasearch.here("stop", "small").status == 0
+    done = finish(process, timeout_s=60)
+    assert done.status == 130, done.err
+    assert "starting it again" not in done.err
+    assert gasearch.record().state.value == "stopped"
+
+
+def test_a_supervised_search_outlives_an_outage_that_outlasts_its_patience(gasearch, postgresql, postgresql_url):
+    gasearch.url = gasearch.environment["GASEARCH_DB"] = postgresql_url
+    gasearch.environment["GASEARCH_DB_PATIENCE"] = "0.5"
+    log = (gasearch.folder / "log").open("w+")
+    command = [sys.executable, "-m", "gasearch", "run", gasearch.write_spec(truth="unhurried"), "--supervise"]
+    command += ["--set", "budget.evaluations=12"]
+    process = subprocess.Popen(command, cwd=gasearch.folder, env=gasearch.environment, stdout=log, stderr=log)
+    gasearch.wait_for(3, process)
+    postgresql.stop()
+    try:
+        until = time.monotonic() + 90
+        while "lost its database; starting it again in 2 s" not in (gasearch.folder / "log").read_text():
+            assert process.poll() is None, (gasearch.folder / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    finally:
+        postgresql.start()
+    assert process.wait(90) == 0, (gasearch.folder / "log").read_text()
+    log.close()
+    assert (gasearch.told(), gasearch.record().state.value) == (12, "finished")
 
 
 @pytest.mark.slow

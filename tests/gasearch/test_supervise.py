@@ -6,11 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
 from gasearch import supervise as module
+from gasearch.errors import StoreError
 from gasearch.storage.records import SearchState
+from gasearch.storage.sql import open_reader
 from gasearch.supervise import Standing, supervise
 
 DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -29,6 +32,8 @@ def supervised(monkeypatch, tmp_path):
         def standing(name, db_url):
             assert (name, db_url) == ("small", "sqlite:///secret.db")
             last[0] = next(told, last[0])
+            if isinstance(last[0], StoreError):
+                raise last[0]
             return last[0]
 
         monkeypatch.setattr(module, "_standing", standing)
@@ -41,17 +46,17 @@ def supervised(monkeypatch, tmp_path):
     return run
 
 
-def stored(told, *, is_finished=False):
-    return Standing(told=told, is_finished=is_finished)
+def stored(measured, *, state=SearchState.RUNNING, is_finished=False):
+    return Standing(measured=measured, state=SearchState.FINISHED if is_finished else state)
 
 
-@pytest.mark.parametrize("status", [0, 2, 3, 130])
+@pytest.mark.parametrize("status", [0, 2, 3, 5, 130])
 def test_an_end_that_another_start_would_not_change_is_the_end(supervised, status):
     assert supervised(f"sys.exit({status})", None) == (status, ["run"], [])
 
 
 def test_a_controller_that_died_before_its_search_was_stored_runs_again_then_resumes(supervised):
-    status, commands, notices = supervised(DIES, None, None, stored(0), stored(1), stored(2, is_finished=True))
+    status, commands, notices = supervised(DIES, None, None, None, stored(0), stored(1), stored(2, is_finished=True))
     assert (status, commands) == (0, ["run", "run", "resume", "resume"])
     assert notices == [
         "small was killed by SIGKILL; starting it again in 0.01 s",
@@ -66,22 +71,61 @@ def test_a_controller_that_died_before_its_search_was_stored_runs_again_then_res
     [
         (DIES, "was killed by SIGKILL", 137),
         ("sys.exit(1)", "ended with status 1", 1),
-        ("sys.exit(4)", "lost its database", 4),
     ],
 )
-def test_five_starts_without_a_new_evaluation_are_enough(supervised, script, end, last):
+def test_five_starts_without_a_new_measurement_are_enough(supervised, script, end, last):
     status, commands, notices = supervised(script, stored(3), first=("resume",))
     assert (status, commands) == (last, ["resume"] * 6)
     assert [notice.rpartition(" ")[0] for notice in notices[:5]] == [
         f"small {end}; starting it again in {pause}" for pause in ("0.01", "0.02", "0.04", "0.08", "0.16")
     ]
     assert notices[5] == (
-        f"small {end}; it was started 5 times again without one new evaluation: giving up; "
+        f"small {end}; it was started 5 times again without one new measurement: giving up; "
         "go on with: gasearch resume small"
     )
 
 
-def test_progress_is_counted_anew_after_each_new_evaluation(supervised):
+AWAY = StoreError("the database can't be reached")
+
+
+def test_a_database_that_is_away_is_waited_for_as_long_as_it_takes(supervised):
+    standings = [stored(3), *[AWAY] * 8, stored(3), stored(5), stored(5), stored(9, is_finished=True)]
+    status, commands, notices = supervised("sys.exit(4)", *standings, first=("resume",))
+    assert (status, commands) == (0, ["resume"] * 12)
+    assert [notice.rpartition(" starting it again in ")[2] for notice in notices[:9]] == [
+        f"{0.01 * 2**turn:g} s" for turn in range(9)
+    ]
+
+
+def test_a_search_that_is_stored_while_the_database_was_reached_is_never_begun_anew(supervised, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_LOOK_S", 0.01)
+    slow = "import time; time.sleep(0.2); sys.exit(4)"
+    status, commands, _ = supervised(slow, None, None, stored(0), AWAY, stored(1, is_finished=True))
+    assert (status, commands) == (0, ["run", "resume"])
+
+
+def test_nothing_is_started_while_nobody_can_say_whether_the_search_is_stored(supervised):
+    standings = [None, AWAY, AWAY, AWAY, AWAY, stored(2), stored(3, is_finished=True)]
+    status, commands, notices = supervised("sys.exit(4)", *standings)
+    assert (status, commands) == (0, ["run", "resume"])
+    assert len(notices) == 4
+
+
+def test_a_search_that_is_gone_from_its_database_is_not_begun_anew(supervised):
+    assert supervised("sys.exit(4)", stored(3), None, first=("resume",)) == (4, ["resume"], [])
+
+
+def test_a_database_that_never_answered_is_given_up(supervised):
+    status, commands, _ = supervised("sys.exit(4)", AWAY)
+    assert (status, commands) == (4, ["run"] * 6)
+
+
+def test_a_search_that_ended_without_a_measurement_is_not_started_again(supervised):
+    done = supervised("sys.exit(1)", stored(0), stored(0, state=SearchState.FAILED), first=("resume",))
+    assert done == (1, ["resume"], [])
+
+
+def test_progress_is_counted_anew_after_each_new_measurement(supervised):
     standings = [stored(told) for told in (0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3)]
     status, commands, _ = supervised(DIES, *standings, stored(3, is_finished=True), first=("resume",))
     assert (status, len(commands)) == (0, 11)
@@ -161,5 +205,10 @@ def test_the_standing_is_read_from_the_database(tmp_path):
     assert module._standing("other", url) is None
     found = module._standing("digits", url)
     assert found is not None
-    assert found.is_finished
-    assert found.told > 0
+    assert found.state is SearchState.FINISHED
+    with closing(open_reader(url)) as reader:
+        counts = reader.counts(reader.search("digits").id)
+    assert sum(counts.failures.values()) > 0
+    assert found.measured == counts.told - sum(counts.failures.values()) > 0
+    with pytest.raises(StoreError):
+        module._standing("digits", "sqlite:////proc/nowhere/store.db?")

@@ -19,7 +19,7 @@ class DeviceTime:
     def add(self, result: EvaluationResult) -> None:
         """Count an attempt, whatever became of it."""
         if result.worker != REUSED:
-            self.seconds += max(0.0, result.finished_at - result.started_at)
+            self.seconds += result.duration_s
 
     def note_outcome(self) -> None:
         """An outcome is told now."""

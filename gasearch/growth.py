@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-from gasearch_workers.messages import Outcome
+from gasearch_workers.messages import EvaluationResult, Outcome
 
 from gasearch.fitness import Fitness, MissingMetric, Objective, fitness_of
 from gasearch.frontier import MOST_OBJECTIVES_EACH
@@ -18,8 +16,6 @@ from gasearch.storage.records import REUSED, SearchRecord
 
 #: With more objectives a volume is taken so often at most: each takes seconds.
 MOST_DEAR_VOLUMES = 20
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +57,13 @@ def told_outcomes(
     where no time was taken at all, the share of the outcomes.
     """
     records = list(reader.evaluations(record.id))
-    own = [one.result for one in records if one.result.worker != REUSED]
-    busy = _BusyTime((result.started_at, result.finished_at) for result in own)
+    passed = _busy_until([one.result for one in records])
     told: list[Told] = []
-    passed = device_s = 0.0
-    for place, one in enumerate(records, 1):
+    device_s = 0.0
+    for place, (one, passed_s) in enumerate(zip(records, passed, strict=True), 1):
         if one.result.worker != REUSED:
-            passed = max(passed, busy.until(one.result.finished_at))
-            device_s += max(0.0, one.result.finished_at - one.result.started_at)
-        share = passed / busy.total_s if busy.total_s else place / len(records)
+            device_s += one.result.duration_s
+        share = passed_s / passed[-1] if passed[-1] else place / len(records)
         told.append(
             Told(
                 number=one.candidate,
@@ -80,6 +74,22 @@ def told_outcomes(
             )
         )
     return told
+
+
+def _busy_until(results: Sequence[EvaluationResult]) -> list[float]:
+    """For each of some results in order of arrival, the seconds until then at which some worker was evaluating.
+
+    The time since the result before counts, as far as this evaluation took: so nights without a controller don't, and a
+    clock that was set forward or back misplaces one result at most.
+    """
+    passed: list[float] = []
+    busy_s, before = 0.0, None
+    for result in results:
+        if result.worker != REUSED:
+            since = result.duration_s if before is None else max(0.0, result.finished_at - before)
+            busy_s, before = busy_s + min(since, result.duration_s), result.finished_at
+        passed.append(busy_s)
+    return passed
 
 
 def standing(outcomes: Iterable[Told]) -> dict[int, Fitness]:
@@ -129,30 +139,3 @@ def _fitness(outcome: Outcome, objectives: Sequence[Objective], limits: Sequence
         return fitness_of(outcome, objectives, limits)
     except MissingMetric:
         return None
-
-
-class _BusyTime:
-    """The time at which at least one of some intervals ran."""
-
-    def __init__(self, intervals: Iterable[Interval]) -> None:
-        merged: list[Interval] = []
-        for start, end in sorted(intervals):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-            elif end > start:
-                merged.append((start, end))
-        self._disjoint = merged  # ascending
-        self._before = [0.0, *accumulate(end - start for start, end in merged)]
-
-    @property
-    def total_s(self) -> float:
-        """All of it."""
-        return self._before[-1]
-
-    def until(self, time: float) -> float:
-        """How much of it lies before a time, in seconds."""
-        begun = bisect_right(self._disjoint, time, key=lambda interval: interval[0])
-        if not begun:
-            return 0.0
-        start, end = self._disjoint[begun - 1]
-        return self._before[begun - 1] + min(end, time) - start

@@ -263,7 +263,7 @@ def _stories(trained: Sequence[EvaluationRecord], objectives: Sequence[Objective
                 means=means,
                 worker=one.result.worker,
                 device=one.result.device,
-                seconds=max(0.0, one.result.finished_at - one.result.started_at),
+                seconds=one.result.duration_s,
             )
         )
     return stories

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
 
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from gasearch_workers.stopwatch import Stopwatch
 
 
 class Dispatcher(Protocol):
@@ -43,21 +43,22 @@ class Dispatcher(Protocol):
         """Abandon what is in flight and release workers. Safe to call twice."""
 
 
-def unanswered(request: EvaluationRequest, kind: FailureKind, message: str, *, since: float) -> EvaluationResult:
+def unanswered(request: EvaluationRequest, kind: FailureKind, message: str, *, watch: Stopwatch) -> EvaluationResult:
     """The result of a request that no worker answers any more.
 
     Args:
         request: What was asked.
         kind: Why there is no answer.
         message: The same as a sentence.
-        since: When it was begun: UTC, seconds since the epoch.
+        watch: Runs since it was begun.
     """
     return EvaluationResult(
         key=request.key,
         attempt=request.attempt,
         worker="lost",
         device="unknown",
-        started_at=since,
-        finished_at=time.time(),
+        started_at=watch.started_at,
+        finished_at=Stopwatch.date(),
+        seconds=watch.seconds,
         outcome=Failure(kind=kind, message=message),
     )

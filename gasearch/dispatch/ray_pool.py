@@ -11,6 +11,7 @@ from typing import Any
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind, WorkerTerms
+from gasearch_workers.stopwatch import Stopwatch
 
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
@@ -35,7 +36,7 @@ class _Job:
     training: Any  #: Reference of the result without its latency.
     prepared: Any  #: Reference of what is to be timed.
     deadline: float | None
-    started_at: float
+    watch: Stopwatch  #: Runs since a worker has it.
     timings: int = 0
     meter: Any = None  #: The actor that times it.
 
@@ -177,7 +178,7 @@ class RayPool:
                 training=training,
                 prepared=prepared,
                 deadline=None if limit is None else time.monotonic() + limit + GRACE_S,
-                started_at=time.time(),
+                watch=Stopwatch(),
             )
 
     def _advance(self, timeout_s: float) -> list[EvaluationResult]:
@@ -244,7 +245,7 @@ class RayPool:
                 self._ray.kill(self._workers[job.slot])
                 self._replace(job.slot)
                 message = f"no answer {GRACE_S:g} s after its time limit of {job.request.time_limit_s:g} s"
-                results.append(unanswered(job.request, FailureKind.TIMED_OUT, message, since=job.started_at))
+                results.append(unanswered(job.request, FailureKind.TIMED_OUT, message, watch=job.watch))
         for reference, job in list(self._timing.items()):
             if job.deadline is not None and now > job.deadline:
                 del self._timing[reference]
@@ -254,7 +255,7 @@ class RayPool:
 
     def _lost(self, job: _Job, error: Exception) -> EvaluationResult:
         message = f"the worker died: {first_line(error)}"
-        return unanswered(job.request, FailureKind.WORKER_LOST, message, since=job.started_at)
+        return unanswered(job.request, FailureKind.WORKER_LOST, message, watch=job.watch)
 
     def _watched(self, reference: Any) -> Any:
         """The same reference, which calls `wake` once it is ready."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind
+from gasearch_workers.stopwatch import Stopwatch
 
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, require_listener
@@ -72,7 +73,7 @@ class RevivingPool:
         """
         self._options = {"size": size, "data": data, "measures_latency": measures_latency, "address": address} | options
         self._address, self._notice = address, notice
-        self._in_flight: dict[Identity, tuple[EvaluationRequest, float]] = {}  #: With the time of its submission.
+        self._in_flight: dict[Identity, tuple[EvaluationRequest, Stopwatch]] = {}  #: Running since its submission.
         self._ready: list[EvaluationResult] = []
         self._calibration: Calibration | None = None
         self._host: RayProcess | None = None
@@ -119,7 +120,7 @@ class RevivingPool:
 
     def submit(self, request: EvaluationRequest) -> None:
         """See `Dispatcher.submit`."""
-        self._in_flight[request.key, request.attempt] = request, time.time()
+        self._in_flight[request.key, request.attempt] = request, Stopwatch()
         if self._is_up:
             self._send(Submit(request=request))
 
@@ -281,8 +282,8 @@ class RevivingPool:
         self._fruitless += 1
         lost = len(self._in_flight)
         self._ready += [
-            unanswered(request, FailureKind.WORKER_LOST, f"Ray went away: {reason}", since=since)
-            for request, since in self._in_flight.values()
+            unanswered(request, FailureKind.WORKER_LOST, f"Ray went away: {reason}", watch=watch)
+            for request, watch in self._in_flight.values()
         ]
         self._in_flight.clear()
         if self._fruitless > MOST_FRUITLESS:

@@ -60,7 +60,14 @@ FAILURES = (
     .where(HAS_FAILED, IS_NO_STOP)
     .order_by(evaluations.c.candidate, evaluations.c.attempt)
 )
-WORKED_S = evaluations.c.finished_at - evaluations.c.started_at
+#: As `EvaluationResult.duration_s`.
+WORKED_S = func.coalesce(
+    evaluations.c.seconds,
+    case(
+        (evaluations.c.finished_at > evaluations.c.started_at, evaluations.c.finished_at - evaluations.c.started_at),
+        else_=0.0,
+    ),
+)
 IS_REUSED = evaluations.c.worker == REUSED
 SUMS = select(
     func.count(case((and_(IS_TOLD, IS_REUSED), 1))).label("reused"),

@@ -1,5 +1,7 @@
 """What every archive does for engines that predict, stop trainings, train again and reuse outcomes."""
 
+from dataclasses import replace
+
 import pytest
 from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement
 from sqlalchemy import text
@@ -206,6 +208,16 @@ class RetrainingContract(EmptyStore):
         counts = archive.counts(lease.search_id)
         assert (counts.told, counts.reused, counts.replicates) == (3, 1, 1)
         assert counts.busy_seconds == pytest.approx(3 * 1.530865, abs=1e-5)
+
+    def test_how_long_an_attempt_took_is_what_it_measured_not_what_its_dates_say(self, archive, lease):
+        minute = outcome_of(0, Measurement(accuracy=0.5), seconds=60.0)
+        backwards = outcome_of(1, Measurement(accuracy=0.5))
+        result = replace(backwards.result, finished_at=backwards.result.started_at - 86_400.0)
+        for record in (minute, replace(backwards, result=result)):
+            archive.add_evaluation(lease, record, UNCHANGED)
+        assert archive.counts(lease.search_id).busy_seconds == 60.0
+        assert [effort.seconds for effort in archive.efforts(lease.search_id)] == [60.0]
+        assert [record.result.duration_s for record in archive.evaluations(lease.search_id)] == [60.0, 0.0]
 
     def test_an_empty_search_kept_nobody_busy(self, archive, lease):
         counts = archive.counts(lease.search_id)

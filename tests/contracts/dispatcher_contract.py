@@ -36,6 +36,15 @@ class DispatcherContract:
         assert [(point.epoch, point.train_loss, point.accuracy) for point in result.outcome.curve] == [(1, 0.5, 0.25)]
         assert result.started_at <= result.finished_at
 
+    def test_a_result_s_duration_heeds_no_clock_that_is_set(self, dispatcher, monkeypatch):
+        monkeypatch.setattr(time, "time", time.time)  # restored where it runs in this process
+        began = time.monotonic()
+        for evaluator in ("clock_set_forward", "clock_set_back", "clock_set_back_and_raises"):
+            dispatcher.submit(custom_request(evaluator, evaluator=f"tests.doubles.clocks:{evaluator}", x=1))
+            (result,) = collect_all(dispatcher)
+            assert 0.05 <= result.seconds <= time.monotonic() - began
+            assert result.duration_s == result.seconds
+
     def test_an_evaluator_that_raises_is_a_user_error_with_its_message(self, dispatcher):
         dispatcher.submit(custom_request(evaluator="tests.doubles.evaluators:raises"))
         (result,) = collect_all(dispatcher)

@@ -134,6 +134,23 @@ def test_a_reused_outcome_takes_no_time_of_any_worker():
     assert spent(reader) == [(1.0, 1.0), (1.0, 1.0), (2.0, 2.0)]
 
 
+@pytest.mark.parametrize("step_s", [400 * 86400.0, -400 * 86400.0])
+@pytest.mark.parametrize("at", ["between two", "within one"])
+def test_a_clock_that_is_set_moves_no_more_than_one_outcome(step_s, at):
+    records = []
+    for number in range(10):
+        start, end = (float(time + step_s * (number >= 5)) for time in (number, number + 1))
+        if at == "within one" and number == 5:
+            start -= step_s
+        one = between(measured(number), start, end)
+        records.append(replace(one, result=replace(one.result, seconds=1.0)))
+    found = spent(Outcomes(*records, active_seconds=10.0))
+    assert [device_s for _, device_s in found] == [float(number) for number in range(1, 11)]
+    active = [active_s for active_s, _ in found]
+    assert active == sorted(active)
+    assert max(abs(active_s - number) for number, active_s in enumerate(active, 1)) <= 1.0
+
+
 def test_where_no_time_was_taken_it_passes_evenly():
     reader = Outcomes(between(measured(0), 3.0, 3.0), between(measured(1), 5.0, 5.0), active_seconds=10.0)
     assert spent(reader) == [(5.0, 0.0), (10.0, 0.0)]

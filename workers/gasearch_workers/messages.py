@@ -386,6 +386,11 @@ class EvaluationResult:
     outcome: Outcome
     versions: str = ""  #: Library versions and thread count that the numbers depend on.
 
+    @property
+    def duration_s(self) -> float:
+        """How long it took; of a version that didn't measure it, what the two dates say."""
+        return max(0.0, self.finished_at - self.started_at) if self.seconds is None else self.seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome
 from gasearch_workers.stopping import Stopped
+from gasearch_workers.stopwatch import Stopwatch
 from gasearch_workers.tracebacks import traceback_of
 
 MESSAGE_CHARACTERS = 500  #: Of a failure's message that are kept.
@@ -21,15 +21,17 @@ def make_result(
     request: EvaluationRequest, evaluate: Callable[[EvaluationRequest], Outcome], *, device: str, versions: str
 ) -> EvaluationResult:
     """Make an evaluation and note worker and times. `evaluate` returns its failures."""
-    started = time.time()
+    watch = Stopwatch()
     outcome = evaluate(request)
+    seconds = watch.seconds
     return EvaluationResult(
         key=request.key,
         attempt=request.attempt,
         worker=f"{socket.gethostname()}/{os.getpid()}",
         device=device,
-        started_at=started,
-        finished_at=time.time(),
+        started_at=watch.started_at,
+        finished_at=Stopwatch.date(),
+        seconds=seconds,
         outcome=outcome,
         versions=versions,
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.energy import POWERCAP, find_rapl, measure_energy
 from gasearch_workers.measure.latency import calibrate, inference_call, measure_latency, sample_input
-from gasearch_workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Prepared
+from gasearch_workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Outcome, Prepared
 from gasearch_workers.result import failure
+from gasearch_workers.stopwatch import Stopwatch
 
 
 class LatencyMeter:
@@ -35,6 +35,12 @@ class LatencyMeter:
         """
         if not isinstance(result.outcome, Measurement):
             return result
+        watch = Stopwatch()
+        outcome = self._timed(result.outcome, prepared, calibration)
+        seconds = result.duration_s + watch.seconds  # the wait for this device is no work
+        return dataclasses.replace(result, outcome=outcome, finished_at=Stopwatch.date(), seconds=seconds)
+
+    def _timed(self, measurement: Measurement, prepared: Prepared, calibration: Calibration) -> Outcome:
         try:
             latency = measure_latency(
                 prepared.graph,
@@ -45,16 +51,16 @@ class LatencyMeter:
             )
             energy_j = self._measure_energy(prepared)
         except Exception as error:  # whatever the runtime raises is this evaluation's failure, not the search's
-            return dataclasses.replace(result, outcome=failure(FailureKind.CRASHED, error, is_named=True))
+            return failure(FailureKind.CRASHED, error, is_named=True)
         measured = dataclasses.replace(
-            result.outcome,
+            measurement,
             latency_ms=latency.latency_ms,
             latency_spread_ms=latency.spread_ms,
             latency_device=latency.device,
         )
         if energy_j is not None:
             measured = dataclasses.replace(measured, energy_j=energy_j, energy_source="rapl")
-        return dataclasses.replace(result, outcome=measured, finished_at=time.time())
+        return measured
 
     def _measure_energy(self, prepared: Prepared) -> float | None:
         """The energy of one inference in J; None where it isn't wanted, or can't be measured here."""

@@ -21,6 +21,7 @@ from gasearch_workers.custom import CustomEvaluator
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Prepared
 from gasearch_workers.result import MESSAGE_CHARACTERS, failure
+from gasearch_workers.stopwatch import Stopwatch
 from gasearch_workers.tracebacks import shortened
 from gasearch_workers.trial.channel import (
     LARGEST_ATTACHMENT,
@@ -126,13 +127,13 @@ class TrialHost:
         """
         if request.memory_limit_bytes is None:
             request = replace(request, memory_limit_bytes=self._memory_limit_bytes)
-        is_custom, started = self._is_custom or request.task.evaluator is not None, time.time()
+        is_custom, watch = self._is_custom or request.task.evaluator is not None, Stopwatch()
         try:
             answer = self._evaluate(request, is_custom=is_custom)
         except (StartError, *_MISDEEDS) as error:
             failed = self._with_words(_failure_of(error, request, is_custom=is_custom), is_asked=True)
             self._replace()
-            return self._failed(request, failed, started), None
+            return self._failed(request, failed, watch), None
         result = replace(answer.result, worker=self._name)
         if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
             result = replace(result, outcome=self._with_words(result.outcome, is_asked=False))
@@ -151,12 +152,14 @@ class TrialHost:
     # --- one evaluation -----------------------------------------------------------------------------------------
 
     def _evaluate(self, request: EvaluationRequest, *, is_custom: bool) -> Answer:
-        trial, watch = self._begin(request, is_custom=is_custom)
+        trial, limits = self._begin(request, is_custom=is_custom)
+        watch = Stopwatch()  # this process's: an evaluator can't set it
         limit_s = math.inf if request.time_limit_s is None else request.time_limit_s
         until = time.monotonic() + limit_s + (0.0 if is_custom else OWN_GRACE_S)
-        answer = trial.listen(until=until, check=watch.check)
+        answer = trial.listen(until=until, check=limits.check)
         if not isinstance(answer, Answer) or not _is_of(answer, trial.asked, request):
             raise ChannelError("it answered for another evaluation")
+        answer = replace(answer, result=replace(answer.result, seconds=watch.seconds))
         if self._leaves_too_much(trial, answer, request.disk_limit_bytes):
             self._replace()
         return answer
@@ -218,14 +221,15 @@ class TrialHost:
             report = f"{traceback}\n\nA process that it started:\n{report}"
         return replace(failed, traceback=shortened(report or traceback), output=trial.output())
 
-    def _failed(self, request: EvaluationRequest, outcome: Failure, started: float) -> EvaluationResult:
+    def _failed(self, request: EvaluationRequest, outcome: Failure, watch: Stopwatch) -> EvaluationResult:
         return EvaluationResult(
             key=request.key,
             attempt=request.attempt,
             worker=self._name,
             device=self._device if request.task.evaluator is None else CustomEvaluator.device,
-            started_at=started,
-            finished_at=time.time(),
+            started_at=watch.started_at,
+            finished_at=Stopwatch.date(),
+            seconds=watch.seconds,
             outcome=outcome,
             versions=CustomEvaluator.versions,
         )

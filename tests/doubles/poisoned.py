@@ -127,6 +127,12 @@ def takes_memory_by_and_by(choices, budget, report):
         time.sleep(0.002)
 
 
+def takes_memory_with_torch(choices, budget, report):
+    import torch
+
+    return {"error": len(torch.empty(10**10))}
+
+
 def lets_a_child_take_memory(choices, budget, report):
     hog = "import time; held = [b'x' * 8_000_000 for _ in range(64)]; time.sleep(600)"
     subprocess.run([sys.executable, "-S", "-c", hog])

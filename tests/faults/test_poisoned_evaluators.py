@@ -45,6 +45,7 @@ FAILURES = {
     # they take too much
     "takes_memory_at_once": (OUT_OF_MEMORY, "MemoryError; its limit is 300 MB (workers.memory_limit)"),
     "takes_memory_by_and_by": (OUT_OF_MEMORY, "MB of memory; its limit is 300 MB (workers.memory_limit)"),
+    "takes_memory_with_torch": (OUT_OF_MEMORY, "its limit is 300 MB (workers.memory_limit)"),
     "lets_a_child_take_memory": (OUT_OF_MEMORY, "of memory; its limit is 300 MB"),
     "writes_a_large_file": (USER_ERROR, "OSError: [Errno 27] File too large"),
     "fills_its_folder": (USER_ERROR, "in its temporary folder; its limit is 20 MB (workers.disk_limit)"),

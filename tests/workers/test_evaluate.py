@@ -1,6 +1,7 @@
 """A whole evaluation: what it measures, that it repeats bit for bit, and its typed failures."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -28,6 +29,8 @@ from gasearch_workers.messages import (
     StoppingRule,
     network_to_json,
 )
+from gasearch_workers.network.plan import plan
+from gasearch_workers.training.memory import scoring_bytes, training_bytes
 from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import custom_request, request_for
@@ -206,7 +209,7 @@ def test_a_network_beyond_the_memory_is_refused_before_it_is_built(evaluator, mo
     ("error", "kind"),
     [
         (MemoryError("no room"), FailureKind.OUT_OF_MEMORY),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried"), FailureKind.OUT_OF_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you"), FailureKind.OUT_OF_MEMORY),
         (RuntimeError("shapes do not match"), FailureKind.CRASHED),
         (KeyError("layer"), FailureKind.CRASHED),
     ],
@@ -229,8 +232,23 @@ def test_memory_that_a_gpu_lacks_is_out_of_memory_too(evaluator, monkeypatch):
 
     monkeypatch.setattr(module, "train", fail)
     failed = outcome_of(evaluator, request_for(mlp()))
-    assert (failed.kind, failed.message) == (FailureKind.OUT_OF_MEMORY, "CUDA out of memory")
+    assert (failed.kind, failed.message) == (
+        FailureKind.OUT_OF_MEMORY,
+        "no memory left while building or scoring: CUDA out of memory",
+    )
     assert "in fail\n" in failed.traceback
+
+
+def test_what_scoring_needs_is_refused_before_the_training(evaluator, monkeypatch):
+    hidden = Layer(kind="conv", width=4096, weight_bits=8, activation_bits=8)
+    wide = replace(cnn(), layers=(hidden, cnn().layers[-1]))
+    shown = scoring_bytes(plan(wide), samples=256), training_bytes(plan(wide), batch_size=8)
+    assert shown[0] > 2 * shown[1]
+    monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("it was trained"))
+    request = replace(request_for(wide, recipe=Recipe(epochs=1, batch_size=8)), memory_limit_bytes=shown[0] - 1)
+    outcome = outcome_of(evaluator, request)
+    assert outcome.kind is FailureKind.OUT_OF_MEMORY
+    assert re.match(r"scoring needs at least .* GB for 256 samples at a time; its limit is .*limit", outcome.message)
 
 
 def test_a_graph_that_does_not_run_is_a_crash_of_its_evaluation(evaluator, monkeypatch):

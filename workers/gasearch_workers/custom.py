@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.memory_errors import is_out_of_memory
 from gasearch_workers.messages import (
     STANDARD_METRICS,
     WHOLE_METRICS,
@@ -97,11 +98,11 @@ def attempt_custom(request: EvaluationRequest) -> Outcome:
         return stop(stopped)
     except EvaluatorError as error:
         return failure(FailureKind.USER_ERROR, error)
-    except MemoryError as error:
-        return failure(FailureKind.OUT_OF_MEMORY, error)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's code may raise anything, and must not end ours
+        if is_out_of_memory(error):
+            return failure(FailureKind.OUT_OF_MEMORY, error)
         return failure(FailureKind.USER_ERROR, error, is_named=True)
 
 

@@ -22,6 +22,7 @@ from gasearch_workers.deploy.onnx_graph import to_onnx
 from gasearch_workers.measure.costs import costs
 from gasearch_workers.measure.energy import energy_estimate
 from gasearch_workers.measure.meter import LatencyMeter
+from gasearch_workers.memory_errors import OutOfMemory, is_out_of_memory, memory_named
 from gasearch_workers.messages import (
     Blueprint,
     Calibration,
@@ -40,11 +41,11 @@ from gasearch_workers.network.steps import Plan
 from gasearch_workers.result import failure, make_result, stop
 from gasearch_workers.stopping import Stopped
 from gasearch_workers.training.batches import subset
-from gasearch_workers.training.inference import evaluate, outputs_of
-from gasearch_workers.training.memory import free_bytes, training_bytes
+from gasearch_workers.training.inference import EVALUATION_BATCH, evaluate, outputs_of
+from gasearch_workers.training.memory import free_bytes, scoring_bytes, training_bytes
 from gasearch_workers.training.resident import ResidentData, make_resident, use_one_thread
 from gasearch_workers.training.score import score
-from gasearch_workers.training.train import Diverged, TimedOut, TrainingReport, is_out_of_memory, train
+from gasearch_workers.training.train import Diverged, TimedOut, TrainingReport, train
 from gasearch_workers.training.weights import find_parent, save_weights
 
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
@@ -96,14 +97,16 @@ class Evaluator:
 
     def train(self, request: EvaluationRequest) -> Trained:
         """Train the request's network and measure all but its latency; problems are raised, not returned."""
-        report, images_seen = self._train(request)
-        network, deployed = report.network, plan(_blueprint(request))
-        assert isinstance(network, Network)
-        return Trained(network=lower(network), measurement=self._measure(report, request, deployed, images_seen))
+        with memory_named("while building or scoring"):
+            report, images_seen = self._train(request)
+            network, deployed = report.network, plan(_blueprint(request))
+            assert isinstance(network, Network)
+            return Trained(network=lower(network), measurement=self._measure(report, request, deployed, images_seen))
 
     def training_outputs(self, request: EvaluationRequest) -> NDArray[np.float32]:
         """Train the request's network and take its raw outputs on the training split, as a teacher's."""
-        return outputs_of(self._train(request)[0].network, self._resident.train)
+        with memory_named("while building or scoring"):
+            return outputs_of(self._train(request)[0].network, self._resident.train)
 
     def _train(self, request: EvaluationRequest) -> tuple[TrainingReport, int]:
         """Train the request's network; the second value is the number of samples shown to it and its parents.
@@ -112,7 +115,7 @@ class Evaluator:
         """
         recipe, blueprint = request.recipe, _blueprint(request)
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
-        _require_memory(start, recipe.batch_size, request.memory_limit_bytes)
+        _require_memory(start, recipe.batch_size, len(self._data.validation.y), request.memory_limit_bytes)
         target = (self._data.target_mean, self._data.target_deviation)
         network = build(start, self._transform(start), seed=request.seed, target=target)
         images_before = _inherit(network, request)
@@ -245,14 +248,22 @@ def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:
             raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
 
 
-def _require_memory(steps: Plan, batch_size: int, limit: int | None) -> None:
-    needed, free = training_bytes(steps, batch_size=batch_size), free_bytes()
-    if needed > free:
-        raise MemoryError(
-            f"training needs at least {needed / 1e9:.1f} GB at batch size {batch_size}; {free / 1e9:.1f} GB are free"
-        )
-    if limit is not None and needed > limit:
-        raise MemoryError(
-            f"training needs at least {needed / 1e9:.1f} GB at batch size {batch_size}; its limit is {limit / 1e9:.1f} "
-            "GB (workers.memory_limit)"
-        )
+def _require_memory(steps: Plan, batch_size: int, scored: int, limit: int | None) -> None:
+    """Refuse what can't fit.
+
+    Args:
+        steps: Of the network in which the training begins.
+        batch_size: Samples shown at a time.
+        scored: Samples of the validation split.
+        limit: Bytes that the evaluation may take; None: any.
+    """
+    shown, free = min(scored, EVALUATION_BATCH), free_bytes()
+    for needed, what, how in (
+        (training_bytes(steps, batch_size=batch_size), "training", f"at batch size {batch_size}"),
+        (scoring_bytes(steps, samples=shown), "scoring", f"for {shown} samples at a time"),
+    ):
+        text = f"{what} needs at least {needed / 1e9:.1f} GB {how}"
+        if needed > free:
+            raise OutOfMemory(f"{text}; {free / 1e9:.1f} GB are free")
+        if limit is not None and needed > limit:
+            raise OutOfMemory(f"{text}; its limit is {limit / 1e9:.1f} GB (workers.memory_limit)")

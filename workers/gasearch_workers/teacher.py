@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gasearch_workers.atomic import replaced
@@ -190,7 +189,7 @@ def train_teacher(
     )
     try:
         outputs = evaluator.training_outputs(request)
-    except (ArithmeticError, MemoryError, torch.OutOfMemoryError) as error:
+    except (ArithmeticError, MemoryError) as error:
         raise TeacherError(f"the largest network of the space can't be trained as a teacher: {error}") from error
     try:
         with replaced(path) as file:

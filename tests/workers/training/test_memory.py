@@ -4,7 +4,7 @@ import pytest
 from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.plan import plan
 from gasearch_workers.training import memory
-from gasearch_workers.training.memory import free_bytes, training_bytes
+from gasearch_workers.training.memory import free_bytes, scoring_bytes, training_bytes
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n"
 
@@ -25,6 +25,12 @@ def machine(tmp_path, monkeypatch):
 def test_a_training_holds_weights_four_times_and_activations_twice():
     # weights 64 x 100 + 100 x 10; activations 64 + 100 + 10, at batch size 32; 4 bytes each
     assert training_bytes(steps_of(100, 10), batch_size=32) >= 4 * (4 * (6400 + 1000) + 2 * 32 * (64 + 100 + 10))
+
+
+def test_scoring_holds_every_output_of_as_many_samples_and_two_more_of_the_largest():
+    steps = steps_of(100, 10)
+    weights, values = 6400 + 1000, 64 + 100 + 10
+    assert scoring_bytes(steps, samples=256) == 4 * (3 * weights + 256 * (values + 2 * 100))
 
 
 def test_memory_grows_with_the_square_of_the_width_and_with_the_batch():

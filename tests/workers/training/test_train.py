@@ -11,6 +11,7 @@ import pytest
 import torch
 from gasearch_workers.data.dataset import Dataset, Split
 from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.memory_errors import OutOfMemory
 from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
 from gasearch_workers.modules.build import build
 from gasearch_workers.modules.lower import lower
@@ -18,7 +19,7 @@ from gasearch_workers.network.plan import plan
 from gasearch_workers.training.inference import evaluate, outputs_of, predict
 from gasearch_workers.training.resident import ResidentSplit, make_resident
 from gasearch_workers.training.score import Target
-from gasearch_workers.training.train import Diverged, OutOfMemory, TimedOut, train
+from gasearch_workers.training.train import Diverged, TimedOut, train
 from torch import nn
 
 ONCE = Fidelity(epochs=1)
@@ -352,7 +353,12 @@ def test_a_training_past_its_limit_ends_with_the_limit_and_the_epoch():
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError("no room"), torch.OutOfMemoryError("no room"), RuntimeError("not enough memory: no room")]
+    "error",
+    [
+        MemoryError("no room"),
+        torch.OutOfMemoryError("CUDA out of memory: no room"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: no room"),
+    ],
 )
 def test_a_lack_of_memory_says_in_which_epoch_it_came(error):
     class Greedy(torch.nn.Linear):

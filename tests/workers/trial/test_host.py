@@ -98,6 +98,15 @@ def test_a_network_beyond_the_memory_limit_is_refused_before_its_training(traine
     assert "its limit is 1.0 GB (workers.memory_limit)" in result.outcome.message
 
 
+def test_a_training_that_outgrows_its_limit_is_out_of_memory_with_the_limit(trainer):
+    hidden = Layer(kind="conv", width=4096, kernel=1, weight_bits=8, activation_bits=8)
+    wide = replace(NETWORK, family="cnn", layers=(hidden, NETWORK.layers[-1]))
+    result, _ = trainer.prepare(replace(request_for(wide), memory_limit_bytes=850_000_000))
+    assert result.outcome.kind is FailureKind.OUT_OF_MEMORY
+    assert "at least" not in result.outcome.message  # it began
+    assert "its limit is 850 MB (workers.memory_limit)" in result.outcome.message
+
+
 def test_a_limit_of_the_host_s_holds_where_the_request_has_none():
     host = TrialHost(None, memory_limit_bytes=200_000_000)
     result, _ = host.prepare(custom_request(evaluator="tests.doubles.poisoned:takes_memory_by_and_by"))

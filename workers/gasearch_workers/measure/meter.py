@@ -8,6 +8,7 @@ from pathlib import Path
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.energy import POWERCAP, find_rapl, measure_energy
 from gasearch_workers.measure.latency import calibrate, inference_call, measure_latency, sample_input
+from gasearch_workers.memory_errors import is_out_of_memory
 from gasearch_workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Outcome, Prepared
 from gasearch_workers.result import failure
 from gasearch_workers.stopwatch import Stopwatch
@@ -51,7 +52,8 @@ class LatencyMeter:
             )
             energy_j = self._measure_energy(prepared)
         except Exception as error:  # whatever the runtime raises is this evaluation's failure, not the search's
-            return failure(FailureKind.CRASHED, error, is_named=True)
+            kind = FailureKind.OUT_OF_MEMORY if is_out_of_memory(error) else FailureKind.CRASHED
+            return failure(kind, error, is_named=True)
         measured = dataclasses.replace(
             measurement,
             latency_ms=latency.latency_ms,

@@ -6,35 +6,68 @@ import math
 import os
 from pathlib import Path
 
+from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network.steps import Plan, Step
 
+FLOAT_BYTES = 4
 _MEMORY = Path("/proc/meminfo")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
 
 
 def training_bytes(plan: Plan, *, batch_size: int) -> int:
-    """A lower bound of what training holds: weights four times (value, gradient, two moments), activations twice.
+    """A lower bound of what training holds: weights four times (value, gradient, two moments), what each step keeps.
 
     Args:
         plan: Of the network in which the training begins.
         batch_size: Samples at a time.
     """
-    weights = sum(math.prod(step.weight_shape) for step in plan.steps if step.has_weights)
-    activations = math.prod(plan.input_shape) + sum(map(_activations, plan.steps))
-    return 4 * (4 * weights + 2 * activations * batch_size)
+    values = 2 * math.prod(plan.input_shape) + sum(map(_kept, plan.steps))
+    return FLOAT_BYTES * (4 * _weights(plan) + batch_size * values)
 
 
-def _activations(step: Step) -> int:
-    """Numbers that a step keeps for the backward pass: its output, and of some what it computes on the way."""
-    outputs = math.prod(step.output_shape)
+def scoring_bytes(plan: Plan, *, samples: int) -> int:
+    """A lower bound of what scoring after an epoch holds: weights three times (no gradient), every output once.
+
+    Args:
+        plan: Of the network in which the training begins.
+        samples: Scored at a time.
+    """
+    values = math.prod(plan.input_shape) + sum(map(_outputs, plan.steps)) + max(map(_passing, plan.steps))
+    return FLOAT_BYTES * (3 * _weights(plan) + samples * values)
+
+
+def _weights(plan: Plan) -> int:
+    return sum(math.prod(step.weight_shape) for step in plan.steps if step.has_weights)
+
+
+def _outputs(step: Step) -> int:
+    """Numbers that a step gives of one sample; `flatten` gives its input another shape."""
+    return 0 if step.op == "flatten" else math.prod(step.output_shape)
+
+
+def _kept(step: Step) -> int:
+    """Numbers that a step keeps for its backward pass: its output before and after what follows the product."""
+    is_normalized_and_rounded = step.has_norm and step.output_bits != FULL_PRECISION
+    return (3 if is_normalized_and_rounded else 2) * _outputs(step) + 2 * _scratch(step)
+
+
+def _passing(step: Step) -> int:
+    """Numbers that a step holds beside its output while it runs without a backward pass."""
+    is_rounded = step.output_bits != FULL_PRECISION and not step.passes_grid and not step.has_weight_grid
+    rounding = 2 * _outputs(step) if is_rounded else 0
+    return max(_scratch(step), rounding)
+
+
+def _scratch(step: Step) -> int:
+    """Numbers that a step computes on the way."""
     match step.op:
         case "attention":  # The weights of every token for every other one.
-            return outputs + step.heads * step.output_shape[0] ** 2
+            return step.heads * step.output_shape[0] ** 2
         case "gru":  # Three gates beside the state.
-            return 4 * outputs
+            return 3 * math.prod(step.output_shape)
         case _:
-            return outputs
+            return 0
 
 
 def free_bytes() -> int:

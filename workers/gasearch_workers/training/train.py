@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gasearch_workers.memory_errors import memory_named
 from gasearch_workers.messages import CurvePoint, Fidelity, Recipe, StoppingRule
 from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.pruning import prune
@@ -43,10 +44,6 @@ class Diverged(ArithmeticError):
 
 class TimedOut(TimeoutError):
     """The training went past its time limit."""
-
-
-class OutOfMemory(MemoryError):
-    """The device's memory is too small for the training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +117,7 @@ def train(
     for epoch in range(1, fidelity.epochs + 1):
         epoch_started = clock()
         loss_sum, shown, step = torch.zeros((), device=device), 0, 0
-        with _memory_named(epoch, fidelity.epochs):
+        with memory_named(f"in epoch {epoch} of {fidelity.epochs}"):
             for group in batches.epoch():
                 if update == pruned_at and deployed is not None:
                     assert isinstance(network, Network), "only a network with a plan can be pruned"
@@ -189,24 +186,6 @@ def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[o
     if recipe.precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that there is no memory left; torch's CPU allocator has no type of its own for it."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
-
-
-@contextmanager
-def _memory_named(epoch: int, epochs: int) -> Iterator[None]:
-    """Within it, a lack of memory says in which epoch it came."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory(f"no memory left in epoch {epoch} of {epochs}: {error}") from error
 
 
 # --- divergence -------------------------------------------------------------------------------------------------

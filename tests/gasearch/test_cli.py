@@ -57,9 +57,8 @@ def test_help_lists_every_command_and_each_command_gives_examples(gasearch):
     status, out, _ = gasearch("--help")
     assert status == 0
     commands = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
-    wanted = (
-        "init check run resume list status stop best front history show failures plot compare why tune export serve db"
-    )
+    wanted = "init check data run resume list status stop best front history show failures"
+    wanted += " plot compare why tune export serve db"
     assert sorted(commands) == sorted(wanted.split())
     for command in [*wanted.split()[:-1], "db upgrade", "db current"]:
         status, out, _ = gasearch(*command.split(), "--help")

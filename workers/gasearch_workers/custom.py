@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.library_state import seed_generators
 from gasearch_workers.memory_errors import is_out_of_memory
 from gasearch_workers.messages import (
     STANDARD_METRICS,
@@ -30,6 +31,7 @@ from gasearch_workers.messages import (
     Outcome,
     StoppingRule,
 )
+from gasearch_workers.process_state import unchanged_process
 from gasearch_workers.result import failure, make_result, stop
 from gasearch_workers.stopping import Stopped, explain_stop, is_hopeless, rung_at
 
@@ -78,8 +80,11 @@ class CustomEvaluator:
     versions = f"python {platform.python_version()}"
 
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
-        """Make an evaluation; whatever the user's code does wrong is the result's failure."""
-        return make_result(request, attempt_custom, device=self.device, versions=self.versions)
+        """Make an evaluation in this process; whatever the user's code does wrong is the result's failure."""
+        import_evaluator(request)
+        with unchanged_process():
+            seed_generators(request.seed)
+            return make_result(request, attempt_custom, device=self.device, versions=self.versions)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """Never asked for: what a custom search measures is up to its evaluator.
@@ -104,6 +109,15 @@ def attempt_custom(request: EvaluationRequest) -> Outcome:
         if is_out_of_memory(error):
             return failure(FailureKind.OUT_OF_MEMORY, error)
         return failure(FailureKind.USER_ERROR, error, is_named=True)
+
+
+def import_evaluator(request: EvaluationRequest) -> None:
+    """Import it before the evaluation begins: this takes none of its time, and what it changes in the process stays.
+
+    Why it can't be is said by the evaluation itself.
+    """
+    with contextlib.suppress(EvaluatorError):
+        find_evaluator(str(request.task.evaluator))
 
 
 def find_evaluator(name: str) -> UserFunction:

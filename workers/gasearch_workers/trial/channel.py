@@ -70,6 +70,7 @@ class Answer:
     result: EvaluationResult
     prepared: Prepared | None
     has_children: bool  #: Whether processes that it started may still run.
+    leftovers: tuple[str, ...] = ()  #: What it left in this process that can't be put back.
 
 
 Said = Ready | Begun | Answer

@@ -10,8 +10,10 @@ import socket
 import sys
 from typing import Final, Protocol
 
-from gasearch_workers.custom import CustomEvaluator, EvaluatorError, attempt_custom, find_evaluator
+from gasearch_workers.custom import CustomEvaluator, attempt_custom, import_evaluator
+from gasearch_workers.library_state import seed_generators
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
+from gasearch_workers.process_state import ProcessState
 from gasearch_workers.result import failure, make_result
 from gasearch_workers.trial.channel import (
     LARGEST_OWN_TEXT,
@@ -89,8 +91,10 @@ def _make_trainer(data: int, device: str) -> Trainer:
 def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_cpu: bool) -> None:
     request, number = ask.request, ask.number
     is_custom = trainer is None or request.task.evaluator is not None
+    state = None
     if is_custom:
-        _import_evaluator(str(request.task.evaluator))
+        import_evaluator(request)
+        state = ProcessState()
     restrict(
         memory_limit_bytes=request.memory_limit_bytes if is_on_cpu else None,  # a GPU's driver takes address space
         disk_limit_bytes=request.disk_limit_bytes if is_custom else None,
@@ -98,20 +102,16 @@ def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_c
     channel.sendall(frame(Begun(number=number, has_children=has_children())))
     prepared: Prepared | None = None
     if trainer is None or is_custom:
+        seed_generators(request.seed)
         result = _evaluate_custom(request)
     else:
         result, prepared = trainer.prepare(request)
     restrict(memory_limit_bytes=None, disk_limit_bytes=None)
     _flush()
+    leftovers = () if state is None or isinstance(result.outcome, Failure) else tuple(state.restore())
     result = _with_limit(result, request.memory_limit_bytes)
-    answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children())
+    answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children(), leftovers=leftovers)
     channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
-
-
-def _import_evaluator(name: str) -> None:
-    """Import it before its time counts; why it can't be is said by the evaluation itself."""
-    with contextlib.suppress(EvaluatorError):
-        find_evaluator(name)
 
 
 def _evaluate_custom(request: EvaluationRequest) -> EvaluationResult:

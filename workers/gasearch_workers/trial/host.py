@@ -48,6 +48,7 @@ from gasearch_workers.trial.processes import (
     is_alive,
     is_tracker,
     marked,
+    memory_of,
     stop_group,
 )
 
@@ -107,6 +108,7 @@ class TrialHost:
         self._data = None if data is None else open_data(data, self._root)
         self._trials = 0
         self._kept: set[int] = set()  #: What importing the evaluator has started.
+        self._fresh_bytes = 0  #: Memory of the process before its first evaluation, the evaluator being imported.
         self._trial: TrialProcess | None = None
         self._ready: Ready | None = None
         self._start()
@@ -160,7 +162,12 @@ class TrialHost:
         if not isinstance(answer, Answer) or not _is_of(answer, trial.asked, request):
             raise ChannelError("it answered for another evaluation")
         answer = replace(answer, result=replace(answer.result, seconds=watch.seconds))
-        if self._leaves_too_much(trial, answer, request.disk_limit_bytes):
+        if self._leaves_too_much(
+            trial,
+            answer,
+            memory_limit_bytes=request.memory_limit_bytes if is_custom else None,  # a training's is used again
+            disk_limit_bytes=request.disk_limit_bytes,
+        ):
             self._replace()
         return answer
 
@@ -191,23 +198,36 @@ class TrialHost:
                     raise
                 self._replace()
                 continue
+            if is_fresh:
+                self._fresh_bytes = memory_of((trial.pid,), limit=0)
             if begun.has_children and is_fresh:
                 self._kept.update(descendants(trial.pid))
             return trial, watch
         raise AssertionError("the last try returns or raises")
 
-    def _leaves_too_much(self, trial: TrialProcess, answer: Answer, disk_limit_bytes: int | None) -> bool:
+    def _leaves_too_much(
+        self, trial: TrialProcess, answer: Answer, *, memory_limit_bytes: int | None, disk_limit_bytes: int | None
+    ) -> bool:
         """Whether what an evaluation leaves behind could harm the next one.
 
-        Processes are ended, those excepted that were there before; they go together with their parent, whose modules
-        may take them for alive. Files may be what a module keeps for later, until they fill half of the limit.
+        That is whatever in its process can't be put back. Processes are ended, those excepted that were there before;
+        they go together with their parent, whose modules may take them for alive. Files and memory may be what a module
+        keeps for later, until they fill half of the limit.
         """
+        if answer.leftovers or self._keeps_much_memory(trial, memory_limit_bytes):
+            return True
         if answer.has_children:
             left = set(descendants(trial.pid)) - self._kept
             running = {pid for pid in left if is_alive(pid) and not is_tracker(pid)}
             if running or len(left) > MOST_ZOMBIES:
                 return True
         return disk_limit_bytes is not None and folder_content(trial.folder)[0] > disk_limit_bytes // 2
+
+    def _keeps_much_memory(self, trial: TrialProcess, limit: int | None) -> bool:
+        """Whether what was left from before takes half of what an evaluation may take."""
+        if limit is None:
+            return False
+        return memory_of((trial.pid,), limit=limit) - self._fresh_bytes > (limit - self._fresh_bytes) // 2
 
     def _with_words(self, failed: Failure, *, is_asked: bool) -> Failure:
         """The failure with what its process has printed, and where that was; it is to be ended after that."""

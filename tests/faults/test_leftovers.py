@@ -1,0 +1,116 @@
+"""No evaluation finds what another one left behind in its process."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+from gasearch_workers.custom import CustomEvaluator
+from gasearch_workers.messages import Failure, FailureKind, Measurement
+from gasearch_workers.trial.host import TrialHost
+
+from tests.doubles.careless import LEAVES
+from tests.doubles.requests import custom_request
+
+
+def request(name, **choices):
+    made = custom_request(evaluator=f"tests.doubles.careless:{name}", **choices)
+    return dataclasses.replace(made, time_limit_s=60.0, memory_limit_bytes=2 * 10**9)
+
+
+def made(host, name, **choices):
+    outcome = host.prepare(request(name, **choices))[0].outcome
+    assert isinstance(outcome, Measurement), outcome
+    return dict(outcome.others)
+
+
+def seen_by(host, path):
+    """What an evaluation finds; the name of its temporary folder is its process's own."""
+    made(host, "looks", file=str(path))
+    found = json.loads(path.read_text())
+    for name in ("TMPDIR", "TMP", "TEMP"):
+        del found["environment"][name]
+    return found
+
+
+@pytest.fixture(scope="module")
+def host():
+    host = TrialHost(None)
+    yield host
+    host.close()
+
+
+@pytest.fixture(scope="module")
+def fresh(host, tmp_path_factory):
+    return seen_by(host, tmp_path_factory.mktemp("fresh") / "seen")
+
+
+@pytest.mark.parametrize("what", LEAVES)
+def test_what_an_evaluation_leaves_behind_is_gone(what, host, fresh, tmp_path):
+    made(host, "leaves", what=what)
+    assert seen_by(host, tmp_path / "seen") == fresh
+
+
+def test_after_a_failure_the_process_is_another_one_and_after_none_the_same(host):
+    first = made(host, "tells_its_process", fails=False)
+    assert made(host, "tells_its_process", fails=False) == first
+    failed = host.prepare(request("tells_its_process", fails=True))[0].outcome
+    assert isinstance(failed, Failure)
+    assert failed.kind is FailureKind.USER_ERROR
+    assert made(host, "tells_its_process", fails=False) != first
+
+
+def test_memory_that_is_kept_fails_no_later_evaluation(host):
+    limited = dataclasses.replace(request("takes_half"), memory_limit_bytes=700_000_000)
+    outcomes = [host.prepare(limited)[0].outcome for _ in range(8)]
+    assert [type(outcome) for outcome in outcomes] == [Measurement] * 8
+    assert len({dict(outcome.others)["process"] for outcome in outcomes}) > 1
+
+
+#: What nobody can put back, and what would end or hinder the tests' own process.
+OF_A_PROCESS = {
+    "hard limit",
+    "priority",
+    "outputs",
+    "closed input",
+    "closed stream",
+    "threads",
+    "descriptors",
+    "inference",
+}
+
+
+@pytest.mark.parametrize("what", sorted(set(LEAVES) - OF_A_PROCESS))
+def test_in_the_callers_process_all_is_put_back_that_can_be(what, tmp_path):
+    evaluator = CustomEvaluator()
+
+    def look():
+        result = evaluator.evaluate(
+            custom_request(evaluator="tests.doubles.careless:looks", file=str(tmp_path / "seen"))
+        )
+        assert isinstance(result.outcome, Measurement), result.outcome
+        return json.loads((tmp_path / "seen").read_text())
+
+    before = look()
+    result = evaluator.evaluate(custom_request(evaluator="tests.doubles.careless:leaves", what=what))
+    assert isinstance(result.outcome, Measurement), result.outcome
+    assert look() == before
+
+
+def test_the_caller_draws_as_if_nothing_had_been_evaluated():
+    import random
+
+    import numpy as np
+    import torch
+
+    def draw():
+        return [random.random(), float(np.random.random()), float(torch.rand(1))]
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    expected = draw()
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    CustomEvaluator().evaluate(custom_request(evaluator="tests.doubles.careless:leaves", what="random"))
+    assert draw() == expected
+    assert os.getcwd()

@@ -45,7 +45,7 @@ class SearchSummary:
     replicates: int  #: Further trainings of a network with a fresh seed, of those told.
     retries: int
     front_size: int
-    hypervolume: float | None  #: Of the front as it stands; None before the first generation fixes its scaling.
+    hypervolume: float | None  #: Scaled, of all that was measured; None before the first generation fixes its scaling.
     best: dict[str, float]  #: Best value per objective within the constraints; without those that have none.
     generation: int  #: Of the newest candidate; -1 when there is none.
     active_seconds: float  #: Wall time that controllers have spent on it.
@@ -183,6 +183,7 @@ class GenerationStats:
     failures: int  #: Of these.
     front_size: int
     hypervolume: float
+    hypervolume_lost: float  #: To further trainings since the generation before, whose means are worse.
     best: dict[str, float]  #: Best value per objective so far.
     finished_at: datetime
 

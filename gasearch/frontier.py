@@ -70,7 +70,7 @@ class Frontier:
             change = (self.front.replace if is_replicate else self.front.add)(number, fitness)
         if self.scaling is None:
             self._first += [fitness] if fitness.is_feasible else []
-        elif self.front.plain.version != before and self._is_cheap:
+        elif self.front.plain.version != before and self.is_cheap:
             if is_past:
                 self._states[len(self._told)] = self._past.add(
                     self.front.plain, None if is_replicate else change, fitness
@@ -79,7 +79,7 @@ class Frontier:
         return FrontChange() if is_past else change
 
     @property
-    def _is_cheap(self) -> bool:
+    def is_cheap(self) -> bool:
         """Whether a volume is taken at each outcome."""
         return self.scaling is not None and len(self.scaling.ideal) <= MOST_OBJECTIVES_EACH
 
@@ -100,7 +100,7 @@ class Frontier:
         """Take the volume after so many outcomes."""
         if self.scaling is None:
             return None
-        if not (self._is_cheap and self._told):  # else it was taken when it changed
+        if not (self.is_cheap and self._told):  # else it was taken when it changed
             self._take_down(told, self.front.hypervolume(self.scaling))
         return self.hypervolume
 
@@ -109,7 +109,7 @@ class Frontier:
 
         Where it can be taken again it needs no note; versions before 0.4 took it of the members alone.
         """
-        if self.scaling is not None and not self._is_cheap:
+        if self.scaling is not None and not self.is_cheap:
             self._take_down(told, volume)
 
     def volume_at(self, told: int) -> float | None:

@@ -175,7 +175,13 @@ class Problem:
     # --- to and from the store ----------------------------------------------------------------------------------
 
     def evaluation(
-        self, pending: Pending, result: EvaluationResult, *, arrival: int, gain: float | None = None
+        self,
+        pending: Pending,
+        result: EvaluationResult,
+        *,
+        arrival: int,
+        gain: float | None = None,
+        hypervolume: float | None = None,
     ) -> EvaluationRecord:
         """What is stored of an outcome."""
         fidelity = self._fidelity
@@ -188,6 +194,7 @@ class Problem:
             epochs=fidelity.epochs,
             data_share=fidelity.data_share,
             gain=gain,
+            hypervolume=hypervolume,
         )
 
     def record(self, candidate: Candidate, network: Network) -> CandidateRecord:

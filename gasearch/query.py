@@ -26,7 +26,7 @@ from gasearch.fitness import Objective, spreads_of
 from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
-from gasearch.storage.records import Effort, EvaluatedNetwork, SearchRecord, SearchState
+from gasearch.storage.records import Effort, EvaluatedNetwork, Fall, SearchRecord, SearchState
 
 __all__ = [
     "FrontPoint",
@@ -37,6 +37,7 @@ __all__ = [
     "best",
     "constraints_of",
     "describe_search",
+    "falls",
     "front_points",
     "history",
     "list_searches",
@@ -154,6 +155,8 @@ def history(reader: ArchiveReader, name: str) -> list[GenerationStats]:
     """
     record = reader.search(name)
     metrics = [metric for metric, _ in record.objectives]
+    generations, falls = reader.generations(record.id), reader.falls(record.id)
+    begins = [0, *(generation.evaluations for generation in generations)]
     return [
         GenerationStats(
             generation=generation.number,
@@ -161,11 +164,21 @@ def history(reader: ArchiveReader, name: str) -> list[GenerationStats]:
             failures=generation.failures,
             front_size=generation.front_size,
             hypervolume=generation.hypervolume,
+            hypervolume_lost=sum(fall.by for fall in falls if begin <= fall.arrival < generation.evaluations),
             best=dict(zip(metrics, generation.best, strict=False)),
             finished_at=generation.finished_at,
         )
-        for generation in reader.generations(record.id)
+        for begin, generation in zip(begins, generations, strict=False)
     ]
+
+
+def falls(reader: ArchiveReader, name: str) -> list[Fall]:
+    """The further trainings that lowered the hypervolume, in the order of their outcomes.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+    """
+    return reader.falls(reader.search(name).id)
 
 
 def show(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
@@ -328,12 +341,22 @@ def _utilisation(busy_s: float, worker_s: float) -> float | None:
 
 
 def _hypervolume(reader: ArchiveReader, record: SearchRecord) -> float | None:
-    """Of the front as it stands; None while its scaling isn't fixed."""
+    """Of all that was measured; None while its scaling isn't fixed."""
+    from gasearch.frontier import MOST_OBJECTIVES_EACH
     from gasearch.growth import scaling_of
 
     scaling = scaling_of(record)
     if scaling is None:
         return None
+    newest = reader.hypervolume(record.id)
+    if newest is not None:
+        return newest
+    generations = reader.generations(record.id)
+    if len(record.objectives) > MOST_OBJECTIVES_EACH or (
+        generations and generations[-1].evaluations == reader.counts(record.id).told
+    ):
+        return generations[-1].hypervolume if generations else None
+    # A search of a version before 0.4, which took the volume of the front alone.
     objectives = objectives_of(record)
     worths = [[one.worth(member.metrics[one.metric]) for one in objectives] for member in reader.front(record.id)]
     return scaling.hypervolume(worths) if worths else 0.0

@@ -200,8 +200,6 @@ class SearchLoop:
         candidate = unanswered.pop(record.candidate, None)
         again.pop((record.candidate, record.replicate), None)
         outcome, fitness = self._problem.judge(record.result.outcome)
-        if record.replicate:
-            fitness = fitness or self._trainings.fitness_of(record.candidate)
         is_replicate = record.replicate > 0
         told = self._tally.told + 1
         self._frontier.note(record.candidate, fitness, told=told, is_replicate=is_replicate, is_past=True)
@@ -329,10 +327,14 @@ class SearchLoop:
         told, volume = self._tally.told, self._frontier.hypervolume
         change = self._frontier.note(pending.number, fitness, told=told + 1, is_replicate=pending.replicate > 0)
         gain = None if pending.replicate else self._frontier.gain_since(volume)
-        evaluation = self._problem.evaluation(pending, replace(result, outcome=outcome), arrival=told, gain=gain)
+        evaluation = self._problem.evaluation(
+            pending,
+            replace(result, outcome=outcome),
+            arrival=told,
+            gain=gain,
+            hypervolume=self._frontier.hypervolume if self._frontier.is_cheap else None,
+        )
         self._store(evaluation, change)
-        if pending.replicate:
-            fitness = fitness or self._trainings.fitness_of(pending.number)
         self._learn(pending.number, outcome, fitness, replicate=pending.replicate, known=pending.known)
         for notice in (self._feasibility.notice(), self._rung_reports.notice()):
             if notice is not None:
@@ -359,7 +361,12 @@ class SearchLoop:
         replicate: int,
         known: tuple[float | None, ...] = (),
     ) -> None:
-        """Tell evolution, and count. The same for what was just stored and for what is replayed."""
+        """Tell evolution, and count. The same for what was just stored and for what is replayed.
+
+        Of a further training that failed, what the ones before it came to stands.
+        """
+        if replicate:
+            fitness = fitness or self._trainings.fitness_of(number)
         self._tally.add(outcome, fitness)
         self._feasibility.note(self._keys[number], outcome, fitness)
         self._device_time.note_outcome()

@@ -1,4 +1,4 @@
-"""Monotonic durations, the last words of failed evaluations, searches that failed, and what evaluators were."""
+"""Monotonic durations, hypervolumes, last words of failed evaluations, searches that failed, evaluators as they were."""
 
 import hashlib
 
@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.add_column("evaluations", sa.Column("seconds", sa.Double()))
     op.add_column("evaluations", sa.Column("traceback", sa.Text()))
     op.add_column("evaluations", sa.Column("output", sa.Text()))
+    op.add_column("evaluations", sa.Column("hypervolume", sa.Double()))
     with op.batch_alter_table("searches") as batch:  # SQLite can't change a check: the rows go into a new table
         batch.drop_constraint(op.f(NAME), type_="check")
         batch.create_check_constraint(op.f(NAME), "state IN ('running', 'stopped', 'finished', 'failed')")

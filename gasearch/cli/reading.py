@@ -110,13 +110,18 @@ def front(name: Name, where: Where = None, by: By = None, db: Db = None, form: F
 def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
     """Print how the front grew, generation by generation.
 
-    In steady state a generation is as many outcomes as the population has networks.
+    In steady state a generation is as many outcomes as the population has networks. A network that is trained again
+    counts with the mean, which may be worse: what that took from the hypervolume is said.
     """
-    generations = ask(db, lambda reader: query.history(reader, name))
+    generations, falls = ask(db, lambda reader: (query.history(reader, name), query.falls(reader, name)))
     if not generations and form is Format.TABLE:
         say(f"search {name!r} has no finished generation yet; see: gasearch status {name}")
         return
     print_rows([generation.row() for generation in generations], form)
+    if form is Format.TABLE:
+        for fall in falls:
+            lost = f"lowered the hypervolume by {fall.by:.4f}"
+            say(f"evaluation {fall.arrival + 1}, a further training of {fall.key}, {lost}")
 
 
 @app.command(epilog=examples("gasearch show digits-cnn 3f2a", "gasearch show digits-cnn 3f2a --format json"))

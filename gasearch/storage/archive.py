@@ -19,6 +19,7 @@ from gasearch.storage.records import (
     EvaluationRecord,
     EventRecord,
     FailedAttempt,
+    Fall,
     GenerationRecord,
     Lease,
     NewSearch,
@@ -100,6 +101,15 @@ class ArchiveReader(Protocol):
 
     def stays(self, search_id: int, number: int) -> list[Stay]:
         """The times that a candidate was on the front, in order."""
+
+    def hypervolume(self, search_id: int) -> float | None:
+        """The hypervolume after the newest told outcome; None where it wasn't taken then."""
+
+    def falls(self, search_id: int) -> list[Fall]:
+        """The outcomes after which the hypervolume was smaller than before, in their order.
+
+        Further trainings lowered a value: nothing else withdraws what was measured.
+        """
 
     def efforts(self, search_id: int) -> list[Effort]:
         """The time that each kind of outcome took, measurements first, then failures by kind."""

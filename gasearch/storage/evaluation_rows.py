@@ -63,6 +63,7 @@ def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
         "data_share": record.data_share,
         "replicate": record.replicate or None,
         "gain": None if record.gain is None else finite(record.gain),
+        "hypervolume": None if record.hypervolume is None else finite(record.hypervolume),
         "replaced": _replaced(record),
         "seconds": result.seconds,
     }
@@ -178,6 +179,7 @@ def evaluation_record(row: Row, *, with_curve: bool = True) -> EvaluationRecord:
         candidate=row["candidate"],
         replicate=row["replicate"] or 0,
         gain=row["gain"],
+        hypervolume=row["hypervolume"],
         arrival=row["arrival"],
         result=EvaluationResult(
             key=row["key"],

@@ -109,6 +109,7 @@ class EvaluationRecord:
     candidate: int
     replicate: int = 0  #: 0 for the candidate's first training.
     gain: float | None = None  #: By how much it raised the front's scaled hypervolume; None where that isn't known.
+    hypervolume: float | None = None  #: Scaled, of all that was measured until then; None where it wasn't taken.
     arrival: int  #: Position in the order in which the search told outcomes; 0 is the first. -1: retried, never told.
     result: EvaluationResult
     seed: int
@@ -210,6 +211,15 @@ class OperatorCounts:
     measured: int  #: Of these, with a measurement.
     entered: int  #: Of these, entered the front when they were told.
     gain: float  #: Sum of the hypervolume that they added.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fall:
+    """A further training that lowered the hypervolume, as the mean is worse than what was measured before."""
+
+    arrival: int  #: Of its outcome.
+    key: str  #: Of the network.
+    by: float  #: By how much, above 0.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from gasearch.storage.questions import (
     BEFORE_OPEN_REPLICATES,
     EFFORTS,
     FAILURES,
+    FALLS,
     IS_NO_STOP,
     IS_RETRIED,
     IS_TOLD_OF_FEW,
@@ -60,6 +61,7 @@ from gasearch.storage.records import (
     EvaluationRecord,
     EventRecord,
     FailedAttempt,
+    Fall,
     GenerationRecord,
     OperatorCounts,
     ReplicateRecord,
@@ -255,6 +257,14 @@ class SqlReader:
     def stays(self, search_id: int, number: int) -> list[Stay]:
         of_candidate = STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
         return [Stay(**row) for row in self._fetch(of_candidate.order_by(front.c.entered))]
+
+    def hypervolume(self, search_id: int) -> float | None:
+        newest = select(evaluations.c.hypervolume).where(evaluations.c.search_id == search_id, IS_TOLD)
+        found = self._fetch(newest.order_by(evaluations.c.arrival.desc()).limit(1))
+        return found[0]["hypervolume"] if found else None
+
+    def falls(self, search_id: int) -> list[Fall]:
+        return [Fall(**row) for row in self._fetch(FALLS.where(replicates.c.search_id == search_id))]
 
     def efforts(self, search_id: int) -> list[Effort]:
         return [Effort(**row) for row in self._fetch(EFFORTS.where(evaluations.c.search_id == search_id))]

@@ -38,7 +38,7 @@ VERSION_TABLE = (
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 #: Columns of evaluations since revision 0002. They stand last, as in a database that was upgraded.
-ADDED = ("images_seen", "energy_source", "replicate", "gain", "seconds", "traceback", "output")
+ADDED = ("images_seen", "energy_source", "replicate", "gain", "seconds", "traceback", "output", "hypervolume")
 #: Columns of evaluations that change after the row was written.
 MUTABLE = ("replaced",)
 
@@ -189,6 +189,7 @@ evaluations = Table(
     Column("seconds", Double),  # by a monotonic clock; NULL in rows of before, which have the two times alone
     Column("traceback", Text),  # of a failure, where there is one
     Column("output", Text),  # the end of what a failed attempt printed and logged
+    Column("hypervolume", Double),  # after this outcome; NULL where no volume was taken then
     ForeignKeyConstraint(["search_id", "candidate"], ["candidates.search_id", "candidates.number"]),
     _one_of("failure", *FailureKind),
     # One for what is asked most, not one per metric: each index is a page more in every commit.

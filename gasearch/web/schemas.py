@@ -85,6 +85,7 @@ class Generation(_Answer):
     failures: int
     front_size: int
     hypervolume: float | None
+    hypervolume_lost: float
     finished_at: str
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from gasearch.errors import StoreError
 from gasearch.fitness import FrontChange
-from gasearch.storage.records import REUSED, Attempts, ExpectedMetric, OperatorCounts, ReplicateRecord
+from gasearch.storage.records import REUSED, Attempts, ExpectedMetric, Fall, OperatorCounts, ReplicateRecord
 from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
 from tests.doubles.records import (
     PREDICTED,
@@ -119,6 +119,18 @@ class RetrainingContract(EmptyStore):
             entered = (record.candidate,) if not record.replicate else ()
             assert archive.add_evaluation(lease, record, FrontChange(entered=entered))
         return lease
+
+    def test_what_further_trainings_took_from_the_hypervolume_can_be_asked(self, archive, lease):
+        assert archive.hypervolume(lease.search_id) is None
+        archive.add_replicates(lease, [decision(3), replace(decision(3), replicate=2), decision(4)])
+        trainings = [(3, 1, None), (4, 1, 0.25), (5, 1, 0.75), (3, 2, 0.5), (4, 2, 0.5), (3, 3, 0.625)]
+        for arrival, (number, attempt, volume) in enumerate(trainings):
+            record = measured(number, arrival=arrival, attempt=attempt, accuracy=0.5)
+            record = replace(record, replicate=attempt - 1, hypervolume=volume)
+            assert archive.add_evaluation(lease, record, UNCHANGED)
+            assert archive.hypervolume(lease.search_id) == volume
+        assert archive.falls(lease.search_id) == [Fall(arrival=3, key=key_of(3), by=0.25)]
+        assert archive.falls(lease.search_id + 1) == []
 
     def test_a_further_training_answers_for_its_network(self, archive, retrained):
         found = archive.network(retrained.search_id, key_of(3))

@@ -20,6 +20,7 @@ from gasearch.storage.records import (
     Effort,
     EvaluatedNetwork,
     EvaluationRecord,
+    Fall,
     GenerationRecord,
     NewSearch,
     OperatorCounts,
@@ -40,6 +41,8 @@ class ScriptedReader:
     all_networks: tuple[EvaluatedNetwork, ...]
     all_generations: tuple[GenerationRecord, ...] = ()
     all_efforts: tuple[Effort, ...] | None = None  #: None: each outcome took a second.
+    all_falls: tuple[Fall, ...] = ()
+    newest_hypervolume: float | None = None
     retries: int = 0
     is_closed: bool = False
 
@@ -67,6 +70,12 @@ class ScriptedReader:
             generation=max((network.generation for network in self.all_networks), default=-1),
             busy_seconds=1.0 * len(told),
         )
+
+    def hypervolume(self, search_id: int) -> float | None:
+        return self.newest_hypervolume
+
+    def falls(self, search_id: int) -> list[Fall]:
+        return list(self.all_falls)
 
     def efforts(self, search_id: int) -> list[Effort]:
         if self.all_efforts is not None:

@@ -48,12 +48,16 @@ def candidate(number, **changes):
     )
 
 
-def outcome_of(number, outcome, *, arrival=None, attempt=1, replicate=0, gain=None, worker="edge-3/4711", seconds=None):
+def outcome_of(
+    number, outcome, *, arrival=None, attempt=1, replicate=0, gain=None, worker="edge-3/4711", seconds=None,
+    hypervolume=None,
+):  # fmt: skip
     """The record of an outcome of a candidate, told at its own number unless said otherwise."""
     return EvaluationRecord(
         candidate=number,
         replicate=replicate,
         gain=gain,
+        hypervolume=hypervolume,
         arrival=number if arrival is None else arrival,
         result=EvaluationResult(
             key=key_of(number),

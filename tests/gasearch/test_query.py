@@ -20,7 +20,7 @@ from gasearch.knee import knee_distances, knee_order
 from gasearch.limits import parse_limit
 from gasearch.pareto import ParetoFront
 from gasearch.spec.evolution import EvolutionSpec
-from gasearch.storage.records import Effort, SearchState
+from gasearch.storage.records import Effort, Fall, SearchState
 from tests.doubles.archived import (
     NETWORKS,
     SCALING,
@@ -48,8 +48,15 @@ def test_a_summary_tells_state_counts_failures_and_the_best_per_objective():
     assert not summary.is_abandoned
 
 
-def test_the_hypervolume_of_a_summary_is_that_of_the_front_as_it_stands_not_of_the_last_generation():
-    reader = scripted_reader(reference_ideal=(1.0, 0.0), reference_point=(0.5, -10_000.0))
+def test_the_hypervolume_of_a_summary_is_the_newest_one_that_the_search_knew():
+    reader = scripted_reader(**SCALING)
+    assert query.search_summary(reader, "digits").hypervolume == 0.625  # of the generation that ended just now
+    reader.newest_hypervolume = 0.75
+    assert query.search_summary(reader, "digits").hypervolume == 0.75
+
+
+def test_where_an_earlier_version_stored_none_the_hypervolume_is_that_of_the_front():
+    reader = replace(scripted_reader(**SCALING), all_generations=())
     # Scaled by 1.1: the steps of the staircase through 3, 1, 6 and 2.
     steps = [(0.60, 1000), (0.90, 2500), (0.93, 6000), (0.97, 9000)]
     area, before = 0.0, 0.5
@@ -259,6 +266,18 @@ def test_history_names_the_best_values_by_their_metrics():
     assert first.best == {"accuracy": 0.97, "model_bytes": 1000.0}
     assert second.row()["best_model_bytes"] == 1000.0
     assert list(second.row())[-1] == "finished_at"
+
+
+def test_history_says_what_further_trainings_took_from_the_hypervolume():
+    ends = [generation.evaluations for generation in query.history(scripted_reader(), "digits")]
+    falls = (
+        Fall(arrival=0, key="a", by=0.5),
+        Fall(arrival=ends[0] - 1, key="b", by=0.25),
+        Fall(arrival=ends[0], key="a", by=1.0),
+    )
+    reader = replace(scripted_reader(), all_falls=falls)
+    assert [generation.hypervolume_lost for generation in query.history(reader, "digits")] == [0.75, 1.0]
+    assert query.falls(reader, "digits") == list(falls)
 
 
 @pytest.mark.parametrize(

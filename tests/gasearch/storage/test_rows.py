@@ -47,7 +47,7 @@ measurements = st.builds(
 failures = st.builds(
     Failure, kind=st.sampled_from(FailureKind), message=words, curve=curves, traceback=words, output=words
 )
-FULL = outcome_of(3, full_measurement(), replicate=2, gain=1 / 3, seconds=0.1)
+FULL = outcome_of(3, full_measurement(), replicate=2, gain=1 / 3, seconds=0.1, hypervolume=0.7)
 FAILED = outcome_of(3, Failure(kind=FailureKind.USER_ERROR, message="no", traceback='File "a.py"', output="at 7"))
 LAST_WORDS = ("traceback", "output")
 

@@ -1,4 +1,4 @@
-"""Monotonic durations, hypervolumes, last words of failed evaluations, searches that failed, evaluators as they were."""
+"""Monotonic durations, hypervolumes, last words of failed evaluations, failed searches, sources of evaluators."""
 
 import hashlib
 

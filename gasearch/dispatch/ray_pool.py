@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers import identity
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind, WorkerTerms
 from gasearch_workers.stopwatch import Stopwatch
+from gasearch_workers.trial.codec import decode, encode
 
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
@@ -85,6 +87,7 @@ class RayPool:
         self._timing: dict[Any, _Job] = {}
         self._starting: dict[Any, int] = {}  #: Slots whose worker hasn't answered yet.
         self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
+        self._differences: set[str] = set()  #: Between workers and us, as they were told.
         self._data_ref = self._ray.put(data)
         self._count = size.count or auto_count(self._ray, size.cpus, self._gpus)
         self._terms = WorkerTerms(
@@ -99,6 +102,12 @@ class RayPool:
         for slot in range(self._count):
             self._start_worker(slot)
         self._meter = self._make_meter() if measures_latency else None
+        if measures_latency and not self._has_latency_slot():
+            notice(
+                f"no node of the cluster at {address} has the resource latency_slot: latency is measured on whichever "
+                f"node Ray takes; so that it is the one you mean, start Ray there with: ray start --address {address} "
+                """--resources '{"latency_slot": 1}'"""
+            )
         self._await_first_worker()
 
     # --- the contract -------------------------------------------------------------------------------------------
@@ -128,9 +137,13 @@ class RayPool:
         if self._meter is None:
             raise WorkersUnavailable("this search measures no latency; it has no measuring worker")
         try:
-            calibration: Calibration = self._ray.get(self._meter.calibrate.remote(known), timeout=START_S)
+            self._compare(self._ray.get(self._meter.ping.remote(), timeout=START_S))
+            answer = self._ray.get(self._meter.calibrate.remote(encode(known)), timeout=START_S)
+        except WorkersUnavailable:
+            raise
         except Exception as error:
             raise WorkersUnavailable(f"the measuring worker doesn't answer: {first_line(error)}") from error
+        calibration: Calibration = decode(Calibration, *answer)
         return calibration
 
     def submit(self, request: EvaluationRequest) -> None:
@@ -170,7 +183,7 @@ class RayPool:
     def _start_queued(self) -> None:
         while self._queue and self._idle:
             request, slot = self._queue.popleft(), self._idle.popleft()
-            training, prepared = self._workers[slot].prepare.options(num_returns=2).remote(request)
+            training, prepared = self._workers[slot].prepare.options(num_returns=2).remote(encode(request))
             limit = request.time_limit_s
             self._training[self._watched(training)] = _Job(
                 request=request,
@@ -203,7 +216,7 @@ class RayPool:
         """The worker is free for the next request while the measuring actor times this one."""
         job = self._training.pop(reference)
         try:
-            result: EvaluationResult = self._ray.get(reference)
+            result: EvaluationResult = decode(EvaluationResult, *self._ray.get(reference))
         except Exception as error:
             self._replace(job.slot)
             return [self._lost(job, error)]
@@ -217,13 +230,13 @@ class RayPool:
         assert self._meter is not None
         job.meter, job.timings = self._meter, job.timings + 1
         job.deadline = time.monotonic() + TIMING_S * (1 + len(self._timing))
-        timing = job.meter.finish.remote(job.training, job.prepared, job.request.calibration)
+        timing = job.meter.finish.remote(job.training, job.prepared, encode(job.request.calibration))
         self._timing[self._watched(timing)] = job
 
     def _after_timing(self, reference: Any) -> list[EvaluationResult]:
         job = self._timing.pop(reference)
         try:
-            return [self._ray.get(reference)]
+            return [decode(EvaluationResult, *self._ray.get(reference))]
         except Exception as error:
             return self._time_again(job, error)
 
@@ -272,14 +285,15 @@ class RayPool:
         actor = self._ray.remote(TrainingWorker).options(
             num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0, max_task_retries=0
         )
-        self._workers[slot] = actor.remote(self._data_ref, "cuda" if self._gpus else "cpu", self._terms)
+        device = "cuda" if self._gpus else "cpu"
+        self._workers[slot] = actor.remote(identity.identity(), [self._data_ref], device, encode(self._terms))
         self._starting[self._watched(self._workers[slot].ping.remote())] = slot
 
     def _after_start(self, reference: Any) -> None:
         """Take a worker into service; one that failed to start gets another try, but not for ever."""
         slot = self._starting.pop(reference)
         try:
-            self._ray.get(reference)
+            worker = self._ray.get(reference)
         except Exception as error:
             failed = self._failed_starts.setdefault(slot, [])
             failed.append(not has_raised(error))
@@ -287,8 +301,19 @@ class RayPool:
                 raise WorkersUnavailable(f"workers fail to start: {first_line(error)}") from error
             self._start_worker(slot)
         else:
+            self._compare(worker)
             self._failed_starts.pop(slot, None)
             self._idle.append(slot)
+
+    def _compare(self, worker: Any) -> None:
+        """Refuse a worker whose messages are others than ours; say once per difference where only versions are."""
+        why = identity.refusal(identity.identity(), worker)
+        if why is not None:
+            raise WorkersUnavailable(why)
+        text = identity.notice(identity.identity(), worker)
+        if text is not None and text not in self._differences:
+            self._differences.add(text)
+            self._notice(text)
 
     def _replace(self, slot: int) -> None:
         self._notice("a worker died and is replaced")
@@ -297,11 +322,14 @@ class RayPool:
     def _make_meter(self) -> Any:
         from gasearch_workers.ray_worker import MeasuringWorker
 
-        has_slot = self._ray.cluster_resources().get("latency_slot", 0) >= 1
+        has_slot = self._has_latency_slot()
         actor = self._ray.remote(MeasuringWorker).options(
             num_cpus=0, resources={"latency_slot": 1} if has_slot else None, max_restarts=0, max_task_retries=0
         )
         return actor.remote()
+
+    def _has_latency_slot(self) -> bool:
+        return bool(self._ray.cluster_resources().get("latency_slot", 0) >= 1)
 
     def _replace_meter(self, calibration: Calibration | None) -> None:
         """Another measuring worker, on the same kind of device: latencies of two kinds don't compare."""

@@ -2,16 +2,25 @@
 
 Plain classes: `gasearch.dispatch.ray_pool` makes actors of them. A network travels to the measuring actor as the bytes
 of its ONNX graph, through Ray's object store and not through the controller.
+
+What crosses the border is written by the names of its fields (`trial.codec`): pickled values of these classes are told
+apart by the order of their fields alone, and another version's would be read as something else.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.identity import identity, refusal
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Prepared, WorkerTerms
+from gasearch_workers.trial.codec import decode, encode
 from gasearch_workers.trial.host import TrialHost
 from gasearch_workers.trial.limits import share_of_memory
+
+Message = tuple[bytes, bytes]  #: A value as `encode` writes it.
 
 
 class TrainingWorker:
@@ -20,8 +29,21 @@ class TrainingWorker:
     Of one thread: the trial's process ends with the thread that started it.
     """
 
-    def __init__(self, data: Dataset | None, device: str, terms: WorkerTerms | None = None) -> None:
-        terms = terms or WorkerTerms()
+    def __init__(self, controller: dict[str, str], data: Sequence[Any], device: str, terms: Message) -> None:
+        """Begin, unless the controller speaks of other messages; then `ping` lets it find that out.
+
+        Args:
+            controller: Its `identity`.
+            data: The reference of the `Dataset`, or of None for custom evaluators, within a list: what lies there is
+                unpickled only where it is known how to.
+            device: Where to train.
+            terms: `WorkerTerms`.
+        """
+        if refusal(controller, identity()) is not None:
+            return
+        self._begin(_fetched(data[0]), device, decode(WorkerTerms, *terms))
+
+    def _begin(self, data: Dataset | None, device: str, terms: WorkerTerms) -> None:
         self._host = TrialHost(
             data,
             device=device,
@@ -30,13 +52,14 @@ class TrainingWorker:
             adopts_orphans=True,
         )
 
-    def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
+    def prepare(self, request: Message) -> tuple[Message, Message]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does."""
-        return self._host.prepare(request)
+        result, prepared = self._host.prepare(decode(EvaluationRequest, *request))
+        return encode(result), encode(prepared)
 
-    def ping(self) -> str:
-        """The device that it trains on, once it can."""
-        return self._host.device
+    def ping(self) -> dict[str, str]:
+        """Who it is, once it is ready."""
+        return identity()
 
 
 class MeasuringWorker:
@@ -47,13 +70,28 @@ class MeasuringWorker:
 
         self._meter = LatencyMeter()
 
-    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """The yardstick of this device."""
-        return self._meter.calibrate(known)
+    def ping(self) -> dict[str, str]:
+        """Who it is."""
+        return identity()
 
-    def finish(self, result: EvaluationResult, prepared: Prepared | None, calibration: Calibration) -> EvaluationResult:
+    def calibrate(self, known: Message) -> Message:
+        """The yardstick of this device."""
+        return encode(self._meter.calibrate(decode(tuple[Calibration, ...], *known)))
+
+    def finish(self, result: Message, prepared: Message, calibration: Message) -> Message:
         """The result with the latency in it."""
-        return result if prepared is None else self._meter.complete(result, prepared, calibration)
+        ready = decode(Prepared | None, *prepared)
+        if ready is None:
+            return result
+        trained, yardstick = decode(EvaluationResult, *result), decode(Calibration, *calibration)
+        return encode(self._meter.complete(trained, ready, yardstick))
+
+
+def _fetched(reference: Any) -> Dataset | None:
+    import ray
+
+    found: Dataset | None = ray.get(reference)
+    return found
 
 
 def _neighbours(terms: WorkerTerms) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gasearch.answers import Row, json_object
 from gasearch.errors import BadInput
 from gasearch.fitness import Objective
-from gasearch.growth import GrowthPoint, Told, common_scaling, growth, standing, told_outcomes
+from gasearch.growth import GrowthPoint, Told, common_scaling, growth, told_outcomes
 from gasearch.query import constraints_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import SearchRecord
@@ -69,7 +69,9 @@ class Comparison:
     reference: dict[str, float]  #: The corner from which the hypervolume is taken, a tenth behind the worst value.
     searches: list[Compared]
     marks: list[Mark]
-    curves: dict[str, list[GrowthPoint]]  #: By search, a point for each outcome.
+    curves: dict[
+        str, list[GrowthPoint]
+    ]  #: By search, a point wherever the front changed, and one for the last outcome.
 
     def row(self) -> Row:
         """The comparison as a JSON object, without its curves."""
@@ -156,10 +158,10 @@ def _objective_text(objective: tuple[str, bool]) -> str:
 
 
 def _compared(
-    name: str, told: Sequence[Told], curve: Sequence[GrowthPoint], objectives: Sequence[Objective], goal: float
+    name: str, told: Told, curve: Sequence[GrowthPoint], objectives: Sequence[Objective], goal: float
 ) -> Compared:
     last = curve[-1] if curve else _NOTHING
-    worths = [fitness.values for fitness in standing(told).values() if fitness.is_feasible]
+    best = told.best()
     reached = next((point for point in curve if goal > 0 and point.hypervolume >= goal - ROUNDING), None)
     return Compared(
         name=name,
@@ -168,7 +170,7 @@ def _compared(
         device_seconds=last.device_seconds,
         front_size=last.front_size,
         hypervolume=last.hypervolume,
-        best=_by_metric(objectives, [max(column) for column in zip(*worths, strict=True)]) if worths else {},
+        best={} if best is None else _by_metric(objectives, best),
         reached=None if reached is None else _spending(reached),
     )
 

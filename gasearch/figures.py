@@ -21,7 +21,6 @@ Figure = dict[str, Any]  #: A Plotly figure as `data` and `layout`.
 GREY, BLUE, RED = "#b8bec6", "#1f5fbf", "#b3382c"
 COLOURS = (BLUE, RED, "#2e8b57", "#8a5fbf", "#c77f1e", "#2a9db0", "#7a7f87")
 MOST_STEPS = 5_000  #: Of a curve; between its ends only the points at which the front changed are needed.
-MOST_POINTS = 20_000
 
 #: What the growth is drawn over: its label, and the field of a point that has it.
 AXES = {
@@ -108,7 +107,7 @@ def prediction_figures(networks: Sequence[EvaluatedNetwork]) -> list[Figure]:
         for one in network.predicted:
             if one.deviation > 0:
                 expected.setdefault(one.metric, []).append((network, one.mean, one.deviation))
-    figures = [_prediction_figure(metric, rows[-MOST_POINTS:]) for metric, rows in expected.items()]
+    figures = [_prediction_figure(metric, rows) for metric, rows in expected.items()]
     return [figure for figure in figures if figure is not None]
 
 

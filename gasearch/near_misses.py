@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gasearch.limits import SPREADS, Limit, total_violation
 from gasearch.query import constraints_of
 from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.measured import Measured, judged_by
 from gasearch.storage.records import EvaluatedNetwork
 from gasearch.units import format_quantity
 
@@ -21,23 +22,33 @@ def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ())
     """
     record = reader.search(name)
     every = [*constraints_of(record), *limits]
-    measured = [network for network in reader.networks(record.id) if network.metrics]
-    if not measured:
+    measured = Measured.of(reader.outcomes(record.id, judged_by(every)))
+    if not len(measured):
         return f"search {name!r} has no measured network yet; see: gasearch status {name}"
     for limit in every:
-        misses = [(total_violation([limit], n.metrics), n) for n in measured if limit.metric in n.metrics]
-        if not misses:
+        having = measured.having([limit.metric])
+        if not len(having):
             return f"no network of search {name!r} has a measured {limit.metric}"
-        violation, nearest = min(misses, key=lambda pair: (pair[0], pair[1].number))
-        if violation > 0:
+        if not len(having.within([limit])):
+            nearest = _nearest(reader, record.id, having, [limit])
             return f"no network of search {name!r} has {limit}; the nearest has {_miss(nearest, [limit])}"
-    complete = [n for n in measured if all(limit.metric in n.metrics for limit in every)]
-    if not every or not complete:
+    complete = measured.having(limit.metric for limit in every)
+    if not every or not len(complete):
         return f"search {name!r} has no network that answers the question"
-    nearest = min(complete, key=lambda n: (total_violation(every, n.metrics), n.number))
+    nearest = _nearest(reader, record.id, complete, every)
     broken = [limit for limit in every if not limit.is_kept_by(nearest.metrics)]
     together = " and ".join(map(str, every))
     return f"no network of search {name!r} has {together} together; the nearest has {_miss(nearest, broken)}"
+
+
+def _nearest(reader: ArchiveReader, search_id: int, measured: Measured, limits: Sequence[Limit]) -> EvaluatedNetwork:
+    """The network that misses the limits by least."""
+    rows = zip(*measured.metrics.values(), strict=True)
+    known = [{name: value for name, value in zip(measured.metrics, row, strict=True) if value == value} for row in rows]
+    misses = [total_violation(limits, metrics) for metrics in known]
+    number = min(zip(misses, measured.numbers.tolist(), strict=True))[1]
+    [found] = reader.numbered(search_id, [number])
+    return found
 
 
 def _miss(network: EvaluatedNetwork, limits: Sequence[Limit]) -> str:

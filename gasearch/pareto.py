@@ -252,7 +252,7 @@ class ParetoFront:
 def _matrix(values: Values) -> Array:
     worths = np.asarray(values, dtype=np.float64)
     if worths.size == 0:
-        return worths.reshape(len(worths), -1) if worths.ndim == 2 else np.empty((0, 1))
+        return worths if worths.ndim == 2 else np.empty((0, 1))
     if worths.ndim != 2:
         raise ValueError(f"values must have shape (points, objectives); got {worths.shape}")
     return worths

@@ -18,12 +18,13 @@ from gasearch.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.comparison import Comparison
 from gasearch.errors import BadInput
 from gasearch.figures import BLUE, GREY, RED, Figure, growth_figures, operators_figure, prediction_figures
-from gasearch.growth import GrowthPoint, growth, scaling_of, told_outcomes
+from gasearch.growth import growth, scaling_of, told_outcomes
 from gasearch.lineage import operators
 from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import EvaluatedNetwork
 from gasearch.units import format_quantity
 
-MOST_POINTS = 20_000  #: Of the evaluations off the front, the newest ones; more would make a browser crawl.
+MOST_POINTS = 5_000  #: Beside the front, the newest ones; more would make a browser crawl.
 LOG_SPAN = 50.0  #: An axis whose values span more than this factor is logarithmic.
 
 
@@ -36,19 +37,41 @@ def plot(reader: ArchiveReader, name: str, path: Path) -> None:
     """
     require_html(path)
     summary = query.search_summary(reader, name)
-    if summary.told == 0:
-        raise BadInput(f"search {name!r} has no outcome to draw yet; see: gasearch status {name}")
-    figures = [front_figure(summary, query.measured_points(reader, name)), *growth_figures(_own_growth(reader, name))]
-    if children := operators(reader, name):
-        figures.append(operators_figure(children))
-    figures += prediction_figures(list(reader.networks(reader.search(name).id)))
-    if summary.failures:
-        figures.append(failures_figure(summary.failures))
     facts = (
         f"{summary.told} evaluations, {sum(summary.failures.values())} failed, {summary.stopped} stopped early, "
         f"front of {summary.front_size}"
     )
-    _write(path, page(summary.name, facts, figures))
+    _write(path, page(summary.name, facts, figures_of(reader, summary)))
+
+
+def figures_of(reader: ArchiveReader, summary: SearchSummary) -> list[Figure]:
+    """All figures of a search, that of its front first.
+
+    Raises:
+        BadInput: for a search without any outcome.
+    """
+    if summary.told == 0:
+        raise BadInput(f"search {summary.name!r} has no outcome to draw yet; see: gasearch status {summary.name}")
+    record = reader.search(summary.name)
+    told = told_outcomes(reader, record, query.objectives_of(record), query.constraints_of(record))
+    networks = _drawn(reader, record.id)
+    figures = [front_figure(summary, [query.point_of(one) for one in networks if one.metrics], told.networks)]
+    scaling = scaling_of(record)
+    if scaling is not None:
+        figures += growth_figures({summary.name: growth(told, scaling)})
+    if children := operators(reader, summary.name):
+        figures.append(operators_figure(children))
+    figures += prediction_figures(networks)
+    if summary.failures:
+        figures.append(failures_figure(summary.failures))
+    return figures
+
+
+def _drawn(reader: ArchiveReader, search_id: int) -> list[EvaluatedNetwork]:
+    """The front and the newest other networks, in the order of arrival."""
+    found = {network.number: network for network in reader.newest(search_id, count=MOST_POINTS)}
+    found |= {network.number: network for network in reader.front(search_id)}
+    return sorted(found.values(), key=lambda network: network.arrival)
 
 
 def plot_comparison(comparison: Comparison, path: Path) -> None:
@@ -74,25 +97,20 @@ def require_html(path: Path) -> None:
         raise BadInput(f"expected a name that ends in .html; got {str(path)!r}")
 
 
-def _own_growth(reader: ArchiveReader, name: str) -> dict[str, list[GrowthPoint]]:
-    """How the front grew in the search's own scaling; empty while that isn't fixed."""
-    record = reader.search(name)
-    scaling = scaling_of(record)
-    if scaling is None:
-        return {}
-    told = told_outcomes(reader, record, query.objectives_of(record), query.constraints_of(record))
-    return {name: growth(told, scaling)}
-
-
-def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure:
-    """All measured networks, the front on top: the first objective over the second, the third as the front's colour.
+def front_figure(summary: SearchSummary, points: Sequence[FrontPoint], measured: int) -> Figure:
+    """Measured networks, the front on top: the first objective over the second, the third as the front's colour.
 
     A single objective is drawn over the candidates' numbers.
+
+    Args:
+        summary: Of the search.
+        points: What is drawn, the front among it, in the order of arrival.
+        measured: How many networks there are; where that is more, the title says so.
     """
     metrics = list(summary.objectives)[:3]
     points = [point for point in points if all(metric in point.metrics for metric in metrics)]
     front = [point for point in points if point.is_on_front]
-    others = [point for point in points if not point.is_on_front][-MOST_POINTS:]
+    others = [point for point in points if not point.is_on_front]
     if len(metrics) == 2:
         front.sort(key=lambda point: point.metrics[metrics[1]])
     traces = [
@@ -104,7 +122,9 @@ def front_figure(summary: SearchSummary, points: Sequence[FrontPoint]) -> Figure
     axes = [
         _axis(metric, summary.objectives[metric], [point.metrics[metric] for point in points]) for metric in metrics
     ]
-    title = {"text": f"Pareto front of {html.escape(summary.name)}: {len(front)} of {len(points)} networks"}
+    title = {"text": f"Pareto front of {html.escape(summary.name)}: {len(front)} of {measured} networks"}
+    if measured > len(points):
+        title["text"] += f"; of the others the newest {len(others)}"
     match axes:
         case [only]:
             layout = {"xaxis": {"title": {"text": "evaluation"}}, "yaxis": only}

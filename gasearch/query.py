@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from gasearch_workers.messages import PRIMARY, FailureKind, TaskKind
@@ -22,7 +23,7 @@ from gasearch.answers import (
     failed_attempts,
 )
 from gasearch.errors import BadInput
-from gasearch.fitness import Objective, spreads_of
+from gasearch.fitness import Objective
 from gasearch.limits import Limit, parse_limit
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
@@ -41,10 +42,9 @@ __all__ = [
     "front_points",
     "history",
     "list_searches",
-    "measured_points",
-    "non_dominated",
     "objectives_of",
     "parse_limits",
+    "point_of",
     "ranking",
     "search_summary",
     "show",
@@ -52,6 +52,7 @@ __all__ = [
 
 MANY_OBJECTIVES = 4  #: As `gasearch.spec.evolution` has it; a test compares the two.
 MOST_FAILURES_READ = 100  #: For the causes that a summary names.
+NETWORKS_LOOKED_AT = 100  #: Of the oldest, besides the front, for the metrics that there are.
 
 
 def list_searches(reader: ArchiveReader) -> list[SearchSummary]:
@@ -100,15 +101,12 @@ def front_points(
     record = reader.search(name)
     order, objectives = ranking(reader, record, by), objectives_of(record)
     _require_known(reader, record, [limit.metric for limit in limits])
-    if limits:
-        networks = non_dominated(_within(reader, record, order=objectives[0], limits=limits), objectives)
-    else:
-        networks = reader.front(record.id)
+    networks = _front_within(reader, record, limits) if limits else reader.front(record.id)
     networks = [network for network in networks if order.metric in network.metrics]
     networks.sort(
         key=lambda network: (*[-one.worth(network.metrics[one.metric]) for one in (order, *objectives)], network.number)
     )
-    return [_point_of(network) for network in networks]
+    return [point_of(network) for network in networks]
 
 
 def best(
@@ -136,15 +134,6 @@ def best(
         raise BadInput(f"the knee weighs all objectives, so it can't be asked by {by!r}: leave one of the two out")
     points = front_points(reader, name, limits, by)
     return (_knee_points(points, objectives_of(reader.search(name))) if knee else points)[:count]
-
-
-def measured_points(reader: ArchiveReader, name: str) -> list[FrontPoint]:
-    """Every measured network, in the order of arrival, those that break a constraint included.
-
-    Raises:
-        UnknownSearch: if there is no search of that name.
-    """
-    return [_point_of(network) for network in reader.networks(reader.search(name).id) if network.metrics]
 
 
 def history(reader: ArchiveReader, name: str) -> list[GenerationStats]:
@@ -258,23 +247,19 @@ def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Obje
     return Objective(metric=metric, is_maximized=is_maximized)
 
 
-def non_dominated(networks: Sequence[EvaluatedNetwork], objectives: Sequence[Objective]) -> list[EvaluatedNetwork]:
-    """The members of their Pareto front, as a search keeps it; what lacks the metric of an objective is none."""
-    from gasearch.pareto import pareto
+def _front_within(reader: ArchiveReader, record: SearchRecord, limits: Sequence[Limit]) -> list[EvaluatedNetwork]:
+    """The Pareto front of all networks within the search's constraints and these limits."""
+    from gasearch.fronts import front_within
 
-    judged = [one for one in networks if all(objective.metric in one.metrics for objective in objectives)]
-    values = [[objective.worth(one.metrics[objective.metric]) for objective in objectives] for one in judged]
-    exact = (0.0,) * len(objectives)
-    spreads = [spreads_of(objectives, one.metrics) or exact for one in judged]
-    is_member = pareto(values, spreads, [one.number for one in judged])
-    return [one for one, is_one in zip(judged, is_member, strict=True) if is_one]
+    every = [*constraints_of(record), *limits]
+    return reader.numbered(record.id, front_within(reader, record.id, objectives_of(record), every))
 
 
 def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
-    counts, efforts = reader.counts(record.id), reader.efforts(record.id)
+    counts = reader.counts(record.id)
     spec = json.loads(record.spec_json)
     budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
-    leaders = {o.metric: _within(reader, record, order=o, count=1) for o in objectives_of(record)}
+    front, objectives = reader.front(record.id), objectives_of(record)
     return SearchSummary(
         name=record.name,
         state=record.state,
@@ -291,15 +276,15 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         failures=counts.failures,
         causes=_causes(reader, record) if counts.failures else {},
         stopped=counts.stopped,
-        stopped_seconds=_mean_seconds(efforts, FailureKind.STOPPED),
-        finished_seconds=_mean_seconds(efforts, None),
-        saved_seconds=_saved_seconds(efforts),
+        stopped_seconds=_mean_seconds(counts.efforts, FailureKind.STOPPED),
+        finished_seconds=_mean_seconds(counts.efforts, None),
+        saved_seconds=_saved_seconds(counts.efforts),
         reused=counts.reused,
         replicates=counts.replicates,
         retries=counts.retries,
         front_size=counts.front_size,
-        hypervolume=_hypervolume(reader, record),
-        best={metric: networks[0].metrics[metric] for metric, networks in leaders.items() if networks},
+        hypervolume=_hypervolume(reader, record, front, counts.told),
+        best={one.metric: max((n.metrics[one.metric] for n in front), key=one.worth) for one in objectives if front},
         generation=counts.generation,
         active_seconds=record.active_seconds,
         busy_seconds=counts.busy_seconds,
@@ -340,7 +325,9 @@ def _utilisation(busy_s: float, worker_s: float) -> float | None:
     return busy_s / worker_s if 0 < worker_s >= busy_s else None
 
 
-def _hypervolume(reader: ArchiveReader, record: SearchRecord) -> float | None:
+def _hypervolume(
+    reader: ArchiveReader, record: SearchRecord, front: Sequence[EvaluatedNetwork], told: int
+) -> float | None:
     """Of all that was measured; None while its scaling isn't fixed."""
     from gasearch.frontier import MOST_OBJECTIVES_EACH
     from gasearch.growth import scaling_of
@@ -352,13 +339,11 @@ def _hypervolume(reader: ArchiveReader, record: SearchRecord) -> float | None:
     if newest is not None:
         return newest
     generations = reader.generations(record.id)
-    if len(record.objectives) > MOST_OBJECTIVES_EACH or (
-        generations and generations[-1].evaluations == reader.counts(record.id).told
-    ):
+    if len(record.objectives) > MOST_OBJECTIVES_EACH or (generations and generations[-1].evaluations == told):
         return generations[-1].hypervolume if generations else None
     # A search of a version before 0.4, which took the volume of the front alone.
     objectives = objectives_of(record)
-    worths = [[one.worth(member.metrics[one.metric]) for one in objectives] for member in reader.front(record.id)]
+    worths = [[one.worth(member.metrics[one.metric]) for one in objectives] for member in front]
     return scaling.hypervolume(worths) if worths else 0.0
 
 
@@ -368,39 +353,20 @@ def _causes(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:
     return {str(network.failure): f"{network.key}: {network.failure_message}" for network in reversed(newest)}
 
 
-def _within(
-    reader: ArchiveReader,
-    record: SearchRecord,
-    *,
-    order: Objective,
-    limits: Sequence[Limit] = (),
-    count: int | None = None,
-) -> list[EvaluatedNetwork]:
-    """The networks within the search's constraints and these limits, best first; all of them if count is None."""
-    return reader.best(
-        record.id,
-        metric=order.metric,
-        is_maximized=order.is_maximized,
-        limits=[*constraints_of(record), *limits],
-        count=max(1, reader.counts(record.id).told) if count is None else count,
-    )
-
-
 def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequence[str]) -> None:
     """Refuse a metric that no network of the search has; before the first network, accept the standard ones."""
     missing = [metric for metric in metrics if metric not in dict(record.objectives)]
     if not missing:
         return
-    known = {name for network in reader.front(record.id) for name in network.metrics}
-    if not known.issuperset(missing):
-        known.update(name for network in reader.networks(record.id) for name in network.metrics)
+    seen = [*reader.front(record.id), *islice(reader.networks(record.id), NETWORKS_LOOKED_AT)]
+    known = {name for network in seen for name in network.metrics}
     if not known:
         from gasearch.metrics import METRICS
 
         known.update(METRICS)
     known.update(dict(record.objectives))
     for metric in missing:
-        if metric not in known:
+        if metric not in known and not reader.has_metric(record.id, metric):
             raise BadInput(f"search {record.name!r} has no metric {metric!r}{_nearest(metric, known)}")
 
 
@@ -418,7 +384,8 @@ def _knee_points(points: Sequence[FrontPoint], objectives: Sequence[Objective]) 
     return [points[place] for place in knee_order([point.metrics for point in points], objectives)]
 
 
-def _point_of(network: EvaluatedNetwork) -> FrontPoint:
+def point_of(network: EvaluatedNetwork) -> FrontPoint:
+    """A measured network as an answer."""
     return FrontPoint(
         key=network.key,
         number=network.number,

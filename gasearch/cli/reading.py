@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gasearch import near_misses, query
+from gasearch import query
 from gasearch.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
 from gasearch.console import (
@@ -209,7 +209,9 @@ def _print_points(
         columns = dict.fromkeys(["key", *own, *filter(None, asked), *SHOWN_METRICS])
         print_rows([point.row() for point in points], form, columns=list(columns))
     if not points:
-        raise NothingFound(ask(db, lambda reader: near_misses.nearest_miss(reader, name, limits)))
+        from gasearch.near_misses import nearest_miss
+
+        raise NothingFound(ask(db, lambda reader: nearest_miss(reader, name, limits)))
 
 
 def _watch(name: str, db: str | None) -> None:

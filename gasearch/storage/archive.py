@@ -14,7 +14,6 @@ from gasearch.storage.records import (
     Attempts,
     CandidateRecord,
     Counts,
-    Effort,
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
@@ -72,6 +71,9 @@ class ArchiveReader(Protocol):
     def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
         """The candidates with these numbers, in flight or not, by number; unknown numbers are left out."""
 
+    def newest(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
+        """The networks whose final outcomes came last, newest first, at most so many."""
+
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         """The networks that failed for good, newest first, at most so many; a stopped training is no failure."""
 
@@ -110,9 +112,6 @@ class ArchiveReader(Protocol):
 
         Further trainings lowered a value: nothing else withdraws what was measured.
         """
-
-    def efforts(self, search_id: int) -> list[Effort]:
-        """The time that each kind of outcome took, measurements first, then failures by kind."""
 
     def attempts(self, search_id: int) -> dict[int, Attempts]:
         """By number, the attempts of each candidate that has any, and a training without a final outcome.

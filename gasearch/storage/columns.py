@@ -10,14 +10,23 @@ from typing import Any
 
 from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
 from gasearch_workers.uncollected import uncollected
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 
-from gasearch.storage.records import REUSED
+from gasearch.storage.questions import IS_REUSED, WORKED_S
 from gasearch.storage.tables import IS_TOLD, evaluations
 from gasearch.storage.values import from_json, to_json
 
 CHUNK = 5000  #: Rows in memory at a time.
-_FACTS = ("candidate", "replicate", "replaced", "failure", "worker", "started_at", "finished_at")
+#: What is read of every outcome, as the columns below are called.
+_FACTS: dict[str, ColumnElement[Any]] = {
+    "candidates": evaluations.c.candidate,
+    "is_replicate": evaluations.c.replicate.is_not(None),
+    "is_newest": evaluations.c.replaced.is_(None),
+    "is_measured": evaluations.c.failure.is_(None),
+    "is_reused": IS_REUSED,
+    "finished_at": evaluations.c.finished_at,
+    "seconds": WORKED_S,
+}
 #: What `derived_metrics` needs for those that have no column.
 _DERIVED = {"efficiency": ("macs", "train_seconds", "latency_ms", "model_bytes")}
 _STORED = frozenset({*STANDARD_METRICS, "flops"})
@@ -32,8 +41,8 @@ class OutcomeColumns:
     is_newest: array[int]  #: 1 where it answers about its candidate; 0 where a later training's does.
     is_measured: array[int]  #: 0 for a failure.
     is_reused: array[int]  #: 1 where it was taken over from an earlier search.
-    started_at: array[float]  #: Seconds since 1970, by the worker's clock.
-    finished_at: array[float]
+    finished_at: array[float]  #: Seconds since 1970, by the worker's clock.
+    seconds: array[float]  #: How long it took, see `EvaluationResult.duration_s`.
     metrics: dict[str, array[float]]  #: By name, in native units; NaN where an outcome lacks it.
 
     @classmethod
@@ -45,8 +54,8 @@ class OutcomeColumns:
             is_newest=array("b"),
             is_measured=array("b"),
             is_reused=array("b"),
-            started_at=array("d"),
             finished_at=array("d"),
+            seconds=array("d"),
             metrics={name: array("d") for name in metrics},
         )
 
@@ -64,8 +73,10 @@ class ColumnReading:
         parts = [_DERIVED.get(name, (name,)) for name in self._metrics]
         self._stored = sorted({one for names in parts for one in names} & _STORED)
         self._has_others = not _STORED.issuperset(self._metrics)
-        self._names = [*_FACTS, *self._stored, *(["others"] if self._has_others else [])]
-        of_search = select(*(evaluations.c[name] for name in self._names)).where(
+        metrics = [*self._stored, *(["others"] if self._has_others else [])]
+        self._names = [*_FACTS, *metrics]
+        columns = [column.label(name) for name, column in _FACTS.items()]
+        of_search = select(*columns, *(evaluations.c[name] for name in metrics)).where(
             evaluations.c.search_id == search_id, IS_TOLD
         )
         self.statement: Select[Any] = of_search.order_by(evaluations.c.arrival)
@@ -79,13 +90,8 @@ class ColumnReading:
         return found
 
     def _append(self, found: OutcomeColumns, columns: dict[str, Sequence[Any]]) -> None:
-        found.candidates.extend(columns["candidate"])
-        found.is_replicate.extend([value is not None for value in columns["replicate"]])
-        found.is_newest.extend([value is None for value in columns["replaced"]])
-        found.is_measured.extend([value is None for value in columns["failure"]])
-        found.is_reused.extend([value == REUSED for value in columns["worker"]])
-        found.started_at.extend(columns["started_at"])
-        found.finished_at.extend(columns["finished_at"])
+        for fact in _FACTS:
+            getattr(found, fact).extend(columns[fact])
         own = _by_name(columns["others"]) if self._has_others else []
         for name, column in found.metrics.items():
             if name in _STORED:

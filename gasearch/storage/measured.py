@@ -6,7 +6,7 @@ NumPy takes a tenth of a second to load, so that readers import this where they 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,23 @@ def judged_by(limits: Iterable[Limit]) -> list[str]:
     return [name for limit in limits for name in (limit.metric, SPREADS.get(limit.metric)) if name is not None]
 
 
+def kept(limits: Iterable[Limit], metrics: Mapping[str, Column]) -> npt.NDArray[np.bool_] | None:
+    """Which rows of columns keep all limits, as `Limit.is_kept_by` judges: one that lacks a metric does not.
+
+    Returns:
+        None where there is no limit.
+    """
+    flags: npt.NDArray[np.bool_] | None = None
+    for limit in limits:
+        value, spread = metrics[limit.metric], metrics.get(SPREADS.get(limit.metric, ""))
+        if spread is not None:
+            width = np.nan_to_num(spread, nan=0.0)
+            value = value + width if limit.is_upper else value - width
+        is_kept = _COMPARE[limit.operator](value, limit.bound)
+        flags = is_kept if flags is None else flags & is_kept
+    return flags
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measured:
     """Some measured networks of a search, each by the newest of its trainings."""
@@ -53,15 +70,9 @@ class Measured:
         return len(self.numbers)
 
     def within(self, limits: Iterable[Limit]) -> Measured:
-        """Those that keep all limits, as `Limit.is_kept_by` judges: one that lacks a metric does not."""
-        kept = np.ones(len(self), dtype=bool)
-        for limit in limits:
-            value, spread = self.metrics[limit.metric], self.metrics.get(SPREADS.get(limit.metric, ""))
-            if spread is not None:
-                width = np.nan_to_num(spread, nan=0.0)
-                value = value + width if limit.is_upper else value - width
-            kept &= _COMPARE[limit.operator](value, limit.bound)
-        return self._take(kept)
+        """Those that keep all limits."""
+        flags = kept(limits, self.metrics)
+        return self if flags is None else self._take(flags)
 
     def having(self, metrics: Iterable[str]) -> Measured:
         """Those of which all these metrics were measured."""

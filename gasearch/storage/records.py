@@ -167,6 +167,15 @@ class EvaluatedNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """The time that went into attempts of one outcome; what was taken over from an earlier search took none."""
+
+    failure: str | None  #: Failure kind, "stopped" included; None: of the attempts that ended with a measurement.
+    attempts: int  #: Retried ones included.
+    seconds: float  #: Wall time of all of them, by the workers' clocks.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """How far a search is."""
 
@@ -179,7 +188,12 @@ class Counts:
     retries: int
     front_size: int
     generation: int  #: Of the newest candidate; -1 when there is none.
-    busy_seconds: float  #: Wall time of all attempts, by the workers' clocks; reused outcomes took none.
+    efforts: tuple[Effort, ...]  #: The time that each kind of outcome took, measurements first, then failures by kind.
+
+    @property
+    def busy_seconds(self) -> float:
+        """Wall time of all attempts, by the workers' clocks."""
+        return sum(effort.seconds for effort in self.efforts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,15 +234,6 @@ class Fall:
     arrival: int  #: Of its outcome.
     key: str  #: Of the network.
     by: float  #: By how much, above 0.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """The time that went into attempts of one outcome; what was taken over from an earlier search took none."""
-
-    failure: str | None  #: Failure kind, "stopped" included; None: of the attempts that ended with a measurement.
-    attempts: int  #: Retried ones included.
-    seconds: float  #: Wall time of all of them, by the workers' clocks.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,6 @@ from gasearch.storage.faults import as_store_errors
 from gasearch.storage.questions import (
     ALL_NETWORKS,
     BEFORE_OPEN_REPLICATES,
-    EFFORTS,
     FAILURES,
     FALLS,
     IS_NO_STOP,
@@ -50,7 +49,7 @@ from gasearch.storage.questions import (
     REUSABLE,
     SEARCHES,
     STAYS,
-    SUMS,
+    TOTALS,
 )
 from gasearch.storage.records import (
     Attempts,
@@ -120,14 +119,9 @@ class SqlReader:
                 of_search = select(func.count()).select_from(table).where(table.c.search_id == search_id, *conditions)
                 return connection.execute(of_search).scalar_one()
 
-            failures = connection.execute(
-                select(evaluations.c.failure, func.count().label("number"))
-                .where(evaluations.c.search_id == search_id, HAS_FAILED, IS_TOLD)
-                .group_by(evaluations.c.failure)
-                .order_by(evaluations.c.failure)
-            )
-            by_kind = {row.failure: row.number for row in failures}
-            sums = connection.execute(SUMS.where(evaluations.c.search_id == search_id)).one()
+            totals = connection.execute(TOTALS.where(evaluations.c.search_id == search_id)).all()
+            totals = sorted(totals, key=lambda row: (row.failure is not None, row.failure))
+            failures = {row.failure: row.told for row in totals if row.failure is not None and row.told}
             newest = connection.scalar(
                 select(candidates.c.generation)
                 .where(candidates.c.search_id == search_id)
@@ -136,15 +130,19 @@ class SqlReader:
             )
             return Counts(
                 candidates=number_of(candidates),
-                told=number_of(evaluations, IS_TOLD),
-                stopped=by_kind.pop(str(FailureKind.STOPPED), 0),
-                failures=by_kind,
-                reused=sums.reused,
-                replicates=sums.replicates,
-                retries=number_of(evaluations, HAS_FAILED, IS_RETRIED),
+                told=sum(row.told for row in totals),
+                stopped=failures.pop(str(FailureKind.STOPPED), 0),
+                failures=failures,
+                reused=sum(row.reused for row in totals),
+                replicates=sum(row.replicates for row in totals),
+                retries=sum(row.retried for row in totals if row.failure is not None),
                 front_size=number_of(front, IS_CURRENT),
                 generation=-1 if newest is None else newest,
-                busy_seconds=sums.busy_seconds,
+                efforts=tuple(
+                    Effort(failure=row.failure, attempts=row.attempts, seconds=row.seconds)
+                    for row in totals
+                    if row.attempts
+                ),
             )
 
         with as_store_errors(self._engine.url):
@@ -217,6 +215,11 @@ class SqlReader:
             found += map(rows.evaluated_network, self._fetch(of_search.order_by(candidates.c.number)))
         return found
 
+    def newest(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
+        of_search = NETWORKS.where(evaluations.c.search_id == search_id)
+        newest_first = of_search.order_by(evaluations.c.arrival.desc()).limit(count)
+        return [rows.evaluated_network(row) for row in self._fetch(newest_first)]
+
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         of_search = NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, IS_NO_STOP)
         return [
@@ -265,9 +268,6 @@ class SqlReader:
 
     def falls(self, search_id: int) -> list[Fall]:
         return [Fall(**row) for row in self._fetch(FALLS.where(replicates.c.search_id == search_id))]
-
-    def efforts(self, search_id: int) -> list[Effort]:
-        return [Effort(**row) for row in self._fetch(EFFORTS.where(evaluations.c.search_id == search_id))]
 
     def attempts(self, search_id: int) -> dict[int, Attempts]:
         retried = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)

@@ -330,7 +330,7 @@ class ArchiveContract(EmptyStore):
         archive.add_evaluation(lease, failed(8, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
         found = archive.outcomes(lease.search_id, ["accuracy", "heat", "cells", "flops", "model_bytes", "nothing"])
         assert (len(found), list(found.candidates)) == (4, [5, 2, 0, 7])
-        assert list(found.started_at) == [one.result.started_at for one in given]
+        assert list(found.seconds) == pytest.approx([one.result.duration_s for one in given])
         assert list(found.finished_at) == [one.result.finished_at for one in given]
         assert list(found.is_measured) == [1, 0, 1, 1]
         assert list(found.is_reused) == [0, 0, 0, 1]

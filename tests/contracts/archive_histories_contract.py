@@ -49,7 +49,7 @@ class HistoriesContract(EmptyStore):
         reused = outcome_of(6, Measurement(accuracy=0.5), arrival=3, worker=REUSED)
         for record in (outcome_of(0, stopped), measured(1), measured(2), lost, reused):
             archive.add_evaluation(lease, record, UNCHANGED)
-        found = archive.efforts(lease.search_id)
+        found = archive.counts(lease.search_id).efforts
         assert [(effort.failure, effort.attempts) for effort in found] == [
             (None, 2),
             ("stopped", 1),
@@ -59,4 +59,4 @@ class HistoriesContract(EmptyStore):
         assert sum(one.seconds for one in found) == pytest.approx(archive.counts(lease.search_id).busy_seconds)
 
     def test_a_search_that_has_evaluated_nothing_took_no_time(self, archive, lease):
-        assert archive.efforts(lease.search_id) == []
+        assert archive.counts(lease.search_id).efforts == ()

@@ -228,7 +228,7 @@ class RetrainingContract(EmptyStore):
         for record in (minute, replace(backwards, result=result)):
             archive.add_evaluation(lease, record, UNCHANGED)
         assert archive.counts(lease.search_id).busy_seconds == 60.0
-        assert [effort.seconds for effort in archive.efforts(lease.search_id)] == [60.0]
+        assert [effort.seconds for effort in archive.counts(lease.search_id).efforts] == [60.0]
         assert [record.result.duration_s for record in archive.evaluations(lease.search_id)] == [60.0, 0.0]
 
     def test_an_empty_search_kept_nobody_busy(self, archive, lease):

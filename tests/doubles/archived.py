@@ -13,6 +13,7 @@ from gasearch_workers.messages import STANDARD_METRICS, EvaluationResult, Failur
 from gasearch.errors import UnknownSearch
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
+from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     REUSED,
     CandidateRecord,
@@ -27,6 +28,7 @@ from gasearch.storage.records import (
     SearchRecord,
     SearchState,
 )
+from tests.doubles.records import columns_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SCALING = {"reference_ideal": (1.0, 0.0), "reference_point": (0.5, -10_000.0)}
@@ -68,7 +70,7 @@ class ScriptedReader:
             retries=self.retries,
             front_size=len(self.front(search_id)),
             generation=max((network.generation for network in self.all_networks), default=-1),
-            busy_seconds=1.0 * len(told),
+            efforts=self.efforts(search_id),
         )
 
     def hypervolume(self, search_id: int) -> float | None:
@@ -77,11 +79,23 @@ class ScriptedReader:
     def falls(self, search_id: int) -> list[Fall]:
         return list(self.all_falls)
 
-    def efforts(self, search_id: int) -> list[Effort]:
+    def efforts(self, search_id: int) -> tuple[Effort, ...]:
         if self.all_efforts is not None:
-            return list(self.all_efforts)
+            return self.all_efforts
         told = Counter(network.failure for network in self.networks(search_id) if network.worker != REUSED)
-        return [Effort(failure=failure, attempts=count, seconds=1.0 * count) for failure, count in told.items()]
+        return tuple(Effort(failure=failure, attempts=count, seconds=1.0 * count) for failure, count in told.items())
+
+    def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:
+        return columns_of(self.evaluations(search_id), metrics)
+
+    def has_metric(self, search_id: int, metric: str) -> bool:
+        return any(metric in network.metrics for network in self.all_networks)
+
+    def newest(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
+        return sorted(self.networks(search_id), key=lambda network: -network.arrival)[:count]
+
+    def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
+        return [network for network in self.all_networks if network.number in numbers]
 
     def operators(self, search_id: int) -> list[OperatorCounts]:
         children = Counter(network.operator for network in self.networks(search_id))

@@ -1,9 +1,13 @@
 """Records for tests of the store."""
 
+import math
+from array import array
+
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 from gasearch.fitness import FrontChange
-from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric, NewSearch
+from gasearch.storage.columns import OutcomeColumns
+from gasearch.storage.records import REUSED, CandidateRecord, EvaluationRecord, ExpectedMetric, NewSearch
 
 UNCHANGED = FrontChange()
 PREDICTED = (
@@ -117,4 +121,26 @@ def full_measurement():
             CurvePoint(epoch=1, train_loss=2.302585092994046, accuracy=None),
             CurvePoint(epoch=2, train_loss=None, accuracy=0.9),
         ),
+    )
+
+
+def columns_of(records, metrics):
+    """Told outcomes as the columns that `ArchiveReader.outcomes` gives."""
+    records = sorted(records, key=lambda record: record.arrival)
+    results = [record.result for record in records]
+    known = [one.outcome.metrics() if isinstance(one.outcome, Measurement) else {} for one in results]
+    is_measured = [isinstance(one.outcome, Measurement) for one in results]
+    answering = {}
+    for place, record in enumerate(records):
+        if is_measured[place] or not record.replicate:
+            answering[record.candidate] = place
+    return OutcomeColumns(
+        candidates=array("q", [record.candidate for record in records]),
+        is_replicate=array("b", [record.replicate > 0 for record in records]),
+        is_newest=array("b", [answering[record.candidate] == place for place, record in enumerate(records)]),
+        is_measured=array("b", is_measured),
+        is_reused=array("b", [one.worker == REUSED for one in results]),
+        finished_at=array("d", [one.finished_at for one in results]),
+        seconds=array("d", [one.duration_s for one in results]),
+        metrics={name: array("d", [found.get(name, math.nan) for found in known]) for name in metrics},
     )

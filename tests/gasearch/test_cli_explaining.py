@@ -181,7 +181,7 @@ def test_an_unknown_key_is_bad_input(call):
 
 def test_searches_are_compared_from_python(url):
     found = gasearch.compare("guided", "chance", db=url)
-    assert {name: len(curve) for name, curve in found.curves.items()} == {"guided": 30, "chance": 30}
+    assert {name: curve[-1].evaluations for name, curve in found.curves.items()} == {"guided": 30, "chance": 30}
     with pytest.raises(BadInput, match="two different searches; got 'guided'"):
         gasearch.compare("guided", db=url)
     with pytest.raises(UnknownSearch, match="nope"):

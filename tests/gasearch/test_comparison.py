@@ -67,7 +67,8 @@ def test_a_mark_gives_what_each_front_had_by_then(searched):
     for mark in found.marks:
         if mark.by == "evaluations":
             assert mark.hypervolumes == {
-                name: curve[int(mark.at) - 1].hypervolume for name, curve in found.curves.items()
+                name: [point.hypervolume for point in curve if point.evaluations <= mark.at][-1]
+                for name, curve in found.curves.items()
             }
     last = [mark for mark in found.marks if mark.by == "active_seconds"][-1]
     assert last.hypervolumes == {one.name: one.hypervolume for one in found.searches}

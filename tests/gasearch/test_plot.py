@@ -58,10 +58,14 @@ def test_the_file_asks_nothing_of_the_network(page):
         assert not {"src", "href", "srcset"} & set(attributes)
 
 
+def drawn(reader):
+    """The figure of the front over all measured networks."""
+    points = [query.point_of(one) for one in reader.networks(1) if one.metrics]
+    return plots.front_figure(query.search_summary(reader, "digits"), points, len(points))
+
+
 def test_the_front_is_drawn_over_all_evaluations():
-    reader = scripted_reader()
-    summary, points = query.search_summary(reader, "digits"), query.measured_points(reader, "digits")
-    dominated, front = plots.front_figure(summary, points)["data"]
+    dominated, front = drawn(scripted_reader())["data"]
     assert (dominated["y"], dominated["x"]) == ([0.80, 0.55], [3000, 1200])
     assert (front["y"], front["x"]) == ([0.60, 0.90, 0.93, 0.97], [1000, 2500, 6000, 9000])
     assert "0003" in front["text"][0]
@@ -73,8 +77,7 @@ def test_the_third_objective_is_the_colour_of_the_front_and_a_single_one_is_draw
     one = search_record(objectives=(("accuracy", True),))
     for record, has_scale in ((three, True), (one, False)):
         reader = ScriptedReader(record=record, all_networks=NETWORKS)
-        summary, points = query.search_summary(reader, "digits"), query.measured_points(reader, "digits")
-        trace = plots.front_figure(summary, points)["data"][1]
+        trace = drawn(reader)["data"][1]
         assert ("showscale" in trace["marker"]) is has_scale
         assert len(trace["x"]) == len(trace["y"]) == 4
 
@@ -82,9 +85,20 @@ def test_the_third_objective_is_the_colour_of_the_front_and_a_single_one_is_draw
 def test_an_axis_over_decades_is_logarithmic():
     networks = tuple(network(n, on_front=True, accuracy=0.5 + n / 10, model_bytes=10**n) for n in range(1, 4))
     reader = ScriptedReader(record=search_record(), all_networks=networks)
-    figure = plots.front_figure(query.search_summary(reader, "digits"), query.measured_points(reader, "digits"))
+    figure = drawn(reader)
     assert figure["layout"]["xaxis"]["type"] == "log"
     assert "type" not in figure["layout"]["yaxis"]
+
+
+def test_of_many_networks_the_newest_are_drawn_and_the_whole_front(monkeypatch):
+    monkeypatch.setattr(plots, "MOST_POINTS", 3)
+    reader = scripted_reader()
+    figure = plots.figures_of(reader, query.search_summary(reader, "digits"))[0]
+    dominated, front = figure["data"]
+    assert dominated["y"] == []  # of the three newest two failed, and one is on the front
+    assert front["y"] == [0.60, 0.90, 0.93, 0.97]
+    title = figure["layout"]["title"]["text"]
+    assert title == "Pareto front of digits: 4 of 6 networks; of the others the newest 0"
 
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.fitness import Objective
@@ -23,8 +23,8 @@ def columns(rows, **flags):
     return OutcomeColumns(
         candidates=array("q", range(count)),
         **{name: array("b", [value] * count if isinstance(value, int) else value) for name, value in flags.items()},
-        started_at=array("d", [0.0] * count),
         finished_at=array("d", [1.0] * count),
+        seconds=array("d", [1.0] * count),
         metrics={
             name: array("d", [math.nan if row[place] is None else row[place] for row in rows])
             for place, name in enumerate(NAMES)
@@ -47,6 +47,7 @@ limits = st.builds(
 found = st.lists(st.tuples(values, values, values), max_size=12)
 
 
+@settings(deadline=None)
 @given(found, st.lists(limits, max_size=3))
 def test_limits_judge_columns_as_they_judge_a_network(rows, asked):
     assert set(judged_by(asked)) <= set(NAMES)
@@ -55,6 +56,7 @@ def test_limits_judge_columns_as_they_judge_a_network(rows, asked):
     assert kept == [place for place, one in enumerate(networks) if all(limit.is_kept_by(one) for limit in asked)]
 
 
+@settings(deadline=None)
 @given(found, st.booleans(), st.integers(1, 5))
 def test_the_best_come_first_and_of_equals_those_that_are_better_otherwise(rows, is_maximized, count):
     orders = [Objective(metric="cost", is_maximized=is_maximized), Objective(metric="latency_ms", is_maximized=False)]

@@ -220,6 +220,11 @@ def names() -> Any:
     return Field((), max_length=10_000, description="a list of names of columns")
 
 
+def texts(description: str) -> Any:
+    """A field of texts that need not be said."""
+    return Field(None, max_length=1_000, description=description)
+
+
 def choices() -> Any:
     """The required field of the choices of a decision."""
     return Field(max_length=MAX_CHOICES, description="a list of texts, finite numbers, true or false")

@@ -99,6 +99,7 @@ _TABLE: Final = """\
   # target: price                    #   the column to predict: of names it is a classification, of numbers a regression
   # features: [rooms, area, town]    #   the columns to learn from; all others where left out
   # categorical: [town]              #   those of them whose numbers are names
+  # missing: ["", NA]                # cells that hold no value; the usual marks where left out
 """
 
 _SENTENCES: Final = """\

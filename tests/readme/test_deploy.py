@@ -177,6 +177,83 @@ def test_rows_are_classified_as_in_the_report(program, tmp_path):
     assert np.mean(right) > 0.6
 
 
+@pytest.fixture(scope="module")
+def odd_table(program, tmp_path_factory):
+    """Rows as people write them, an export that was trained on them, and its program."""
+    folder, rng = tmp_path_factory.mktemp("odd"), np.random.default_rng(5)
+    rows = []
+    for number in range(240):
+        cents, second = int(rng.integers(100_000)), int(rng.integers(60))
+        is_new, share = bool(rng.integers(2)), int(rng.integers(-20, 21))
+        price = 1_700_000_000 + cents / 1_000 + second + 9 * is_new + share
+        amount = "N/A" if number % 9 == 1 else f"${cents // 100:,}.{cents % 100:02}"
+        percent = f"({-share} %)" if share < 0 else f"{share} %"
+        known = str(is_new) if number % 2 else str(is_new).upper()
+        rows.append([amount, 1_700_000_000 + second, percent, known, f"{price:.2f}"])
+    write_rows(folder, ["amount", "at", "share", "is_new", "price"], rows, "csv")
+    layers = (layer("embedding", 4), layer("linear", 8))
+    measured = write_export(folder, folder / "model", "mlp", *layers, options=DataOptions(target="price"), epochs=20)
+    return read_rows(folder / "test.csv"), program["Model"](folder / "model"), measured
+
+
+def test_rows_as_people_write_them_are_predicted_as_in_the_report(program, odd_table):
+    rows, model, measured = odd_table
+    predicted = [program["predict_row"](model, row) for row in rows]
+    assert rmse(predicted, rows, "price") == pytest.approx(measured["test_rmse"], rel=1e-4)
+    assert measured["test_rmse"] < 0.6 * np.std([float(row["price"]) for row in rows])
+
+
+def test_zero_and_false_are_not_missing(program, odd_table):
+    _, model, _ = odd_table
+    amount, at, share, known = model.input["columns"]
+    row = {amount: "$0.00", at: "1700000000", share: "0 %", known: "FALSE"}
+    encoded = program["encode_row"](model, row)
+    for zero in (0, 0.0, np.float64(0), np.int64(0), False):
+        assert program["encode_row"](model, row | {amount: zero, share: zero}) == encoded
+    for false in (False, "False", "false"):
+        assert program["encode_row"](model, row | {known: false}) == encoded
+    means = model.input["missing_numbers"]
+    for nothing in (None, "", "?", "NA", float("nan")):
+        missing = program["encode_row"](model, row | {amount: nothing, share: nothing, known: nothing})
+        assert missing == [means[0], encoded[1], means[2], 0]
+    assert program["encode_row"](model, {}) == [*means, 0]
+
+
+def test_a_category_a_user_and_an_item_may_be_the_number_zero(program, tmp_path):
+    pairs = np.random.default_rng(6).integers((12, 9), size=(240, 2))
+    write_rows(tmp_path, ["user", "item", "rating"], [[*pair, 1 + pair.sum() % 5] for pair in pairs], "csv")
+    write_export(tmp_path, tmp_path / "model", "recommender", layer("embedding", 4))
+    model = program["Model"](tmp_path / "model")
+    assert program["rate"](model, 0, 0) == program["rate"](model, "0", "0") != model.mean
+    (tmp_path / "rows").mkdir()
+    rows = [[user, item / 2, "yes" if user % 2 else "no"] for user, item in pairs]
+    write_rows(tmp_path / "rows", ["zip", "size", "label"], rows, "csv")
+    options = DataOptions(categorical=("zip",))
+    write_export(tmp_path / "rows", tmp_path / "rows" / "model", "mlp", layer("embedding", 4), options=options)
+    model = program["Model"](tmp_path / "rows" / "model")
+    assert program["encode_row"](model, {"zip": 0, "size": 0}) == [0.0, model.codes[0]["0"]]
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_a_table_of_an_archive_is_predicted_as_in_the_report(program, tmp_path, is_far):
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(240, 3)) + is_far * np.array([1.7e9, 0, -1e12])
+    y = x @ [1.0, 2.0, 3.0] - is_far * (1.7e9 - 3e12) + is_far * 1e9
+    np.savez(tmp_path / "set.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
+    measured = write_export(tmp_path / "set.npz", tmp_path / "model", "mlp", layer("linear", 8), epochs=20)
+    model = program["Model"](tmp_path / "model")
+    predicted = program["run_table"](model, x[200:])[:, 0]
+    assert np.sqrt(np.mean((predicted - y[200:]) ** 2)) == pytest.approx(measured["test_rmse"], rel=1e-4)
+    assert measured["test_rmse"] < 0.6 * y[200:].std()
+
+
+def test_no_samples_give_no_outputs_and_samples_of_another_shape_are_refused(program, odd_table):
+    _, model, _ = odd_table
+    assert model.run([]).shape == (0, 1)
+    with pytest.raises(ValueError, match=r"expected samples of the shape \[4\], \['columns'\]; got \(3,\)"):
+        model.run([[1, 2, 3]])
+
+
 def test_ratings_are_predicted_as_in_the_report(program, tmp_path):
     rng = np.random.default_rng(4)
     pairs = [(int(user), int(item)) for user, item in rng.integers((12, 9), size=(240, 2))]
@@ -201,4 +278,8 @@ def test_images_are_classified_as_in_the_report(program, tmp_path):
     model = program["Model"](tmp_path / "model")
     found = program["classify_images"](model, test.x)
     assert np.mean(found == test.y) == pytest.approx(measured["test_accuracy"])
+    pictures = test.x.transpose(0, 2, 3, 1)
+    for given in (pictures, pictures[..., 0]):
+        assert (program["classify_pictures"](model, given) == found).all()
+    assert len(program["classify_images"](model, test.x[:0])) == 0
     assert program["probabilities"](model.run(test.x)).sum(axis=1) == pytest.approx(np.ones(len(test)), abs=1e-5)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.data.number_format import PLAIN
 from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.deploy.artifact import require_free, write_artifact
@@ -15,7 +16,7 @@ from gasearch_workers.deploy.onnx_graph import to_onnx
 from gasearch_workers.deploy.onnx_session import run_onnx
 from gasearch_workers.evaluate import Evaluator, versions
 from gasearch_workers.measure.latency import calibrate, measure_latency
-from gasearch_workers.messages import Blueprint, EvaluationRequest
+from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
 from gasearch_workers.training.resident import target_of
 from gasearch_workers.training.score import Target, report_classes, score
 
@@ -84,25 +85,43 @@ def export(
 def encoding_of(data: Dataset) -> dict[str, Any]:
     """What has to be known, besides the vocabularies and columns, to encode a raw sample as the data were.
 
-    Of sentences: the regular expression of a token, and whether words are in lower case. Of tables: the number that
-    stands for a missing one, for each numeric column.
+    Of all: what the axes are. Of sentences: the regular expression of a token, and whether words are in lower case. Of
+    tables, for each numeric column: what stands for a missing number in the graph's input, and what every other number
+    is taken minus of before it is float32. Of tables from text files: the cells that hold no number, how each numeric
+    column writes its numbers, and which columns of categories are of true and false in any case.
     """
     match data.input_kind:
         case "tokens":
-            return {"token_pattern": TOKEN.pattern, "is_lower": data.is_lower}
+            axes = ["batch", "tokens", "codes"][: data.train.x.ndim]
+            return {"axes": axes, "token_pattern": TOKEN.pattern, "is_lower": data.is_lower}
         case "table":
-            return {"missing_numbers": list(data.missing_numbers)}
-        case "image" | "ids":
-            return {}
+            return {
+                "axes": ["batch", "columns"],
+                "missing_numbers": list(data.missing_numbers),
+                "offsets": list(data.offsets) or [0.0] * len(data.missing_numbers),
+                "missing": list(data.missing),
+                "formats": [
+                    {"decimal": form.decimal, "removed": list(form.removed)}
+                    for form in data.formats or [PLAIN] * len(data.missing_numbers)
+                ],
+                "is_boolean": list(data.is_boolean),
+            }
+        case "image":
+            return {"axes": ["batch", "channels", "height", "width"]}
+        case "ids":
+            return {"axes": ["batch", "user and item"]}
 
 
 def decoding_of(data: Dataset) -> dict[str, Any]:
     """What has to be known, besides the labels, to read the outputs.
 
-    Of tags: for each label the role of a token in its entity (B it begins, I goes on, E ends, S is that token alone, O
-    there is none) and the entity's type, in whatever scheme they are spelt.
+    Of numbers: what is added to a prediction, in float64. Of tags: for each label the role of a token in its entity (B
+    it begins, I goes on, E ends, S is that token alone, O there is none) and the entity's type, in whatever scheme they
+    are spelt.
     """
-    return {} if data.kind != "tagging" else {"tags": [list(tag) for tag in read_tags(data.labels, data.tags)]}
+    if data.kind == "tagging":
+        return {"tags": [list(tag) for tag in read_tags(data.labels, data.tags)]}
+    return {"offset": data.target_offset} if data.kind in NUMERIC_KINDS else {}
 
 
 def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:

@@ -74,6 +74,11 @@ def _read_graph(path: Path, data: Dataset) -> bytes:
     """The bytes of the graph; of an artifact after its hashes and its vocabularies were checked."""
     try:
         if not path.is_dir():
+            if any(data.offsets) or data.target_offset:
+                raise TeacherError(
+                    f"the teacher {path} takes and gives numbers as they are; those of the data are taken minus an "
+                    "offset (see gasearch check): expected an exported network, which says which"
+                )
             return path.read_bytes()
         content = read_artifact(path)
         graph = (path / ONNX_NAME).read_bytes()
@@ -89,7 +94,23 @@ def _read_graph(path: Path, data: Dataset) -> bytes:
             f"the data have {data.categories}"
         )
     _require_same_names(content, path, data)
+    _require_same_offsets(content, path, data)
     return graph
+
+
+def _require_same_offsets(content: dict[str, Any], path: Path, data: Dataset) -> None:
+    """Refuse an artifact whose numbers are taken minus other offsets than those of the data."""
+    found = (content["input"].get("offsets") or (), content["output"].get("offset", 0.0))
+    expected = (data.offsets, data.target_offset)
+    if (
+        any(found[0]) != any(expected[0])
+        or (any(found[0]) and tuple(found[0]) != expected[0])
+        or found[1] != expected[1]
+    ):
+        raise TeacherError(
+            f"the teacher {path} takes its numbers minus the offsets {found[0]} and gives them minus {found[1]}; "
+            f"those of the data are {expected[0]} and {expected[1]}"
+        )
 
 
 def _require_same_names(content: dict[str, Any], path: Path, data: Dataset) -> None:

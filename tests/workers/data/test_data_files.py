@@ -46,15 +46,41 @@ def test_splits_are_the_same_in_every_run_and_change_with_the_seed(save):
     assert first.fingerprint == again.fingerprint == other.fingerprint
 
 
+AMBIGUOUS = [(3, 32, 3), (4, 4, 4), (1, 8, 3), (3, 5, 4), (6, 9, 8), (9, 8, 6), (8, 4, 4), (16, 3, 3), (4, 4, 16)]
+
+
+@pytest.mark.parametrize("shape", AMBIGUOUS)
+def test_images_whose_axes_cannot_be_told_are_refused_until_they_are_named(save, shape):
+    x = RNG.integers(0, 256, (60, *shape), dtype=np.uint8)
+    path = save(x_train=x, y_train=LABELS)
+    with pytest.raises(DataError, match=r"x_train must hold images whose axis .*\(task\.channels: first, or last\)"):
+        load_dataset(path)
+    assert load_dataset(path, DataOptions(channels="first")).input_shape == shape
+    assert load_dataset(path, DataOptions(channels="last")).input_shape == (shape[2], *shape[:2])
+
+
+def test_the_axis_of_channels_is_for_images_of_four_axes(save):
+    with pytest.raises(
+        DataError, match=r"task\.channels is for images of four axes; got x_train of the shape \(60, 5, 4"
+    ):
+        load_dataset(save(x_train=IMAGES, y_train=LABELS), DataOptions(channels="last"))
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
         ((60, 5, 4), (1, 5, 4)),
         ((60, 5, 4, 1), (1, 5, 4)),
         ((60, 5, 4, 3), (3, 5, 4)),
-        ((60, 3, 5, 4), (3, 5, 4)),
-        ((60, 1, 5, 3), (1, 5, 3)),
-        ((60, 6, 5, 4), (6, 5, 4)),
+        ((60, 3, 8, 9), (3, 8, 9)),
+        ((60, 1, 8, 5), (1, 8, 5)),
+        ((60, 4, 8, 9), (4, 8, 9)),
+        ((60, 8, 9, 4), (4, 8, 9)),
+        ((60, 8, 8, 2), (2, 8, 8)),
+        ((60, 2, 2, 3), (3, 2, 2)),
+        ((60, 3, 4, 4), (3, 4, 4)),
+        ((60, 6, 9, 9), (6, 9, 9)),
+        ((60, 9, 9, 6), (6, 9, 9)),
     ],
 )
 def test_images_become_channels_first(save, given, expected):
@@ -164,6 +190,8 @@ def test_what_the_store_keeps_is_plain_data(save):
         "labels": [],
         "tags": None,
         "columns": [],
+        "offsets": [],
+        "target_offset": 0.0,
         "target_mean": 0.0,
         "target_deviation": 1.0,
         "notes": [],
@@ -201,9 +229,9 @@ BAD_ARRAYS = [
     ({"x_train": np.where(TABLE[0, 1] == TABLE, 1e300, TABLE)}, r"got 1e\+300 in row 0, column 1"),
     (
         {"x_test": IMAGES[:, 1:], "y_test": LABELS},
-        r"x_test must hold samples like .* \(1, 5, 4\) uint8; got \(1, 4, 4\)",
+        r"x_test must hold samples like .* \(1, 5, 4\); got \(1, 4, 4\)",
     ),
-    ({"x_test": TABLE, "y_test": LABELS}, r"x_test must hold samples like .* got \(7,\) float32"),
+    ({"x_test": TABLE, "y_test": LABELS}, r"x_test must hold samples like .* got \(7,\)"),
     ({"x_test": IMAGES, "y_test": LABELS + 1}, r"y_test must hold labels 0 \.\. 2 as y_train does; got 3"),
 ]
 

@@ -46,7 +46,7 @@ def test_a_name_that_torchvision_does_not_know_is_refused_with_those_it_does():
 def test_options_that_a_name_cannot_heed_are_refused():
     with pytest.raises(DataError, match=r"torchvision:MNIST is read as it is; got task\.target = 'digit'"):
         load_dataset("torchvision:MNIST", DataOptions(target="digit"))
-    with pytest.raises(DataError, match=r"hf:imdb names its parts itself; got task\.test = 'x\.csv'"):
+    with pytest.raises(DataError, match=r"hf:imdb names its parts and columns itself; got task\.test = 'x\.csv'"):
         load_dataset("hf:imdb", DataOptions(test="x.csv"))
 
 

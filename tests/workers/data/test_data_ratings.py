@@ -77,7 +77,7 @@ def test_the_splits_follow_the_seed(save):
         (
             ("20,film 2,1.0", "20,film 2,good"),
             {},
-            r"ratings\.csv:4: expected a finite number in .* 'rating'; got 'good'",
+            r"ratings\.csv:4: expected a number in the column 'rating', as in most rows; got 'good' .classes belong",
         ),
         (("20,film 2,1.0", "20,film 2,nan"), {}, r"ratings\.csv:4: expected a finite number in .* 'rating'; got 'nan'"),
         (

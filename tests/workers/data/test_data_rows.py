@@ -66,14 +66,16 @@ BAD_FILES = [
     (change(6, '22,"red,yes'), r"set\.csv:6: expected a row of CSV; it can't be read \(unexpected end of data\)"),
     (change(6, '22,"red"x,yes'), r"set\.csv:6: expected a row of CSV; it can't be read \('.' expected after"),
     (change(6, "22," + "x" * 200_000 + ",yes"), r"set\.csv:6: expected a row of CSV; .*larger than field limit"),
-    (TABLE.replace(",", ";"), r"set\.csv:1: expected at least 2 columns; got 1, .*is the delimiter ';'\?"),
+    (TABLE.replace(",", "~"), r"set\.csv:1: expected at least 2 columns; got 1, 'age~colour~label'"),
     (TABLE.splitlines()[0], r"set\.csv: expected rows below the header; got none"),
     ("", r"set\.csv: expected data; the file is empty \(0 bytes\)"),
     (" \n\n", r"set\.csv: expected data; the file holds nothing but white space"),
     (change(5, "22,red\0,yes"), r"set\.csv:5: expected text; got a zero byte"),
     (TABLE.encode().replace(b"30,red", b"30,r\xe9d"), r"set\.csv:12: expected text in UTF-8; got the byte 0xe9"),
     (TABLE.encode("utf-16"), r"set\.csv:1: expected text; got a zero byte"),
-    ("1,2\n3,4\n", r"set\.csv:1: expected a header with the columns' names; got 1, 2"),
+    ("5,2\n3,4\n", r"set\.csv:1: expected a header with the columns' names; got 5, 2"),
+    ("1,2\n3,4\n", r"set\.csv:1: expected a first row that is a header .*consecutive numbers \(task\.header: true or"),
+    ("a,b\n", r"set\.csv: expected rows below the first; got none"),
 ]
 
 

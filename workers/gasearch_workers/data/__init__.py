@@ -58,7 +58,8 @@ def load_dataset(
     if found.kind in NUMERIC_KINDS:
         mean, deviation = target_moments(train.y)
         if deviation == 0:
-            raise DataError(f"{found.name}: expected a target that varies; got {mean:g} for every training sample")
+            value = mean + found.target_offset
+            raise DataError(f"{found.name}: expected a target that varies; got {value:g} for every training sample")
     return Dataset(
         name=found.name,
         kind=found.kind,
@@ -73,6 +74,11 @@ def load_dataset(
         columns=found.columns,
         vocabularies=fitted.vocabularies,
         missing_numbers=fitted.missing_numbers,
+        offsets=found.offsets,
+        target_offset=found.target_offset,
+        formats=found.formats,
+        missing=found.missing,
+        is_boolean=found.is_boolean,
         is_lower=found.is_lower,
         target_mean=mean,
         target_deviation=deviation,
@@ -104,20 +110,23 @@ def _split(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
 
 def _read(source: str, options: DataOptions, download: Notice | None) -> Source:
     if source in BUILT_IN:
-        refuse(options, (*COLUMNS, *FILES), f"{source} is read as it is")
+        refuse(options, (*COLUMNS, *FILES, "channels"), f"{source} is read as it is")
         return _of_kind(BUILT_IN[source](), options)
     if is_torchvision(source):
+        refuse(options, ("channels",), f"{source} is read as it is")
         return read_torchvision(source, options, download)
     if is_hugging_face(source):
         return read_hugging_face(source, options, download)
     path = Path(source).expanduser()
+    if path.suffix != ".npz":
+        refuse(options, ("channels",), f"{path}: only the images of an .npz may have their channels first or last")
     paths = Parts(
         path, *(None if part is None else Path(part).expanduser() for part in (options.validation, options.test))
     )
     if path.suffix == ".npz" or is_idx(path):
         refuse(options, (*COLUMNS, *FILES), f"{path}: arrays have no named columns and bring their test part along")
     if path.suffix == ".npz":
-        return read_npz(path, kind=options.kind)
+        return read_npz(path, kind=options.kind, channels=options.channels)
     if path.is_dir():
         return read_folder(path, options)
     if is_idx(path):

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.offsets import centre
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.source import Source
 from gasearch_workers.messages import TaskKind
 
 Array = NDArray[Any]
+MOST_CHANNELS = 4  #: Of an image, as far as its axes are told by their sizes.
 
 
 def make_source(
@@ -21,6 +23,7 @@ def make_source(
     parts: Parts[tuple[Array, Array]],
     *,
     kind: TaskKind | None = None,
+    channels: str | None = None,
     labels: tuple[str, ...] = (),
     columns: tuple[str, ...] = (),
 ) -> Source:
@@ -31,6 +34,8 @@ def make_source(
         where: The file, for errors.
         parts: Samples and labels of each part.
         kind: Classification or regression; None: a table with floating targets is regression, all else classification.
+        channels: Which axis of images of four axes holds the channels, "first" (behind the samples) or "last"; None: it
+            is told from the sizes.
         labels: Names of the classes, where they have names.
         columns: Names of a table's features, where they have names.
 
@@ -41,38 +46,69 @@ def make_source(
         raise DataError(f"{where}: arrays serve classification or regression; got kind {kind!r}")
     x, y = parts.train
     is_regression = kind == "regression" or (kind is None and x.ndim == 2 and y.dtype.kind == "f")
-    train = _split(x, y, f"{where}: x_train", f"{where}: y_train", is_regression=is_regression)
-    classes = 1 if is_regression else _count_classes(train.y, f"{where}: y_train")
 
-    def other(what: str, arrays: tuple[Array, Array] | None) -> Split | None:
-        if arrays is None:
-            return None
-        split = _split(*arrays, f"{where}: x_{what}", f"{where}: y_{what}", is_regression=is_regression)
-        _check_like(split, train, what, classes=None if is_regression else classes, where=where)
-        return split
+    def read(arrays: tuple[Array, Array], what: str) -> tuple[Array, Array]:
+        samples = _samples(arrays[0], f"{where}: x_{what}", channels)
+        return samples, _read_targets(arrays[0], samples, arrays[1], where, what, is_regression=is_regression)
 
+    names = Parts("train", "validation" if parts.validation else None, "test" if parts.test else None)
+    read_parts = [read(part, what) for part, what in zip(parts.given, names.given, strict=True)]
+    classes = 1 if is_regression else _count_classes(read_parts[0][1], f"{where}: y_train")
+    for (samples, targets), what in zip(read_parts[1:], names.given[1:], strict=True):
+        _check_like(samples, read_parts[0][0], targets, what, classes=None if is_regression else classes, where=where)
+    found = [samples for samples, _ in read_parts]
+    x_parts, offsets, notes = (found, (), ()) if found[0].ndim == 4 else _centred_tables(found, where, columns)
+    target = centre([targets for _, targets in read_parts], "the target", where) if is_regression else None
+    y_parts = [targets for _, targets in read_parts] if target is None else list(target.parts)
+    splits = iter([Split(x=x, y=y) for x, y in zip(x_parts, y_parts, strict=True)])
     return Source(
         name=name,
         kind="regression" if is_regression else "classification",
-        input_kind="image" if train.x.ndim == 4 else "table",
-        parts=Parts(train, other("validation", parts.validation), other("test", parts.test)),
+        input_kind="image" if found[0].ndim == 4 else "table",
+        parts=parts.map(lambda _: next(splits)),
         outputs=classes,
         labels=labels,
         columns=columns,
+        offsets=offsets,
+        target_offset=target.offset if target else 0.0,
+        notes=(*notes, *(target.notes if target else ())),
     )
 
 
-def _split(x: Array, y: Array, x_name: str, y_name: str, *, is_regression: bool) -> Split:
-    samples = _samples(x, x_name)
+def _read_targets(x: Array, samples: Array, y: Array, where: str, what: str, *, is_regression: bool) -> Array:
+    """One number or class for each sample."""
     if is_regression and samples.ndim != 2:
-        raise DataError(f"{x_name} must hold a table of the shape (count, features) for regression; got {x.shape}")
-    labels = _targets(y, y_name) if is_regression else _labels(y, y_name)
-    if len(samples) != len(labels):
-        raise DataError(f"{y_name} must have one label per sample; got {len(labels)} labels for {len(samples)} samples")
-    return Split(x=samples, y=labels)
+        raise DataError(
+            f"{where}: x_{what} must hold a table of the shape (count, features) for regression; got {x.shape}"
+        )
+    name = f"{where}: y_{what}"
+    targets = _targets(y, name) if is_regression else _labels(y, name)
+    if len(samples) != len(targets):
+        raise DataError(f"{name} must have one label per sample; got {len(targets)} labels for {len(samples)} samples")
+    return targets
 
 
-def _samples(x: Array, name: str) -> NDArray[np.uint8] | NDArray[np.float32]:
+def _centred_tables(
+    tables: list[Array], where: str, columns: tuple[str, ...]
+) -> tuple[list[Array], tuple[float, ...], tuple[str, ...]]:
+    """Tables (count, features) as float32, what their columns were taken minus of, and notes."""
+    names = columns or tuple(f"number {place}" for place in range(tables[0].shape[1]))
+    found = [
+        centre(
+            [table[:, place] for table in tables], f"the column {name!r}" if columns else f"the column {name}", where
+        )
+        for place, name in enumerate(names)
+    ]
+    offsets = tuple(column.offset for column in found)
+    notes = tuple(note for column in found for note in column.notes)
+    if not any(offsets):
+        return [np.ascontiguousarray(table, dtype=np.float32) for table in tables], (), notes
+    centred = [np.stack([column.parts[part] for column in found], axis=1) for part in range(len(tables))]
+    return [np.ascontiguousarray(table) for table in centred], offsets, notes
+
+
+def _samples(x: Array, name: str, channels: str | None) -> Array:
+    """Images (N, C, H, W) uint8, or a table (N, features) of any number type whose values float32 can hold."""
     if x.dtype.kind not in "uif":
         raise DataError(f"{name} must hold numbers; got type {x.dtype}")
     if x.ndim not in (2, 3, 4):
@@ -82,20 +118,20 @@ def _samples(x: Array, name: str) -> NDArray[np.uint8] | NDArray[np.float32]:
         )
     if x.size == 0:
         raise DataError(f"{name} must hold at least one sample; got the shape {x.shape}")
-    return _table(x, name) if x.ndim == 2 else _images(x, name)
+    return _table(x, name) if x.ndim == 2 else _images(x, name, channels)
 
 
-def _table(x: Array, name: str) -> NDArray[np.float32]:
-    """(count, features) of any number type -> float32."""
+def _table(x: Array, name: str) -> Array:
+    """(count, features), finite also as float32."""
     with np.errstate(over="ignore"):
-        table = np.ascontiguousarray(x, dtype=np.float32)
-    if not np.isfinite(table).all():
-        row, column = np.argwhere(~np.isfinite(table))[0]
+        is_finite = np.isfinite(x.astype(np.float32, copy=False))
+    if not is_finite.all():
+        row, column = np.argwhere(~is_finite)[0]
         raise DataError(f"{name} must hold finite float32 numbers; got {x[row, column]} in row {row}, column {column}")
-    return table
+    return x
 
 
-def _images(x: Array, name: str) -> NDArray[np.uint8]:
+def _images(x: Array, name: str, channels: str | None) -> NDArray[np.uint8]:
     """(N, H, W), (N, H, W, C) or (N, C, H, W) -> (N, C, H, W)."""
     if x.dtype != np.uint8:
         raise DataError(
@@ -104,21 +140,39 @@ def _images(x: Array, name: str) -> NDArray[np.uint8]:
         )
     if x.ndim == 3:
         x = x[:, np.newaxis]
-    elif x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
+    elif (channels or _channels(x.shape, name)) == "last":
         x = x.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(x)
 
 
-def _targets(y: Array, name: str) -> NDArray[np.float32]:
-    """(count,) or (count, 1) of any number type -> float32."""
+def _channels(shape: tuple[int, ...], name: str) -> str:
+    """Which axis of images holds the channels: the only one of 1 to 4, or the one beside two equal sides.
+
+    Raises:
+        DataError: where the two rules contradict each other, or say nothing.
+    """
+    _, first, middle, last = shape
+    few = {"first": first <= MOST_CHANNELS < last, "last": last <= MOST_CHANNELS < first}
+    square = {"first": middle == last != first, "last": first == middle != last}
+    votes = {side for side in ("first", "last") if few[side] or square[side]}
+    if len(votes) == 1:
+        return votes.pop()
+    raise DataError(
+        f"{name} must hold images whose axis of channels can be told: of the shape {shape} it may be (count, channels, "
+        "height, width) or (count, height, width, channels) (task.channels: first, or last)"
+    )
+
+
+def _targets(y: Array, name: str) -> Array:
+    """(count,) or (count, 1) of any number type -> (count,), finite also as float32."""
     y = _one_each(y, name, "number")
     if y.dtype.kind not in "uif":
         raise DataError(f"{name} must hold numbers for regression; got type {y.dtype}")
     with np.errstate(over="ignore"):
-        targets = np.ascontiguousarray(y, dtype=np.float32)
-    for sample in np.flatnonzero(~np.isfinite(targets))[:1]:
+        is_finite = np.isfinite(y.astype(np.float32, copy=False))
+    for sample in np.flatnonzero(~is_finite)[:1]:
         raise DataError(f"{name} must hold finite float32 numbers; got {y[sample]} at sample {sample}")
-    return targets
+    return y
 
 
 def _labels(y: Array, name: str) -> NDArray[np.int64]:
@@ -159,11 +213,10 @@ def _count_classes(y: NDArray[np.int64], name: str) -> int:
     return len(found)
 
 
-def _check_like(part: Split, train: Split, what: str, *, classes: int | None, where: str) -> None:
-    if part.x.shape[1:] != train.x.shape[1:] or part.x.dtype != train.x.dtype:
+def _check_like(part: Array, train: Array, targets: Array, what: str, *, classes: int | None, where: str) -> None:
+    if part.shape[1:] != train.shape[1:]:
         raise DataError(
-            f"{where}: x_{what} must hold samples like those of x_train, {train.x.shape[1:]} {train.x.dtype}; "
-            f"got {part.x.shape[1:]} {part.x.dtype}"
+            f"{where}: x_{what} must hold samples like those of x_train, {train.shape[1:]}; got {part.shape[1:]}"
         )
-    if classes is not None and part.y.max() >= classes:
-        raise DataError(f"{where}: y_{what} must hold labels 0 .. {classes - 1} as y_train does; got {part.y.max()}")
+    if classes is not None and targets.max() >= classes:
+        raise DataError(f"{where}: y_{what} must hold labels 0 .. {classes - 1} as y_train does; got {targets.max()}")

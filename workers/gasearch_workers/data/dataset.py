@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gasearch_workers.data.number_format import NumberFormat
 from gasearch_workers.messages import InputKind, TaskKind
 
 
@@ -60,13 +61,21 @@ class Dataset:
     outputs: int  #: Classes or tags; 1 for regression and rating.
     categories: tuple[int, ...] = ()  #: Codes per categorical column, per feature of a token; users and items.
     labels: tuple[str, ...] = ()  #: Names of the classes or tags, in order of their numbers; () where they have none.
-    tags: str | None = None  #: Of tagging: the scheme of `labels`, one of `gasearch_workers.data.tags.SCHEMES`.
+    tags: str | None = None  #: Of tagging: the scheme of `labels`, one of `gasearch_workers.data.options.SCHEMES`.
     columns: tuple[str, ...] = ()  #: Names of the features in the order of `x`; () where they have none.
     vocabularies: tuple[tuple[str, ...], ...] = ()  #: For each of `categories`, what each code stands for.
     #: Of a table: the training split's mean of each numeric column, which is what a missing number counts as.
     missing_numbers: tuple[float, ...] = ()
+    #: Of a table: what each numeric column of the source was taken minus of, in float64, before it became float32.
+    offsets: tuple[float, ...] = ()
+    target_offset: float = 0.0  #: The same of a continuous target: a prediction plus this is in the source's unit.
+    formats: tuple[NumberFormat, ...] = ()  #: Of a table from a text file: how each numeric column writes its numbers.
+    missing: tuple[str, ...] = ()  #: Of such a table: the cells that hold no number.
+    is_boolean: tuple[
+        bool, ...
+    ] = ()  #: Of such a table: whether a column of categories is of true and false in any case.
     is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
-    target_mean: float = 0.0  #: Of the training split, for regression and rating; else 0.
+    target_mean: float = 0.0  #: Of the training split, for regression and rating, minus the offset; else 0.
     target_deviation: float = 1.0  #: Of the training split, for regression and rating; else 1.
     notes: tuple[str, ...] = ()  #: What was changed or left out of the source, one sentence each.
     fingerprint: str  #: 16 hexadecimal digits: hash of everything that the source holds, and of how it is read.
@@ -98,7 +107,9 @@ class Dataset:
             "train": len(self.train),
             "validation": len(self.validation),
             "test": len(self.test),
-            "target_mean": self.target_mean,
+            "offsets": list(self.offsets),
+            "target_offset": self.target_offset,
+            "target_mean": self.target_mean + self.target_offset,
             "target_deviation": self.target_deviation,
             "notes": list(self.notes),
             "fingerprint": self.fingerprint,

@@ -21,7 +21,9 @@ def read_delimited(name: str, paths: Parts[Path], options: DataOptions) -> Sourc
     Raises:
         DataError: with file and line, if a file can't be read, or if a cell or the choice of columns can't be used.
     """
-    return make_rows_source(name, paths.map(lambda path: read_rows(path, named=options.named_columns)), options)
+    train = read_rows(paths.train, options)
+    others = (None if path is None else read_rows(path, options, like=train) for path in (paths.validation, paths.test))
+    return make_rows_source(name, Parts(train, *others), options)
 
 
 def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
@@ -35,12 +37,17 @@ def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Sou
     for part in parts.given[1:]:
         check_same_columns(part, train)
     if is_rating(train, options):
-        refuse(options, ("text", "features", "categorical"), f"{train.file}: ratings are told from user and item alone")
+        refuse(
+            options,
+            ("text", "features", "categorical", "missing"),
+            f"{train.file}: ratings are told from user and item alone",
+        )
         return make_rating_source(name, parts, options)
     text = _text_column(train, options)
     refuse(options, ("user", "item"), f"{train.file}: users and items belong to the kind 'rating'")
     if text is not None:
-        refuse(options, ("features", "categorical"), f"{train.file}: classes are told from the text {text!r} alone")
+        surplus = ("features", "categorical", "missing", "decimal")
+        refuse(options, surplus, f"{train.file}: classes are told from the text {text!r} alone")
         return _sentence_source(name, parts, options, text)
     if train.header is None:
         first = [column[0] for column in train.columns]

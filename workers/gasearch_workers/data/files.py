@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ REQUIRED = ("x_train", "y_train")
 OPTIONAL = ("x_test", "y_test")
 
 
-def read_npz(path: Path, *, kind: TaskKind | None = None) -> Source:
+def read_npz(path: Path, *, kind: TaskKind | None = None, channels: str | None = None) -> Source:
     """The arrays x_train, y_train and, where there is a test part, x_test, y_test.
 
     Raises:
@@ -37,7 +38,13 @@ def read_npz(path: Path, *, kind: TaskKind | None = None) -> Source:
         have, lack = OPTIONAL if "x_test" in arrays else OPTIONAL[::-1]
         raise DataError(f"{path}: expected x_test and y_test together; got {have} without {lack}")
     test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    return make_source(path.stem, str(path), Parts((arrays["x_train"], arrays["y_train"]), None, test), kind=kind)
+    train = (arrays["x_train"], arrays["y_train"])
+    if train[0].ndim != 4 and channels is not None:
+        raise DataError(f"{path}: task.channels is for images of four axes; got x_train of the shape {train[0].shape}")
+    found = make_source(path.stem, str(path), Parts(train, None, test), kind=kind, channels=channels)
+    others = [key for key in arrays if key.startswith(("x_", "y_")) and key not in (*REQUIRED, *OPTIONAL)]
+    note = f"the archive's arrays {', '.join(others)} are left out: only {', '.join((*REQUIRED, *OPTIONAL))} are read"
+    return replace(found, notes=(*found.notes, note)) if others else found
 
 
 def check_file(path: Path) -> None:

@@ -41,7 +41,7 @@ def read_hugging_face(source: str, options: DataOptions, download: Notice | None
         NotDownloaded: as `hub.load_splits`.
         DataError: if a cell can't be used.
     """
-    refuse(options, FILES, f"{source} names its parts itself")
+    refuse(options, (*FILES, "header", "channels"), f"{source} names its parts and columns itself")
     splits = load_splits(source, download)
     parts, notes = _parts(splits, source)
     features = parts.train.table.features
@@ -156,7 +156,7 @@ def _image_source(name: str, source: str, parts: Parts[_Part], options: DataOpti
     def arrays(part: _Part) -> tuple[Array, Array]:
         return _stack(part.table[image], part.where), np.asarray(part.table[target])
 
-    return make_source(name, source, parts.map(arrays), kind=options.kind, labels=labels)
+    return make_source(name, source, parts.map(arrays), kind=options.kind, channels="last", labels=labels)
 
 
 def _stack(images: Any, where: str) -> Array:

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
 from gasearch_workers.data.labels import shown, sort_names
+from gasearch_workers.data.number_format import PLAIN
+from gasearch_workers.data.numbers import number_format, read_numbers
+from gasearch_workers.data.offsets import centre
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import Rows, find_known
 from gasearch_workers.data.source import Source
-from gasearch_workers.data.table import numbers
 
 
 def is_rating(rows: Rows, options: DataOptions) -> bool:
@@ -39,14 +41,19 @@ def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> S
     """
     user, item, target = (_column(parts.train, options, role) for role in ("user", "item", "target"))
     words = tuple(_ids(parts, column) for column in (user, item))
+    form = number_format(parts, target, options, is_target=True) or PLAIN
+    y = centre([read_numbers(part, target, form) for part in parts.given], f"the target {target!r}", parts.train.file)
+    ratings = iter(y.parts)
     return Source(
         name=name,
         kind="rating",
         input_kind="ids",
-        parts=parts.map(lambda part: Split(x=_pairs(part, (user, item), words), y=numbers(part, target))),
+        parts=parts.map(lambda part: Split(x=_pairs(part, (user, item), words), y=next(ratings))),
         outputs=1,
         columns=(user, item),
         words=words,
+        target_offset=y.offset,
+        notes=y.notes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import difflib
 import io
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from gasearch_workers.data.dataset import DataError
 from gasearch_workers.data.labels import shown
+from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.text_files import plain_suffix, read_text
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+OTHER_DELIMITERS = (";", "\t", "|")  #: Of CSV files without commas between their cells.
 #: A column of one of these names, in any case, is what its key says, where the options name none.
 KNOWN_NAMES = {
     "target": ("target", "label", "labels", "class", "y", "rating", "sentiment"),
@@ -55,37 +58,66 @@ def is_delimited(path: Path) -> bool:
     return plain_suffix(path) in DELIMITERS
 
 
-def read_rows(path: Path, *, named: dict[str, str]) -> Rows:
+def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> Rows:
     """The rows of a CSV or TSV file, empty lines left out.
 
-    Quotes mean something in CSV (RFC 4180) and nothing in TSV. The first line is a header if it holds a column that is
-    named, a known name, or words alone above a column of numbers.
+    Quotes mean something in CSV (RFC 4180) and nothing in TSV. Where commas part no rectangle of cells, semicolons,
+    tabs or bars may. The first line is a header if it holds a column that is named, a known name, or words alone above
+    a column of numbers.
 
     Args:
         path: Of the file; its suffix gives the delimiter.
-        named: Columns that the header should hold, each with the option that names it.
+        options: Which columns are named, and whether there is a header, where it is said.
+        like: The training part, for another one, which has a header where that has one.
 
     Raises:
-        DataError: with file and line, if the file isn't a rectangle of cells, or its header can't be used.
+        DataError: with file and line, if the file isn't a rectangle of cells, or its header can't be used or told.
     """
-    suffix = plain_suffix(path)
-    cells, lines = _parse(path, delimiter=DELIMITERS[suffix], is_quoted=suffix == ".csv")
+    cells, lines = _parse_any(path)
     if not cells:
         raise DataError(f"{path}: expected rows of cells; the file holds none")
-    header = tuple(cells[0]) if _is_header(cells, named) else None
-    _check_rectangle(path, cells, lines, what="the header" if header else "the first row")
+    has_header = _has_header(path, cells, options, like)
+    _check_rectangle(path, cells, lines, what="the header" if has_header else "the first row")
+    header = tuple(cells[0]) if has_header else None
     if header is not None:
         _check_header(header, f"{path}:{lines[0]}")
         cells, lines = cells[1:], lines[1:]
-        if not cells:
-            raise DataError(f"{path}: expected rows below the header; got none")
+    if not cells or (header is None and like is None and len(cells) == 1):
+        raise DataError(f"{path}: expected rows below the {'header' if header else 'first'}; got none")
     return Rows(file=str(path), header=header, columns=tuple(zip(*cells, strict=True)), lines=lines)
 
 
-def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[list[str]], list[int]]:
+def _parse_any(path: Path) -> tuple[list[list[str]], list[int]]:
+    """The cells of a file by its suffix's delimiter; of a CSV file by another one where only that gives a rectangle."""
+    delimiter, text = DELIMITERS[plain_suffix(path)], read_text(path)
+    if delimiter == "\t":
+        return _parse(path, text, delimiter=delimiter, is_quoted=False)
+    refusal: DataError | None = None
+    found: tuple[list[list[str]], list[int]] = [], []
+    try:
+        found = _parse(path, text, delimiter=delimiter, is_quoted=True)
+    except DataError as error:
+        refusal = error
+    if refusal is None and _is_rectangle(found[0]):
+        return found
+    for other in OTHER_DELIMITERS:
+        with contextlib.suppress(DataError):
+            cells, lines = _parse(path, text, delimiter=other, is_quoted=True)
+            if _is_rectangle(cells):
+                return cells, lines
+    if refusal is not None:
+        raise refusal
+    return found
+
+
+def _is_rectangle(cells: list[list[str]]) -> bool:
+    return bool(cells) and len(cells[0]) > 1 and all(len(row) == len(cells[0]) for row in cells)
+
+
+def _parse(path: Path, text: str, *, delimiter: str, is_quoted: bool) -> tuple[list[list[str]], list[int]]:
     """The cells of each row that isn't empty, and the line on which each row begins."""
     reader = csv.reader(
-        io.StringIO(read_text(path), newline=""),
+        io.StringIO(text, newline=""),
         delimiter=delimiter,
         quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE,
         strict=True,
@@ -106,15 +138,43 @@ def _parse(path: Path, *, delimiter: str, is_quoted: bool) -> tuple[list[list[st
     return cells, lines
 
 
-def _is_header(cells: list[list[str]], named: dict[str, str]) -> bool:
+def _has_header(path: Path, cells: list[list[str]], options: DataOptions, like: Rows | None) -> bool:
+    """Whether the first row names the columns.
+
+    Raises:
+        DataError: if that can't be told.
+    """
     first = cells[0]
-    known = {name for names in KNOWN_NAMES.values() for name in names}
-    if any(cell in named or cell.lower() in known for cell in first):
+    if options.header is not None:
+        return options.header
+    if like is not None:
+        return like.header is not None
+    places = [str(number + 1) for number in range(len(first))]
+    named = options.named_columns
+    are_numbers = all(map(is_number, first))
+    if named and are_numbers and set(named) <= set(places) and set(named) <= set(first):
+        raise _untold(path, first, f"the columns {shown(list(named))} are named, and may be the first row's or counted")
+    if named and not set(named) <= set(places) and set(named) & set(first):
         return True
+    if named and not are_numbers and set(named) <= set(first):
+        return True
+    known = {name for names in KNOWN_NAMES.values() for name in names}
+    for place, cell in enumerate(first):
+        if cell.lower() in known and all(row[place] != cell for row in cells[1:] if len(row) == len(first)):
+            return True
+    if first in (places, [str(number) for number in range(len(first))]):
+        raise _untold(path, first, "its cells are consecutive numbers")
     if any(is_number(cell) or not cell for cell in first):
         return False
     below = [row for row in cells[1:100] if len(row) == len(first)]
     return bool(below) and any(all(is_number(row[place]) for row in below) for place in range(len(first)))
+
+
+def _untold(path: Path, first: list[str], why: str) -> DataError:
+    return DataError(
+        f"{path}:1: expected a first row that is a header or isn't; got {shown(first)}: {why} "
+        "(task.header: true or false)"
+    )
 
 
 def _check_rectangle(path: Path, cells: list[list[str]], lines: list[int], *, what: str) -> None:
@@ -123,8 +183,7 @@ def _check_rectangle(path: Path, cells: list[list[str]], lines: list[int], *, wh
         if len(row) != width:
             raise DataError(f"{path}:{line}: expected {width} cells as in {what}; got {len(row)}")
     if width == 1:
-        hint = "; is the delimiter ';'?" if ";" in cells[0][0] else ""
-        raise DataError(f"{path}:{lines[0]}: expected at least 2 columns; got 1, {cells[0][0][:80]!r}{hint}")
+        raise DataError(f"{path}:{lines[0]}: expected at least 2 columns; got 1, {cells[0][0][:80]!r}")
 
 
 def _check_header(header: tuple[str, ...], where: str) -> None:

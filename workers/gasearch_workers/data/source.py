@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.number_format import NumberFormat
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.messages import InputKind, TaskKind
@@ -31,6 +32,12 @@ class Source:
     tags: str | None = None  #: The scheme of tags.
     columns: tuple[str, ...] = ()
     words: tuple[tuple[str, ...], ...] = ()  #: What the codes in `x` stand for, one tuple per column of codes.
+    #: Of a table: what each numeric column was taken minus of, in float64, before it became float32; () without any.
+    offsets: tuple[float, ...] = ()
+    target_offset: float = 0.0  #: The same of the target.
+    formats: tuple[NumberFormat, ...] = ()  #: Of a table from a text file: how each numeric column writes its numbers.
+    missing: tuple[str, ...] = ()  #: Of such a table: the cells that hold no number.
+    is_boolean: tuple[bool, ...] = ()  #: Whether each of `words` is true and false, or yes and no, in any case.
     most_words: int = 0  #: Of a sentence's vocabulary; 0 for all.
     is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
     notes: tuple[str, ...] = ()
@@ -59,6 +66,8 @@ class Source:
             yield self.kind
         if self.most_words:
             yield f"most words {self.most_words}"
+        if any(self.offsets) or self.target_offset:
+            yield f"minus {self.offsets} and {self.target_offset}"
         yield from self.reading
         for names in (self.labels, self.columns, *self.words):
             yield from (f"{len(names)} names", *names) if names else ()
@@ -67,5 +76,5 @@ class Source:
 def refuse(options: DataOptions, names: Sequence[str], why: str) -> None:
     """Raise a DataError if one of the named options, which a source can't heed, is set."""
     for name in names:
-        if getattr(options, name):
+        if getattr(options, name) not in (None, ()):
             raise DataError(f"{why}; got task.{name} = {getattr(options, name)!r}")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
 from gasearch_workers.data.labels import name_classes, number_classes, shown, sort_names
+from gasearch_workers.data.number_format import PLAIN, NumberFormat
+from gasearch_workers.data.numbers import MOST, missing_marks, number_format, read_numbers, require_one_decimal_mark
+from gasearch_workers.data.offsets import Centred, centre
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
-from gasearch_workers.data.rows import Rows, find_known, is_number
+from gasearch_workers.data.rows import Rows, find_known
 from gasearch_workers.data.source import Source
 from gasearch_workers.messages import TaskKind
 
-MISSING = ("", "?")  #: Cells that hold no value.
 MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken as classes.
 MOST_CATEGORIES = 1_000  #: Different words in a column that isn't named as categorical; more are names or texts.
-MOST = float(np.finfo(np.float32).max)
-FEWEST_WORDS = 0.1  #: Share of words that makes a column categorical; fewer among numbers are damage.
+FEWEST_NAMES = 10  #: Cells of a column of words that may all be different.
+#: Pairs of words that are one and the same in any case.
+BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"on", "off"})
 
 
 def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
@@ -35,30 +40,42 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
     """
     train = parts.train
     target = _target(train, options)
-    kind = _kind(train, target, options.kind)
+    kind, target_format = _kind(parts, target, options)
     features = options.features or tuple(column for column in train.names if column != target)
     if target in features:
         raise DataError(f"{train.file}: the target {target!r} can't be one of the features")
-    categorical = tuple(column for column in features if column in options.categorical or _holds_words(train, column))
-    numeric = tuple(column for column in features if column not in categorical)
-    words = tuple(_words(parts, column, is_named=column in options.categorical) for column in categorical)
-    classes = name_classes(train.column(target), train.at, missing=MISSING) if kind == "classification" else ()
+    found = {
+        column: None if column in options.categorical else number_format(parts, column, options) for column in features
+    }
+    formats = {column: form for column, form in found.items() if form is not None}
+    require_one_decimal_mark(train, formats | ({target: target_format} if kind == "regression" else {}))
+    categorical = tuple(column for column in features if column not in formats)
+    cells = {column: _cells(parts, column, options) for column in categorical}
+    words = tuple(_words(parts, column, cells[column], options) for column in categorical)
+    numeric = [_numeric(parts, column, form, options) for column, form in formats.items()]
+    marked = [note for column in formats if (note := _missing_note(parts, column, options))]
+    y, target_offset, classes, target_notes = _targets(parts, target, kind, target_format, options)
 
-    def split(part: Rows) -> Split:
-        x = _features(part, numeric, categorical, words)
-        if classes:
-            return Split(x=x, y=number_classes(part.column(target), classes, part.at))
-        return Split(x=x, y=numbers(part, target))
+    def split(number: int) -> Split:
+        return Split(x=_features(number, numeric, [cells[column] for column in categorical], words), y=y[number])
 
+    given = iter(range(len(parts.given)))
+    offsets = tuple(column.offset for column in numeric)
     return Source(
         name=name,
         kind=kind,
         input_kind="table",
-        parts=parts.map(split),
+        parts=parts.map(lambda _: split(next(given))),
         outputs=len(classes) or 1,
         labels=classes,
-        columns=(*numeric, *categorical),
+        columns=(*formats, *categorical),
         words=words,
+        offsets=offsets if any(offsets) else (),
+        target_offset=target_offset,
+        formats=tuple(formats.values()),
+        missing=missing_marks(options),
+        is_boolean=tuple(_is_boolean(one) for one in words),
+        notes=(*marked, *(note for column in numeric for note in column.notes), *target_notes),
     )
 
 
@@ -71,94 +88,113 @@ def _target(rows: Rows, options: DataOptions) -> str:
     return target
 
 
-def _kind(rows: Rows, target: str, kind: TaskKind | None) -> TaskKind:
-    """What is asked for, else: words and few whole numbers are classes, other numbers amounts."""
-    if kind in ("tagging", "rating"):
-        raise DataError(f"{rows.file}: a table serves classification or regression; got kind {kind!r}")
-    if kind is not None:
-        return kind
-    if _holds_words(rows, target):
-        return "classification"
-    cells = set(rows.column(target)) - set(MISSING)
-    is_whole = all(cell.lstrip("+-").isdecimal() for cell in cells)
-    return "classification" if is_whole and len(cells) <= MOST_INTEGER_CLASSES else "regression"
+def _kind(parts: Parts[Rows], target: str, options: DataOptions) -> tuple[TaskKind, NumberFormat]:
+    """What is asked for, else: words and few whole numbers are classes, other numbers amounts; and the format."""
+    rows = parts.train
+    if options.kind in ("tagging", "rating"):
+        raise DataError(f"{rows.file}: a table serves classification or regression; got kind {options.kind!r}")
+    if options.kind == "classification":
+        return options.kind, PLAIN
+    form = number_format(parts, target, options, is_target=True)
+    if form is None or options.kind is not None:
+        return options.kind or "classification", form or PLAIN
+    cells = set(rows.column(target)) - set(missing_marks(options))
+    values = [form.value(cell) for cell in cells]
+    is_whole = form.decimal not in "".join(cells) and all(
+        value == round(value) for value in values if abs(value) <= MOST
+    )
+    return "classification" if is_whole and len(cells) <= MOST_INTEGER_CLASSES else "regression", form
 
 
-def _holds_words(rows: Rows, column: str) -> bool:
-    """Whether a column of the training part holds words, not numbers.
+def _targets(
+    parts: Parts[Rows], target: str, kind: TaskKind, form: NumberFormat, options: DataOptions
+) -> tuple[list[NDArray[Any]], float, tuple[str, ...], tuple[str, ...]]:
+    """What is to be told, for each part; what it was taken minus of; the classes' names; notes."""
+    if kind == "regression":
+        found = centre(
+            [read_numbers(part, target, form) for part in parts.given], f"the target {target!r}", _file(parts)
+        )
+        return list(found.parts), found.offset, (), found.notes
+    cells = _cells(parts, target, options)
+    classes = name_classes(cells[0], parts.train.at, missing=missing_marks(options, of_names=True))
+    return (
+        [number_classes(one, classes, part.at) for one, part in zip(cells, parts.given, strict=True)],
+        0.0,
+        classes,
+        (),
+    )
+
+
+def _cells(parts: Parts[Rows], column: str, options: DataOptions) -> list[Sequence[str]]:
+    """The names in a column of each part; true and false, in whatever case, are two."""
+    missing = set(missing_marks(options, of_names=True))
+    cells = [part.column(column) for part in parts.given]
+    different = {cell for one in cells for cell in one} - missing
+    if _is_boolean(different) and len({cell.lower() for cell in different}) < len(different):
+        return [[cell if cell in missing else cell.lower() for cell in one] for one in cells]
+    return list(cells)
+
+
+def _is_boolean(names: Iterable[str]) -> bool:
+    """Whether names are true and false, or words that stand for these, in any case."""
+    different = {name.lower() for name in names}
+    return any(different <= pair for pair in BOOLEANS)
+
+
+def _words(parts: Parts[Rows], column: str, cells: list[Sequence[str]], options: DataOptions) -> tuple[str, ...]:
+    """The categories of all parts, sorted.
 
     Raises:
-        DataError: if it holds nothing, or a few words among numbers.
+        DataError: if there are too many, or most occur once, unless they are asked for.
     """
-    if _values(rows.column(column)) is not None:
-        return False
-    present = [(row, cell) for row, cell in enumerate(rows.column(column)) if cell not in MISSING]
-    if not present:
-        raise DataError(f"{rows.file}: expected values in the column {column!r}; every cell is empty or '?'")
-    wrong = [(row, cell) for row, cell in present if not is_number(cell)]
-    if wrong and len(wrong) < FEWEST_WORDS * len(present):
-        row, cell = wrong[0]
-        raise DataError(
-            f"{rows.at(row)}: expected a number in the column {column!r}, as in most rows; got {cell[:80]!r} "
-            "(a missing value is an empty cell or '?'; a feature of names goes to task.categorical)"
-        )
-    return bool(wrong)
-
-
-def _words(parts: Parts[Rows], column: str, *, is_named: bool) -> tuple[str, ...]:
-    """The categories of all parts, sorted."""
-    words = sort_names(cell for part in parts.given for cell in part.column(column) if cell not in MISSING)
+    is_named = column in options.categorical
+    words = sort_names({cell for one in cells for cell in one} - set(missing_marks(options, of_names=True)))
+    hint = "leave it out of task.features, or name it in task.categorical or task.text"
     if len(words) > MOST_CATEGORIES and not is_named:
         raise DataError(
             f"{parts.train.file}: expected at most {MOST_CATEGORIES} categories in the column {column!r}; "
-            f"got {len(words)} (leave it out of task.features, or name it in task.categorical or task.text)"
+            f"got {len(words)} ({hint})"
+        )
+    counts = Counter(cell for cell in cells[0] if cell in set(words))
+    single = sum(count == 1 for count in counts.values())
+    if not is_named and counts.total() > FEWEST_NAMES and 2 * single > counts.total():
+        raise DataError(
+            f"{parts.train.file}: expected categories that recur in the column {column!r}; "
+            f"{single} of {counts.total()} cells are names that occur once, such as "
+            f"{shown(sorted(counts)[:2])} ({hint})"
         )
     return words
 
 
+def _numeric(parts: Parts[Rows], column: str, form: NumberFormat, options: DataOptions) -> Centred:
+    marks = missing_marks(options)
+    return centre(
+        [read_numbers(part, column, form, marks, allows_missing=True) for part in parts.given],
+        f"the column {column!r}",
+        _file(parts),
+    )
+
+
+def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str | None:
+    """What is said of marks of missing values other than "" and "?"."""
+    marks = Counter(cell for part in parts.given for cell in part.column(column) if cell not in ("", "?"))
+    found = {mark: marks[mark] for mark in missing_marks(options) if marks[mark]}
+    if not found or options.missing is not None:
+        return None
+    marks_found = ", ".join(map(repr, found))
+    return f"the column {column!r}: {sum(found.values())} cells with {marks_found} hold no value (task.missing)"
+
+
 def _features(
-    rows: Rows, numeric: Sequence[str], categorical: Sequence[str], words: Sequence[tuple[str, ...]]
+    part: int, numeric: Sequence[Centred], cells: Sequence[list[Sequence[str]]], words: Sequence[tuple[str, ...]]
 ) -> NDArray[np.float32]:
     """(rows, features) with NaN for missing numbers, 0 for missing categories, else 1 + word."""
-    table = np.empty((len(rows), len(numeric) + len(categorical)), dtype=np.float32)
-    for place, column in enumerate(numeric):
-        table[:, place] = numbers(rows, column, allows_missing=True)
-    for place, (column, known) in enumerate(zip(categorical, words, strict=True), start=len(numeric)):
+    columns: list[Any] = [column.parts[part] for column in numeric]
+    for one, known in zip(cells, words, strict=True):
         codes = {word: code for code, word in enumerate(known, start=1)}
-        table[:, place] = [codes.get(cell, 0) for cell in rows.column(column)]
-    return table
+        columns.append([codes.get(cell, 0) for cell in one[part]])
+    return np.ascontiguousarray(np.array(columns, dtype=np.float32).T)
 
 
-def numbers(rows: Rows, column: str, *, allows_missing: bool = False) -> NDArray[np.float32]:
-    """A column as numbers, (rows,); NaN where a value is missing and may be.
-
-    Raises:
-        DataError: naming file and line of the first cell that isn't a finite float32 number.
-    """
-    values = _values(rows.column(column))
-    if values is not None:
-        return np.fromiter(map(values.__getitem__, rows.column(column)), dtype=np.float32, count=len(rows))
-    found = np.empty(len(rows), dtype=np.float64)
-    for row, cell in enumerate(rows.column(column)):
-        if allows_missing and cell in MISSING:
-            found[row] = np.nan
-            continue
-        if not is_number(cell) or not abs(float(cell)) <= MOST:
-            came = f"got {cell[:80]!r}" if cell else "the cell is empty"
-            raise DataError(f"{rows.at(row)}: expected a finite number in the column {column!r}; {came}")
-        found[row] = float(cell)
-    return found.astype(np.float32)
-
-
-def _values(cells: Sequence[str]) -> dict[str, float] | None:
-    """The number of each different cell; None if one is missing or no finite number.
-
-    Of most columns there are few, and to look a number up is quicker than to parse it.
-    """
-    different = set(cells)
-    try:
-        values = {cell: float(cell) for cell in different}
-    except ValueError:
-        return None
-    is_plain = all(abs(value) <= MOST for value in values.values()) and not any("_" in cell for cell in different)
-    return values if is_plain else None
+def _file(parts: Parts[Rows]) -> str:
+    return parts.train.file

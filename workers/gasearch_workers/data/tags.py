@@ -23,7 +23,6 @@ LETTERS: Final = {
     "bmewo": {"B": "B", "M": "I", "E": "E", "W": "S"},
 }
 TYPES: Final = "types"  #: The scheme without roles: a tag is the type of its token, a run of it an entity.
-SCHEMES: Final = (*LETTERS, TYPES)
 OUTSIDE: Final = ("O", "o")  #: Tags of tokens that belong to no entity.
 UNTYPED: Final = "entity"  #: The type of entities whose tags name none.
 
@@ -87,7 +86,7 @@ def read_tags(labels: Sequence[str], scheme: str | None = None) -> tuple[Tag, ..
 
     Args:
         labels: Every tag that is used, each once.
-        scheme: One of `SCHEMES`; None: it is told from the tags.
+        scheme: One of `data.options.SCHEMES`; None: it is told from the tags.
 
     Raises:
         UnknownTags: naming the first tag that the scheme doesn't have.

@@ -31,7 +31,7 @@ class Target:
     kind: TaskKind = "classification"
     outputs: int = 0  #: Classes or tags; 1 for a number; 0 where nobody said.
     labels: tuple[str, ...] = ()  #: Names of the classes or tags; entities are read off those of tags.
-    tags: str | None = None  #: The scheme of tags, one of `data.tags.SCHEMES`; None: it is told from the labels.
+    tags: str | None = None  #: The scheme of tags, one of `data.options.SCHEMES`; None: it is told from the labels.
 
     @property
     def is_number(self) -> bool:
@@ -188,7 +188,7 @@ def entity_f1(predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str], s
         predicted: Tags, (count, length).
         y: True tags, (count, length), `IGNORED` at padding.
         labels: Of the tags, such as "O" and "B-person".
-        scheme: Of the labels, one of `data.tags.SCHEMES`; None: it is told from them.
+        scheme: Of the labels, one of `data.options.SCHEMES`; None: it is told from them.
 
     Raises:
         UnknownTags: if the labels are of no known scheme.

@@ -1,0 +1,69 @@
+"""Numbers that float32 can't tell apart, such as Unix time: taken minus an offset, in float64, before rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.data.dataset import DataError
+
+MOST_COMPARED: Final = 100_000  #: Numbers of a column that are compared; of more, evenly spread ones.
+CONSTANT: Final = 1e-6  #: Deviation relative to the mean up to which `data.normalize` takes a column for a constant.
+NOTED: Final = 0.01  #: Share of the different numbers that may be lost without a word, unless they are whole.
+MOST_LOST: Final = 0.25  #: Share of them that may be lost at all.
+
+
+@dataclass(frozen=True, slots=True)
+class Centred:
+    """One column of each part, minus the offset."""
+
+    parts: tuple[NDArray[np.float32], ...]
+    offset: float  #: 0 where float32 holds the numbers as they are.
+    notes: tuple[str, ...] = ()
+
+
+def centre(parts: Sequence[NDArray[Any]], what: str, where: str) -> Centred:
+    """A column as float32, of which as many numbers are different as can be.
+
+    The offset is the median of the training part: numbers near it keep their distances, whatever lies far away.
+
+    Args:
+        parts: Numbers of any type (rows,), the training part first; NaN where one is missing.
+        what: The column, for errors and notes.
+        where: The file, for errors.
+
+    Raises:
+        DataError: if more than a quarter of the different numbers would be lost anyhow.
+    """
+    some = parts[0][:: -(-len(parts[0]) // MOST_COMPARED)]
+    some = some[np.isfinite(some)]
+    given = len(np.unique(some))
+    different = np.unique(some.astype(np.float64))  # in ascending order
+    if given < 2:
+        return Centred(tuple(part.astype(np.float32) for part in parts), 0.0)
+    middle = float(different[len(different) // 2])
+    plain, kept = _count(different), _count(different - middle)
+    deviation, mean = float(some.std(dtype=np.float64)), float(some.mean(dtype=np.float64))
+    counts = 1 if bool((different == np.rint(different)).all()) else max(1, NOTED * given)  # lost ones that matter
+    is_better = given - plain >= counts and kept > plain
+    offset = middle if is_better or deviation <= CONSTANT * abs(mean) else 0.0
+    lost = given - (kept if offset else plain)
+    lose = f"{given} different values of {what} become {given - lost} in float32"
+    if lost > MOST_LOST * given:
+        raise DataError(
+            f"{where}: expected numbers that float32 tells apart; {lose} (leave the column out of task.features, or "
+            "name it in task.categorical where its numbers are names)"
+        )
+    notes = [f"{what} is taken minus {offset!r}: float32 doesn't tell its values apart"] if offset else []
+    if lost >= counts:
+        notes.append(lose)
+    return Centred(tuple((part.astype(np.float64) - offset).astype(np.float32) for part in parts), offset, tuple(notes))
+
+
+def _count(ordered: NDArray[np.float64]) -> int:
+    """How many of ascending numbers float32 tells apart."""
+    return 1 + int(np.count_nonzero(np.diff(ordered.astype(np.float32))))

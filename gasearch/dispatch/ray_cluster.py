@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch.dispatch.ray_probe import require_cluster, require_listener
 from gasearch.dispatch.ray_token import token_file
 from gasearch.errors import WorkersUnavailable
 
 #: Starting Ray fails now and then on a busy machine ("node timed out during startup"): one more try helps.
 START_TRIES = 2
 DEFAULT_GPU_SHARE = 0.25
-PROBE_S = 10.0
 LOG_BYTES, LOG_COUNT = 16 * 2**20, 2  #: Ray's own logs: the size of a file, and how many older ones are kept.
 
 #: What no process but the controller needs: our own settings, and ways to the database.
@@ -41,6 +40,8 @@ def start_ray(size: PoolSize, address: str | None) -> Any:
 
     import ray
 
+    if address is not None:
+        require_cluster(address)
     options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         cpus = max(os.cpu_count() or 1, round((size.count or 1) * size.cpus))
@@ -73,19 +74,6 @@ def require_token(address: str | None) -> None:
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.pop("RAY_AUTH_TOKEN", None)  # it would be preferred to the file
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_file())
-
-
-def require_listener(address: str, timeout_s: float = PROBE_S) -> None:
-    """Fail within seconds where nobody listens: `ray.init` would wait for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=timeout_s):
-            pass
-    except (OSError, ValueError) as error:
-        raise WorkersUnavailable(
-            f"the Ray cluster at {address} can't be reached: {first_line(error)}; "
-            "name its head as HOST:PORT, or use --workers 0 to evaluate without Ray"
-        ) from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from gasearch_workers.messages import Calibration, EvaluationRequest, Evaluation
 from gasearch_workers.stopwatch import Stopwatch
 
 from gasearch.dispatch.dispatcher import unanswered
-from gasearch.dispatch.ray_cluster import PoolSize, require_listener
+from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.ray_link import (
     Calibrate,
     Calibrated,
@@ -27,6 +27,7 @@ from gasearch.dispatch.ray_link import (
     Submit,
     Up,
 )
+from gasearch.dispatch.ray_probe import require_listener
 from gasearch.dispatch.ray_process import RayProcess
 from gasearch.errors import WorkersUnavailable
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -57,10 +61,10 @@ class Place:
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HOME": str(folder),
-            "RAY_AUTH_MODE": "token",
             "COLUMNS": "200",
         }
-        self.environment.pop("GASEARCH_DB", None)
+        for name in ("GASEARCH_DB", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+            self.environment.pop(name, None)
 
     def run(self, command: str, *, timeout_s: float = 150) -> str:
         """What a command prints; it must succeed."""
@@ -77,18 +81,38 @@ class Place:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def start(self, command: str) -> subprocess.Popen[bytes]:
-        """A command that goes on, in a session of its own; its output is in `started.log`."""
-        with (self.folder / "started.log").open("wb") as log:
+    def start(self, command: str, *, log: str = "started.log", **variables: str) -> subprocess.Popen[bytes]:
+        """A command that goes on, in a session of its own; its output is in that file."""
+        with (self.folder / log).open("wb") as file:
             return subprocess.Popen(
-                ["bash", "-c", f"exec {command}"],
+                ["bash", "-c", command],
                 cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
+                env=self.environment | variables,
+                stdout=file,
+                stderr=file,
                 start_new_session=True,
             )
 
-    def log(self) -> str:
-        """What the started command has printed."""
-        return (self.folder / "started.log").read_text(errors="replace")
+    def log(self, log: str = "started.log") -> str:
+        """What a started command has printed."""
+        return (self.folder / log).read_text(errors="replace")
+
+
+def until(is_true: Callable[[], bool], *, within_s: float = 60.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + within_s
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that a test started, and what it started."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with contextlib.suppress(ProcessLookupError):  # its group is empty
+        os.killpg(process.pid, signal.SIGKILL)

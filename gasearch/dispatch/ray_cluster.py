@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from gasearch_workers.node import usable_cpus
 
 from gasearch.dispatch.ray_probe import require_cluster, require_listener
 from gasearch.dispatch.ray_token import token_file
@@ -44,7 +47,7 @@ def start_ray(size: PoolSize, address: str | None) -> Any:
         require_cluster(address)
     options: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        cpus = max(os.cpu_count() or 1, round((size.count or 1) * size.cpus))
+        cpus = max(usable_cpus(), math.ceil((size.count or 1) * size.cpus))
         options |= {"num_cpus": cpus, "include_dashboard": False, "resources": {"latency_slot": 1}}
     for number in range(1, START_TRIES + 1):
         try:

@@ -54,7 +54,7 @@ budget:
   # stalled: 60                      # evaluations without a better front
 
 workers:
-  count: auto                        # one per core; 0 evaluates in the controller's own process
+  count: auto                        # one per usable core; 0 evaluates in the controller's own process
   cpus: 1                            # per worker
   # gpus: 0.25                       # per worker: four share one
   # memory_limit: 4 GB               # of one evaluation; auto: an equal share of the node's memory

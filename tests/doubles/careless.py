@@ -14,6 +14,7 @@ import random
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -175,3 +176,10 @@ def tells_its_process(choices, budget, report):
     if choices["fails"]:
         raise RuntimeError("mine")
     return {"process": float(os.getpid())}
+
+
+def tells_its_threads(choices, budget, report):
+    """Of torch, and of a program that it starts."""
+    code = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    child = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, check=True)
+    return {"torch": float(torch.get_num_threads()), "child": float(child.stdout)}

@@ -38,11 +38,12 @@ from gasearch_workers.modules.inheritance import inherit
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.network.plan import PlanError, plan
 from gasearch_workers.network.steps import Plan
+from gasearch_workers.node import free_memory
 from gasearch_workers.result import failure, make_result, stop
 from gasearch_workers.stopping import Stopped
 from gasearch_workers.training.batches import subset
 from gasearch_workers.training.inference import EVALUATION_BATCH, evaluate, outputs_of
-from gasearch_workers.training.memory import free_bytes, scoring_bytes, training_bytes
+from gasearch_workers.training.memory import scoring_bytes, training_bytes
 from gasearch_workers.training.resident import ResidentData, make_resident, use_one_thread
 from gasearch_workers.training.score import score
 from gasearch_workers.training.train import Diverged, TimedOut, TrainingReport, train
@@ -257,7 +258,7 @@ def _require_memory(steps: Plan, batch_size: int, scored: int, limit: int | None
         scored: Samples of the validation split.
         limit: Bytes that the evaluation may take; None: any.
     """
-    shown, free = min(scored, EVALUATION_BATCH), free_bytes()
+    shown, free = min(scored, EVALUATION_BATCH), free_memory()
     for needed, what, how in (
         (training_bytes(steps, batch_size=batch_size), "training", f"at batch size {batch_size}"),
         (scoring_bytes(steps, samples=shown), "scoring", f"for {shown} samples at a time"),

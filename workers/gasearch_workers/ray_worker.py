@@ -9,13 +9,13 @@ apart by the order of their fields alone, and another version's would be read as
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.identity import identity, refusal
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Prepared, WorkerTerms
+from gasearch_workers.node import usable_cpus
 from gasearch_workers.trial.codec import decode, encode
 from gasearch_workers.trial.host import TrialHost
 from gasearch_workers.trial.limits import share_of_memory
@@ -50,6 +50,7 @@ class TrainingWorker:
             environment=terms.environment,
             memory_limit_bytes=share_of_memory(_neighbours(terms)) if terms.shares_memory else None,
             adopts_orphans=True,
+            threads=int(terms.cpus),
         )
 
     def prepare(self, request: Message) -> tuple[Message, Message]:
@@ -101,7 +102,7 @@ def _neighbours(terms: WorkerTerms) -> int:
     for name, share in (("CPU", terms.cpus), ("GPU", terms.gpus)):
         if share > 0 and name in resources:
             rooms.append(int(resources[name] / share))
-    return max(1, min(rooms, default=os.cpu_count() or 1))
+    return max(1, min(rooms, default=usable_cpus()))
 
 
 def _node_resources() -> dict[str, float]:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -186,3 +188,16 @@ class TestRayPool(DispatcherContract):
 def test_an_unreachable_cluster_is_named_with_a_way_out(address):
     with pytest.raises(WorkersUnavailable, match=rf"the Ray cluster at {address} can't be reached: .*--workers 0"):
         RayPool(size=PoolSize(count=1), data=None, measures_latency=False, address=address)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_as_many_workers_start_as_the_process_may_use_cpus():
+    code = (
+        "from gasearch.dispatch.ray_pool import PoolSize, RayPool\n"
+        "pool = RayPool(size=PoolSize(count=None, gpus=0), data=None, measures_latency=False)\n"
+        "print(pool.slots)\n"
+        "pool.close()\n"
+    )
+    first = str(min(os.sched_getaffinity(0)))
+    command = ["taskset", "-c", first, sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"

@@ -1,25 +1,13 @@
 """Whether a training fits in memory, told before it starts."""
 
-import pytest
 from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.plan import plan
-from gasearch_workers.training import memory
-from gasearch_workers.training.memory import free_bytes, scoring_bytes, training_bytes
-
-MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n"
+from gasearch_workers.training.memory import scoring_bytes, training_bytes
 
 
 def steps_of(*widths):
     layers = tuple(Layer(kind="linear", width=width, weight_bits=8, activation_bits=8) for width in widths)
     return plan(Blueprint(family="mlp", input_shape=(64,), layers=layers))
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """Files as the kernel shows them; those that aren't written aren't there."""
-    for name in ("_MEMORY", "_CGROUP_LIMIT", "_CGROUP_USE"):
-        monkeypatch.setattr(memory, name, tmp_path / name)
-    return lambda **contents: [(tmp_path / name).write_text(text) for name, text in contents.items()]
 
 
 def test_a_training_holds_weights_four_times_and_activations_twice():
@@ -57,22 +45,3 @@ def test_a_table_of_vectors_counts_with_all_its_rows():
     layers = (Layer(kind="embedding", width=32), Layer(kind="linear", width=1))
     blueprint = Blueprint(family="recommender", input_shape=(2,), layers=layers, categories=(100_000, 50_000))
     assert training_bytes(plan(blueprint), batch_size=2) >= 4 * 4 * 150_000 * 32
-
-
-def test_what_the_machine_can_give_is_what_the_kernel_says(machine):
-    machine(_MEMORY=MEMINFO)
-    assert free_bytes() == 8_000_000 * 1024
-
-
-def test_a_container_gives_what_its_limit_leaves(machine):
-    machine(_MEMORY=MEMINFO, _CGROUP_LIMIT="2000000000\n", _CGROUP_USE="500000000\n")
-    assert free_bytes() == 1_500_000_000
-
-
-def test_a_container_without_a_limit_gives_what_the_machine_gives(machine):
-    machine(_MEMORY=MEMINFO, _CGROUP_LIMIT="max\n", _CGROUP_USE="500000000\n")
-    assert free_bytes() == 8_000_000 * 1024
-
-
-def test_a_system_that_shows_nothing_is_taken_at_its_whole_memory(machine):
-    assert free_bytes() > 2**28

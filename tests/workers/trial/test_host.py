@@ -21,7 +21,7 @@ from gasearch_workers.messages import (
     Recipe,
     WorkerTerms,
 )
-from gasearch_workers.ray_worker import _neighbours
+from gasearch_workers.ray_worker import TrainingWorker, _neighbours
 from gasearch_workers.trial import host as host_module
 from gasearch_workers.trial.environment import MARK
 from gasearch_workers.trial.host import StartError, TrialHost
@@ -198,3 +198,27 @@ def test_a_host_that_adopts_orphans_finds_what_hides_its_origin():
 def test_a_worker_shares_its_node_with_those_that_it_has_room_for(terms, expected, monkeypatch):
     monkeypatch.setattr("gasearch_workers.ray_worker._node_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
     assert _neighbours(terms) == expected
+
+
+def test_an_evaluator_computes_with_as_many_threads_as_its_worker_has_cpus(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as Ray sets it
+    host = TrialHost(None, threads=2)
+    result, _ = host.prepare(custom_request(evaluator="tests.doubles.careless:tells_its_threads"))
+    host.close()
+    assert dict(result.outcome.others) == {"torch": 2.0, "child": 2.0}
+
+
+def test_a_training_of_ours_takes_one_thread_whatever_its_worker_has():
+    host = TrialHost(load_dataset("digits"), threads=2)
+    result, _ = host.prepare(request_for(NETWORK))
+    host.close()
+    assert isinstance(result.outcome, Measurement), result.outcome
+    assert result.versions.endswith("1 thread")
+
+
+@pytest.mark.parametrize(("cpus", "expected"), [(0.5, 0), (1.0, 1), (2.5, 2)])
+def test_a_worker_hands_its_cpus_on(cpus, expected, monkeypatch):
+    made = {}
+    monkeypatch.setattr("gasearch_workers.ray_worker.TrialHost", lambda data, **options: made.update(options))
+    TrainingWorker.__new__(TrainingWorker)._begin(None, "cpu", WorkerTerms(cpus=cpus, shares_memory=False))
+    assert made["threads"] == expected  # the host takes 1 at least

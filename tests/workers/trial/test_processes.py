@@ -11,7 +11,7 @@ import pytest
 from gasearch_workers.messages import FailureKind
 from gasearch_workers.trial import limits
 from gasearch_workers.trial.janitor import start_janitor
-from gasearch_workers.trial.limits import Exceeded, Watch, folder_content, node_memory, share_of_memory, size
+from gasearch_workers.trial.limits import Exceeded, Watch, folder_content, share_of_memory, size
 from gasearch_workers.trial.processes import descendants, end_processes, is_alive, marked, memory_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
@@ -114,11 +114,8 @@ def test_many_small_files_are_too_much_too(tmp_path, monkeypatch):
         Watch(pid=os.getpid(), folder=str(tmp_path), memory_limit_bytes=None, disk_limit_bytes=10**9).check()
 
 
-def test_a_container_s_limit_is_the_node_s_memory(tmp_path, monkeypatch):
-    (tmp_path / "memory.max").write_text("4000000000\n")
-    (tmp_path / "unlimited").write_text("max\n")
-    monkeypatch.setattr(limits, "_CGROUP_LIMITS", (tmp_path / "unlimited", tmp_path / "none", tmp_path / "memory.max"))
-    assert node_memory() == 4_000_000_000
+def test_workers_share_nine_tenths_of_the_memory_and_have_enough_to_begin(monkeypatch):
+    monkeypatch.setattr(limits, "node_memory", lambda: 4_000_000_000)
     assert share_of_memory(2) == 1_800_000_000
     assert share_of_memory(64) == 2**30
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 
 from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network.steps import Plan, Step
 
 FLOAT_BYTES = 4
-_MEMORY = Path("/proc/meminfo")
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
 
 
 def training_bytes(plan: Plan, *, batch_size: int) -> int:
@@ -68,23 +63,3 @@ def _scratch(step: Step) -> int:
             return 3 * math.prod(step.output_shape)
         case _:
             return 0
-
-
-def free_bytes() -> int:
-    """Memory that this machine, or the container that holds this process, can still give."""
-    free = _available_bytes()
-    try:
-        limit = int(_CGROUP_LIMIT.read_text())
-        return min(free, limit - int(_CGROUP_USE.read_text()))
-    except (OSError, ValueError):  # no cgroup v2 here, or its limit is "max"
-        return free
-
-
-def _available_bytes() -> int:
-    try:
-        for line in _MEMORY.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:  # no Linux
-        pass
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -8,6 +8,12 @@ from typing import Final
 
 MARK: Final = "GASEARCH_TRIAL"  #: Its value, in the environment of all that an evaluation starts, names the host.
 
+#: What numerical libraries take the number of their threads from.
+THREADS: Final = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS",
+)  # fmt: skip
+
 _NAMES: Final = frozenset({
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "VIRTUAL_ENV", "CC", "CXX",
     "HF_HOME", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "TOKENIZERS_PARALLELISM",

@@ -37,7 +37,7 @@ from gasearch_workers.trial.channel import (
 from gasearch_workers.trial.codec import CodecError
 from gasearch_workers.trial.crash import place_in
 from gasearch_workers.trial.data_file import make_folder, open_data
-from gasearch_workers.trial.environment import MARK, scrubbed
+from gasearch_workers.trial.environment import MARK, THREADS, scrubbed
 from gasearch_workers.trial.janitor import start_janitor
 from gasearch_workers.trial.limits import Exceeded, Watch, folder_content
 from gasearch_workers.trial.process import Ended, TrialProcess
@@ -81,6 +81,7 @@ class TrialHost:
         environment: tuple[str, ...] = (),
         memory_limit_bytes: int | None = None,
         adopts_orphans: bool = False,
+        threads: int = 1,
     ) -> None:
         """Start the first process.
 
@@ -91,6 +92,7 @@ class TrialHost:
             memory_limit_bytes: Of an evaluation that is asked for without a limit; None: none.
             adopts_orphans: Whether processes without a parent become this one's children (`adopt_orphans`); then all of
                 its children must be trials'.
+            threads: Of an evaluator's numerical libraries; a training of ours takes one.
 
         Raises:
             StartError: if the system has no room for it.
@@ -98,6 +100,7 @@ class TrialHost:
         self._device, self._passed = device, environment
         self._memory_limit_bytes = memory_limit_bytes
         self._adopts_orphans = adopts_orphans
+        self._threads = max(1, threads)
         self._name = f"{socket.gethostname()}/{os.getpid()}"
         self._mark = secrets.token_hex(16)
         self._root = make_folder()
@@ -261,6 +264,7 @@ class TrialHost:
         folder = str(Path(self._root, str(self._trials)))
         environment = scrubbed(os.environ, self._passed) | {MARK: self._mark}
         environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), folder)
+        environment |= dict.fromkeys(THREADS, str(self._threads))
         try:
             os.mkdir(folder, mode=0o700)
             self._trial = TrialProcess(folder=folder, environment=environment, data=self._data, device=self._device)

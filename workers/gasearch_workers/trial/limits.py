@@ -6,10 +6,10 @@ import contextlib
 import os
 import resource
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from gasearch_workers.messages import FailureKind
+from gasearch_workers.node import node_memory
 from gasearch_workers.trial.processes import descendants, memory_of
 
 NODE_SHARE: Final = 0.9  #: Of a node's memory that its workers share; Ray itself kills workers at 0.95.
@@ -17,8 +17,6 @@ LEAST_MEMORY: Final = 2**30  #: Bytes: what a training with its libraries takes 
 MOST_PROCESSES: Final = 256
 MEMORY_KEY: Final = "workers.memory_limit"  #: How the spec names the limit that is told.
 MOST_FILES: Final = 100_000  #: In a temporary folder.
-
-_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 class Exceeded(Exception):
@@ -90,15 +88,6 @@ def _bound(kind: int, wanted: int | None) -> None:
 def share_of_memory(sharers: int) -> int:
     """Bytes that each of so many workers of this node may use."""
     return max(LEAST_MEMORY, int(NODE_SHARE * node_memory() / max(1, sharers)))
-
-
-def node_memory() -> int:
-    """Bytes of memory of this machine, or of the container that this process is in."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in _CGROUP_LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # there is none, or it is "max"
-            memory = min(memory, int(path.read_text()))
-    return memory
 
 
 def folder_content(folder: str) -> tuple[int, int]:

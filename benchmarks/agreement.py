@@ -1,6 +1,6 @@
 """ONNX Runtime against the network as it was trained: the same answers on a whole test split, for every family.
 
-    python -m benchmarks.agreement [--data FOLDER] [--bits 1 2 4 8]
+    python -m benchmarks.agreement [--data FOLDER] [--bits 1 2 4 8] [--seed 1] [--full-range]
 
 Each family's small network is trained briefly at each precision (activations of as many bits as the weights, at least
 2), lowered, exported and run by ONNX Runtime on the whole test split, beside the fake-quantized torch module in
@@ -12,7 +12,8 @@ score of both, which may differ by 0.2 points (of numbers: 0.2 % of the deviatio
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import numpy as np
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.deploy.onnx_graph import to_onnx
 from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.training.inference import outputs_of
 from gasearch_workers.training.resident import make_resident, use_one_thread
@@ -27,6 +29,9 @@ from gasearch_workers.training.score import IGNORED, primary_score
 
 from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, make, share_of
 from benchmarks.support.timing import Targets, conditions
+
+Make = Callable[[int, int], Network]
+"""A case's untrained network, by the bits of its weights and activations."""
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8, 32)
 LEAST_AGREEMENT = 0.99
@@ -51,22 +56,25 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, help=HOW_TO_GIVE_DATA)
     arguments.add_argument("--bits", type=int, nargs="+", default=BITS)
     arguments.add_argument("--samples", type=int, default=4_000, help="of each training split, at most")
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--full-range", action="store_true", help="8-bit weights on 8-bit activations beyond 64")
     options = arguments.parse_args()
     use_one_thread()
     print(f"{conditions('torch', 'onnxruntime')}; at most {options.samples:,} training samples, whole test splits")
     print(f"{'family':<22}{'bits':>5}{'tested':>8}{'score, torch':>14}{'ONNX':>9}{'points':>8}  answers")
     targets = Targets()
     for case, data in available(options.data):
-        compare_case(case, data, options.bits, options.samples, targets)
+        how = functools.partial(make, case, data, seed=options.seed, is_full_range=options.full_range)
+        compare_case(case, data, how, options.bits, options.samples, targets)
     if options.data is None:
         print(f"only the built-in data; {HOW_TO_GIVE_DATA}")
     targets.check()
 
 
-def compare_case(case: Case, data: Dataset, all_bits: Sequence[int], samples: int, targets: Targets) -> None:
+def compare_case(case: Case, data: Dataset, how: Make, all_bits: Sequence[int], samples: int, targets: Targets) -> None:
     """A line per precision."""
     for bits in all_bits:
-        found = compare(case, data, bits, samples)
+        found = compare(case, data, how, bits, samples)
         if found.agreement is None:
             answers = f"differ by {found.largest:.4f} of the deviation at most, {found.mean:.5f} on average"
         else:
@@ -80,10 +88,10 @@ def compare_case(case: Case, data: Dataset, all_bits: Sequence[int], samples: in
         )
 
 
-def compare(case: Case, data: Dataset, bits: int, samples: int) -> Comparison:
+def compare(case: Case, data: Dataset, how: Make, bits: int, samples: int) -> Comparison:
     """Train, export, run both."""
     resident = make_resident(data)
-    network = make(case, data, bits, max(bits, 2))
+    network = how(bits, max(bits, 2))
     fit(network, case, resident, share=share_of(data, samples))
     target = resident.test.target
     expected = outputs_of(network, resident.test)

@@ -140,7 +140,9 @@ def available(folder: Path | None) -> Iterator[tuple[Case, Dataset]]:
         yield case, loaded[key]
 
 
-def make(case: Case, data: Dataset, weight_bits: int, activation_bits: int, *, seed: int = 0) -> Network:
+def make(
+    case: Case, data: Dataset, weight_bits: int, activation_bits: int, *, seed: int = 0, is_full_range: bool = False
+) -> Network:
     """The case's network, untrained."""
     steps = plan(case.blueprint(data, weight_bits, activation_bits))
     transform = fit_input(
@@ -149,7 +151,8 @@ def make(case: Case, data: Dataset, weight_bits: int, activation_bits: int, *, s
         input_kind=steps.input_kind,
         categories=len(steps.categories),
     )
-    return build(steps, transform, seed=seed, target=(data.target_mean, data.target_deviation))
+    target = (data.target_mean, data.target_deviation)
+    return build(steps, transform, seed=seed, target=target, is_full_range=is_full_range)
 
 
 def fit(network: Network, case: Case, resident: ResidentData, *, share: float = 1.0, seed: int = 0) -> None:

@@ -47,18 +47,19 @@ class RecipeSpec(Section):
     distillation: DistillationSpec | None = Field(
         default=None, description="a mapping with teacher, weight and temperature"
     )
+    full_range: bool = fields.flag(False)
     inherit: bool = fields.flag(False)
 
     def to_recipe(self) -> Recipe:
         """What a worker is told about the training."""
-        content: dict[str, Any] = self.model_dump(exclude={"data_share", "distillation", "inherit"})
+        content: dict[str, Any] = self.model_dump(exclude={"data_share", "distillation", "full_range", "inherit"})
         if self.distillation is not None:
             content |= {
                 "teacher": self.distillation.teacher,
                 "distill_weight": self.distillation.weight,
                 "temperature": self.distillation.temperature,
             }
-        return Recipe(is_inheriting=self.inherit, **content)
+        return Recipe(is_full_range=self.full_range, is_inheriting=self.inherit, **content)
 
     def to_fidelity(self) -> Fidelity:
         """How much of the training an evaluation gets."""

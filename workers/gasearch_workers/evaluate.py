@@ -118,7 +118,9 @@ class Evaluator:
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
         _require_memory(start, recipe.batch_size, len(self._data.validation.y), request.memory_limit_bytes)
         target = (self._data.target_mean, self._data.target_deviation)
-        network = build(start, self._transform(start), seed=request.seed, target=target)
+        network = build(
+            start, self._transform(start), seed=request.seed, target=target, is_full_range=recipe.is_full_range
+        )
         images_before = _inherit(network, request)
         report = train(
             network,

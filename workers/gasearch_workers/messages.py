@@ -144,6 +144,7 @@ class Recipe:
     )
     distill_weight: float = 0.5  #: Of the teacher's part of the loss, 0..1.
     temperature: float = 2.0  #: Of the teacher's softmax.
+    is_full_range: bool = False  #: 8-bit weights on 8-bit activations take -128..127, see `steps.largest_weight`.
     is_inheriting: bool = False  #: Start from the overlapping slices of the parent's weights.
 
 
@@ -243,7 +244,7 @@ class Measurement:
     model_bytes: int | None = None  #: What the bit-packed file weighs, header included.
     peak_memory_bytes: int | None = None  #: Weights, and the activations that live at once, while it runs at batch 1.
     latency_ms: float | None = None  #: Median at batch 1, one thread, on `latency_device`.
-    latency_spread_ms: float | None = None  #: Standard deviation between the measurement's blocks.
+    latency_spread_ms: float | None = None  #: Of 100 repeats 95 lie within latency -+ spread.
     latency_device: str | None = None
     train_seconds: float | None = None  #: Wall time of the training.
     energy_j: float | None = None  #: Of one inference at batch 1; `energy_source` says how it is known.

@@ -41,15 +41,18 @@ def test_every_key_of_the_recipe_reaches_the_worker():
         "patience": 2,
         "data_share": 0.5,
         "distillation": {"teacher": "largest", "weight": 0.3, "temperature": 4},
+        "full_range": True,
         "inherit": True,
     }
+    others = ("data_share", "distillation", "full_range", "inherit")
     spec = load_spec(changed(CNN, "recipe", recipe))
-    plain = {key: value for key, value in recipe.items() if key not in ("data_share", "distillation", "inherit")}
+    plain = {key: value for key, value in recipe.items() if key not in others}
     assert spec.to_recipe() == Recipe(
         **plain | {"augment": ("shift", "flip")},
         teacher="largest",
         distill_weight=0.3,
         temperature=4.0,
+        is_full_range=True,
         is_inheriting=True,
     )
     assert spec.to_fidelity() == Fidelity(epochs=5, data_share=0.5)

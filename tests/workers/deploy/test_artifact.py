@@ -1,5 +1,6 @@
 """What an artifact holds, that it is replaced but nothing else is, and that no damage goes unseen."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -295,3 +296,15 @@ def test_a_description_that_is_no_json_is_refused_before_anything_is_written(tmp
     with pytest.raises(ArtifactError, match=r"the description can't be written as JSON"):
         write(tmp_path / "model", {"accuracy": value})
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("largest", [64, 127])
+def test_the_description_names_the_options_that_the_graph_needs(tmp_path, largest):
+    blueprint = Blueprint(family="mlp", input_shape=(1, 4, 4), layers=(Layer(kind="linear", width=2, weight_bits=8),))
+    network = random_network(blueprint, np.random.default_rng(0))
+    (flat, head) = network.steps
+    head = dataclasses.replace(head, weight=np.full_like(head.weight, largest))
+    network = dataclasses.replace(network, steps=(flat, head))
+    write_artifact(tmp_path, network, blueprint=blueprint, description={})
+    options = read_artifact(tmp_path)["session_options"]
+    assert options == ({} if largest == 64 else {"session.x64quantprecision": "1"})

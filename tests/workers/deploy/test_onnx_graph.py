@@ -192,7 +192,7 @@ def test_stretched_weights_fill_int8_and_never_saturate_a_16_bit_pair(weight_bit
     weight = np.random.default_rng(seed).integers(-half, half, size=(5, 9)).astype(np.int8)
     largest = np.abs(weight.astype(int) * most_stretch(weight, input_bits)[:, None]).max()
     assert largest <= 128
-    if (weight_bits, input_bits) != (8, 8):
+    if (weight_bits, input_bits) != (8, 8):  # of the full range, which is left alone
         assert 2 * largest * (2**input_bits - 1) <= 2**15 - 1
     assert largest >= (128 if input_bits < 8 else 64) // 2
 

@@ -1,4 +1,6 @@
-"""Sessions of ONNX Runtime: the slower exact kernels are asked for only where the fast ones would saturate."""
+"""Sessions of ONNX Runtime: default options, save for a model that names the slower exact kernels."""
+
+import dataclasses
 
 import numpy as np
 import onnxruntime
@@ -28,8 +30,18 @@ def test_an_arm_cpu_has_no_x86_flags():
     assert not has_vnni("processor\t: 0\nFeatures\t: fp asimd asimddp\n")
 
 
-@pytest.mark.parametrize(("cpuinfo", "asked"), [("flags : avx2", "1"), ("flags : avx2 avx512_vnni", None)])
-def test_exact_kernels_are_asked_for_where_the_cpu_lacks_vnni(monkeypatch, cpuinfo, asked):
+@pytest.mark.parametrize(
+    ("is_named", "cpuinfo", "asked"),
+    [
+        (True, "flags : avx2", "1"),
+        (True, "flags : avx2 avx512_vnni", None),
+        (False, "flags : avx2", None),
+        (False, "flags : avx2 avx512_vnni", None),
+    ],
+)
+def test_exact_kernels_are_asked_for_where_the_model_names_them_and_the_cpu_lacks_vnni(
+    monkeypatch, is_named, cpuinfo, asked
+):
     entries = {}
 
     class Options(onnxruntime.SessionOptions):
@@ -37,9 +49,10 @@ def test_exact_kernels_are_asked_for_where_the_cpu_lacks_vnni(monkeypatch, cpuin
             entries[name] = value
             super().add_session_config_entry(name, value)
 
+    model, _ = _model(np.random.default_rng(0), largest=128 if is_named else 64)
     monkeypatch.setattr("gasearch_workers.deploy.onnx_session._read_cpuinfo", lambda: cpuinfo)
     monkeypatch.setattr("onnxruntime.SessionOptions", Options)
-    open_session(_model(np.random.default_rng(0))[0])
+    open_session(model)
     assert entries.get(ENTRY) == asked
 
 
@@ -54,7 +67,15 @@ def test_the_fast_kernels_of_a_cpu_with_vnni_give_the_same_bits(monkeypatch, see
     assert np.array_equal(*logits)
 
 
-def _model(rng):
+def _model(rng, largest=128):
     network = random_network(random_blueprint(rng, family="cnn", bits=(8,), widths=(16, 33)), rng)
+    steps = [
+        item if item.weight is None else dataclasses.replace(item, weight=_clipped(item.weight, largest))
+        for item in network.steps
+    ]
     x = random_samples(rng, network.input, network.plan.input_shape, 32)
-    return to_onnx(network).SerializeToString(), x
+    return to_onnx(dataclasses.replace(network, steps=tuple(steps))).SerializeToString(), x
+
+
+def _clipped(weight, largest):
+    return weight.astype(int).clip(-largest, min(largest, 127)).astype(weight.dtype)

@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import math
 import statistics
 
 import numpy as np
@@ -10,6 +11,8 @@ from gasearch_workers.deploy.onnx_graph import to_onnx
 from gasearch_workers.measure import latency as module
 from gasearch_workers.measure.device import device_name, parse_cpuinfo
 from gasearch_workers.measure.latency import (
+    BLOCKS_FACTOR,
+    MOMENTS,
     Protocol,
     calibrate,
     inference_call,
@@ -98,13 +101,66 @@ def test_garbage_is_not_collected_while_calls_are_timed_and_again_afterwards():
     assert gc.isenabled()
 
 
-def test_latency_is_the_median_ratio_times_the_references_and_spread_its_deviation(monkeypatch):
-    monkeypatch.setattr(module, "paired_ratios", lambda *_, **__: [0.5, 0.4, 0.6, 0.5, 0.9])
-    calibration = Calibration(device=device_name(), reference_latency_ms=2.0)
-    found = measure_latency(small_model(), shape=(1, 8, 8), dtype="uint8", calibration=calibration)
-    assert found.latency_ms == pytest.approx(1.0)
-    assert found.spread_ms == pytest.approx(2.0 * statistics.stdev([0.5, 0.4, 0.6, 0.5, 0.9]))
+RATIOS = [0.5, 0.49, 0.51, 0.5, 0.5]
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine on which a network takes 50 us, the reference 100."""
+    scripted = ScriptedMachine()
+    monkeypatch.setattr(module, "inference_call", lambda *_: scripted.call("candidate", 50))
+    monkeypatch.setattr(module, "_reference_call", lambda: scripted.call("reference", 100))
+    return scripted
+
+
+def measured(machine, *, reference_ms=0.1, pause=lambda _: None, **protocol):
+    calibration = Calibration(device=device_name(), reference_latency_ms=reference_ms)
+    return measure_latency(
+        b"",
+        shape=(1, 8, 8),
+        dtype="uint8",
+        calibration=calibration,
+        protocol=Protocol(**protocol),
+        clock=machine.clock,
+        pause=pause,
+    )
+
+
+def test_latency_is_the_median_ratio_times_the_reference_s(machine, monkeypatch):
+    monkeypatch.setattr(module, "paired_ratios", lambda *_, **__: RATIOS)
+    found = measured(machine)
+    assert found.latency_ms == pytest.approx(0.05)
     assert found.device == device_name()
+
+
+def test_the_spread_holds_what_the_blocks_tell_and_what_other_moments_make_of_it(machine, monkeypatch):
+    assert measured(machine).spread_ms == pytest.approx(0.05 * MOMENTS)
+    monkeypatch.setattr(module, "paired_ratios", lambda *_, **__: RATIOS)
+    of_blocks = BLOCKS_FACTOR * statistics.stdev(RATIOS) / 0.5
+    assert measured(machine).spread_ms == pytest.approx(0.05 * math.hypot(of_blocks, MOMENTS))
+
+
+@pytest.mark.parametrize("reference_ms", [0.15, 0.2, 0.08])
+def test_the_spread_holds_the_error_of_a_yardstick_that_was_taken_at_another_moment(machine, reference_ms):
+    found = measured(machine, reference_ms=reference_ms)
+    assert abs(found.latency_ms - 0.05) <= found.spread_ms
+
+
+def test_a_disturbed_measurement_is_repeated_and_the_calmest_counts(machine, monkeypatch):
+    rounds = iter([[0.5, 0.9, 0.7, 0.6, 0.5], RATIOS, [0.1] * 5])
+    monkeypatch.setattr(module, "paired_ratios", lambda *_, **__: next(rounds))
+    pauses = []
+    found = measured(machine, pause=pauses.append)
+    assert (found.latency_ms, pauses) == (pytest.approx(0.05), [Protocol().pause_s])
+
+
+def test_a_machine_that_stays_disturbed_is_measured_as_often_as_the_protocol_says_and_no_more(machine, monkeypatch):
+    rounds = iter([[0.5, 0.9, 0.7, 0.6, 0.5], [0.5, 0.6, 0.5, 0.5, 0.5], [0.1, 0.9, 0.5, 0.2, 0.3]])
+    monkeypatch.setattr(module, "paired_ratios", lambda *_, **__: next(rounds))
+    found = measured(machine, rounds=3)
+    assert found.latency_ms == pytest.approx(0.05)
+    assert 0.1 * 0.5 * 0.15 < found.spread_ms < 0.1 * 0.5 * 0.25
+    assert next(rounds, None) is None
 
 
 def test_a_calibration_of_another_device_is_refused():
@@ -133,14 +189,34 @@ def test_a_real_calibration_and_measurement_are_positive_and_name_this_device():
 def test_calibration_takes_the_calm_blocks_of_a_half_busy_machine(monkeypatch):
     machine = ScriptedMachine(slowness=lambda call: 3.0 if call // 300 % 2 else 1.0)
     monkeypatch.setattr(module, "_reference_call", lambda: machine.call("reference", 100))
-    assert calibrate(machine.clock).reference_latency_ms == pytest.approx(0.1)
+    assert calibrate(machine.clock, pause=lambda _: None).reference_latency_ms == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("busy_until_s", "moments"), [(0.0, 2), (0.3, 3), (0.8, 4), (60.0, 2)])
+def test_calibration_waits_until_two_moments_agree_on_the_lowest(monkeypatch, busy_until_s, moments):
+    """A machine whose slowness changes while it is busy; equally busy all the time it can't be told from a slow one."""
+    machine = ScriptedMachine()
+    passed = []
+
+    def pause(seconds):
+        passed.append(seconds)
+        machine.now_ns += round(seconds * 1e9)
+
+    def slowness(call):
+        return 1.0 if machine.now_ns > busy_until_s * 1e9 else 2.0 if busy_until_s > 9 else 2.0 - 0.5 * len(passed)
+
+    machine._slowness = slowness
+    monkeypatch.setattr(module, "_reference_call", lambda: machine.call("reference", 100))
+    found = calibrate(machine.clock, pause=pause).reference_latency_ms
+    assert found == pytest.approx(0.2 if busy_until_s > 9 else 0.1)
+    assert len(passed) == moments - 1
 
 
 def test_the_reference_model_is_pinned():
     # Every stored latency is a multiple of this network's. If a change of the graph's form is wanted, searches made
     # before can't be compared with searches made after it: say so in the changelog.
     digest = hashlib.sha256(reference_model().graph).hexdigest()
-    assert digest == "7c92f979450ec8142dcd748ee73d2cffa18d3fa0706ec137f1872b78aba5d4a8"
+    assert digest == "39df2fe81451a3545bae2594fee8ef5cda6d6c6b543c465846476fe10c498fab"
 
 
 @pytest.mark.parametrize(("dtype", "low", "high"), [("uint8", 0, 255), ("float32", -2, 2)])
@@ -181,7 +257,7 @@ def test_a_network_of_each_family_can_be_timed(family):
         dtype=network.input.dtype,
         categories=network.plan.categories,
         calibration=Calibration(device=device_name(), reference_latency_ms=0.1),
-        protocol=Protocol(warmup_calls=1, blocks=2, pairs=2),
+        protocol=Protocol(warmup_calls=1, blocks=2, pairs=2, rounds=1),
     )
     assert found.latency_ms > 0
 

@@ -102,6 +102,18 @@ def test_full_precision_has_no_quantizer():
     assert ActivationQuantizer.make(32, is_signed=False) is None
 
 
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_a_largest_integer_bounds_weights_of_8_bits_and_leaves_the_others_alone(bits):
+    weight = normal(6, 40)
+    bounded, free = (WeightQuantizer(bits, weight, largest=largest) for largest in (64, None))
+    integers, scale = bounded.integers(weight)
+    if bits < 8:
+        assert torch.equal(integers, free.integers(weight)[0])
+        return
+    assert torch.equal(integers.abs().amax(dim=1), torch.full((6,), 64.0))
+    assert torch.allclose(bounded(weight), integers * scale[:, None])
+
+
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("is_signed", [False, True])
 def test_activations_lie_on_the_grid_that_is_deployed(bits, is_signed):

@@ -1,10 +1,11 @@
 """An artifact: a folder with a network as ONNX Runtime takes it, at its packed size, and the story of both.
 
 `model.onnx` is what runs, `model.gap` the packed file whose bytes are the search's `model_bytes`, and `model.json`
-describes them: how raw values become what the graph takes, what its outputs mean, and each step. Where the input has
-codes, `vocabulary.json` says what each stands for: a list per column, in the order of the codes. All are written under
-temporary names, then renamed, `model.json` last: it holds the hashes of the others, so an interrupted or altered
-artifact is known by them.
+describes them: how raw values become what the graph takes, what its outputs mean, each step, and which options of ONNX
+Runtime's the graph needs beside the default ones (`session_options`: none, save with `recipe.full_range`). Where the
+input has codes, `vocabulary.json` says what each stands for: a list per column, in the order of the codes. All are
+written under temporary names, then renamed, `model.json` last: it holds the hashes of the others, so an interrupted or
+altered artifact is known by them.
 """
 
 from __future__ import annotations
@@ -97,12 +98,14 @@ def write_artifact(
     """
     artifact = Artifact(directory=Path(directory))
     _require_fitting(network, labels, vocabularies)
-    files = {ONNX_NAME: to_onnx(network).SerializeToString(deterministic=True), PACKED_NAME: pack(network)}
+    graph = to_onnx(network)
+    files = {ONNX_NAME: graph.SerializeToString(deterministic=True), PACKED_NAME: pack(network)}
     if vocabularies:
         files[VOCABULARY_NAME] = _to_json([list(vocabulary) for vocabulary in vocabularies], indent=None)
     names = {"labels": list(labels), "columns": list(columns)}
     content = _describe(network, blueprint, description, files, names)
     content["input"] |= dict(encoding or {})
+    content["session_options"] = {entry.key: entry.value for entry in graph.metadata_props}
     content["output"] |= dict(decoding or {})
     described = _to_json(content)
     require_free(directory)

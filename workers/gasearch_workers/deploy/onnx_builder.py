@@ -35,6 +35,7 @@ class GraphBuilder:
         self.grids: dict[str, Grid | None] = {}
         self.integers: dict[str, str] = {}
         self.reals: dict[str, str] = {}
+        self.is_saturating = False  #: Whether kernels that add pairs of products in 16 bits give other answers.
         self._known: set[str] = set()
 
     # --- nodes and constants ---

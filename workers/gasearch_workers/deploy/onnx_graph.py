@@ -17,6 +17,7 @@ from gasearch_workers.deploy.integer import IntegerNetwork
 from gasearch_workers.deploy.onnx_builder import MICROSOFT, GraphBuilder, output_name
 from gasearch_workers.deploy.onnx_float import add_float
 from gasearch_workers.deploy.onnx_integer import add_integer, is_integer
+from gasearch_workers.deploy.onnx_stretch import EXACT_KERNELS
 from gasearch_workers.network.steps import INPUT
 
 OPSET: Final = 17
@@ -30,6 +31,9 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
     `input` (batch, *input_shape), raw samples -> `logits` (batch, outputs), of a tagger (batch, tokens, tags), or
     `prediction` (batch, 1) of a regression. Equal networks give equal models. The argmax agrees with
     `gasearch_workers.deploy.reference.run_reference`; the logits do up to the rounding of biases and ties.
+
+    Where weights are larger than `steps.largest_weight`, the model's metadata name the option of ONNX Runtime's
+    (`EXACT_KERNELS`) that x86 CPUs without VNNI need.
 
     Raises:
         ValueError: if the last step's output is quantized.
@@ -52,7 +56,10 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
         builder.constants,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="gasearch")
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="gasearch")
+    if builder.is_saturating:
+        helper.set_model_props(model, EXACT_KERNELS)
+    return model
 
 
 def float_steps(network: IntegerNetwork) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gasearch_workers.deploy.integer import Grid, IntegerStep, weight_grid
 from gasearch_workers.deploy.onnx_builder import GraphBuilder
-from gasearch_workers.deploy.onnx_stretch import stretch
+from gasearch_workers.deploy.onnx_stretch import may_saturate, stretch
 from gasearch_workers.network.steps import CODES, UNKNOWN, Op, Step
 
 #: Input scale over output scale and number of places, within which QLinearGlobalAveragePool computes: a margin from its
@@ -228,6 +228,7 @@ def _weighted(builder: GraphBuilder, item: IntegerStep, *, has_bias: bool = True
     """Operands that QGemm takes: input, its scale and zero point; weight, its scales and zero points; the bias."""
     step, source = item.step, item.step.inputs[0]
     integers, fine, bias = _integer_weights(builder, item, has_bias=has_bias)
+    builder.is_saturating |= may_saturate(integers, step.input_bits)
     operands = [
         builder.integers[source],
         *builder.grid(source),

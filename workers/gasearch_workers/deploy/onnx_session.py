@@ -11,15 +11,17 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from gasearch_workers.deploy.onnx_stretch import EXACT_KERNELS
+
+_PROVIDERS = ["CPUExecutionProvider"]
 _CPUINFO = Path("/proc/cpuinfo")
 
 
 def open_session(model: bytes) -> onnxruntime.InferenceSession:
-    """A session on one CPU thread, with exact kernels.
+    """A session on one CPU thread, else with default options.
 
-    x86 CPUs without VNNI add pairs of 8-bit products in 16 bits, with saturation; `x64quantprecision` makes ONNX
-    Runtime take other kernels. Where VNNI is exact by itself those give the same bits three times slower (a CNN of
-    widths 64-128-256 on a Xeon with VNNI: 0.43 ms against 0.14), so it is asked for only where it is needed.
+    Only a model that names it (one trained with `recipe.full_range`) gets the exact kernels, where the CPU has no VNNI.
+    With VNNI they give the same bits three times slower (a CNN of widths 64-128-256 on a Xeon: 0.43 ms against 0.14).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -28,9 +30,17 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    if not has_vnni(_read_cpuinfo()):
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=_PROVIDERS)
+    if not _needs_exact_kernels(session):
+        return session
+    for name, value in EXACT_KERNELS.items():
+        options.add_session_config_entry(name, value)
+    return onnxruntime.InferenceSession(model, options, providers=_PROVIDERS)
+
+
+def _needs_exact_kernels(session: onnxruntime.InferenceSession) -> bool:
+    named = session.get_modelmeta().custom_metadata_map
+    return EXACT_KERNELS.keys() <= named.keys() and not has_vnni(_read_cpuinfo())
 
 
 def run_onnx(model: bytes, x: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:

@@ -7,22 +7,32 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-#: Largest sum of two products of activation and weight that x86 CPUs without VNNI don't saturate (vpmaddubsw).
-PAIR_LIMIT: Final = 2**15 - 1
+from gasearch_workers.network.steps import PAIR_LIMIT, largest_weight
+
+#: Configuration of an ONNX Runtime session, by which x86 CPUs without VNNI add products in 32 bits, and are slower.
+EXACT_KERNELS: Final = {"session.x64quantprecision": "1"}
 BIAS_LIMIT: Final = 2**30  #: Largest magnitude of an integer bias: leaves as much room again for the products.
 
 
 def most_stretch(weight: NDArray[Any], input_bits: int) -> NDArray[np.int64]:
     """Per output channel the largest integer by which its weights may be multiplied: (out,), at least 1.
 
-    They may fill the int8 range, or as much of it as keeps two products with activations of `input_bits` within 16
-    bits: ONNX Runtime's kernels saturate there on x86 CPUs without VNNI. Weights of 8 bits on activations of 8 bits are
-    left alone; for them `open_session` asks for the slower exact kernels.
+    They may fill as much of the int8 range as keeps two products with activations of `input_bits` within 16 bits (see
+    `steps.largest_weight`). Weights that are larger already are left alone.
     """
-    room = min(127, PAIR_LIMIT // (2 * (2**input_bits - 1)))
+    room = largest_weight(input_bits)
     largest = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).max(axis=1)  # (out, ...) -> (out,)
     factor: NDArray[np.int64] = np.maximum(room // np.maximum(largest, 1), 1)
     return factor
+
+
+def may_saturate(weight: NDArray[Any], input_bits: int) -> bool:
+    """Whether products of two weights (out, ...) of an output with activations of `input_bits` can pass 16 bits."""
+    rows = weight.reshape(len(weight), -1).astype(np.int64)  # (out, ...) -> (out, in)
+    rows = np.pad(rows, ((0, 0), (0, 2)))  # a product may stand alone
+    highest = 2**input_bits - 1
+    up, down = -np.partition(-rows, 1)[:, :2], np.partition(rows, 1)[:, :2]
+    return bool((up.sum(axis=1) * highest > PAIR_LIMIT).any() or (down.sum(axis=1) * highest < -PAIR_LIMIT - 1).any())
 
 
 def stretch(

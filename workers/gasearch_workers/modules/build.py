@@ -25,7 +25,12 @@ LEAST_FACTOR = 1e-3  #: Lower bound of gammas and of learned scales (relative to
 
 
 def build(
-    network: Plan | Blueprint, transform: InputTransform, *, seed: int, target: tuple[float, float] = (0.0, 1.0)
+    network: Plan | Blueprint,
+    transform: InputTransform,
+    *,
+    seed: int,
+    target: tuple[float, float] = (0.0, 1.0),
+    is_full_range: bool = False,
 ) -> Network:
     """A module in training mode, on the CPU; its weights depend on the plan and the seed alone.
 
@@ -34,12 +39,14 @@ def build(
         transform: From `gasearch_workers.data.normalize.fit_input`.
         seed: Of the weights.
         target: Of a regression: mean and deviation of the targets, in whose unit the network then answers.
+        is_full_range: Whether 8-bit weights may be larger than `steps.largest_weight`.
 
     Raises:
         PlanError: if the blueprint's layers don't fit each other or the input.
     """
     steps = plan(network) if isinstance(network, Blueprint) else network
-    module = Network(steps, transform, torch.Generator().manual_seed(seed), target=target)
+    generator = torch.Generator().manual_seed(seed)
+    module = Network(steps, transform, generator, target=target, is_full_range=is_full_range)
     if len(steps.input_shape) == 3:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
@@ -59,15 +66,17 @@ class Network(nn.Module):
         generator: torch.Generator,
         *,
         target: tuple[float, float] = (0.0, 1.0),
+        is_full_range: bool = False,
     ) -> None:
         super().__init__()
-        self.plan, self.target = steps, target
+        self.plan, self.target, self.is_full_range = steps, target, is_full_range
         self.input = InputLayer(steps, transform)
         self.steps = nn.ModuleDict()
         quantizers: dict[str, ActivationQuantizer | None] = {}  # Of each tensor.
         for step in steps.steps:
             source = quantizers.get(step.inputs[0])
-            layer = _make_layer(step, steps, source, generator, target if step is steps.steps[-1] else (0.0, 1.0))
+            unit = target if step is steps.steps[-1] else (0.0, 1.0)
+            layer = _make_layer(step, steps, source, generator, target=unit, is_full_range=is_full_range)
             self.steps[layer_key(step)] = layer
             quantizers[step.name] = source if step.passes_grid else getattr(layer, "quantizer", None)
         self.layers: tuple[nn.Module, ...] = tuple(self.steps.values())
@@ -147,11 +156,13 @@ def _make_layer(
     steps: Plan,
     source: ActivationQuantizer | None,
     generator: torch.Generator,
+    *,
     target: tuple[float, float],
+    is_full_range: bool,
 ) -> nn.Module:
     match step.op:
         case "conv" | "linear":
-            return WeightLayer(step, generator, target=target)
+            return WeightLayer(step, generator, target=target, is_full_range=is_full_range)
         case "add" | "product" | "concat":
             return ElementLayer(step)
         case "global_pool":

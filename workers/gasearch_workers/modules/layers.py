@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gasearch_workers.deploy.integer import Grid, InputTransform
+from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.modules.quantize import ActivationQuantizer, DerivedQuantizer, WeightQuantizer, round_to_grid
-from gasearch_workers.network.steps import CODES, INPUT, Plan, Step
+from gasearch_workers.network.steps import CODES, INPUT, Plan, Step, largest_weight
 
 NORM_EPSILON = 1e-5
 NORM_RATE = 0.1  #: Weight of the newest batch in the running mean and variance, once ten batches are seen.
@@ -71,12 +72,13 @@ class MatrixLayer(RoundedLayer):
 
     mask: Tensor | None
 
-    def __init__(self, step: Step, weight: Tensor) -> None:
+    def __init__(self, step: Step, weight: Tensor, *, largest: int | None = None) -> None:
+        """`largest` is the largest magnitude of a weight's integer; None: as large as its bits allow."""
         super().__init__(step)
         mask = None if step.nonzeros is None else largest_mask(weight, step.nonzeros)
         self.register_buffer("mask", mask)
         self.weight = nn.Parameter(weight if mask is None else weight * mask)
-        self.weight_quantizer = WeightQuantizer.make(step.weight_bits, weight)
+        self.weight_quantizer = WeightQuantizer.make(step.weight_bits, weight, largest=largest)
         self.bias = nn.Parameter(torch.zeros(step.biases))  # Beta of the normalization where there is one.
 
     def rounded_weight(self) -> Tensor:
@@ -102,8 +104,17 @@ class WeightLayer(MatrixLayer):
     by; deployment folds them.
     """
 
-    def __init__(self, step: Step, generator: torch.Generator, *, target: tuple[float, float] = (0.0, 1.0)) -> None:
-        super().__init__(step, _initial_weight(step, generator))
+    def __init__(
+        self,
+        step: Step,
+        generator: torch.Generator,
+        *,
+        target: tuple[float, float] = (0.0, 1.0),
+        is_full_range: bool = False,
+    ) -> None:
+        is_bounded = step.input_bits != FULL_PRECISION and not is_full_range
+        largest = largest_weight(step.input_bits) if is_bounded else None
+        super().__init__(step, _initial_weight(step, generator), largest=largest)
         self.norm = Norm(step.weight_shape[0]) if step.has_norm else None
         self._mean, self._deviation = target
         self._is_stretched = target != (0.0, 1.0)

@@ -37,7 +37,7 @@ def prune(network: Network, target: Plan) -> Network:
         ValueError: if the target is not the network's plan with fewer channels or weights.
     """
     _check(network.plan, target)
-    pruned = build(target, network.input.transform, seed=0, target=network.target)
+    pruned = build(target, network.input.transform, seed=0, target=network.target, is_full_range=network.is_full_range)
     pruned.to(network.input.mean.device).train(network.training)
     pruned.set_dropout(network.dropout, network.dropout_generator)
     surgeon = _Surgeon(network)

@@ -170,18 +170,23 @@ def largest_integer(bits: int) -> int:
 
 
 class WeightQuantizer(nn.Module):
-    """Rounds a weight tensor (out, ...) to integers x scale, one scale per output channel, symmetric around 0."""
+    """Rounds a weight tensor (out, ...) to integers x scale, one scale per output channel, symmetric around 0.
 
-    def __init__(self, bits: int, weight: Tensor) -> None:
+    With scales from the largest weight (`LEARNED_UP_TO`), no integer is larger than `largest`, where that is given.
+    """
+
+    def __init__(self, bits: int, weight: Tensor, *, largest: int | None = None) -> None:
         super().__init__()
         self.bits, (_, self.high) = bits, weight_range(bits)
+        if largest is not None:
+            self.high = min(self.high, largest)
         self.learned = LearnedScale(_weight_start(weight, bits)) if bits <= LEARNED_UP_TO else None
         self._gradient_factor = (weight[0].numel() * self.high) ** -0.5
 
     @classmethod
-    def make(cls, bits: int, weight: Tensor) -> WeightQuantizer | None:
+    def make(cls, bits: int, weight: Tensor, *, largest: int | None = None) -> WeightQuantizer | None:
         """A quantizer started on these weights; None at full precision."""
-        return None if bits == FULL_PRECISION else cls(bits, weight)
+        return None if bits == FULL_PRECISION else cls(bits, weight, largest=largest)
 
     def scale(self, weight: Tensor) -> Tensor:
         """Size of one integer step per output channel, greater than 0: (out, 1, ...)."""

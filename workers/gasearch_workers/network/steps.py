@@ -60,11 +60,23 @@ UNKNOWN: Final = 1  #: The code of a token that is in no vocabulary.
 LAYER_NORM_EPSILON: Final = 1e-5  #: Added to the variance in `layer_norm`.
 MASKED_SCORE: Final = -1e9  #: Of a padded key in `attention`. Finite: where every key is padding, all weigh the same.
 
+#: Largest sum of two products of a weight and an activation that x86 CPUs without VNNI hold: they add them in 16 bits,
+#: and saturate (vpmaddubsw).
+PAIR_LIMIT: Final = 2**15 - 1
+
 WEIGHTED: Final = frozenset({"conv", "linear", "embedding", "position", "gru", "layer_norm"})
 #: Operations that choose or move values: the output's grid is the input's.
 PASSING: Final = frozenset({"flatten", "max_pool", "window", "max_tokens"})
 #: Operations that read the codes as their last input, to know the padding.
 MASKED: Final = frozenset({"gru", "attention", "mean_tokens", "max_tokens"})
+
+
+def largest_weight(input_bits: int) -> int:
+    """Largest magnitude of int8 weights of which no two products with activations of 2 to 8 bits exceed `PAIR_LIMIT`.
+
+    64 for 8 bits: ONNX Runtime gives the same answers on every CPU then, by its fast kernels and default options.
+    """
+    return min(127, PAIR_LIMIT // (2 * ((1 << input_bits) - 1)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

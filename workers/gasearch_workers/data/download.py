@@ -18,6 +18,8 @@ from gasearch_workers.data.dataset import DataError
 Notice = Callable[[str], None]  #: Is told what is downloaded, from where, and what came.
 Found = TypeVar("Found")
 
+#: What brings the libraries that know public data sets, in versions that fit the installed torch.
+INSTALL: Final = "python -m pip install -c constraints.txt '.[data]'"
 PAUSES_S: Final = (2.0, 10.0)  #: Between the tries.
 SILENCE_S = 60.0  #: A connection that says nothing for so long has failed.
 UNPACKED = 3  #: Times the size of a download that it takes on the disk, with its archives, until it is whole;

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gasearch_workers.data.dataset import DataError
-from gasearch_workers.data.download import NotDownloaded, Notice, tried
+from gasearch_workers.data.download import INSTALL, NotDownloaded, Notice, tried
 
 PREFIX = "hf:"
 FIRST_WITHOUT_CODE = 4  #: Versions of the library before it can run a script that comes with a dataset.
@@ -111,8 +111,7 @@ def _library(source: str) -> Any:
         import datasets
     except ImportError as error:
         raise NotDownloaded(
-            f"{source}: expected the library datasets, which isn't installed ({error}); install it with: "
-            "python -m pip install datasets"
+            f"{source}: expected the library datasets, which isn't installed ({error}); install it with: {INSTALL}"
         ) from error
     if int(datasets.__version__.split(".")[0]) < FIRST_WITHOUT_CODE:
         raise DataError(

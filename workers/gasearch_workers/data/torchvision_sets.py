@@ -10,7 +10,7 @@ import numpy as np
 
 from gasearch_workers.data.arrays import Array, make_source
 from gasearch_workers.data.dataset import DataError
-from gasearch_workers.data.download import NotDownloaded, Notice, made_aside, tried
+from gasearch_workers.data.download import INSTALL, NotDownloaded, Notice, made_aside, tried
 from gasearch_workers.data.options import COLUMNS, FILES, DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.source import Source, refuse
@@ -80,8 +80,7 @@ def _library(source: str) -> Any:
         from torchvision import datasets
     except ImportError as error:
         raise NotDownloaded(
-            f"{source}: expected the library torchvision, which isn't installed ({error}); install it with: "
-            "python -m pip install torchvision"
+            f"{source}: expected the library torchvision, which isn't installed ({error}); install it with: {INSTALL}"
         ) from error
     except (RuntimeError, OSError) as error:  # Built for another torch than the one installed.
         raise DataError(f"{source}: expected a torchvision that fits the installed torch; got {error}") from error

@@ -10,6 +10,7 @@ from gasearch.answers import Row, json_object
 from gasearch.errors import BadInput
 from gasearch.fitness import Objective
 from gasearch.growth import GrowthPoint, Told, common_scaling, growth, told_outcomes
+from gasearch.pareto import Scaling
 from gasearch.query import constraints_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import SearchRecord
@@ -105,7 +106,7 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
     if scaling is None:
         within = f" within {' and '.join(map(str, limits))}" if limits else ""
         raise BadInput(f"none of {_listed(names)} has measured a network{within} yet: there is nothing to compare")
-    curves = {name: growth(outcomes, scaling) for name, outcomes in told.items()}
+    curves = {record.name: _curve(record, told[record.name], scaling, objectives) for record in records}
     goal = curves[names[0]][-1].hypervolume if curves[names[0]] else 0.0
     return Comparison(
         objectives={one.metric: "max" if one.is_maximized else "min" for one in objectives},
@@ -116,6 +117,14 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
         marks=[mark for by in AXES for mark in _marks(by, curves)],
         curves=curves,
     )
+
+
+def _curve(record: SearchRecord, told: Told, scaling: Scaling, objectives: Sequence[Objective]) -> list[GrowthPoint]:
+    """How a front grew, its ties settled in the search's own order of objectives; see `gasearch.dominance`."""
+    order = [objectives.index(one) for one in objectives_of(record)]
+    ideal, reference = ([corner[place] for place in order] for corner in (scaling.ideal, scaling.reference))
+    ordered = replace(told, values=told.values[:, order], spreads=told.spreads[:, order])
+    return growth(ordered, Scaling(ideal=tuple(ideal), reference=tuple(reference)))
 
 
 def volume_at(curve: Sequence[GrowthPoint], by: str, spent: float) -> float:

@@ -120,7 +120,7 @@ def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
     print_rows([generation.row() for generation in generations], form)
     if form is Format.TABLE:
         for fall in falls:
-            lost = f"lowered the hypervolume by {fall.by:.4f}"
+            lost = f"lowered the hypervolume by {fall.by:.2g}"
             say(f"evaluation {fall.arrival + 1}, a further training of {fall.key}, {lost}")
 
 

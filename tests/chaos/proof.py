@@ -103,7 +103,8 @@ def require_replay(url: str, name: str) -> int:
         record = reader.search(name)
         setup = set_up(SearchSpec.from_json(record.spec_json))
         lease = Lease(search_id=record.id, owner="nobody", epoch=0)
-        engine = _Asked(setup.engine(_known(reader, lease, setup)))  # type: ignore[arg-type]
+        known = _known(reader, lease, setup, lambda message: None)  # type: ignore[arg-type]
+        engine = _Asked(setup.engine(known))
         SearchLoop(
             problem=setup.problem,
             budget=setup.budget,

@@ -154,6 +154,19 @@ def test_objectives_in_another_order_are_the_same(archive):
     assert list(compare(archive, ["a", "b"]).ideal) == ["accuracy", "model_bytes"]
 
 
+def test_each_front_is_that_of_its_search_where_ties_hang_on_the_order_of_the_objectives(archive):
+    points = [(4.0, 1.0, 0.0, 1.5), (1.0, 1.5, 3.0, 1.5), (2.0, 1.5, 1.0, 0.0)]  # values, each with its spread
+    names = ("gain", "gain_spread", "merit", "merit_spread")
+    outcomes = [measured(number, others=tuple(zip(names, row, strict=True))) for number, row in enumerate(points)]
+    objectives = (("gain", True), ("merit", True))
+    fill(archive, "a", *outcomes, objectives=objectives)
+    fill(archive, "b", *outcomes, objectives=objectives[::-1])
+    for searches in (["a", "b"], ["b", "a"]):
+        found = {one.name: one for one in compare(archive, searches).searches}
+        assert (found["a"].front_size, found["b"].front_size) == (2, 1)
+        assert found["a"].hypervolume == pytest.approx(found["b"].hypervolume)
+
+
 @pytest.mark.parametrize(
     ("objectives", "text"),
     [

@@ -6,6 +6,7 @@ GasearchError (1)
 │   │   └── DataNotHere    the data that it names must be downloaded first
 │   ├── UnknownSearch      no search, or no network, of that name
 │   └── WrongState         the search is finished, already runs, or was made from another spec
+├── SearchFailed (1)       it ended, and every evaluation failed
 ├── LeaseLost (3)          another controller owns the search
 ├── StoreError (4)         the database can't be reached, is full, or has another schema
 │   ├── NoStore            there is none of that name, or it holds no gasearch data
@@ -44,6 +45,10 @@ class UnknownSearch(BadInput):
 
 class WrongState(BadInput):
     """The search can't do that now: it is finished, it already runs, or another spec made it."""
+
+
+class SearchFailed(GasearchError):
+    """The search ended, and not one evaluation gave a measurement; it is stored as failed, with the causes."""
 
 
 class LeaseLost(GasearchError):

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
-from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SpecError, UnknownSearch
+from gasearch.endings import EXHAUSTED
+from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SearchFailed, SpecError, UnknownSearch
 from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.pareto import Scaling
 from gasearch.progress import Observer
@@ -53,6 +54,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
     Raises:
         BadInput: before any work, if the spec, its data or the name can't be used.
         WorkersUnavailable: if the workers don't start; then nothing was stored.
+        SearchFailed: if every evaluation failed.
         Interrupted: if the user stopped it; it can be resumed.
         GasearchError: whatever else ends it early.
     """
@@ -94,12 +96,15 @@ def go_on(
         UnknownSearch: if there is none of that name.
         SpecError: if the spec can't be used, or what it names is missing.
         WrongState: if it is finished and not extended, still runs, or its spec or its data changed.
-        Interrupted, GasearchError: as `launch`.
+        SearchFailed, Interrupted, GasearchError: as `launch`.
     """
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
+        told = reader.counts(record.id).told
     require_nobody_runs(record)
-    spec, found = spec_to_go_on_with(record, source=source, overrides=overrides, evaluations=evaluations, hours=hours)
+    spec, found = spec_to_go_on_with(
+        record, source=source, overrides=overrides, evaluations=evaluations, hours=hours, told=told
+    )
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         counts = archive.counts(record.id)
         require_unfinished(record, spec, told=counts.told, busy_s=counts.busy_seconds)
@@ -152,6 +157,8 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
                 weights_folder=folder,
             ).run()
         archive.release(lease, state=verdict.state, reason=verdict.reason)
+    if verdict.state is SearchState.FAILED:
+        raise _search_failed(archive, archive.search(name))
     if verdict.state is SearchState.STOPPED:
         told = archive.counts(record.id).told
         raise Interrupted(
@@ -159,6 +166,25 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             f"go on with: gasearch resume {name}"
         )
     return archive.search(name)
+
+
+_MOST_FAILURES_READ = 100  #: For the causes that are told.
+
+
+def _search_failed(archive: ArchiveReader, record: SearchRecord) -> SearchFailed:
+    """Of which kinds the failures of a search are, the newest one of each, and what to do."""
+    newest = archive.failed(record.id, count=_MOST_FAILURES_READ)
+    messages = {str(network.failure): f"{network.key}: {network.failure_message}" for network in reversed(newest)}
+    failures = archive.counts(record.id).failures
+    causes = [f"\n  {count} {kind}, the newest one of {messages.get(kind, '')}" for kind, count in failures.items()]
+    if EXHAUSTED in record.reason:
+        advice = "run it under another name, with --set name=OTHER"
+    else:
+        advice = (
+            f"try further networks with: gasearch resume {record.name}, or the same ones under another name, with "
+            "--set name=OTHER"
+        )
+    return SearchFailed(f"{record.name} failed: {record.reason}{''.join(causes)}\nmend the cause, then {advice}")
 
 
 _START = "start"  #: The kind of the event that keeps what a search began with.
@@ -242,6 +268,7 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
         notice=observer.on_notice,
         environment=workers.environment,
         shares_memory=workers.memory_limit == "auto",
+        evaluator=setup.problem.task.evaluator,
     )
 
 

@@ -41,8 +41,19 @@ def spec_to_go_on_with(
     overrides: Sequence[str],
     evaluations: int | None,
     hours: float | None,
+    told: int = 0,
 ) -> tuple[SearchSpec, list[Change]]:
     """The spec of a resume, and in what it differs from the stored one.
+
+    A search that has failed gets its evaluations once more, unless it is given others: what failed stays failed.
+
+    Args:
+        record: The search as it is stored.
+        source: The spec's file or mapping, where it is given again.
+        overrides: "key.path=value" each.
+        evaluations: The new budget, in all.
+        hours: The new wall time, in all.
+        told: The evaluations that it has.
 
     Raises:
         SpecError: if it can't be used.
@@ -50,6 +61,9 @@ def spec_to_go_on_with(
     """
     stored = SearchSpec.from_json(record.spec_json)
     spec = extended(changed(stored, source, overrides), evaluations=evaluations, hours=hours)
+    asked = spec.budget.evaluations
+    if record.state is SearchState.FAILED and told >= asked == stored.budget.evaluations:
+        spec = extended(spec, evaluations=told + asked, hours=None)
     found = changes(stored, spec)
     others = [change for change in found if not change.is_free]
     if others and (spec.name != stored.name or spec.identity_hash() != stored.identity_hash()):
@@ -130,7 +144,7 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, bus
     """
     if told > spec.budget.evaluations:
         raise BadInput(f"search {record.name!r} has {told} evaluations already; --evaluations is the new budget in all")
-    if record.state is not SearchState.FINISHED:
+    if record.state not in (SearchState.FINISHED, SearchState.FAILED):
         return
     more = _spent(record, spec, told=told, busy_s=busy_s)
     beginning = f"begin a new one with its front, by start.searches: [{record.name}]"
@@ -138,13 +152,16 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, bus
         advice = f"extend it with: gasearch resume {record.name} {' '.join(more)}"
         if record.reason.startswith((STALLED, SLOW)):
             advice += f", or {beginning}"
+    elif EXHAUSTED in record.reason and record.state is SearchState.FAILED:
+        advice = "try the same networks again under another name, with --set name=OTHER"
     elif EXHAUSTED in record.reason:
         advice = "widen the space in a new one"
     elif spec.budget != SearchSpec.from_json(record.spec_json).budget:
         return
     else:
         advice = beginning
-    raise WrongState(f"search {record.name!r} is finished: {record.reason}; {advice}")
+    ended = "has failed" if record.state is SearchState.FAILED else "is finished"
+    raise WrongState(f"search {record.name!r} {ended}: {record.reason}; {advice}")
 
 
 def _spent(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> list[str]:

@@ -151,7 +151,7 @@ class SearchLoop:
             verdict = self._verdict()
         self._drain()
         self._report()
-        return verdict
+        return self._final(verdict)
 
     # --- going on -----------------------------------------------------------------------------------------------
 
@@ -423,6 +423,12 @@ class SearchLoop:
         )
         reason = ending(self._budget, spent, self._frontier, self._device_time.at_outcomes)
         return None if reason is None else Verdict(state=SearchState.FINISHED, reason=reason)
+
+    def _final(self, verdict: Verdict) -> Verdict:
+        """The verdict; a search that ended has failed where it measured nothing."""
+        if verdict.state is not SearchState.FINISHED or not self._tally.told or self._tally.measured:
+            return verdict
+        return Verdict(state=SearchState.FAILED, reason=f"{verdict.reason}, and not one gave a measurement")
 
     def _exhausted(self) -> Verdict:
         return Verdict(

@@ -50,6 +50,11 @@ class Tally:
         if fitness is not None and fitness.is_feasible:
             self._improve(fitness)
 
+    @property
+    def measured(self) -> int:
+        """How many outcomes are measurements."""
+        return self.told - self.stopped - self._failures.total()
+
     def rejudge(self, fitnesses: Iterable[Fitness]) -> None:
         """Find the best anew among these, as a further training lowered what one was thought to be.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -62,6 +64,7 @@ class RayPool:
         wake: Callable[[], None] | None = None,
         environment: tuple[str, ...] = (),
         shares_memory: bool = False,
+        evaluator: str | None = None,
     ) -> None:
         """Start Ray (a local one, unless an address is given) and the actors.
 
@@ -74,9 +77,11 @@ class RayPool:
             wake: Called, from another thread, when `collect` has something to do.
             environment: Variables of the nodes' that evaluations see, besides those that hold no secret.
             shares_memory: Whether a worker's evaluations keep to an equal share of its node's memory.
+            evaluator: The user's own, which every worker imports before it takes a request.
 
         Raises:
-            WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
+            WorkersUnavailable: if Ray doesn't start or can't be reached, has no room for one worker, or a worker
+                can't import the evaluator.
         """
         self._notice, self._wake = notice, wake
         self._ray = start_ray(size, address)
@@ -86,11 +91,14 @@ class RayPool:
         self._training: dict[Any, _Job] = {}  #: By the reference that becomes ready.
         self._timing: dict[Any, _Job] = {}
         self._starting: dict[Any, int] = {}  #: Slots whose worker hasn't answered yet.
+        self._trying: set[Any] = set()  #: Of these references, those of workers that try out the evaluator.
         self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
         self._differences: set[str] = set()  #: Between workers and us, as they were told.
         self._data_ref = self._ray.put(data)
         self._count = size.count or auto_count(self._ray, size.cpus, self._gpus)
+        self._evaluator = evaluator
         self._terms = WorkerTerms(
+            paths=tuple(map(os.path.abspath, sys.path)),  # "" is the folder that we run in
             environment=environment,
             shares_memory=shares_memory,
             neighbours=self._count,
@@ -291,19 +299,27 @@ class RayPool:
 
     def _after_start(self, reference: Any) -> None:
         """Take a worker into service; one that failed to start gets another try, but not for ever."""
-        slot = self._starting.pop(reference)
+        slot, is_tried = self._starting.pop(reference), reference in self._trying
+        self._trying.discard(reference)
         try:
-            worker = self._ray.get(reference)
+            answer = self._ray.get(reference)
         except Exception as error:
             failed = self._failed_starts.setdefault(slot, [])
             failed.append(not has_raised(error))
             if failed.count(False) >= MOST_FAILED_STARTS or len(failed) >= MOST_KILLED_STARTS:
                 raise WorkersUnavailable(f"workers fail to start: {first_line(error)}") from error
             self._start_worker(slot)
-        else:
-            self._compare(worker)
-            self._failed_starts.pop(slot, None)
-            self._idle.append(slot)
+            return
+        if not is_tried:  # it is there: one that speaks our messages can be asked for more
+            self._compare(answer)
+            trying = self._watched(self._workers[slot].try_out.remote(self._evaluator))
+            self._starting[trying] = slot
+            self._trying.add(trying)
+            return
+        if answer:
+            raise WorkersUnavailable(f"task.evaluator: a worker can't use it: {answer}")
+        self._failed_starts.pop(slot, None)
+        self._idle.append(slot)
 
     def _compare(self, worker: Any) -> None:
         """Refuse a worker whose messages are others than ours; say once per difference where only versions are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gasearch_workers.custom import EvaluatorError, find_evaluator
+from gasearch_workers.custom import MAIN, OF_ITS_OWN, EvaluatorError, find_evaluator
 from gasearch_workers.data import DataError, NotDownloaded, load_dataset
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
@@ -20,7 +20,7 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
 
     Args:
         spec: Names them.
-        notice: Is told what is downloaded.
+        notice: Is told what is downloaded, and of an evaluator that no other program can find.
         downloads: Whether data that are not here may be downloaded though the spec doesn't say so.
 
     Raises:
@@ -28,10 +28,17 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
         SpecError: if the data or the evaluator can't be used, with the reason.
     """
     if spec.task.evaluator is not None:
+        if spec.task.evaluator.startswith(f"{MAIN}:") and spec.workers.count != 0:
+            raise SpecError(
+                f"task.evaluator: {spec.task.evaluator!r} is another module in a worker: {OF_ITS_OWN}; or evaluate in "
+                "this process, with workers.count: 0"
+            )
         try:
             find_evaluator(spec.task.evaluator)
         except EvaluatorError as error:
             raise SpecError(f"task.evaluator: {error}") from error
+        if spec.task.evaluator.startswith(f"{MAIN}:"):
+            notice(f"only this program can resume a search with task.evaluator {spec.task.evaluator!r}: {OF_ITS_OWN}")
         return None
     may_download = downloads or spec.task.download
     try:

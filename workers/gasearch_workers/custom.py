@@ -13,6 +13,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,10 @@ _RESERVED = {
 _SHOWN = reprlib.Repr()  #: Cuts what is long before it is written out.
 _SHOWN.maxstring = _SHOWN.maxother = 200
 _METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
+
+MAIN = "__main__"  #: The module of the program that runs: another one in a worker, and at a resume.
+OF_ITS_OWN = 'put it into a module of its own, such as mine.py, and name it "mine:evaluate"'
+_being_imported: ContextVar[frozenset[str]] = ContextVar("being_imported", default=frozenset())  #: In this thread.
 
 Report = Callable[[float, Mapping[str, float]], None]
 """Tells how far an evaluation is: `report(step, metrics)`, e.g. `report(epoch, {"error": 0.2})`; steps never decrease.
@@ -127,6 +132,12 @@ def find_evaluator(name: str) -> UserFunction:
         EvaluatorError: if the module can't be imported or has no such function, with the reason.
     """
     module_name, _, function_name = name.partition(":")
+    if module_name in _being_imported.get():
+        raise EvaluatorError(
+            f"the module {module_name!r} starts a search while it is imported as that search's evaluator: put what it "
+            'runs under if __name__ == "__main__":'
+        )
+    before = _being_imported.set(_being_imported.get() | {module_name})
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
@@ -134,9 +145,12 @@ def find_evaluator(name: str) -> UserFunction:
             f"the evaluator {name!r} can't be imported ({type(error).__name__}: {error}); "
             f"install the package that holds {module_name!r}, or put its folder on PYTHONPATH"
         ) from error
+    finally:
+        _being_imported.reset(before)
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise EvaluatorError(f"the module {module_name!r} has no function {function_name!r}")
+        elsewhere = f"; {OF_ITS_OWN}" if module_name == MAIN else ""
+        raise EvaluatorError(f"the module {module_name!r} has no function {function_name!r}{elsewhere}")
     return function  # type: ignore[no-any-return]
 
 

@@ -408,6 +408,7 @@ class Prepared:
 class WorkerTerms:
     """On which terms a worker runs evaluations, whatever it is asked."""
 
+    paths: tuple[str, ...] = ()  #: Where the controller finds modules: evaluations look there, too.
     environment: tuple[str, ...] = ()  #: Variables of the node's that they see, besides those that hold no secret.
     neighbours: int | None = None  #: Workers of the search in all, itself included; None: as many as there is room for.
     cpus: float = 1.0  #: Of each, as Ray reserves them.

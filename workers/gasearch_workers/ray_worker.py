@@ -9,6 +9,7 @@ apart by the order of their fields alone, and another version's would be read as
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ class TrainingWorker:
             data,
             device=device,
             environment=terms.environment,
+            paths=terms.paths,
             memory_limit_bytes=share_of_memory(_neighbours(terms)) if terms.shares_memory else None,
             adopts_orphans=True,
             threads=int(terms.cpus),
@@ -59,8 +61,16 @@ class TrainingWorker:
         return encode(result), encode(prepared)
 
     def ping(self) -> dict[str, str]:
-        """Who it is, once it is ready."""
+        """Who it is."""
         return identity()
+
+    def try_out(self, evaluator: str | None) -> str:
+        """Get ready, and import the evaluator, if any: why that fails, and on which host; "" where it works."""
+        if evaluator is None:
+            _ = self._host.device
+            return ""
+        problem = self._host.import_problem(evaluator)
+        return f"{problem} (on {socket.gethostname()})" if problem else ""
 
 
 class MeasuringWorker:

@@ -131,6 +131,20 @@ def test_an_evaluator_that_can_t_be_imported_is_a_user_error():
     assert "'no.such.module:evaluate' can't be imported" in result.outcome.message
 
 
+def test_an_evaluator_is_tried_out_before_it_is_asked_and_found_where_the_controller_finds_it(tmp_path):
+    (tmp_path / "found_by_path.py").write_text("from tests.doubles.evaluators import measure\n")
+    (tmp_path / "ends_it.py").write_text("import os\nos._exit(3)\n")
+    hosts = TrialHost(None), TrialHost(None, paths=(str(tmp_path), "/no/such/folder"))
+    assert "No module named 'found_by_path'" in hosts[0].import_problem("found_by_path:measure")
+    assert hosts[1].import_problem("found_by_path:measure") == ""
+    assert "has no function 'measured'" in hosts[1].import_problem("found_by_path:measured")
+    assert "that ended its process: exit status 3" in hosts[1].import_problem("ends_it:measure")
+    result, _ = hosts[1].prepare(custom_request(evaluator="found_by_path:measure", x=3))
+    assert isinstance(result.outcome, Measurement)
+    for host in hosts:
+        host.close()
+
+
 def test_a_process_that_can_t_start_is_said_at_once_and_by_each_evaluation(monkeypatch):
     host = TrialHost(None)
     monkeypatch.setattr(sys, "executable", "/bin/false")

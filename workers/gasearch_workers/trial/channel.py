@@ -5,12 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
-from typing import TypeVar
 
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Prepared
 from gasearch_workers.trial.codec import decode, encode
-
-Message = TypeVar("Message")
 
 _MARK = b"gasearch"
 _HEADER = struct.Struct(">8sIQ")  #: The mark, then the sizes of JSON and attachment in bytes.
@@ -48,6 +45,20 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TryImport:
+    """From the host: import an evaluator, before anything is evaluated."""
+
+    evaluator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What came of that."""
+
+    problem: str  #: Why it can't be; "" where it is.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """The process is there, with its data."""
 
@@ -73,7 +84,8 @@ class Answer:
     leftovers: tuple[str, ...] = ()  #: What it left in this process that can't be put back.
 
 
-Said = Ready | Begun | Answer
+Order = Ask | TryImport
+Said = Ready | Imported | Begun | Answer
 
 
 # --- frames -----------------------------------------------------------------------------------------------------
@@ -91,16 +103,16 @@ def frame(message: object, *, largest_text: int = 2**32 - 1) -> bytes:
     return b"".join((_HEADER.pack(_MARK, len(text), len(attachment)), text, attachment))
 
 
-def receive(channel: socket.socket, wanted: type[Message]) -> Message:
-    """The next message; waits for it.
+def receive(channel: socket.socket) -> Order:
+    """What the host says next; waits for it.
 
     Raises:
         Closed: if the other side is gone.
         CodecError: if it is no such message.
     """
     _, text, attachment = _HEADER.unpack(_read(channel, _HEADER.size))
-    message: Message = decode(wanted, _read(channel, text), _read(channel, attachment))
-    return message
+    order: Order = decode(Order, _read(channel, text), _read(channel, attachment))
+    return order
 
 
 def _read(channel: socket.socket, size: int) -> bytes:

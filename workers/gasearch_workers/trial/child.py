@@ -10,11 +10,11 @@ import socket
 import sys
 from typing import Final, Protocol
 
-from gasearch_workers.custom import CustomEvaluator, attempt_custom, import_evaluator
+from gasearch_workers.custom import CustomEvaluator, EvaluatorError, attempt_custom, find_evaluator, import_evaluator
 from gasearch_workers.library_state import seed_generators
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
 from gasearch_workers.process_state import ProcessState
-from gasearch_workers.result import failure, make_result
+from gasearch_workers.result import MESSAGE_CHARACTERS, failure, make_result, one_line
 from gasearch_workers.trial.channel import (
     LARGEST_OWN_TEXT,
     LARGEST_TEXT,
@@ -22,8 +22,10 @@ from gasearch_workers.trial.channel import (
     Ask,
     Begun,
     Closed,
+    Imported,
     Ready,
     TooLarge,
+    TryImport,
     frame,
     receive,
 )
@@ -70,9 +72,13 @@ def main(arguments: list[str]) -> None:
     try:
         talk.sendall(frame(Ready(device=CustomEvaluator.device if trainer is None else trainer.device)))
         while True:
-            ask = receive(talk, Ask)
+            order = receive(talk)
             report_crashes(int(report))
-            _serve(talk, ask, trainer, is_on_cpu=device == "cpu")
+            match order:
+                case TryImport(evaluator=evaluator):
+                    talk.sendall(frame(Imported(problem=_import_problem(evaluator))))
+                case Ask():
+                    _serve(talk, order, trainer, is_on_cpu=device == "cpu")
     except Closed:
         _exit(0)
     except BaseException:  # the evaluator closed the channel, or spoilt what messages are made with
@@ -112,6 +118,15 @@ def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_c
     result = _with_limit(result, request.memory_limit_bytes)
     answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children(), leftovers=leftovers)
     channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
+
+
+def _import_problem(name: str) -> str:
+    """Import an evaluator; why it can't be, "" where it can."""
+    try:
+        find_evaluator(name)
+    except EvaluatorError as error:
+        return one_line(str(error))[:MESSAGE_CHARACTERS]
+    return ""
 
 
 def _evaluate_custom(request: EvaluationRequest) -> EvaluationResult:

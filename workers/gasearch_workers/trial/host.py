@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,9 @@ from gasearch_workers.trial.channel import (
     Begun,
     ChannelError,
     Closed,
+    Imported,
     Ready,
+    TryImport,
 )
 from gasearch_workers.trial.codec import CodecError
 from gasearch_workers.trial.crash import place_in
@@ -80,6 +83,7 @@ class TrialHost:
         device: str = "cpu",
         environment: tuple[str, ...] = (),
         memory_limit_bytes: int | None = None,
+        paths: tuple[str, ...] = (),
         adopts_orphans: bool = False,
         threads: int = 1,
     ) -> None:
@@ -90,6 +94,7 @@ class TrialHost:
             device: Where it trains: "cpu" or "cuda".
             environment: Names of variables that it gets besides those that hold no secret.
             memory_limit_bytes: Of an evaluation that is asked for without a limit; None: none.
+            paths: Where it finds modules that aren't found where this process finds its own.
             adopts_orphans: Whether processes without a parent become this one's children (`adopt_orphans`); then all of
                 its children must be trials'.
             threads: Of an evaluator's numerical libraries; a training of ours takes one.
@@ -98,6 +103,7 @@ class TrialHost:
             StartError: if the system has no room for it.
         """
         self._device, self._passed = device, environment
+        self._paths = list(dict.fromkeys([*sys.path, *paths]))
         self._memory_limit_bytes = memory_limit_bytes
         self._adopts_orphans = adopts_orphans
         self._threads = max(1, threads)
@@ -124,6 +130,28 @@ class TrialHost:
             StartError: if it doesn't get ready.
         """
         return self._await_ready()[1].device
+
+    def import_problem(self, evaluator: str) -> str:
+        """Have the process import an evaluator, which then is there; why it can't be, "" where it can.
+
+        Raises:
+            StartError: if the process doesn't get ready.
+        """
+        trial, _ = self._await_ready()
+        try:
+            trial.order(TryImport(evaluator=evaluator))
+            said = trial.listen(until=time.monotonic() + START_S, check=lambda: None)
+            if isinstance(said, Imported):
+                return said.problem
+            problem = f"its process said {type(said).__name__}"
+        except Ended as error:
+            problem = f"that ended its process: {error}"
+        except TimeoutError:
+            problem = f"it takes more than {START_S:g} s"
+        except _MISDEEDS as error:
+            problem = str(error)
+        self._replace()
+        return f"the evaluator {evaluator!r} can't be imported ({problem})"
 
     def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does.
@@ -267,7 +295,9 @@ class TrialHost:
         environment |= dict.fromkeys(THREADS, str(self._threads))
         try:
             os.mkdir(folder, mode=0o700)
-            self._trial = TrialProcess(folder=folder, environment=environment, data=self._data, device=self._device)
+            self._trial = TrialProcess(
+                folder=folder, environment=environment, data=self._data, device=self._device, paths=self._paths
+            )
         except OSError as error:
             raise StartError(f"the evaluation's process doesn't start: {error}") from error
         self._kept.clear()

@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from gasearch_workers.result import one_line
-from gasearch_workers.trial.channel import Ask, Closed, Reader, Said, frame
+from gasearch_workers.trial.channel import Ask, Closed, Order, Reader, Said, frame
 from gasearch_workers.trial.crash import ask_where, forget_report, open_report, place_in, read_report
 
 CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
@@ -59,8 +59,10 @@ class Ended(Exception):
 class TrialProcess:
     """A process of its own session, with its own temporary folder, that inherits nothing but what it is given."""
 
-    def __init__(self, *, folder: str, environment: Mapping[str, str], data: int | None, device: str) -> None:
-        """Start it; `data` is the descriptor of its data.
+    def __init__(
+        self, *, folder: str, environment: Mapping[str, str], data: int | None, device: str, paths: Sequence[str]
+    ) -> None:
+        """Start it; `data` is the descriptor of its data, `paths` are where it finds modules.
 
         Raises:
             OSError: if the system has no room for one more process.
@@ -76,7 +78,7 @@ class TrialProcess:
         arguments = [os.getpid(), theirs.fileno(), self._report, "none" if data is None else data, device]
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, _MAIN, json.dumps(sys.path), *map(str, arguments)],
+                [sys.executable, _MAIN, json.dumps(list(paths)), *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,
@@ -115,9 +117,17 @@ class TrialProcess:
         self._tail.clear()
         forget_report(self._report)
         self.asked += 1
+        self.order(ask)
+
+    def order(self, order: Order) -> None:
+        """Have it do something.
+
+        Raises:
+            OSError: if it doesn't take it.
+        """
         self._channel.settimeout(SEND_S)
         try:
-            self._channel.sendall(frame(ask))
+            self._channel.sendall(frame(order))
         finally:
             self._channel.setblocking(False)
 

@@ -322,3 +322,20 @@ def test_digits_need_no_file():
     assert (len(data.train), len(data.validation), len(data.test)) == (1150, 288, 359)
     assert (data.train.x.min(), data.train.x.max()) == (0, 16)
     assert data.fingerprint == load_dataset("digits").fingerprint == "0c074d70b2075017"
+
+
+def test_whole_numbers_as_fractions_are_asked_about(save):
+    path = save(x_train=TABLE, y_train=LABELS.astype(float))
+    with pytest.raises(
+        DataError, match=r"y_train holds 3 different whole numbers as float64 \(task\.kind: classification, or"
+    ):
+        load_dataset(path)
+    assert load_dataset(path, DataOptions(kind="classification")).outputs == 3
+    assert load_dataset(path, DataOptions(kind="regression")).outputs == 1
+
+
+def test_arrays_that_are_not_read_are_told(save):
+    data = load_dataset(save(x_train=TABLE, y_train=LABELS, x_val=TABLE, y_val=LABELS, ids=LABELS))
+    assert data.notes == (
+        "the archive's arrays x_val, y_val are left out: only x_train, y_train, x_test, y_test are read",
+    )

@@ -118,3 +118,60 @@ def test_parts_must_have_the_same_columns_in_any_order(save):
     other = save(TABLE.replace("age", "height"), "other.csv")
     with pytest.raises(DataError, match=r"other\.csv:1: expected the columns of .*missing age, more height"):
         load_dataset(save(TABLE), DataOptions(validation=other))
+
+
+def label_rows(first):
+    return first + "good film,pro\nbad film,con\n" * 20
+
+
+HEADERS = [
+    ("0,1,label\n" + "5,6,a\n7,8,b\n" * 20, {}, ("0", "1")),  # numbers as names
+    ("0,1,2\n" + "5,6,a\n7,8,b\n" * 20, {"target": "2"}, ("0", "1")),  # numbers above words are names
+    ("2019,2020,2021\n" + "5,6,1.5\n7,8,2.5\n" * 20, {"target": "2021"}, ("2019", "2020")),
+    ("1,2,3\n" + "5,6,4\n7,8,9\n" * 20, {"target": "3", "header": True, "kind": "regression"}, ("1", "2")),
+    ("x;z;label\n" + "1,5;2;a\n2,5;3;b\n" * 20, {}, ("x", "z")),
+    ("\ufeffx\tz\tlabel\n" + "1\t2\ta\n2\t3\tb\n" * 20, {}, ("x", "z")),
+    ("x|z|label\n" + "1|2|a\n2|3|b\n" * 20, {}, ("x", "z")),
+    (label_rows("phrase,cat\n"), {"header": True, "text": "phrase"}, ()),
+]
+
+
+@pytest.mark.parametrize(("content", "options", "columns"), HEADERS, ids=range(len(HEADERS)))
+def test_a_header_is_told_or_said(save, content, options, columns):
+    data = load_dataset(save(content), DataOptions(**options))
+    assert data.columns == columns
+    assert len(data.train) + len(data.validation) + len(data.test) == 40
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "why"),
+    [
+        ("1,2,3\n" + "5,6,4\n7,8,9\n" * 20, {"user": "1", "item": "2", "target": "3"}, "columns 1, 2, 3 are named"),
+        ("0,1,2\n" + "5,6,4\n7,8,9\n" * 20, {}, "its cells are consecutive numbers"),
+        (label_rows("phrase,cat\n"), {}, "'phrase' stands in no other row, where bad film, good film do"),
+    ],
+)
+def test_a_first_row_that_may_be_either_is_asked_about(save, content, options, why):
+    with pytest.raises(DataError, match=rf"set\.csv:1: expected a first row .*{why}.* \(task\.header: true or false\)"):
+        load_dataset(save(content), DataOptions(**options))
+
+
+def test_rows_without_a_header_keep_the_first_one(save):
+    rows = "".join(
+        f"{user}\t{item}\t{1 + (user + item) % 5}\t{880_000_000 + user}\n" for user in range(1, 9) for item in (1, 2, 3)
+    )
+    data = load_dataset(save(rows, "u.tsv"), DataOptions(user="1", item="2", target="3"))
+    assert len(data.train) + len(data.validation) + len(data.test) == 24
+    labels = load_dataset(save("good film,y\nbad film,n\n" * 20))  # "y" is the usual name of a target, too
+    assert (labels.labels, len(labels.train) + len(labels.validation) + len(labels.test)) == (("n", "y"), 40)
+
+
+def test_a_part_has_a_header_where_the_training_part_has_one(save):
+    train = save("x,z,label\n" + "1,2,a\n2,3,b\n" * 20)
+    with pytest.raises(
+        DataError, match=r"test\.csv:1: expected the columns of .*, x, z, label; missing x, z, label, more 1"
+    ):
+        load_dataset(train, DataOptions(test=save("1,2,a\n2,3,b\n", "test.csv")))
+    surplus = save("x,z,w,label\n1,2,0,a\n2,3,0,b\n", "more.csv")
+    with pytest.raises(DataError, match=r"more\.csv:1: expected the columns of .*missing none, more w"):
+        load_dataset(train, DataOptions(test=surplus))

@@ -161,7 +161,7 @@ BAD_TABLES = [
     (
         with_cell("size", 7, "1_0"),
         {},
-        r"set\.csv:9: expected a number in the column 'size', as in most rows; got '1_0'",
+        r"set\.csv:9: expected a number with the decimal mark '\.' in the column 'size'; got '1_0'",
     ),
     (columns(size=[""] * 60), {}, r"expected values in the column 'size'; every cell is empty or marked as missing"),
     (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from gasearch_workers.data import DataError, DataOptions, load_dataset
+from gasearch_workers.data.normalize import fit_input
 
 COUNT = 120
 VALUES = [((n * 7_919) % 250_000 - 20_000) / 4 for n in range(COUNT)]  #: From -5,000 to 57,500, quarters.
@@ -50,6 +51,7 @@ FORMATS = {
     "accounts in dollars": lambda value: f"($ {grouped(-value)})" if value < 0 else f"$ {grouped(value)}",
     "unit": lambda value: f"{value} kg",
     "unit at once": lambda value: f"{grouped(value)}km/h",
+    "underscores": lambda value: grouped(value, "_"),
     "minus sign": lambda value: str(value).replace("-", "\u2212"),
 }
 
@@ -146,14 +148,21 @@ REFUSED = {
     "only parentheses": ([f"({n})" for n in range(COUNT)], r"some in parentheses where these are a minus"),
     "bad groups": ([f"{n},12,3456" for n in range(COUNT)], r"a number with the decimal mark"),
     "both decimal": ([f"{n}.5" if n % 2 else f"{n},25" for n in range(COUNT)], r"a number with the decimal mark"),
-    "dates": ([f"2024-01-{1 + n % 28:02}" for n in range(COUNT)], r"got the date or time '2024-01-01' \(write it as"),
-    "german dates": ([f"{1 + n % 28}.1.2024" for n in range(COUNT)], r"got the date or time '1\.1\.2024'"),
-    "times": ([f"{n % 24}:30" for n in range(COUNT)], r"got the date or time '0:30'"),
+    "dates": (
+        [f"2024-01-{1 + n % 28:02}" for n in range(COUNT)],
+        r"got '2024-01-01', which looks like a date, .*\(write it in",
+    ),
+    "german dates": ([f"{1 + n % 28}.1.2024" for n in range(COUNT)], r"got '1\.1\.2024', which looks like a date"),
+    "times": ([f"{n % 24}:30" for n in range(COUNT)], r"got '0:30', which looks like a date, a time"),
+    "hexadecimal": ([hex(n % 40) for n in range(COUNT)], r"a fraction or a hexadecimal number"),
+    "fractions": ([f"{n % 5}/8" for n in range(COUNT)], r"a fraction or a hexadecimal number"),
     "numbers and words": (
         ["many" if n % 2 else n for n in range(COUNT)],
         r"expected a number .*as in .* rows; got 'many'",
     ),
     "a few numbers": (["many" if n % 4 else n for n in range(COUNT)], r"as in other rows; got 'many'"),
+    "infinity": (["inf" if n % 30 == 0 else f"{n} %" for n in range(COUNT)], r"as in most rows; got 'inf'"),
+    "a date": (["1.2.24" if n % 30 == 0 else f"{n},5" for n in range(COUNT)], r"as in most rows; got '1\.2\.24'"),
     "open ends": ([f"{n % 3}" if n % 4 else "3+" for n in range(COUNT)], r"as in most rows; got '3\+'"),
     "names": (
         [f"name {n}" for n in range(COUNT)],
@@ -272,6 +281,21 @@ def test_numbers_of_two_far_places_are_refused_with_how_many_become_how_many(sav
         DataError, match=r"set\.npz: .*120 different values of the column number 0 become \d+ in float32"
     ):
         load_dataset(str(tmp_path / "set.npz"))
+
+
+def test_columns_of_tiny_numbers_are_no_constants(tmp_path):
+    x = np.random.default_rng(0).normal(size=(COUNT, 2)) * [1e-20, 1.0]
+    np.savez(tmp_path / "set.npz", x_train=x, y_train=np.arange(COUNT) % 2)
+    data = load_dataset(str(tmp_path / "set.npz"))
+    assert fit_input(data.train.x, input_bits=8).deviation == pytest.approx(data.train.x.std(axis=0))
+
+
+def test_numbers_that_may_be_names_are_told(save):
+    path = save(table([f"{n % 50:05}" for n in range(COUNT)]) | {"b": list(range(1, COUNT + 1))})
+    assert [note.partition(",")[0] for note in load_dataset(path).notes] == [
+        "the cells of the column 'amount' begin with zeros",
+        "the cells of the column 'b' number the rows",
+    ]
 
 
 def test_ids_that_lose_a_few_values_are_told(save):

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.offsets import centre
+from gasearch_workers.data.offsets import READ_TINY, Centred, centre
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.source import Source
 from gasearch_workers.messages import TaskKind
 
 Array = NDArray[Any]
+MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken for classes.
 MOST_CHANNELS = 4  #: Of an image, as far as its axes are told by their sizes.
 
 
@@ -46,6 +47,11 @@ def make_source(
         raise DataError(f"{where}: arrays serve classification or regression; got kind {kind!r}")
     x, y = parts.train
     is_regression = kind == "regression" or (kind is None and x.ndim == 2 and y.dtype.kind == "f")
+    if kind is None and is_regression and (y == np.rint(y)).all() and len(np.unique(y)) <= MOST_INTEGER_CLASSES:
+        raise DataError(
+            f"{where}: expected classes as an array of integers, or targets that aren't all whole; y_train holds "
+            f"{len(np.unique(y))} different whole numbers as {y.dtype} (task.kind: classification, or regression)"
+        )
 
     def read(arrays: tuple[Array, Array], what: str) -> tuple[Array, Array]:
         samples = _samples(arrays[0], f"{where}: x_{what}", channels)
@@ -57,10 +63,15 @@ def make_source(
     for (samples, targets), what in zip(read_parts[1:], names.given[1:], strict=True):
         _check_like(samples, read_parts[0][0], targets, what, classes=None if is_regression else classes, where=where)
     found = [samples for samples, _ in read_parts]
-    x_parts, offsets, notes = (found, (), ()) if found[0].ndim == 4 else _centred_tables(found, where, columns)
-    target = centre([targets for _, targets in read_parts], "the target", where) if is_regression else None
+    tables = None if found[0].ndim == 4 else _centred_tables(found, where, columns)
+    target = _centred_target([targets for _, targets in read_parts], where) if is_regression else None
     y_parts = [targets for _, targets in read_parts] if target is None else list(target.parts)
+    if tables is None:
+        x_parts = found
+    else:
+        x_parts = [np.stack([column.parts[part] for column in tables], axis=1) for part in range(len(found))]
     splits = iter([Split(x=x, y=y) for x, y in zip(x_parts, y_parts, strict=True)])
+    offsets = tuple(column.offset for column in tables or ())
     return Source(
         name=name,
         kind="regression" if is_regression else "classification",
@@ -69,9 +80,10 @@ def make_source(
         outputs=classes,
         labels=labels,
         columns=columns,
-        offsets=offsets,
+        offsets=offsets if any(offsets) else (),
         target_offset=target.offset if target else 0.0,
-        notes=(*notes, *(target.notes if target else ())),
+        notes=tuple(note for column in (*(tables or ()), *((target,) if target else ())) for note in column.notes),
+        reading=READ_TINY if any(column.is_tiny for column in tables or ()) else (),
     )
 
 
@@ -88,23 +100,18 @@ def _read_targets(x: Array, samples: Array, y: Array, where: str, what: str, *, 
     return targets
 
 
-def _centred_tables(
-    tables: list[Array], where: str, columns: tuple[str, ...]
-) -> tuple[list[Array], tuple[float, ...], tuple[str, ...]]:
-    """Tables (count, features) as float32, what their columns were taken minus of, and notes."""
-    names = columns or tuple(f"number {place}" for place in range(tables[0].shape[1]))
-    found = [
-        centre(
-            [table[:, place] for table in tables], f"the column {name!r}" if columns else f"the column {name}", where
-        )
+def _centred_target(parts: list[Array], where: str) -> Centred:
+    return centre(parts, "the target", where, "take them minus an offset")
+
+
+def _centred_tables(tables: list[Array], where: str, columns: tuple[str, ...]) -> list[Centred]:
+    """The columns of tables (count, features)."""
+    names = tuple(map(repr, columns)) or tuple(f"number {place}" for place in range(tables[0].shape[1]))
+    advice = "take them minus an offset, or leave the column out"
+    return [
+        centre([table[:, place] for table in tables], f"the column {name}", where, advice)
         for place, name in enumerate(names)
     ]
-    offsets = tuple(column.offset for column in found)
-    notes = tuple(note for column in found for note in column.notes)
-    if not any(offsets):
-        return [np.ascontiguousarray(table, dtype=np.float32) for table in tables], (), notes
-    centred = [np.stack([column.parts[part] for column in found], axis=1) for part in range(len(tables))]
-    return [np.ascontiguousarray(table) for table in centred], offsets, notes
 
 
 def _samples(x: Array, name: str, channels: str | None) -> Array:
@@ -178,6 +185,8 @@ def _targets(y: Array, name: str) -> Array:
 def _labels(y: Array, name: str) -> NDArray[np.int64]:
     """(count,) or (count, 1) of any type of whole numbers -> int64."""
     y = _one_each(y, name, "class number")
+    if y.dtype.kind == "f" and (y == np.rint(y)).all() and (np.abs(y) < 2**31).all():
+        y = y.astype(np.int64)
     if y.dtype.kind not in "ui":
         raise DataError(f"{name} must hold integer labels 0 .. classes - 1; got type {y.dtype}")
     if len(y) and (y.min() < 0 or y.max() >= 2**31):

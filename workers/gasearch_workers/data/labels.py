@@ -36,7 +36,8 @@ def name_classes(names: Sequence[str], at: At, *, missing: Sequence[str] = ("",)
     """
     for sample, name in enumerate(names):
         if name in missing:
-            raise DataError(f"{at(sample)}: expected a label; got {repr(name) if name else 'none'}")
+            came = f"{name!r} (task.missing lists what is no label; [] for nothing but empty cells)" if name else "none"
+            raise DataError(f"{at(sample)}: expected a label; got {came}")
     classes = sort_names(names)
     if len(classes) < 2:
         raise DataError(f"{at(0)}: expected at least 2 classes; got the label {classes[0]!r} in every row")

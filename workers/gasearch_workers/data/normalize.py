@@ -11,6 +11,7 @@ from gasearch_workers.deploy.integer import Grid, InputTransform
 from gasearch_workers.messages import FULL_PRECISION, InputKind
 
 CHUNK = 1_000  #: Images counted at a time: NumPy widens each byte to eight to count it.
+LEAST = 1e-30  #: Deviation that float32 divides by without loss.
 TABLE_RANGE = 4.0  #: Standard deviations that the 8-bit grid of a normalized table covers on both sides.
 
 
@@ -56,7 +57,7 @@ def _fit_images(x: NDArray[Any], input_bits: int) -> InputTransform:
 def _fit_table(x: NDArray[Any], input_bits: int) -> InputTransform:
     mean = x.mean(axis=0, dtype=np.float64)  # (count, features) -> (features,)
     deviation = x.std(axis=0, dtype=np.float64)
-    deviation[deviation < np.maximum(1e-12, 1e-6 * np.abs(mean))] = 1.0  # A constant feature carries nothing.
+    deviation[deviation <= np.maximum(LEAST, 1e-6 * np.abs(mean))] = 1.0  # A constant feature carries nothing.
     scale = float(np.float32(TABLE_RANGE / 127))
     return InputTransform(
         dtype="float32",

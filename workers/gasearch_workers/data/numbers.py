@@ -59,12 +59,13 @@ _CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|RUB|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|Rs\\.?
 _CURRENCY = rf"(?:[A-Z]{{0,3}}[$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u20b4]|{_CODES})"
 _CELL = re.compile(
     rf"(?P<open>\()?[{_SPACES}]*(?P<sign>[-+\u2212])?[{_SPACES}]*(?P<prefix>{_CURRENCY})?[{_SPACES}]*(?P<minus>[-\u2212])?"
-    rf"(?P<body>\d(?:[\d.,'\u2019{_SPACES}]*\d)?[.,]?|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?[{_SPACES}]*"
+    rf"(?P<body>\d(?:[\d.,'\u2019_{_SPACES}]*\d)?[.,]?|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?[{_SPACES}]*"
     rf"(?P<suffix>{_CURRENCY}|[%\u2030]|[^\W\d_][^\d(),;]{{0,15}}|[\u00b0\u00b5][^\d(),;]{{0,15}})?[{_SPACES}]*(?P<close>\))?"
 )
-_DATE = re.compile(
+#: Dates, times, hexadecimal numbers, fractions.
+_ODD = re.compile(
     r"(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[-+]\d{2}:?\d{2})?)?"
-    r"|\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+    r"|\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|0[xX][0-9A-Fa-f]+|\d+ ?/ ?\d+"
 )
 _GROUP = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  #: Thousands, or a fraction of three digits.
 _PLAIN_GROUP = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
@@ -103,7 +104,7 @@ def number_format(
         raise DataError(
             f"{train.file}: expected values in the column {column!r}; every cell is empty or marked as missing"
         )
-    found = {cell: _CELL.fullmatch(cell) for cell in different if not _DATE.fullmatch(cell)}
+    found = {cell: _CELL.fullmatch(cell) for cell in different if not _ODD.fullmatch(cell)}
     is_plain = options.decimal != "," and all(map(is_number, different))
     if not is_plain and not all(found.get(cell) for cell in different):
         _refuse_mixed(train, column, different, missing, is_target=is_target)
@@ -155,7 +156,7 @@ def read_numbers(
 def _value(cell: str, form: NumberFormat) -> float:
     """The number in a cell; NaN where there is none."""
     try:
-        return np.nan if "_" in cell else form.value(cell)
+        return np.nan if "_" in cell and "_" not in form.removed else form.value(cell)
     except ValueError:
         return np.nan
 
@@ -165,11 +166,11 @@ def _refuse_mixed(rows: Rows, column: str, different: set[str], missing: frozens
     hint = "a feature of names goes to task.categorical, one that says nothing is left out of task.features"
     if is_target:
         hint = "classes belong to task.kind: classification"
-    if sum(bool(_DATE.fullmatch(cell)) for cell in different) * 2 > len(different):
-        row, cell = next((row, cell) for row, cell in enumerate(rows.column(column)) if _DATE.fullmatch(cell))
+    if sum(bool(_ODD.fullmatch(cell)) for cell in different) * 2 > len(different):
+        row, cell = next((row, cell) for row, cell in enumerate(rows.column(column)) if _ODD.fullmatch(cell))
         raise DataError(
-            f"{rows.at(row)}: expected numbers or names in the column {column!r}; got the date or time {cell!r} "
-            f"(write it as a number, such as days; {hint})"
+            f"{rows.at(row)}: expected numbers or names in the column {column!r}; got {cell!r}, "
+            f"which looks like a date, a time, a fraction or a hexadecimal number (write it in decimals; {hint})"
         )
     numbers = {cell for cell in different if _is_written_number(cell)}
     present = [(row, cell) for row, cell in enumerate(rows.column(column)) if cell not in missing]
@@ -186,8 +187,8 @@ def _refuse_mixed(rows: Rows, column: str, different: set[str], missing: frozens
 
 def _is_written_number(cell: str) -> bool:
     """Whether a cell is a number by itself, with a currency or a percent sign at most."""
-    match = _CELL.fullmatch(cell)
-    return is_number(cell) or bool(match and (match["suffix"] is None or not match["suffix"][:1].isalpha()))
+    match = None if _ODD.fullmatch(cell) else _CELL.fullmatch(cell)
+    return match is not None and (match["suffix"] is None or not match["suffix"][:1].isalpha())
 
 
 def _written(parts: Parts[Rows], column: str, cells: dict[str, re.Match[str]], decimal: str | None) -> NumberFormat:
@@ -220,7 +221,7 @@ def _written(parts: Parts[Rows], column: str, cells: dict[str, re.Match[str]], d
             "is the comma decimal, or between thousands? task.decimal: ',' or '.'; ",
         )
     other = re.escape("." if mark == "," else ",")
-    groups = rf"\d{{1,3}}(?P<mark>[{other}'\u2019{_SPACES}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"
+    groups = rf"\d{{1,3}}(?P<mark>[{other}'\u2019_{_SPACES}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"
     shape = re.compile(rf"(?:\d+|{groups})?(?:{re.escape(mark)}\d*)?")
     for cell, body in bodies.items():
         if not shape.fullmatch(body):
@@ -253,7 +254,7 @@ def _decimal(bodies: Sequence[str]) -> str | None:
             thousands.add(places[0])
         elif len(places) > 1:
             thousands.add(places[0])
-        elif places and not _GROUP.fullmatch(re.sub(rf"['\u2019{_SPACES}]", "", body)):
+        elif places and not _GROUP.fullmatch(re.sub(rf"['\u2019_{_SPACES}]", "", body)):
             decimals.add(places[0])
         elif places == [","]:
             groups += 1

@@ -13,6 +13,8 @@ from gasearch_workers.data.dataset import DataError
 
 MOST_COMPARED: Final = 100_000  #: Numbers of a column that are compared; of more, evenly spread ones.
 CONSTANT: Final = 1e-6  #: Deviation relative to the mean up to which `data.normalize` takes a column for a constant.
+TINY: Final = 1e-12  #: Deviation up to which versions before 0.4 took a column for a constant.
+READ_TINY: Final = ("deviations below 1e-12",)  #: Said of a table that has such a column.
 NOTED: Final = 0.01  #: Share of the different numbers that may be lost without a word, unless they are whole.
 MOST_LOST: Final = 0.25  #: Share of them that may be lost at all.
 
@@ -23,10 +25,11 @@ class Centred:
 
     parts: tuple[NDArray[np.float32], ...]
     offset: float  #: 0 where float32 holds the numbers as they are.
+    is_tiny: bool = False  #: Whether they differ by so little that versions before 0.4 took them for a constant.
     notes: tuple[str, ...] = ()
 
 
-def centre(parts: Sequence[NDArray[Any]], what: str, where: str) -> Centred:
+def centre(parts: Sequence[NDArray[Any]], what: str, where: str, advice: str) -> Centred:
     """A column as float32, of which as many numbers are different as can be.
 
     The offset is the median of the training part: numbers near it keep their distances, whatever lies far away.
@@ -35,6 +38,7 @@ def centre(parts: Sequence[NDArray[Any]], what: str, where: str) -> Centred:
         parts: Numbers of any type (rows,), the training part first; NaN where one is missing.
         what: The column, for errors and notes.
         where: The file, for errors.
+        advice: What can be done where numbers are lost, for the error.
 
     Raises:
         DataError: if more than a quarter of the different numbers would be lost anyhow.
@@ -54,14 +58,12 @@ def centre(parts: Sequence[NDArray[Any]], what: str, where: str) -> Centred:
     lost = given - (kept if offset else plain)
     lose = f"{given} different values of {what} become {given - lost} in float32"
     if lost > MOST_LOST * given:
-        raise DataError(
-            f"{where}: expected numbers that float32 tells apart; {lose} (leave the column out of task.features, or "
-            "name it in task.categorical where its numbers are names)"
-        )
+        raise DataError(f"{where}: expected numbers that float32 tells apart; {lose} ({advice})")
     notes = [f"{what} is taken minus {offset!r}: float32 doesn't tell its values apart"] if offset else []
     if lost >= counts:
         notes.append(lose)
-    return Centred(tuple((part.astype(np.float64) - offset).astype(np.float32) for part in parts), offset, tuple(notes))
+    centred = tuple((part.astype(np.float64) - offset).astype(np.float32) for part in parts)
+    return Centred(centred, offset, is_tiny=deviation < TINY, notes=tuple(notes))
 
 
 def _count(ordered: NDArray[np.float64]) -> int:

@@ -42,7 +42,12 @@ def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> S
     user, item, target = (_column(parts.train, options, role) for role in ("user", "item", "target"))
     words = tuple(_ids(parts, column) for column in (user, item))
     form = number_format(parts, target, options, is_target=True) or PLAIN
-    y = centre([read_numbers(part, target, form) for part in parts.given], f"the target {target!r}", parts.train.file)
+    y = centre(
+        [read_numbers(part, target, form) for part in parts.given],
+        f"the target {target!r}",
+        parts.train.file,
+        "take them minus an offset",
+    )
     ratings = iter(y.parts)
     return Source(
         name=name,

@@ -16,6 +16,7 @@ from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.text_files import plain_suffix, read_text
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+FEWEST_ROWS = 5  #: Of each name of a column, for another one in the first row to be the column's.
 OTHER_DELIMITERS = (";", "\t", "|")  #: Of CSV files without commas between their cells.
 #: A column of one of these names, in any case, is what its key says, where the options name none.
 KNOWN_NAMES = {
@@ -152,8 +153,12 @@ def _has_header(path: Path, cells: list[list[str]], options: DataOptions, like: 
     places = [str(number + 1) for number in range(len(first))]
     named = options.named_columns
     are_numbers = all(map(is_number, first))
+    below = [row for row in cells[1:1_000] if len(row) == len(first)]
+    if below and are_numbers and any(not any(is_number(row[place]) for row in below) for place in range(len(first))):
+        return True  # numbers above words are names
     if named and are_numbers and set(named) <= set(places) and set(named) <= set(first):
-        raise _untold(path, first, f"the columns {shown(list(named))} are named, and may be the first row's or counted")
+        counted = shown(sorted(named))
+        raise _untold(path, first, f"the columns {counted} are named, and may be the first row's or counted")
     if named and not set(named) <= set(places) and set(named) & set(first):
         return True
     if named and not are_numbers and set(named) <= set(first):
@@ -166,8 +171,13 @@ def _has_header(path: Path, cells: list[list[str]], options: DataOptions, like: 
         raise _untold(path, first, "its cells are consecutive numbers")
     if any(is_number(cell) or not cell for cell in first):
         return False
-    below = [row for row in cells[1:100] if len(row) == len(first)]
-    return bool(below) and any(all(is_number(row[place]) for row in below) for place in range(len(first)))
+    if below and any(all(is_number(row[place]) for row in below) for place in range(len(first))):
+        return True
+    for place, cell in enumerate(first):
+        names = {row[place] for row in below}
+        if len(below) >= FEWEST_ROWS * len(names) > 0 and cell not in names:
+            raise _untold(path, first, f"{cell!r} stands in no other row, where {shown(sorted(names))} do")
+    return False
 
 
 def _untold(path: Path, first: list[str], why: str) -> DataError:

@@ -13,7 +13,7 @@ from gasearch_workers.data.dataset import DataError, Split
 from gasearch_workers.data.labels import name_classes, number_classes, shown, sort_names
 from gasearch_workers.data.number_format import PLAIN, NumberFormat
 from gasearch_workers.data.numbers import MOST, missing_marks, number_format, read_numbers, require_one_decimal_mark
-from gasearch_workers.data.offsets import Centred, centre
+from gasearch_workers.data.offsets import READ_TINY, Centred, centre
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import Rows, find_known
@@ -53,7 +53,12 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
     cells = {column: _cells(parts, column, options) for column in categorical}
     words = tuple(_words(parts, column, cells[column], options) for column in categorical)
     numeric = [_numeric(parts, column, form, options) for column, form in formats.items()]
-    marked = [note for column in formats if (note := _missing_note(parts, column, options))]
+    marked = [
+        note
+        for column in formats
+        for note in (_missing_note(parts, column, options), _name_note(train, column))
+        if note is not None
+    ]
     y, target_offset, classes, target_notes = _targets(parts, target, kind, target_format, options)
 
     def split(number: int) -> Split:
@@ -75,6 +80,7 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
         formats=tuple(formats.values()),
         missing=missing_marks(options),
         is_boolean=tuple(_is_boolean(one) for one in words),
+        reading=READ_TINY if any(column.is_tiny for column in numeric) else (),
         notes=(*marked, *(note for column in numeric for note in column.notes), *target_notes),
     )
 
@@ -111,9 +117,8 @@ def _targets(
 ) -> tuple[list[NDArray[Any]], float, tuple[str, ...], tuple[str, ...]]:
     """What is to be told, for each part; what it was taken minus of; the classes' names; notes."""
     if kind == "regression":
-        found = centre(
-            [read_numbers(part, target, form) for part in parts.given], f"the target {target!r}", _file(parts)
-        )
+        given = [read_numbers(part, target, form) for part in parts.given]
+        found = centre(given, f"the target {target!r}", _file(parts), "take them minus an offset")
         return list(found.parts), found.offset, (), found.notes
     cells = _cells(parts, target, options)
     classes = name_classes(cells[0], parts.train.at, missing=missing_marks(options, of_names=True))
@@ -172,6 +177,7 @@ def _numeric(parts: Parts[Rows], column: str, form: NumberFormat, options: DataO
         [read_numbers(part, column, form, marks, allows_missing=True) for part in parts.given],
         f"the column {column!r}",
         _file(parts),
+        "leave the column out of task.features, or name it in task.categorical where its numbers are names",
     )
 
 
@@ -183,6 +189,18 @@ def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str 
         return None
     marks_found = ", ".join(map(repr, found))
     return f"the column {column!r}: {sum(found.values())} cells with {marks_found} hold no value (task.missing)"
+
+
+def _name_note(train: Rows, column: str) -> str | None:
+    """What is said of numbers that may be names: that number the rows, or begin with a zero."""
+    cells = train.column(column)
+    what = None
+    if cells in (tuple(map(str, range(len(cells)))), tuple(map(str, range(1, len(cells) + 1)))):
+        what = "number the rows"
+    elif all(cell.isdecimal() for cell in cells if cell) and any(cell[:1] == "0" and cell.strip("0") for cell in cells):
+        what = "begin with zeros"
+    hint = "task.features leaves columns out, task.categorical names those of names"
+    return what and f"the cells of the column {column!r} {what}, and are read as amounts ({hint})"
 
 
 def _features(

@@ -242,7 +242,7 @@ def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):
     monkeypatch.setattr(reading.time, "sleep", end_meanwhile)
     status, out, _ = gasearch("status", "digits", "--watch", "--db", url)
     assert (status, len(naps)) == (0, 1)
-    assert out.startswith("digits: 8 of 40 evaluations, hypervolume 0.8010\n")
+    assert out.startswith("digits: 8 of 40 evaluations, hypervolume 0.6250\n")
     assert "finished: budget spent" in out
 
 

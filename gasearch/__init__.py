@@ -1,10 +1,13 @@
-"""gasearch: how big, how deep and how many bits should a network be? An evolutionary search that measures its answer.
+"""How big, how deep and how many bits should a network be? An evolutionary search that measures its answer.
 
-import gasearch
+    import gasearch
 
-search = gasearch.run("examples/digits.yaml")
-search.best(where=["model_bytes <= 8 KB"])
-gasearch.open("digits-cnn").front()
+    search = gasearch.run("examples/digits.yaml")
+    search.best(where=["model_bytes <= 8 KB"])
+    gasearch.open("digits-cnn").front()
+
+`run` starts a search, `open` gives a stored one, `list` tells of all, `compare` puts several side by side. What can be
+asked of one, and done with it, are the methods of `Search`: those that the command line has as commands.
 """
 
 from __future__ import annotations
@@ -12,14 +15,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gasearch.api import Search, compare, run
+    from gasearch.api import list_searches as list
     from gasearch.spec.model import SearchSpec
 
 __version__ = "0.4.0"
-__all__ = ["Search", "SearchSpec", "compare", "open", "run"]
+__all__ = ["Search", "SearchSpec", "compare", "list", "open", "run"]
+
+#: Where the names are that load when they are asked for: the command line answers in a moment because nothing heavy
+#: loads here.
+_HOMES = {
+    "Search": ("gasearch.api", "Search"),
+    "SearchSpec": ("gasearch.spec.model", "SearchSpec"),
+    "compare": ("gasearch.api", "compare"),
+    "list": ("gasearch.api", "list_searches"),
+    "run": ("gasearch.api", "run"),
+}
 
 
-def open(name: str, *, db: str | None = None) -> Search:
+def open(name: str, *, db: str | Path | None = None) -> Search:
     """The stored search of that name, to be asked at any time.
 
     Raises:
@@ -31,13 +47,14 @@ def open(name: str, *, db: str | None = None) -> Search:
 
 
 def __getattr__(name: str) -> Any:
-    """Load the rest when it is asked for: the command line answers in a moment because nothing heavy loads here."""
-    if name in ("Search", "compare", "run"):
-        from gasearch import api
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
 
-        return getattr(api, name)
-    if name == "SearchSpec":
-        from gasearch.spec.model import SearchSpec
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
 
-        return SearchSpec
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> Any:
+    """The public names, those that aren't loaded yet among them: what `dir` and `help` tell of."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -5,50 +5,105 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-from gasearch import comparison, lineage, query
+from gasearch import comparison, control, lineage, query
+from gasearch.errors import BadInput
 from gasearch.failures import Cause, failures
 from gasearch.launch import go_on, launch
-from gasearch.progress import Observer, Silent
+from gasearch.progress import Observer, Progress, Silent
 from gasearch.settings import database_url
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
-from gasearch.storage.records import EvaluatedNetwork
+from gasearch.storage.copying import file_url
+from gasearch.storage.engines import parse_url
+from gasearch.storage.faults import shown
+from gasearch.storage.records import EvaluatedNetwork, EvaluationRecord, TuningTrial
 from gasearch.storage.sql import open_reader
 
 Answer = TypeVar("Answer")
+
+#: A database: a URL, or the path of a SQLite file; None: that of GASEARCH_DB, else gasearch.db in this folder.
+Database = str | Path | None
+#: Is called with every final outcome of a run, failures included, once it is stored; see `Observer.on_outcome`. What it
+#: raises ends the run, which `resume` goes on with.
+OnOutcome = Callable[[EvaluationRecord], None]
 
 
 class Search:
     """A stored search, to be asked at any time, also while it runs elsewhere. Every answer is read afresh."""
 
-    def __init__(self, name: str, *, db: str | None = None) -> None:
+    def __init__(self, name: str, *, db: Database = None) -> None:
         """Open it.
 
         Raises:
             UnknownSearch: if there is none of that name.
         """
         self.name = name
-        self._db_url = database_url(db)
-        self.status()
+        self._db_url = _url(db)
+        self._ask(lambda reader: reader.search(name))
+
+    def __repr__(self) -> str:
+        """How to open it again, but for a password."""
+        return f"Search({self.name!r}, db={shown(parse_url(self._db_url))!r})"
 
     def status(self) -> query.SearchSummary:
         """How far it is."""
         return self._ask(lambda reader: query.search_summary(reader, self.name))
 
-    def front(self, *where: str) -> list[query.FrontPoint]:
-        """The Pareto front, within limits such as "latency_ms <= 2"."""
-        return self._ask(lambda reader: query.front_points(reader, self.name, query.parse_limits(where)))
+    def front(self, *where: str, by: str | None = None) -> list[query.FrontPoint]:
+        """The Pareto front, within limits such as "latency_ms <= 2"; best first by a metric, "accuracy" or "size:min".
 
+        Raises:
+            BadInput: if a limit or a metric can't be used.
+        """
+        return self._ask(lambda reader: query.front_points(reader, self.name, query.parse_limits(where), by))
+
+    @overload
     def best(
         self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False
-    ) -> query.FrontPoint | None:
-        """The best network within the limits; None where they exclude all."""
+    ) -> query.FrontPoint | None: ...
+
+    @overload
+    def best(
+        self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False, count: int
+    ) -> list[query.FrontPoint]: ...
+
+    def best(
+        self,
+        by: str | None = None,
+        *,
+        where: Sequence[str] | str = (),
+        knee: bool = False,
+        count: int | None = None,
+    ) -> query.FrontPoint | list[query.FrontPoint] | None:
+        """The best network within the limits, None where they exclude all; with a count a list of so many at most.
+
+        Raises:
+            BadInput: if a limit, a metric or the count can't be used.
+        """
+        if count is not None and count < 1:
+            raise BadInput(f"the count must be at least 1; got {count}")
         limits = query.parse_limits([where] if isinstance(where, str) else where)
-        found = self._ask(lambda reader: query.best(reader, self.name, by=by, limits=limits, knee=knee))
+        found = self._ask(
+            lambda reader: query.best(reader, self.name, by=by, limits=limits, knee=knee, count=count or 1)
+        )
+        if count is not None:
+            return found
         return found[0] if found else None
+
+    def history(self) -> list[query.GenerationStats]:
+        """Every finished generation, in order."""
+        return self._ask(lambda reader: query.history(reader, self.name))
+
+    def show(self, key: str) -> query.NetworkDetails:
+        """All that is known of one network, named by its key or a beginning of it.
+
+        Raises:
+            UnknownSearch: if not exactly one key begins so.
+        """
+        return self._ask(lambda reader: query.show(reader, self.name, key))
 
     def why(self, key: str, *, depth: int = lineage.DEPTH) -> lineage.Explanation:
         """How a network came about, and why it is on the front or not; named by its key or a beginning of it."""
@@ -66,14 +121,73 @@ class Search:
         """Every network with a final outcome, in the order of arrival."""
         return self._ask(lambda reader: list(reader.networks(reader.search(self.name).id)))
 
+    def plot(self, path: Path | str | None = None) -> Any:
+        """The front over all networks as a `plotly.graph_objects.Figure`; with a path, a page with all figures as well.
+
+        Raises:
+            BadInput: for a search without any outcome, a path that doesn't end in .html, or one that can't be written.
+        """
+        from gasearch.plot import plot, plotly_front
+
+        if path is not None:
+            self._ask(lambda reader: plot(reader, self.name, Path(path)))
+        return self._ask(lambda reader: plotly_front(reader, self.name))
+
+    def tune(self, key: str, *, trials: int = 20, observer: Observer | None = None) -> list[TuningTrial]:
+        """Try training recipes for one network; returns all of its trials, earlier ones too.
+
+        Raises:
+            UnknownSearch: if not exactly one key begins so.
+            BadInput: for a network without a measurement, or a custom space.
+        """
+        from gasearch.networks import tune_network
+
+        watching = observer or Silent()
+        return tune_network(self.name, key, trials=trials, db_url=self._db_url, observer=watching)
+
+    def export(self, key: str, directory: Path | str, *, tuned: bool = False, observer: Observer | None = None) -> Path:
+        """Train one network again, and write it as integer ONNX with its model.json; returns the folder.
+
+        Raises:
+            UnknownSearch: if not exactly one key begins so.
+            BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, or a
+                folder that holds something else or can't be written.
+        """
+        from gasearch.networks import export_network
+
+        watching = observer or Silent()
+        return export_network(self.name, key, directory, db_url=self._db_url, observer=watching, is_tuned=tuned)
+
+    def stop(self) -> None:
+        """Ask whoever runs it to stop; `resume` goes on.
+
+        Raises:
+            WrongState: if nobody runs it.
+        """
+        control.stop_search(self.name, db_url=self._db_url, notice=Silent().on_notice)
+
+    def delete(self) -> None:
+        """Delete all that is stored of it, and the weights that it keeps; exported files stay.
+
+        Raises:
+            WrongState: if somebody runs it.
+        """
+        control.delete_search(self.name, db_url=self._db_url, notice=Silent().on_notice)
+
     def resume(
-        self, *, evaluations: int | None = None, hours: float | None = None, overrides: Sequence[str] = ()
+        self,
+        *,
+        evaluations: int | None = None,
+        hours: float | None = None,
+        overrides: Sequence[str] = (),
+        observer: Observer | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> Search:
         """Go on, or extend (by "budget.stalled=200" as well); returns when it is finished."""
         go_on(
             self.name,
             db_url=self._db_url,
-            observer=Silent(),
+            observer=_watching(observer, on_outcome),
             evaluations=evaluations,
             hours=hours,
             overrides=overrides,
@@ -85,25 +199,73 @@ class Search:
             return question(reader)
 
 
+class _Telling:
+    """An observer that also hands each outcome to a function."""
+
+    def __init__(self, observer: Observer, on_outcome: OnOutcome) -> None:
+        self._observer, self._on_outcome = observer, on_outcome
+
+    def on_progress(self, progress: Progress) -> None:
+        """Pass it on."""
+        self._observer.on_progress(progress)
+
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Pass it on, and hand it over."""
+        self._observer.on_outcome(record)
+        self._on_outcome(record)
+
+    def on_notice(self, message: str) -> None:
+        """Pass it on."""
+        self._observer.on_notice(message)
+
+
 def run(
     spec: SearchSpec | Mapping[str, Any] | Path | str,
     *,
-    db: str | None = None,
+    db: Database = None,
     workers: int | None = None,
     observer: Observer | None = None,
+    on_outcome: OnOutcome | None = None,
 ) -> Search:
-    """Run a new search to its end: from a path, a mapping with the keys of a spec file, or a `SearchSpec`."""
+    """Run a new search to its end.
+
+    Args:
+        spec: A path, a mapping with the keys of a spec file, or a `SearchSpec`.
+        db: A URL, or the path of a SQLite file; None: that of GASEARCH_DB, else gasearch.db in this folder.
+        workers: How many; 0: in this process, without Ray. None: what the spec says.
+        observer: Watches.
+        on_outcome: Is called with every final outcome, failures included, once it is stored.
+
+    Raises:
+        SpecError: if the spec can't be used.
+        WrongState: if there is a search of that name.
+    """
     loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
-    launch(loaded, db_url=database_url(db), observer=observer or Silent(), workers=workers)
+    launch(loaded, db_url=_url(db), observer=_watching(observer, on_outcome), workers=workers)
     return Search(loaded.name, db=db)
 
 
-def compare(*names: str, db: str | None = None) -> comparison.Comparison:
+def list_searches(*, db: Database = None) -> list[query.SearchSummary]:
+    """Where all stored searches stand, newest first."""
+    with closing(open_reader(_url(db))) as reader:
+        return query.list_searches(reader)
+
+
+def compare(*names: str, db: Database = None) -> comparison.Comparison:
     """Put the fronts of searches with the same objectives side by side, in one scaling; see `Comparison`.
 
     Raises:
         UnknownSearch: if there is no search of such a name.
         BadInput: if they can't be compared.
     """
-    with closing(open_reader(database_url(db))) as reader:
+    with closing(open_reader(_url(db))) as reader:
         return comparison.compare(reader, names)
+
+
+def _url(db: Database) -> str:
+    return file_url(db.absolute()) if isinstance(db, Path) else database_url(db)
+
+
+def _watching(observer: Observer | None, on_outcome: OnOutcome | None) -> Observer:
+    watching = observer or Silent()
+    return watching if on_outcome is None else _Telling(watching, on_outcome)

@@ -25,6 +25,7 @@ from rich.text import Text
 from gasearch.answers import Row
 from gasearch.metrics import METRICS
 from gasearch.progress import Observer, Progress
+from gasearch.storage.records import EvaluationRecord
 from gasearch.units import format_quantity
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  #: The terminal's code of a colour or a weight.
@@ -200,6 +201,9 @@ class PlainObserver:
         if time.monotonic() >= self._shown_at + wait:
             self._print(progress)
 
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Progress says it."""
+
     def finish(self) -> None:
         """Print the newest progress if its line isn't the one printed last."""
         if self._last is not None and not self._is_shown and progress_line(self._last) != self._line:
@@ -227,6 +231,9 @@ class PanelObserver:
         """Redraw; Rich limits how often that reaches the terminal."""
         with _never_raising():
             self._live.update(progress_panel(progress))
+
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Progress says it."""
 
     def on_notice(self, message: str) -> None:
         """Print it above the panel."""

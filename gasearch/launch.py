@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -30,7 +29,7 @@ from gasearch.resumption import (
     spec_to_go_on_with,
 )
 from gasearch.search import SearchLoop
-from gasearch.settings import cache_folder, database_patience_s
+from gasearch.settings import database_patience_s
 from gasearch.setup import Setup, require_same_data, set_up, with_workers
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
@@ -46,6 +45,7 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.teaching import taught
+from gasearch.weights import weights_folder
 
 
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
@@ -273,15 +273,8 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
 
 
 def _weights_folder(setup: Setup, record: SearchRecord) -> str | None:
-    """Where the search keeps trained weights for the children: a folder of its own; None where none are inherited.
-
-    Other searches never read them, so what a search finds doesn't depend on what ran before it.
-    """
-    if not setup.problem.recipe.is_inheriting:
-        return None
-    identity = f"{record.spec_hash}/{record.data_json}/{record.name}/{record.created_at.isoformat()}"
-    folder = cache_folder() / "weights" / hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-    return str(folder)
+    """Where the search keeps trained weights for the children; None where none are inherited."""
+    return str(weights_folder(record)) if setup.problem.recipe.is_inheriting else None
 
 
 def _make_folder(folder: str) -> None:

@@ -67,6 +67,22 @@ def figures_of(reader: ArchiveReader, summary: SearchSummary) -> list[Figure]:
     return figures
 
 
+def plotly_front(reader: ArchiveReader, name: str) -> Any:
+    """The first of the figures, as a `plotly.graph_objects.Figure`.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+        BadInput: for a search without any outcome.
+    """
+    return _plotly(figures_of(reader, query.search_summary(reader, name))[0])
+
+
+def _plotly(figure: Figure) -> Any:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+    return PlotlyFigure({"data": figure["data"], "layout": figure["layout"] | {"template": "plotly_white"}})
+
+
 def _drawn(reader: ArchiveReader, search_id: int) -> list[EvaluatedNetwork]:
     """The front and the newest other networks, in the order of arrival."""
     found = {network.number: network for network in reader.newest(search_id, count=MOST_POINTS)}
@@ -151,12 +167,11 @@ def failures_figure(failures: dict[str, int]) -> Figure:
 
 def page(title: str, facts: str, figures: Sequence[Figure]) -> str:
     """The whole HTML document, plotly.js in it once; title and facts are plain text."""
-    from plotly.graph_objects import Figure as PlotlyFigure
     from plotly.io import to_html
 
     parts = [
         to_html(
-            PlotlyFigure({"data": figure["data"], "layout": figure["layout"] | {"template": "plotly_white"}}),
+            _plotly(figure),
             full_html=False,
             include_plotlyjs=number == 0,
             include_mathjax=False,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from gasearch.storage.records import EvaluationRecord
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -33,6 +35,13 @@ class Observer(Protocol):
     def on_progress(self, progress: Progress) -> None:
         """After every outcome."""
 
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Every final outcome, failures included, once it is stored: in the order of arrival, each once.
+
+        Of a further training the outcome holds the means over all of them. What an earlier controller was told, and
+        attempts that are made again, don't come here.
+        """
+
     def on_notice(self, message: str) -> None:
         """A sentence that the user should see: an upgrade, a lost worker, a stop on its way."""
 
@@ -45,6 +54,9 @@ class Silent:
     """An observer that ignores everything."""
 
     def on_progress(self, progress: Progress) -> None:
+        """Ignore it."""
+
+    def on_outcome(self, record: EvaluationRecord) -> None:
         """Ignore it."""
 
     def on_notice(self, message: str) -> None:

@@ -336,6 +336,7 @@ class SearchLoop:
         )
         self._store(evaluation, change)
         self._learn(pending.number, outcome, fitness, replicate=pending.replicate, known=pending.known)
+        self._observer.on_outcome(evaluation)
         for notice in (self._feasibility.notice(), self._rung_reports.notice()):
             if notice is not None:
                 self._observer.on_notice(notice)

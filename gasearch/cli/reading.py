@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gasearch import query
-from gasearch.answers import FrontPoint, SearchSummary, layers_text
+from gasearch.answers import FrontPoint, Row, SearchSummary, layers_text
 from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
 from gasearch.console import (
     Format,
@@ -140,8 +140,9 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
         print(f"  {printable(str(attempt))}")
         print_words(attempt.traceback, attempt.output)
     print_words(details.traceback, details.output)
-    for point in details.curve:
-        print("  " + ", ".join(f"{field} {cell(field, value)}" for field, value in point.items()))
+    if details.curve:
+        print("\ncurve:")
+        print_rows([_curve_row(point) for point in details.curve], form)
 
 
 @app.command(epilog=examples("gasearch plot digits-cnn -o front.html"))
@@ -157,6 +158,12 @@ def plot(
 
     ask(db, lambda reader: draw(reader, name, output))
     print(output)
+
+
+def _curve_row(point: Row) -> Row:
+    """A point of a curve, each of its other metrics in a column of its own."""
+    row = {field: value for field, value in point.items() if field != "metrics" and value is not None}
+    return row | {name: value for name, value in point.get("metrics", ()) if name not in row}
 
 
 def print_front(name: str, db: str | None) -> None:

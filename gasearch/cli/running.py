@@ -1,8 +1,9 @@
-"""The commands that start, stop and finish work: init, check, run, resume, stop, tune, export."""
+"""The commands that start, stop and finish work: init, check, run, resume, stop, delete, tune, export."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -172,16 +173,32 @@ def resume(
 @app.command(epilog=examples("gasearch stop digits-cnn"))
 def stop(name: Name, db: Db = None) -> None:
     """Ask a running search to stop; `resume` goes on."""
-    from gasearch.storage.sql import open_archive
+    from gasearch.control import stop_search
 
-    ask(db, lambda reader: reader.search(name))  # Only reads: a mistyped URL must not create a database.
-    archive = open_archive(database_url(db), notice=say)
-    try:
-        archive.request_stop(name)
-    finally:
-        archive.close()
+    stop_search(name, db_url=database_url(db), notice=say)
     option = db_option(db)
     print(f"asked {name} to stop; see: gasearch status {name}{option}; go on with: gasearch resume {name}{option}")
+
+
+@app.command(epilog=examples("gasearch delete digits-cnn", "gasearch delete digits-cnn --yes"))
+def delete(
+    name: Name,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    db: Db = None,
+) -> None:
+    """Delete a search: all that is stored of it, and the weights that it keeps. Exported files stay."""
+    from gasearch.control import delete_search
+
+    told = ask(db, lambda reader: query.search_summary(reader, name)).told
+    if not is_sure:
+        if not sys.stdin.isatty():
+            raise BadInput(f"nobody can be asked whether to delete {name} with its {told} evaluations: add --yes")
+        say(f"delete {name} with its {told} evaluations, for good? [y/N]")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            say("nothing was deleted")
+            raise Ended(1)
+    delete_search(name, db_url=database_url(db), notice=say)
+    print(f"deleted {name}")
 
 
 @app.command(epilog=examples("gasearch tune digits-cnn 3f2a", "gasearch tune digits-cnn 3f2a --trials 40"))

@@ -223,5 +223,12 @@ class Archive(ArchiveReader, Protocol):
             WrongState: if nobody runs it.
         """
 
+    def delete_search(self, name: str) -> SearchRecord:
+        """Delete a search with all that belongs to it; needs no lease. Returns it as it stood.
+
+        Raises:
+            WrongState: if somebody runs it.
+        """
+
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         """Store a tuning trial; needs no lease."""

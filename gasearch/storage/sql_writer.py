@@ -19,6 +19,7 @@ from sqlalchemy import (
     RowMapping,
     and_,
     bindparam,
+    delete,
     insert,
     select,
     text,
@@ -59,6 +60,7 @@ from gasearch.storage.tables import (
     events,
     front,
     generations,
+    metadata,
     searches,
     tuning_trials,
 )
@@ -190,6 +192,20 @@ class SqlArchive(SqlReader):
             if not _is_running(row):
                 raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {_standing(row)})")
             _update_search(connection, row, {"is_stop_requested": True})
+            return rows.search_record(row)
+
+        return self._transact(work)
+
+    def delete_search(self, name: str) -> SearchRecord:
+        self._require_sound_file()
+
+        def work(connection: Connection, is_repeat: bool) -> SearchRecord:
+            row = self._locked_search(connection, name)
+            if _is_running(row):
+                raise WrongState(being_run(name, row["owner"]))
+            for table in reversed(metadata.sorted_tables):  # whatever refers to a row goes before it
+                column = table.c.id if table is searches else table.c.search_id
+                connection.execute(delete(table).where(column == row["id"]))
             return rows.search_record(row)
 
         return self._transact(work)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from gasearch_workers.messages import STANDARD_METRICS, WHOLE_METRICS, Calibration, Failure, FailureKind, Measurement
+from sqlalchemy import func, select
 
 from gasearch.errors import LeaseLost, StoreError, UnknownSearch, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.limits import Limit
+from gasearch.storage import tables
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import (
     REUSED,
@@ -40,6 +42,41 @@ from tests.doubles.records import (
 )
 
 ROOT = Path(__file__).parents[2]
+
+
+def fill_every_table(archive, lease):
+    """At least one row of the search in each table."""
+    archive.add_candidates(lease, [candidate(number) for number in range(4)])
+    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=1)])
+    archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
+    archive.add_generation(lease, generation(0))
+    archive.add_event(lease, EventRecord(kind="retry", message="again"))
+    archive.add_calibration(lease, Calibration(device="cpu", reference_latency_ms=1.0))
+    archive.add_trial(
+        lease.search_id,
+        TuningTrial(key=key_of(0), study="recipe", number=0, recipe_json="{}", value=0.5, message=""),
+    )
+    with archive._writing.begin() as connection:
+        artifact = {
+            "key": key_of(0),
+            "kind": "onnx",
+            "location": "x",
+            "digest": "0",
+            "size_bytes": 1,
+            "created_at": 0.0,
+        }
+        connection.execute(tables.artifacts.insert().values(search_id=lease.search_id, **artifact))
+
+
+def rows_per_table(archive, search_id):
+    """How many rows of a search each table holds."""
+    with archive._engine.connect() as connection:
+        return {
+            table.name: connection.execute(
+                select(func.count()).where((table.c.id if table is tables.searches else table.c.search_id) == search_id)
+            ).scalar_one()
+            for table in tables.metadata.sorted_tables
+        }
 
 
 class ArchiveContract(EmptyStore):
@@ -105,6 +142,33 @@ class ArchiveContract(EmptyStore):
         with pytest.raises(StoreError, match=r"only finite numbers can be stored; got nan"):
             archive.set_reference(lease, ideal=(float("nan"), 0.0), point=(0.0, 0.0))
         assert archive.search("digits").reference_point is None
+
+    def test_a_deleted_search_leaves_nothing_of_itself_and_everything_of_others(self, archive, reader):
+        kept, gone = (archive.create_search(new_search(name), owner="alice", ttl_s=LONG) for name in ("kept", "gone"))
+        for lease in (kept, gone):
+            fill_every_table(archive, lease)
+        before = rows_per_table(archive, kept.search_id)
+        assert rows_per_table(archive, gone.search_id) == before
+        assert min(before.values()) > 0
+        with pytest.raises(WrongState, match="search 'gone' is being run by alice"):
+            archive.delete_search("gone")
+        assert rows_per_table(archive, gone.search_id) == before
+        archive.release(gone, state=SearchState.FINISHED, reason="")
+        assert archive.delete_search("gone").id == gone.search_id
+        assert set(rows_per_table(archive, gone.search_id).values()) == {0}
+        assert rows_per_table(archive, kept.search_id) == before
+        assert [record.name for record in reader.searches()] == ["kept"]
+        with pytest.raises(UnknownSearch, match="gone"):
+            archive.delete_search("gone")
+
+    def test_a_search_whose_owner_died_can_be_deleted(self, archive):
+        child = subprocess.run(
+            [sys.executable, "-c", "from gasearch.storage.owner import current_owner; print(current_owner())"],
+            stdout=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+        archive.create_search(new_search(), owner=child.stdout.strip(), ttl_s=LONG)
+        archive.delete_search("digits")
+        assert archive.searches() == []
 
     # --- the lease ----------------------------------------------------------------------------------------------
 

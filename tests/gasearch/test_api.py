@@ -42,6 +42,9 @@ class Listening:
     def __init__(self):
         self.notices = []
 
+    def on_outcome(self, record):
+        """Nobody looks."""
+
     def on_progress(self, progress):
         """Nobody looks."""
 

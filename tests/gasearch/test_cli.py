@@ -9,13 +9,18 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from gasearch_workers.messages import CurvePoint
 
 from gasearch import cli, query
+from gasearch.fitness import FrontChange
 from gasearch.storage.records import SearchState
+from gasearch.storage.sql import open_archive
 from tests.doubles.archived import fill_database, scripted_reader, search_record, with_constraints
+from tests.doubles.records import candidate, key_of, measured, new_search
 
 HEAVY = ("torch", "ray", "scipy", "alembic", "optuna", "plotly", "fastapi", "deap", "moocore", "onnx", "sklearn")
 READING = ["list", "status digits", "best digits", "front digits", "history digits", "show digits 0001"]
@@ -58,7 +63,7 @@ def test_help_lists_every_command_and_each_command_gives_examples(gasearch):
     assert status == 0
     commands = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
     wanted = "init check data run resume list status stop best front history show failures"
-    wanted += " plot compare why tune export serve db"
+    wanted += " delete plot compare why tune export serve db"
     assert sorted(commands) == sorted(wanted.split())
     for command in [*wanted.split()[:-1], "db upgrade", "db current"]:
         status, out, _ = gasearch(*command.split(), "--help")
@@ -351,3 +356,53 @@ def test_the_log_lies_next_to_a_sqlite_file_else_here():
     assert str(log_file("a/b", "sqlite:////data/x.db?timeout=5")) == "/data/gasearch-a_b.log"
     assert str(log_file("digits", "sqlite:///gasearch.db")) == "gasearch-digits.log"
     assert str(log_file("digits", "postgresql://me:secret@host/db")) == "gasearch-digits.log"
+
+
+# --- gone for good ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    fill_database(url)
+    return url
+
+
+def test_a_search_is_deleted_once_the_user_says_so(gasearch, finished):
+    status, out, err = gasearch("delete", "digits", "--db", finished)
+    assert (status, out) == (2, "")
+    assert "nobody can be asked whether to delete digits with its 8 evaluations: add --yes" in err
+    assert gasearch("delete", "digits", "--yes", "--db", finished) == (0, "deleted digits\n", "")
+    status, _, err = gasearch("delete", "digits", "--yes", "--db", finished)
+    assert (status, "no search named 'digits'" in err) == (2, True)
+
+
+@pytest.mark.parametrize(("answer", "status", "said"), [("n\n", 1, "nothing was deleted"), ("y\n", 0, "")])
+def test_a_person_is_asked_before_a_search_is_deleted(finished, answer, status, said):
+    import pty
+
+    person, terminal = pty.openpty()
+    os.write(person, answer.encode())
+    done = in_subprocess("delete", "digits", "--db", finished, stdin=terminal)
+    os.close(person), os.close(terminal)
+    assert done.returncode == status
+    assert "delete digits with its 8 evaluations, for good?" in done.stderr
+    assert said in done.stderr
+    assert done.stdout == ("deleted digits\n" if status == 0 else "")
+
+
+def test_a_curve_is_shown_as_a_table(gasearch, tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    curve = tuple(
+        CurvePoint(epoch=epoch, train_loss=1 / epoch, accuracy=epoch / 4, metrics=(("f1", epoch / 8),))
+        for epoch in (1, 2)
+    )
+    with closing(open_archive(url, notice=lambda message: None)) as archive:
+        lease = archive.create_search(new_search(), owner="alice", ttl_s=60)
+        archive.add_candidates(lease, [candidate(0)])
+        archive.add_evaluation(lease, measured(0, accuracy=0.5, curve=curve), FrontChange(entered=(0,)))
+    status, out, _ = gasearch("show", "digits", key_of(0), "--db", url)
+    table = [line.split() for line in out.partition("curve:\n")[2].splitlines()]
+    assert (status, table) == (
+        0, [["epoch", "train_loss", "accuracy", "f1"], ["1", "1", "0.2500", "0.125"], ["2", "0.5", "0.5000", "0.25"]]
+    )  # fmt: skip

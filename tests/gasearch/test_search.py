@@ -34,6 +34,9 @@ class Watch:
     def __init__(self, stop=None, after=None):
         self.seen, self.notices, self._stop, self._after = [], [], stop, after
 
+    def on_outcome(self, record):
+        """Nobody looks."""
+
     def on_progress(self, progress):
         self.seen.append(progress)
         if self._stop is not None and progress.told >= self._after:

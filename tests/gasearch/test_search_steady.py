@@ -345,6 +345,9 @@ class Watch:
     def __init__(self):
         self.notices = []
 
+    def on_outcome(self, record):
+        """Nobody looks."""
+
     def on_progress(self, progress):
         """Nobody looks."""
 

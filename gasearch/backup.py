@@ -29,9 +29,9 @@ def back_up(url: str, path: Path, *, is_forced: bool, notice: Callable[[str], No
         StoreError: if the database can't be read.
         GasearchError: if it is damaged; then no file is left.
     """
-    _require_new(path, is_forced)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        _require_new(path, is_forced)
         owned = copy_to_file(url, partial)
         revision, newest = current(file_url(partial))
         if revision == newest:  # rows of an older version have no checksums yet
@@ -44,7 +44,7 @@ def back_up(url: str, path: Path, *, is_forced: bool, notice: Callable[[str], No
         raise BadInput(f"can't write {path}: {error.strerror}") from error
     finally:
         for leftover in (partial, *(Path(f"{partial}{end}") for end in ("-wal", "-shm", "-journal"))):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # it was never made, for instance since it can't be
                 leftover.unlink()
     for name in owned:
         notice(f"{name} is being run: in the copy it is an interrupted search, which `gasearch resume` goes on with")
@@ -59,7 +59,11 @@ def restore(path: Path, url: str, *, notice: Callable[[str], None]) -> None:
         StoreError: if one of the two can't be used.
         GasearchError: if the backup is damaged; then nothing was copied.
     """
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise BadInput(f"the backup {path} can't be read: {error.strerror}") from error
+    if not is_file:
         raise BadInput(f"there is no backup {path}")
     _require_sound(file_url(path), f"the backup {path}", "nothing was restored")
     copy_from_file(path, url, notice)

@@ -48,7 +48,7 @@ def print_rows(rows: Sequence[Row], form: Format, columns: Sequence[str] | None 
     """Print rows to stdout: JSON and CSV with every field, a table with the given columns that any row has."""
     match form:
         case Format.JSON:
-            print(json.dumps(list(rows), indent=2, ensure_ascii=False, allow_nan=False))
+            print(_json_text(list(rows)))
         case Format.CSV:
             write_csv(rows, sys.stdout)
         case Format.TABLE:
@@ -60,7 +60,7 @@ def print_object(row: Row, form: Format) -> None:
     """Print one object to stdout: JSON as an object, CSV as one line under its header, else one field a line."""
     match form:
         case Format.JSON:
-            print(json.dumps(row, indent=2, ensure_ascii=False, allow_nan=False))
+            print(_json_text(row))
         case Format.CSV:
             write_csv([row], sys.stdout)
         case Format.TABLE:
@@ -129,6 +129,12 @@ def quoted(text: str) -> str:
     return "\n".join(f"    {printable(line.expandtabs())}".rstrip() for line in lines)
 
 
+def _json_text(content: Any) -> str:
+    """JSON as stdout can hold it; the escapes that a narrow encoding needs are JSON's own."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
+    return json.dumps(content, indent=2, ensure_ascii=not encoding.startswith("utf"), allow_nan=False)
+
+
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -147,8 +153,9 @@ def _all_columns(rows: Sequence[Row]) -> list[str]:
 
 
 def say(message: str) -> None:
-    """Print a notice to stderr."""
-    print(printable(message), file=sys.stderr, flush=True)
+    """Print a notice to stderr, if that can be written: nothing ends because nobody reads a notice."""
+    with contextlib.suppress(OSError):
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gasearch.errors import BadInput, GasearchError
+from gasearch.storage.sql import database_file
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  #: A start with Ray takes 5 to 12 s here; after this long we leave it to its log.
@@ -78,10 +79,13 @@ def _ignore_hangups() -> None:
 
 
 def log_file(name: str, db_url: str) -> Path:
-    """`gasearch-NAME.log` next to a SQLite file, else in the working folder."""
-    database = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", db_url)
-    folder = Path(database.group(1)).parent if database and database.group(1) != ":memory:" else Path()
-    return folder / f"gasearch-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
+    """`gasearch-NAME.log` next to a SQLite file, else in the working folder.
+
+    Raises:
+        StoreError: if the URL is none of a database.
+    """
+    file = database_file(db_url)
+    return (Path() if file is None else file.parent) / f"gasearch-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
 
 
 def _failure(status: int, log: Path, start: int) -> GasearchError:

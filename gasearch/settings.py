@@ -32,18 +32,29 @@ def database_patience_s() -> float:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: GASEARCH_CACHE, else a folder of ours in the user's cache folder (XDG)."""
-    own = os.environ.get("GASEARCH_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()  # workers may run in another folder
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "gasearch"
+    """Where what can be made again is kept: GASEARCH_CACHE, else a folder of ours in the user's cache folder (XDG).
+
+    Raises:
+        BadInput: if neither is known.
+    """
+    return _folder("GASEARCH_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 def state_folder() -> Path:
-    """Where secrets of ours are kept: GASEARCH_STATE, else a folder of ours in the user's state folder (XDG)."""
-    own = os.environ.get("GASEARCH_STATE")
-    if own:
-        return Path(own).expanduser().absolute()
-    shared = os.environ.get("XDG_STATE_HOME")
-    return (Path(shared) if shared else Path.home() / ".local" / "state") / "gasearch"
+    """Where secrets of ours are kept: GASEARCH_STATE, else a folder of ours in the user's state folder (XDG).
+
+    Raises:
+        BadInput: if neither is known.
+    """
+    return _folder("GASEARCH_STATE", "XDG_STATE_HOME", ".local/state")
+
+
+def _folder(own: str, shared: str, default: str) -> Path:
+    """A folder of ours, absolute, since workers may run elsewhere."""
+    try:
+        if os.environ.get(own):
+            return Path(os.environ[own]).expanduser().absolute()
+        parent = os.environ.get(shared)
+        return (Path(parent) if parent else Path.home() / default) / "gasearch"
+    except RuntimeError as error:  # a user, or a home, that there isn't
+        raise BadInput(f"there is no home folder ({error}): name a folder by {own}") from error

@@ -18,20 +18,22 @@ from typing import Annotated
 import typer
 
 from gasearch.cli import explaining, fetching, reading, running, service
-from gasearch.cli.app import Ended, app
+from gasearch.cli.app import Ended, ReaderGone, app
+from gasearch.cli.streams import give_up, prepare_streams
 from gasearch.console import say
-from gasearch.errors import GasearchError, Interrupted
+from gasearch.errors import BadInput, GasearchError, Interrupted
 from gasearch.interrupts import interrupts_noted
 
 __all__ = ["call", "explaining", "fetching", "main", "reading", "running", "service"]
 
 
-#: Nobody reads the output any more, or it goes to a full disk.
-_OUTPUT_FAULTS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
+#: The answer can't be printed: stdout is closed, or goes to a full disk.
+_OUTPUT_FAULTS = (errno.EBADF, errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
     """Run the command that the process was started with, and exit."""
+    prepare_streams()
     status = call(sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Nothing is left to stop: the status stands.
     sys.exit(status)
@@ -39,15 +41,16 @@ def main() -> None:
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit status. Errors end as a sentence on stderr."""
+    status = 0
     try:
         status = _run(arguments)
         sys.stdout.flush()
+    except (BrokenPipeError, ReaderGone):  # whoever read our output has enough
+        give_up(sys.stdout)
     except OSError as error:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # else whoever read our output has enough
-            say(f"gasearch: can't write the output: {error.strerror}; free some space, then ask again")
-        return 1
+        give_up(sys.stdout)
+        say(f"gasearch: can't print the answer to stdout: {error.strerror}")
+        return status or 1
     return status
 
 
@@ -55,15 +58,21 @@ def _run(arguments: Sequence[str]) -> int:
     with interrupts_noted() as interrupt:
         try:
             return _run_app(arguments)
+        except ReaderGone:
+            raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _OUTPUT_FAULTS:
+            if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_FAULTS:
                 raise
             if interrupt.was_pressed:
                 say("gasearch: interrupted")
                 return Interrupted.exit_status
-            if not _show_traceback():
-                say(f"gasearch: unexpected error: {type(error).__name__}: {error}")
-                say("That is a defect of gasearch. GASEARCH_DEBUG=1 before the same command shows the traceback.")
+            if _show_traceback():
+                return 1
+            if isinstance(error, OSError) and error.filename is not None:
+                say(f"gasearch: {os.fsdecode(error.filename)!r} can't be used: {error.strerror}")
+                return BadInput.exit_status
+            say(f"gasearch: unexpected error: {type(error).__name__}: {error}")
+            say("That is a defect of gasearch. GASEARCH_DEBUG=1 before the same command shows the traceback.")
             return 1
 
 

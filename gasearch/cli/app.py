@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+import typer.core
 
 from gasearch.console import Format, clean_stdout
 from gasearch.errors import GasearchError
@@ -17,9 +19,35 @@ from gasearch.storage.passwords import hidden
 
 Answer = TypeVar("Answer")
 
+
+class ReaderGone(Exception):
+    """Nobody reads what we print any more: `head` has its lines."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands; Typer takes a reader that has gone for a failure of the command, which has done its work."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _readers_noted():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _readers_noted():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _readers_noted() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
 #: Plain help (`rich_markup_mode=None`) keeps the examples' line breaks and starts faster.
 app = typer.Typer(
     name="gasearch",
+    cls=_Commands,
     help="Evolutionary search for small quantized networks: how big, how deep, how many bits?",
     no_args_is_help=True,
     add_completion=False,

@@ -30,6 +30,7 @@ from gasearch.cli.app import (
 )
 from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.reading import print_front
+from gasearch.cli.streams import give_up
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.errors import BadInput, StoreError, UnknownSearch
 from gasearch.settings import database_url
@@ -253,9 +254,20 @@ def _telling_columns(rows: Sequence[Row]) -> list[str]:
 
 
 def _conclude(name: str, reason: str, db: str | None) -> None:
-    """Print what a finished run has found, and what to do with it."""
+    """Print what a finished run has found, and what to do with it; it is finished, whether that can be read or not."""
     if reason:
         say(f"{name}: {reason}")
+    try:
+        _print_found(name, db)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        give_up(sys.stdout)
+    except OSError as error:
+        give_up(sys.stdout)
+        say(f"{name}: can't print the front to stdout: {error.strerror}; see: gasearch front {name}{db_option(db)}")
+
+
+def _print_found(name: str, db: str | None) -> None:
     print_front(name, db)
     option = db_option(db)
     [knee] = ask(db, lambda reader: query.best(reader, name, knee=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -80,10 +81,11 @@ def db_backup(
     The file can be used as it is (--db sqlite:///FILE), or brought back into any database by `gasearch db restore`.
     """
     from gasearch.backup import back_up
+    from gasearch.storage.copying import file_url
 
     with clean_stdout():
         back_up(database_url(db), file, is_forced=force, notice=say)
-    print(f"wrote {file}; ask it with --db sqlite:///{file}")
+    print(f"wrote {file}; ask it with --db {shlex.quote(file_url(file))}")
 
 
 @db_app.command("restore", epilog=examples("gasearch db restore monday.db --db postgresql://host/searches"))

@@ -49,6 +49,8 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
         raise DataNotHere(f"task.dataset: {error}; task.download: true lets it be downloaded") from error
     except DataError as error:
         raise SpecError(f"task.dataset: {error}") from error
+    except OSError as error:  # a name that no file can have, for instance
+        raise SpecError(f"task.dataset: {spec.task.dataset} can't be read: {error.strerror or error}") from error
 
 
 def data_options(spec: SearchSpec) -> DataOptions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from gasearch.errors import WrongState
+from gasearch.errors import BadInput, StoreError, WrongState
 from gasearch.storage import schema
 from gasearch.storage.checksums import restamped
 from gasearch.storage.damage import rows_of
@@ -21,11 +23,20 @@ from gasearch.storage.faults import as_store_errors, shown, store_error
 from gasearch.storage.tables import metadata, searches
 
 _CHUNK = 1000
+_OF_TARGET = ("full", "readonly", "unable to open")  #: What SQLite says of the copy; the original was read before.
 _UNOWNED = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
 
 
 def file_url(path: Path) -> str:
-    """The URL of a SQLite file."""
+    """The URL of a SQLite file.
+
+    Raises:
+        BadInput: if its name is no text.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"a database's name is text that UTF-8 can hold; got {str(path)!r}") from None
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
@@ -38,16 +49,21 @@ def copy_to_file(url: str, path: Path) -> list[str]:
         The names of the searches that somebody owned.
 
     Raises:
-        StoreError: if there is no database, it can't be read, or the file can't be written.
+        StoreError: if there is no database, or it can't be read.
+        OSError: if the file can't be written.
     """
     source = parse_url(url)
-    if source.get_backend_name() == "sqlite":
-        _copy_pages(source, path)
-    else:
-        _copy_into_new_file(source, path)
-    owned = _release_all(path)
-    with as_store_errors(parse_url(file_url(path))), closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
+    target = file_url(path)
+    copy = _copy_pages if source.get_backend_name() == "sqlite" else _copy_into_new_file
+    copy(source, path)
+    try:
+        owned = _release_all(target)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise _not_written(error) from error
+    except SQLAlchemyError as error:
+        raise _not_written(error) from error
     return owned
 
 
@@ -100,9 +116,12 @@ def _copy_pages(source: URL, path: Path) -> None:
                 schema.require_newest(None, engine)
             driver: Any = connection.connection.driver_connection
             driver.execute("ROLLBACK")  # its own way has a snapshot of its own
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))  # says why not, as SQLite doesn't
             with closing(sqlite3.connect(path)) as copy:
                 driver.backup(copy)
     except sqlite3.Error as error:
+        if any(symptom in str(error) for symptom in _OF_TARGET):
+            raise _not_written(error) from error
         raise store_error(DBAPIError.instance("backup", None, error, sqlite3.Error), source) from error
     finally:
         engine.dispose()
@@ -113,19 +132,32 @@ def _copy_into_new_file(source: URL, path: Path) -> None:
     reading, writing = reading_engine(source), writing_engine(parse_url(file_url(path)))
     try:
         schema.require_current(reading)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         schema.upgrade(writing, lambda message: None)
         with as_store_errors(source), reading.connect() as rows, writing.begin() as copy:
             copy_rows(rows, copy)
+    except StoreError as error:
+        cause = error.__cause__
+        if isinstance(cause, DBAPIError) and isinstance(cause.orig, sqlite3.Error):  # the source is none of SQLite's
+            raise _not_written(cause) from cause
+        raise
     finally:
         reading.dispose()
         writing.dispose()
 
 
-def _release_all(path: Path) -> list[str]:
+def _not_written(error: sqlite3.Error | SQLAlchemyError) -> OSError:
+    """Why the new file can't be written, as the system says such things."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    number = errno.ENOSPC if "full" in str(cause) else errno.EIO
+    return OSError(number, f"{os.strerror(number)} ({cause})")
+
+
+def _release_all(url: str) -> list[str]:
     """Let nobody own a search of a copy: its owner goes on with the original."""
-    engine = writing_engine(parse_url(file_url(path)))
+    engine = writing_engine(parse_url(url))
     try:
-        with as_store_errors(engine.url), engine.begin() as connection:
+        with engine.begin() as connection:
             if schema.read_revision(connection) != schema.HEAD:  # of an older version: it has no checksums
                 owned = connection.execute(select(searches.c.name).where(searches.c.owner.is_not(None))).scalars().all()
                 connection.execute(update(searches).values(_UNOWNED))

@@ -43,6 +43,8 @@ def parse_url(text: str) -> URL:
     Raises:
         StoreError: if it is no URL, or of a database that gasearch doesn't know.
     """
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise StoreError(f"a database is named by text that UTF-8 can hold; got {hidden(text)!r}")
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):  # a port that is no number
@@ -98,7 +100,7 @@ def reading_engine(url: URL) -> Engine:
         limits = f"{_POSTGRESQL_LIMITS} -c default_transaction_read_only=on"
         return _postgresql_engine(url, limits, isolation_level="REPEATABLE READ")
     path = sqlite_path(url).absolute()
-    if not path.exists():
+    if not _is_there(path, url):
         raise NoStore(f"there is no database {shown(url)}: run a search first, or name another one with --db")
     engine = create_engine(url, creator=lambda: _connect_read_only(path))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -132,11 +134,27 @@ def sqlite_path(url: URL) -> Path:
 
 
 def _require_folder(url: URL) -> None:
-    folder = sqlite_path(url).absolute().parent
-    if not folder.is_dir():
+    path = sqlite_path(url).absolute()
+    if not _is_there(path, url) and not path.parent.is_dir():
         raise StoreError(
-            f"the folder {folder} of the database {shown(url)} does not exist: create it, or name another --db"
+            f"the folder {path.parent} of the database {shown(url)} does not exist: create it, or name another --db"
         )
+
+
+def _is_there(path: Path, url: URL) -> bool:
+    """Whether there is a file of that name.
+
+    Raises:
+        StoreError: if no file can have that name, or if it is a folder or a device.
+    """
+    try:
+        if path.is_dir():
+            raise StoreError(f"{shown(url)} is a folder: name a file in it with --db")
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{shown(url)} is no file: name one with --db")
+        return path.exists()
+    except OSError as error:
+        raise StoreError(f"{shown(url)} can't be opened: {error.strerror}; name another one with --db") from error
 
 
 def _prepare_sqlite_writer(connection: sqlite3.Connection, record: object) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import Engine
 
 from gasearch.storage import schema
 from gasearch.storage.archive import Archive, ArchiveReader
-from gasearch.storage.engines import parse_url, reading_engine, writing_engine
+from gasearch.storage.engines import parse_url, reading_engine, sqlite_path, writing_engine
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.sql_reader import SqlReader
 
@@ -70,6 +71,16 @@ def current(url: str) -> tuple[str | None, str]:
             return schema.read_revision(connection), schema.HEAD
     finally:
         engine.dispose()
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for one on a server.
+
+    Raises:
+        StoreError: if the URL is none of a database.
+    """
+    parsed = parse_url(url)
+    return sqlite_path(parsed) if parsed.get_backend_name() == "sqlite" else None
 
 
 @contextmanager

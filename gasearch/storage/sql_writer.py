@@ -322,7 +322,7 @@ class SqlArchive(SqlReader):
         if self._file is None:
             return
         self._checkpointed_at = time.monotonic()
-        with suppress(StoreError, SQLAlchemyError, sqlite3.Error):
+        with suppress(StoreError, SQLAlchemyError, sqlite3.Error, UnicodeDecodeError):
             self._file.require_same()
             pooled = self._writing.raw_connection()
             try:

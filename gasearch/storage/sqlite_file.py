@@ -64,7 +64,7 @@ def write_back(path: Path) -> None:
     """Have the file hold all, without a log beside it, unless somebody else has it open or it can't be written."""
     if not Path(f"{path}-wal").exists():
         return
-    with suppress(sqlite3.Error), closing(open_file(path, "mode=rw")) as last:
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(open_file(path, "mode=rw")) as last:  # also a damaged one
         last.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
 

@@ -73,6 +73,8 @@ def output_shape(data: Dataset) -> tuple[int, ...]:
 def _read_graph(path: Path, data: Dataset) -> bytes:
     """The bytes of the graph; of an artifact after its hashes and its vocabularies were checked."""
     try:
+        if path.exists() and not path.is_dir() and not path.is_file():
+            raise TeacherError(f"the teacher {path} is neither a file nor a folder")  # a device, which may never end
         if not path.is_dir():
             if any(data.offsets) or data.target_offset:
                 raise TeacherError(

@@ -82,8 +82,9 @@ def test_a_foreign_file_is_no_database(tmp_path, opener):
 
 
 def test_a_folder_is_no_database(tmp_path):
-    with pytest.raises(StoreError, match=r"can't be opened"):
-        open_for_writing(f"sqlite:///{tmp_path}")
+    for opener in (open_for_writing, open_reader):
+        with pytest.raises(StoreError, match=r"is a folder: name a file in it with --db"):
+            opener(f"sqlite:///{tmp_path}")
 
 
 def test_an_empty_file_becomes_a_store(tmp_path):

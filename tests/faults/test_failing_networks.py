@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from gasearch_workers.training.memory import free_bytes
+from gasearch_workers.node import free_memory
 
 from tests.doubles.command_line import CUSTOM, TRAINED
 
@@ -74,7 +74,7 @@ def test_where_every_training_diverges_the_search_stops_after_20_and_says_why(ga
     assert (gasearch.here("resume", "small").status, gasearch.told()) == (1, 40)
 
 
-@pytest.mark.skipif(free_bytes() > SIZE_OF_THE_GIANT, reason="the giant fits into this machine")
+@pytest.mark.skipif(free_memory() > SIZE_OF_THE_GIANT, reason="the giant fits into this machine")
 def test_a_network_that_does_not_fit_in_memory_fails_and_the_small_ones_go_on(gasearch):
     done = gasearch.here("run", gasearch.write_spec(MIXED_SIZES))
     assert done.status == 0, done.err

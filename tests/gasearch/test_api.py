@@ -231,7 +231,7 @@ def test_a_folder_that_can_t_be_made_is_named(trained, tmp_path):
 
 def test_a_network_that_no_longer_fits_in_memory_is_named(trained, tmp_path, monkeypatch):
     url, key = trained
-    monkeypatch.setattr("gasearch_workers.evaluate.free_bytes", lambda: 1000)
+    monkeypatch.setattr("gasearch_workers.evaluate.free_memory", lambda: 1000)
     with pytest.raises(
         GasearchError, match=rf"network {key} can't be trained on this machine: training needs at least"
     ):

@@ -198,7 +198,7 @@ def test_a_network_that_can_t_be_is_infeasible(evaluator):
 
 
 def test_a_network_beyond_the_memory_is_refused_before_it_is_built(evaluator, monkeypatch):
-    monkeypatch.setattr(module, "free_bytes", lambda: 10**9)
+    monkeypatch.setattr(module, "free_memory", lambda: 10**9)
     monkeypatch.setattr(module, "build", lambda *_, **__: pytest.fail("it was built"))
     outcome = outcome_of(evaluator, request_for(mlp(100_000_000)))
     assert outcome.kind is FailureKind.OUT_OF_MEMORY

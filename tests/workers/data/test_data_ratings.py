@@ -75,6 +75,11 @@ def test_the_splits_follow_the_seed(save):
             r"ratings\.csv:4: expected an id in the column 'movieId'; the cell is empty",
         ),
         (
+            ("20,film 2,1.0", "NaN,film 2,1.0"),
+            {},
+            r"ratings\.csv:4: expected an id in the column 'userId'; got 'NaN' .task\.missing lists what is none",
+        ),
+        (
             ("20,film 2,1.0", "20,film 2,good"),
             {},
             r"ratings\.csv:4: expected a number in the column 'rating', as in most rows; got 'good' .classes belong",

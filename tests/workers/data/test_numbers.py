@@ -138,6 +138,10 @@ def test_a_mark_of_a_missing_value_is_no_class_unless_it_is_said(save):
     assert load_dataset(path, DataOptions(missing=())).labels == ("AS", "EU", "NA")
 
 
+def test_plus_and_minus_are_classes(save):
+    assert load_dataset(save(table(VALUES) | {"label": ["+", "-"] * (COUNT // 2)})).labels == ("+", "-")
+
+
 REFUSED = {
     "units": (
         [f"{n} {'kg' if n % 2 else 'g'}" for n in range(COUNT)],

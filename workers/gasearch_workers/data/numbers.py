@@ -44,6 +44,8 @@ MARKS: Final = (
     ),
     *("-nan", "-NaN", "null", "NULL", "Null", "#NULL!", "#VALUE!", "#DIV/0!", "#REF!", "\\N", "\u2013", "\u2014"),
 )
+#: Of these, what is as often the name of a class: "+" and "-".
+DASHES: Final = ("-", "--", ".", "..", "\u2013", "\u2014")
 #: Words that hold no value among numbers, but may be the names of classes and categories.
 MISSING_WORDS: Final = (
     *("None", "none", "NONE", "nil", "NIL", "missing", "Missing", "MISSING", "unknown", "Unknown", "UNKNOWN"),
@@ -104,9 +106,8 @@ def number_format(
         raise DataError(
             f"{train.file}: expected values in the column {column!r}; every cell is empty or marked as missing"
         )
-    found = {cell: _CELL.fullmatch(cell) for cell in different if not _ODD.fullmatch(cell)}
     is_plain = options.decimal != "," and all(map(is_number, different))
-    if not is_plain and not all(found.get(cell) for cell in different):
+    if not is_plain and any(_ODD.fullmatch(cell) or not _CELL.fullmatch(cell) for cell in different):
         _refuse_mixed(train, column, different, missing, is_target=is_target)
         return None
     everything = {cell for part in parts.given for cell in part.column(column)} - missing

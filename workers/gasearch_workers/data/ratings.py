@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gasearch_workers.data.dataset import DataError, Split
 from gasearch_workers.data.labels import shown, sort_names
 from gasearch_workers.data.number_format import PLAIN
-from gasearch_workers.data.numbers import number_format, read_numbers
+from gasearch_workers.data.numbers import missing_marks, number_format, read_numbers
 from gasearch_workers.data.offsets import centre
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
@@ -40,7 +40,7 @@ def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> S
         DataError: with file and line, if a cell can't be used.
     """
     user, item, target = (_column(parts.train, options, role) for role in ("user", "item", "target"))
-    words = tuple(_ids(parts, column) for column in (user, item))
+    words = tuple(_ids(parts, column, missing_marks(options, of_names=True)) for column in (user, item))
     form = number_format(parts, target, options, is_target=True) or PLAIN
     y = centre(
         [read_numbers(part, target, form) for part in parts.given],
@@ -71,11 +71,13 @@ def _column(rows: Rows, options: DataOptions, role: str) -> str:
     return column
 
 
-def _ids(parts: Parts[Rows], column: str) -> tuple[str, ...]:
+def _ids(parts: Parts[Rows], column: str, missing: Sequence[str]) -> tuple[str, ...]:
+    marks = set(missing)
     for part in parts.given:
         for row, cell in enumerate(part.column(column)):
-            if not cell:
-                raise DataError(f"{part.at(row)}: expected an id in the column {column!r}; the cell is empty")
+            if cell in marks:
+                came = f"got {cell!r} (task.missing lists what is none)" if cell else "the cell is empty"
+                raise DataError(f"{part.at(row)}: expected an id in the column {column!r}; {came}")
     return sort_names(cell for part in parts.given for cell in part.column(column))
 
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from gasearch_workers.data.dataset import DataError, Split
 from gasearch_workers.data.labels import name_classes, number_classes, shown, sort_names
 from gasearch_workers.data.number_format import PLAIN, NumberFormat
-from gasearch_workers.data.numbers import MOST, missing_marks, number_format, read_numbers, require_one_decimal_mark
+from gasearch_workers.data.numbers import (
+    DASHES,
+    MOST,
+    missing_marks,
+    number_format,
+    read_numbers,
+    require_one_decimal_mark,
+)
 from gasearch_workers.data.offsets import READ_TINY, Centred, centre
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
@@ -121,7 +128,10 @@ def _targets(
         found = centre(given, f"the target {target!r}", _file(parts), "take them minus an offset")
         return list(found.parts), found.offset, (), found.notes
     cells = _cells(parts, target, options)
-    classes = name_classes(cells[0], parts.train.at, missing=missing_marks(options, of_names=True))
+    missing = missing_marks(options, of_names=True)
+    if options.missing is None:
+        missing = tuple(mark for mark in missing if mark not in DASHES)
+    classes = name_classes(cells[0], parts.train.at, missing=missing)
     return (
         [number_classes(one, classes, part.at) for one, part in zip(cells, parts.given, strict=True)],
         0.0,
@@ -132,7 +142,7 @@ def _targets(
 
 def _cells(parts: Parts[Rows], column: str, options: DataOptions) -> list[Sequence[str]]:
     """The names in a column of each part; true and false, in whatever case, are two."""
-    missing = set(missing_marks(options, of_names=True))
+    missing = set(missing_marks(options, of_names=True)) - {*DASHES}
     cells = [part.column(column) for part in parts.given]
     different = {cell for one in cells for cell in one} - missing
     if _is_boolean(different) and len({cell.lower() for cell in different}) < len(different):
@@ -183,10 +193,11 @@ def _numeric(parts: Parts[Rows], column: str, form: NumberFormat, options: DataO
 
 def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str | None:
     """What is said of marks of missing values other than "" and "?"."""
-    marks = Counter(cell for part in parts.given for cell in part.column(column) if cell not in ("", "?"))
-    found = {mark: marks[mark] for mark in missing_marks(options) if marks[mark]}
-    if not found or options.missing is not None:
+    different = {cell for part in parts.given for cell in part.column(column)} - {"", "?"}
+    marks = [mark for mark in missing_marks(options) if mark in different]
+    if not marks or options.missing is not None:
         return None
+    found = {mark: sum(part.column(column).count(mark) for part in parts.given) for mark in marks}
     marks_found = ", ".join(map(repr, found))
     return f"the column {column!r}: {sum(found.values())} cells with {marks_found} hold no value (task.missing)"
 
@@ -195,7 +206,10 @@ def _name_note(train: Rows, column: str) -> str | None:
     """What is said of numbers that may be names: that number the rows, or begin with a zero."""
     cells = train.column(column)
     what = None
-    if cells in (tuple(map(str, range(len(cells)))), tuple(map(str, range(1, len(cells) + 1)))):
+    if cells[0] in ("0", "1") and cells in (
+        tuple(map(str, range(len(cells)))),
+        tuple(map(str, range(1, len(cells) + 1))),
+    ):
         what = "number the rows"
     elif all(cell.isdecimal() for cell in cells if cell) and any(cell[:1] == "0" and cell.strip("0") for cell in cells):
         what = "begin with zeros"

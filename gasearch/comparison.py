@@ -106,25 +106,36 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
     if scaling is None:
         within = f" within {' and '.join(map(str, limits))}" if limits else ""
         raise BadInput(f"none of {_listed(names)} has measured a network{within} yet: there is nothing to compare")
-    curves = {record.name: _curve(record, told[record.name], scaling, objectives) for record in records}
+    orders = {record.name: [objectives.index(one) for one in objectives_of(record)] for record in records}
+    curves = {name: _curve(outcomes, scaling, orders[name]) for name, outcomes in told.items()}
     goal = curves[names[0]][-1].hypervolume if curves[names[0]] else 0.0
     return Comparison(
         objectives={one.metric: "max" if one.is_maximized else "min" for one in objectives},
         constraints=[str(limit) for limit in limits],
         ideal=_by_metric(objectives, scaling.ideal),
         reference=_by_metric(objectives, scaling.reference),
-        searches=[_compared(name, told[name], curve, objectives, goal) for name, curve in curves.items()],
+        searches=[
+            _compared(name, curve, _best(told[name], orders[name], objectives), goal) for name, curve in curves.items()
+        ],
         marks=[mark for by in AXES for mark in _marks(by, curves)],
         curves=curves,
     )
 
 
-def _curve(record: SearchRecord, told: Told, scaling: Scaling, objectives: Sequence[Objective]) -> list[GrowthPoint]:
+def _curve(told: Told, scaling: Scaling, order: list[int]) -> list[GrowthPoint]:
     """How a front grew, its ties settled in the search's own order of objectives; see `gasearch.dominance`."""
-    order = [objectives.index(one) for one in objectives_of(record)]
     ideal, reference = ([corner[place] for place in order] for corner in (scaling.ideal, scaling.reference))
-    ordered = replace(told, values=told.values[:, order], spreads=told.spreads[:, order])
-    return growth(ordered, Scaling(ideal=tuple(ideal), reference=tuple(reference)))
+    return growth(_ordered(told, order), Scaling(ideal=tuple(ideal), reference=tuple(reference)))
+
+
+def _best(told: Told, order: list[int], objectives: Sequence[Objective]) -> dict[str, float]:
+    """The best value per objective on the front as it stands."""
+    best = _ordered(told, order).best()
+    return {} if best is None else _by_metric(objectives, [best[order.index(place)] for place in range(len(order))])
+
+
+def _ordered(told: Told, order: list[int]) -> Told:
+    return replace(told, values=told.values[:, order], spreads=told.spreads[:, order])
 
 
 def volume_at(curve: Sequence[GrowthPoint], by: str, spent: float) -> float:
@@ -166,11 +177,8 @@ def _objective_text(objective: tuple[str, bool]) -> str:
     return f"{metric}: {'max' if is_maximized else 'min'}"
 
 
-def _compared(
-    name: str, told: Told, curve: Sequence[GrowthPoint], objectives: Sequence[Objective], goal: float
-) -> Compared:
+def _compared(name: str, curve: Sequence[GrowthPoint], best: dict[str, float], goal: float) -> Compared:
     last = curve[-1] if curve else _NOTHING
-    best = told.best()
     reached = next((point for point in curve if goal > 0 and point.hypervolume >= goal - ROUNDING), None)
     return Compared(
         name=name,
@@ -179,7 +187,7 @@ def _compared(
         device_seconds=last.device_seconds,
         front_size=last.front_size,
         hypervolume=last.hypervolume,
-        best={} if best is None else _by_metric(objectives, best),
+        best=best,
         reached=None if reached is None else _spending(reached),
     )
 

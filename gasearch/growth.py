@@ -65,12 +65,15 @@ class Told:
         )
 
     def best(self) -> tuple[float, ...] | None:
-        """The best worth per objective of what stands: each candidate's newest training; None where nothing does."""
+        """The best worth per objective on the front of what stands: each candidate's newest training; None without."""
         places = np.flatnonzero(self.is_judged)
         _, last = np.unique(self.numbers[places][::-1], return_index=True)  # the first of the reversed is the newest
         newest = places[::-1][last]
-        feasible = self.values[newest[self.is_feasible[newest]]]
-        return tuple(feasible.max(axis=0).tolist()) if len(feasible) else None
+        standing = newest[self.is_feasible[newest]]  # in the order of the numbers
+        if not len(standing):
+            return None
+        members = standing[pareto(self.values[standing], self.spreads[standing])]
+        return tuple(self.values[members].max(axis=0).tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,6 +201,11 @@ class ParetoFront:
         ties = self._known_ties()
         return self.plain.values[[ties.is_member(number) for number in self.plain.numbers]]
 
+    @property
+    def best(self) -> tuple[float, ...]:
+        """The best worth of each objective among the members; () without any."""
+        return tuple(self.values.max(axis=0).tolist()) if len(self) else ()
+
     def add(self, number: int, fitness: Fitness) -> FrontChange:
         """Take a point in, if it belongs to the front, and dismiss the members that it dominates.
 

@@ -8,7 +8,7 @@ with its standard error as the spread.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -178,10 +178,6 @@ class Trainings:
     def fitness_of(self, number: int) -> Fitness | None:
         """The newest fitness of a candidate; None where it has none or isn't feasible."""
         return self._fitness.get(number)
-
-    def fitnesses(self) -> Iterable[Fitness]:
-        """The newest fitness of each feasible candidate."""
-        return self._fitness.values()
 
     def pooled(self, number: int, new: Measurement) -> Measurement:
         """The mean of a candidate's trainings so far and a new one, see `pooled`."""

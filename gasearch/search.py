@@ -368,7 +368,7 @@ class SearchLoop:
         """
         if replicate:
             fitness = fitness or self._trainings.fitness_of(number)
-        self._tally.add(outcome, fitness)
+        self._tally.add(outcome)
         self._feasibility.note(self._keys[number], outcome, fitness)
         self._device_time.note_outcome()
         if self._rungs is not None:
@@ -376,8 +376,6 @@ class SearchLoop:
         self._rung_reports.note(outcome)
         if self._problem.replicates:
             self._trainings.note(number, outcome, fitness, replicate=replicate)
-        if replicate:
-            self._tally.rejudge(self._trainings.fitnesses())
         expected = None
         if self._rungs is not None and isinstance(outcome, Failure) and _is_stopped(outcome):
             expected = self._rungs.expected_end(outcome, known)
@@ -398,7 +396,7 @@ class SearchLoop:
         volume = self._frontier.measure(self._tally.told)
         self._archive.add_generation(
             self._lease,
-            self._tally.generation(number, front_size=len(self._frontier.front), hypervolume=volume),
+            self._tally.generation(number, front=self._frontier.front, hypervolume=volume),
         )
 
     # --- ending -------------------------------------------------------------------------------------------------
@@ -464,7 +462,7 @@ class SearchLoop:
                 seconds_left=None if seconds is None else seconds - self._spent_s - self._tally.elapsed_s,
                 in_flight=len(self._flying),
                 generation=self._generation,
-                front_size=len(self._frontier.front),
+                front=self._frontier.front,
                 hypervolume=self._frontier.hypervolume,
                 busy=self._device_time.busy_share(self._tally.elapsed_s, self._dispatcher.slots),
             )

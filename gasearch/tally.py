@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from gasearch_workers.messages import Failure, FailureKind, Outcome
 
-from gasearch.fitness import Fitness, Objective
+from gasearch.fitness import Objective
+from gasearch.pareto import ParetoFront
 from gasearch.progress import Progress
 from gasearch.storage.records import GenerationRecord
 
@@ -19,8 +20,6 @@ class Tally:
     def __init__(self, objectives: Sequence[Objective], clock: Callable[[], float]) -> None:
         self._objectives, self._clock = objectives, clock
         self._failures: Counter[str] = Counter()
-        self._found: list[float | None] = [None] * len(objectives)  # the best, but for `_unjudged`
-        self._unjudged: Iterable[Fitness] = ()
         self._began, self._told_before = clock(), 0
         self.told = 0  #: Evaluations with a final outcome.
         self.stopped = 0  #: Trainings that ended early, of these.
@@ -40,46 +39,28 @@ class Tally:
         """What was counted until now is an earlier controller's work."""
         self._began, self._told_before = self._clock(), self.told
 
-    def add(self, outcome: Outcome, fitness: Fitness | None) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count a final outcome."""
         self.told += 1
         if isinstance(outcome, Failure) and outcome.kind is FailureKind.STOPPED:
             self.stopped += 1
         elif isinstance(outcome, Failure):
             self._failures[outcome.kind.value] += 1
-        if fitness is not None and fitness.is_feasible:
-            self._improve(fitness)
 
     @property
     def measured(self) -> int:
         """How many outcomes are measurements."""
         return self.told - self.stopped - self._failures.total()
 
-    def rejudge(self, fitnesses: Iterable[Fitness]) -> None:
-        """Find the best anew among these, as a further training lowered what one was thought to be.
-
-        They are gone through when the best is asked for; until then they may be joined by what is added.
-        """
-        self._found, self._unjudged = [None] * len(self._objectives), fitnesses
-
-    @property
-    def _best(self) -> list[float | None]:
-        for fitness in self._unjudged:
-            self._improve(fitness)
-        self._unjudged = ()
-        return self._found
-
-    def generation(self, number: int, *, front_size: int, hypervolume: float | None) -> GenerationRecord:
+    def generation(self, number: int, *, front: ParetoFront, hypervolume: float | None) -> GenerationRecord:
         """The statistics of a generation that is complete now."""
-        best = self._best
-        known = [value for value in best if value is not None]
         return GenerationRecord(
             number=number,
             evaluations=self.told,
             failures=self.failures,
-            front_size=front_size,
+            front_size=len(front),
             hypervolume=hypervolume or 0.0,
-            best=tuple(known) if len(known) == len(best) else (),
+            best=tuple(value for _, value in self._best_of(front)),
             finished_at=datetime.now(UTC),
         )
 
@@ -91,7 +72,7 @@ class Tally:
         seconds_left: float | None,
         in_flight: int,
         generation: int,
-        front_size: int,
+        front: ParetoFront,
         hypervolume: float | None,
         busy: float | None,
     ) -> Progress:
@@ -109,21 +90,18 @@ class Tally:
             stopped=self.stopped,
             retries=self.retries,
             generation=generation,
-            front_size=front_size,
+            front_size=len(front),
             hypervolume=hypervolume,
-            best=tuple(
-                (objective.metric, value)
-                for objective, value in zip(self._objectives, self._best, strict=True)
-                if value is not None
-            ),
+            best=self._best_of(front),
             elapsed_s=elapsed,
             rate_per_minute=60 * done / elapsed if elapsed > 0 else 0.0,
             remaining_s=min(estimates, default=None),
             busy=busy,
         )
 
-    def _improve(self, fitness: Fitness) -> None:
-        for index, (objective, worth) in enumerate(zip(self._objectives, fitness.values, strict=True)):
-            known = self._found[index]
-            if known is None or worth > objective.worth(known):
-                self._found[index] = objective.worth(worth)  # its own inverse
+    def _best_of(self, front: ParetoFront) -> tuple[tuple[str, float], ...]:
+        """The best value of each objective on the front, in native units; () where the front is empty."""
+        return tuple(
+            (objective.metric, objective.worth(worth))  # its own inverse
+            for objective, worth in zip(self._objectives, front.best, strict=bool(front.best))
+        )

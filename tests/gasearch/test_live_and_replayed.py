@@ -38,7 +38,6 @@ OWN = {
     "_columns",  # with rows that aren't in use; compared as the members
     "_volumes", "_states", "_past",  # compared as the growth that they give
     "_ties",  # compared as the members
-    "_found", "_unjudged",  # compared as the best
     "is_free",  # found out anew by the first round that finds nothing
     "OperatorRates._rates", "SteadyStateEngine._kept", "Rungs._ends_at", "Rungs._lines", "_Finishers._asked",  # answers
 }  # fmt: skip
@@ -100,6 +99,8 @@ def make_loop(archive, lease, dispatcher, *, policy, replicates, name="small"):
 
 def differences(ours: Any, theirs: Any, where: str = "loop") -> list[str]:
     """Where two states differ, field by field, all the way down."""
+    if isinstance(ours, int | float) and isinstance(theirs, int | float):
+        return [] if ours == theirs else [f"{where}: {ours}, {theirs}"]
     if type(ours) is not type(theirs):
         return [f"{where}: {type(ours).__name__}, {type(theirs).__name__}"]
     if isinstance(ours, np.ndarray):
@@ -137,7 +138,7 @@ def answers(loop) -> dict[str, Any]:
         "growth": loop._frontier.growth,
         "hypervolume": loop._frontier.hypervolume,
         "members": loop._frontier.front.numbers,
-        "best": loop._tally._best,
+        "best": loop._frontier.front.best,
     }
 
 

@@ -207,7 +207,7 @@ def test_a_replayed_engine_asks_for_what_the_live_one_asks_for(tmp_path, algorit
         assert None not in asked[0]
         assert later._frontier.growth == live._frontier.growth
         assert later._frontier.front.numbers == live._frontier.front.numbers
-        assert later._tally._best == live._tally._best
+        assert later._frontier.front.best == live._frontier.front.best
 
 
 def test_a_store_that_is_made_fast_is_the_one_that_the_loop_writes(tmp_path):

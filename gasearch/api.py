@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from gasearch import comparison, control, lineage, query
-from gasearch.errors import BadInput
+from gasearch.errors import BadInput, NoStore
 from gasearch.failures import Cause, failures
 from gasearch.launch import go_on, launch
 from gasearch.progress import Observer, Progress, Silent
@@ -20,7 +20,7 @@ from gasearch.storage.copying import file_url
 from gasearch.storage.engines import parse_url
 from gasearch.storage.faults import shown
 from gasearch.storage.records import EvaluatedNetwork, EvaluationRecord, TuningTrial
-from gasearch.storage.sql import open_reader
+from gasearch.storage.sql import open_reader, upgrade_if_older
 
 Answer = TypeVar("Answer")
 
@@ -226,6 +226,7 @@ def run(
     workers: int | None = None,
     observer: Observer | None = None,
     on_outcome: OnOutcome | None = None,
+    upgrade: bool = False,
 ) -> Search:
     """Run a new search to its end.
 
@@ -235,13 +236,18 @@ def run(
         workers: How many; 0: in this process, without Ray. None: what the spec says.
         observer: Watches.
         on_outcome: Is called with every final outcome, failures included, once it is stored.
+        upgrade: Bring a database on a server to this version's schema, which locks out every older gasearch.
 
     Raises:
         SpecError: if the spec can't be used.
         WrongState: if there is a search of that name.
     """
     loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
-    launch(loaded, db_url=_url(db), observer=_watching(observer, on_outcome), workers=workers)
+    watching = _watching(observer, on_outcome)
+    if upgrade:
+        with suppress(NoStore):  # there is nothing to upgrade yet
+            upgrade_if_older(_url(db), watching.on_notice, may_upgrade=lambda question: True)
+    launch(loaded, db_url=_url(db), observer=watching, workers=workers)
     return Search(loaded.name, db=db)
 
 

@@ -43,7 +43,7 @@ from gasearch.storage.records import (
     SearchRecord,
     SearchState,
 )
-from gasearch.storage.sql import open_archive, open_reader
+from gasearch.storage.sql import open_archive, open_reader, upgrade_if_older
 from gasearch.teaching import taught
 from gasearch.weights import weights_folder
 
@@ -98,6 +98,7 @@ def go_on(
         WrongState: if it is finished and not extended, still runs, or its spec or its data changed.
         SearchFailed, Interrupted, GasearchError: as `launch`.
     """
+    upgrade_if_older(db_url, observer.on_notice)
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
         told = reader.counts(record.id).told

@@ -99,6 +99,10 @@ Workers = Annotated[
         "--workers", metavar="N", min=0, max=1024, help="How many; 0: in this process, without Ray.", show_default=False
     ),
 ]
+Upgrade = Annotated[
+    bool,
+    typer.Option("--upgrade", help="Bring the database of a server to this version's schema, without being asked."),
+]
 Supervise = Annotated[bool, typer.Option("--supervise", help="Start it again whenever it dies.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Run in the background, with a log file.")]
 

@@ -22,6 +22,7 @@ from gasearch.cli.app import (
     Override,
     Spec,
     Supervise,
+    Upgrade,
     Workers,
     app,
     ask,
@@ -32,7 +33,7 @@ from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.reading import print_front
 from gasearch.cli.streams import give_up
 from gasearch.console import Format, clean_stdout, print_rows, say, watching
-from gasearch.errors import BadInput, StoreError, UnknownSearch
+from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.settings import database_url
 
 
@@ -91,12 +92,14 @@ def run(
     workers: Workers = None,
     supervised: Supervise = False,
     detach: Detach = False,
+    upgrade: Upgrade = False,
     db: Db = None,
 ) -> None:
     """Launch a search. Ctrl-C stops it cleanly and names the command that resumes."""
     from gasearch.spec.loader import load_spec
 
     loaded = load_spec(spec, overrides or ())
+    _bring_up_to_date(db, is_wanted=upgrade)
     arguments = ["run", str(spec), *_set_arguments(overrides)]
     arguments += _workers_arguments(workers)
     if detach:
@@ -140,9 +143,11 @@ def resume(
     workers: Workers = None,
     supervised: Supervise = False,
     detach: Detach = False,
+    upgrade: Upgrade = False,
     db: Db = None,
 ) -> None:
     """Go on as if never interrupted, or extend a finished search."""
+    _bring_up_to_date(db, is_wanted=upgrade)
     arguments = ["resume", name]
     arguments += [] if evaluations is None else ["--evaluations", str(evaluations)]
     arguments += [] if hours is None else ["--hours", repr(hours)]
@@ -275,6 +280,22 @@ def _print_found(name: str, db: str | None) -> None:
     print(f"       gasearch plot {name} -o {name}.html{option}")
     if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
         print(f"       gasearch export {name} {knee.key} -o {name}-model{option}")
+
+
+def _bring_up_to_date(db: str | None, *, is_wanted: bool) -> None:
+    """Upgrade an older database; where that locks others out, only if it is wanted, or somebody at a terminal says so.
+
+    Here, and not when the search begins: no panel is drawn yet, and a child in the background couldn't be answered.
+    """
+    from gasearch.storage.sql import upgrade_if_older
+
+    def may_upgrade(upgrading: str) -> bool:
+        if is_wanted or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            return is_wanted
+        return typer.confirm(f"{upgrading}; go on?", err=True)
+
+    with contextlib.suppress(NoStore):  # `run` creates it, `resume` says so
+        upgrade_if_older(database_url(db), say, may_upgrade=may_upgrade)
 
 
 def _supervise(name: str, first: list[str], again: list[str], db: str | None) -> NoReturn:

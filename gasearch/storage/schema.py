@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, select, text
 
 from gasearch.errors import NoStore, StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, as_store_errors, shown
-from gasearch.storage.tables import REVISIONS, VERSION_TABLE, metadata
+from gasearch.storage.owner import is_gone
+from gasearch.storage.tables import REVISIONS, VERSION_TABLE, database_clock, metadata, searches
 
 HEAD = REVISIONS[-1]
 _UPGRADE_LOCK = 0x6761_7365_6172_6368  #: "gasearch": the number of our advisory lock in PostgreSQL.
@@ -47,11 +48,24 @@ def require_newest(revision: str | None, engine: Engine) -> None:
         )
 
 
-def upgrade(engine: Engine, notice: Callable[[str], None]) -> None:
+def never(question: str) -> bool:
+    """The answer of nobody."""
+    return False
+
+
+def upgrade(engine: Engine, notice: Callable[[str], None], *, may_upgrade: Callable[[str], bool] = never) -> None:
     """Bring the database to the newest schema, after saying so; several processes may try at once.
 
+    A new database, and a SQLite file that no search is writing to, take it by themselves. Elsewhere others may be at
+    work with an older gasearch, which the upgrade locks out.
+
+    Args:
+        engine: One that may write.
+        notice: Takes a sentence before anything is changed.
+        may_upgrade: Asked whether others may be locked out.
+
     Raises:
-        StoreError: if its schema is newer than this version of gasearch.
+        StoreError: if its schema is newer than this version of gasearch, or the answer was no.
     """
     with as_store_errors(engine.url):
         with engine.connect() as connection:
@@ -59,6 +73,8 @@ def upgrade(engine: Engine, notice: Callable[[str], None]) -> None:
         if revision == HEAD:
             return
         _refuse_unknown(revision, engine)
+        if revision is not None:
+            _require_consent(engine, revision, may_upgrade)
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":  # before the transaction: inside one it has no effect
                 connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")  # batch changes replace whole tables
@@ -68,6 +84,23 @@ def upgrade(engine: Engine, notice: Callable[[str], None]) -> None:
                     _upgrade_alone(connection, engine, notice)
             finally:
                 connection.invalidate()  # with the settings of the upgrade
+
+
+def _require_consent(engine: Engine, revision: str, may_upgrade: Callable[[str], bool]) -> None:
+    """Ask before others are locked out."""
+    if engine.dialect.name == "sqlite":
+        owned = select(searches.c.name, searches.c.owner).where(searches.c.owner.is_not(None))
+        with engine.connect() as connection:
+            running = connection.execute(owned.where(searches.c.lease_until > database_clock())).all()
+        names = [name for name, owner in running if not is_gone(owner)]
+        if not names:
+            return
+        others = f"the search {names[0]!r}, which an older gasearch is running"
+    else:
+        others = "every older gasearch that uses it"
+    upgrading = f"upgrading {shown(engine.url)} from schema {revision} to {HEAD} locks out {others}"
+    if not may_upgrade(upgrading):
+        raise StoreError(f"{upgrading}: do it by `gasearch db upgrade`, or go on here with --upgrade")
 
 
 def _upgrade_alone(connection: Connection, engine: Engine, notice: Callable[[str], None]) -> None:

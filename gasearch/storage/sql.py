@@ -23,7 +23,8 @@ def open_archive(url: str, *, notice: Callable[[str], None]) -> Archive:
         notice: Takes a sentence before the database is created or upgraded.
 
     Raises:
-        StoreError: if it can't be reached or written, isn't ours, or has a newer schema.
+        StoreError: if it can't be reached or written, isn't ours, has a newer schema, or an older one on a server that
+            others may use.
     """
     from gasearch.storage.sql_writer import SqlArchive  # a reader needs no dialect's insert
 
@@ -54,7 +55,30 @@ def upgrade(url: str, notice: Callable[[str], None]) -> None:
     """
     engine = writing_engine(parse_url(url))
     try:
-        schema.upgrade(engine, notice)
+        schema.upgrade(engine, notice, may_upgrade=lambda question: True)
+    finally:
+        engine.dispose()
+
+
+def upgrade_if_older(
+    url: str, notice: Callable[[str], None], *, may_upgrade: Callable[[str], bool] = schema.never
+) -> None:
+    """Bring an existing database to the newest schema where it has an older one; never creates one.
+
+    Args:
+        url: The database.
+        notice: Takes a sentence before it is upgraded.
+        may_upgrade: Asked where others may work with an older gasearch, which the upgrade locks out.
+
+    Raises:
+        StoreError: if it can't be reached or written, isn't ours, has a newer schema, or the answer was no.
+    """
+    revision, newest = current(url)
+    if revision in (None, newest):
+        return
+    engine = writing_engine(parse_url(url))
+    try:
+        schema.upgrade(engine, notice, may_upgrade=may_upgrade)
     finally:
         engine.dispose()
 

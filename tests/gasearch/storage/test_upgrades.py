@@ -1,6 +1,8 @@
 """Databases of every released schema, with the rows of their time, upgraded to the newest one."""
 
+import contextlib
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,9 @@ from gasearch.errors import StoreError
 from gasearch.progress import Silent
 from gasearch.storage import sql
 from gasearch.storage.engines import parse_url, writing_engine
+from gasearch.storage.owner import current_owner
 from gasearch.storage.tables import REVISIONS
+from tests.doubles.command_line import CommandLine
 from tests.doubles.old_stores import make_old_store, rows_in
 
 ROOT = Path(__file__).parents[3]
@@ -160,3 +164,76 @@ def test_a_file_of_an_older_schema_is_backed_up_as_it_is(sqlite_url, tmp_path):
     assert sql.current(f"sqlite:///{tmp_path}/copy.db")[0] == "0003"
     before, after = rows_in(f"sqlite:///{tmp_path}/copy.db", "0003")
     assert after == before
+
+
+# --- whom an upgrade locks out ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command_line(tmp_path):
+    commands = CommandLine(tmp_path)
+    yield commands
+    commands.close()
+
+
+def use(commands, url):
+    commands.url = commands.environment["GASEARCH_DB"] = url
+    return commands
+
+
+def test_a_file_is_upgraded_by_whoever_goes_on_with_a_search(command_line, sqlite_url):
+    use(command_line, sqlite_url)
+    make_old_store(sqlite_url, "0003")
+    done = command_line.here("resume", "old", "--evaluations", "34")
+    assert done.status == 0, done.err
+    assert f"upgrading the database {sqlite_url} from revision 0003 to {REVISIONS[-1]}" in done.err
+    assert check_database(sqlite_url) == []
+
+
+@pytest.mark.parametrize("command", [["resume", "old", "--evaluations", "34"], ["run", "small.yaml"]])
+def test_a_server_is_upgraded_only_where_that_is_wanted(command_line, empty_postgresql_url, command):
+    use(command_line, empty_postgresql_url).write_spec(**{"evaluations: 40": "evaluations: 4"})
+    make_old_store(empty_postgresql_url, "0003")
+    refused = command_line.here(*command)
+    assert refused.status == 4
+    assert refused.sentence.startswith("upgrading postgresql+psycopg://")
+    assert refused.sentence.endswith(
+        f"from schema 0003 to {REVISIONS[-1]} locks out every older gasearch that uses it: do it by `gasearch db "
+        "upgrade`, or go on here with --upgrade"
+    )
+    assert sql.current(empty_postgresql_url)[0] == "0003"
+    done = command_line.here(*command, "--upgrade")
+    assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize(("answer", "status", "revision"), [(b"n\n", 4, "0003"), (b"y\n", 0, REVISIONS[-1])])
+def test_a_person_at_a_terminal_is_asked(command_line, empty_postgresql_url, answer, status, revision):
+    make_old_store(empty_postgresql_url, "0003")
+    ours, terminal = pty.openpty()
+    command = [sys.executable, "-m", "gasearch", "resume", "old", "--evaluations", "34"]
+    environment = command_line.environment | {"GASEARCH_DB": empty_postgresql_url}
+    process = subprocess.Popen(command, stdin=terminal, stderr=terminal, stdout=subprocess.DEVNULL, env=environment)
+    os.close(terminal)
+    said = b""
+    while b"[y/N]" not in said:
+        said += os.read(ours, 4096)
+    assert b"locks out every older gasearch that uses it; go on?" in said.replace(b"\r\n", b"")
+    os.write(ours, answer)
+    with contextlib.suppress(OSError):  # the terminal's end
+        while os.read(ours, 4096):
+            pass
+    assert process.wait(60) == status
+    os.close(ours)
+    assert sql.current(empty_postgresql_url)[0] == revision
+
+
+def test_a_file_that_an_older_gasearch_writes_to_is_not_taken_away_from_it(sqlite_url):
+    make_old_store(sqlite_url, "0003")
+    engine = writing_engine(parse_url(sqlite_url))
+    with engine.begin() as connection:
+        owner = {"owner": current_owner(), "until": time.time() + 600}
+        connection.execute(text("UPDATE searches SET owner = :owner, lease_until = :until"), owner)
+    engine.dispose()
+    with pytest.raises(StoreError, match=r"locks out the search 'old', which an older gasearch is running: do it by"):
+        sql.open_archive(sqlite_url, notice=pytest.fail)
+    sql.upgrade(sqlite_url, silent)

@@ -82,8 +82,26 @@ def test_every_key_of_the_task_says_how_the_data_are_read():
     table = {"dataset": "a.csv", "features": ["a", "b"], "categorical": "b"}
     options = data_options(load_spec(changed(MLP, "task", table)))
     assert (options.kind, options.features, options.categorical) == (None, ("a", "b"), ("b",))
+    written = {"missing": [], "decimal": ",", "header": True, "channels": "last", "tags": "bmes"}
+    options = data_options(load_spec(changed(MLP, "task", {"dataset": "a.csv", **written})))
+    assert {key: getattr(options, key) for key in written} == written | {"missing": ()}
     options = data_options(load_spec(changed(RATINGS, "task", {"dataset": "r.csv", "user": "who", "item": "what"})))
     assert (options.kind, options.user, options.item) == ("rating", "who", "what")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("decimal", ";", r"task\.decimal"),
+        ("channels", "middle", r"task\.channels: must be .*first.*last"),
+        ("tags", "iobx", r"task\.tags: must be .*bioes.*types"),
+        ("header", "yes", r"task\.header: must be true or false"),
+        ("missing", [1], r"task\.missing"),
+    ],
+)
+def test_a_way_of_reading_that_there_is_not_is_refused_with_what_is_allowed(key, value, text):
+    with pytest.raises(SpecError, match=text):
+        load_spec(changed(MLP, "task", {"dataset": "a.csv", key: value}))
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,15 @@ def test_true_and_false_in_any_case_are_two_categories_and_two_classes(save, wor
     )
 
 
+def test_sentences_have_two_classes_of_true_and_false_too(save):
+    rows = {"sentence": ["good film", "bad film"] * 30, "label": ["True", "false", "TRUE", "FALSE"] * 15}
+    assert load_dataset(save(rows)).labels == ("false", "true")
+    rows["label"] = ["pro", "NaN"] * 30
+    with pytest.raises(DataError, match=r"set\.csv:3: expected a label; got 'NaN' \(task\.missing"):
+        load_dataset(save(rows))
+    assert load_dataset(save(rows), DataOptions(missing=())).labels == ("NaN", "pro")
+
+
 def test_true_and_false_in_one_case_keep_their_spelling(save):
     assert load_dataset(save(table(["True", "False"] * (COUNT // 2)))).vocabularies == (("<missing>", "False", "True"),)
 
@@ -254,6 +263,12 @@ def test_numbers_of_an_archive_are_taken_minus_an_offset_too(tmp_path, dtype):
     assert (data.test.x.astype(np.float64) + data.offsets == x).all()
     assert (data.test.y.astype(np.float64) + data.target_offset == y).all()
     assert data.describe()["target_mean"] == pytest.approx(y.mean(), abs=2)
+
+
+def test_whole_numbers_that_float32_rounds_are_taken_minus_an_offset(save):
+    """An hour apart they are still different in float32, but no longer an hour."""
+    data = load_dataset(save(table([1_700_000_000 + 3_600 * n for n in range(COUNT)])))
+    assert set(np.unique(np.diff(np.sort(data.train.x[:, 0]))) % 3_600) == {0}
 
 
 def test_a_target_that_float32_cannot_tell_apart_is_taken_minus_an_offset(save):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gasearch_workers.data.dataset import DataError
-from gasearch_workers.data.labels import shown
+from gasearch_workers.data.labels import in_one_case, shown
+from gasearch_workers.data.numbers import label_marks
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.ratings import is_rating, make_rating_source
@@ -46,7 +47,7 @@ def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Sou
     text = _text_column(train, options)
     refuse(options, ("user", "item"), f"{train.file}: users and items belong to the kind 'rating'")
     if text is not None:
-        surplus = ("features", "categorical", "missing", "decimal")
+        surplus = ("features", "categorical", "decimal")
         refuse(options, surplus, f"{train.file}: classes are told from the text {text!r} alone")
         return _sentence_source(name, parts, options, text)
     if train.header is None:
@@ -82,6 +83,6 @@ def _sentence_source(name: str, parts: Parts[Rows], options: DataOptions, text: 
             f"{train.file}: expected the column of labels in task.target, another than the text {text!r}; "
             f"the columns are {shown(train.names)}"
         )
-    column = target
-    sentences = parts.map(lambda part: Sentences(texts=part.column(text), labels=part.column(column), at=part.at))
-    return make_sentence_source(name, sentences, options)
+    labels = iter(in_one_case([part.column(target) for part in parts.given]))
+    sentences = parts.map(lambda part: Sentences(texts=part.column(text), labels=next(labels), at=part.at))
+    return make_sentence_source(name, sentences, options, missing=label_marks(options))

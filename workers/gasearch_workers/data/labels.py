@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,29 @@ from gasearch_workers.data.dataset import DataError, Split
 At = Callable[[int], str]  #: Says where a sample stands: "file:line".
 MOST_CLASSES = 1_000
 SHOWN = 12  #: Names in an error.
+
+
+#: Pairs of words that are one and the same in any case.
+BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"on", "off"})
+
+
+def is_boolean(names: Iterable[str]) -> bool:
+    """Whether names are true and false, or words that stand for these, in any case."""
+    different = {name.lower() for name in names}
+    return any(different <= pair for pair in BOOLEANS)
+
+
+def in_one_case(parts: Sequence[Sequence[str]], missing: Collection[str] = ("",)) -> list[Sequence[str]]:
+    """The names of each part; where they are true and false in several cases, in lower case.
+
+    Args:
+        parts: Of a dataset, the names of one column.
+        missing: What is no name, and left as it is.
+    """
+    different = {name for names in parts for name in names} - set(missing)
+    if not is_boolean(different) or len({name.lower() for name in different}) == len(different):
+        return list(parts)
+    return [[name if name in missing else name.lower() for name in names] for names in parts]
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:

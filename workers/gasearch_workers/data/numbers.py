@@ -84,6 +84,12 @@ def missing_marks(options: DataOptions, *, of_names: bool = False) -> tuple[str,
     return usual if options.missing is None else tuple(dict.fromkeys(("", *options.missing)))
 
 
+def label_marks(options: DataOptions) -> tuple[str, ...]:
+    """What is no label of a sample: as for names, but for dashes and points, which are as often classes."""
+    marks = missing_marks(options, of_names=True)
+    return marks if options.missing is not None else tuple(mark for mark in marks if mark not in DASHES)
+
+
 def number_format(
     parts: Parts[Rows], column: str, options: DataOptions, *, is_target: bool = False
 ) -> NumberFormat | None:

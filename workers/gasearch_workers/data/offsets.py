@@ -52,18 +52,24 @@ def centre(parts: Sequence[NDArray[Any]], what: str, where: str, advice: str) ->
     middle = float(different[len(different) // 2])
     plain, kept = _count(different), _count(different - middle)
     deviation, mean = float(some.std(dtype=np.float64)), float(some.mean(dtype=np.float64))
-    counts = 1 if bool((different == np.rint(different)).all()) else max(1, NOTED * given)  # lost ones that matter
+    is_whole = bool((different == np.rint(different)).all())
+    counts = 1 if is_whole else max(1, NOTED * given)  # lost ones that matter
     is_better = given - plain >= counts and kept > plain
+    is_better |= is_whole and _is_exact(different - middle) and not _is_exact(different)
     offset = middle if is_better or deviation <= CONSTANT * abs(mean) else 0.0
     lost = given - (kept if offset else plain)
     lose = f"{given} different values of {what} become {given - lost} in float32"
     if lost > MOST_LOST * given:
         raise DataError(f"{where}: expected numbers that float32 tells apart; {lose} ({advice})")
-    notes = [f"{what} is taken minus {offset!r}: float32 doesn't tell its values apart"] if offset else []
+    notes = [f"{what} is taken minus {offset!r}: float32 can't hold its values as they are"] if offset else []
     if lost >= counts:
         notes.append(lose)
     centred = tuple((part.astype(np.float64) - offset).astype(np.float32) for part in parts)
     return Centred(centred, offset, is_tiny=deviation < TINY, notes=tuple(notes))
+
+
+def _is_exact(numbers: NDArray[np.float64]) -> bool:
+    return bool((numbers == numbers.astype(np.float32)).all())
 
 
 def _count(ordered: NDArray[np.float64]) -> int:

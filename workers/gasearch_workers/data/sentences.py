@@ -26,7 +26,12 @@ class Sentences:
 
 
 def make_sentence_source(
-    name: str, parts: Parts[Sentences], options: DataOptions, *, names: dict[str, str] | None = None
+    name: str,
+    parts: Parts[Sentences],
+    options: DataOptions,
+    *,
+    names: dict[str, str] | None = None,
+    missing: Sequence[str] = ("",),
 ) -> Source:
     """Cut sentences into tokens and number their labels.
 
@@ -35,6 +40,7 @@ def make_sentence_source(
         parts: Texts and labels; those of the training part are the classes.
         options: How many tokens and words are kept, and in what case.
         names: What the labels stand for, where they have other names.
+        missing: What is no label.
 
     Raises:
         DataError: with file and line, if a text is empty or a label can't be used.
@@ -46,7 +52,7 @@ def make_sentence_source(
     everything = [sentence for _, sentences in cut.given for sentence in sentences]
     length = min(options.length, max(len(sentence) for sentence in everything))
     words = sorted_words(everything, length=length)
-    classes = name_classes(train.labels, train.at)
+    classes = name_classes(train.labels, train.at, missing=missing)
     numbers = {word: number for number, word in enumerate(words, start=1)}
 
     def split(pair: tuple[Sentences, list[list[str]]]) -> Split:

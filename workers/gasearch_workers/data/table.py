@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.labels import name_classes, number_classes, shown, sort_names
+from gasearch_workers.data.labels import in_one_case, is_boolean, name_classes, number_classes, shown, sort_names
 from gasearch_workers.data.number_format import PLAIN, NumberFormat
 from gasearch_workers.data.numbers import (
-    DASHES,
     MOST,
+    label_marks,
     missing_marks,
     number_format,
     read_numbers,
@@ -30,8 +30,6 @@ from gasearch_workers.messages import TaskKind
 MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken as classes.
 MOST_CATEGORIES = 1_000  #: Different words in a column that isn't named as categorical; more are names or texts.
 FEWEST_NAMES = 10  #: Cells of a column of words that may all be different.
-#: Pairs of words that are one and the same in any case.
-BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"on", "off"})
 
 
 def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
@@ -86,7 +84,7 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
         target_offset=target_offset,
         formats=tuple(formats.values()),
         missing=missing_marks(options),
-        is_boolean=tuple(_is_boolean(one) for one in words),
+        is_boolean=tuple(is_boolean(one) for one in words),
         reading=READ_TINY if any(column.is_tiny for column in numeric) else (),
         notes=(*marked, *(note for column in numeric for note in column.notes), *target_notes),
     )
@@ -128,10 +126,7 @@ def _targets(
         found = centre(given, f"the target {target!r}", _file(parts), "take them minus an offset")
         return list(found.parts), found.offset, (), found.notes
     cells = _cells(parts, target, options)
-    missing = missing_marks(options, of_names=True)
-    if options.missing is None:
-        missing = tuple(mark for mark in missing if mark not in DASHES)
-    classes = name_classes(cells[0], parts.train.at, missing=missing)
+    classes = name_classes(cells[0], parts.train.at, missing=label_marks(options))
     return (
         [number_classes(one, classes, part.at) for one, part in zip(cells, parts.given, strict=True)],
         0.0,
@@ -142,18 +137,7 @@ def _targets(
 
 def _cells(parts: Parts[Rows], column: str, options: DataOptions) -> list[Sequence[str]]:
     """The names in a column of each part; true and false, in whatever case, are two."""
-    missing = set(missing_marks(options, of_names=True)) - {*DASHES}
-    cells = [part.column(column) for part in parts.given]
-    different = {cell for one in cells for cell in one} - missing
-    if _is_boolean(different) and len({cell.lower() for cell in different}) < len(different):
-        return [[cell if cell in missing else cell.lower() for cell in one] for one in cells]
-    return list(cells)
-
-
-def _is_boolean(names: Iterable[str]) -> bool:
-    """Whether names are true and false, or words that stand for these, in any case."""
-    different = {name.lower() for name in names}
-    return any(different <= pair for pair in BOOLEANS)
+    return in_one_case([part.column(column) for part in parts.given], label_marks(options))
 
 
 def _words(parts: Parts[Rows], column: str, cells: list[Sequence[str]], options: DataOptions) -> tuple[str, ...]:

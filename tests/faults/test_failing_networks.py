@@ -5,6 +5,7 @@ import json
 import pytest
 from gasearch_workers.node import free_memory
 
+from gasearch.errors import Paused
 from tests.doubles.command_line import CUSTOM, TRAINED
 
 SIZE_OF_THE_GIANT = 8192**2 * 11**2 * 16  #: Bytes: weights, gradients and moments of its largest convolution.
@@ -65,13 +66,13 @@ def test_where_every_training_diverges_the_search_stops_after_20_and_says_why(ga
         },
     )
     done = gasearch.here("run", spec)
-    assert done.status == 1, done.err
+    assert done.status == Paused.exit_status, done.err
     assert "20 evaluations in a row failed (20 diverged), the last one with: the " in done.sentence
     assert "at learning rate 10. Mend the cause, then go on with: gasearch resume small" in done.sentence
     status = status_of(gasearch)
     assert (status["state"], status["failures"]) == ("stopped", {"diverged": 20})
     assert gasearch.here("front", "small").status == 1
-    assert (gasearch.here("resume", "small").status, gasearch.told()) == (1, 40)
+    assert (gasearch.here("resume", "small").status, gasearch.told()) == (Paused.exit_status, 40)
 
 
 @pytest.mark.skipif(free_memory() > SIZE_OF_THE_GIANT, reason="the giant fits into this machine")
@@ -133,7 +134,7 @@ def test_an_evaluator_that_can_t_be_found_is_refused_before_any_work(gasearch, e
 )
 def test_an_evaluator_that_always_fails_stops_the_search_with_its_reason(gasearch, evaluator, complaint):
     done = gasearch.here("run", gasearch.write_spec(truth=evaluator))
-    assert done.status == 1, done.err
+    assert done.status == Paused.exit_status, done.err
     assert "20 evaluations in a row failed (20 user_error), the last one with: " in done.sentence
     assert complaint in done.sentence
     assert status_of(gasearch)["failures"] == {"user_error": 20}

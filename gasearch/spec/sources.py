@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from gasearch_workers.custom import MAIN, OF_ITS_OWN, EvaluatorError, find_evaluator
-from gasearch_workers.data import DataError, NotDownloaded, load_dataset
+from gasearch_workers.data import DataError, NotDownloaded, is_named, load_dataset
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
 
 from gasearch.errors import DataNotHere, SpecError
 from gasearch.progress import unheard
 from gasearch.spec.model import SearchSpec
+
+#: What whoever names data that aren't there may have meant.
+PUBLIC: Final = "; public data sets are named torchvision:NAME or hf:NAME, and `gasearch data SPEC` brings them"
 
 
 def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, downloads: bool = False) -> Dataset | None:
@@ -40,17 +44,22 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
         if spec.task.evaluator.startswith(f"{MAIN}:"):
             notice(f"only this program can resume a search with task.evaluator {spec.task.evaluator!r}: {OF_ITS_OWN}")
         return None
-    may_download = downloads or spec.task.download
+    source, may_download = str(spec.task.dataset), downloads or spec.task.download
     try:
-        return load_dataset(str(spec.task.dataset), data_options(spec), download=notice if may_download else None)
+        return load_dataset(source, data_options(spec), download=notice if may_download else None)
     except NotDownloaded as error:
         if may_download:
             raise SpecError(f"task.dataset: {error}") from error
         raise DataNotHere(f"task.dataset: {error}; task.download: true lets it be downloaded") from error
     except DataError as error:
-        raise SpecError(f"task.dataset: {error}") from error
+        raise SpecError(f"task.dataset: {error}{PUBLIC * _is_missing_file(source)}") from error
     except OSError as error:  # a name that no file can have, for instance
         raise SpecError(f"task.dataset: {spec.task.dataset} can't be read: {error.strerror or error}") from error
+
+
+def _is_missing_file(source: str) -> bool:
+    path = Path(source).expanduser()
+    return not is_named(source) and (path.suffix != "" or len(path.parts) > 1) and not path.exists()
 
 
 def data_options(spec: SearchSpec) -> DataOptions:

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from gasearch import cli
+from gasearch.spec.sources import PUBLIC
 from tests.doubles.image_server import ImageServer, torchvision_like
 
 SPEC = """
@@ -77,7 +78,7 @@ def test_a_spec_that_says_so_downloads_by_itself_and_is_the_same_search(gasearch
 
 def test_own_files_and_evaluators_have_nothing_to_download(gasearch, folder):
     status, _, err = gasearch("data", "my images.yaml", "--set", "task.dataset=none.npz")
-    assert (status, err) == (2, "gasearch: task.dataset: none.npz: no such file\n")
+    assert (status, err) == (2, f"gasearch: task.dataset: none.npz: no such file{PUBLIC}\n")
     custom = "{evaluator: 'no.such:module'}"
     decisions = "{family: custom, decisions: {a: {choices: [1, 2]}}}"
     arguments = ["--set", f"task={custom}", "--set", f"space={decisions}", "--set", "recipe={}"]

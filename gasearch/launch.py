@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
 from gasearch.endings import EXHAUSTED
-from gasearch.errors import BadInput, GasearchError, Interrupted, LeaseLost, SearchFailed, SpecError, UnknownSearch
+from gasearch.errors import GasearchError, Interrupted, LeaseLost, SearchFailed, SpecError, UnknownSearch
 from gasearch.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.pareto import Scaling
 from gasearch.progress import Observer
@@ -45,7 +45,7 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.sql import open_archive, open_reader, upgrade_if_older
 from gasearch.teaching import taught
-from gasearch.weights import weights_folder
+from gasearch.weights import make_folder, marked_root, weights_folder
 
 
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
@@ -127,7 +127,12 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
         setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
     stop = StopSignal()
     archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
-    with closing(_dispatcher(setup, observer)) as dispatcher, signals_stop(stop, observer.on_notice):
+    is_inheriting = setup.problem.recipe.is_inheriting
+    with (
+        marked_root() if is_inheriting else nullcontext() as mark,
+        closing(_dispatcher(setup, observer, mark)) as dispatcher,
+        signals_stop(stop, observer.on_notice),
+    ):
         lease = begin()
         # A surrogate's matrices are small: threads of a linear algebra library cost it twelve times the CPU.
         with (
@@ -138,10 +143,10 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             record = archive.search(name)
             note_versions(archive, lease, record, observer.on_notice)
             note_evaluator(archive, lease, record, setup.evaluator_source, observer.on_notice)
-            folder = _weights_folder(setup, record)
+            folder = str(weights_folder(record)) if is_inheriting else None
             if folder is not None:
                 note_lost_weights(archive, lease, record, folder, observer.on_notice)
-                _make_folder(folder)
+                make_folder(folder)
             known = _known(archive, lease, setup, observer.on_notice)
             verdict = SearchLoop(
                 problem=setup.problem,
@@ -242,8 +247,8 @@ def _released(archive: Archive, lease: Lease, name: str) -> Iterator[None]:
         raise
 
 
-def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
-    """Ray workers, or this process where the spec asks for none."""
+def _dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispatcher:
+    """Ray workers, or this process where the spec asks for none; `mark` is that of a folder all nodes must share."""
     workers = setup.spec.workers
     if workers.count == 0 and setup.data is None:
         from gasearch_workers.custom import CustomEvaluator
@@ -270,22 +275,8 @@ def _dispatcher(setup: Setup, observer: Observer) -> Dispatcher:
         environment=workers.environment,
         shares_memory=workers.memory_limit == "auto",
         evaluator=setup.problem.task.evaluator,
+        shared_mark=mark,
     )
-
-
-def _weights_folder(setup: Setup, record: SearchRecord) -> str | None:
-    """Where the search keeps trained weights for the children; None where none are inherited."""
-    return str(weights_folder(record)) if setup.problem.recipe.is_inheriting else None
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f"inherited weights need a folder, and {folder} can't be made: {error.strerror}; name another one by "
-            "GASEARCH_CACHE"
-        ) from error
 
 
 def _own_device(workers: WorkersSpec) -> str:

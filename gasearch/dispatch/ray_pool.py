@@ -19,6 +19,7 @@ from gasearch_workers.trial.codec import decode, encode
 
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
+from gasearch.dispatch.ray_shared import require_shared, require_shared_by_all
 from gasearch.errors import WorkersUnavailable
 
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed. A worker ends a
@@ -65,6 +66,7 @@ class RayPool:
         environment: tuple[str, ...] = (),
         shares_memory: bool = False,
         evaluator: str | None = None,
+        shared_mark: str | None = None,
     ) -> None:
         """Start Ray (a local one, unless an address is given) and the actors.
 
@@ -78,12 +80,13 @@ class RayPool:
             environment: Variables of the nodes' that evaluations see, besides those that hold no secret.
             shares_memory: Whether a worker's evaluations keep to an equal share of its node's memory.
             evaluator: The user's own, which every worker imports before it takes a request.
+            shared_mark: A file of this process's, in a folder through which workers exchange files; None: they don't.
 
         Raises:
-            WorkersUnavailable: if Ray doesn't start or can't be reached, has no room for one worker, or a worker
-                can't import the evaluator.
+            WorkersUnavailable: if Ray doesn't start or can't be reached, has no room for one worker, a worker can't
+                import the evaluator, or a node doesn't share that folder.
         """
-        self._notice, self._wake = notice, wake
+        self._notice, self._wake, self._shared_mark = notice, wake, shared_mark
         self._ray = start_ray(size, address)
         self._gpus = gpu_share(self._ray, size)
         self._cpus = size.cpus
@@ -94,6 +97,8 @@ class RayPool:
         self._trying: set[Any] = set()  #: Of these references, those of workers that try out the evaluator.
         self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
         self._differences: set[str] = set()  #: Between workers and us, as they were told.
+        if shared_mark is not None and address is not None:
+            self._require_shared_folder(shared_mark)
         self._data_ref = self._ray.put(data)
         self._count = size.count or auto_count(self._ray, size.cpus, self._gpus)
         self._evaluator = evaluator
@@ -312,6 +317,8 @@ class RayPool:
             return
         if not is_tried:  # it is there: one that speaks our messages can be asked for more
             self._compare(answer)
+            if self._shared_mark is not None:  # its node may have joined since the search began
+                require_shared(self._ray.get(self._workers[slot].why_not_shared.remote(self._shared_mark)))
             trying = self._watched(self._workers[slot].try_out.remote(self._evaluator))
             self._starting[trying] = slot
             self._trying.add(trying)
@@ -320,6 +327,13 @@ class RayPool:
             raise WorkersUnavailable(f"task.evaluator: a worker can't use it: {answer}")
         self._failed_starts.pop(slot, None)
         self._idle.append(slot)
+
+    def _require_shared_folder(self, mark: str) -> None:
+        try:
+            require_shared_by_all(self._ray, mark)
+        except WorkersUnavailable:
+            self._ray.shutdown()
+            raise
 
     def _compare(self, worker: Any) -> None:
         """Refuse a worker whose messages are others than ours; say once per difference where only versions are."""

@@ -17,6 +17,7 @@ from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.identity import identity, refusal
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Prepared, WorkerTerms
 from gasearch_workers.node import usable_cpus
+from gasearch_workers.shared_folder import why_not_shared
 from gasearch_workers.trial.codec import decode, encode
 from gasearch_workers.trial.host import TrialHost
 from gasearch_workers.trial.limits import share_of_memory
@@ -71,6 +72,10 @@ class TrainingWorker:
             return ""
         problem = self._host.import_problem(evaluator)
         return f"{problem} (on {socket.gethostname()})" if problem else ""
+
+    def why_not_shared(self, mark: str) -> str:
+        """See `shared_folder.why_not_shared`."""
+        return why_not_shared(mark)
 
 
 class MeasuringWorker:

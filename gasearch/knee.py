@@ -17,7 +17,7 @@ DECADE = 10.0
 #: The knee keeps this share of the best score: a network that is small and mostly wrong is no bargain.
 SHARE_OF_SCORE = 0.9
 
-#: What says how good a network is, whatever it costs; a custom evaluator's under the usual names.
+#: What says how good a network is, whatever it costs; a custom evaluator's under the usual names, or as a share.
 _SCORES = frozenset({"error", "loss", "score", "f1", "precision", "recall"}.union(*SCORES.values()))
 
 
@@ -33,7 +33,7 @@ def knee_order(metrics: Sequence[Mapping[str, float]], objectives: Sequence[Obje
     distances = knee_distances(list(zip(*weighed, strict=True)))
     is_good = [True] * len(metrics)
     for objective, column in zip(objectives, columns, strict=True):
-        if objective.metric in _SCORES:
+        if objective.metric in _SCORES or _is_share(objective, column):
             kept = [is_one and _is_good(objective, column, one) for is_one, one in zip(is_good, column, strict=True)]
             is_good = kept if any(kept) else is_good  # several scores may have no network in common
     return sorted(range(len(metrics)), key=lambda place: (not is_good[place], -distances[place], place))
@@ -48,9 +48,14 @@ def _is_good(objective: Objective, values: Sequence[float], value: float) -> boo
 
 def _weighed(objective: Objective, values: Sequence[float]) -> list[float]:
     """Values as worths; as their logarithms where they span decades, save shares of which more is better."""
-    is_share = objective.is_maximized and max(values, default=0.0) <= 1
     spans = min(values, default=0.0) > 0 and max(values) > DECADE * min(values)
-    return [objective.worth(log10(value) if spans and not is_share else value) for value in values]
+    is_by_factors = spans and not _is_share(objective, values)
+    return [objective.worth(log10(value) if is_by_factors else value) for value in values]
+
+
+def _is_share(objective: Objective, values: Sequence[float]) -> bool:
+    """Whether more is better, up to 1."""
+    return objective.is_maximized and min(values, default=0.0) >= 0 and max(values, default=0.0) <= 1
 
 
 def knee_distances(worths: Sequence[Sequence[float]]) -> list[float]:

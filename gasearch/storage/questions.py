@@ -115,30 +115,31 @@ MEMBERS = select(*SHOWN).select_from(
 ).where(IS_CURRENT)  # fmt: skip
 
 EARLIER = evaluations.alias("earlier")
-#: Further trainings that lowered the hypervolume.
-FALLS = (
-    select(
-        evaluations.c.arrival,
-        candidates.c.key,
-        (EARLIER.c.hypervolume - evaluations.c.hypervolume).label("by"),
+#: Further trainings with the hypervolumes before and after them; outer joins as above, from the few that there are.
+RETRAINED = select(
+    evaluations.c.arrival,
+    candidates.c.key,
+    EARLIER.c.hypervolume.label("before"),
+    evaluations.c.hypervolume.label("after"),
+).select_from(
+    replicates.outerjoin(
+        evaluations,
+        and_(
+            evaluations.c.search_id == replicates.c.search_id,
+            evaluations.c.candidate == replicates.c.candidate,
+            evaluations.c.replicate == replicates.c.replicate,
+            IS_TOLD_OF_FEW,
+        ),
     )
-    .select_from(
-        replicates.join(
-            evaluations,
-            and_(
-                evaluations.c.search_id == replicates.c.search_id,
-                evaluations.c.candidate == replicates.c.candidate,
-                evaluations.c.replicate == replicates.c.replicate,
-            ),
-        )
-        .join(candidates, OF_CANDIDATE)
-        .join(
-            EARLIER,
-            and_(EARLIER.c.search_id == evaluations.c.search_id, EARLIER.c.arrival == evaluations.c.arrival - 1),
-        )
+    .outerjoin(candidates, OF_CANDIDATE)
+    .outerjoin(
+        EARLIER,
+        and_(
+            EARLIER.c.search_id == evaluations.c.search_id,
+            EARLIER.c.arrival == evaluations.c.arrival - 1,
+            text("earlier.arrival >= 0"),
+        ),
     )
-    .where(IS_TOLD_OF_FEW, text("earlier.arrival >= 0"), EARLIER.c.hypervolume > evaluations.c.hypervolume)
-    .order_by(evaluations.c.arrival)
 )
 #: Stays with the candidate of the outcome that ended them.
 STAYS = select(front.c.entered, front.c.exited, evaluations.c.candidate.label("exited_by")).select_from(

@@ -38,7 +38,6 @@ from gasearch.storage.questions import (
     ALL_NETWORKS,
     BEFORE_OPEN_REPLICATES,
     FAILURES,
-    FALLS,
     IS_NO_STOP,
     IS_RETRIED,
     IS_TOLD_OF_FEW,
@@ -46,6 +45,7 @@ from gasearch.storage.questions import (
     NETWORKS,
     OPEN_FAILURES,
     OPERATORS,
+    RETRAINED,
     REUSABLE,
     SEARCHES,
     STAYS,
@@ -267,7 +267,12 @@ class SqlReader:
         return found[0]["hypervolume"] if found else None
 
     def falls(self, search_id: int) -> list[Fall]:
-        return [Fall(**row) for row in self._fetch(FALLS.where(replicates.c.search_id == search_id))]
+        found = [
+            Fall(arrival=row["arrival"], key=row["key"], by=row["before"] - row["after"])
+            for row in self._fetch(RETRAINED.where(replicates.c.search_id == search_id))
+            if row["before"] is not None and row["after"] is not None and row["before"] > row["after"]
+        ]
+        return sorted(found, key=lambda fall: fall.arrival)
 
     def attempts(self, search_id: int) -> dict[int, Attempts]:
         retried = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)

@@ -423,6 +423,7 @@ def test_sizes_that_span_decades_are_weighed_by_factors():
     [
         ((ACCURACY, BYTES), [(0.98, 5000.0), (0.97, 4900.0), (0.74, 900.0), (0.5, 800.0)]),
         ((RMSE, BYTES), [(10.0, 5000.0), (10.9, 4900.0), (14.0, 900.0), (20.0, 800.0)]),
+        ((Objective(metric="val_acc", is_maximized=True), BYTES), [(0.98, 5000.0), (0.97, 4900.0), (0.74, 900.0)]),
         ((Objective(metric="error", is_maximized=False), BYTES), [(0.1, 5000.0), (0.11, 4900.0), (0.14, 900.0)]),
         ((Objective(metric="score", is_maximized=True), BYTES), [(-10.0, 5000.0), (-11.0, 4900.0), (-14.0, 900.0)]),
     ],

@@ -27,13 +27,28 @@ def archive(migrated_sqlite_url):
     archive.close()
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_outcomes_of_a_few_candidates_are_found_by_their_key(archive, question):
+def plan_of(archive, ask):
+    """The steps by which SQLite answers the last statement that a question asks."""
     asked = []
     event.listen(archive._engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
-    assert QUESTIONS[question](archive)
+    ask(archive)
     *_, (statement, parameters) = asked  # after BEGIN
     with archive._engine.connect() as connection:
-        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_outcomes_of_a_few_candidates_are_found_by_their_key(archive, question):
+    assert QUESTIONS[question](archive)
+    plan = plan_of(archive, QUESTIONS[question])
     [step] = [step for step in plan if step.startswith(("SEARCH evaluations", "SCAN evaluations"))]
     assert "(search_id=? AND candidate=?)" in step
+
+
+def test_the_newest_hypervolume_and_what_lowered_it_are_found_without_walking_through_all_outcomes(archive):
+    [newest] = plan_of(archive, lambda archive: archive.hypervolume(1))
+    assert "INDEX uq_evaluations_search_id_arrival" in newest  # whose last entry is read
+    falls = plan_of(archive, lambda archive: archive.falls(1))
+    assert not [step for step in falls if step.startswith("SCAN")]
+    assert [step for step in falls if step.startswith("SEARCH evaluations") and "(search_id=? AND candidate=?" in step]
+    assert [step for step in falls if step.startswith("SEARCH earlier") and "(search_id=? AND arrival=?)" in step]

@@ -58,15 +58,19 @@ def standing(values: Array, spreads: Array, numbers: Numbers) -> Standing:
     order = np.lexsort((numbers, -values[0]))
     worths, widths = np.ascontiguousarray(values[:, order]), np.ascontiguousarray(spreads[:, order])
     forward, backward = np.zeros((2, len(order)), dtype=np.int64)
-    rivals = _Rivals(worths, widths)
+    rivals = _Rivals(worths[1:], widths[1:])
     for place in rivals.places.tolist():
         if not forward[place]:
-            dominated = rivals.dominated_by(place)
-            forward[dominated[dominated > place]] += 1
-    for place in reversed(rivals.places.tolist()):
+            after = rivals.ahead_of(place)
+            after = after[after > place]
+            dominated = dominated_within(worths[:, place], widths[:, place], worths[:, after], widths[:, after])
+            forward[after[dominated]] += 1
+    begins = np.searchsorted(-worths[0], -_reach(worths[0], widths[0]))  # in the first objective those before are ahead
+    for place in np.flatnonzero(begins < np.arange(len(order)))[::-1].tolist():
         if not forward[place] and not backward[place]:
-            dominated = rivals.dominated_by(place)
-            backward[dominated[dominated < place]] += 1
+            before = slice(begins[place], place)
+            dominated = dominated_within(worths[:, place], widths[:, place], worths[:, before], widths[:, before])
+            backward[before] += dominated
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return Standing(forward=forward[back], backward=backward[back])
@@ -91,31 +95,34 @@ def dominated_within(values: Array, spreads: Array, others: Array, widths: Array
     return dominated  # type: ignore[no-any-return]
 
 
+def _reach(values: Array, spreads: Array) -> Array:
+    """(points,) Up to where values in one objective may be tied with each; a little more, as sums are rounded."""
+    widths = spreads + spreads.max(initial=0.0)
+    reach: Array = values + widths + 1e-9 * (np.abs(values) + widths)
+    return reach
+
+
 class _Rivals:
-    """Finds what a point of a plain front may dominate: only what is ahead of it by less than their intervals."""
+    """Finds the points of a plain front that are ahead of one, in some objective, by less than their intervals.
+
+    It dominates no others: whoever isn't ahead of it in any objective would not be on the plain front.
+    """
 
     def __init__(self, values: Array, spreads: Array) -> None:
         """Values and spreads: (objectives, points)."""
-        self._values, self._spreads = values, spreads
         self._near: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
         has_rivals = np.zeros(values.shape[1], dtype=np.bool_)
         for worths, widths in zip(values, spreads, strict=True):
             if not widths.any():
                 continue  # in an exact objective nothing that is ahead is tied
             order = np.argsort(worths, kind="stable")
-            ascending = worths[order]
-            begin = np.searchsorted(ascending, worths, side="right")
-            reach = worths + widths + widths.max()
-            end = np.searchsorted(ascending, reach + 1e-9 * np.abs(reach), side="right")  # a little more: rounding
+            begin = np.searchsorted(worths[order], worths, side="right")
+            end = np.searchsorted(worths[order], _reach(worths, widths), side="right")
             self._near.append((order, begin, end))
             has_rivals |= end > begin
         self.places = np.flatnonzero(has_rivals)  #: Of the points that may dominate any.
 
-    def dominated_by(self, place: int) -> npt.NDArray[np.intp]:
-        """The places of those that a point dominates within their intervals, each once."""
+    def ahead_of(self, place: int) -> npt.NDArray[np.intp]:
+        """The places of a point's rivals, each once."""
         near = [order[begin[place] : end[place]] for order, begin, end in self._near]
-        rivals = near[0] if len(near) == 1 else np.unique(np.concatenate(near))
-        flags = dominated_within(
-            self._values[:, place], self._spreads[:, place], self._values[:, rivals], self._spreads[:, rivals]
-        )
-        return rivals[flags]
+        return near[0] if len(near) == 1 else np.unique(np.concatenate(near))

@@ -32,7 +32,7 @@ MOST_OBJECTIVES_EXACT = 6
 def pareto(values: Values, spreads: Values | None = None, numbers: npt.ArrayLike | None = None) -> Flags:
     """Which of some feasible points are members of their front, by the rule of `gasearch.dominance`.
 
-    Takes 0.1 to 0.3 s for 200,000 points in 2 to 5 objectives, with a front of some thousands.
+    Takes 0.1 s for 200,000 points in 2 to 5 objectives with a front of some thousands, below 1 s with one of 28,000.
 
     Args:
         values: (points, objectives).

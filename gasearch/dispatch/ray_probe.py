@@ -39,18 +39,21 @@ def require_cluster(address: str) -> None:
     """
     if address.startswith("ray://"):  # Ray's client, which speaks otherwise
         return
+    from ray.exceptions import AuthenticationError, RayError
+
     _require_token(address)
-    error = _answer(address)
-    if isinstance(error, TimeoutError):
-        raise WorkersUnavailable(
-            f"what listens at {address} doesn't answer as the head of a Ray cluster within {ANSWER_S:g} s; name the "
-            f"port that `ray start --head --port` was given (not the dashboard's, nor another service's), or {_ADVICE}"
-        ) from error
-    if error is not None and type(error).__name__ == "AuthenticationError":
-        raise WorkersUnavailable(
-            f"the Ray cluster at {address} refuses our token: put the head's (there: `ray get-auth-token`) into "
-            f"~/.ray/auth_token or RAY_AUTH_TOKEN, with RAY_AUTH_MODE=token, or {_ADVICE}"
-        ) from error
+    match error := _answer(address):
+        case AuthenticationError():
+            raise WorkersUnavailable(
+                f"the Ray cluster at {address} refuses our token: put the head's (there: `ray get-auth-token`) into "
+                f"~/.ray/auth_token or RAY_AUTH_TOKEN, with RAY_AUTH_MODE=token, or {_ADVICE}"
+            ) from error
+        case TimeoutError() | RayError():
+            raise WorkersUnavailable(
+                f"what listens at {address} doesn't answer as the head of a Ray cluster within {ANSWER_S:g} s; name "
+                "the port that `ray start --head --port` was given (not the dashboard's, nor another service's), or "
+                f"{_ADVICE}"
+            ) from error
 
 
 def _require_token(address: str) -> None:

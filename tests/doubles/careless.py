@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import contextvars
 import decimal
+import faulthandler
+import fcntl
 import gc
 import json
 import locale
@@ -24,6 +28,7 @@ import warnings
 import numpy as np
 import torch
 
+VARIABLE = contextvars.ContextVar("VARIABLE", default=0)
 FOLDER = tempfile.gettempdir()
 
 
@@ -35,6 +40,9 @@ def looks(choices, budget, report):
         "umask": _umask(),
         "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if "RLIMIT_" in name},
         "signals": [str(signal.getsignal(number)) for number in sorted(set(signal.Signals) - {9, 19})],
+        "blocked signals": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        "event loop": _has_event_loop(),
+        "variable": VARIABLE.get(),
         "timers": signal.getitimer(signal.ITIMER_REAL)[0] > 0,
         "cores": sorted(os.sched_getaffinity(0)),
         "priority": os.nice(0),
@@ -70,6 +78,16 @@ def looks(choices, budget, report):
     with open(choices["file"], "w") as file:
         json.dump(found, file)
     return {"error": 0.0}
+
+
+def _has_event_loop():
+    """Whether asyncio gives one: not once any has been run."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            asyncio.get_event_loop().close()
+        except RuntimeError:
+            return False
+    return True
 
 
 def _umask():
@@ -118,6 +136,10 @@ def _set_locale():
 
 
 LEAVES = {
+    "another environment": lambda: setattr(os, "environ", {"PATH": "/nowhere"}),
+    "blocked signals": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]),
+    "event loop": lambda: asyncio.run(asyncio.sleep(0)),
+    "variable": lambda: VARIABLE.set(1),
     "environment": _set_environment,
     "folder": lambda: os.chdir("/"),
     "umask": lambda: os.umask(0o777),
@@ -166,6 +188,11 @@ def leaves(choices, budget, report):
     return {"error": 0.0}
 
 
+def is_stopped(choices, budget, report):
+    LEAVES[choices["what"]]()
+    report(1, {"error": 2.0})
+
+
 def takes_half(choices, budget, report):
     """Keeps more memory with each evaluation."""
     _set_streams.kept = [*getattr(_set_streams, "kept", ()), bytearray(b"x" * 60_000_000)]
@@ -183,3 +210,36 @@ def tells_its_threads(choices, budget, report):
     code = "import os; print(os.environ['OMP_NUM_THREADS'])"
     child = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, check=True)
     return {"torch": float(torch.get_num_threads()), "child": float(child.stdout)}
+
+
+# --- what only one can have, or finds only once -----------------------------------------------------------------
+
+
+def keeps_a_port(choices, budget, report):
+    _redirect.kept = socket.create_server(("127.0.0.1", choices["port"]))
+    return {"error": 0.0}
+
+
+def keeps_a_lock(choices, budget, report):
+    _redirect.kept = open(choices["file"], "w")  # noqa: SIM115 - left open
+    fcntl.flock(_redirect.kept, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return {"error": 0.0}
+
+
+def waits_for_any_child(choices, budget, report):
+    """Starts two, waits for one."""
+    numbers = {os.posix_spawn("/bin/true", ["true"], {}) for _ in range(2)}
+    assert os.wait()[0] in numbers
+    time.sleep(0.1)
+    return {"error": 0.0}
+
+
+def sets_a_watchdog(choices, budget, report):
+    """It ends the process later."""
+    faulthandler.dump_traceback_later(0.5, exit=True)
+    return {"error": 0.0}
+
+
+def takes_a_second(choices, budget, report):
+    time.sleep(1.0)
+    return {"error": 0.0}

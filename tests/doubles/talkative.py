@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import logging
 import os
 import subprocess
@@ -115,3 +116,22 @@ def fails_in_several_ways(choices, budget, report):
     if x == 5:
         raise MemoryError("no room")
     return {"error": float(x)}
+
+
+def reports_its_crashes_itself(choices, budget, report):
+    faulthandler.enable(file=sys.__stderr__)
+    ctypes.string_at(0)  # own
+
+
+def is_given_up_by_python(choices, budget, report):
+    ctypes.pythonapi.Py_FatalError(b"my fault")  # fatal
+
+
+def recurses_in_c(choices, budget, report):
+    sys.setrecursionlimit(10**8)
+    return repr(_Endless())
+
+
+class _Endless:
+    def __repr__(self):
+        return repr(self)  # endless

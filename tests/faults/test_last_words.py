@@ -84,6 +84,30 @@ def test_an_abort_names_the_evaluators_line(host):
     assert failed.output == "not a whole line"
 
 
+@pytest.mark.parametrize(
+    ("name", "mark", "function"),
+    [
+        ("reports_its_crashes_itself", "own", "reports_its_crashes_itself"),
+        ("is_given_up_by_python", "fatal", "is_given_up_by_python"),
+        ("recurses_in_c", "endless", "__repr__"),
+    ],
+)
+def test_crashes_of_other_kinds_name_the_evaluators_line_too(host, name, mark, function):
+    failed = failure_of(host, name)
+    assert failed.kind is FailureKind.DIED
+    assert failed.message.endswith(f" at {at(mark, function)}")
+    assert failed.traceback.startswith("Fatal Python error: ")
+
+
+def test_a_crash_while_the_evaluator_is_imported_names_its_line(tmp_path, monkeypatch):
+    (tmp_path / "crashing_evaluator.py").write_text("import ctypes\nctypes.string_at(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fresh = TrialHost(None)
+    result, _ = fresh.prepare(custom_request(evaluator="crashing_evaluator:evaluate"))
+    fresh.close()
+    assert result.outcome.message.endswith(f" at {tmp_path / 'crashing_evaluator.py'}, line 2 in <module>")
+
+
 def test_an_exit_is_told_with_what_was_printed_last(host):
     failed = failure_of(host, "exits")
     assert failed.message.endswith("exit status 3; its last words: half a line")

@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import os
+import socket
 
 import pytest
 from gasearch_workers.custom import CustomEvaluator
-from gasearch_workers.messages import Failure, FailureKind, Measurement
+from gasearch_workers.messages import Failure, FailureKind, Measurement, Rung, StoppingRule
 from gasearch_workers.trial.host import TrialHost
 
 from tests.doubles.careless import LEAVES
@@ -58,6 +59,28 @@ def test_after_a_failure_the_process_is_another_one_and_after_none_the_same(host
     assert isinstance(failed, Failure)
     assert failed.kind is FailureKind.USER_ERROR
     assert made(host, "tells_its_process", fails=False) != first
+
+
+@pytest.mark.parametrize("name", ["keeps_a_port", "keeps_a_lock", "waits_for_any_child"])
+def test_what_only_one_can_have_is_free_again(name, host, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for _ in range(3):
+        made(host, name, port=port, file=str(tmp_path / "locked"))
+
+
+def test_a_watchdog_that_is_left_ends_no_later_evaluation(host):
+    made(host, "sets_a_watchdog")
+    made(host, "takes_a_second")
+
+
+def test_what_is_stopped_early_leaves_nothing_either(host, fresh, tmp_path):
+    rule = StoppingRule(
+        objectives=(("error", False),), known=(None,), rungs=(Rung(step=1, ends=((1.0, 0.0),)),), front=((-1.0,),)
+    )
+    stopped = dataclasses.replace(request("is_stopped", what="environment"), stopping=rule)
+    assert host.prepare(stopped)[0].outcome.kind is FailureKind.STOPPED
+    assert seen_by(host, tmp_path / "seen") == fresh
 
 
 def test_memory_that_is_kept_fails_no_later_evaluation(host):

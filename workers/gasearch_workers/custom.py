@@ -6,6 +6,7 @@ Only a function that is installed here and that the operator named in the spec i
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import importlib
 import math
 import platform
@@ -172,7 +173,8 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
     reports = _Reports(request.stopping)
     # Stdout is for answers, and the search goes on in the folder where it began.
     with contextlib.redirect_stdout(sys.stderr), contextlib.chdir("."):
-        answer = function(request.network.as_dict(), budget, reports.note)
+        # In a context of its own: no context variable that it sets is seen by the next one.
+        answer = contextvars.copy_context().run(function, request.network.as_dict(), budget, reports.note)
     if reports.stopped is not None:
         raise reports.stopped
     metrics = _checked(answer)

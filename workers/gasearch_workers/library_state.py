@@ -87,6 +87,21 @@ def set_start_method(wanted: str | None) -> None:
     sys.modules["multiprocessing"].set_start_method(wanted, force=True)
 
 
+def event_loop() -> tuple[Any, ...]:
+    """The main thread's, and whether one was ever set: only where none was, asyncio makes one by itself."""
+    policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
+    local = getattr(policy, "_local", None)
+    return policy, getattr(local, "_loop", None), getattr(local, "_set_called", False)
+
+
+def set_event_loop(wanted: tuple[Any, ...]) -> None:
+    """Set what `event_loop` gave."""
+    events: Any = sys.modules["asyncio.events"]
+    events._event_loop_policy, loop, was_set = wanted
+    if wanted[0] is not None:
+        wanted[0]._local._loop, wanted[0]._local._set_called = loop, was_set
+
+
 def numpy_errors() -> tuple[Any, ...]:
     """What NumPy does at a division by zero and the like."""
     numpy: Any = sys.modules.get("numpy")

@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -56,9 +57,15 @@ class ProcessState:
                 left.append(name)
         if self._new_threads():
             left.append("threads")
-        if _open_descriptors() - self._descriptors > MOST_DESCRIPTORS:
-            left.append("descriptors")
-        return left
+        return left + self._held_descriptors()
+
+    def _held_descriptors(self) -> list[str]:
+        """What is held by descriptors that nobody else can have: locks of files, ports. Or that they are too many."""
+        held = _what_holds(_open_descriptors() - self._descriptors)
+        if held:
+            gc.collect()  # forgotten objects, which hold each other
+            held = _what_holds(_open_descriptors() - self._descriptors)
+        return held
 
     def _new_threads(self) -> set[threading.Thread]:
         until = time.monotonic() + THREAD_S
@@ -94,18 +101,43 @@ class _Known(dict[Any, Any]):
 
 
 _MISSING: Final = object()
+_ENVIRON: Final = os.environ
 
 # --- the system's -----------------------------------------------------------------------------------------------
 
 
-def _open_descriptors() -> int:
+def _open_descriptors() -> set[tuple[int, Any]]:
+    """Each with its file; without the one that the folder itself was read by."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         with contextlib.suppress(OSError):
-            return len(os.listdir(folder))
-    return 0
+            return {(number, file) for number in map(int, os.listdir(folder)) if (file := _file(number)) is not None}
+    return set()
 
 
-def _set_environment(wanted: dict[str, str]) -> None:
+def _what_holds(descriptors: set[tuple[int, Any]]) -> list[str]:
+    found = ["descriptors"] if len(descriptors) > MOST_DESCRIPTORS else []
+    for descriptor, _ in descriptors:
+        with contextlib.suppress(OSError):  # no Linux
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                found += ["ports"] if _is_listening(descriptor) else []
+            elif "\nlock:" in _text_of(f"/proc/self/fdinfo/{descriptor}"):
+                found.append("locked files")
+    return found
+
+
+def _is_listening(descriptor: int) -> bool:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        return copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
+
+
+def _text_of(file: str) -> str:
+    with open(file) as opened:
+        return opened.read()
+
+
+def _set_environment(state: tuple[dict[str, str], bool]) -> None:
+    wanted, _ = state
+    os.environ = _ENVIRON  # noqa: B003 - the one that sets what the system sees
     for name in set(os.environ) - set(wanted):
         del os.environ[name]
     os.environ.update(wanted)
@@ -205,16 +237,18 @@ def _interpreter() -> tuple[Any, ...]:
         sys.get_int_max_str_digits(),
         sys.gettrace(),
         sys.getprofile(),
+        threading.stack_size(),
     )
 
 
 def _set_interpreter(wanted: tuple[Any, ...]) -> None:
-    recursion, interval, digits, trace, profile = wanted
+    recursion, interval, digits, trace, profile, stack = wanted
     sys.setrecursionlimit(recursion)
     sys.setswitchinterval(interval)
     sys.set_int_max_str_digits(digits)
     sys.settrace(trace)
     sys.setprofile(profile)
+    threading.stack_size(stack)
 
 
 def _collector() -> tuple[Any, ...]:
@@ -263,10 +297,14 @@ def _set_loggers(wanted: _Known) -> None:
 
 _PARTS: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]] = {
     "limits": (_limits, _set_limits),  # first: the others may need them
-    "environment": (lambda: dict(os.environ), _set_environment),
+    "environment": (lambda: (dict(os.environ), os.environ is _ENVIRON), _set_environment),
     "umask": (_umask, os.umask),
     "folder": (os.getcwd, os.chdir),
     "signals": (_handlers, _set_handlers),
+    "blocked signals": (
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        lambda wanted: signal.pthread_sigmask(signal.SIG_SETMASK, wanted),
+    ),
     "timers": (_running_timers, _stop_timers),
     "standard files": (_standard_files, _stay_as_it_is),
     "cores": (_cores, _set_cores),
@@ -282,6 +320,7 @@ _PARTS: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]] = {
     "sockets": (socket.getdefaulttimeout, socket.setdefaulttimeout),
     "decimal": (library_state.decimal_context, library_state.set_decimal_context),
     "multiprocessing": (library_state.start_method, library_state.set_start_method),
+    "event loop": (library_state.event_loop, library_state.set_event_loop),
     "numpy": (library_state.numpy_errors, library_state.set_numpy_errors),
     "torch": (library_state.torch_settings, library_state.set_torch_settings),
     "denormal numbers": (library_state.flushes_denormals, library_state.set_flushing),

@@ -114,7 +114,8 @@ def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_c
         result, prepared = trainer.prepare(request)
     restrict(memory_limit_bytes=None, disk_limit_bytes=None)
     _flush()
-    leftovers = () if state is None or isinstance(result.outcome, Failure) else tuple(state.restore())
+    leftovers = () if state is None or _has_failed(result) else tuple(state.restore())
+    _forget_ended_children()
     result = _with_limit(result, request.memory_limit_bytes)
     answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children(), leftovers=leftovers)
     channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
@@ -159,6 +160,18 @@ def _answer(answer: Answer, *, largest_text: int) -> bytes:
     except TooLarge as error:
         outcome = failure(FailureKind.USER_ERROR, error)
         return frame(dataclasses.replace(answer, result=dataclasses.replace(answer.result, outcome=outcome)))
+
+
+def _has_failed(result: EvaluationResult) -> bool:
+    """Whether the host will replace this process in any case."""
+    return isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED
+
+
+def _forget_ended_children() -> None:
+    """Wait for those that ended: a later evaluation that waits for its own must not find them."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _write_lines_at_once() -> None:

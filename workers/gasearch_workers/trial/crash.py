@@ -19,6 +19,8 @@ from gasearch_workers.tracebacks import shortened
 
 #: Has a process write where it is. No program uses it by itself; one that makes it its own is ended by it at worst.
 _ASK: Final = getattr(signal, "SIGRTMAX", signal.SIGUSR2)
+CRASHES: Final = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})
+_HEAD: Final = "Fatal Python error: "
 _ANSWER_S: Final = 0.2  #: For that to be written; a process that is halted never does.
 _PAUSE_S: Final = 0.01
 _LARGEST: Final = 2**16  #: Bytes of a report that are read.
@@ -42,8 +44,9 @@ def open_report(folder: str) -> int:
 def report_crashes(descriptor: int) -> None:
     """Have this process report there when it crashes, and when it is asked; again for each evaluation, in this order.
 
-    An evaluator may have turned it off, or sent it elsewhere.
+    An evaluator may have turned it off, or sent it elsewhere, or left it to end the process at a later time.
     """
+    faulthandler.cancel_dump_traceback_later()
     faulthandler.enable(file=descriptor, all_threads=True)
     faulthandler.register(_ASK, file=descriptor, all_threads=True, chain=False)
 
@@ -70,7 +73,16 @@ def ask_where(pid: int, descriptor: int) -> None:
 
 def read_report(descriptor: int) -> str:
     """What is reported, without the list of modules below it; "" for nothing."""
-    text = os.pread(descriptor, _LARGEST, 0).decode(errors="replace")
+    return _without_modules(os.pread(descriptor, _LARGEST, 0).decode(errors="replace"))
+
+
+def report_in(output: str) -> str:
+    """The report at the end of what a process printed that was killed by one of `CRASHES`; "" for none."""
+    _, head, rest = output.rpartition(_HEAD)
+    return _without_modules(head + rest) if head else ""
+
+
+def _without_modules(text: str) -> str:
     return shortened(text.partition("\nExtension modules:")[0])
 
 
@@ -78,7 +90,7 @@ def place_in(report: str) -> str:
     """Where the evaluator was by a report: "/home/me/toy.py, line 3 in evaluate"; "" where that isn't known.
 
     The innermost frame of the user's: of a program that calls a library, the line of the call. Their package may itself
-    be installed beside the libraries that it uses.
+    be installed beside the libraries that it uses. Where no frame is theirs, the innermost of ours.
     """
     threads = [(head == "Current thread", frames) for head, frames in _THREAD.findall(f"{report}\n")]
     if not threads:
@@ -87,14 +99,11 @@ def place_in(report: str) -> str:
     frames = _FRAME.findall((current or [threads[-1][1]])[-1])
     packages = [_package_of(file) for file, _, _ in frames]
     called = next((package for package in reversed(packages) if package is not None), "")  # what we called
-    return next(
-        (
-            f"{file}, line {line} in {name}"
-            for (file, line, name), package in zip(frames, packages, strict=True)
-            if package in ("", called)
-        ),
-        "",
-    )
+    theirs = [frame for frame, package in zip(frames, packages, strict=True) if package in ("", called)]
+    ours = [frame for frame in frames if frame[0].startswith(_PACKAGE)]
+    for file, line, name in (theirs or ours)[:1]:
+        return f"{file}, line {line} in {name}"
+    return ""
 
 
 def _package_of(file: str) -> str | None:

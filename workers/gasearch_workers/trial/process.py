@@ -17,7 +17,15 @@ from typing import Final
 
 from gasearch_workers.result import one_line
 from gasearch_workers.trial.channel import Ask, Closed, Order, Reader, Said, frame
-from gasearch_workers.trial.crash import ask_where, forget_report, open_report, place_in, read_report
+from gasearch_workers.trial.crash import (
+    CRASHES,
+    ask_where,
+    forget_report,
+    open_report,
+    place_in,
+    read_report,
+    report_in,
+)
 
 CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
 CHECK_SHARE: Final = 20  #: longer where a look is dear, which takes a twentieth of a CPU at most,
@@ -186,7 +194,7 @@ class TrialProcess:
 
     def _ended(self, status: int) -> Ended:
         lines = [line for line in map(one_line, self.output().splitlines()) if line]
-        place = place_in(read_report(self._report))
+        place = place_in(self.where(is_asked=False))
         return Ended(status, place=place[-_WORDS:], words=lines[-1][:_WORDS] if lines else "")
 
     def _drain(self) -> bool:
@@ -217,7 +225,11 @@ class TrialProcess:
         """
         if is_asked and self.is_running:
             ask_where(self.pid, self._report)
-        return read_report(self._report)
+        report = read_report(self._report)
+        status = self._process.poll()
+        if not report and status is not None and -status in CRASHES:  # an evaluator may have it written elsewhere
+            report = report_in(self.output())
+        return report
 
     def close(self) -> None:
         """Kill it with its group, and forget it."""

@@ -12,6 +12,7 @@ import gc
 import locale
 import logging
 import os
+import random
 import resource
 import signal
 import socket
@@ -32,6 +33,7 @@ THREAD_S: Final = 0.1  #: For threads that are about to end.
 _LIMITS: Final = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
 _SIGNALS: Final = tuple(sorted(set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}))
 _TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+_CALLED: Final = (builtins, os, random, time)
 _HOOKS: Final = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
 
 
@@ -271,8 +273,15 @@ def _set_warnings(wanted: tuple[list[Any], Any]) -> None:
     warnings.filters[:], warnings.showwarning = wanted  # type: ignore[index]
 
 
-def _builtins() -> _Known:
-    return _Known(vars(builtins))
+def _names() -> _Known:
+    """What the modules hold that everybody calls: whoever puts another clock into its place means the moment."""
+    return _Known({(module, name): value for module in _CALLED for name, value in vars(module).items()})
+
+
+def _set_names(wanted: _Known) -> None:
+    for (module, name), value in wanted.items():
+        if getattr(module, name, _MISSING) is not value:
+            setattr(module, name, value)
 
 
 def _loggers() -> _Known:
@@ -314,7 +323,7 @@ _PARTS: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]] = {
     "interpreter": (_interpreter, _set_interpreter),
     "collector": (_collector, _set_collector),
     "warnings": (_warnings, _set_warnings),
-    "built-in names": (_builtins, lambda wanted: vars(builtins).update(wanted)),
+    "names": (_names, _set_names),
     "logging": (_loggers, _set_loggers),
     "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
     "sockets": (socket.getdefaulttimeout, socket.setdefaulttimeout),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -128,6 +129,31 @@ def test_a_search_runs_is_asked_and_is_extended_by_commands_alone(gasearch):
     assert json.loads(gasearch("status", "digits", "--format", "json")[1])["told"] == 4
     [best] = json.loads(gasearch("best", "digits", "--by", "cost", "--format", "json")[1])
     assert best["blueprint"] == {"choices": {"width": 1}}
+
+
+def test_of_a_noisy_search_every_command_tells_the_same(gasearch, folder):
+    spec = SPEC.replace("evaluators:measure", "evaluators:quick").replace(
+        "accuracy: max, model_bytes: min", "error: min, cost: min"
+    )
+    spec = spec.replace("[1, 2, 3, 4]", str([*range(30)])).replace("evaluations: 4", "evaluations: 40")
+    (folder / "noisy.yaml").write_text(spec.replace("{population: 4}", "{population: 8, replicates: 0.5}"))
+    assert gasearch("run", "noisy.yaml")[0] == 0
+
+    def rows(*command):
+        return json.loads(gasearch(*command, "--format", "json")[1])
+
+    front = rows("front", "digits")
+    assert any(row.get("error_spread") for row in front)
+    assert rows("front", "digits", "--where", "cost >= -1") == rows("best", "digits", "--count", "99") == front
+    assert {row["key"] for row in rows("best", "digits", "--knee", "--count", "99")} == {row["key"] for row in front}
+    summary, history = rows("status", "digits"), rows("history", "digits")
+    assert summary["best"]["error"] == min(row["error"] for row in front)
+    assert history[-1]["best_error"] == summary["best"]["error"]
+    assert history[-1]["hypervolume"] == summary["hypervolume"]
+    assert any(row["hypervolume_lost"] for row in history)
+    _, _, err = gasearch("history", "digits")
+    assert re.search(r"evaluation \d+, a further training of [0-9a-f]+, lowered the hypervolume by 0\.\d+", err)
+    assert gasearch("db", "check")[0] == 0
 
 
 def test_resume_passes_the_new_budget_on(gasearch, calls):

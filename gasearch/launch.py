@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gasearch_workers.messages import network_from_json
-from threadpoolctl import threadpool_limits
 
+from gasearch.caller import left_as_found
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
 from gasearch.endings import EXHAUSTED
@@ -48,6 +48,7 @@ from gasearch.teaching import taught
 from gasearch.weights import make_folder, marked_root, weights_folder
 
 
+@left_as_found()
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
     """Run a new search to its end.
 
@@ -69,6 +70,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
         return _drive(archive, setup, begin, observer)
 
 
+@left_as_found()
 def go_on(
     name: str,
     *,
@@ -122,6 +124,8 @@ def go_on(
 
 def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer: Observer) -> SearchRecord:
     """Start workers, become the owner, run the loop, and leave the search in a state that says how it ended."""
+    from threadpoolctl import threadpool_limits  # loading it changes the environment: not before a search is run
+
     name = setup.spec.name
     if setup.problem.recipe.teacher is not None:  # asking for a device loads torch: seconds that others need not wait
         setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gasearch_workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
 
+from gasearch.caller import left_as_found
 from gasearch.errors import BadInput, GasearchError
 from gasearch.progress import Observer
 from gasearch.settings import database_patience_s
@@ -25,6 +26,7 @@ from gasearch.teaching import taught
 from gasearch.tuning import best_recipe, tune
 
 
+@left_as_found()
 def export_network(
     name: str, key: str, directory: Path | str, *, db_url: str, observer: Observer, is_tuned: bool = False
 ) -> Path:
@@ -76,6 +78,7 @@ def export_network(
         raise GasearchError(f"network {network.key} can't be trained on this machine: {error}") from error
 
 
+@left_as_found()
 def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Observer) -> list[TuningTrial]:
     """Try recipes for one network, and store each; returns all trials of that network, earlier ones too.
 

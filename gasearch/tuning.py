@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from gasearch_workers.messages import (
@@ -57,34 +58,36 @@ def tune(
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize" if usual_direction(metric) else "minimize",
-        sampler=optuna.samplers.TPESampler(seed=seed + len(earlier)),
-        study_name=STUDY,
-    )
-    for trial in earlier:
-        study.add_trial(_as_optuna(trial))
-    if not earlier:
-        study.enqueue_trial(_parameters(request.recipe), skip_if_exists=True)
-    for number in range(len(earlier), len(earlier) + trials):
-        trial = study.ask(_distributions())
-        recipe = _recipe(trial.params, request.recipe)
-        result = evaluate(
-            dataclasses.replace(
-                request,
-                recipe=recipe,
-                attempt=number + 1,
-                fidelity=Fidelity(epochs=recipe.epochs),
-                measures=frozenset(),
-            )
+    with ExitStack() as stack:
+        stack.callback(optuna.logging.set_verbosity, optuna.logging.get_verbosity())
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            direction="maximize" if usual_direction(metric) else "minimize",
+            sampler=optuna.samplers.TPESampler(seed=seed + len(earlier)),
+            study_name=STUDY,
         )
-        finished = _finished(request.key, number, recipe, result, metric)
-        store(finished)
-        if finished.value is None:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            study.tell(trial, finished.value)
+        for trial in earlier:
+            study.add_trial(_as_optuna(trial))
+        if not earlier:
+            study.enqueue_trial(_parameters(request.recipe), skip_if_exists=True)
+        for number in range(len(earlier), len(earlier) + trials):
+            trial = study.ask(_distributions())
+            recipe = _recipe(trial.params, request.recipe)
+            result = evaluate(
+                dataclasses.replace(
+                    request,
+                    recipe=recipe,
+                    attempt=number + 1,
+                    fidelity=Fidelity(epochs=recipe.epochs),
+                    measures=frozenset(),
+                )
+            )
+            finished = _finished(request.key, number, recipe, result, metric)
+            store(finished)
+            if finished.value is None:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, finished.value)
 
 
 def best_recipe(trials: Sequence[TuningTrial], metric: str) -> tuple[Recipe, float] | None:

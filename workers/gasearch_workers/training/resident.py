@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,10 +63,21 @@ def target_of(dataset: Dataset) -> Target:
     return Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels, tags=dataset.tags)
 
 
+_before = threading.local()  #: How many threads torch had before it was given one: OpenMP counts them for each of ours.
+
+
 def use_one_thread() -> None:
     """Let this process compute with one thread: faster beside other workers, and bit-reproducible."""
     if torch.get_num_threads() != 1:
+        _before.threads = torch.get_num_threads()
         torch.set_num_threads(1)
+
+
+def use_threads_as_before() -> None:
+    """Give torch the threads back that `use_one_thread` took from it in this thread."""
+    threads, _before.threads = getattr(_before, "threads", None), None
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 def _resident_split(split: Split, target: Target, device: str | torch.device) -> ResidentSplit:

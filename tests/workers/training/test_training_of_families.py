@@ -34,10 +34,8 @@ def blueprint(family, data, *layers):
 def first(data, *, train, validation=1000):
     """The data with that many samples; their order is that of the file."""
 
-    def cut(split: Split, count: int) -> Split:
-        return replace(split, x=split.x[:count], y=split.y[:count])
-
-    return replace(data, train=cut(data.train, train), validation=cut(data.validation, validation))
+    train, validation = np.arange(min(train, len(data.train))), np.arange(min(validation, len(data.validation)))
+    return replace(data, train=data.train.chosen(train), validation=data.validation.chosen(validation))
 
 
 def load(name, *, train=4000, validation=1000, **options):

@@ -226,12 +226,14 @@ def test_a_category_a_user_and_an_item_may_be_the_number_zero(program, tmp_path)
     model = program["Model"](tmp_path / "model")
     assert program["rate"](model, 0, 0) == program["rate"](model, "0", "0") != model.mean
     (tmp_path / "rows").mkdir()
-    rows = [[user, item / 2, "yes" if user % 2 else "no"] for user, item in pairs]
+    rows = [[user, item / 2 if item else -999, "yes" if user % 2 else "no"] for user, item in pairs]
     write_rows(tmp_path / "rows", ["zip", "size", "label"], rows, "csv")
-    options = DataOptions(categorical=("zip",))
+    options = DataOptions(categorical=("zip",), missing=("-999",))
     write_export(tmp_path / "rows", tmp_path / "rows" / "model", "mlp", layer("embedding", 4), options=options)
     model = program["Model"](tmp_path / "rows" / "model")
     assert program["encode_row"](model, {"zip": 0, "size": 0}) == [0.0, model.codes[0]["0"]]
+    for nothing in (None, -999, "-999"):
+        assert program["encode_row"](model, {"zip": nothing, "size": nothing}) == [*model.input["missing_numbers"], 0]
 
 
 @pytest.mark.parametrize("is_far", [False, True])

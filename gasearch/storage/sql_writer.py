@@ -17,7 +17,6 @@ from sqlalchemy import (
     Engine,
     Insert,
     RowMapping,
-    and_,
     bindparam,
     delete,
     insert,
@@ -27,13 +26,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from gasearch.errors import LeaseLost, StoreError, WrongState
+from gasearch.errors import StoreError, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
 from gasearch.storage.engines import BUSY_S, IS_OVER, sqlite_path
 from gasearch.storage.faults import as_store_errors, shown
-from gasearch.storage.owner import being_run, describe, is_gone
+from gasearch.storage.leases import HOLDS_LEASE, is_running, lease_values, own_search, require_lease, update_search
+from gasearch.storage.owner import being_run
 from gasearch.storage.patience import Patience
 from gasearch.storage.questions import SEARCHES
 from gasearch.storage.records import (
@@ -70,16 +70,6 @@ T = TypeVar("T")
 #: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.
 Work = Callable[[Connection, bool], T]
 
-_HOLDS_LEASE = and_(
-    searches.c.id == bindparam("lease_search"),
-    searches.c.epoch == bindparam("lease_epoch"),
-    searches.c.owner == bindparam("lease_owner"),
-)
-#: Locks the row against a change of owner until the commit; SQLite has locked the whole file already. Tells the time.
-_CHECK_LEASE = select(database_clock()).select_from(searches).where(_HOLDS_LEASE).with_for_update(key_share=True)
-_OWN_SEARCH = (
-    select(searches, database_clock().label("now")).where(_HOLDS_LEASE).with_for_update(key_share=True)
-)  # fmt: skip
 _EXIT_FRONT = (
     update(front)
     .where(front.c.search_id == bindparam("of_search"), front.c.candidate == bindparam("leaving"), IS_CURRENT)
@@ -106,7 +96,7 @@ class SqlArchive(SqlReader):
         self._file = SqliteFile(sqlite_path(engine.url), shown(engine.url)) if is_sqlite else None
         self._checkpointed_at = time.monotonic()
         self._patience = Patience(engine.url)
-        self._add_evaluation = Prepared(insert_fenced_evaluation(engine, _HOLDS_LEASE), engine)
+        self._add_evaluation = Prepared(insert_fenced_evaluation(engine, HOLDS_LEASE), engine)
         self._replace = Prepared(_REPLACE, engine)
         self._enter_front = Prepared(insert(front), engine)
         self._exit_front = Prepared(_EXIT_FRONT, engine)
@@ -151,7 +141,7 @@ class SqlArchive(SqlReader):
 
         def work(connection: Connection, is_repeat: bool) -> Lease:
             row = self._locked_search(connection, name)
-            if row["owner"] != owner and _is_running(row):
+            if row["owner"] != owner and is_running(row):
                 raise WrongState(being_run(name, row["owner"]))
             require_intact(row, checksums.SEARCHES, checksums.STANDINGS)
             taken = _FREE | {"owner": owner, "epoch": row["epoch"] + 1, "lease_until": row["now"] + ttl_s}
@@ -166,10 +156,10 @@ class SqlArchive(SqlReader):
     def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0, worker_s: float = 0.0) -> bool:
         self._require_same_file()
         with as_store_errors(self._writing.url), self._writing.begin() as connection:  # not the held one: other thread
-            row = _own_search(connection, lease)
+            row = own_search(connection, lease)
             later = {"lease_until": row["now"] + ttl_s, "active_seconds": row["active_seconds"] + active_s}
             later |= {"worker_seconds": row["worker_seconds"] + worker_s, "updated_at": row["now"]}
-            _update_search(connection, row, later)
+            update_search(connection, row, later)
         if time.monotonic() - self._checkpointed_at >= CHECKPOINT_EVERY_S:
             self._checkpoint(patience_s=0.0)  # who is in its way now is not at the next turn
         return bool(row["is_stop_requested"])
@@ -181,17 +171,17 @@ class SqlArchive(SqlReader):
         def work(connection: Connection, is_repeat: bool) -> None:
             if is_repeat and is_stored(connection, searches, released, "id", "epoch", "owner"):
                 return  # by the try before this one
-            row = _own_search(connection, lease)
-            _update_search(connection, row, values | {"updated_at": row["now"]})
+            row = own_search(connection, lease)
+            update_search(connection, row, values | {"updated_at": row["now"]})
 
         self._transact(work)
 
     def request_stop(self, name: str) -> SearchRecord:
         def work(connection: Connection, is_repeat: bool) -> SearchRecord:
             row = self._locked_search(connection, name)
-            if not _is_running(row):
+            if not is_running(row):
                 raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {_standing(row)})")
-            _update_search(connection, row, {"is_stop_requested": True})
+            update_search(connection, row, {"is_stop_requested": True})
             return rows.search_record(row)
 
         return self._transact(work)
@@ -201,7 +191,7 @@ class SqlArchive(SqlReader):
 
         def work(connection: Connection, is_repeat: bool) -> SearchRecord:
             row = self._locked_search(connection, name)
-            if _is_running(row):
+            if is_running(row):
                 raise WrongState(being_run(name, row["owner"]))
             for table in reversed(metadata.sorted_tables):  # whatever refers to a row goes before it
                 column = table.c.id if table is searches else table.c.search_id
@@ -214,8 +204,8 @@ class SqlArchive(SqlReader):
 
     def update_spec(self, lease: Lease, *, spec_json: str) -> None:
         def work(connection: Connection, is_repeat: bool) -> None:
-            row = _own_search(connection, lease)
-            _update_search(connection, row, {"spec_json": spec_json, "updated_at": row["now"]})
+            row = own_search(connection, lease)
+            update_search(connection, row, {"spec_json": spec_json, "updated_at": row["now"]})
 
         self._transact(work)
 
@@ -223,9 +213,9 @@ class SqlArchive(SqlReader):
         corners = {"reference_ideal": numbers_json(ideal), "reference_point": numbers_json(point)}
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            row = _own_search(connection, lease)
+            row = own_search(connection, lease)
             if row["reference_point"] is None:
-                _update_search(connection, row, corners)
+                update_search(connection, row, corners)
 
         self._transact(work)
 
@@ -240,11 +230,11 @@ class SqlArchive(SqlReader):
     def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
         row = evaluation_rows.evaluation_row(lease.search_id, record)
         is_replacement = record.replicate > 0 and record.arrival >= 0 and row["replaced"] is None
-        values = row | _lease_values(lease)
+        values = row | lease_values(lease)
 
         def work(connection: Connection, is_repeat: bool) -> bool:
             if self._add_evaluation.execute(connection, values).rowcount == 0:
-                _check(connection, lease)
+                require_lease(connection, lease)
                 return is_repeat and is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
             if is_replacement:
                 of_candidate = {"of_search": lease.search_id, "of_candidate": record.candidate}
@@ -347,7 +337,7 @@ class SqlArchive(SqlReader):
         """Insert a row unless it is there; `stamp` names the column that takes the time."""
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            now = _now(connection) if lease is None else _check(connection, lease)
+            now = _now(connection) if lease is None else require_lease(connection, lease)
             connection.execute(statement, stamped(row | _at(now, stamp), sum_))
 
         self._transact(work)
@@ -358,7 +348,7 @@ class SqlArchive(SqlReader):
             return
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            now = _at(_check(connection, lease), stamp)
+            now = _at(require_lease(connection, lease), stamp)
             if is_repeat and is_stored(connection, sum_.table, new[0], *key):
                 return  # by the try before this one, all of them
             connection.execute(insert(sum_.table), [stamped(row | now, sum_) for row in new])
@@ -381,38 +371,6 @@ class SqlArchive(SqlReader):
         self._writing.dispose()
 
 
-# --- the lease in SQL -----------------------------------------------------------------------------------------------
-
-
-def _check(connection: Connection, lease: Lease) -> float:
-    """Make sure that the lease is ours, and stays so until the commit; returns the time.
-
-    Raises:
-        LeaseLost: if another owner has taken the search.
-    """
-    now: float | None = connection.execute(_CHECK_LEASE, _lease_values(lease)).scalar()
-    if now is None:
-        raise _lease_lost(lease)
-    return now
-
-
-def _own_search(connection: Connection, lease: Lease) -> RowMapping:
-    """The row of the search that we own, locked until the commit, with the time as `now`.
-
-    Raises:
-        LeaseLost: if another owner has taken the search.
-    """
-    row = connection.execute(_OWN_SEARCH, _lease_values(lease)).mappings().first()
-    if row is None:
-        raise _lease_lost(lease)
-    return row
-
-
-def _update_search(connection: Connection, row: RowMapping, changes: dict[str, Any]) -> None:
-    """Change a search whose row is locked, its checksums with it."""
-    connection.execute(update(searches).where(searches.c.id == row["id"]).values(restamped(row, changes)))
-
-
 def _now(connection: Connection) -> float:
     now: float = connection.execute(select(database_clock())).scalar_one()
     return now
@@ -421,22 +379,6 @@ def _now(connection: Connection) -> float:
 def _at(now: float, column: str) -> dict[str, float]:
     """The time as the value of a column; nothing for a table without one."""
     return {column: now} if column else {}
-
-
-def _lease_values(lease: Lease) -> dict[str, Any]:
-    return {"lease_search": lease.search_id, "lease_epoch": lease.epoch, "lease_owner": lease.owner}
-
-
-def _lease_lost(lease: Lease) -> LeaseLost:
-    return LeaseLost(
-        f"the search no longer belongs to {describe(lease.owner)} (epoch {lease.epoch}): another controller has taken "
-        "it over, or it was released; nothing more was written"
-    )
-
-
-def _is_running(row: Row) -> bool:
-    """Whether the lease is valid and its holder isn't known to be dead."""
-    return row["is_owned"] and not is_gone(row["owner"])
 
 
 def _standing(row: Row) -> str:

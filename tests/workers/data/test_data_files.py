@@ -339,3 +339,13 @@ def test_arrays_that_are_not_read_are_told(save):
     assert data.notes == (
         "the archive's arrays x_val, y_val are left out: only x_train, y_train, x_test, y_test are read",
     )
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("name", ["nowhere", "folder", "below.csv/x", "n" * 300, "n" * 300 + ".csv", "/dev/full"])
+def test_a_further_part_that_can_t_be_read_is_a_sentence(tmp_path, part, name):
+    (tmp_path / "below.csv").write_text("a,label\n" + "".join(f"{row},{row % 2}\n" for row in range(60)))
+    (tmp_path / "folder").mkdir()
+    options = DataOptions(target="label", **{part: str(tmp_path / name)})
+    with pytest.raises(DataError, match=r"expected a file|expected a text file|there is no|can't be read"):
+        load_dataset(str(tmp_path / "below.csv"), options)

@@ -49,12 +49,15 @@ def read_npz(path: Path, *, kind: TaskKind | None = None, channels: str | None =
 
 def check_file(path: Path) -> None:
     """Raise a DataError unless the path is a file with something in it."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file; this is a folder")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: expected data; the file is empty (0 bytes)")
+    try:
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+        if not path.is_file():
+            raise DataError(f"{path}: expected a file; this is {'a folder' if path.is_dir() else 'none'}")
+        if path.stat().st_size == 0:
+            raise DataError(f"{path}: expected data; the file is empty (0 bytes)")
+    except OSError as error:  # a name that no file can have, for instance
+        raise DataError(f"{path}: expected a file; it can't be read ({error.strerror})") from error
 
 
 def _load(path: Path) -> dict[str, Array]:

@@ -90,6 +90,8 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
 
 def _parse_any(path: Path) -> tuple[list[list[str]], list[int]]:
     """The cells of a file by its suffix's delimiter; of a CSV file by another one where only that gives a rectangle."""
+    if not is_delimited(path):  # a further part, whose name nobody has looked at
+        raise DataError(f"{path}: expected a file named as the data set, .csv or .tsv (.gz); got {path.suffix!r}")
     delimiter, text = DELIMITERS[plain_suffix(path)], read_text(path)
     if delimiter == "\t":
         return _parse(path, text, delimiter=delimiter, is_quoted=False)

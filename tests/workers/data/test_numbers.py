@@ -324,6 +324,14 @@ def test_ids_that_lose_a_few_values_are_told(save):
     assert data.notes[-1].startswith("20000 different values of the column 'amount' become 19")
 
 
+def test_times_of_a_year_keep_nearly_all_their_seconds(tmp_path):
+    times = np.sort(np.random.default_rng(0).random(20_000)) * 3e7 + 1.7e9
+    np.savez(tmp_path / "set.npz", x_train=times[:, None], y_train=np.arange(20_000) % 2)
+    data = load_dataset(str(tmp_path / "set.npz"))
+    assert data.offsets[0] > 1.7e9
+    assert len(np.unique(data.train.x)) > 0.99 * len(data.train)
+
+
 def test_fractions_of_many_digits_are_numbers_like_any_other(save):
     data = load_dataset(save(table(np.random.default_rng(0).random(20_000).tolist(), 20_000)))
     assert (data.notes, data.offsets) == ((), ())

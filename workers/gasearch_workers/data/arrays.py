@@ -63,15 +63,16 @@ def make_source(
     for (samples, targets), what in zip(read_parts[1:], names.given[1:], strict=True):
         _check_like(samples, read_parts[0][0], targets, what, classes=None if is_regression else classes, where=where)
     found = [samples for samples, _ in read_parts]
-    tables = None if found[0].ndim == 4 else _centred_tables(found, where, columns)
+    is_small = all(samples.dtype.itemsize <= 2 for samples in found)  # float32 holds whatever 16 bits do
+    tables = [] if found[0].ndim == 4 or is_small else _centred_tables(found, where, columns)
+    offsets = tuple(column.offset for column in tables)
     target = _centred_target([targets for _, targets in read_parts], where) if is_regression else None
     y_parts = [targets for _, targets in read_parts] if target is None else list(target.parts)
-    if tables is None:
-        x_parts = found
-    else:
+    if any(offsets):
         x_parts = [np.stack([column.parts[part] for column in tables], axis=1) for part in range(len(found))]
+    else:
+        x_parts = [one if one.ndim == 4 else np.ascontiguousarray(one, dtype=np.float32) for one in found]
     splits = iter([Split(x=x, y=y) for x, y in zip(x_parts, y_parts, strict=True)])
-    offsets = tuple(column.offset for column in tables or ())
     return Source(
         name=name,
         kind="regression" if is_regression else "classification",
@@ -82,8 +83,8 @@ def make_source(
         columns=columns,
         offsets=offsets if any(offsets) else (),
         target_offset=target.offset if target else 0.0,
-        notes=tuple(note for column in (*(tables or ()), *((target,) if target else ())) for note in column.notes),
-        reading=READ_TINY if any(column.is_tiny for column in tables or ()) else (),
+        notes=tuple(note for column in (*tables, *((target,) if target else ())) for note in column.notes),
+        reading=READ_TINY if any(column.is_tiny for column in tables) else (),
     )
 
 

@@ -13,10 +13,12 @@ from gasearch_workers.data.dataset import DataError
 
 MOST_COMPARED: Final = 100_000  #: Numbers of a column that are compared; of more, evenly spread ones.
 CONSTANT: Final = 1e-6  #: Deviation relative to the mean up to which `data.normalize` takes a column for a constant.
-TINY: Final = 1e-12  #: Deviation up to which versions before 0.4 took a column for a constant.
-READ_TINY: Final = ("deviations below 1e-12",)  #: Said of a table that has such a column.
+WHOLE: Final = 2**24  #: Up to here float32 holds whole numbers as they are.
+FINE: Final = 0.05  #: Deviation relative to the largest number from which on float32 is fine enough.
 NOTED: Final = 0.01  #: Share of the different numbers that may be lost without a word, unless they are whole.
 MOST_LOST: Final = 0.25  #: Share of them that may be lost at all.
+TINY: Final = 1e-12  #: Deviation up to which versions before 0.4 took a column for a constant.
+READ_TINY: Final = ("deviations below 1e-12",)  #: Said of a table that has such a column.
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,11 @@ def centre(parts: Sequence[NDArray[Any]], what: str, where: str, advice: str) ->
     """
     some = parts[0][:: -(-len(parts[0]) // MOST_COMPARED)]
     some = some[np.isfinite(some)]
+    if not len(some) or _is_held(some):
+        is_tiny = bool(len(some)) and 0 < float(some.std(dtype=np.float64)) < TINY
+        return Centred(tuple(part.astype(np.float32) for part in parts), 0.0, is_tiny)
     given = len(np.unique(some))
     different = np.unique(some.astype(np.float64))  # in ascending order
-    if given < 2:
-        return Centred(tuple(part.astype(np.float32) for part in parts), 0.0)
     middle = float(different[len(different) // 2])
     plain, kept = _count(different), _count(different - middle)
     deviation, mean = float(some.std(dtype=np.float64)), float(some.mean(dtype=np.float64))
@@ -66,6 +69,17 @@ def centre(parts: Sequence[NDArray[Any]], what: str, where: str, advice: str) ->
         notes.append(lose)
     centred = tuple((part.astype(np.float64) - offset).astype(np.float32) for part in parts)
     return Centred(centred, offset, is_tiny=deviation < TINY, notes=tuple(notes))
+
+
+def _is_held(numbers: NDArray[Any]) -> bool:
+    """Whether float32 surely holds numbers as well as is needed, which is quicker to tell than by comparing them."""
+    peak, deviation = float(np.abs(numbers.astype(np.float64)).max()), float(numbers.std(dtype=np.float64))
+    if deviation == 0:
+        return True
+    if deviation <= CONSTANT * abs(float(numbers.mean(dtype=np.float64))):
+        return False
+    is_whole = numbers.dtype.kind in "ui" or bool((numbers == np.rint(numbers)).all())
+    return peak <= WHOLE if is_whole else deviation > FINE * peak
 
 
 def _is_exact(numbers: NDArray[np.float64]) -> bool:

@@ -49,7 +49,8 @@ def call(arguments: Sequence[str]) -> int:
         give_up(sys.stdout)
     except OSError as error:
         give_up(sys.stdout)
-        say(f"gasearch: can't print the answer to stdout: {error.strerror}")
+        advice = "" if error.errno == errno.EBADF else "; free some space, then ask again"
+        say(f"gasearch: can't print the answer to stdout: {error.strerror}{advice}")
         return status or 1
     return status
 

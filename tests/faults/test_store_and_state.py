@@ -149,4 +149,4 @@ def test_an_answer_that_finds_no_space_says_so(gasearch):
     with open("/dev/full", "w") as full:
         done = finish(gasearch.start("front", "small", "--format", "json", stdout=full))
     assert done.status == 1
-    assert done.sentence == "can't write the output: No space left on device; free some space, then ask again"
+    assert done.sentence == "can't print the answer to stdout: No space left on device; free some space, then ask again"

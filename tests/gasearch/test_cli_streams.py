@@ -48,7 +48,8 @@ def test_an_answer_that_nobody_can_get_is_a_failure_and_a_sentence(shell, comman
     status, out, err = shell(f"gasearch {command} {redirected}")
     assert (status, out) == (1, b"")
     if "2>" not in redirected:
-        why = "it is closed" if redirected == ">&-" else "No space left on device"
+        full = "No space left on device; free some space, then ask again"
+        why = "it is closed" if redirected == ">&-" else full
         assert err == f"gasearch: can't print the answer to stdout: {why}\n"
 
 

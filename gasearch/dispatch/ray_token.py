@@ -14,7 +14,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from gasearch.errors import WorkersUnavailable
+from gasearch.errors import BadInput, WorkersUnavailable
 from gasearch.settings import state_folder
 
 TOKEN_BYTES = 32
@@ -31,7 +31,7 @@ def token_file() -> Path:
     """
     try:
         return _token_in(state_folder())
-    except (OSError, RuntimeError):  # no HOME at all is a RuntimeError
+    except (OSError, BadInput):  # not writable, or no HOME at all
         folder = Path(tempfile.gettempdir()) / f"gasearch-{os.getuid()}"
     try:
         return _token_in(folder)

@@ -11,6 +11,7 @@ GasearchError (1)
 ├── StoreError (4)         the database can't be reached, is full, or has another schema
 │   ├── NoStore            there is none of that name, or it holds no gasearch data
 │   └── StoreLost          its file is gone, or another one stands in its place
+├── GivenUp (1)            a question took too long, or nobody waits for its answer
 ├── WorkersUnavailable (1) Ray or a device will not start
 ├── Paused (5)             too much failed in a row: resumable once the cause is mended
 └── Interrupted (130)      stopped by the user; resumable
@@ -69,6 +70,10 @@ class NoStore(StoreError):
 
 class StoreLost(StoreError):
     """The database's file is gone, or another one stands in its place: nothing that is written arrives any more."""
+
+
+class GivenUp(GasearchError):
+    """A question took too long, or whoever asked it no longer waits for the answer."""
 
 
 class WorkersUnavailable(GasearchError):

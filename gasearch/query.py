@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -259,7 +259,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
     counts = reader.counts(record.id)
     spec = json.loads(record.spec_json)
     budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
-    front, objectives = reader.front(record.id), objectives_of(record)
+    front, objectives = reader.front_metrics(record.id), objectives_of(record)
     return SearchSummary(
         name=record.name,
         state=record.state,
@@ -284,7 +284,9 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         retries=counts.retries,
         front_size=counts.front_size,
         hypervolume=_hypervolume(reader, record, front, counts.told),
-        best={one.metric: max((n.metrics[one.metric] for n in front), key=one.worth) for one in objectives if front},
+        best={
+            one.metric: max((metrics[one.metric] for metrics in front), key=one.worth) for one in objectives if front
+        },
         generation=counts.generation,
         active_seconds=record.active_seconds,
         busy_seconds=counts.busy_seconds,
@@ -326,7 +328,7 @@ def _utilisation(busy_s: float, worker_s: float) -> float | None:
 
 
 def _hypervolume(
-    reader: ArchiveReader, record: SearchRecord, front: Sequence[EvaluatedNetwork], told: int
+    reader: ArchiveReader, record: SearchRecord, front: Sequence[Mapping[str, float]], told: int
 ) -> float | None:
     """Of all that was measured; None while its scaling isn't fixed."""
     from gasearch.frontier import MOST_OBJECTIVES_EACH
@@ -343,7 +345,7 @@ def _hypervolume(
         return generations[-1].hypervolume if generations else None
     # A search of a version before 0.4, which took the volume of the front alone.
     objectives = objectives_of(record)
-    worths = [[one.worth(member.metrics[one.metric]) for one in objectives] for member in front]
+    worths = [[one.worth(metrics[one.metric]) for one in objectives] for metrics in front]
     return scaling.hypervolume(worths) if worths else 0.0
 
 
@@ -358,8 +360,9 @@ def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequenc
     missing = [metric for metric in metrics if metric not in dict(record.objectives)]
     if not missing:
         return
-    seen = [*reader.front(record.id), *islice(reader.networks(record.id), NETWORKS_LOOKED_AT)]
-    known = {name for network in seen for name in network.metrics}
+    oldest = islice(reader.networks(record.id), NETWORKS_LOOKED_AT)
+    known = {name for metrics in reader.front_metrics(record.id) for name in metrics}
+    known.update(name for network in oldest for name in network.metrics)
     if not known:
         from gasearch.metrics import METRICS
 

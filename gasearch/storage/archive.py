@@ -50,6 +50,9 @@ class ArchiveReader(Protocol):
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         """The current Pareto front, by candidate number."""
 
+    def front_metrics(self, search_id: int) -> list[dict[str, float]]:
+        """The metrics of the same, and nothing else of them."""
+
     def best(
         self, search_id: int, *, metric: str, is_maximized: bool, limits: Sequence[Limit] = (), count: int = 1
     ) -> list[EvaluatedNetwork]:

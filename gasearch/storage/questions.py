@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gasearch_workers.messages import STANDARD_METRICS, FailureKind
-from sqlalchemy import and_, case, func, literal, select, text
+from sqlalchemy import BindParameter, and_, bindparam, case, func, literal, select, text
 from sqlalchemy.types import Double
 
 from gasearch.storage.records import REUSED
@@ -80,6 +80,17 @@ TOTALS = select(
     func.count(case((~IS_REUSED, 1))).label("attempts"),
     func.coalesce(func.sum(case((~IS_REUSED, WORKED_S))), literal(0.0, Double())).label("seconds"),
 ).group_by(evaluations.c.failure)
+_OF_SEARCH: BindParameter[int] = bindparam("of_search")
+#: How many candidates there are, how many on the front, and the generation of the newest: one statement for all.
+SIZES = select(
+    select(func.count()).select_from(candidates).where(candidates.c.search_id == _OF_SEARCH)
+    .scalar_subquery().label("candidates"),
+    select(func.count()).select_from(front).where(front.c.search_id == _OF_SEARCH, IS_CURRENT)
+    .scalar_subquery().label("front_size"),
+    select(candidates.c.generation).where(candidates.c.search_id == _OF_SEARCH)
+    .order_by(candidates.c.number.desc()).limit(1)
+    .scalar_subquery().label("generation"),
+)  # fmt: skip
 OPERATORS = (
     select(
         candidates.c.operator,
@@ -109,6 +120,17 @@ REUSABLE = select(evaluations).select_from(
         evaluations, and_(OF_CANDIDATE, IS_REUSABLE)
     )
 )
+#: The metrics of the members of fronts.
+MEMBERS_METRICS = select(*(evaluations.c[name] for name in (*STANDARD_METRICS, "others"))).select_from(
+    front.outerjoin(
+        evaluations,
+        and_(
+            front.c.search_id == evaluations.c.search_id,
+            front.c.candidate == evaluations.c.candidate,
+            IS_NEWEST_OF_FEW,
+        ),
+    )
+).where(IS_CURRENT, evaluations.c.failure.is_(None))  # fmt: skip
 #: The members of fronts, with their outcomes.
 MEMBERS = select(*SHOWN).select_from(
     front.outerjoin(candidates, IS_MEMBER).outerjoin(evaluations, and_(OF_CANDIDATE, IS_NEWEST_OF_FEW))

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 from gasearch.storage import schema
 from gasearch.storage.archive import Archive, ArchiveReader
 from gasearch.storage.engines import parse_url, reading_engine, sqlite_path, writing_engine
-from gasearch.storage.faults import as_store_errors
+from gasearch.storage.faults import as_store_errors, shown
 from gasearch.storage.sql_reader import SqlReader
+from gasearch.storage.sqlite_file import SqliteFile
 
 
 def open_archive(url: str, *, notice: Callable[[str], None]) -> Archive:
@@ -45,6 +46,14 @@ def open_reader(url: str) -> ArchiveReader:
     with _disposed_on_error(engine):
         schema.require_current(engine)
         return SqlReader(engine)
+
+
+def sqlite_file(url: str) -> SqliteFile | None:
+    """The file of a SQLite database that is there; None for PostgreSQL."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    return SqliteFile(sqlite_path(parsed), shown(parsed))
 
 
 def upgrade(url: str, notice: Callable[[str], None]) -> None:

@@ -18,8 +18,6 @@ from sqlalchemy import (
     Executable,
     RowMapping,
     Select,
-    Table,
-    TextClause,
     and_,
     func,
     literal,
@@ -34,6 +32,7 @@ from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import require_intact
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
 from gasearch.storage.faults import as_store_errors
+from gasearch.storage.question import answering
 from gasearch.storage.questions import (
     ALL_NETWORKS,
     BEFORE_OPEN_REPLICATES,
@@ -42,12 +41,14 @@ from gasearch.storage.questions import (
     IS_RETRIED,
     IS_TOLD_OF_FEW,
     MEMBERS,
+    MEMBERS_METRICS,
     NETWORKS,
     OPEN_FAILURES,
     OPERATORS,
     RETRAINED,
     REUSABLE,
     SEARCHES,
+    SIZES,
     STAYS,
     TOTALS,
 )
@@ -70,7 +71,6 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.tables import (
     HAS_FAILED,
-    IS_CURRENT,
     IS_TOLD,
     calibrations,
     candidates,
@@ -115,29 +115,20 @@ class SqlReader:
 
     def counts(self, search_id: int) -> Counts:
         def count(connection: Connection) -> Counts:
-            def number_of(table: Table, *conditions: ColumnElement[bool] | TextClause) -> int:
-                of_search = select(func.count()).select_from(table).where(table.c.search_id == search_id, *conditions)
-                return connection.execute(of_search).scalar_one()
-
+            sizes = connection.execute(SIZES, {"of_search": search_id}).one()
             totals = connection.execute(TOTALS.where(evaluations.c.search_id == search_id)).all()
             totals = sorted(totals, key=lambda row: (row.failure is not None, row.failure))
             failures = {row.failure: row.told for row in totals if row.failure is not None and row.told}
-            newest = connection.scalar(
-                select(candidates.c.generation)
-                .where(candidates.c.search_id == search_id)
-                .order_by(candidates.c.number.desc())
-                .limit(1)
-            )
             return Counts(
-                candidates=number_of(candidates),
+                candidates=sizes.candidates,
                 told=sum(row.told for row in totals),
                 stopped=failures.pop(str(FailureKind.STOPPED), 0),
                 failures=failures,
                 reused=sum(row.reused for row in totals),
                 replicates=sum(row.replicates for row in totals),
                 retries=sum(row.retried for row in totals if row.failure is not None),
-                front_size=number_of(front, IS_CURRENT),
-                generation=-1 if newest is None else newest,
+                front_size=sizes.front_size,
+                generation=-1 if sizes.generation is None else sizes.generation,
                 efforts=tuple(
                     Effort(failure=row.failure, attempts=row.attempts, seconds=row.seconds)
                     for row in totals
@@ -151,6 +142,10 @@ class SqlReader:
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         statement = MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
         return [rows.evaluated_network(row) for row in self._fetch(statement)]
+
+    def front_metrics(self, search_id: int) -> list[dict[str, float]]:
+        statement = MEMBERS_METRICS.where(front.c.search_id == search_id).order_by(front.c.candidate)
+        return [evaluation_rows.metrics_of(row) for row in self._fetch(statement)]
 
     def best(
         self,
@@ -340,7 +335,7 @@ class SqlReader:
 
     def _read(self, question: Callable[[Connection], T]) -> T:
         """What a question is answered in one transaction."""
-        with self._engine.connect() as connection:
+        with self._engine.connect() as connection, answering(connection):
             return question(connection)
 
     def _stream(self, statement: Select[Any], position: Column[int]) -> Iterator[RowMapping]:

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
 
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gasearch.errors import BadInput, GasearchError, StoreError, UnknownSearch
-from gasearch.storage.archive import ArchiveReader
+from gasearch.errors import BadInput, GasearchError, GivenUp, StoreError, UnknownSearch
 from gasearch.web import api
+from gasearch.web.attention import LONGEST_S, Attention
 from gasearch.web.auth import TOKEN_VARIABLE, Tokens, server_token
+from gasearch.web.connections import BoundedConnection
 from gasearch.web.guard import LOOPBACK_HOSTS, Guard, error_body
 from gasearch.web.schemas import Health
+from gasearch.web.shared import SharedReader
 
 LARGEST_BODY = 1 << 20  #: Bytes of a request.
 LONGEST_MESSAGE = 2000
-MOST_CONNECTIONS = 64
 ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 _LOG = logging.getLogger(__name__)
 _KINDS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 
 
-def create_app(db_url: str, token: str, *, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = ()) -> FastAPI:
+def create_app(
+    db_url: str, token: str, *, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = (), longest_s: float = LONGEST_S
+) -> FastAPI:
     """The application.
 
     Args:
@@ -38,6 +41,7 @@ def create_app(db_url: str, token: str, *, host: str = "127.0.0.1", allowed_host
         token: What callers send as `Authorization: Bearer TOKEN`.
         host: The address that the server listens on.
         allowed_hosts: Further names by which it may be called.
+        longest_s: How many seconds a question may take.
 
     Raises:
         BadInput: if the token is too short to be secret.
@@ -45,8 +49,9 @@ def create_app(db_url: str, token: str, *, host: str = "127.0.0.1", allowed_host
     # No documentation pages: they load from a CDN, and a description of the API helps a stranger.
     app = FastAPI(title="gasearch", openapi_url=None, max_body_size=LARGEST_BODY, redirect_slashes=False)
     app.state.tokens = Tokens(token)
-    app.state.open_reader = functools.partial(_open_reader, db_url)
+    app.state.reader = SharedReader(db_url)
     hosts = (*LOOPBACK_HOSTS, _bracketed(host), *allowed_hosts)
+    app.add_middleware(Attention, longest_s=longest_s)
     app.add_middleware(Guard, hosts=hosts, is_any_address_ours=host in ALL_INTERFACES)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -63,21 +68,25 @@ def serve(db_url: str, *, host: str, port: int, allowed_hosts: Sequence[str], no
         BadInput: if the address reaches beyond this machine and GASEARCH_TOKEN isn't set, or it can't be listened on.
         StoreError: if the database can't be read.
     """
-    import uvicorn
-
     token, is_new = server_token(is_public=_bracketed(host) not in LOOPBACK_HOSTS)
     app = create_app(db_url, token, host=host, allowed_hosts=allowed_hosts)
-    app.state.open_reader().close()  # Now, not at the first request, is the time to say that it can't be read.
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
-        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=5,
-    )  # fmt: skip
+    app.state.reader()  # Now, not at the first request, is the time to say that it can't be read.
     with _listening_socket(host, port) as listening:
         notice(f"serving at http://{_bracketed(host)}:{listening.getsockname()[1]}/api/v1; stop with Ctrl-C")
         notice(f"token, shown only now: {token}" if is_new else f"the token is that of {TOKEN_VARIABLE}")
         # uvicorn ends Ctrl-C by raising it again, once everything is closed.
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
+            server_of(app).run(sockets=[listening])
+
+
+def server_of(app: FastAPI, connection: type[BoundedConnection] = BoundedConnection) -> uvicorn.Server:
+    """The server, with the bounds of its connections."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, http=connection, ws="none", timeout_keep_alive=5, proxy_headers=False, server_header=False,
+            log_level="warning", access_log=False,
+        )
+    )  # fmt: skip
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
@@ -92,13 +101,6 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 def _bracketed(host: str) -> str:
     """The address as it stands in a URL."""
     return f"[{host}]" if ":" in host else host
-
-
-def _open_reader(db_url: str) -> ArchiveReader:
-    from gasearch.storage.sql import open_reader
-
-    reader: ArchiveReader = open_reader(db_url)
-    return reader
 
 
 def _health() -> Health:
@@ -129,7 +131,11 @@ def _failed(request: Request, error: Exception) -> JSONResponse:
             return JSONResponse(error_body(404, "not_found", str(error)), 404)
         case BadInput():
             return JSONResponse(error_body(422, "bad_input", str(error)), 422)
+        case GivenUp():
+            message = "the question took too long: ask for less, or again later"
+            return JSONResponse(error_body(503, "given_up", message), 503)
         case StoreError():
+            request.app.state.reader.close()  # the next request looks at the database anew
             _LOG.error("the database can't be read: %s", error)  # It names hosts and paths: not for callers.
             message = "the database can't be read now; the server's log says why"
             return JSONResponse(error_body(503, "store_unreachable", message), 503)

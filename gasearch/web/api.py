@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 
 from gasearch import comparison, lineage, query
 from gasearch.answers import Row
+from gasearch.errors import BadInput
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import Role, require
 from gasearch.web.schemas import Comparison, Description, Error, Explanation, Generation, Network, Operator, Status
@@ -20,13 +21,24 @@ LARGEST_COUNT = 1000
 DEEPEST = 1000  #: Generations of ancestors.
 
 
-def archive_reader(request: Request) -> Iterator[ArchiveReader]:
-    """A read-only reader for one request."""
-    reader: ArchiveReader = request.app.state.open_reader()
-    try:
-        yield reader
-    finally:
-        reader.close()
+def archive_reader(request: Request) -> ArchiveReader:
+    """The read-only reader of all requests."""
+    reader: ArchiveReader = request.app.state.reader()
+    return reader
+
+
+def known_parameters(request: Request) -> None:
+    """Refuse parameters that the route doesn't have: a mistyped limit would be none.
+
+    Raises:
+        BadInput: naming them.
+    """
+    route: APIRoute = request.scope["route"]
+    known = [field.alias for field in route.dependant.query_params]
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        there_are = f"there are {', '.join(known)}" if known else "there are none"
+        raise BadInput(f"unknown parameters: {', '.join(name[:LONGEST_TEXT] for name in unknown)}; {there_are}")
 
 
 Reader = Annotated[ArchiveReader, Depends(archive_reader)]
@@ -43,7 +55,7 @@ Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
 #: `require(Role.ADMIN)`.
 reading = APIRouter(
     prefix="/api/v1",
-    dependencies=[Depends(require(Role.READER))],
+    dependencies=[Depends(require(Role.READER)), Depends(known_parameters)],
     responses={status: {"model": Error} for status in (400, 401, 404, 422, 503)},
 )
 

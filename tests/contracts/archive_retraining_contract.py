@@ -136,6 +136,7 @@ class RetrainingContract(EmptyStore):
         found = archive.network(retrained.search_id, key_of(3))
         assert (found.arrival, found.metrics) == (2, {"accuracy": 0.5, "cells": 3.0})
         assert [network.metrics["accuracy"] for network in archive.front(retrained.search_id)] == [0.5, 0.8]
+        assert archive.front_metrics(retrained.search_id) == [one.metrics for one in archive.front(retrained.search_id)]
         assert [network.arrival for network in archive.networks(retrained.search_id)] == [1, 2]
         assert best(archive, retrained, count=9) == [4, 3]
         assert best(archive, retrained, metric="cells", count=9) == [3, 4]

@@ -110,6 +110,9 @@ class ScriptedReader:
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         return [network for network in self.all_networks if network.is_on_front]
 
+    def front_metrics(self, search_id: int) -> list[dict[str, float]]:
+        return [network.metrics for network in self.front(search_id)]
+
     def best(
         self, search_id: int, *, metric: str, is_maximized: bool, limits: Sequence[Limit] = (), count: int = 1
     ) -> list[EvaluatedNetwork]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from fastapi.testclient import TestClient
 
 from gasearch import cli
 from gasearch.errors import GasearchError, StoreError
-from gasearch.web import create_app
+from gasearch.web import create_app, shared
 from tests.doubles.archived import fill_database, scripted_reader, search_record
 
 TOKEN = "a-token-for-tests-only"
@@ -30,7 +31,7 @@ def reader():
 @pytest.fixture
 def client(reader):
     app = create_app("sqlite:///unused.db", TOKEN)
-    app.state.open_reader = lambda: reader
+    app.state.reader = Shared(lambda: reader)
     return client_of(app)
 
 
@@ -40,6 +41,26 @@ def url(tmp_path_factory):
     fill_database(url)
     fill_database(url, search_record("other"))
     return url
+
+
+class Shared:
+    """Stands for the reader that requests share."""
+
+    def __init__(self, give):
+        self.give = give
+
+    def __call__(self):
+        return self.give()
+
+    def close(self):
+        """Nothing is open."""
+
+
+def fails(error):
+    def fail(*arguments):
+        raise error
+
+    return fail
 
 
 def assert_is_error(response, status, text):
@@ -93,12 +114,44 @@ def test_limits_that_nothing_keeps_give_an_empty_array(client):
     assert (response.status_code, response.json()) == (200, [])
 
 
-def test_every_request_gets_a_reader_and_closes_it(client, reader):
-    assert client.get(API).status_code == 200
-    assert reader.is_closed
-    reader.is_closed = False
+def test_requests_share_a_reader_and_an_error_of_the_database_gives_it_up(url, tmp_path, monkeypatch):
+    path = tmp_path / "copy.db"
+    shutil.copy(url.removeprefix("sqlite:///"), path)
+    client, opened = client_of(create_app(f"sqlite:///{path}", TOKEN)), []
+    real = shared.open_reader
+    monkeypatch.setattr(shared, "open_reader", lambda db_url: opened.append(real(db_url)) or opened[-1])
+    assert [client.get(f"{API}/digits/status").status_code for _ in range(3)] == [200] * 3
     assert client.get(f"{API}/nope").status_code == 404
-    assert reader.is_closed
+    assert len(opened) == 1
+    monkeypatch.setattr(opened[0], "search", fails(StoreError("the disk that holds it fails")))
+    assert_is_error(client.get(f"{API}/digits/status"), 503, "can't be read now")
+    assert client.get(f"{API}/digits/status").status_code == 200
+    assert len(opened) == 2
+
+
+def test_a_database_that_was_replaced_is_opened_anew(url, tmp_path):
+    path = tmp_path / "copy.db"
+    shutil.copy(url.removeprefix("sqlite:///"), path)
+    client = client_of(create_app(f"sqlite:///{path}", TOKEN))
+    assert [one["name"] for one in client.get(API).json()] == ["other", "digits"]
+    path.rename(tmp_path / "old.db")
+    assert_is_error(client.get(API), 503, "can't be read now")
+    fill_database(f"sqlite:///{path}", search_record("new"))
+    assert [one["name"] for one in client.get(API).json()] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/digits/best?wher=macs<1", "unknown parameters: wher; there are by, where, knee, count"),
+        ("/digits/front?by=macs&limit=3&x=1&limit=4", "unknown parameters: limit, x; there are by, where"),
+        ("/digits/status?name=other", "unknown parameters: name; there are none"),
+        ("?verbose", "unknown parameters: verbose; there are none"),
+        ("/../compare?name=digits&names=other", "unknown parameters: names; there are name"),
+    ],
+)
+def test_a_parameter_that_there_is_not_is_refused_by_its_name(client, path, text):
+    assert_is_error(client.get(API + path), 422, text)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +198,7 @@ def test_an_unreachable_store_is_503_and_its_address_stays_in_the_log(client, ca
     def fail():
         raise StoreError("can't reach postgresql://me@secret-host/db")
 
-    client.app.state.open_reader = fail
+    client.app.state.reader = Shared(fail)
     response = client.get(API)
     assert_is_error(response, 503, "the database can't be read now")
     assert "secret-host" not in response.text
@@ -156,7 +209,7 @@ def test_a_defect_is_500_without_details(client, caplog):
     def fail():
         raise RuntimeError("boom at /some/path")
 
-    client.app.state.open_reader = fail
+    client.app.state.reader = Shared(fail)
     response = client.get(API)
     assert_is_error(response, 500, "unexpected error")
     assert "boom" not in response.text
@@ -166,7 +219,7 @@ def test_a_defect_is_500_without_details(client, caplog):
     def fail_otherwise():
         raise GasearchError("a worker said no")
 
-    client.app.state.open_reader = fail_otherwise
+    client.app.state.reader = Shared(fail_otherwise)
     assert_is_error(client.get(API), 500, "unexpected error")
 
 

@@ -27,7 +27,7 @@ ROUTES = ["/searches", *(f"/searches/digits{path}" for path in OF_SEARCH), "/com
 
 def make_app(**options):
     app = create_app("sqlite:///unused.db", TOKEN, **options)
-    app.state.open_reader = scripted_reader
+    app.state.reader = scripted_reader
     return app
 
 

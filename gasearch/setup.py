@@ -36,6 +36,7 @@ from gasearch.space.identity import disagreement
 from gasearch.space.size import space_size
 from gasearch.spec.check import check_against_data
 from gasearch.spec.evaluator_source import evaluator_source
+from gasearch.spec.loader import require_texts
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sources import load_data
 from gasearch.storage.records import NewSearch, SearchRecord
@@ -154,6 +155,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         SpecError: if the data or the evaluator can't be used, the family doesn't fit the data, or no network can meet a
             constraint.
     """
+    require_texts(spec.model_dump(), "the spec")  # one made in Python was read by nobody
     data = load_data(spec, notice)
     description = None if data is None else data.describe()
     check_against_data(spec, description)

@@ -58,7 +58,7 @@ def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] =
     for override in overrides:
         _override(document.content, override)
     _locate_files(document.content, folder)
-    _require_texts(document.content, origin)
+    require_texts(document.content, origin)
     try:
         return SearchSpec.model_validate(document.content)
     except ValidationError as error:
@@ -171,7 +171,7 @@ def _below(node: Any) -> list[Any]:
     return list(node) if isinstance(node, list | tuple) else []
 
 
-def _require_texts(node: Any, origin: str, path: tuple[str | int, ...] = ()) -> None:
+def require_texts(node: Any, origin: str, path: tuple[str | int, ...] = ()) -> None:
     """Refuse texts that UTF-8 can't hold: halves of surrogate pairs, such as a file's name that is no UTF-8 becomes.
 
     Neither the database nor a worker could take them.
@@ -181,11 +181,11 @@ def _require_texts(node: Any, origin: str, path: tuple[str | int, ...] = ()) -> 
     """
     if isinstance(node, dict):
         for key, below in node.items():
-            _require_texts(str(key), origin, path)
-            _require_texts(below, origin, (*path, str(key)))
+            require_texts(str(key), origin, path)
+            require_texts(below, origin, (*path, str(key)))
     elif isinstance(node, list | tuple):
         for number, below in enumerate(node):
-            _require_texts(below, origin, (*path, number))
+            require_texts(below, origin, (*path, number))
     elif isinstance(node, str) and any("\ud800" <= letter <= "\udfff" for letter in node):
         where = f"{path_text(path)}: " if path else ""
         raise SpecError(f"{origin}: {where}must be text that UTF-8 can hold; got {node!r}")

@@ -44,7 +44,8 @@ def test_rows_of_the_first_schema_read_back_intact_after_the_upgrade(old_url):
 
 
 def test_a_search_of_the_first_schema_goes_on_in_the_new_one(old_url):
-    archive = sql.open_archive(old_url, notice=lambda message: None)
+    sql.upgrade(old_url, notice=lambda message: None)
+    archive = sql.open_archive(old_url, notice=pytest.fail)
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     archive.add_candidates(lease, [candidate(4)])
     new = outcome_of(4, Measurement(accuracy=0.9, energy_j=0.5, energy_source="rapl", images_seen=180_000))

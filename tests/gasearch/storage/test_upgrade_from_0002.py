@@ -66,7 +66,8 @@ def test_a_search_of_the_second_schema_has_no_context_and_counted_no_workers(old
 
 
 def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
-    archive = sql.open_archive(old_url, notice=lambda message: None)
+    sql.upgrade(old_url, notice=lambda message: None)
+    archive = sql.open_archive(old_url, notice=pytest.fail)
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     archive.renew(lease, ttl_s=600.0, active_s=1.0, worker_s=2.0)
     assert archive.search("digits").worker_seconds == 2.0
@@ -98,7 +99,8 @@ def test_a_changed_row_of_the_second_schema_is_noticed(old_url, change):
 
 
 def test_an_outcome_still_needs_its_candidate_after_the_upgrade(old_url):
-    archive = sql.open_archive(old_url, notice=lambda message: None)
+    sql.upgrade(old_url, notice=lambda message: None)
+    archive = sql.open_archive(old_url, notice=pytest.fail)
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     with pytest.raises(StoreError, match=r"refused"):
         archive.add_evaluation(lease, outcome_of(99, Measurement(), arrival=9), UNCHANGED)

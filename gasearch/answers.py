@@ -168,10 +168,18 @@ class NetworkDetails:
     blueprint: dict[str, Any]
 
     def row(self) -> Row:
-        """`key`, each metric under its name, then the rest; `blueprint` last."""
+        """`key`, each metric under its name, then the rest; `blueprint` last.
+
+        What a metric is named like (an evaluator's own `seed`, say) stands under `field_name` instead.
+        """
         others = json_object(self)
         metrics = others.pop("metrics")
-        return {"key": others.pop("key"), **metrics, **others}
+        key, rest = others.pop("key"), {self.field_name(name): value for name, value in others.items()}
+        return {"key": key, **metrics, **rest}
+
+    def field_name(self, name: str) -> str:
+        """How the row calls a field that is no metric: by its name, or with "network_" in front of it."""
+        return f"network_{name}" if name in self.metrics else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from gasearch_workers.messages import TaskKind
+from gasearch_workers.metric_values import spread_of as spread_of  # all ask for it here
 
 Dimension = Literal["share", "number", "count", "bytes", "time", "energy"]
-
-#: What a metric may be called, a custom evaluator's own included.
-METRIC_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +109,6 @@ def metric_named(name: str) -> Metric:
         if name.endswith(ending):
             return Metric(name=name, dimension=dimension, unit=unit)
     return Metric(name=name, dimension="number", lowest=float("-inf"))
-
-
-def spread_of(name: str) -> str:
-    """The metric that says how far a metric's value may be off, in the same unit: half the width of its interval."""
-    return "latency_spread_ms" if name == "latency_ms" else f"{name}_spread"
 
 
 def usual_direction(name: str) -> bool | None:

@@ -107,13 +107,36 @@ def require_free_name(archive: ArchiveReader, name: str, spec: SearchSpec) -> No
         found = changes(SearchSpec.from_json(record.spec_json), spec)
     except SpecError:  # an earlier version's, which this one can't use
         found = []
-    is_free = all(change.is_free for change in found)
-    how = "".join(f" {change.override}" for change in found if change.path[0] == "budget") if is_free else ""
+    going_on = _going_on(archive, record, spec, found)
     differs = f"; its spec differs from this one:{as_lines(found)}" if found else ""
     raise WrongState(
-        f"there is a search named {name!r} already ({record.state.value}): go on with `gasearch resume {name}{how}`, "
-        f"or give this one another name with --set name=OTHER{differs}"
+        f"there is a search named {name!r} already ({record.state.value}): {going_on}give this one another name with "
+        f"--set name=OTHER{differs}"
     )
+
+
+def _going_on(archive: ArchiveReader, record: SearchRecord, spec: SearchSpec, found: Sequence[Change]) -> str:
+    """How to go on with a search whose name is taken, towards the budget of this spec; "" where nothing lets it."""
+    if is_being_run(record):
+        return f"watch it with `gasearch status {record.name} --watch`, or "
+    counts = archive.counts(record.id)
+    try:
+        stored = SearchSpec.from_json(record.spec_json)
+    except SpecError:
+        return ""
+    is_free = all(change.is_free for change in found)
+    wanted = [change for change in found if change.path[0] == "budget"] if is_free else []
+    if spec.budget.evaluations < counts.told:  # a budget counts in all: this one is spent already
+        wanted = [change for change in wanted if change.key != "budget.evaluations"]
+    budget = stored.budget.model_copy(update={str(change.path[1]): change.after for change in wanted})
+    asked = stored.model_copy(update={"budget": budget})
+    options = [change.override for change in wanted]
+    if record.state is SearchState.FINISHED:
+        more = _spent(record, asked, told=counts.told, busy_s=counts.busy_seconds)
+        if not more and budget == stored.budget:
+            return f"it has ended ({record.reason}); "
+        options = [change.override for change in wanted if change.path[1] not in more] + list(more.values())
+    return f"go on with `gasearch resume {' '.join([record.name, *options])}`, or "
 
 
 # --- its state --------------------------------------------------------------------------------------------------
@@ -125,8 +148,13 @@ def require_nobody_runs(record: SearchRecord) -> None:
     Raises:
         WrongState: naming the owner.
     """
-    if record.owner is not None and record.is_owned and not is_gone(record.owner):
-        raise WrongState(being_run(record.name, record.owner))
+    if is_being_run(record):
+        raise WrongState(being_run(record.name, str(record.owner)))
+
+
+def is_being_run(record: SearchRecord) -> bool:
+    """Whether a controller that lives holds the search's lease."""
+    return record.owner is not None and record.is_owned and not is_gone(record.owner)
 
 
 def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> None:
@@ -143,13 +171,16 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, bus
         WrongState: if it is finished, with what extends it.
     """
     if told > spec.budget.evaluations:
-        raise BadInput(f"search {record.name!r} has {told} evaluations already; --evaluations is the new budget in all")
+        raise BadInput(
+            f"search {record.name!r} has {told} evaluations already; the new budget counts in all: give more, such "
+            f"as --evaluations {2 * told}; got {spec.budget.evaluations}"
+        )
     if record.state not in (SearchState.FINISHED, SearchState.FAILED):
         return
     more = _spent(record, spec, told=told, busy_s=busy_s)
     beginning = f"begin a new one with its front, by start.searches: [{record.name}]"
     if more:
-        advice = f"extend it with: gasearch resume {record.name} {' '.join(more)}"
+        advice = f"extend it with: gasearch resume {record.name} {' '.join(more.values())}"
         if record.reason.startswith((STALLED, SLOW)):
             advice += f", or {beginning}"
     elif EXHAUSTED in record.reason and record.state is SearchState.FAILED:
@@ -164,22 +195,27 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, bus
     raise WrongState(f"search {record.name!r} {ended}: {record.reason}; {advice}")
 
 
-def _spent(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> list[str]:
-    """What must be raised, as options, for the search not to end at once."""
+def _spent(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> dict[str, str]:
+    """What of the budget must be raised for the search not to end at once, by its key: as an option of `resume`."""
     budget, before = spec.budget, SearchSpec.from_json(record.spec_json).budget
-    more = []
+    more = {}
     if told >= budget.evaluations:
-        more.append(f"--evaluations {2 * budget.evaluations}")
+        more["evaluations"] = f"--evaluations {2 * told}"
     if budget.hours is not None and record.active_seconds >= 3600 * budget.hours:
-        more.append(f"--hours {2 * budget.hours:g}")
+        more["hours"] = f"--hours {_twice(budget.hours, record.active_seconds)}"
     if budget.device_hours is not None and busy_s >= 3600 * budget.device_hours:
-        more.append(f"--set budget.device_hours={2 * budget.device_hours:g}")
+        more["device_hours"] = f"--set budget.device_hours={_twice(budget.device_hours, busy_s)}"
     if budget.stalled is not None and budget.stalled == before.stalled and record.reason.startswith(STALLED):
-        more.append(f"--set budget.stalled={2 * budget.stalled}")
+        more["stalled"] = f"--set budget.stalled={2 * max(budget.stalled, told)}"
     least = budget.gain_per_device_hour
     if least is not None and least == before.gain_per_device_hour and record.reason.startswith(SLOW):
-        more.append(f"--set budget.gain_per_device_hour={least / 2:g}")
+        more["gain_per_device_hour"] = "--set budget.gain_per_device_hour=null"
     return more
+
+
+def _twice(hours: float, spent_s: float) -> str:
+    """Twice the hours of a budget, or of what was spent where that is more."""
+    return f"{2 * max(hours, spent_s / 3600):.3g}"
 
 
 # --- the world around it ----------------------------------------------------------------------------------------

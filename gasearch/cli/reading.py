@@ -131,11 +131,12 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
     if form is not Format.TABLE:
         print_object(details.row(), form)
         return
-    row = details.row() | {"parents": ", ".join(map(str, details.parents))}
+    named = details.field_name
+    row = details.row() | {named("parents"): ", ".join(map(str, details.parents))}
     known = {field: value for field, value in row.items() if value not in (None, "")}
     for field in ("blueprint", "curve", "attempts", "traceback", "output"):
-        known.pop(field, None)
-    print_object(known | {"network": layers_text(details.blueprint)}, form)
+        known.pop(named(field), None)
+    print_object(known | {named("network"): layers_text(details.blueprint)}, form)
     for attempt in details.attempts:
         print(f"  {printable(str(attempt))}")
         print_words(attempt.traceback, attempt.output)

@@ -94,7 +94,9 @@ def _design(value: object) -> object:
 class StartSpec(Section):
     """What the search begins with, besides chance."""
 
-    designs: tuple[Annotated[dict[str, Any], BeforeValidator(_design)], ...] = Field(
+    designs: Annotated[
+        tuple[Annotated[dict[str, Any], BeforeValidator(_design)], ...], BeforeValidator(fields.only_a_list)
+    ] = Field(
         default=(),
         max_length=MAX_DESIGNS,
         description=f"a list of up to {MAX_DESIGNS:,} networks, each a mapping of decisions to options",

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 Path = tuple[str | int, ...]
 _SHOWN_CHARACTERS = 80
+MOST_CHARACTERS = 1000  #: Of a text.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,12 @@ def show(value: object) -> str:
             return str(value).lower()
         case dict():
             text = f"a mapping with {', '.join(map(str, value))}" if value else "an empty mapping"
+        case set() | frozenset():
+            text = f"a set, which has no order: {', '.join(sorted(map(show, value))[:20])}"
         case list() | tuple():
             text = f"[{', '.join(map(show, value[:20]))}]" if value else "an empty list"
+        case int() if abs(value) >= 10**_SHOWN_CHARACTERS:
+            text = "one with more digits than fit here"
         case _:
             text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
@@ -91,6 +96,10 @@ def _problems_of(details: ErrorDetails, root: type[BaseModel]) -> Iterator[Probl
         case "union_tag_invalid":
             text = _unknown_word(context["tag"], place.tags())
             yield Problem(path=(*path, "family"), text=text)
+        case "too_long" if place.field is not None and _has_most(place.field, context["max_length"]):
+            yield Problem(path=path, text=_too_many(path, context["max_length"], value))
+        case "string_pattern_mismatch" if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+            yield Problem(path=path, text=f"at most {MOST_CHARACTERS:,} characters; got {len(value):,}")
         case "value_error":
             yield Problem(path=path, text=f"{context['error']}; got {show(value)}")
         case _ if value is None:
@@ -98,6 +107,18 @@ def _problems_of(details: ErrorDetails, root: type[BaseModel]) -> Iterator[Probl
             yield Problem(path=path, text=f"is empty; give {_allowed(place.field)}{alternative}")
         case _:
             yield Problem(path=path, text=_refusal(value, place))
+
+
+def _has_most(field: FieldInfo, most: int) -> bool:
+    """Whether the field itself bounds its length so; else it is of one length, which its description says."""
+    return any(getattr(rule, "max_length", None) == most for rule in field.metadata)
+
+
+def _too_many(path: Path, most: int, value: object) -> str:
+    """For example "at most 64 constraints; got 65"."""
+    name = str(path[-1])
+    came = f"; got {len(value):,}" if isinstance(value, list | tuple | dict) else ""
+    return f"at most {most:,} {name if name.endswith('s') else 'entries'}{came}"
 
 
 class _Place:

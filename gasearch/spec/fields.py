@@ -10,7 +10,7 @@ from gasearch_workers.messages import FULL_PRECISION, Scalar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from gasearch.spec.explain import show
+from gasearch.spec.explain import MOST_CHARACTERS, show
 
 
 class Section(BaseModel):
@@ -49,7 +49,7 @@ def word(default: Any) -> Any:
     return Field(default)
 
 
-_NAME = r"^[^\x00-\x1f\x7f]{1,1000}$"
+_NAME = rf"^[^\x00-\x1f\x7f]{{1,{MOST_CHARACTERS}}}$"
 
 
 def text(default: Any, description: str, pattern: str = _NAME) -> Any:
@@ -62,7 +62,14 @@ def text(default: Any, description: str, pattern: str = _NAME) -> Any:
 
 def as_list(value: object) -> object:
     """One option stands for a list of one."""
-    return (value,) if isinstance(value, str | int | float) else value
+    return (value,) if isinstance(value, str | int | float) else only_a_list(value)
+
+
+def only_a_list(value: object) -> object:
+    """No set, no view and no generator, which have no order or are gone once they were read."""
+    if not isinstance(value, list | tuple):
+        raise not_allowed()
+    return value
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -120,6 +127,8 @@ def _scalar(value: object) -> Scalar:
         case bool():
             return value
         case int():
+            if abs(value) >= 10**MOST_DIGITS:
+                raise ValueError(f"a whole number has at most {MOST_DIGITS} digits")
             return int(value)
         case float() if math.isfinite(value):
             return float(value)
@@ -131,9 +140,8 @@ def _scalar(value: object) -> Scalar:
 
 def _layer_range(value: object) -> object:
     """One number of layers stands for a range of one."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return value
-    return (value, value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return (value, value) if is_number else only_a_list(value)
 
 
 def _from_one(value: tuple[int, int]) -> tuple[int, int]:
@@ -148,6 +156,7 @@ def _ordered(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
+MOST_DIGITS = 300  #: Of a choice: what has more is no finite floating-point number.
 MAX_LAYERS, MAX_WIDTH, MAX_KERNEL, MAX_HEADS, MAX_ROWS, MAX_CHOICES = 64, 8192, 11, 64, 1_000_000, 10_000
 
 _Layers = Annotated[int, Field(strict=True, ge=0, le=MAX_LAYERS)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
@@ -46,7 +45,7 @@ def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] =
         SpecError: with every problem on a line of its own: key path, what came, what is allowed, the nearest key.
     """
     if isinstance(source, Mapping):
-        document, origin, folder = _document_of(copy.deepcopy(dict(source))), "spec", Path.cwd()
+        document, origin, folder = _document_of(_copied(dict(source))), "spec", Path.cwd()
     else:
         path = Path(source)
         document, origin, folder = _read(path), str(path), path.parent
@@ -63,6 +62,13 @@ def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] =
         return SearchSpec.model_validate(document.content)
     except ValidationError as error:
         raise SpecError(_report(origin, explain(error, SearchSpec), document)) from error
+
+
+def _copied(content: Any) -> Any:
+    """A copy of the mappings and lists; what else there is (a generator, say) is left for the fields to judge."""
+    if isinstance(content, dict):
+        return {key: _copied(value) for key, value in content.items()}
+    return [_copied(item) for item in content] if type(content) is list else content
 
 
 def _report(origin: str, problems: Sequence[Problem], document: Document) -> str:

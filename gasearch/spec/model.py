@@ -12,12 +12,13 @@ from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from gasearch_workers.messages import Fidelity, Recipe, Task, TaskKind
+from gasearch_workers.metric_values import METRIC_NAME, NAME_RULE, RESERVED
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from gasearch.errors import SpecError
 from gasearch.fitness import Objective
 from gasearch.limits import Limit, parse_limit
-from gasearch.metrics import METRIC_NAME, METRICS, TIMED, measured_metrics
+from gasearch.metrics import METRICS, TIMED, measured_metrics, spread_of
 from gasearch.spec import fields
 from gasearch.spec.evolution import (
     DEFAULT_REPLICATES,
@@ -252,6 +253,9 @@ class SearchSpec(Section):
         """Objectives and constraints that a task of that kind can't have; None for a kind that isn't known yet."""
         for metric in self.objectives:
             yield from self._unmeasured(metric, ("objectives", metric), kind)
+            if self.is_custom and (spread := spread_of(metric)) in self.objectives:
+                text = f"says how far {metric} may be off, so that it is no objective beside it; give it another name"
+                yield Problem(path=("objectives", spread), text=text)
         limits: list[Limit] = []
         for number, text in enumerate(self.constraints):
             path = ("constraints", number)
@@ -270,8 +274,12 @@ class SearchSpec(Section):
         known = measured_metrics(kind)
         if self.is_custom:
             if not METRIC_NAME.fullmatch(metric):
-                allowed = "up to 63 letters, digits and _ that begin with no digit"
-                yield Problem(path=path, text=f"the name of a metric is {allowed}; got {show(metric)}")
+                yield Problem(path=path, text=f"the name of a metric is {NAME_RULE}; got {show(metric)}")
+            elif metric in RESERVED:
+                text = (
+                    f"no evaluator may return a metric named {metric!r}, which {RESERVED[metric]}; choose another name"
+                )
+                yield Problem(path=path, text=text)
         elif metric not in known:
             hint = "" if metric in METRICS else nearest(metric, known)
             measured = f"{'It' if hint else 'it'} measures {', '.join(known)}"

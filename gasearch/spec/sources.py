@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from gasearch_workers.custom import MAIN, OF_ITS_OWN, EvaluatorError, find_evaluator
+from gasearch_workers.custom import MAIN, OF_ITS_OWN, find_evaluator
 from gasearch_workers.data import DataError, NotDownloaded, is_named, load_dataset
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
+from gasearch_workers.metric_values import EvaluatorError
 
 from gasearch.errors import DataNotHere, SpecError
 from gasearch.progress import unheard

@@ -75,10 +75,11 @@ class WorkersSpec(Section):
     time_limit_s: float | None = fields.positive(None, 1_000_000)  #: Wall seconds of one evaluation.
     memory_limit: Annotated[int | Literal["auto", "off"], BeforeValidator(_memory)] = Field(
         default="auto",
-        description="auto (an equal share of 90 % of the node's memory), off, or a size from 100 MB such as 4 GB",
+        description="auto (an equal share of 90 % of the node's memory), off, "
+        "or a size from 100 MB to 1 PB, such as 4 GB",
     )  #: Of an evaluation and all that it starts.
     disk_limit: Annotated[int | Literal["off"], BeforeValidator(_disk)] = Field(
-        default=10**9, description="off, or a size from 1 MB such as 1 GB"
+        default=10**9, description="off, or a size from 1 MB to 1 PB, such as 1 GB"
     )  #: Of a file that an evaluator writes, and of its temporary folder.
     environment: Annotated[
         tuple[Annotated[str, Field(strict=True), AfterValidator(_variable)], ...], BeforeValidator(fields.as_list)

@@ -10,8 +10,6 @@ import contextvars
 import importlib
 import math
 import platform
-import re
-import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -33,21 +31,12 @@ from gasearch_workers.messages import (
     Outcome,
     StoppingRule,
 )
+from gasearch_workers.metric_values import EvaluatorError, checked_metrics
 from gasearch_workers.process_state import unchanged_process
 from gasearch_workers.result import failure, make_result, stop
 from gasearch_workers.stopping import Stopped, explain_stop, is_hopeless, rung_at
 
 LARGEST_WHOLE = 2**63 - 1  #: A database's widest whole number.
-LARGEST = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
-#: What an answer's row names besides an evaluator's metrics.
-_RESERVED = {
-    "key": "stands for the network",
-    "blueprint": "stands for the network",
-    "trainings": "counts those that a mean is over",
-}
-_SHOWN = reprlib.Repr()  #: Cuts what is long before it is written out.
-_SHOWN.maxstring = _SHOWN.maxother = 200
-_METRIC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  #: What an objective or a limit can name.
 
 MAIN = "__main__"  #: The module of the program that runs: another one in a worker, and at a resume.
 OF_ITS_OWN = 'put it into a module of its own, such as mine.py, and name it "mine:evaluate"'
@@ -73,10 +62,6 @@ class Budget:
 
 
 UserFunction = Callable[[dict[str, Any], Budget, Report], Mapping[str, float]]
-
-
-class EvaluatorError(Exception):
-    """The evaluator can't be found, or what it returned is no set of metrics."""
 
 
 class CustomEvaluator:
@@ -177,7 +162,7 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
         answer = contextvars.copy_context().run(function, request.network.as_dict(), budget, reports.note)
     if reports.stopped is not None:
         raise reports.stopped
-    metrics = _checked(answer)
+    metrics = checked_metrics(answer)
     standard: dict[str, Any] = {name: _typed(name, metrics.pop(name)) for name in STANDARD_METRICS if name in metrics}
     return Measurement(**standard, others=tuple(sorted(metrics.items())), curve=tuple(reports.curve))
 
@@ -194,7 +179,7 @@ class _Reports:
         """Note an intermediate result; `loss` and `accuracy` show in the learning curve. See `Report`."""
         if self.stopped is not None:  # by its cleaning up
             return
-        checked, place = _checked(metrics), self._next_step(step)
+        checked, place = checked_metrics(metrics), self._next_step(step)
         self.curve.append(
             CurvePoint(
                 epoch=place,
@@ -238,27 +223,3 @@ def _typed(name: str, value: float) -> float | int:
             "give another unit another name"
         )
     return int(value)
-
-
-def _checked(metrics: object) -> dict[str, float]:
-    if not isinstance(metrics, Mapping):
-        raise EvaluatorError(f"an evaluator returns a dict of metric names to numbers; got {type(metrics).__name__}")
-    found: dict[str, float] = {}
-    for name, value in metrics.items():
-        if not isinstance(name, str) or not _METRIC_NAME.fullmatch(name):
-            allowed = "up to 63 letters, digits and _ that begin with no digit"
-            raise EvaluatorError(f"the name of a metric is {allowed}; got {_SHOWN.repr(name)}")
-        if name in _RESERVED:
-            raise EvaluatorError(f"a metric can't be named {name!r}, which {_RESERVED[name]}; choose another name")
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if isinstance(value, str | bool) or not math.isfinite(number):
-            raise EvaluatorError(f"metric {name!r} must be a finite number; got {_SHOWN.repr(value)}")
-        if abs(number) > LARGEST:
-            raise EvaluatorError(f"metric {name!r} must be at most {LARGEST:g} in size; got {value!r}")
-        found[name] = number
-    if not found:
-        raise EvaluatorError("an evaluator returns at least one metric; got an empty dict")
-    return found

@@ -109,7 +109,7 @@ REFUSALS = [
     (CNN, "start.designs", DESIGN, "start.designs: must be a list of up to 1,000 networks, each a mapping of"),
     (CNN, "start.designs", [8], "start.designs[0]: must fit a list of up to 1,000 networks, each a mapping"),
     (CNN, "start.designs", [{"a": float("nan")}], "start.designs[0]: a design holds texts, finite numbers, true,"),
-    (CNN, "start.designs", [DESIGN] * 1001, "start.designs: must be a list of up to 1,000 networks"),
+    (CNN, "start.designs", [DESIGN] * 1001, "start.designs: at most 1,000 designs; got 1,001"),
     (CNN, "start.searches", ["a", "a"], "start.searches: has 'a' twice; got ['a', 'a']"),
     (CNN, "start.searches", ["two words"], "start.searches[0]: must fit a list of up to 100 names of earlier searches"),
     (CNN, "start.searches", "sample", "start.searches[0]: 'sample' is the name of this search: name earlier ones"),
@@ -123,7 +123,7 @@ REFUSALS = [
     (CNN, "budget.stalled", 9, "budget.stalled: must be a whole number from 10 to 10,000,000; got 9"),
     (CNN, "budget.device_hours", 0, "budget.device_hours: must be a number above 0, at most 10,000,000; got 0"),
     (CNN, "budget.gain_per_device_hour", "1%", "gain_per_device_hour: must be a number above 0, at most 100; got '1%'"),
-    (CNN, "objectives", {f"m{n}": "min" for n in range(17)}, "objectives: must be a mapping of metrics to max or min"),
+    (CNN, "objectives", {f"m{n}": "min" for n in range(17)}, "objectives: at most 16 objectives; got 17"),
 ]
 
 

@@ -1,5 +1,7 @@
 """Every way in which a spec can be wrong, and the sentence that says so."""
 
+import re
+
 import pytest
 
 from gasearch.errors import SpecError
@@ -84,12 +86,12 @@ REFUSALS = [
     (CNN, "workers.count", "many", "workers.count: must be auto or a whole number from 0 (in the controller's own"),
     (CNN, "workers.count", -1, "to 1,024; got -1"),
     (CNN, "workers.memory_limit", "big", "workers.memory_limit: must be auto (an equal share of 90 % of the node's"),
-    (CNN, "workers.memory_limit", 4, "memory), off, or a size from 100 MB such as 4 GB; got 4"),
+    (CNN, "workers.memory_limit", 4, "memory), off, or a size from 100 MB to 1 PB, such as 4 GB; got 4"),
     (
         CNN,
         "workers.disk_limit",
         "auto",
-        "workers.disk_limit: must be off, or a size from 1 MB such as 1 GB; got 'auto'",
+        "workers.disk_limit: must be off, or a size from 1 MB to 1 PB, such as 1 GB; got 'auto'",
     ),
     (CNN, "workers.environment", ["1x"], "workers.environment[0]: the name of an environment variable is letters,"),
     (CNN, "workers.environment", ["A", "GASEARCH_DB"], "workers.environment[1]: settings of gasearch, of Ray and of"),
@@ -219,6 +221,87 @@ def test_a_wrong_spec_is_refused_with_its_key_what_came_and_what_is_allowed(base
     with pytest.raises(SpecError) as caught:
         load_spec(changed(base, path, value))
     assert sentence in str(caught.value)
+
+
+CHOICES = ["adam", "sgd", "lion"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "came"),
+    [
+        ("space.decisions.op.choices", set(CHOICES), "got a set, which has no order: 'adam', 'lion', 'sgd'"),
+        ("space.decisions.op.choices", frozenset(CHOICES), "got a set, which has no order"),
+        ("space.decisions.op.choices", dict.fromkeys(CHOICES).keys(), "got dict_keys"),
+        ("space.decisions.op.choices", dict.fromkeys(CHOICES), "got a mapping with adam, sgd, lion"),
+        ("space.decisions.op.choices", (name for name in CHOICES), "got <generator"),
+        ("space.decisions.op.choices", iter(CHOICES), "got <list_iterator"),
+        ("space.decisions.width.when", {"op": {"conv"}}, "got a set, which has no order: 'conv'"),
+        ("constraints", {"error <= 1"}, "got a set, which has no order"),
+        ("start.designs", ({"op": name} for name in CHOICES), "got <generator"),
+        ("start.searches", {"one", "two"}, "got a set, which has no order: 'one', 'two'"),
+        ("early_stop.rungs", {1, 2}, "got a set, which has no order: 1, 2"),
+        ("workers.environment", {"ONE"}, "got a set, which has no order: 'ONE'"),
+    ],
+)
+def test_what_has_no_order_or_is_read_only_once_is_no_list(path, value, came):
+    with pytest.raises(SpecError, match=f"must .*{re.escape(came)}"):
+        load_spec(changed(CUSTOM, path, value))
+
+
+@pytest.mark.parametrize("base", [CNN, MLP])
+def test_a_set_of_widths_or_layers_is_refused_too(base):
+    for path, value in (("space.width", {8, 16}), ("space.layers", {1, 3})):
+        with pytest.raises(SpecError, match=f"{path}: must be .*; got a set, which has no order"):
+            load_spec(changed(base, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("objectives", {f"m{n}": "min" for n in range(17)}, "objectives: at most 16 objectives; got 17"),
+        ("constraints", [f"a <= {n}" for n in range(65)], "constraints: at most 64 constraints; got 65"),
+        ("space.decisions", {f"x{n}": {"choices": [1]} for n in range(1001)}, "at most 1,000 decisions; got 1,001"),
+        ("space.decisions.op.choices", list(range(10_001)), "a spec holds at most 10,000 values"),
+        (
+            "space.decisions.op.choices",
+            [1, 10**5000],
+            "a whole number has at most 300 digits; got one with more digits",
+        ),
+        ("start.searches", [f"s{n}" for n in range(101)], "start.searches: at most 100 searches; got 101"),
+        ("workers.environment", [f"V{n}" for n in range(101)], "workers.environment: at most 100 entries; got 101"),
+        ("early_stop.rungs", list(range(1, 18)), "a list of up to 16 ascending numbers above 0"),
+        ("budget.evaluations", 10**8, "a whole number from 1 to 10,000,000; got 100000000"),
+        ("workers.address", "x" * 1001, "workers.address: at most 1,000 characters; got 1,001"),
+        ("workers.memory_limit", 1e30, "a size from 100 MB to 1 PB"),
+    ],
+)
+def test_what_is_too_many_is_refused_with_the_bound(path, value, sentence):
+    with pytest.raises(SpecError, match=re.escape(sentence)):
+        load_spec(changed(CUSTOM, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "sentence"),
+    [
+        (
+            "objectives",
+            {"key": "min"},
+            "objectives.key: no evaluator may return a metric named 'key', which stands for",
+        ),
+        ("objectives", {"error": "min", "trainings": "max"}, "no evaluator may return a metric named 'trainings'"),
+        ("constraints", ["blueprint <= 3"], "constraints[0]: no evaluator may return a metric named 'blueprint'"),
+        (
+            "objectives",
+            {"error": "min", "error_spread": "min"},
+            "objectives.error_spread: says how far error may be off",
+        ),
+        ("objectives", {"latency_spread_ms": "min", "latency_ms": "min"}, "says how far latency_ms may be off"),
+        ("objectives", {"no name": "min"}, "the name of a metric is up to 63 letters, digits and _"),
+    ],
+)
+def test_a_metric_that_no_evaluator_may_return_or_that_is_another_one_s_spread_is_refused(path, name, sentence):
+    with pytest.raises(SpecError, match=re.escape(sentence)):
+        load_spec(changed(CUSTOM, path, name))
 
 
 @pytest.mark.parametrize("base", [CNN, MLP, TEXT, TAGGER, RATINGS, CUSTOM])

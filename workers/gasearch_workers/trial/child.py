@@ -10,9 +10,10 @@ import socket
 import sys
 from typing import Final, Protocol
 
-from gasearch_workers.custom import CustomEvaluator, EvaluatorError, attempt_custom, find_evaluator, import_evaluator
+from gasearch_workers.custom import CustomEvaluator, attempt_custom, find_evaluator, import_evaluator
 from gasearch_workers.library_state import seed_generators
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
+from gasearch_workers.metric_values import EvaluatorError
 from gasearch_workers.process_state import ProcessState
 from gasearch_workers.result import MESSAGE_CHARACTERS, failure, make_result, one_line
 from gasearch_workers.trial.channel import (

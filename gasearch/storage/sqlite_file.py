@@ -83,9 +83,9 @@ def open_file(
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is; None where there is none."""
+    """Which file it is; None where there is none, or none that we may look at."""
     try:
         found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
     return found.st_dev, found.st_ino

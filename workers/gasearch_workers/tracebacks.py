@@ -10,7 +10,7 @@ LONGEST: Final = 2**14  #: Characters of a traceback that are kept.
 _HEAD: Final = 2**12  #: Of these, from its beginning: the end says most.
 _PACKAGE: Final = Path(__file__).parent
 #: What stands between the process and the user's function; a training of ours is told with all of its frames.
-_CALLERS: Final = (str(_PACKAGE / "custom.py"), str(_PACKAGE / "result.py"), str(_PACKAGE / "trial"))
+_CALLERS: Final = tuple(str(_PACKAGE / name) for name in ("custom.py", "metric_values.py", "result.py", "trial/"))
 _IMPORT: Final = ("<frozen importlib", str(Path(traceback.__file__).parent / "importlib/"))
 
 

@@ -40,11 +40,13 @@ class Reuse:
         if not self._has_kin or not fresh:
             return []
         known = self._archive.reusable(self._problem.context, [pending.key for pending in fresh])
-        return [
-            (pending, self._as_here(pending, known[pending.key]))
-            for pending in fresh
-            if pending.key in known and self._is_usable(known[pending.key], pending, calibration)
-        ]
+        found: list[tuple[Pending, EvaluationResult]] = []
+        for pending in fresh:
+            usable = (one for one in known.get(pending.key, ()) if self._is_usable(one, pending, calibration))
+            record = next(usable, None)  # the oldest that this search can use: others may lack what it measures
+            if record is not None:
+                found.append((pending, self._as_here(pending, record)))
+        return found
 
     def _is_usable(self, record: EvaluationRecord, pending: Pending, calibration: Calibration | None) -> bool:
         outcome = record.result.outcome

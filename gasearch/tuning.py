@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -53,8 +54,8 @@ def tune(
 
     The metric is the task's primary score: accuracy, entity F1, or the root of the mean squared error, of which less is
     better. The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011). It learns from the earlier
-    trials, so tuning can be interrupted and taken up again. The first trial of all is the search's own recipe, the one
-    to beat.
+    trials, so tuning can be interrupted and taken up again. The first trial of all is the search's own recipe as it is,
+    also outside the tuned ranges: the one to beat.
     """
     import optuna
 
@@ -68,11 +69,11 @@ def tune(
         )
         for trial in earlier:
             study.add_trial(_as_optuna(trial))
-        if not earlier:
-            study.enqueue_trial(_parameters(request.recipe), skip_if_exists=True)
+        refused = math.inf  # the least batch size at which arithmetic has refused the network: more takes more
+        is_own_tried = any(trial.recipe_json == _recipe_text(request.recipe) for trial in earlier)
         for number in range(len(earlier), len(earlier) + trials):
-            trial = study.ask(_distributions())
-            recipe = _recipe(trial.params, request.recipe)
+            proposal = _proposed(study, below=refused) if is_own_tried else None
+            recipe = request.recipe if proposal is None else dataclasses.replace(request.recipe, **proposal.params)
             result = evaluate(
                 dataclasses.replace(
                     request,
@@ -82,12 +83,28 @@ def tune(
                     measures=frozenset(),
                 )
             )
+            if isinstance(result.outcome, Failure) and result.outcome.is_certain:
+                refused = min(refused, recipe.batch_size)
             finished = _finished(request.key, number, recipe, result, metric)
             store(finished)
-            if finished.value is None:
-                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            is_own_tried = True
+            if proposal is None:
+                study.add_trial(_as_optuna(finished))
+            elif finished.value is None:
+                study.tell(proposal, state=optuna.trial.TrialState.FAIL)
             else:
-                study.tell(trial, finished.value)
+                study.tell(proposal, finished.value)
+
+
+def _proposed(study: optuna.Study, *, below: float) -> optuna.Trial:
+    """The next recipe to try, of a batch size below the given one where the ranges have any."""
+    import optuna
+
+    while True:
+        trial = study.ask(_distributions())
+        if trial.params["batch_size"] < below or min(BATCH_SIZES) >= below:
+            return trial
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
 
 def best_recipe(trials: Sequence[TuningTrial], metric: str) -> tuple[Recipe, float] | None:
@@ -111,7 +128,7 @@ def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult, m
         key=key,
         study=STUDY,
         number=number,
-        recipe_json=json.dumps(dataclasses.asdict(recipe), sort_keys=True),
+        recipe_json=_recipe_text(recipe),
         value=value,
         message=message,
     )
@@ -144,8 +161,8 @@ def _parameters(recipe: Recipe) -> dict[str, Any]:
     return point
 
 
-def _recipe(parameters: dict[str, Any], base: Recipe) -> Recipe:
-    return dataclasses.replace(base, **parameters)
+def _recipe_text(recipe: Recipe) -> str:
+    return json.dumps(dataclasses.asdict(recipe), sort_keys=True)
 
 
 def _recipe_from_json(text: str) -> Recipe:

@@ -131,10 +131,10 @@ class ArchiveReader(Protocol):
     def operators(self, search_id: int) -> list[OperatorCounts]:
         """What each operator's children came to, greatest gain first."""
 
-    def reusable(self, context: str, keys: Sequence[str]) -> dict[str, EvaluationRecord]:
-        """By key, the first training's measurement of an earlier search with the same context, where there is one.
+    def reusable(self, context: str, keys: Sequence[str]) -> dict[str, list[EvaluationRecord]]:
+        """By key, the first trainings' measurements of the searches with that context, the oldest search's first.
 
-        An outcome that was itself reused counts too. With several, that of the oldest search.
+        An outcome that was itself reused counts too.
         """
 
     def generations(self, search_id: int) -> list[GenerationRecord]:

@@ -300,13 +300,15 @@ class SqlReader:
         found = [rows.operator_counts(row) for row in self._fetch(statement)]
         return sorted(found, key=lambda counts: (-counts.gain, counts.operator))
 
-    def reusable(self, context: str, keys: Sequence[str]) -> dict[str, EvaluationRecord]:
+    def reusable(self, context: str, keys: Sequence[str]) -> dict[str, list[EvaluationRecord]]:
         if not context or not keys:
             return {}
         statement = REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
-        newest_first = self._fetch(statement.order_by(searches.c.id.desc()))
-        oldest = {row["key"]: row for row in newest_first if row["key"] is not None}
-        return {key: evaluation_rows.evaluation_record(row) for key, row in oldest.items()}
+        found: dict[str, list[EvaluationRecord]] = {}
+        for row in self._fetch(statement.order_by(searches.c.id)):
+            if row["key"] is not None:
+                found.setdefault(row["key"], []).append(evaluation_rows.evaluation_record(row))
+        return found
 
     def generations(self, search_id: int) -> list[GenerationRecord]:
         statement = select(generations).where(generations.c.search_id == search_id).order_by(generations.c.number)

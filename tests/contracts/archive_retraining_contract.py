@@ -267,7 +267,7 @@ class RetrainingContract(EmptyStore):
     def test_a_measurement_of_the_same_context_can_be_reused(self, archive, reader):
         given = measured(3, arrival=0, accuracy=0.5)
         filled_search(archive, "earlier", given, measured(4, arrival=1))
-        assert reader.reusable("c0ffee", [key_of(3), key_of(5), "unheard of"]) == {key_of(3): given}
+        assert reader.reusable("c0ffee", [key_of(3), key_of(5), "unheard of"]) == {key_of(3): [given]}
         assert reader.reusable("c0ffee", []) == {}
 
     @pytest.mark.parametrize(("context", "asked"), [("c0ffee", "c0ffe"), ("c0ffee", ""), ("", "")])
@@ -283,16 +283,16 @@ class RetrainingContract(EmptyStore):
     def test_the_first_training_is_reused_not_the_mean_of_several(self, archive):
         first, again = measured(3, arrival=0, accuracy=0.5), trained_again(3, arrival=1, accuracy=0.25)
         filled_search(archive, "earlier", first, again)
-        assert archive.reusable("c0ffee", [key_of(3)]) == {key_of(3): first}
+        assert archive.reusable("c0ffee", [key_of(3)]) == {key_of(3): [first]}
 
-    def test_the_oldest_search_is_asked_first(self, archive):
+    def test_of_several_searches_each_is_given_the_oldest_first(self, archive):
         filled_search(archive, "oldest", failed(4, arrival=0))
         old = outcome_of(3, Measurement(accuracy=0.5), arrival=0, worker=REUSED)
         filled_search(archive, "old", old)
         newest = [measured(3, arrival=0, accuracy=0.25), measured(4, arrival=1)]
         filled_search(archive, "new", *newest)
         keys = [key_of(3), key_of(4)]
-        assert archive.reusable("c0ffee", keys) == {key_of(3): old, key_of(4): newest[1]}
+        assert archive.reusable("c0ffee", keys) == {key_of(3): [old, newest[0]], key_of(4): [newest[1]]}
 
     def test_a_changed_measurement_is_not_reused(self, archive):
         filled_search(archive, "earlier", measured(3, arrival=0, accuracy=0.5))

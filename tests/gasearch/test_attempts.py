@@ -240,3 +240,15 @@ def test_last_words_are_kept_whole_until_a_search_has_very_many():
 
 def test_a_measurement_is_kept_as_it_is():
     assert bounded(Measurement(accuracy=0.5), failed_before=10**6) == Measurement(accuracy=0.5)
+
+
+def test_what_arithmetic_refuses_is_tried_once(archive):
+    certain = Failure(kind=OOM, message="training needs at least 2 GB; its limit is 1 GB", is_certain=True)
+    evaluator = Scripted(
+        lambda request: certain if request.key.startswith(tuple("01234567")) else two_objectives(request)
+    )
+    loop_over(archive, evaluator=evaluator, evaluations=12).run()
+    record = archive.search("small")
+    assert archive.counts(record.id).failures["out_of_memory"] > 0
+    assert archive.counts(record.id).retries == 0
+    assert len(evaluator.requests) == len({request.key for request in evaluator.requests}) == 12

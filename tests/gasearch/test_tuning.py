@@ -95,15 +95,34 @@ def test_every_recipe_is_one_that_a_spec_may_hold_and_keeps_what_is_not_tuned():
         assert (recipe["epochs"], recipe["momentum"]) == (4, 0.9)
 
 
-def test_a_recipe_outside_the_tuned_ranges_begins_at_its_nearest_point():
+def test_a_recipe_outside_the_tuned_ranges_is_tried_first_as_it_is():
     far = replace(
         OWN, learning_rate=2.0, batch_size=1000, weight_decay=0.5, label_smoothing=0.9, warmup=0.9, dropout=0.8
     )
-    [first] = Tuned(recipe=far).tune(1).requests
-    expected = replace(
-        far, learning_rate=0.1, batch_size=256, weight_decay=0.1, label_smoothing=0.2, warmup=0.3, dropout=0.5
-    )
-    assert first.recipe == expected
+    tuned = Tuned(recipe=far).tune(1).tune(3)
+    assert tuned.requests[0].recipe == far
+    assert recipes(tuned)[0] == asdict(far) | {"augment": list(far.augment)}
+    assert all(request.recipe.batch_size in BATCH_SIZES for request in tuned.requests[1:])
+
+
+def test_a_recipe_that_was_never_tried_as_it_is_is_tried_first_though_there_are_trials():
+    tuned = Tuned(recipe=replace(OWN, batch_size=100)).tune(2)
+    before = [replace(trial, recipe_json=trial.recipe_json.replace(": 100,", ": 128,")) for trial in tuned.trials]
+    tuned.trials[:] = before
+    assert tuned.tune(1).requests[-1].recipe.batch_size == 100
+
+
+def test_what_arithmetic_refuses_is_not_tried_again_at_that_batch_size_or_a_greater_one():
+    def truth(recipe):
+        if recipe.batch_size < 64:
+            return smooth(recipe)
+        return Failure(kind=FailureKind.OUT_OF_MEMORY, message="needs more than its limit", is_certain=True)
+
+    sizes = [request.recipe.batch_size for request in Tuned(truth).tune(12).requests]
+    assert sizes[0] == 64
+    assert all(size < 64 for size in sizes[1:])
+    everything = Tuned(lambda recipe: Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large", is_certain=True))
+    assert len(everything.tune(40).trials) == 40
 
 
 def test_a_failed_trial_is_kept_with_its_reason_and_tuning_goes_on():

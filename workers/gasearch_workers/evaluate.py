@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from gasearch_workers.deploy.onnx_graph import to_onnx
 from gasearch_workers.measure.costs import costs
 from gasearch_workers.measure.energy import energy_estimate
 from gasearch_workers.measure.meter import LatencyMeter
-from gasearch_workers.memory_errors import OutOfMemory, is_out_of_memory, memory_named
+from gasearch_workers.memory_errors import BeyondLimit, OutOfMemory, is_out_of_memory, memory_named
 from gasearch_workers.messages import (
     Blueprint,
     Calibration,
@@ -190,6 +190,8 @@ class Evaluator:
             return failure(FailureKind.TIMED_OUT, error), None
         except PlanError as error:
             return failure(FailureKind.INFEASIBLE, error), None
+        except BeyondLimit as error:
+            return replace(failure(FailureKind.OUT_OF_MEMORY, error), is_certain=True), None
         except Exception as error:
             if is_out_of_memory(error):
                 return failure(FailureKind.OUT_OF_MEMORY, error), None
@@ -269,4 +271,4 @@ def _require_memory(steps: Plan, batch_size: int, scored: int, limit: int | None
         if needed > free:
             raise OutOfMemory(f"{text}; {free / 1e9:.1f} GB are free")
         if limit is not None and needed > limit:
-            raise OutOfMemory(f"{text}; its limit is {limit / 1e9:.1f} GB (workers.memory_limit)")
+            raise BeyondLimit(f"{text}; its limit is {limit / 1e9:.1f} GB (workers.memory_limit)")

@@ -25,6 +25,10 @@ class OutOfMemory(MemoryError):
     """Memory ran out in the midst of an evaluation."""
 
 
+class BeyondLimit(OutOfMemory):
+    """Arithmetic says that an evaluation takes more than its limit, however often it is tried."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception, or one that it came from, says that there is no memory left."""
     seen: set[int] = set()

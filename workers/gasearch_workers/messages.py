@@ -363,11 +363,12 @@ class Failure:
     curve: tuple[CurvePoint, ...] = ()  #: Of a training that was stopped: its last point is the rung where it ended.
     traceback: str = ""  #: The last frames in the user's code, or where a crash was, as Python prints them.
     output: str = ""  #: The end of what it printed and logged.
+    is_certain: bool = False  #: Arithmetic says that every attempt ends so; only matters before it is stored.
 
     @property
     def is_retryable(self) -> bool:
         """Whether another attempt may end differently."""
-        return self.kind in RETRYABLE
+        return self.kind in RETRYABLE and not self.is_certain
 
 
 Outcome = Measurement | Failure

@@ -96,6 +96,7 @@ def test_a_network_beyond_the_memory_limit_is_refused_before_its_training(traine
     result, _ = trainer.prepare(replace(request_for(GIANT), memory_limit_bytes=10**9))
     assert result.outcome.kind is FailureKind.OUT_OF_MEMORY
     assert "its limit is 1.0 GB (workers.memory_limit)" in result.outcome.message
+    assert not result.outcome.is_retryable  # the same arithmetic would refuse it again
 
 
 def test_a_training_that_outgrows_its_limit_is_out_of_memory_with_the_limit(trainer):
@@ -104,6 +105,7 @@ def test_a_training_that_outgrows_its_limit_is_out_of_memory_with_the_limit(trai
     result, _ = trainer.prepare(replace(request_for(wide), memory_limit_bytes=850_000_000))
     assert result.outcome.kind is FailureKind.OUT_OF_MEMORY
     assert "at least" not in result.outcome.message  # it began
+    assert result.outcome.is_retryable
     assert "its limit is 850 MB (workers.memory_limit)" in result.outcome.message
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from gasearch.errors import StoreError, WrongState
+from gasearch.errors import StoreError, UnknownSearch, WrongState
 from gasearch.fitness import FrontChange
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
@@ -189,14 +189,22 @@ class SqlArchive(SqlReader):
     def delete_search(self, name: str) -> SearchRecord:
         self._require_sound_file()
 
+        deleted: list[SearchRecord] = []
+
         def work(connection: Connection, is_repeat: bool) -> SearchRecord:
-            row = self._locked_search(connection, name)
+            try:
+                row = self._locked_search(connection, name)
+            except UnknownSearch:
+                if is_repeat and deleted:  # the first try went through, though its answer got lost
+                    return deleted[0]
+                raise
             if is_running(row):
                 raise WrongState(being_run(name, row["owner"]))
             for table in reversed(metadata.sorted_tables):  # whatever refers to a row goes before it
                 column = table.c.id if table is searches else table.c.search_id
                 connection.execute(delete(table).where(column == row["id"]))
-            return rows.search_record(row)
+            deleted[:] = [rows.search_record(row)]
+            return deleted[0]
 
         return self._transact(work)
 

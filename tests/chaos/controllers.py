@@ -81,10 +81,10 @@ TRUTHS: dict[str, Truth] = {
 def warm_up(store: Path) -> None:
     """Run a search of each kind, so that all that a controller loads is loaded before the forks."""
     url = f"sqlite:///{store}"
-    launching._dispatcher = lambda setup, observer: Scattered(Scripted(trained), slots=1, seed=1)  # type: ignore[assignment]
+    launching._dispatcher = lambda setup, observer, mark: Scattered(Scripted(trained), slots=1, seed=1)  # type: ignore[assignment]
     _advance(url, "trained", with_budget(TRAINED, evaluations=12), ())
     _advance(url, "trained", {}, ("budget.evaluations=14",))
-    launching._dispatcher = lambda setup, observer: Scattered(Scripted(), slots=1, seed=1)  # type: ignore[assignment]
+    launching._dispatcher = lambda setup, observer, mark: Scattered(Scripted(), slots=1, seed=1)  # type: ignore[assignment]
     _advance(url, "surrogate", in_mode("steady-state", with_budget(CUSTOM, evaluations=14), surrogate=True), ())
 
 
@@ -130,7 +130,7 @@ def drive(
     url = signed(url)
     sys.stderr = words.with_suffix(".err").open("w")
     evaluator = Scripted(TRUTHS[truth], seconds=seconds)
-    launching._dispatcher = lambda setup, observer: Scattered(evaluator, slots=slots, seed=seed)  # type: ignore[assignment]
+    launching._dispatcher = lambda setup, observer, mark: Scattered(evaluator, slots=slots, seed=seed)  # type: ignore[assignment]
     launching.open_archive = lambda url, notice: MinedArchive(  # type: ignore[assignment]
         open_archive(url, notice=notice), mines=mines, log=log
     )
@@ -161,6 +161,8 @@ def _write(act: str, url: str, name: str) -> str:
     with closing(launching.open_archive(url, notice=print)) as archive:
         if act == "stop":
             archive.request_stop(name)
+        elif act == "delete":
+            archive.delete_search(name)
         else:
             trial = TuningTrial(key="00", study="s", number=0, recipe_json="{}", value=0.5, message="")
             archive.add_trial(archive.search(name).id, trial)

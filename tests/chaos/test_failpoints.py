@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from gasearch.errors import UnknownSearch
 from gasearch.storage.records import TuningTrial
 from gasearch.storage.sql import open_archive
 from tests.chaos.mined import WRITES, acknowledged
@@ -14,7 +15,7 @@ from tests.chaos.proof import require_acknowledged, require_replay, seed_of_chao
 from tests.chaos.specs import TRAINED, in_mode
 
 #: Writes of others than the controller of a search; they have tests of their own below.
-OF_OTHERS = {"request_stop", "add_trial"}
+OF_OTHERS = {"request_stop", "add_trial", "delete_search"}
 FIRST, EXTENDED = 24, 28  #: Evaluations of the search, and after its extension.
 EXTENSION = (f"budget.evaluations={EXTENDED}",)
 KILLED = -9
@@ -201,3 +202,19 @@ def test_a_tuning_trial_whose_writer_died_is_stored_once(forks, sqlite, tmp_path
     finally:
         archive.close()
     assert trial == TuningTrial(key="00", study="s", number=0, recipe_json="{}", value=0.5, message="")
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_search_whose_deleter_died_is_whole_or_gone(forks, sqlite, tmp_path, whole, is_before):
+    life = Life(forks, sqlite, tmp_path, "deleted")
+    life.live()
+    assert forks.run(**life._options, act="delete", mines=[mine("delete_search", 1, is_before)]).status == KILLED
+    if is_before:
+        assert life.outcome() == whole[0][0]
+        assert forks.run(**life._options, act="delete").status == 0
+    archive = open_archive(sqlite, notice=print)
+    try:
+        with pytest.raises(UnknownSearch):
+            archive.search("deleted")
+    finally:
+        archive.close()

@@ -1,6 +1,6 @@
 """How many questions a second the service answers per core, against a bare FastAPI route.
 
-    python -m benchmarks.service [--requests 1500] [--rounds 3] [--evaluations 2000] [--database sqlite|postgresql|both]
+    python -m benchmarks.service [--requests 1500] [--rounds 3] [--evaluations 500] [--database sqlite|postgresql|both]
 
 Each server is a process of its own, with uvicorn; one client asks it, a connection for each round, the servers
 in turns after a round that isn't counted. Figures are requests per CPU second of the server, all its threads; the
@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--evaluations", type=int, default=2000)
+    parser.add_argument("--evaluations", type=int, default=500)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     options = parser.parse_args()
     print(conditions("fastapi", "uvicorn", "sqlalchemy"), flush=True)

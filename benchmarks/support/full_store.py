@@ -6,15 +6,15 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement, Outcome
 
 from benchmarks.support.long_search import bulk_archive
-from gasearch.fitness import Fitness, FrontChange, Objective, fitness_of
+from gasearch.fitness import Objective, fitness_of
+from gasearch.frontier import Frontier
 from gasearch.limits import parse_limit
-from gasearch.pareto import ParetoFront, Scaling
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
@@ -25,6 +25,7 @@ from gasearch.storage.records import (
 
 BATCH = 1000  #: Candidates per statement.
 FAILED_EVERY = 97  #: One outcome of so many is a failure.
+FIRST = 100  #: Outcomes that fix the scaling of the hypervolume.
 SECONDS_EACH = 1.5  #: What an evaluation took, on one of eight workers.
 
 
@@ -123,8 +124,7 @@ def fill_store(kind: Kind, url: str, name: str, *, evaluations: int, seed: int =
     lease = archive.create_search(_new_search(kind, name, evaluations), owner="benchmark/0", ttl_s=24 * 3600)
     objectives = [Objective(metric=metric, is_maximized=is_maximized) for metric, is_maximized in kind.objectives]
     limits = [parse_limit(text) for text in kind.spec.get("constraints", ())]
-    rng, front = random.Random(seed), ParetoFront()
-    first: list[Fitness] = []
+    rng, frontier = random.Random(seed), Frontier()
     for start in range(0, evaluations, BATCH):
         numbers = range(start, min(start + BATCH, evaluations))
         proposals = [_candidate(kind, name, number, rng) for number in numbers]
@@ -132,12 +132,13 @@ def fill_store(kind: Kind, url: str, name: str, *, evaluations: int, seed: int =
         for proposal in proposals:
             outcome = _outcome(kind, proposal.number, rng, evaluations)
             fitness = fitness_of(outcome, objectives, limits)
-            change = FrontChange() if fitness is None else front.add(proposal.number, fitness)
-            first += [fitness] if fitness is not None and start == 0 else []
-            archive.add_evaluation(lease, _record(proposal, outcome), change)
-        if start == 0:
-            scaling = Scaling.of(first)
-            archive.set_reference(lease, ideal=scaling.ideal, point=scaling.reference)
+            told = proposal.number + 1
+            change = frontier.note(proposal.number, fitness, told=told, is_replicate=False)
+            record = replace(_record(proposal, outcome), hypervolume=frontier.hypervolume)
+            archive.add_evaluation(lease, record, change)
+            scaling = frontier.fix(told) if frontier.scaling is None and told == FIRST else None
+            if scaling is not None:
+                archive.set_reference(lease, ideal=scaling.ideal, point=scaling.reference)
     archive.commit()
     archive.renew(lease, ttl_s=3600, active_s=SECONDS_EACH * evaluations / 8, worker_s=SECONDS_EACH * evaluations)
     archive.release(lease, state=SearchState.STOPPED, reason="the benchmark has what it needs")

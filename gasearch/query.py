@@ -331,22 +331,22 @@ def _hypervolume(
     reader: ArchiveReader, record: SearchRecord, front: Sequence[Mapping[str, float]], told: int
 ) -> float | None:
     """Of all that was measured; None while its scaling isn't fixed."""
-    from gasearch.frontier import MOST_OBJECTIVES_EACH
-    from gasearch.growth import scaling_of
-
-    scaling = scaling_of(record)
-    if scaling is None:
+    if record.reference_ideal is None:
         return None
     newest = reader.hypervolume(record.id)
     if newest is not None:
         return newest
+    from gasearch.frontier import MOST_OBJECTIVES_EACH  # NumPy takes longer to load than all the rest
+    from gasearch.growth import scaling_of
+
     generations = reader.generations(record.id)
     if len(record.objectives) > MOST_OBJECTIVES_EACH or (generations and generations[-1].evaluations == told):
         return generations[-1].hypervolume if generations else None
     # A search of a version before 0.4, which took the volume of the front alone.
     objectives = objectives_of(record)
     worths = [[one.worth(metrics[one.metric]) for one in objectives] for metrics in front]
-    return scaling.hypervolume(worths) if worths else 0.0
+    scaling = scaling_of(record)
+    return scaling.hypervolume(worths) if scaling is not None and worths else 0.0
 
 
 def _causes(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:

@@ -214,11 +214,11 @@ class Problem:
             ),
         )
 
-    def candidate(self, stored: CandidateRecord) -> Candidate:
-        """A candidate as it was stored.
+    def require_agreement(self, stored: CandidateRecord) -> None:
+        """Check that a stored candidate is the network that its genes make here.
 
         Raises:
-            StoreError: if it isn't the network that its genes make here: all that followed would be another search's.
+            StoreError: if it isn't: all that followed would be another search's.
         """
         text = self.disagreement(stored)
         if text is not None:
@@ -227,6 +227,9 @@ class Problem:
                 "another version of gasearch. Restore a backup, or begin a new search with its front by "
                 f"start.searches: [{self.name}]"
             )
+
+    def candidate(self, stored: CandidateRecord) -> Candidate:
+        """A candidate as it was stored."""
         return Candidate(
             number=stored.number,
             genome=Genome(genes=stored.genes, key=stored.key),

@@ -46,6 +46,10 @@ from gasearch.tally import Tally
 COLLECT_S = 1.0
 DRAIN_S = 8.5  #: With the second until a signal is heard, and the end of the workers, ten.
 PROGRESS_S = 0.2  #: Least time between two reports of progress.
+MOST_COMPARED = (
+    10_000  #: Stored networks that a resume makes of their genes again, at 0.1 ms each; `db check` does all.
+)
+NEWEST_COMPARED = 1000  #: Of these, the newest: what is in flight is evaluated again.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +167,11 @@ class SearchLoop:
         unanswered: dict[int, Candidate] = {}
         again = dict.fromkeys((one.candidate, one.replicate) for one in self._archive.replicates(search_id))
         decided = len(again)
+        counts = self._archive.counts(search_id)
+        every = -(-counts.candidates // MOST_COMPARED)
         for stored in self._archive.candidates(search_id):
+            if stored.number % every == 0 or stored.number >= counts.candidates - NEWEST_COMPARED:
+                self._problem.require_agreement(stored)
             while self._tally.told < stored.told:
                 record = next(outcomes, None)
                 if record is None:
@@ -179,7 +187,6 @@ class SearchLoop:
             unanswered[stored.number] = candidate
         for record in outcomes:
             self._recall(record, unanswered, again)
-        counts = self._archive.counts(search_id)
         self._tally.retries = counts.retries
         self._device_time.begin(counts.busy_seconds)
         attempts = self._archive.attempts(search_id)

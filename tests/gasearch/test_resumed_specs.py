@@ -116,7 +116,7 @@ def test_an_extension_keeps_the_stored_order_too(url, override):
 def test_a_name_that_is_taken_differs_in_nothing_where_only_the_order_does(url):
     launch(load_spec(SPEC), db_url=url, observer=Silent())
     with pytest.raises(
-        WrongState, match="go on with `gasearch resume ordered`, or give this one another name"
+        WrongState, match="go on with `gasearch resume ordered --evaluations 40`, or give this one"
     ) as taken:
         launch(load_spec(TURNED), db_url=url, observer=Silent())
     assert "differs" not in str(taken.value)

@@ -50,7 +50,7 @@ def test_a_share_lies_from_0_to_1(name):
             checked_metrics({name: value})
 
 
-@pytest.mark.parametrize("name", ["latency_ms", "model_bytes", "train_seconds", "params", "rmse", "energy_j", "own_ms"])
+@pytest.mark.parametrize("name", ["latency_ms", "model_bytes", "train_seconds", "params", "rmse", "energy_j", "macs"])
 def test_an_amount_is_never_below_0(name):
     assert checked_metrics({name: 0})[name] == 0
     with pytest.raises(EvaluatorError, match=rf"'{name}' is never below 0; got -1"):
@@ -62,6 +62,10 @@ def test_a_spread_is_never_negative(name):
     assert checked_metrics({name: 0.5, spread_of(name): 0.0})
     with pytest.raises(EvaluatorError, match=r"below 0; got -0\.5|must be at least 0; got -0\.5"):
         checked_metrics({name: 0.5, spread_of(name): -0.5})
+
+
+def test_a_name_that_is_no_standard_one_says_nothing_about_the_sign():
+    assert checked_metrics({"saving_ms": -1}) == {"saving_ms": -1.0}
 
 
 def test_what_is_called_a_spread_of_nothing_is_a_metric_like_any_other():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from gasearch_workers.messages import derived_metrics
+from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
 
 LARGEST: Final = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
 METRIC_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -23,9 +23,10 @@ RESERVED: Final = {
     "trainings": "counts those that a mean is over",
 }
 SHARES: Final = frozenset({"accuracy", "macro_f1", "entity_f1", "auc"})  #: From 0 to 1.
-#: Never below 0; so is what a name's ending says to be bytes or a time.
-_AMOUNTS: Final = frozenset({"rmse", "params", "macs", "bops", "energy_j", "images_seen", "flops", "efficiency"})
-_AMOUNT_ENDINGS: Final = ("_bytes", "_ms", "_seconds")
+#: The standard metrics that are never below 0.
+_AMOUNTS: Final = frozenset(
+    {*STANDARD_METRICS, "flops", "efficiency"} - SHARES - {"generalization_gap"}  # which is a difference
+)
 
 _SHOWN = reprlib.Repr()  #: Cuts what is long before it is written out.
 _SHOWN.maxstring = _SHOWN.maxother = 200
@@ -44,8 +45,7 @@ def range_of(name: str) -> tuple[float, float]:
     """The least and the greatest value that a metric of that name can have."""
     if name in SHARES:
         return 0.0, 1.0
-    is_amount = name in _AMOUNTS or name.endswith(_AMOUNT_ENDINGS)
-    return (0.0 if is_amount else -math.inf), math.inf
+    return (0.0 if name in _AMOUNTS else -math.inf), math.inf
 
 
 def checked_metrics(metrics: object) -> dict[str, float]:
@@ -117,6 +117,5 @@ def _in_range(name: str, number: float, came: object) -> float:
     if name in SHARES:
         raise EvaluatorError(f"metric {name!r} lies from 0 to 1 (98 % is 0.98); got {_SHOWN.repr(came)}")
     raise EvaluatorError(
-        f"metric {name!r} is never below 0; got {_SHOWN.repr(came)}; give what can be another name (no standard one, "
-        f"and none that ends with {', '.join(_AMOUNT_ENDINGS)})"
+        f"metric {name!r} is never below 0; got {_SHOWN.repr(came)}; give what can be a name of its own"
     )

@@ -151,7 +151,10 @@ def test_extending_follows_the_budget(url):
         search.resume()
     with pytest.raises(WrongState, match="is finished: all 12 evaluations are done"):
         search.resume(evaluations=12)
-    with pytest.raises(BadInput, match="has 12 evaluations already; --evaluations is the new budget in all"):
+    with pytest.raises(
+        BadInput,
+        match="has 12 evaluations already; the new budget counts in all: give more, such as --evaluations 24; got 11",
+    ):
         search.resume(evaluations=11)
     with pytest.raises(WrongState, match="is finished"):
         search.resume(hours=1.0)  # more time, but no evaluation left to make

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pydoc
 import subprocess
 import sys
-import threading
+import time
 
 import pytest
 from gasearch_workers.messages import Failure, Measurement
 
 import gasearch
+from gasearch import ownership
 from gasearch.cli.app import app
 from gasearch.errors import BadInput, UnknownSearch, WrongState
 from tests.gasearch.test_api import CUSTOM_SPEC
@@ -102,17 +103,21 @@ def test_what_a_listener_raises_ends_the_run_which_resume_goes_on_with(tmp_path)
     assert search.resume().status().told == 12
 
 
-def test_a_running_search_is_stopped_and_only_then_deleted(tmp_path):
-    db, begun, refusals = tmp_path / "store.db", threading.Event(), []
+def test_a_running_search_is_stopped_and_only_then_deleted(tmp_path, monkeypatch):
+    db, refusals = tmp_path / "store.db", []
+    monkeypatch.setitem(
+        ownership.kept_alive.__wrapped__.__kwdefaults__, "renewal_s", 0.1
+    )  # that is when it hears of a stop
 
     def stop(record):
         search = gasearch.open("small", db=db)
+        if record.arrival > 3:
+            time.sleep(0.1)
         if record.arrival == 3:
             with pytest.raises(WrongState, match="search 'small' is being run by process") as refusal:
                 search.delete()
             refusals.append(refusal)
             search.stop()
-        begun.set()
 
     with pytest.raises(gasearch.errors.Interrupted):
         gasearch.run(CUSTOM_SPEC | {"budget": {"evaluations": 60}}, db=db, on_outcome=stop)

@@ -268,9 +268,11 @@ def raises_a_memory_error(choices, budget, report):
 
 
 class Sly:
-    """What costs its reader something."""
+    """A number that costs its reader something."""
 
-    def __float__(self):
+    shape = ()
+
+    def item(self):
         sys.exit("from within")
 
 

@@ -68,7 +68,10 @@ def test_a_second_run_of_the_same_name_is_refused_with_both_ways_on(gasearch):
     assert gasearch.here("run", spec).status == 0
     done = gasearch.run("run", spec)
     assert done.status == 2
-    assert "there is a search named 'small' already (finished): go on with `gasearch resume small`" in done.sentence
+    assert (
+        "there is a search named 'small' already (finished): go on with `gasearch resume small --evaluations 80`"
+        in done.sentence
+    )
     assert "--set name=OTHER" in done.sentence
     assert gasearch.told() == 40
     assert gasearch.here("run", spec, "--set", "name=other").status == 0

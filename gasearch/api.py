@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from gasearch import comparison, control, lineage, query
+from gasearch.advice import advising
 from gasearch.errors import BadInput, NoStore
 from gasearch.failures import Cause, failures
 from gasearch.launch import go_on, launch
@@ -143,7 +144,8 @@ class Search:
         from gasearch.networks import tune_network
 
         watching = observer or Silent()
-        return tune_network(self.name, key, trials=trials, db_url=self._db_url, observer=watching)
+        with advising(self._db_url):
+            return tune_network(self.name, key, trials=trials, db_url=self._db_url, observer=watching)
 
     def export(self, key: str, directory: Path | str, *, tuned: bool = False, observer: Observer | None = None) -> Path:
         """Train one network again, and write it as integer ONNX with its model.json; returns the folder.
@@ -156,7 +158,8 @@ class Search:
         from gasearch.networks import export_network
 
         watching = observer or Silent()
-        return export_network(self.name, key, directory, db_url=self._db_url, observer=watching, is_tuned=tuned)
+        with advising(self._db_url):
+            return export_network(self.name, key, directory, db_url=self._db_url, observer=watching, is_tuned=tuned)
 
     def stop(self) -> None:
         """Ask whoever runs it to stop; `resume` goes on.
@@ -164,7 +167,8 @@ class Search:
         Raises:
             WrongState: if nobody runs it.
         """
-        control.stop_search(self.name, db_url=self._db_url, notice=Silent().on_notice)
+        with advising(self._db_url):
+            control.stop_search(self.name, db_url=self._db_url, notice=Silent().on_notice)
 
     def delete(self) -> None:
         """Delete all that is stored of it, and the weights that it keeps; exported files stay.
@@ -172,7 +176,8 @@ class Search:
         Raises:
             WrongState: if somebody runs it.
         """
-        control.delete_search(self.name, db_url=self._db_url, notice=Silent().on_notice)
+        with advising(self._db_url):
+            control.delete_search(self.name, db_url=self._db_url, notice=Silent().on_notice)
 
     def resume(
         self,
@@ -184,19 +189,19 @@ class Search:
         on_outcome: OnOutcome | None = None,
     ) -> Search:
         """Go on, or extend (by "budget.stalled=200" as well); returns when it is finished."""
-        go_on(
-            self.name,
-            db_url=self._db_url,
-            observer=_watching(observer, on_outcome),
-            evaluations=evaluations,
-            hours=hours,
-            overrides=overrides,
-        )
+        with advising(self._db_url):
+            go_on(
+                self.name,
+                db_url=self._db_url,
+                observer=_watching(observer, on_outcome),
+                evaluations=evaluations,
+                hours=hours,
+                overrides=overrides,
+            )
         return self
 
     def _ask(self, question: Callable[[ArchiveReader], Answer]) -> Answer:
-        with closing(open_reader(self._db_url)) as reader:
-            return question(reader)
+        return _ask(self._db_url, question)
 
 
 class _Telling:
@@ -244,17 +249,18 @@ def run(
     """
     loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
     watching = _watching(observer, on_outcome)
-    if upgrade:
-        with suppress(NoStore):  # there is nothing to upgrade yet
-            upgrade_if_older(_url(db), watching.on_notice, may_upgrade=lambda question: True)
-    launch(loaded, db_url=_url(db), observer=watching, workers=workers)
+    url = _url(db)
+    with advising(url):
+        if upgrade:
+            with suppress(NoStore):  # there is nothing to upgrade yet
+                upgrade_if_older(url, watching.on_notice, may_upgrade=lambda question: True)
+        launch(loaded, db_url=url, observer=watching, workers=workers)
     return Search(loaded.name, db=db)
 
 
 def list_searches(*, db: Database = None) -> list[query.SearchSummary]:
     """Where all stored searches stand, newest first."""
-    with closing(open_reader(_url(db))) as reader:
-        return query.list_searches(reader)
+    return _ask(_url(db), query.list_searches)
 
 
 def compare(*names: str, db: Database = None) -> comparison.Comparison:
@@ -264,8 +270,12 @@ def compare(*names: str, db: Database = None) -> comparison.Comparison:
         UnknownSearch: if there is no search of such a name.
         BadInput: if they can't be compared.
     """
-    with closing(open_reader(_url(db))) as reader:
-        return comparison.compare(reader, names)
+    return _ask(_url(db), lambda reader: comparison.compare(reader, names))
+
+
+def _ask(url: str, question: Callable[[ArchiveReader], Answer]) -> Answer:
+    with advising(url), closing(open_reader(url)) as reader:
+        return question(reader)
 
 
 def _url(db: Database) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from gasearch.advice import option
 from gasearch.checking import check_database
 from gasearch.errors import BadInput, GasearchError
 from gasearch.storage.copying import copy_from_file, copy_to_file, file_url
@@ -47,7 +48,7 @@ def back_up(url: str, path: Path, *, is_forced: bool, notice: Callable[[str], No
             with suppress(OSError):  # it was never made, for instance since it can't be
                 leftover.unlink()
     for name in owned:
-        notice(f"{name} is being run: in the copy it is an interrupted search, which `gasearch resume` goes on with")
+        notice(f"{name} is being run: in the copy it is an interrupted search, which `resume` goes on with")
 
 
 def restore(path: Path, url: str, *, notice: Callable[[str], None]) -> None:
@@ -65,7 +66,7 @@ def restore(path: Path, url: str, *, notice: Callable[[str], None]) -> None:
         raise BadInput(f"the backup {path} can't be read: {error.strerror}") from error
     if not is_file:
         raise BadInput(f"there is no backup {path}")
-    _require_sound(file_url(path), f"the backup {path}", "nothing was restored")
+    _require_sound(file_url(path), f"the backup {path}", "nothing was restored", named=option(file_url(path)))
     copy_from_file(path, url, notice)
     _require_sound(url, "the restored database", "don't use it")
 
@@ -77,11 +78,13 @@ def _require_new(path: Path, is_forced: bool) -> None:
         raise BadInput(f"{path} exists already: choose another name, or replace it with --force")
 
 
-def _require_sound(url: str, name: str, consequence: str) -> None:
+def _require_sound(url: str, name: str, consequence: str, *, named: str = "") -> None:
     findings = check_database(url)
     if findings:
         more = f" (and {len(findings) - 1} more findings)" if len(findings) > 1 else ""
-        raise GasearchError(f"{name} is damaged: {findings[0].text}{more}; {consequence}; see: gasearch db check")
+        raise GasearchError(
+            f"{name} is damaged: {findings[0].text}{more}; {consequence}; see: gasearch db check{named}"
+        )
 
 
 def _make_durable(path: Path) -> None:

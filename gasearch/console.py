@@ -22,6 +22,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gasearch.advice import completed
 from gasearch.answers import Row
 from gasearch.metrics import METRICS
 from gasearch.progress import Observer, Progress
@@ -155,7 +156,7 @@ def _all_columns(rows: Sequence[Row]) -> list[str]:
 def say(message: str) -> None:
     """Print a notice to stderr, if that can be written: nothing ends because nobody reads a notice."""
     with contextlib.suppress(OSError):
-        print(printable(message), file=sys.stderr, flush=True)
+        print(printable(completed(message)), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -219,7 +220,7 @@ class PlainObserver:
     def on_notice(self, message: str) -> None:
         """Print it."""
         with _never_raising():
-            print(printable(message), file=self._stream, flush=True)
+            print(printable(completed(message)), file=self._stream, flush=True)
 
     def _print(self, progress: Progress) -> None:
         self._is_shown, self._generation, self._shown_at = True, progress.generation, time.monotonic()
@@ -245,7 +246,7 @@ class PanelObserver:
     def on_notice(self, message: str) -> None:
         """Print it above the panel."""
         with _never_raising():
-            self._live.console.print(Text(printable(message)))
+            self._live.console.print(Text(printable(completed(message))))
 
 
 def progress_line(progress: Progress) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gasearch.advice import child_environment
 from gasearch.errors import BadInput, GasearchError
 from gasearch.storage.sql import database_file
 
@@ -27,8 +27,6 @@ def launch_detached(
     patience_s: float = PATIENCE_S,
 ) -> tuple[int, Path]:
     """Start `gasearch ARGV` in a new session, its output in a log file, and wait until it is up.
-
-    The database goes by the environment, not by an argument: a password in it must not show in the process list.
 
     Args:
         argv: The command and its arguments, without `--detach` and `--db`.
@@ -56,7 +54,7 @@ def launch_detached(
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"GASEARCH_DB": db_url},
+            env=child_environment(db_url),
             start_new_session=True,
             preexec_fn=_ignore_hangups,
         )

@@ -8,11 +8,12 @@ from pathlib import Path
 from gasearch.errors import BadInput
 
 DEFAULT_DATABASE = "sqlite:///gasearch.db"
+DATABASE_VARIABLE = "GASEARCH_DB"  #: Of the environment.
 
 
 def database_url(option: str | None = None) -> str:
     """The database to use: the option, else GASEARCH_DB, else a SQLite file in the working directory."""
-    return option or os.environ.get("GASEARCH_DB") or DEFAULT_DATABASE
+    return option or os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
 
 
 def database_patience_s() -> float:

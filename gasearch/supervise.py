@@ -22,6 +22,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from gasearch.advice import child_environment
 from gasearch.errors import BadInput, Interrupted, LeaseLost, NoStore, Paused, StoreError, UnknownSearch
 from gasearch.interrupts import leave_lost_terminal, signals_heard
 from gasearch.storage.records import SearchState
@@ -50,8 +51,6 @@ def supervise(
     first: Sequence[str], again: Sequence[str], *, name: str, db_url: str, notice: Callable[[str], None]
 ) -> int:
     """Run `gasearch FIRST`, and `gasearch AGAIN` whenever the controller has died, until it ends of itself.
-
-    The database goes by the environment, not by an argument: a password in it must not show in the process list.
 
     Args:
         first: The command and its arguments, without `--supervise` and `--db`.
@@ -155,7 +154,7 @@ class _Supervisor:
         """Run a controller to its end; returns its status, negative where a signal ended it."""
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
             [*PROGRAM, *command],
-            env=os.environ | {"GASEARCH_DB": self._db_url},
+            env=child_environment(self._db_url),
             process_group=0,
         )
         try:

@@ -7,6 +7,7 @@ Nothing heavy is imported before a command needs it: `gasearch --help` answers i
 
 from __future__ import annotations
 
+import contextvars
 import errno
 import os
 import signal
@@ -43,7 +44,7 @@ def call(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit status. Errors end as a sentence on stderr."""
     status = 0
     try:
-        status = _run(arguments)
+        status = contextvars.copy_context().run(_run, arguments)  # What it notes is gone with it.
         sys.stdout.flush()
     except (BrokenPipeError, ReaderGone):  # whoever read our output has enough
         give_up(sys.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import typer.core
 
+from gasearch import advice
 from gasearch.console import Format, clean_stdout
 from gasearch.errors import GasearchError
 from gasearch.settings import database_url
@@ -68,10 +68,18 @@ Override = Annotated[
         "--set", metavar="KEY=VALUE", help="Overrides one key, such as budget.evaluations=50.", show_default=False
     ),
 ]
+
+
+def _note_database(db: str | None) -> str | None:
+    advice.name_database(db)
+    return db
+
+
 Db = Annotated[
     str | None,
     typer.Option(
         "--db",
+        callback=_note_database,
         metavar="URL",
         help="The database; default: GASEARCH_DB, else sqlite:///gasearch.db.",
         show_default=False,
@@ -118,13 +126,6 @@ class NothingFound(GasearchError):
 def examples(*lines: str) -> str:
     r"""Examples as the end of a command's help; the \b keeps Typer from joining the lines."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def db_option(db: str | None) -> str:
-    """The `--db` option as the commands that we suggest need it; a password in it is not repeated."""
-    if db is None:
-        return ""
-    return f" --db {shlex.quote(hidden(db, 'PASSWORD'))}"
 
 
 def database_name(db: str | None) -> str:

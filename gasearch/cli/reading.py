@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gasearch import query
+from gasearch.advice import completed
 from gasearch.answers import FrontPoint, Row, SearchSummary, layers_text
 from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
 from gasearch.console import (
@@ -176,7 +177,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
     """A summary as labelled lines."""
     lines = [
         ("search", summary.name),
-        ("state", _state_text(summary)),
+        ("state", completed(_state_text(summary))),
         ("searched by", f"{summary.algorithm}, {summary.mode}"),
         ("evaluations", f"{summary.told} of {_budget_text(summary)}{_kinds_text(summary)}"),
         ("stopped early", _stopped_text(summary)),

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gasearch import query
+from gasearch.advice import completed
 from gasearch.answers import Row
 from gasearch.cli.app import (
     Db,
@@ -26,7 +27,6 @@ from gasearch.cli.app import (
     Workers,
     app,
     ask,
-    db_option,
     examples,
 )
 from gasearch.cli.fetching import naming_the_download
@@ -182,8 +182,7 @@ def stop(name: Name, db: Db = None) -> None:
     from gasearch.control import stop_search
 
     stop_search(name, db_url=database_url(db), notice=say)
-    option = db_option(db)
-    print(f"asked {name} to stop; see: gasearch status {name}{option}; go on with: gasearch resume {name}{option}")
+    print(completed(f"asked {name} to stop; see: gasearch status {name}; go on with: gasearch resume {name}"))
 
 
 @app.command(epilog=examples("gasearch delete digits-cnn", "gasearch delete digits-cnn --yes"))
@@ -269,17 +268,16 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
         give_up(sys.stdout)
     except OSError as error:
         give_up(sys.stdout)
-        say(f"{name}: can't print the front to stdout: {error.strerror}; see: gasearch front {name}{db_option(db)}")
+        say(f"{name}: can't print the front to stdout: {error.strerror}; see: gasearch front {name}")
 
 
 def _print_found(name: str, db: str | None) -> None:
     print_front(name, db)
-    option = db_option(db)
     [knee] = ask(db, lambda reader: query.best(reader, name, knee=True))
-    print(f"\nnext:  gasearch best {name} --knee{option}")
-    print(f"       gasearch plot {name} -o {name}.html{option}")
+    advised = [f"gasearch best {name} --knee", f"gasearch plot {name} -o {name}.html"]
     if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
-        print(f"       gasearch export {name} {knee.key} -o {name}-model{option}")
+        advised.append(f"gasearch export {name} {knee.key} -o {name}-model")
+    print(completed("\nnext:  " + "\n       ".join(advised)))
 
 
 def _bring_up_to_date(db: str | None, *, is_wanted: bool) -> None:
@@ -321,7 +319,7 @@ def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) ->
         ask(db, lambda reader: reader.search(name))
     pid, log = launch_detached(arguments, name=name, db_url=url, is_up=holds_search)
     print(f"{name} runs in the background as process {pid}; its log: {log}")
-    print(f"watch it with: gasearch status {name} --watch{db_option(db)}")
+    print(completed(f"watch it with: gasearch status {name} --watch"))
 
 
 def _process_and_parent(owner: str) -> set[str]:

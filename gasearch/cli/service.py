@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gasearch.advice import completed
 from gasearch.cli.app import Db, Form, NothingFound, app, ask, database_name, examples
 from gasearch.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
@@ -123,4 +124,4 @@ def db_current(db: Db = None) -> None:
     if revision == head:
         print(f"{revision} (up to date)")
     else:
-        print(f"{revision or 'no schema'} (this version's is {head}; upgrade with: gasearch db upgrade)")
+        print(completed(f"{revision or 'no schema'} (this version's is {head}; upgrade with: gasearch db upgrade)"))

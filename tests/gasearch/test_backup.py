@@ -88,9 +88,7 @@ def test_a_backup_of_a_running_search_is_one_that_can_be_gone_on_with(url, file)
     back_up(url, file, is_forced=False, notice=notices.append)
     assert archive.renew(lease, ttl_s=600.0) is False  # whose owner has noticed nothing
     archive.close()
-    assert notices == [
-        "old is being run: in the copy it is an interrupted search, which `gasearch resume` goes on with"
-    ]
+    assert notices == ["old is being run: in the copy it is an interrupted search, which `resume` goes on with"]
     with closing(sql.open_reader(file_url(file))) as reader:
         record = reader.search("old")
         assert (record.owner, record.is_owned, record.state.value) == (None, False, "running")

@@ -101,15 +101,14 @@ def test_run_passes_overrides_and_workers_on_and_ends_with_the_front_and_what_is
 
 def test_the_commands_that_follow_name_the_database_if_it_was_named(gasearch, calls, folder):
     _, out, _ = gasearch("run", "search.yaml", "--db", f"sqlite:///{folder}/other.db")
-    assert f"gasearch best digits --knee --db sqlite:///{folder}/other.db" in out
+    assert f"gasearch best digits --db sqlite:///{folder}/other.db --knee" in out
 
 
 def test_a_password_is_not_repeated():
-    from gasearch.cli.app import db_option
+    from gasearch.advice import option
 
-    assert db_option("postgresql://me:se@cret@host/db") == " --db postgresql://me:PASSWORD@host/db"
-    assert db_option("sqlite:///my searches.db") == " --db 'sqlite:///my searches.db'"
-    assert db_option(None) == ""
+    assert option("postgresql://me:se@cret@host/db") == " --db postgresql://me:PASSWORD@host/db"
+    assert option("sqlite:///my searches.db") == " --db 'sqlite:///my searches.db'"
 
 
 def test_a_search_runs_is_asked_and_is_extended_by_commands_alone(gasearch):
@@ -243,7 +242,7 @@ def test_detach_starts_the_same_command_without_the_password_on_its_command_line
     assert started == [(arguments, "digits", "sqlite:///detached.db")]
     assert "process 4711" in out
     assert "gasearch-digits.log" in out
-    assert "gasearch status digits --watch --db sqlite:///detached.db" in out
+    assert "gasearch status digits --db sqlite:///detached.db --watch" in out
 
 
 def test_detach_refuses_a_bad_spec_and_an_unknown_search_at_once(gasearch, folder):

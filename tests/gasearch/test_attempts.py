@@ -252,3 +252,20 @@ def test_what_arithmetic_refuses_is_tried_once(archive):
     assert archive.counts(record.id).failures["out_of_memory"] > 0
     assert archive.counts(record.id).retries == 0
     assert len(evaluator.requests) == len({request.key for request in evaluator.requests}) == 12
+
+
+def test_so_is_a_further_training_that_arithmetic_refuses(archive):
+    certain = Failure(kind=OOM, message="training needs at least 2 GB; its limit is 1 GB", is_certain=True)
+    trained = set()
+
+    def at_first(request):
+        if request.key in trained:
+            return certain
+        trained.add(request.key)
+        return noisy(request)
+
+    evaluator = Scripted(at_first)
+    loop_over(archive, evaluator=evaluator, asked={"replicates": 0.5, "noisy": ("error",)}).run()
+    counts = archive.counts(archive.search("small").id)
+    assert counts.failures["out_of_memory"] > 0
+    assert (counts.retries, len(evaluator.requests)) == (0, counts.told)

@@ -55,7 +55,7 @@ def test_a_search_in_which_all_failed_has_failed_and_says_why(url):
 
 
 def test_a_failed_search_goes_on_once_it_is_mended(url, tmp_path):
-    with pytest.raises(SearchFailed, match="gasearch resume broken, or the same ones under another name"):
+    with pytest.raises(SearchFailed, match=r"gasearch resume broken --db \S+, or the same ones under another name"):
         gasearch.run(SPEC, db=url)
     with pytest.raises(SearchFailed, match="all 6 evaluations are done"):
         gasearch.open("broken", db=url).resume()

@@ -175,3 +175,40 @@ def test_a_part_has_a_header_where_the_training_part_has_one(save):
     surplus = save("x,z,w,label\n1,2,0,a\n2,3,0,b\n", "more.csv")
     with pytest.raises(DataError, match=r"more\.csv:1: expected the columns of .*missing none, more w"):
         load_dataset(train, DataOptions(test=surplus))
+
+
+def numbered(numbers):
+    header, *lines = TABLE.splitlines()
+    return "\n".join([f",{header}", *(f"{number},{line}" for number, line in zip(numbers, lines, strict=True))])
+
+
+@pytest.mark.parametrize("numbers", [range(40), range(1, 41), [7 * n % 41 for n in range(1, 41)]])
+def test_the_numbers_of_the_rows_are_left_out(save, numbers):  # as pandas writes them, shuffled or not
+    data = load_dataset(save(numbered(numbers)))
+    assert (data.columns, data.fingerprint) == (("age", "colour"), load_dataset(save(TABLE, "plain.csv")).fingerprint)
+    assert [note for note in data.notes if "column 1 numbers the rows and is left out" in note]
+
+
+def test_so_are_those_of_a_further_part_and_of_sentences(save):
+    test = save(numbered(range(100, 140)), "test.csv")
+    assert len(load_dataset(save(numbered(range(40))), DataOptions(test=test)).test) == 40
+    lines = "".join(f"{n},{'good' if n % 2 else 'bad'} film {n % 5},{'pro' if n % 2 else 'con'}\n" for n in range(40))
+    assert load_dataset(save(f",phrase,label\n{lines}"), DataOptions(text="phrase")).labels == ("con", "pro")
+
+
+@pytest.mark.parametrize("cells", [["x", "y"] * 20, [1, 2] * 20, [n + 0.5 for n in range(40)], [-n for n in range(40)]])
+def test_another_column_without_a_name_is_asked_about(save, cells):
+    path = save(numbered(cells))
+    with pytest.raises(DataError, match=rf"set\.csv:1: .*column 1 has none, .* such as {cells[0]}, .*\(task\.features"):
+        load_dataset(path)
+    data = load_dataset(path, DataOptions(features=("age", "colour")))
+    assert data.columns == ("age", "colour")
+    assert [note for note in data.notes if "column 1 has no name and is left out" in note]
+    last = save("\n".join(f"{line}," for line in TABLE.splitlines()), "last.csv")
+    with pytest.raises(DataError, match="column 4 has none"):
+        load_dataset(last)
+
+
+def test_numbers_of_rows_alone_are_no_table(save):
+    with pytest.raises(DataError, match="expected at least 2 columns; got 1, 'label'"):
+        load_dataset(save(",label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(40))))

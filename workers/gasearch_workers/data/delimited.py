@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gasearch_workers.data.dataset import DataError
@@ -33,6 +34,11 @@ def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Sou
     Raises:
         DataError: with file and line, if a cell or the choice of columns can't be used.
     """
+    source = _make_source(name, parts, options)
+    return replace(source, notes=(*(note for part in parts.given for note in part.notes), *source.notes))
+
+
+def _make_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
     train = parts.train
     check_named(train, options.named_columns)
     for part in parts.given[1:]:

@@ -35,6 +35,7 @@ class Rows:
     header: tuple[str, ...] | None  #: Names of the columns, all different; None where the file has none.
     columns: tuple[tuple[str, ...], ...]  #: The cells of each column, at least one column and one row.
     lines: Sequence[int]  #: For each row, the line on which it begins, from 1.
+    notes: tuple[str, ...] = ()  #: What was left out of the file, one sentence each.
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -64,7 +65,8 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
 
     Quotes mean something in CSV (RFC 4180) and nothing in TSV. Where commas part no rectangle of cells, semicolons,
     tabs or bars may. The first line is a header if it holds a column that is named, a known name, or words alone above
-    a column of numbers.
+    a column of numbers. A column without a name is left out if it comes first and numbers the rows, as programs that
+    write tables add it, or if the columns to use are named.
 
     Args:
         path: Of the file; its suffix gives the delimiter.
@@ -85,7 +87,31 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
         cells, lines = cells[1:], lines[1:]
     if not cells or (header is None and like is None and len(cells) == 1):
         raise DataError(f"{path}: expected rows below the {'header' if header else 'first'}; got none")
-    return Rows(file=str(path), header=header, columns=tuple(zip(*cells, strict=True)), lines=lines)
+    columns = tuple(zip(*cells, strict=True))
+    notes: tuple[str, ...] = ()
+    if header is not None and "" in header:
+        unnamed = [place for place, name in enumerate(header) if not name]
+        notes = tuple(_left_out(path, place, columns[place], options) for place in unnamed)
+        header = tuple(filter(None, header))
+        columns = tuple(column for place, column in enumerate(columns) if place not in unnamed)
+        _check_width(path, 1, header)
+    return Rows(file=str(path), header=header, columns=columns, lines=lines, notes=notes)
+
+
+def _left_out(path: Path, place: int, cells: Sequence[str], options: DataOptions) -> str:
+    """What is said of a column without a name that is left out.
+
+    Raises:
+        DataError: if it may be one to use.
+    """
+    numbers_rows = place == 0 and all(map(str.isdecimal, cells)) and len(set(map(int, cells))) == len(cells)
+    if not (numbers_rows or options.features or options.text or options.user):
+        raise DataError(
+            f"{path}:1: expected a name for every column; column {place + 1} has none, and its cells, such as "
+            f"{shown(list(dict.fromkeys(cells))[:3])}, don't number the rows (task.features names the columns to use)"
+        )
+    what = "numbers the rows" if numbers_rows else "has no name"
+    return f"{path}: column {place + 1} {what} and is left out"
 
 
 def _parse_any(path: Path) -> tuple[list[list[str]], list[int]]:
@@ -194,15 +220,17 @@ def _check_rectangle(path: Path, cells: list[list[str]], lines: list[int], *, wh
     for row, line in zip(cells, lines, strict=True):
         if len(row) != width:
             raise DataError(f"{path}:{line}: expected {width} cells as in {what}; got {len(row)}")
-    if width == 1:
-        raise DataError(f"{path}:{lines[0]}: expected at least 2 columns; got 1, {cells[0][0][:80]!r}")
+    _check_width(path, lines[0], cells[0])
+
+
+def _check_width(path: Path, line: int, names: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise DataError(f"{path}:{line}: expected at least 2 columns; got {len(names)}, {shown(names)[:80]!r}")
 
 
 def _check_header(header: tuple[str, ...], where: str) -> None:
     for place, name in enumerate(header):
-        if not name:
-            raise DataError(f"{where}: expected a name for every column; column {place + 1} has none")
-        if name in header[:place]:
+        if name and name in header[:place]:
             raise DataError(
                 f"{where}: expected different names for the columns; got {name!r} for the columns "
                 f"{header.index(name) + 1} and {place + 1}"

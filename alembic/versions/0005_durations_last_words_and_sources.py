@@ -35,6 +35,13 @@ def upgrade() -> None:
         batch.drop_constraint(op.f(NAME), type_="check")
         batch.create_check_constraint(op.f(NAME), "state IN ('running', 'stopped', 'finished', 'failed')")
         batch.add_column(sa.Column("evaluator_source", sa.Text(), nullable=False, server_default=""))
+    op.create_index(
+        "ix_evaluations_counted",
+        "evaluations",
+        ["search_id", "failure", "arrival", "replicate", "worker", "seconds", "started_at", "finished_at"],
+        sqlite_where=sa.text("arrival >= 0"),
+        postgresql_where=sa.text("arrival >= 0"),
+    )
     cover_the_source()
 
 

@@ -31,6 +31,8 @@ _POSTGRESQL_OPTIONS: dict[str, Any] = {
 _POSTGRESQL_LIMITS = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
 
 
+#: Connections that threads read through at a time: as many as the service has threads. Five of them are kept.
+_READERS: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}
 #: The execution option of an engine that says whether the user wants the end, see answering.py.
 IS_OVER = "gasearch_is_over"
 #: How long SQLite itself waits for a lock. No longer: an interrupt has to wait for it, too.
@@ -98,11 +100,11 @@ def reading_engine(url: URL) -> Engine:
     """
     if url.get_backend_name() == "postgresql":
         limits = f"{_POSTGRESQL_LIMITS} -c default_transaction_read_only=on"
-        return _postgresql_engine(url, limits, isolation_level="REPEATABLE READ")
+        return _postgresql_engine(url, limits, isolation_level="REPEATABLE READ", **_READERS)
     path = sqlite_path(url).absolute()
     if not _is_there(path, url):
         raise NoStore(f"there is no database {shown(url)}: run a search first, or name another one with --db")
-    engine = create_engine(url, creator=lambda: _connect_read_only(path))
+    engine = create_engine(url, creator=lambda: _connect_read_only(path), **_READERS)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     event.listen(engine, "checkin", _forget_if_immutable)
     file = SqliteFile(path, shown(url))

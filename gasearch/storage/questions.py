@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from gasearch_workers.messages import STANDARD_METRICS, FailureKind
-from sqlalchemy import BindParameter, and_, bindparam, case, func, literal, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.types import Double
 
 from gasearch.storage.records import REUSED
@@ -69,27 +81,48 @@ WORKED_S = func.coalesce(
     ),
 )
 IS_REUSED = evaluations.c.worker == REUSED
-#: By what came of them: how many outcomes were told, how many attempts weren't, and the time that they took. One walk
-#: through the rows: 0.1 s for 200,000.
-TOTALS = select(
-    evaluations.c.failure,
-    func.count(case((IS_TOLD, 1))).label("told"),
-    func.count(case((and_(IS_TOLD, IS_REUSED), 1))).label("reused"),
-    func.count(case((and_(IS_TOLD, evaluations.c.replicate.is_not(None)), 1))).label("replicates"),
-    func.count(case((IS_RETRIED, 1))).label("retried"),
+#: Of outcomes by what came of them: how many there are, and the time that they took. Where all told ones of a search
+#: are asked about, `ix_evaluations_counted` has everything, in this order.
+_SUMS = (
+    func.count().label("outcomes"),
+    func.count(case((IS_REUSED, 1))).label("reused"),
+    func.count(evaluations.c.replicate).label("replicates"),
     func.count(case((~IS_REUSED, 1))).label("attempts"),
     func.coalesce(func.sum(case((~IS_REUSED, WORKED_S))), literal(0.0, Double())).label("seconds"),
-).group_by(evaluations.c.failure)
+)
+TOTALS = select(evaluations.c.failure, *_SUMS).group_by(evaluations.c.failure)
+#: The same of the newest outcomes, "" for a measurement. Not by the column itself: for its order SQLite would walk
+#: through all of that index, where the place of arrival finds the few that are asked about.
+_KIND: ColumnElement[str] = literal_column("coalesce(evaluations.failure, '')")
+NEWEST_TOTALS = select(_KIND.label("failure"), *_SUMS).group_by(_KIND)
+#: As `HAS_FAILED`, said so that the retried ones of each kind are found in `ix_evaluations_failed`.
+_HAS_KIND = text(f"evaluations.failure IN ({', '.join(repr(str(kind)) for kind in FailureKind)})")
 _OF_SEARCH: BindParameter[int] = bindparam("of_search")
-#: How many candidates there are, how many on the front, and the generation of the newest: one statement for all.
+_OF_THIS_SEARCH = evaluations.c.search_id == _OF_SEARCH
+_NEWEST_TOLD = select(evaluations.c.arrival).where(_OF_THIS_SEARCH, IS_TOLD).order_by(evaluations.c.arrival.desc())
+_NEWEST_CANDIDATE = (
+    select(candidates.c.number).where(candidates.c.search_id == _OF_SEARCH).order_by(candidates.c.number.desc())
+)
+#: How far a search is, beyond what was known of it (see counting.py), and whether that still holds: one statement for
+#: all. Each part reads an index, at its end or the few entries that there are.
 SIZES = select(
-    select(func.count()).select_from(candidates).where(candidates.c.search_id == _OF_SEARCH)
-    .scalar_subquery().label("candidates"),
+    select(searches.c.created_at).where(searches.c.id == _OF_SEARCH)
+    .scalar_subquery().label("created_at"),
+    select(evaluations.c.checksum)
+    .where(_OF_THIS_SEARCH, IS_TOLD, evaluations.c.arrival == bindparam("known_arrival", type_=Integer))
+    .scalar_subquery().label("checksum"),
+    select(func.count()).select_from(candidates)
+    .where(candidates.c.search_id == _OF_SEARCH, candidates.c.number >= bindparam("from_candidate", type_=Integer))
+    .scalar_subquery().label("newer_candidates"),
+    _NEWEST_CANDIDATE.limit(1).scalar_subquery().label("newest_candidate"),
+    _NEWEST_CANDIDATE.with_only_columns(candidates.c.generation).limit(1).scalar_subquery().label("generation"),
+    _NEWEST_TOLD.limit(1).scalar_subquery().label("arrival"),
+    _NEWEST_TOLD.with_only_columns(evaluations.c.checksum).limit(1).scalar_subquery().label("newest_checksum"),
+    select(func.count()).select_from(evaluations)
+    .where(_OF_THIS_SEARCH, _HAS_KIND, IS_RETRIED)
+    .scalar_subquery().label("retried"),
     select(func.count()).select_from(front).where(front.c.search_id == _OF_SEARCH, IS_CURRENT)
     .scalar_subquery().label("front_size"),
-    select(candidates.c.generation).where(candidates.c.search_id == _OF_SEARCH)
-    .order_by(candidates.c.number.desc()).limit(1)
-    .scalar_subquery().label("generation"),
 )  # fmt: skip
 OPERATORS = (
     select(

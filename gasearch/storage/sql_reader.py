@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from gasearch_workers.messages import STANDARD_METRICS, Calibration, FailureKind
+from gasearch_workers.messages import STANDARD_METRICS, Calibration
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -31,6 +31,7 @@ from gasearch.limits import SPREADS, Limit
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import require_intact
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
+from gasearch.storage.counting import Counting
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.question import answering
 from gasearch.storage.questions import (
@@ -48,15 +49,12 @@ from gasearch.storage.questions import (
     RETRAINED,
     REUSABLE,
     SEARCHES,
-    SIZES,
     STAYS,
-    TOTALS,
 )
 from gasearch.storage.records import (
     Attempts,
     CandidateRecord,
     Counts,
-    Effort,
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
@@ -101,6 +99,7 @@ class SqlReader:
     def __init__(self, engine: Engine) -> None:
         """Read through an engine whose schema is known to be current."""
         self._engine = engine
+        self._counting = Counting()
 
     def searches(self) -> list[SearchRecord]:
         statement = SEARCHES.order_by(searches.c.id.desc())
@@ -114,30 +113,8 @@ class SqlReader:
         return rows.search_record(found[0])
 
     def counts(self, search_id: int) -> Counts:
-        def count(connection: Connection) -> Counts:
-            sizes = connection.execute(SIZES, {"of_search": search_id}).one()
-            totals = connection.execute(TOTALS.where(evaluations.c.search_id == search_id)).all()
-            totals = sorted(totals, key=lambda row: (row.failure is not None, row.failure))
-            failures = {row.failure: row.told for row in totals if row.failure is not None and row.told}
-            return Counts(
-                candidates=sizes.candidates,
-                told=sum(row.told for row in totals),
-                stopped=failures.pop(str(FailureKind.STOPPED), 0),
-                failures=failures,
-                reused=sum(row.reused for row in totals),
-                replicates=sum(row.replicates for row in totals),
-                retries=sum(row.retried for row in totals if row.failure is not None),
-                front_size=sizes.front_size,
-                generation=-1 if sizes.generation is None else sizes.generation,
-                efforts=tuple(
-                    Effort(failure=row.failure, attempts=row.attempts, seconds=row.seconds)
-                    for row in totals
-                    if row.attempts
-                ),
-            )
-
         with as_store_errors(self._engine.url):
-            return self._read(count)  # in one snapshot
+            return self._read(lambda connection: self._counting.counts(connection, search_id))
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         statement = MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)

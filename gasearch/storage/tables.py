@@ -214,6 +214,12 @@ _partial_index(
     evaluations.c.failure,
     evaluations.c.arrival,
 )
+_partial_index(
+    "ix_evaluations_counted",  # all that is counted and summed, without the wide rows
+    "arrival >= 0",
+    *(evaluations.c[name] for name in ("search_id", "failure", "arrival", "replicate", "worker")),
+    *(evaluations.c[name] for name in ("seconds", "started_at", "finished_at")),
+)
 
 replicates = Table(
     "replicates",

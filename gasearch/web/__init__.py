@@ -22,13 +22,21 @@ from gasearch.web.connections import BoundedConnection
 from gasearch.web.guard import LOOPBACK_HOSTS, Guard, error_body
 from gasearch.web.schemas import Health
 from gasearch.web.shared import SharedReader
+from gasearch.web.turns import Turns
 
 LARGEST_BODY = 1 << 20  #: Bytes of a request.
 LONGEST_MESSAGE = 2000
 ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 _LOG = logging.getLogger(__name__)
-_KINDS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+_KINDS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    429: "too_many",
+}
 
 
 def create_app(
@@ -50,6 +58,7 @@ def create_app(
     app = FastAPI(title="gasearch", openapi_url=None, max_body_size=LARGEST_BODY, redirect_slashes=False)
     app.state.tokens = Tokens(token)
     app.state.reader = SharedReader(db_url)
+    app.state.turns = Turns()
     hosts = (*LOOPBACK_HOSTS, _bracketed(host), *allowed_hosts)
     app.add_middleware(Attention, longest_s=longest_s)
     app.add_middleware(Guard, hosts=hosts, is_any_address_ours=host in ALL_INTERFACES)
@@ -103,7 +112,7 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _health() -> Health:
+async def _health() -> Health:  # in no thread: all of them may be taken
     """The server lives; says nothing of its data."""
     return Health()
 

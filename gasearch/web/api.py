@@ -14,6 +14,7 @@ from gasearch.errors import BadInput
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import Role, require
 from gasearch.web.schemas import Comparison, Description, Error, Explanation, Generation, Network, Operator, Status
+from gasearch.web.turns import turn
 
 MOST_LIMITS = 16
 LONGEST_TEXT = 200
@@ -55,8 +56,8 @@ Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
 #: `require(Role.ADMIN)`.
 reading = APIRouter(
     prefix="/api/v1",
-    dependencies=[Depends(require(Role.READER)), Depends(known_parameters)],
-    responses={status: {"model": Error} for status in (400, 401, 404, 422, 503)},
+    dependencies=[Depends(require(Role.READER)), Depends(turn), Depends(known_parameters)],
+    responses={status: {"model": Error} for status in (400, 401, 404, 422, 429, 503)},
 )
 
 

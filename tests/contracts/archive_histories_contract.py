@@ -1,12 +1,15 @@
 """What every archive tells of the past: trainings, stays on the front, and where the time went."""
 
+from dataclasses import replace
+
 import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch.fitness import FrontChange
-from gasearch.storage.records import REUSED, Stay
-from tests.contracts.empty_store import EmptyStore, numbers
-from tests.doubles.records import UNCHANGED, failed, measured, outcome_of, trained_again
+from gasearch.storage.records import REUSED, SearchState, Stay
+from gasearch.storage.sql_reader import SqlReader
+from tests.contracts.empty_store import LONG, EmptyStore, numbers
+from tests.doubles.records import UNCHANGED, candidate, failed, measured, new_search, outcome_of, trained_again
 
 SECONDS = 1.530865  #: From the start to the end of each of `outcome_of`'s.
 
@@ -60,3 +63,55 @@ class HistoriesContract(EmptyStore):
 
     def test_a_search_that_has_evaluated_nothing_took_no_time(self, archive, lease):
         assert archive.counts(lease.search_id).efforts == ()
+
+    def test_what_is_counted_as_outcomes_come_is_what_a_fresh_count_finds(self, archive, lease):
+        stopped = Failure(kind=FailureKind.STOPPED, message="stopped at 1")
+        records = (
+            failed(0, FailureKind.WORKER_LOST, arrival=-1),
+            measured(0, arrival=0, attempt=2, accuracy=0.5),
+            failed(1, FailureKind.OUT_OF_MEMORY, arrival=-1),
+            outcome_of(2, stopped, arrival=1),
+            failed(1, FailureKind.WORKER_LOST, arrival=-1, attempt=2),
+            failed(1, FailureKind.WORKER_LOST, arrival=2, attempt=3),
+            outcome_of(3, Measurement(accuracy=0.5), arrival=3, worker=REUSED),
+            trained_again(0, arrival=4, attempt=3, accuracy=0.25),
+            failed(0, arrival=5, attempt=4, replicate=2),
+            outcome_of(4, Measurement(accuracy=0.5), arrival=6, seconds=0.25),
+        )
+        for told, record in enumerate(records):
+            archive.add_evaluation(lease, record, UNCHANGED)
+            archive.add_candidates(lease, [candidate(12 + told)])
+            assert_counted_as_afresh(archive, archive, lease)
+            assert archive.counts(lease.search_id).candidates == 13 + told
+        counts = archive.counts(lease.search_id)
+        assert (counts.told, counts.retries, counts.replicates, counts.reused, counts.stopped) == (7, 3, 2, 1, 1)
+        assert counts.failures == {"diverged": 1, "worker_lost": 1}
+
+    def test_what_is_stored_out_of_order_is_counted_too(self, archive, lease):
+        for arrival in (2, 0, 5, 1, 3, 4):
+            archive.add_evaluation(lease, measured(arrival), UNCHANGED)
+            archive.add_candidates(lease, [candidate(20 - arrival)])
+            assert_counted_as_afresh(archive, archive, lease)
+        assert archive.counts(lease.search_id).told == 6
+        assert archive.counts(lease.search_id).candidates == 18
+
+    def test_nothing_counted_of_a_deleted_search_counts_for_another_one_of_its_number(self, archive, reader):
+        for told in (3, 2, 4, 0):
+            lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
+            archive.add_candidates(lease, [candidate(number) for number in range(told)])
+            for number in range(told):
+                record = measured(number) if told % 2 else failed(number)
+                archive.add_evaluation(lease, record, UNCHANGED)
+            assert_counted_as_afresh(reader, archive, lease)
+            assert reader.counts(lease.search_id).told == told
+            archive.release(lease, state=SearchState.STOPPED, reason="enough")
+            archive.delete_search("digits")
+
+
+def assert_counted_as_afresh(reader, archive, lease):
+    """Whether a reader counts what one that remembers nothing counts; sums of seconds up to the last bit."""
+    found, afresh = reader.counts(lease.search_id), SqlReader(archive._engine).counts(lease.search_id)
+    seconds = [[effort.seconds for effort in counts.efforts] for counts in (found, afresh)]
+    assert seconds[0] == pytest.approx(seconds[1], rel=1e-12)
+    efforts = [replace(one, seconds=other.seconds) for one, other in zip(found.efforts, afresh.efforts, strict=True)]
+    assert replace(found, efforts=tuple(efforts)) == afresh

@@ -5,7 +5,7 @@ from sqlalchemy import event
 
 from gasearch.fitness import FrontChange
 from gasearch.storage.sql import open_archive
-from tests.doubles.records import candidate, key_of, measured, new_search
+from tests.doubles.records import candidate, failed, key_of, measured, new_search
 
 QUESTIONS = {
     "network": lambda archive: archive.network(1, key_of(3)),
@@ -20,21 +20,37 @@ QUESTIONS = {
 @pytest.fixture
 def archive(migrated_sqlite_url):
     archive = open_archive(migrated_sqlite_url, notice=pytest.fail)
-    lease = archive.create_search(new_search(context="c0ffee"), owner="alice", ttl_s=600.0)
-    archive.add_candidates(lease, [candidate(number) for number in range(12)])
-    archive.add_evaluation(lease, measured(3, accuracy=0.5), FrontChange(entered=(3,)))
     yield archive
     archive.close()
 
 
-def plan_of(archive, ask):
-    """The steps by which SQLite answers the last statement that a question asks."""
+@pytest.fixture(autouse=True)
+def lease(archive):
+    """Of a search with candidates and an outcome."""
+    lease = archive.create_search(new_search(context="c0ffee"), owner="alice", ttl_s=600.0)
+    archive.add_candidates(lease, [candidate(number) for number in range(12)])
+    archive.add_evaluation(lease, measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))
+    return lease
+
+
+def plans_of(archive, ask):
+    """The steps by which SQLite answers each statement that a question asks."""
     asked = []
-    event.listen(archive._engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    listening = (archive._engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    event.listen(*listening)
     ask(archive)
-    *_, (statement, parameters) = asked  # after BEGIN
+    event.remove(*listening)
     with archive._engine.connect() as connection:
-        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        return [
+            [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            for statement, parameters in asked
+            if statement != "BEGIN"
+        ]
+
+
+def plan_of(archive, ask):
+    """The same of the last statement."""
+    return plans_of(archive, ask)[-1]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -52,3 +68,23 @@ def test_the_newest_hypervolume_and_what_lowered_it_are_found_without_walking_th
     assert not [step for step in falls if step.startswith("SCAN")]
     assert [step for step in falls if step.startswith("SEARCH evaluations") and "(search_id=? AND candidate=?" in step]
     assert [step for step in falls if step.startswith("SEARCH earlier") and "(search_id=? AND arrival=?)" in step]
+
+
+def test_all_outcomes_are_counted_in_an_index_once_and_then_only_those_that_came(archive, lease):
+    def count(archive):
+        return archive.counts(1)
+
+    sizes, told = plans_of(archive, count)
+    assert told == ["SEARCH evaluations USING COVERING INDEX ix_evaluations_counted (search_id=?)"]
+    assert len([step for step in sizes if step.startswith("SEARCH ")]) == 9
+    assert not [step for step in sizes if step.startswith("SCAN") and "CONSTANT ROW" not in step]
+    assert [step for step in sizes if "ix_evaluations_failed (search_id=? AND failure=? AND arrival<?)" in step]
+    assert [step for step in sizes if step.startswith("SEARCH candidates") and "(search_id=? AND number>?)" in step]
+
+    assert len(plans_of(archive, count)) == 1
+    archive.add_evaluation(lease, measured(4, arrival=1), FrontChange())
+    [_, [told, *_]] = plans_of(archive, count)
+    assert told.endswith("INDEX uq_evaluations_search_id_arrival (search_id=? AND arrival>?)")
+    archive.add_evaluation(lease, failed(5, arrival=-1), FrontChange())
+    [_, [retried, *_]] = plans_of(archive, count)
+    assert retried.startswith("SEARCH evaluations USING INDEX ix_evaluations_failed")

@@ -6,9 +6,10 @@ import http.client
 import socket
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
+from fastapi import Depends
 from sqlalchemy import text
 
 from gasearch.errors import GivenUp
@@ -17,6 +18,7 @@ from gasearch.storage.sql import open_reader
 from gasearch.web import create_app, server_of
 from gasearch.web.api import Reader
 from gasearch.web.connections import BoundedConnection
+from gasearch.web.turns import SHARE, turn
 from tests.doubles.archived import fill_database
 
 TOKEN = "a-token-for-tests-only"
@@ -51,12 +53,13 @@ def connect(port, address="127.0.0.1"):
     return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S, source_address=(address, 0))
 
 
-def ask(port, path=STATUS, address="127.0.0.1"):
+def ask(port, path=STATUS, address="127.0.0.1", *, with_headers=False):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S, source_address=(address, 0))
     with closing(connection):
         connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
         response = connection.getresponse()
-        return response.status, response.read()
+        answer = response.status, response.read()
+        return (*answer, response.headers) if with_headers else answer
 
 
 def is_closed(connection):
@@ -152,7 +155,7 @@ def slow(request):
                 ends.append(type(error))
                 raise
 
-        app.add_api_route("/slow", endless)
+        app.add_api_route("/slow", endless, dependencies=[Depends(turn)])
         return app, ends
 
     return make
@@ -177,6 +180,29 @@ def test_a_question_that_takes_too_long_ends_with_an_answer(slow):
         assert (status, ends) == (503, [GivenUp])
         assert b'"kind":"given_up"' in body
         assert b"took too long" in body
+
+
+def test_the_questions_of_one_address_leave_threads_to_others(slow):
+    app, ends = slow()
+    most = 40 // SHARE
+    with serving(app) as port, ExitStack() as stack:
+        asking = [stack.enter_context(connect(port)) for _ in range(most)]
+        for connection in asking:
+            connection.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert wait_until(lambda: app.state.turns.running["127.0.0.1"] == most)
+        status, body, headers = ask(port, with_headers=True)
+        assert (status, headers["Retry-After"]) == (429, "1")
+        assert b'"kind":"too_many"' in body
+        assert b"10 questions from this address are being answered: wait for one of them" in body
+        assert ask(port, "/healthz")[0] == 200
+        assert ask(port, address="127.0.0.2")[0] == 200
+        asking[0].close()
+        assert wait_until(lambda: ends == [GivenUp])
+        assert wait_until(lambda: ask(port)[0] == 200)
+        for connection in asking[1:]:
+            connection.close()
+        assert wait_until(lambda: ends == [GivenUp] * most)
+        assert wait_until(lambda: not app.state.turns.running)
 
 
 def test_a_question_that_was_given_up_begins_nothing_more(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 from gasearch.errors import SpecError
@@ -108,18 +109,23 @@ def format_quantity(value: float, metric: str, *, digits: int = 3) -> str:
 
 def _scaled(value: float, metric: Metric, digits: int) -> str:
     """The value in the greatest unit of which it holds at least one."""
-    names = _SHOWN[metric.dimension]
-    if value == 0 or abs(value) >= _SMALL:
-        names = names[names.index(metric.unit) :]
+    units = _shown_units(metric.dimension, metric.unit, value == 0 or abs(value) >= _SMALL)
     rounded = abs(float(f"{value:.{digits - 1}e}"))  # lest 999.6 B become "1000 B"
-    native = _native(metric)
-    chosen, size = names[0], _size(names[0], metric) / native
-    for name in names[1:]:
-        if rounded >= (larger := _size(name, metric) / native):
+    chosen, size = units[0]
+    for name, larger in units[1:]:
+        if rounded >= larger:
             chosen, size = name, larger
-    amount = value / float(size)
+    amount = value / size
     text = f"{amount:.{digits}g}"
     return f"{f'{amount:.0f}' if 'e+' in text else text} {chosen}".rstrip()
+
+
+@cache
+def _shown_units(dimension: Dimension, native: str, is_native_least: bool) -> list[tuple[str, float]]:
+    """The units that people are shown, ascending, with their sizes in the native one."""
+    names = _SHOWN[dimension]
+    shown = names[names.index(native) :] if is_native_least else names
+    return [(name, float(_size(name, dimension) / _size(native, dimension))) for name in shown]
 
 
 def _factor(unit: str, metric: Metric, text: str) -> Fraction:
@@ -136,11 +142,11 @@ def _factor(unit: str, metric: Metric, text: str) -> Fraction:
 
 
 def _native(metric: Metric) -> Fraction:
-    return _size(metric.unit, metric)
+    return _size(metric.unit, metric.dimension)
 
 
-def _size(unit: str, metric: Metric) -> Fraction:
-    return _UNITS[metric.dimension][unit] if unit else Fraction(1)
+def _size(unit: str, dimension: Dimension) -> Fraction:
+    return _UNITS[dimension][unit] if unit else Fraction(1)
 
 
 def _expected(metric: Metric) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
 from gasearch_workers.uncollected import uncollected
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import ColumnElement, Select, func, literal, select, type_coerce
+from sqlalchemy.types import NULLTYPE
 
 from gasearch.storage.questions import IS_REUSED, WORKED_S
 from gasearch.storage.tables import IS_TOLD, evaluations
@@ -75,7 +76,8 @@ class ColumnReading:
         self._has_others = not _STORED.issuperset(self._metrics)
         metrics = [*self._stored, *(["others"] if self._has_others else [])]
         self._names = [*_FACTS, *metrics]
-        columns = [column.label(name) for name, column in _FACTS.items()]
+        # As the driver gives them: an array takes True for 1, and no type has to look at 200,000 of each.
+        columns = [type_coerce(column, NULLTYPE).label(name) for name, column in _FACTS.items()]
         of_search = select(*columns, *(evaluations.c[name] for name in metrics)).where(
             evaluations.c.search_id == search_id, IS_TOLD
         )
@@ -92,21 +94,39 @@ class ColumnReading:
     def _append(self, found: OutcomeColumns, columns: dict[str, Sequence[Any]]) -> None:
         for fact in _FACTS:
             getattr(found, fact).extend(columns[fact])
-        own = _by_name(columns["others"]) if self._has_others else []
+        own = _pairs(columns["others"]) if self._has_others else []
         for name, column in found.metrics.items():
             if name in _STORED:
                 column.extend([math.nan if value is None else value for value in columns[name]])
             elif name in _DERIVED:
                 parts = zip(*(columns[one] for one in _DERIVED[name]), strict=True)
                 derived = [derived_metrics(_known(_DERIVED[name], values)).get(name, math.nan) for values in parts]
-                column.extend([pairs.get(name, value) for pairs, value in zip(own, derived, strict=True)])
+                given = _values(own, name)
+                column.extend([two if math.isnan(one) else one for one, two in zip(given, derived, strict=True)])
             else:
-                column.extend([pairs.get(name, math.nan) for pairs in own])
+                column.extend(_values(own, name))
 
 
-def _by_name(texts: Sequence[str]) -> list[dict[str, float]]:
+_Pairs = list[tuple[str, float]]
+
+
+def _pairs(texts: Sequence[str]) -> list[_Pairs]:
     """The JSON of `evaluations.others` of many rows, read at once."""
-    return [dict(pairs) for pairs in from_json(f"[{','.join(texts)}]")]
+    pairs: list[_Pairs] = from_json(f"[{','.join(texts)}]")
+    return pairs
+
+
+def _values(rows: Sequence[_Pairs], name: str) -> list[float]:
+    """One metric of many rows, NaN where it is missing; tried first is the place that it has in the longest."""
+    longest: _Pairs = max(rows, key=len, default=[])
+    place = next((place for place, pair in enumerate(longest) if pair[0] == name), None)
+    if place is None:
+        return [_value(row, name) for row in rows]
+    return [row[place][1] if len(row) > place and row[place][0] == name else _value(row, name) for row in rows]
+
+
+def _value(row: _Pairs, name: str) -> float:
+    return next((value for other, value in row if other == name), math.nan)
 
 
 def _known(names: Sequence[str], values: Sequence[Any]) -> dict[str, float]:

@@ -77,7 +77,9 @@ class ColumnReading:
         metrics = [*self._stored, *(["others"] if self._has_others else [])]
         self._names = [*_FACTS, *metrics]
         # As the driver gives them: an array takes True for 1, and no type has to look at 200,000 of each.
-        columns = [type_coerce(column, NULLTYPE).label(name) for name, column in _FACTS.items()]
+        columns: list[ColumnElement[Any]] = [
+            type_coerce(column, NULLTYPE).label(name) for name, column in _FACTS.items()
+        ]
         of_search = select(*columns, *(evaluations.c[name] for name in metrics)).where(
             evaluations.c.search_id == search_id, IS_TOLD
         )

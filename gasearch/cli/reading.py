@@ -87,7 +87,7 @@ def best(
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
-    """Name the best network under limits, of all evaluated ones."""
+    """Name the best network of the front; with limits, of the front of all networks within them."""
     limits = query.parse_limits(where or ())
     points = ask(db, lambda reader: query.best(reader, name, by=by, limits=limits, knee=knee, count=count))
     if form is Format.TABLE and len(points) == 1:

@@ -23,7 +23,7 @@ from gasearch import advice, cli
 from gasearch.errors import WrongState
 from gasearch.storage.engines import parse_url
 from gasearch.storage.owner import current_owner
-from gasearch.storage.sql import open_archive, open_reader, upgrade
+from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.evaluators import quick
 from tests.doubles.old_stores import make_old_store
 
@@ -258,11 +258,29 @@ def test_from_python_the_advice_names_the_database_too(url, follow, monkeypatch)
         package.Search("advised", db=url).resume()
 
 
-def test_a_password_is_not_advised(gasearch, follow, capsys):
-    upgrade("sqlite:///other.db", print)
-    cli.call(["list", "--db", "sqlite:///other.db?secret_token=hunter22"])
-    text = capsys.readouterr().err
-    assert "hunter22" not in text
+def test_a_password_is_not_advised():
+    with advice.advising("postgresql://me:hunter22@host/db?sslpassword=hunter33"):
+        texts = [
+            advice.completed("go on with: gasearch resume night"),
+            str(advice.child_environment("")["GASEARCH_DB_OPTION"]),
+        ]
+    assert texts[0] == f"go on with: gasearch resume night{texts[1]}"
+    assert "me:PASSWORD@host" in texts[0]
+    assert "hunter" not in "".join(texts)
+
+
+def test_what_names_its_database_or_is_no_command_stays_as_it_is():
+    with advice.advising("sqlite:///other.db"):
+        once = advice.completed("see: gasearch status night; `gasearch list` shows all; gasearch resume a.b-c")
+        assert once.count(" --db sqlite:///other.db") == 3
+        assert advice.completed(once) == once
+        for text in (
+            "an older gasearch is running",
+            "gasearch check spec.yaml",
+            "gasearch db restore",
+            "gasearch listens",
+        ):
+            assert advice.completed(text) == text
 
 
 def test_every_command_that_uses_a_database_is_completed():

@@ -51,7 +51,6 @@ __all__ = [
 ]
 
 MANY_OBJECTIVES = 4  #: As `gasearch.spec.evolution` has it; a test compares the two.
-MOST_FAILURES_READ = 100  #: For the causes that a summary names.
 NETWORKS_LOOKED_AT = 100  #: Of the oldest, besides the front, for the metrics that there are.
 
 
@@ -274,7 +273,10 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         mode=asked.get("mode", "generational"),
         candidates=counts.candidates,
         failures=counts.failures,
-        causes=_causes(reader, record) if counts.failures else {},
+        causes={
+            one.failure: f"{one.key}: {one.message}"
+            for one in reader.newest_failures(record.id, sorted(counts.failures))
+        },
         stopped=counts.stopped,
         stopped_seconds=_mean_seconds(counts.efforts, FailureKind.STOPPED),
         finished_seconds=_mean_seconds(counts.efforts, None),
@@ -347,12 +349,6 @@ def _hypervolume(
     worths = [[one.worth(metrics[one.metric]) for one in objectives] for metrics in front]
     scaling = scaling_of(record)
     return scaling.hypervolume(worths) if scaling is not None and worths else 0.0
-
-
-def _causes(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:
-    """The newest failure of each kind, among the newest ones of all."""
-    newest = reader.failed(record.id, count=MOST_FAILURES_READ)
-    return {str(network.failure): f"{network.key}: {network.failure_message}" for network in reversed(newest)}
 
 
 def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequence[str]) -> None:

@@ -80,6 +80,9 @@ class ArchiveReader(Protocol):
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         """The networks that failed for good, newest first, at most so many; a stopped training is no failure."""
 
+    def newest_failures(self, search_id: int, kinds: Sequence[str]) -> list[FailedAttempt]:
+        """The newest told failure of each of these kinds that there is."""
+
     def failures(self, search_id: int) -> list[FailedAttempt]:
         """Every attempt that failed, retried ones included, by candidate and attempt; a stopped one is no failure."""
 

@@ -63,14 +63,18 @@ ALL_NETWORKS = select(*SHOWN).select_from(
     candidates.outerjoin(evaluations, and_(OF_CANDIDATE, IS_NEWEST_OF_FEW)).outerjoin(front, ON_FRONT)
 )
 IS_NO_STOP = text(f"evaluations.failure <> '{FailureKind.STOPPED}'")
-FAILURES = (
-    select(
-        *(evaluations.c[name] for name in ("candidate", "attempt", "key", "failure")),
-        evaluations.c.failure_message.label("message"),
-        (evaluations.c.arrival < 0).label("is_retried"),
-    )
-    .where(HAS_FAILED, IS_NO_STOP)
-    .order_by(evaluations.c.candidate, evaluations.c.attempt)
+_FAILED_ATTEMPTS = select(
+    *(evaluations.c[name] for name in ("candidate", "attempt", "key", "failure")),
+    evaluations.c.failure_message.label("message"),
+    (evaluations.c.arrival < 0).label("is_retried"),
+)
+FAILURES = _FAILED_ATTEMPTS.where(HAS_FAILED, IS_NO_STOP).order_by(evaluations.c.candidate, evaluations.c.attempt)
+#: The newest told failure of a kind: the last entry of an index.
+NEWEST_FAILURE = (
+    _FAILED_ATTEMPTS.where(evaluations.c.search_id == bindparam("of_search"), IS_TOLD)
+    .where(evaluations.c.failure == bindparam("kind"))
+    .order_by(evaluations.c.arrival.desc())
+    .limit(1)
 )
 #: As `EvaluationResult.duration_s`.
 WORKED_S = func.coalesce(

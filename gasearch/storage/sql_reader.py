@@ -44,6 +44,7 @@ from gasearch.storage.questions import (
     MEMBERS,
     MEMBERS_METRICS,
     NETWORKS,
+    NEWEST_FAILURE,
     OPEN_FAILURES,
     OPERATORS,
     RETRAINED,
@@ -198,6 +199,10 @@ class SqlReader:
             rows.evaluated_network(row)
             for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
         ]
+
+    def newest_failures(self, search_id: int, kinds: Sequence[str]) -> list[FailedAttempt]:
+        found = [self._fetch(NEWEST_FAILURE.params(of_search=search_id, kind=kind)) for kind in kinds]
+        return [FailedAttempt(**row) for newest in found for row in newest]
 
     def failures(self, search_id: int) -> list[FailedAttempt]:
         of_search = FAILURES.where(evaluations.c.search_id == search_id)

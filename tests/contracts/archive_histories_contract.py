@@ -87,6 +87,17 @@ class HistoriesContract(EmptyStore):
         assert (counts.told, counts.retries, counts.replicates, counts.reused, counts.stopped) == (7, 3, 2, 1, 1)
         assert counts.failures == {"diverged": 1, "worker_lost": 1}
 
+    def test_the_newest_failure_of_each_kind_is_a_told_one(self, archive, lease):
+        lost = FailureKind.WORKER_LOST
+        for record in (failed(0, lost, arrival=1), failed(2, arrival=0), failed(1, lost, arrival=2), measured(4)):
+            archive.add_evaluation(lease, record, UNCHANGED)
+        archive.add_evaluation(lease, failed(5, lost, arrival=-1), UNCHANGED)
+        found = archive.newest_failures(lease.search_id, ["diverged", "out_of_memory", "worker_lost"])
+        assert [(one.failure, one.candidate, one.message) for one in found] == [
+            ("diverged", 2, "diverged at step 3"),
+            ("worker_lost", 1, "worker_lost at step 3"),
+        ]
+
     def test_what_is_stored_out_of_order_is_counted_too(self, archive, lease):
         for arrival in (2, 0, 5, 1, 3, 4):
             archive.add_evaluation(lease, measured(arrival), UNCHANGED)

@@ -21,6 +21,7 @@ from gasearch.storage.records import (
     Effort,
     EvaluatedNetwork,
     EvaluationRecord,
+    FailedAttempt,
     Fall,
     GenerationRecord,
     NewSearch,
@@ -133,6 +134,21 @@ class ScriptedReader:
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         failed = [network for network in self.networks(search_id) if network.failure not in (None, FailureKind.STOPPED)]
         return sorted(failed, key=lambda network: -network.arrival)[:count]
+
+    def newest_failures(self, search_id: int, kinds: Sequence[str]) -> list[FailedAttempt]:
+        newest = {network.failure: network for network in sorted(self.networks(search_id), key=lambda one: one.arrival)}
+        return [
+            FailedAttempt(
+                candidate=one.number,
+                attempt=1,
+                key=one.key,
+                failure=kind,
+                message=one.failure_message or "",
+                is_retried=False,
+            )
+            for kind in kinds
+            if (one := newest.get(kind)) is not None
+        ]
 
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
         yield from (network for network in self.all_networks if network.arrival >= 0)

@@ -88,3 +88,9 @@ def test_all_outcomes_are_counted_in_an_index_once_and_then_only_those_that_came
     archive.add_evaluation(lease, failed(5, arrival=-1), FrontChange())
     [_, [retried, *_]] = plans_of(archive, count)
     assert retried.startswith("SEARCH evaluations USING INDEX ix_evaluations_failed")
+
+
+def test_the_newest_failure_of_a_kind_is_the_last_entry_of_an_index(archive, lease):
+    archive.add_evaluation(lease, failed(4, arrival=1), FrontChange())
+    [found] = plan_of(archive, lambda archive: archive.newest_failures(1, ["diverged"]))
+    assert "(search_id=? AND failure=? AND arrival>?)" in found

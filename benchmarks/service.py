@@ -37,6 +37,7 @@ app = FastAPI(openapi_url=None)
 def status() -> dict[str, str]:
     return {"text": "x" * 1000}
 with socket.create_server(("127.0.0.1", 0)) as listening:
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(f"serving at http://127.0.0.1:{listening.getsockname()[1]}/", file=sys.stderr, flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
 """

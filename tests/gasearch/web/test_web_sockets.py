@@ -15,7 +15,7 @@ from sqlalchemy import text
 from gasearch.errors import GivenUp
 from gasearch.storage.question import Question, asking
 from gasearch.storage.sql import open_reader
-from gasearch.web import create_app, server_of
+from gasearch.web import _listening_socket, create_app, server_of
 from gasearch.web.api import Reader
 from gasearch.web.connections import BoundedConnection
 from gasearch.web.turns import SHARE, turn
@@ -180,6 +180,13 @@ def test_a_question_that_takes_too_long_ends_with_an_answer(slow):
         assert (status, ends) == (503, [GivenUp])
         assert b'"kind":"given_up"' in body
         assert b"took too long" in body
+
+
+def test_an_answer_does_not_wait_until_its_head_is_acknowledged():
+    with _listening_socket("127.0.0.1", 0) as listening, connect(listening.getsockname()[1]):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_questions_of_one_address_leave_threads_to_others(slow):

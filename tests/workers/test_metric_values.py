@@ -36,7 +36,9 @@ def test_a_real_number_of_any_library_is_one(value):
     assert found["error"] in (0.5, 1.0, 3.0)
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: f"{type(value).__name__} {value!r:.20}")
+@pytest.mark.parametrize(
+    "value", NO_NUMBERS, ids=lambda value: f"{type(value).__name__} {value!r:.20}".partition(" at 0x")[0]
+)
 def test_what_is_no_single_real_number_is_refused_with_what_came(value):
     with pytest.raises(EvaluatorError, match="metric 'error' must be a finite number; got "):
         checked_metrics({"error": value})

@@ -41,8 +41,9 @@ search: $(INSTALLED) ## Install, then search small networks for the digits (or S
 	*'"state": "finished"'*) $(BIN)/gasearch front $(SEARCH) ;; \
 	*) $(BIN)/gasearch resume $(SEARCH) ;; esac
 
+# Two files of tests at a time: many wait for processes that they start and end.
 test: $(INSTALLED) ## Install, then run the tests
-	$(ONE_THREAD) $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 test-data: $(INSTALLED) ## Run the tests on real data, of the folder in GASEARCH_TEST_DATA
 	@test -d "$(GASEARCH_TEST_DATA)" || { \

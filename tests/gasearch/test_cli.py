@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 from gasearch_workers.messages import CurvePoint
 
-from gasearch import cli, query
+from gasearch import query
 from gasearch.fitness import FrontChange
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_archive
@@ -38,18 +38,6 @@ def url(tmp_path_factory):
 def environment(monkeypatch, url):
     monkeypatch.setenv("GASEARCH_DB", url)
     monkeypatch.delenv("GASEARCH_DEBUG", raising=False)
-
-
-@pytest.fixture
-def gasearch(capsys):
-    """Runs a command in this process: status, stdout, stderr."""
-
-    def run(*arguments):
-        status = cli.call(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 def in_subprocess(*arguments, code="from gasearch.cli import main; main()", **options):

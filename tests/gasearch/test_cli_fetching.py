@@ -4,7 +4,6 @@ import sys
 
 import pytest
 
-from gasearch import cli
 from gasearch.spec.sources import PUBLIC
 from tests.doubles.image_server import ImageServer, torchvision_like
 
@@ -37,16 +36,6 @@ def folder(server, tmp_path, monkeypatch):
     monkeypatch.setenv("GASEARCH_DB", f"sqlite:///{tmp_path}/gasearch.db")
     (tmp_path / "my images.yaml").write_text(SPEC)
     return tmp_path
-
-
-@pytest.fixture
-def gasearch(capsys):
-    def run(*arguments):
-        status = cli.call(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize("verb", ["check", "run"])

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from gasearch import cli
 from gasearch.detach import launch_detached
 from gasearch.errors import Interrupted, LeaseLost, WorkersUnavailable
 from gasearch.storage.records import SearchState, TuningTrial
@@ -35,16 +34,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("GASEARCH_DEBUG", raising=False)
     (tmp_path / "search.yaml").write_text(SPEC)
     return tmp_path
-
-
-@pytest.fixture
-def gasearch(capsys):
-    def run(*arguments):
-        status = cli.call(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -182,11 +182,8 @@ def _may_change_the_front(told: Told) -> list[int]:
     for start in range(0, len(feasible), BLOCK):
         places = feasible[start : start + BLOCK]
         places = places[_not_dominated(told.values[places], members)]
-        entering: list[int] = []
-        for place in places.tolist():
-            if not _dominates(told.values[entering], told.values[place]).any():
-                entering.append(place)
-        found += entering
+        entering = places[_not_dominated_before(told.values[places])]
+        found += entering.tolist()
         members = np.concatenate([members, told.values[entering]])
         members = members[pareto(members)]
     return found
@@ -204,6 +201,17 @@ def _not_dominated(rows: Array, members: Array) -> npt.NDArray[np.intp]:
         some = members[order[start : start + MEMBERS], None]  # (members, 1, objectives)
         places = places[~_dominates(some, rows[places]).any(axis=0)]
     return places
+
+
+def _not_dominated_before(rows: Array) -> npt.NDArray[np.intp]:
+    """The places of the rows that no row before them dominates."""
+    places, is_dominated = np.arange(len(rows)), np.zeros(len(rows), dtype=bool)
+    for start in range(0, len(rows), MEMBERS):  # whom a dominated row dominates, the one that dominates it does too
+        left = places[start:][~is_dominated[start:]]
+        some = left[left < start + MEMBERS]
+        dominates = _dominates(rows[some, None], rows[left]) & (some[:, None] < left)
+        is_dominated[left] |= dominates.any(axis=0)
+    return np.flatnonzero(~is_dominated)
 
 
 def _dominates(firsts: Array, seconds: Array) -> Flags:

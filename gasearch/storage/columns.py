@@ -123,7 +123,7 @@ def _values(rows: Sequence[_Pairs], name: str) -> list[float]:
     longest: _Pairs = max(rows, key=len, default=[])
     place = next((place for place, pair in enumerate(longest) if pair[0] == name), None)
     if place is None:
-        return [_value(row, name) for row in rows]
+        return [_value(row, name) for row in rows] if longest else [math.nan] * len(rows)
     return [row[place][1] if len(row) > place and row[place][0] == name else _value(row, name) for row in rows]
 
 

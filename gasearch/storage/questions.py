@@ -128,6 +128,12 @@ SIZES = select(
     select(func.count()).select_from(front).where(front.c.search_id == _OF_SEARCH, IS_CURRENT)
     .scalar_subquery().label("front_size"),
 )  # fmt: skip
+#: What a search's front follows from: another outcome, search or restored backup has another one of these.
+NEWEST_OUTCOME = select(
+    select(searches.c.created_at).where(searches.c.id == _OF_SEARCH).scalar_subquery(),
+    _NEWEST_TOLD.limit(1).scalar_subquery(),
+    _NEWEST_TOLD.with_only_columns(evaluations.c.checksum).limit(1).scalar_subquery(),
+)
 OPERATORS = (
     select(
         candidates.c.operator,

@@ -45,6 +45,7 @@ from gasearch.storage.questions import (
     MEMBERS_METRICS,
     NETWORKS,
     NEWEST_FAILURE,
+    NEWEST_OUTCOME,
     OPEN_FAILURES,
     OPERATORS,
     RETRAINED,
@@ -85,6 +86,7 @@ from gasearch.storage.values import storable
 
 T = TypeVar("T")
 _CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.
+MOST_FRONTS = 16  #: Remembered: one of a thousand networks takes about a megabyte.
 _METRIC_COLUMNS = frozenset({*STANDARD_METRICS, "flops"})
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
@@ -101,6 +103,7 @@ class SqlReader:
         """Read through an engine whose schema is known to be current."""
         self._engine = engine
         self._counting = Counting()
+        self._fronts: dict[int, tuple[tuple[Any, ...], list[dict[str, float]]]] = {}
 
     def searches(self) -> list[SearchRecord]:
         statement = SEARCHES.order_by(searches.c.id.desc())
@@ -122,8 +125,20 @@ class SqlReader:
         return [rows.evaluated_network(row) for row in self._fetch(statement)]
 
     def front_metrics(self, search_id: int) -> list[dict[str, float]]:
-        statement = MEMBERS_METRICS.where(front.c.search_id == search_id).order_by(front.c.candidate)
-        return [evaluation_rows.metrics_of(row) for row in self._fetch(statement)]
+        with as_store_errors(self._engine.url):
+            return list(self._read(lambda connection: self._front_metrics(connection, search_id)))
+
+    def _front_metrics(self, connection: Connection, search_id: int) -> list[dict[str, float]]:
+        """Those of the front as it stands, read anew only where an outcome came since."""
+        newest = tuple(connection.execute(NEWEST_OUTCOME, {"of_search": search_id}).one())
+        known, metrics = self._fronts.get(search_id, (None, []))
+        if known != newest:
+            statement = MEMBERS_METRICS.where(front.c.search_id == search_id).order_by(front.c.candidate)
+            metrics = [evaluation_rows.metrics_of(row) for row in connection.execute(statement).mappings()]
+            if len(self._fronts) >= MOST_FRONTS:
+                self._fronts.clear()
+            self._fronts[search_id] = (newest, metrics)
+        return metrics
 
     def best(
         self,

@@ -106,13 +106,29 @@ class HistoriesContract(EmptyStore):
         assert archive.counts(lease.search_id).told == 6
         assert archive.counts(lease.search_id).candidates == 18
 
+    def test_the_metrics_of_a_front_are_those_of_now(self, archive, lease):
+        changes = (
+            FrontChange(entered=(0,)),
+            FrontChange(entered=(1,), left=(0,)),
+            UNCHANGED,
+            FrontChange(entered=(3,)),
+        )
+        records = [measured(number, accuracy=(1 + number) / 8) for number in range(4)]
+        records.append(trained_again(3, arrival=4, attempt=2, accuracy=0.75))
+        for record, change in zip(records, (*changes, UNCHANGED), strict=True):
+            archive.add_evaluation(lease, record, change)
+            members = [one.metrics for one in archive.front(lease.search_id)]
+            assert archive.front_metrics(lease.search_id) == members
+        assert [one["accuracy"] for one in members] == [0.25, 0.75]
+
     def test_nothing_counted_of_a_deleted_search_counts_for_another_one_of_its_number(self, archive, reader):
         for told in (3, 2, 4, 0):
             lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
             archive.add_candidates(lease, [candidate(number) for number in range(told)])
             for number in range(told):
-                record = measured(number) if told % 2 else failed(number)
-                archive.add_evaluation(lease, record, UNCHANGED)
+                record = measured(number, accuracy=told / 8) if told % 2 else failed(number)
+                archive.add_evaluation(lease, record, FrontChange(entered=(number,)) if told % 2 else UNCHANGED)
+            assert [one["accuracy"] for one in reader.front_metrics(lease.search_id)] == (told % 2) * told * [told / 8]
             assert_counted_as_afresh(reader, archive, lease)
             assert reader.counts(lease.search_id).told == told
             archive.release(lease, state=SearchState.STOPPED, reason="enough")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from gasearch_workers import stopwatch
+
 _YEAR_S = 365 * 86400.0
 _time = time.time
 
@@ -26,3 +28,9 @@ def clock_set_back(choices, budget, report):
 def clock_set_back_and_raises(choices, budget, report):
     _set(-1)
     raise RuntimeError("in another year")
+
+
+def stopwatch_set(choices, budget, report):
+    stopwatch._monotonic = lambda: -_YEAR_S if choices["x"] < 0 else _YEAR_S
+    time.sleep(0.05)
+    return {"error": 1.0, "cost": 2.0}

@@ -92,6 +92,30 @@ def test_a_process_that_an_earlier_evaluation_left_stuck_is_replaced_without_a_w
     assert isinstance(result.outcome, Measurement)
 
 
+def test_the_duration_is_that_of_the_evaluation_however_late_its_host_looks(monkeypatch):
+    def looked_up_late(pids, *, limit):
+        time.sleep(0.3)
+        return 0
+
+    monkeypatch.setattr(host_module, "memory_of", looked_up_late)
+    host = TrialHost(None)
+    result, _ = host.prepare(custom_request(evaluator="tests.doubles.clocks:clock_set_back", x=1))
+    host.close()
+    assert isinstance(result.outcome, Measurement)
+    assert result.seconds >= 0.05
+
+
+@pytest.mark.parametrize("x", [-1, 1])
+def test_no_evaluator_sets_its_own_duration(x):
+    host = TrialHost(None)
+    began = time.monotonic()
+    result, _ = host.prepare(custom_request(evaluator="tests.doubles.clocks:stopwatch_set", x=x))
+    took = time.monotonic() - began
+    host.close()
+    assert isinstance(result.outcome, Measurement)
+    assert 0.0 < result.seconds <= took
+
+
 def test_a_network_beyond_the_memory_limit_is_refused_before_its_training(trainer):
     result, _ = trainer.prepare(replace(request_for(GIANT), memory_limit_bytes=10**9))
     assert result.outcome.kind is FailureKind.OUT_OF_MEMORY

@@ -185,14 +185,16 @@ class TrialHost:
     # --- one evaluation -----------------------------------------------------------------------------------------
 
     def _evaluate(self, request: EvaluationRequest, *, is_custom: bool) -> Answer:
-        trial, limits = self._begin(request, is_custom=is_custom)
-        watch = Stopwatch()  # this process's: an evaluator can't set it
+        trial, limits, asked = self._begin(request, is_custom=is_custom)
+        begun = Stopwatch()
         limit_s = math.inf if request.time_limit_s is None else request.time_limit_s
         until = time.monotonic() + limit_s + (0.0 if is_custom else OWN_GRACE_S)
         answer = trial.listen(until=until, check=limits.check)
         if not isinstance(answer, Answer) or not _is_of(answer, trial.asked, request):
             raise ChannelError("it answered for another evaluation")
-        answer = replace(answer, result=replace(answer.result, seconds=watch.seconds))
+        # Its process knows best how long it took, but may have been lied to: this one knows between what.
+        seconds = max(begun.seconds, min(answer.result.seconds or 0.0, asked.seconds))
+        answer = replace(answer, result=replace(answer.result, seconds=seconds))
         if self._leaves_too_much(
             trial,
             answer,
@@ -202,8 +204,11 @@ class TrialHost:
             self._replace()
         return answer
 
-    def _begin(self, request: EvaluationRequest, *, is_custom: bool) -> tuple[TrialProcess, Watch]:
-        """Have a process begin; one that an earlier evaluation left unable to is replaced without a word."""
+    def _begin(self, request: EvaluationRequest, *, is_custom: bool) -> tuple[TrialProcess, Watch, Stopwatch]:
+        """Have a process begin; one that an earlier evaluation left unable to is replaced without a word.
+
+        The stopwatch runs since the process was asked.
+        """
         for is_last in (False, True):
             trial, _ = self._await_ready()
             is_fresh = trial.asked == 0
@@ -217,6 +222,7 @@ class TrialHost:
                 largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT,
                 largest_attachment=0 if is_custom else LARGEST_ATTACHMENT,
             )
+            asked = Stopwatch()
             try:
                 trial.ask(Ask(number=trial.asked + 1, request=request))
                 begun = trial.listen(until=time.monotonic() + (START_S if is_fresh else BEGIN_S), check=watch.check)
@@ -233,7 +239,7 @@ class TrialHost:
                 self._fresh_bytes = memory_of((trial.pid,), limit=0)
             if begun.has_children and is_fresh:
                 self._kept.update(descendants(trial.pid))
-            return trial, watch
+            return trial, watch, asked
         raise AssertionError("the last try returns or raises")
 
     def _leaves_too_much(

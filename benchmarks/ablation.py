@@ -52,9 +52,9 @@ from gasearch_workers.messages import EvaluationResult, Failure, FailureKind, Me
 from benchmarks.support.loops import make_loop
 from benchmarks.support.timing import Targets, conditions
 from benchmarks.support.two_workers import WORKERS, RayWorkers, VirtualWorkers, Workers, request_of
-from gasearch.fitness import Fitness, fitness_of
-from gasearch.pareto import ParetoFront, Scaling
-from gasearch.setup import Setup, set_up
+from gasearch.jobs.setup import Setup, set_up
+from gasearch.objectives.fitness import Fitness, fitness_of
+from gasearch.objectives.pareto import ParetoFront, Scaling
 from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec

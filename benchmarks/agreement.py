@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from gasearch_workers.data.dataset import Dataset
-from gasearch_workers.deploy.onnx_graph import to_onnx
-from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.training.inference import outputs_of

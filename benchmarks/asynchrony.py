@@ -31,8 +31,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from gasearch_workers.measure.costs import costs
 from gasearch_workers.messages import Blueprint, Calibration, EvaluationRequest, EvaluationResult, Measurement
+from gasearch_workers.network.costs import costs
 from gasearch_workers.network.plan import plan
 
 from benchmarks.support.loops import make_loop
@@ -48,9 +48,9 @@ from benchmarks.support.simulation import (
     utilisation,
 )
 from benchmarks.support.timing import Targets, conditions
-from gasearch.fitness import Fitness
-from gasearch.pareto import ParetoFront, Scaling
-from gasearch.setup import Setup, set_up
+from gasearch.jobs.setup import Setup, set_up
+from gasearch.objectives.fitness import Fitness
+from gasearch.objectives.pareto import ParetoFront, Scaling
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome

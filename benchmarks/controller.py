@@ -49,12 +49,12 @@ from benchmarks.support.timing import Targets, conditions
 from gasearch.evolution.advice import SurrogateAdvisor
 from gasearch.evolution.breeder import Breeder
 from gasearch.evolution.surrogate.surrogate import Surrogate
-from gasearch.frontier import Frontier
-from gasearch.ownership import StopSignal
-from gasearch.progress import Silent
-from gasearch.rungs import Rungs, stopped_by
-from gasearch.search import SearchLoop
-from gasearch.setup import Setup, set_up
+from gasearch.jobs.setup import Setup, set_up
+from gasearch.objectives.frontier import Frontier
+from gasearch.search.early_stopping import Rungs, stopped_by
+from gasearch.search.loop import SearchLoop
+from gasearch.search.ownership import StopSignal
+from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
 from gasearch.storage.sql_writer import SqlArchive

@@ -28,10 +28,10 @@ from gasearch_workers.training.resident import make_resident
 from gasearch_workers.training.train import train
 
 import gasearch
-from gasearch.console import watching
-from gasearch.networks import export_network
-from gasearch.progress import Silent
-from gasearch.setup import Setup, set_up
+from gasearch.cli.console import watching
+from gasearch.deploy.networks import export_network
+from gasearch.jobs.setup import Setup, set_up
+from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.spec.spaces import CnnSpace
 

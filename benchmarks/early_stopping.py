@@ -36,13 +36,14 @@ from benchmarks.support.timing import Targets, conditions
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.sampling import sample
-from gasearch.fitness import Fitness, Objective
-from gasearch.pareto import ParetoFront, Scaling
-from gasearch.rungs import Rungs, default_rungs, stopped_by
-from gasearch.setup import set_up
+from gasearch.jobs.setup import set_up
+from gasearch.objectives.fitness import Fitness, Objective
+from gasearch.objectives.pareto import ParetoFront, Scaling
+from gasearch.search.early_stopping import Rungs, stopped_by
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
+from gasearch.spec.evolution import default_rungs
 from gasearch.spec.loader import load_spec
 
 RISK = 0.1
@@ -259,7 +260,7 @@ def compare_searches(table: Table, seeds: int) -> str:
 
 def digit_trainings(networks: int) -> tuple[list[Training], Setting]:
     """Random networks of the space of `examples/digits.yaml`, each trained once in full with looks at the rungs."""
-    from gasearch_workers.evaluate import Evaluator
+    from gasearch_workers.evaluation.evaluate import Evaluator
 
     setup = set_up(load_spec(SPEC))
     assert setup.data is not None

@@ -23,7 +23,7 @@ from deap import algorithms, base, creator, tools
 
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
-from gasearch.fitness import Fitness
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.decisions import Condition, Decision, Space
 
 WIDTHS, BITS = (8, 16, 24, 32, 48, 64), (2, 3, 4, 6, 8)

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from gasearch_workers.data.dataset import Dataset
-from gasearch_workers.deploy.packed import pack
+from gasearch_workers.export.packed import pack
 from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.training.allocator import keep_freed_memory

@@ -39,11 +39,11 @@ import onnxruntime
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from gasearch_workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
-from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.measure.latency import Latency, Protocol, calibrate, inference_call, measure_latency, sample_input
 from gasearch_workers.measure.reference_model import reference_model
 from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.steps import Step
 

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import gasearch
-from gasearch.console import watching
-from gasearch.networks import export_network
-from gasearch.progress import Silent
+from gasearch.cli.console import watching
+from gasearch.deploy.networks import export_network
+from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 
 SPEC = Path(__file__).with_name("mnist.yaml")

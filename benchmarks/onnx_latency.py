@@ -3,7 +3,7 @@
     python -m benchmarks.onnx_latency [--batch 1]
 
 Both graphs are of the same CNN (three 3 x 3 convolutions on 3 x 32 x 32 images), exported and opened as the search does
-it (`gasearch_workers.deploy`): one thread that never spins. They take turns in blocks, as the search times networks
+it (`gasearch_workers.export`): one thread that never spins. They take turns in blocks, as the search times networks
 (`measure.latency`): per block the fastest call of each, the median ratio over the blocks, and its spread.
 """
 
@@ -16,7 +16,7 @@ import time
 import numpy as np
 import torch
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.measure.latency import Protocol, inference_call, paired_ratios, sample_input
 from gasearch_workers.messages import Fidelity, Recipe
 from gasearch_workers.modules.build import build

@@ -40,7 +40,7 @@ from benchmarks.controller import CASES as SEARCHES
 from benchmarks.controller import DECISIONS, OPTIONS, Free
 from benchmarks.support.long_search import write_long_search
 from benchmarks.support.timing import Targets, conditions
-from gasearch.setup import Setup, set_up
+from gasearch.jobs.setup import Setup, set_up
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader
 
@@ -135,12 +135,12 @@ def resume(path: str, evaluations: int) -> None:
     """Go on with the search until the first request."""
     import ray  # noqa: F401 - what a controller holds besides
 
-    from gasearch import launch
-    from gasearch.progress import Silent
+    from gasearch.jobs import start
+    from gasearch.search.progress import Silent
 
     first = FirstRequest()
-    launch._dispatcher = lambda setup, observer: first  # type: ignore[assignment,return-value]
-    launch.go_on(NAME, db_url=f"sqlite:///{path}", observer=Silent(), evaluations=2 * evaluations)
+    start._dispatcher = lambda setup, observer: first  # type: ignore[assignment,return-value]
+    start.go_on(NAME, db_url=f"sqlite:///{path}", observer=Silent(), evaluations=2 * evaluations)
 
 
 def load_study(path: str, population: int) -> None:

@@ -27,8 +27,8 @@ from statistics import median
 
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Measurement
 
-from gasearch.fitness import FrontChange
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import CandidateRecord, EvaluationRecord, Lease, NewSearch
 from gasearch.storage.sql import open_archive, open_reader

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 
 from gasearch_workers.data import load_dataset
 from gasearch_workers.data.dataset import Dataset
-from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Recipe, Task
 
 from benchmarks.support.networks import cnn, image_blueprint

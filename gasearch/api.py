@@ -7,12 +7,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from gasearch import comparison, control, lineage, query
-from gasearch.advice import advising
 from gasearch.errors import BadInput, NoStore
-from gasearch.failures import Cause, failures
-from gasearch.launch import go_on, launch
-from gasearch.progress import Observer, Progress, Silent
+from gasearch.jobs import control
+from gasearch.jobs.advice import advising
+from gasearch.jobs.start import go_on, launch
+from gasearch.query import comparison, lineage, questions
+from gasearch.query.failures import Cause, failures
+from gasearch.search.progress import Observer, Progress, Silent
 from gasearch.settings import database_url
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
@@ -49,27 +50,27 @@ class Search:
         """How to open it again, but for a password."""
         return f"Search({self.name!r}, db={shown(parse_url(self._db_url))!r})"
 
-    def status(self) -> query.SearchSummary:
+    def status(self) -> questions.SearchSummary:
         """How far it is."""
-        return self._ask(lambda reader: query.search_summary(reader, self.name))
+        return self._ask(lambda reader: questions.search_summary(reader, self.name))
 
-    def front(self, *where: str, by: str | None = None) -> list[query.FrontPoint]:
+    def front(self, *where: str, by: str | None = None) -> list[questions.FrontPoint]:
         """The Pareto front, within limits such as "latency_ms <= 2"; best first by a metric, "accuracy" or "size:min".
 
         Raises:
             BadInput: if a limit or a metric can't be used.
         """
-        return self._ask(lambda reader: query.front_points(reader, self.name, query.parse_limits(where), by))
+        return self._ask(lambda reader: questions.front_points(reader, self.name, questions.parse_limits(where), by))
 
     @overload
     def best(
         self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False
-    ) -> query.FrontPoint | None: ...
+    ) -> questions.FrontPoint | None: ...
 
     @overload
     def best(
         self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False, count: int
-    ) -> list[query.FrontPoint]: ...
+    ) -> list[questions.FrontPoint]: ...
 
     def best(
         self,
@@ -78,7 +79,7 @@ class Search:
         where: Sequence[str] | str = (),
         knee: bool = False,
         count: int | None = None,
-    ) -> query.FrontPoint | list[query.FrontPoint] | None:
+    ) -> questions.FrontPoint | list[questions.FrontPoint] | None:
         """The best network within the limits, None where they exclude all; with a count a list of so many at most.
 
         Raises:
@@ -86,25 +87,25 @@ class Search:
         """
         if count is not None and count < 1:
             raise BadInput(f"the count must be at least 1; got {count}")
-        limits = query.parse_limits([where] if isinstance(where, str) else where)
+        limits = questions.parse_limits([where] if isinstance(where, str) else where)
         found = self._ask(
-            lambda reader: query.best(reader, self.name, by=by, limits=limits, knee=knee, count=count or 1)
+            lambda reader: questions.best(reader, self.name, by=by, limits=limits, knee=knee, count=count or 1)
         )
         if count is not None:
             return found
         return found[0] if found else None
 
-    def history(self) -> list[query.GenerationStats]:
+    def history(self) -> list[questions.GenerationStats]:
         """Every finished generation, in order."""
-        return self._ask(lambda reader: query.history(reader, self.name))
+        return self._ask(lambda reader: questions.history(reader, self.name))
 
-    def show(self, key: str) -> query.NetworkDetails:
+    def show(self, key: str) -> questions.NetworkDetails:
         """All that is known of one network, named by its key or a beginning of it.
 
         Raises:
             UnknownSearch: if not exactly one key begins so.
         """
-        return self._ask(lambda reader: query.show(reader, self.name, key))
+        return self._ask(lambda reader: questions.show(reader, self.name, key))
 
     def why(self, key: str, *, depth: int = lineage.DEPTH) -> lineage.Explanation:
         """How a network came about, and why it is on the front or not; named by its key or a beginning of it."""
@@ -128,7 +129,7 @@ class Search:
         Raises:
             BadInput: for a search without any outcome, a path that doesn't end in .html, or one that can't be written.
         """
-        from gasearch.plot import plot, plotly_front
+        from gasearch.query.plot import plot, plotly_front
 
         if path is not None:
             self._ask(lambda reader: plot(reader, self.name, Path(path)))
@@ -141,7 +142,7 @@ class Search:
             UnknownSearch: if not exactly one key begins so.
             BadInput: for a network without a measurement, or a custom space.
         """
-        from gasearch.networks import tune_network
+        from gasearch.deploy.networks import tune_network
 
         watching = observer or Silent()
         with advising(self._db_url):
@@ -155,7 +156,7 @@ class Search:
             BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, or a
                 folder that holds something else or can't be written.
         """
-        from gasearch.networks import export_network
+        from gasearch.deploy.networks import export_network
 
         watching = observer or Silent()
         with advising(self._db_url):
@@ -258,9 +259,9 @@ def run(
     return Search(loaded.name, db=db)
 
 
-def list_searches(*, db: Database = None) -> list[query.SearchSummary]:
+def list_searches(*, db: Database = None) -> list[questions.SearchSummary]:
     """Where all stored searches stand, newest first."""
-    return _ask(_url(db), query.list_searches)
+    return _ask(_url(db), questions.list_searches)
 
 
 def compare(*names: str, db: Database = None) -> comparison.Comparison:

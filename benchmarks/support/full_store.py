@@ -12,9 +12,9 @@ from typing import Any
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement, Outcome
 
 from benchmarks.support.long_search import bulk_archive
-from gasearch.fitness import Objective, fitness_of
-from gasearch.frontier import Frontier
-from gasearch.limits import parse_limit
+from gasearch.objectives.constraints import parse_limit
+from gasearch.objectives.fitness import Objective, fitness_of
+from gasearch.objectives.frontier import Frontier
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,

@@ -19,8 +19,8 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.toolbox import make_toolbox
-from gasearch.problem import Problem
-from gasearch.setup import Setup
+from gasearch.jobs.setup import Setup
+from gasearch.search.problem import Problem
 from gasearch.space.genome import Genome, make_genome
 from gasearch.storage import schema
 from gasearch.storage.engines import parse_url, reading_engine, writing_engine

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.evolution.engine import Engine
-from gasearch.ownership import StopSignal
-from gasearch.progress import Silent
-from gasearch.search import SearchLoop
-from gasearch.setup import Setup
+from gasearch.jobs.setup import Setup
+from gasearch.search.loop import SearchLoop
+from gasearch.search.ownership import StopSignal
+from gasearch.search.progress import Silent
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import Lease
 

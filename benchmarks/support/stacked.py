@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from gasearch_workers.deploy.integer import InputTransform
 from gasearch_workers.messages import FULL_PRECISION, Recipe
 from gasearch_workers.modules.build import LEAST_FACTOR, Network
 from gasearch_workers.modules.quantize import (
@@ -18,6 +17,7 @@ from gasearch_workers.modules.quantize import (
     largest_integer,
     round_to_grid,
 )
+from gasearch_workers.network.integer import InputTransform
 from gasearch_workers.network.steps import INPUT
 from gasearch_workers.training.optimizer import make_optimizer, set_rate
 from gasearch_workers.training.resident import ResidentSplit

@@ -37,8 +37,8 @@ from typing import Any
 
 import numpy as np
 
-from gasearch.fitness import Fitness
-from gasearch.pareto import REFERENCE, ParetoFront, Scaling, rank
+from gasearch.objectives.fitness import Fitness
+from gasearch.objectives.pareto import REFERENCE, ParetoFront, Scaling, rank
 
 FOLDER_VARIABLE = "GASEARCH_BENCHMARK_DATA"  #: Names the folder of tables, for evaluators in other processes too.
 DEFAULT_FOLDER = Path("data")

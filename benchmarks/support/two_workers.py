@@ -11,8 +11,8 @@ from gasearch_workers.messages import Calibration, EvaluationRequest, Evaluation
 
 from benchmarks.support.simulation import VirtualClock, VirtualPool
 from gasearch.dispatch.dispatcher import Dispatcher
-from gasearch.problem import training_seed
-from gasearch.setup import Setup
+from gasearch.jobs.setup import Setup
+from gasearch.search.problem import training_seed
 from gasearch.space.genome import Genome, make_genome
 
 WORKERS = 2
@@ -74,7 +74,7 @@ class VirtualWorkers:
     """This process in place of both; time is the CPU time that each of the three would take."""
 
     def __init__(self, setup: Setup) -> None:
-        from gasearch_workers.evaluate import Evaluator
+        from gasearch_workers.evaluation.evaluate import Evaluator
 
         assert setup.data is not None
         self._evaluator = Evaluator(setup.data)

@@ -20,10 +20,10 @@ import typer
 
 from gasearch.cli import explaining, fetching, reading, running, service
 from gasearch.cli.app import Ended, ReaderGone, app
+from gasearch.cli.console import say
 from gasearch.cli.streams import give_up, prepare_streams
-from gasearch.console import say
 from gasearch.errors import BadInput, GasearchError, Interrupted
-from gasearch.interrupts import interrupts_noted
+from gasearch.search.interrupts import interrupts_noted
 
 __all__ = ["call", "explaining", "fetching", "main", "reading", "running", "service"]
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 import typer.core
 
-from gasearch import advice
-from gasearch.console import Format, clean_stdout
+from gasearch.cli.console import Format, clean_stdout
 from gasearch.errors import GasearchError
+from gasearch.jobs import advice
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.passwords import hidden

@@ -8,9 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from gasearch.answers import Row
 from gasearch.cli.app import Db, Form, Name, app, ask, examples
-from gasearch.console import Format, cell, duration, print_object, print_rows, print_table, print_words, printable, say
+from gasearch.cli.console import (
+    Format,
+    cell,
+    duration,
+    print_object,
+    print_rows,
+    print_table,
+    print_words,
+    printable,
+    say,
+)
+from gasearch.query.answers import Row
 
 #: How a comparison's table calls what is spent.
 SPENT = {"evaluations": "evaluations", "active_seconds": "ran for", "device_seconds": "workers busy"}
@@ -41,11 +51,11 @@ def compare(
 
     All hypervolumes are in one scaling, over all that any of the searches has measured.
     """
-    from gasearch.comparison import compare as put_side_by_side
+    from gasearch.query.comparison import compare as put_side_by_side
 
     found = ask(db, lambda reader: put_side_by_side(reader, names))
     if output is not None:
-        from gasearch.plot import plot_comparison
+        from gasearch.query.plot import plot_comparison
 
         plot_comparison(found, output)
         say(f"drawn into {output}")
@@ -75,7 +85,7 @@ def why(
 
     Without a key: which operators paid in this search so far.
     """
-    from gasearch import lineage
+    from gasearch.query import lineage
 
     if key is None:
         children = [one.row() for one in ask(db, lambda reader: lineage.operators(reader, name))]
@@ -107,7 +117,7 @@ def failures(
     form: Form = Format.TABLE,
 ) -> None:
     """List the failed evaluations by cause: how many, of which kind, and the newest one's key and message."""
-    from gasearch.failures import failures as causes_of
+    from gasearch.query.failures import failures as causes_of
 
     causes = ask(db, lambda reader: causes_of(reader, name, is_full=is_full))
     words = ("traceback", "output")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gasearch.cli.app import Override, Spec, app, examples
-from gasearch.console import clean_stdout, say
+from gasearch.cli.console import clean_stdout, say
 from gasearch.errors import DataNotHere
 
 
@@ -18,9 +18,9 @@ def data(spec: Spec, overrides: Override = None) -> None:
 
     The data of `torchvision:NAME` and `hf:NAME` are downloaded where that library is installed; a file must be there.
     """
-    from gasearch.spec.check import task_text
+    from gasearch.jobs.sources import load_data
+    from gasearch.jobs.spec_check import task_text
     from gasearch.spec.loader import load_spec
-    from gasearch.spec.sources import load_data
 
     loaded = load_spec(spec, overrides or ())
     if loaded.is_custom:

@@ -9,11 +9,8 @@ from typing import Annotated
 
 import typer
 
-from gasearch import query
-from gasearch.advice import completed
-from gasearch.answers import FrontPoint, Row, SearchSummary, layers_text
 from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
-from gasearch.console import (
+from gasearch.cli.console import (
     Format,
     cell,
     duration,
@@ -26,10 +23,13 @@ from gasearch.console import (
     say,
 )
 from gasearch.errors import BadInput
-from gasearch.limits import Limit
-from gasearch.metrics import spread_of
+from gasearch.jobs.advice import completed
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.metrics import spread_of
+from gasearch.objectives.units import format_quantity
+from gasearch.query import questions
+from gasearch.query.answers import FrontPoint, Row, SearchSummary, layers_text
 from gasearch.storage.owner import describe
-from gasearch.units import format_quantity
 
 WATCH_EVERY_S = 2.0
 #: What a row of networks shows beside the objectives, where it was measured.
@@ -39,7 +39,7 @@ SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency
 @app.command("list", epilog=examples("gasearch list", "gasearch list --format json --db postgresql://host/searches"))
 def list_command(db: Db = None, form: Form = Format.TABLE) -> None:
     """List all searches, newest first."""
-    searches = ask(db, query.list_searches)
+    searches = ask(db, questions.list_searches)
     if form is not Format.TABLE:
         print_rows([search.row() for search in searches], form)
     elif not searches:
@@ -62,7 +62,7 @@ def status(
             raise BadInput(f"--watch refreshes a table: leave out --format {form}")
         _watch(name, db)
         return
-    summary = ask(db, lambda reader: query.search_summary(reader, name))
+    summary = ask(db, lambda reader: questions.search_summary(reader, name))
     if form is Format.TABLE:
         print_table(("", ""), status_lines(summary), has_header=False)
     else:
@@ -88,8 +88,8 @@ def best(
     form: Form = Format.TABLE,
 ) -> None:
     """Name the best network of the front; with limits, of the front of all networks within them."""
-    limits = query.parse_limits(where or ())
-    points = ask(db, lambda reader: query.best(reader, name, by=by, limits=limits, knee=knee, count=count))
+    limits = questions.parse_limits(where or ())
+    points = ask(db, lambda reader: questions.best(reader, name, by=by, limits=limits, knee=knee, count=count))
     if form is Format.TABLE and len(points) == 1:
         row = points[0].row() | {"network": layers_text(points[0].blueprint)}
         print_object({field: value for field, value in row.items() if field != "blueprint"}, form)
@@ -102,8 +102,8 @@ def best(
 )
 def front(name: Name, where: Where = None, by: By = None, db: Db = None, form: Form = Format.TABLE) -> None:
     """Print the Pareto front, all of it or under limits."""
-    limits = query.parse_limits(where or ())
-    points = ask(db, lambda reader: query.front_points(reader, name, limits, by))
+    limits = questions.parse_limits(where or ())
+    points = ask(db, lambda reader: questions.front_points(reader, name, limits, by))
     _print_points(name, points, limits, db, form, by=by)
 
 
@@ -114,7 +114,7 @@ def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
     In steady state a generation is as many outcomes as the population has networks. A network that is trained again
     counts with the mean, which may be worse: what that took from the hypervolume is said.
     """
-    generations, falls = ask(db, lambda reader: (query.history(reader, name), query.falls(reader, name)))
+    generations, falls = ask(db, lambda reader: (questions.history(reader, name), questions.falls(reader, name)))
     if not generations and form is Format.TABLE:
         say(f"search {name!r} has no finished generation yet; see: gasearch status {name}")
         return
@@ -128,7 +128,7 @@ def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
 @app.command(epilog=examples("gasearch show digits-cnn 3f2a", "gasearch show digits-cnn 3f2a --format json"))
 def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None:
     """Print all that is known of one network."""
-    details = ask(db, lambda reader: query.show(reader, name, key))
+    details = ask(db, lambda reader: questions.show(reader, name, key))
     if form is not Format.TABLE:
         print_object(details.row(), form)
         return
@@ -156,7 +156,7 @@ def plot(
     db: Db = None,
 ) -> None:
     """Draw a search into one HTML file: front, growth, operators, predictions, failures."""
-    from gasearch.plot import plot as draw
+    from gasearch.query.plot import plot as draw
 
     ask(db, lambda reader: draw(reader, name, output))
     print(output)
@@ -170,7 +170,7 @@ def _curve_row(point: Row) -> Row:
 
 def print_front(name: str, db: str | None) -> None:
     """The front as a table, as `front` prints it: what a run ends with."""
-    _print_points(name, ask(db, lambda reader: query.front_points(reader, name)), (), db, Format.TABLE)
+    _print_points(name, ask(db, lambda reader: questions.front_points(reader, name)), (), db, Format.TABLE)
 
 
 def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
@@ -218,7 +218,7 @@ def _print_points(
         columns = dict.fromkeys(["key", *own, *filter(None, asked), *SHOWN_METRICS])
         print_rows([point.row() for point in points], form, columns=list(columns))
     if not points:
-        from gasearch.near_misses import nearest_miss
+        from gasearch.query.near_misses import nearest_miss
 
         raise NothingFound(ask(db, lambda reader: nearest_miss(reader, name, limits)))
 
@@ -233,7 +233,7 @@ def _watch(name: str, db: str | None) -> None:
     def text_of(summary: SearchSummary) -> str:
         return "\n".join(f"{label:<16} {printable(value)}" for label, value in status_lines(summary))
 
-    summary = ask(db, lambda reader: query.search_summary(reader, name))
+    summary = ask(db, lambda reader: questions.search_summary(reader, name))
     if not sys.stdout.isatty():
         told = -1
         while summary.is_active:
@@ -241,13 +241,13 @@ def _watch(name: str, db: str | None) -> None:
                 print(_watch_line(summary), flush=True)
             told = summary.told
             time.sleep(WATCH_EVERY_S)
-            summary = ask(db, lambda reader: query.search_summary(reader, name))
+            summary = ask(db, lambda reader: questions.search_summary(reader, name))
         print_table(("", ""), status_lines(summary), has_header=False)
         return
     with Live(Text(text_of(summary)), refresh_per_second=2) as live:
         while summary.is_active:
             time.sleep(WATCH_EVERY_S)
-            summary = ask(db, lambda reader: query.search_summary(reader, name))
+            summary = ask(db, lambda reader: questions.search_summary(reader, name))
             live.update(Text(text_of(summary)))
 
 

@@ -10,9 +10,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gasearch import query
-from gasearch.advice import completed
-from gasearch.answers import Row
 from gasearch.cli.app import (
     Db,
     Detach,
@@ -29,11 +26,14 @@ from gasearch.cli.app import (
     ask,
     examples,
 )
+from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.reading import print_front
 from gasearch.cli.streams import give_up
-from gasearch.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
+from gasearch.jobs.advice import completed
+from gasearch.query import questions
+from gasearch.query.answers import Row
 from gasearch.settings import database_url
 
 
@@ -71,7 +71,7 @@ def check(spec: Spec, overrides: Override = None) -> None:
 
     Prints the space's size, its smallest and largest network, and what the budget will take.
     """
-    from gasearch.spec.check import report
+    from gasearch.jobs.spec_check import report
     from gasearch.spec.loader import load_spec
 
     with clean_stdout(), naming_the_download(spec, overrides):
@@ -107,7 +107,7 @@ def run(
         return
     if supervised:
         _supervise(loaded.name, arguments, ["resume", loaded.name, *_workers_arguments(workers)], db)
-    from gasearch.launch import launch
+    from gasearch.jobs.start import launch
 
     with watching() as observer, naming_the_download(spec, overrides):
         record = launch(loaded, db_url=database_url(db), observer=observer, workers=workers)
@@ -160,7 +160,7 @@ def resume(
     if supervised:
         ask(db, lambda reader: reader.search(name))  # An unknown one is refused at once.
         _supervise(name, arguments, arguments, db)
-    from gasearch.launch import go_on
+    from gasearch.jobs.start import go_on
 
     with watching() as observer:
         record = go_on(
@@ -179,7 +179,7 @@ def resume(
 @app.command(epilog=examples("gasearch stop digits-cnn"))
 def stop(name: Name, db: Db = None) -> None:
     """Ask a running search to stop; `resume` goes on."""
-    from gasearch.control import stop_search
+    from gasearch.jobs.control import stop_search
 
     stop_search(name, db_url=database_url(db), notice=say)
     print(completed(f"asked {name} to stop; see: gasearch status {name}; go on with: gasearch resume {name}"))
@@ -192,9 +192,9 @@ def delete(
     db: Db = None,
 ) -> None:
     """Delete a search: all that is stored of it, and the weights that it keeps. Exported files stay."""
-    from gasearch.control import delete_search
+    from gasearch.jobs.control import delete_search
 
-    told = ask(db, lambda reader: query.search_summary(reader, name)).told
+    told = ask(db, lambda reader: questions.search_summary(reader, name)).told
     if not is_sure:
         if not sys.stdin.isatty():
             raise BadInput(f"nobody can be asked whether to delete {name} with its {told} evaluations: add --yes")
@@ -217,7 +217,7 @@ def tune(
     """Tune the training recipe of one network."""
     import json
 
-    from gasearch.networks import tune_network
+    from gasearch.deploy.networks import tune_network
 
     with watching() as observer, clean_stdout():
         done = tune_network(name, key, trials=trials, db_url=database_url(db), observer=observer)
@@ -243,7 +243,7 @@ def export(
     db: Db = None,
 ) -> None:
     """Write one network as integer ONNX with its model.json."""
-    from gasearch.networks import export_network
+    from gasearch.deploy.networks import export_network
 
     with watching() as observer, clean_stdout():
         folder = export_network(name, key, output, db_url=database_url(db), observer=observer, is_tuned=tuned)
@@ -273,7 +273,7 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
 
 def _print_found(name: str, db: str | None) -> None:
     print_front(name, db)
-    [knee] = ask(db, lambda reader: query.best(reader, name, knee=True))
+    [knee] = ask(db, lambda reader: questions.best(reader, name, knee=True))
     advised = [f"gasearch best {name} --knee", f"gasearch plot {name} -o {name}.html"]
     if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
         advised.append(f"gasearch export {name} {knee.key} -o {name}-model")
@@ -298,14 +298,14 @@ def _bring_up_to_date(db: str | None, *, is_wanted: bool) -> None:
 
 def _supervise(name: str, first: list[str], again: list[str], db: str | None) -> NoReturn:
     """Run the search in a process that is started again when it dies; ends this command with its exit status."""
-    from gasearch.supervise import supervise
+    from gasearch.jobs.supervise import supervise
 
     raise Ended(supervise(first, again, name=name, db_url=database_url(db), notice=say))
 
 
 def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) -> None:
     """Start the same command in the background; returns when it holds the search, or has failed."""
-    from gasearch.detach import launch_detached
+    from gasearch.jobs.detach import launch_detached
 
     def holds_search(pid: int) -> bool:
         try:

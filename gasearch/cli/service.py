@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from gasearch.advice import completed
 from gasearch.cli.app import Db, Form, NothingFound, app, ask, database_name, examples
-from gasearch.console import Format, clean_stdout, print_rows, printable, say
+from gasearch.cli.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
+from gasearch.jobs.advice import completed
 from gasearch.settings import database_url
 
 db_app = typer.Typer(
@@ -52,7 +52,7 @@ def db_check(db: Db = None, form: Form = Format.TABLE) -> None:
     Changes nothing, also while a search runs. Exit status 1 where something is wrong, with a line for each finding, and
     where there is no search: then nothing was checked.
     """
-    from gasearch.checking import check_database
+    from gasearch.jobs.stored_check import check_database
 
     url = database_url(db)
     with clean_stdout():
@@ -81,7 +81,7 @@ def db_backup(
 
     The file can be used as it is (--db sqlite:///FILE), or brought back into any database by `gasearch db restore`.
     """
-    from gasearch.backup import back_up
+    from gasearch.jobs.backup import back_up
     from gasearch.storage.copying import file_url
 
     with clean_stdout():
@@ -95,7 +95,7 @@ def db_restore(
     db: Db = None,
 ) -> None:
     """Copy a backup into an empty database, SQLite or PostgreSQL."""
-    from gasearch.backup import restore
+    from gasearch.jobs.backup import restore
 
     with clean_stdout():
         restore(file, database_url(db), notice=say)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
-from gasearch_workers.stopwatch import Stopwatch
 
 
 class Dispatcher(Protocol):

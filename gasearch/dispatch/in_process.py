@@ -6,12 +6,12 @@ from collections import deque
 from dataclasses import replace
 from typing import Protocol
 
+from gasearch_workers.machine.recording import recorded
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
-from gasearch_workers.recording import recorded
 
 
 class Evaluator(Protocol):
-    """Makes one evaluation after another. `gasearch_workers.evaluate.Evaluator` is the real one."""
+    """Makes one evaluation after another. `gasearch_workers.evaluation.evaluate.Evaluator` is the real one."""
 
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """Make it, latency included; failures are returned, not raised."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gasearch_workers.node import usable_cpus
+from gasearch_workers.machine.node import usable_cpus
 
 from gasearch.dispatch.ray_probe import require_cluster, require_listener
 from gasearch.dispatch.ray_token import token_file

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from gasearch_workers.messages import EvaluationResult
-from gasearch_workers.trial.processes import descendants, is_alive
+from gasearch_workers.sandbox.processes import descendants, is_alive
 
 from gasearch.dispatch.ray_link import (
     Beat,

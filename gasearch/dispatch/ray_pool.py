@@ -13,9 +13,9 @@ from typing import Any
 
 from gasearch_workers import identity
 from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind, WorkerTerms
-from gasearch_workers.stopwatch import Stopwatch
-from gasearch_workers.trial.codec import decode, encode
+from gasearch_workers.sandbox.codec import decode, encode
 
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gasearch_workers.trial.processes import descendants, end_processes, every_process
+from gasearch_workers.sandbox.processes import descendants, end_processes, every_process
 
 
 def session_members(leader: int) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from gasearch.fitness import Fitness
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.genome import Genome
 
 

@@ -16,8 +16,8 @@ from gasearch.evolution.known import KnownNetworks
 from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import Operators, make_toolbox
-from gasearch.fitness import Fitness, FrontChange
-from gasearch.pareto import ParetoFront
+from gasearch.objectives.fitness import Fitness, FrontChange
+from gasearch.objectives.pareto import ParetoFront
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
 

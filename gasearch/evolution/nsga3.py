@@ -18,10 +18,10 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from gasearch import pareto
 from gasearch.evolution.reference_points import reference_directions
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.selection import Individual, evenly_scaled, feasible_first
+from gasearch.objectives import pareto
 
 SLOPE = 1e-6  #: Weight of the other axes in the search for an axis' extreme point; the paper's.
 FLAT = 1e-10  #: A normalized range below this share of the largest cost counts as none.

@@ -9,7 +9,7 @@ from math import comb
 
 import numpy as np
 
-from gasearch.pareto import Array
+from gasearch.objectives.pareto import Array
 
 #: From so many objectives on, one layer of directions is all border; a second one, halfway in, is added (Deb & Jain).
 TWO_LAYERS = 6

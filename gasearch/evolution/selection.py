@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from gasearch import pareto
 from gasearch.evolution.rng import pick
-from gasearch.fitness import Fitness
+from gasearch.objectives import pareto
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.genome import Genome
 
 

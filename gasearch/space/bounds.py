@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from gasearch_workers.deploy.packed_layout import GRID, frame_bytes, step_bytes
-from gasearch_workers.measure.costs import costs, multiplications
-from gasearch_workers.measure.memory import raw_bytes, weight_bytes
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from gasearch_workers.network.compression import dense_bytes, kept_units
+from gasearch_workers.network.costs import costs, multiplications
+from gasearch_workers.network.memory import raw_bytes, weight_bytes
+from gasearch_workers.network.packed_layout import GRID, frame_bytes, step_bytes
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.plan_builder import BRANCH_BITS
 from gasearch_workers.network.steps import Step

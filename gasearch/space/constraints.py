@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gasearch.errors import SpecError
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.units import format_quantity
 from gasearch.space.bounds import lower_bound, upper_bound
 from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Space
 from gasearch.space.extremes import COST_METRICS, Extremes, cost_of
 from gasearch.space.genome import Genome
-from gasearch.units import format_quantity
 
 
 class ArithmeticConstraints:

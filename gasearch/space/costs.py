@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gasearch_workers.measure.costs import costs
 from gasearch_workers.messages import Blueprint
+from gasearch_workers.network.costs import costs
 from gasearch_workers.network.plan import plan
 
 from gasearch.space.decisions import Space

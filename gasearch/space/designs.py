@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gasearch.errors import SpecError
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.units import format_quantity
 from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Space
 from gasearch.space.encode import encode
 from gasearch.space.genome import Genome
 from gasearch.spec.explain import path_text
-from gasearch.units import format_quantity
 
 
 def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limit], space: Space) -> tuple[Genome, ...]:

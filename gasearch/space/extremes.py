@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from gasearch_workers.measure.costs import Costs, costs
 from gasearch_workers.messages import FULL_PRECISION, Blueprint
+from gasearch_workers.network.costs import Costs, costs
 from gasearch_workers.network.plan import plan
 
 from gasearch.space.decisions import Genes, Space

@@ -119,3 +119,9 @@ class BudgetSpec(Section):
     device_hours: float | None = fields.positive(None, 10_000_000)  #: Summed over the workers, while they are busy.
     stalled: int | None = fields.whole(None, 10, 10_000_000)  #: Evaluations without a growing hypervolume.
     gain_per_device_hour: float | None = fields.positive(None, 100)  #: Least expected growth, a share of the volume.
+
+
+def default_rungs(epochs: int) -> tuple[float, ...]:
+    """A ninth and a third of a training; whole epochs, at which a score is taken anyway, where that is one or more."""
+    steps = (epochs / 9, epochs / 3)
+    return tuple(float(round(step)) if step >= 1 else step for step in steps)

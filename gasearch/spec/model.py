@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
+from gasearch_workers.evaluation.metric_values import METRIC_NAME, NAME_RULE, RESERVED
 from gasearch_workers.messages import Fidelity, Recipe, Task, TaskKind
-from gasearch_workers.metric_values import METRIC_NAME, NAME_RULE, RESERVED
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from gasearch.errors import SpecError
-from gasearch.fitness import Objective
-from gasearch.limits import Limit, parse_limit
-from gasearch.metrics import METRICS, TIMED, measured_metrics, spread_of
+from gasearch.objectives.constraints import Limit, parse_limit
+from gasearch.objectives.fitness import Objective
+from gasearch.objectives.metrics import METRICS, TIMED, measured_metrics, spread_of
 from gasearch.spec import fields
 from gasearch.spec.evolution import (
     DEFAULT_REPLICATES,
@@ -29,6 +29,7 @@ from gasearch.spec.evolution import (
     EarlyStopSpec,
     EvolutionSpec,
     StartSpec,
+    default_rungs,
 )
 from gasearch.spec.explain import Problem, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
@@ -161,8 +162,6 @@ class SearchSpec(Section):
             return rungs
         if rungs == "off" or self.is_custom:
             return ()
-        from gasearch.rungs import default_rungs  # loads NumPy
-
         return default_rungs(self.recipe.epochs)
 
     @property

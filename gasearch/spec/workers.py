@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from gasearch_workers.trial.environment import is_name, is_secret
+from gasearch_workers.sandbox.environment import is_name, is_secret
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gasearch.errors import SpecError
+from gasearch.objectives.units import parse_quantity
 from gasearch.spec import fields
 from gasearch.spec.fields import Section
-from gasearch.units import parse_quantity
 
 LEAST_MEMORY: Final = 100 * 10**6  #: Bytes; a Python with NumPy takes half of it.
 LEAST_DISK: Final = 10**6

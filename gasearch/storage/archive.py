@@ -7,8 +7,8 @@ from typing import Protocol
 
 from gasearch_workers.messages import Calibration
 
-from gasearch.fitness import FrontChange
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     Attempts,

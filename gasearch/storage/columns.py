@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.machine.collection import uncollected
 from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
-from gasearch_workers.uncollected import uncollected
 from sqlalchemy import ColumnElement, Select, func, literal, select, type_coerce
 from sqlalchemy.types import NULLTYPE
 

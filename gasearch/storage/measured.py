@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gasearch.fitness import Objective
-from gasearch.limits import SPREADS, Limit
+from gasearch.objectives.constraints import SPREADS, Limit
+from gasearch.objectives.fitness import Objective
 from gasearch.storage.columns import OutcomeColumns
 
 Column = npt.NDArray[np.float64]

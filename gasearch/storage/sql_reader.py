@@ -26,8 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.types import Double
 
 from gasearch.errors import UnknownSearch
-from gasearch.fitness import Objective
-from gasearch.limits import SPREADS, Limit
+from gasearch.objectives.constraints import SPREADS, Limit
+from gasearch.objectives.fitness import Objective
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import require_intact
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import StoreError, UnknownSearch, WrongState
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import checksums, evaluation_rows, rows
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
 from gasearch.storage.engines import BUSY_S, IS_OVER, sqlite_path

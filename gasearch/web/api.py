@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 
-from gasearch import comparison, lineage, query
-from gasearch.answers import Row
 from gasearch.errors import BadInput
+from gasearch.query import comparison, lineage, questions
+from gasearch.query.answers import Row
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import Role, require
 from gasearch.web.schemas import Comparison, Description, Error, Explanation, Generation, Network, Operator, Status
@@ -64,38 +64,38 @@ reading = APIRouter(
 @reading.get("/searches", response_model=list[Status])
 def searches(reader: Reader) -> list[Row]:
     """All searches, newest first."""
-    return [summary.row() for summary in query.list_searches(reader)]
+    return [summary.row() for summary in questions.list_searches(reader)]
 
 
 @reading.get("/searches/{name}", response_model=Description)
 def search(name: Name, reader: Reader) -> Row:
     """What one search was asked, and where it stands."""
-    return query.describe_search(reader, name).row()
+    return questions.describe_search(reader, name).row()
 
 
 @reading.get("/searches/{name}/status", response_model=Status)
 def status(name: Name, reader: Reader) -> Row:
     """Where one search stands."""
-    return query.search_summary(reader, name).row()
+    return questions.search_summary(reader, name).row()
 
 
 @reading.get("/searches/{name}/front", response_model=list[Network])
 def front(*, name: Name, reader: Reader, by: By = None, where: Where) -> list[Row]:
     """The Pareto front, all of it or under limits."""
-    return [point.row() for point in query.front_points(reader, name, query.parse_limits(where), by)]
+    return [point.row() for point in questions.front_points(reader, name, questions.parse_limits(where), by)]
 
 
 @reading.get("/searches/{name}/best", response_model=list[Network])
 def best(*, name: Name, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
     """The best networks under limits, or the front's best bargains; an empty array where there is none."""
-    limits = query.parse_limits(where)
-    return [point.row() for point in query.best(reader, name, by=by, limits=limits, knee=knee, count=count)]
+    limits = questions.parse_limits(where)
+    return [point.row() for point in questions.best(reader, name, by=by, limits=limits, knee=knee, count=count)]
 
 
 @reading.get("/searches/{name}/history", response_model=list[Generation])
 def history(name: Name, reader: Reader) -> list[Row]:
     """Every finished generation, in order."""
-    return [generation.row() for generation in query.history(reader, name)]
+    return [generation.row() for generation in questions.history(reader, name)]
 
 
 @reading.get("/searches/{name}/operators", response_model=list[Operator])

@@ -18,7 +18,7 @@ class Health(_Answer):
 
 
 class Status(_Answer):
-    """Where a search stands; see `gasearch.answers.SearchSummary`."""
+    """Where a search stands; see `gasearch.query.answers.SearchSummary`."""
 
     name: str
     state: str
@@ -54,7 +54,7 @@ class Status(_Answer):
 
 
 class Description(_Answer):
-    """What a search was asked; see `gasearch.answers.SearchDescription`."""
+    """What a search was asked; see `gasearch.query.answers.SearchDescription`."""
 
     summary: Status
     spec: dict[str, Any]
@@ -90,7 +90,7 @@ class Generation(_Answer):
 
 
 class Operator(_Answer):
-    """What the children of one operator came to; see `gasearch.lineage.OperatorStats`."""
+    """What the children of one operator came to; see `gasearch.query.lineage.OperatorStats`."""
 
     operator: str
     children: int
@@ -104,7 +104,7 @@ Metrics = dict[str, int | float | None]
 
 
 class Step(_Answer):
-    """A network in a lineage; see `gasearch.lineage.Step`."""
+    """A network in a lineage; see `gasearch.query.lineage.Step`."""
 
     depth: int
     key: str
@@ -120,7 +120,7 @@ class Step(_Answer):
 
 
 class Expectation(_Answer):
-    """What was expected of a metric; see `gasearch.lineage.Expectation`."""
+    """What was expected of a metric; see `gasearch.query.lineage.Expectation`."""
 
     metric: str
     mean: float
@@ -129,7 +129,7 @@ class Expectation(_Answer):
 
 
 class Training(_Answer):
-    """One training of a network; see `gasearch.lineage.TrainingStory`."""
+    """One training of a network; see `gasearch.query.lineage.TrainingStory`."""
 
     replicate: int
     told: int
@@ -144,7 +144,7 @@ class Training(_Answer):
 
 
 class Stay(_Answer):
-    """A stay on the front; see `gasearch.lineage.FrontStay`."""
+    """A stay on the front; see `gasearch.query.lineage.FrontStay`."""
 
     entered: int
     left: int | None
@@ -160,7 +160,7 @@ class Rival(_Answer):
 
 
 class Explanation(_Answer):
-    """All that explains one network; see `gasearch.lineage.Explanation`."""
+    """All that explains one network; see `gasearch.query.lineage.Explanation`."""
 
     verdict: str
     steps: list[Step]
@@ -181,7 +181,7 @@ class Spending(_Answer):
 
 
 class Compared(_Answer):
-    """One of the compared searches; see `gasearch.comparison.Compared`."""
+    """One of the compared searches; see `gasearch.query.comparison.Compared`."""
 
     name: str
     evaluations: int
@@ -194,7 +194,7 @@ class Compared(_Answer):
 
 
 class Mark(_Answer):
-    """The hypervolumes after equal spending; see `gasearch.comparison.Mark`."""
+    """The hypervolumes after equal spending; see `gasearch.query.comparison.Mark`."""
 
     by: Literal["evaluations", "active_seconds", "device_seconds"]
     share: float
@@ -203,7 +203,7 @@ class Mark(_Answer):
 
 
 class Comparison(_Answer):
-    """Searches side by side; see `gasearch.comparison.Comparison`."""
+    """Searches side by side; see `gasearch.query.comparison.Comparison`."""
 
     objectives: dict[str, Literal["max", "min"]]
     constraints: list[str]

@@ -18,16 +18,48 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 #: Files that both sides import: the controller must not load torch for them, nor a worker anything at all.
 STANDARD_LIBRARY_ONLY = (
     "gasearch_workers.messages",
-    "gasearch_workers.stopping",
+    "gasearch_workers.training.stopping",
     "gasearch_workers.network.steps",
     "gasearch_workers.network.compression",
     "gasearch_workers.network.plan_builder",
     "gasearch_workers.network.plan",
-    "gasearch_workers.deploy.packed_layout",
-    "gasearch_workers.measure.memory",
-    "gasearch_workers.measure.costs",
-    "gasearch_workers.trial.environment",
+    "gasearch_workers.network.packed_layout",
+    "gasearch_workers.network.memory",
+    "gasearch_workers.network.costs",
+    "gasearch_workers.sandbox.environment",
 )
+
+#: The packages in the order of the pipeline, the modules of a root among them: each imports earlier ones only.
+ORDER = {
+    "gasearch": (
+        "errors", "settings", "objectives", "spec", "space", "evolution", "dispatch", "storage", "search", "jobs",
+        "deploy", "query", "api", "web", "cli", "__main__",
+    ),
+    "gasearch_workers": (
+        "messages", "machine", "network", "data", "modules", "export", "training", "results", "measure", "evaluation",
+        "sandbox", "identity", "ray_worker",
+    ),
+}  # fmt: skip
+
+#: All that the controller may know of the workers' package, and why.
+DOORS = {
+    "gasearch_workers.messages": "what crosses the border",
+    "gasearch_workers.network": "what a network costs is arithmetic, the same on both sides",
+    "gasearch_workers.training.stopping": "what a rule to stop by means",
+    "gasearch_workers.data": "a search's data are read once, and described",
+    "gasearch_workers.evaluation.metric_values": "what a metric may be called is the same in a spec and in an answer",
+    "gasearch_workers.evaluation.custom": "an evaluator is looked for before a search begins",
+    "gasearch_workers.evaluation.evaluate": "without workers, evaluations run in the controller",
+    "gasearch_workers.evaluation.teacher": "a teacher is trained once, before the search",
+    "gasearch_workers.evaluation.export": "a network of the front becomes files",
+    "gasearch_workers.export.artifact": "as above",
+    "gasearch_workers.machine": "CPUs, clocks, garbage collection: what any process has",
+    "gasearch_workers.ray_worker": "the actors that dispatch starts",
+    "gasearch_workers.identity": "workers of another version are refused",
+    "gasearch_workers.sandbox.codec": "how requests and results are written as text",
+    "gasearch_workers.sandbox.environment": "which variables evaluations see",
+    "gasearch_workers.sandbox.processes": "processes that others have started are found and ended",
+}
 
 #: What a worker needs and the controller must not load before it evaluates something itself.
 WORKER_LIBRARIES = {"torch", "onnx", "onnxruntime", "sklearn", "ray"}
@@ -39,8 +71,8 @@ STRANGERS = ("gasearch.evolution", "gasearch.dispatch", "gasearch.storage")
 STORAGE_MAY_IMPORT = (
     "gasearch.storage",
     "gasearch.space.decisions",
-    "gasearch.fitness",
-    "gasearch.limits",
+    "gasearch.objectives.fitness",
+    "gasearch.objectives.constraints",
     "gasearch.errors",
     "gasearch_workers",
 )
@@ -48,9 +80,9 @@ STORAGE_MAY_IMPORT = (
 #: The only modules, with what is in them, that may import each large library.
 HOMES = {
     "deap": ("gasearch.evolution",),
-    "moocore": ("gasearch.evolution", "gasearch.pareto"),
-    "optuna": ("gasearch.tuning", "gasearch.evolution.optuna_engine"),
-    "plotly": ("gasearch.plot",),
+    "moocore": ("gasearch.evolution", "gasearch.objectives.pareto"),
+    "optuna": ("gasearch.deploy.tuning", "gasearch.evolution.optuna_engine"),
+    "plotly": ("gasearch.query.plot",),
     "ray": ("gasearch.dispatch", "gasearch_workers.ray_worker"),
     "alembic": ("gasearch.storage",),
     "sqlalchemy": ("gasearch.storage",),
@@ -58,11 +90,11 @@ HOMES = {
     "torch": (
         "gasearch_workers.modules",
         "gasearch_workers.training",
-        "gasearch_workers.evaluate",
-        "gasearch_workers.teacher",
+        "gasearch_workers.evaluation.evaluate",
+        "gasearch_workers.evaluation.teacher",
     ),
-    "onnx": ("gasearch_workers.deploy",),
-    "onnxruntime": ("gasearch_workers.deploy", "gasearch_workers.measure"),
+    "onnx": ("gasearch_workers.export",),
+    "onnxruntime": ("gasearch_workers.export", "gasearch_workers.measure"),
     "sklearn": ("gasearch_workers.data",),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),
@@ -137,6 +169,32 @@ def no_import_cycle(imports: list[Import]) -> Iterator[str]:
     return (f"import cycle: {', '.join(cycle)}" for cycle in find_cycles(imports))
 
 
+def place_of(module: str) -> str:
+    """The package of a module, below its root; "" for the root itself."""
+    return (*module.split(".")[1:2], "")[0]
+
+
+def packages_import_earlier_ones(imports: list[Import]) -> Iterator[str]:
+    """Packages have one direction, imports inside functions included; a facade's own, of what it shows, don't count."""
+    for item in imports:
+        order = ORDER.get(item.library)
+        if order is None or item.importer in ORDER or item.importer.partition(".")[0] != item.library:
+            continue
+        importer, target = place_of(item.importer), place_of(item.target)
+        if importer not in order or target not in (*order, ""):
+            yield f"{item}; the order of packages doesn't have them both"
+        elif target and order.index(target) > order.index(importer):
+            yield f"{item}; {importer} comes before {target}"
+
+
+def the_controller_enters_by_doors(imports: list[Import]) -> Iterator[str]:
+    """Of the workers' package the controller knows only what is listed, each with its reason."""
+    for item in imports:
+        is_entering = is_within(item.importer, "gasearch") and is_within(item.target, "gasearch_workers")
+        if is_entering and not is_within(item.target, *DOORS):
+            yield f"{item}; no door leads there"
+
+
 Rule = Callable[[list[Import]], Iterator[str]]
 #: Each rule with a tree that breaks it, and the sentence that must come.
 OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
@@ -158,19 +216,19 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     (
         shared_files_use_the_standard_library_only,
         {
-            "workers/gasearch_workers/measure/costs.py": "from gasearch_workers import evaluate",
-            "workers/gasearch_workers/evaluate.py": "",
+            "workers/gasearch_workers/network/costs.py": "from gasearch_workers.evaluation import evaluate",
+            "workers/gasearch_workers/evaluation/evaluate.py": "",
         },
-        "gasearch_workers.measure.costs:1 imports gasearch_workers.evaluate",
+        "gasearch_workers.network.costs:1 imports gasearch_workers.evaluation.evaluate",
     ),
     (
         the_controller_loads_no_worker_library_at_import,
         {
-            "gasearch/search.py": "from gasearch_workers.data.dataset import Dataset",
+            "gasearch/search/loop.py": "from gasearch_workers.data.dataset import Dataset",
             "workers/gasearch_workers/data/__init__.py": "from gasearch_workers.training import train",
             "workers/gasearch_workers/training/train.py": "import torch.nn",
         },
-        "importing gasearch.search loads torch",
+        "importing gasearch.search.loop loads torch",
     ),
     (
         strangers_stay_strangers,
@@ -197,8 +255,29 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     ),
     (
         each_large_library_has_one_home,
-        {"gasearch/query.py": "import importlib\nimportlib.import_module('torch.nn')"},
-        "gasearch.query:2 imports torch.nn; its home is gasearch_workers",
+        {"gasearch/query/questions.py": "import importlib\nimportlib.import_module('torch.nn')"},
+        "gasearch.query.questions:2 imports torch.nn; its home is gasearch_workers",
+    ),
+    (
+        packages_import_earlier_ones,
+        {"gasearch/storage/sql.py": "def f():\n    import gasearch.search.loop", "gasearch/search/loop.py": ""},
+        "gasearch.storage.sql:2 imports gasearch.search.loop; storage comes before search",
+    ),
+    (
+        packages_import_earlier_ones,
+        {
+            "workers/gasearch_workers/data/rows.py": "from gasearch_workers import odds",
+            "workers/gasearch_workers/odds.py": "",
+        },
+        "the order of packages doesn't have them both",
+    ),
+    (
+        the_controller_enters_by_doors,
+        {
+            "gasearch/space/bounds.py": "from gasearch_workers.modules import build",
+            "workers/gasearch_workers/modules/build.py": "",
+        },
+        "gasearch.space.bounds:1 imports gasearch_workers.modules.build; no door leads there",
     ),
     (
         no_import_cycle,
@@ -240,7 +319,13 @@ def test_an_import_inside_a_function_makes_no_cycle(tmp_path: Path) -> None:
 def test_every_home_exists_so_that_a_renamed_one_is_noticed() -> None:
     names = {module.name for module in read_modules(ROOT, PACKAGES)}
     assert {home for homes in HOMES.values() for home in homes} - names == set()
-    assert {*STRANGERS, *STANDARD_LIBRARY_ONLY} - names == set()
+    assert {*STRANGERS, *STANDARD_LIBRARY_ONLY, *DOORS} - names == set()
+
+
+def test_the_order_names_every_package_and_every_module_of_a_root() -> None:
+    names = {module.name for module in read_modules(ROOT, PACKAGES)}
+    for root, order in ORDER.items():
+        assert {place_of(name) for name in names if is_within(name, root)} == {*order, ""}
 
 
 def test_the_folder_of_revisions_does_not_hide_the_library_of_its_name() -> None:
@@ -250,7 +335,7 @@ def test_the_folder_of_revisions_does_not_hide_the_library_of_its_name() -> None
     assert "site-packages" in found.stdout
 
 
-@pytest.mark.parametrize("module", ["gasearch", "gasearch.cli", "gasearch.query", "gasearch.spec"])
+@pytest.mark.parametrize("module", ["gasearch", "gasearch.cli", "gasearch.query.questions", "gasearch.spec"])
 def test_what_only_reads_loads_no_heavy_library(module: str, tmp_path: Path) -> None:
     code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

@@ -4,7 +4,7 @@ import pytest
 from gasearch_workers.messages import Choices
 
 from benchmarks.controller import CASES, evaluate, run_ours, taking_time
-from gasearch.rungs import Rungs
+from gasearch.search.early_stopping import Rungs
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -18,11 +18,11 @@ from typing import Any
 
 from gasearch_workers.messages import EvaluationRequest, FailureKind, Measurement, Outcome
 
-import gasearch.launch as launching
-from gasearch import ownership
+import gasearch.jobs.start as launching
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, StoreError, UnknownSearch, WrongState
-from gasearch.progress import Silent
+from gasearch.search import ownership
+from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.storage.records import TuningTrial
 from gasearch.storage.sql import open_archive, open_reader

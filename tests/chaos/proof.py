@@ -10,12 +10,12 @@ from typing import Any
 
 from gasearch.dispatch.in_process import InProcess
 from gasearch.evolution.engine import Candidate, Engine
-from gasearch.launch import _known, _scaling
-from gasearch.ownership import StopSignal
-from gasearch.pareto import ParetoFront
-from gasearch.progress import Silent
-from gasearch.search import SearchLoop
-from gasearch.setup import set_up
+from gasearch.jobs.setup import set_up
+from gasearch.jobs.start import _known, _scaling
+from gasearch.objectives.pareto import ParetoFront
+from gasearch.search.loop import SearchLoop
+from gasearch.search.ownership import StopSignal
+from gasearch.search.progress import Silent
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import Lease
@@ -135,8 +135,8 @@ def require_sound(reader: ArchiveReader, name: str) -> None:
     front = ParetoFront()
     for network in reader.networks(record.id):
         if network.metrics:
-            from gasearch.fitness import Fitness
-            from gasearch.query import constraints_of, objectives_of
+            from gasearch.objectives.fitness import Fitness
+            from gasearch.query.questions import constraints_of, objectives_of
 
             if all(limit.is_kept_by(network.metrics) for limit in constraints_of(record)):
                 worths = tuple(one.worth(network.metrics[one.metric]) for one in objectives_of(record))

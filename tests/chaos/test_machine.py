@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from gasearch.errors import GasearchError, LeaseLost, WrongState
-from gasearch.ownership import StopSignal
+from gasearch.search.ownership import StopSignal
 from gasearch.storage.owner import _machine
 from gasearch.storage.records import SearchState
 from gasearch.storage.sql import open_archive

@@ -14,8 +14,8 @@ from gasearch_workers.messages import STANDARD_METRICS, WHOLE_METRICS, Calibrati
 from sqlalchemy import func, select
 
 from gasearch.errors import LeaseLost, StoreError, UnknownSearch, WrongState
-from gasearch.fitness import FrontChange
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import tables
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import (
@@ -804,7 +804,7 @@ def everything(archive, search_id):
 WRITER = """
 import sys
 import tempfile
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.owner import current_owner
 from gasearch.storage.sql import open_archive
 from tests.doubles.records import candidate, measured, new_search

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
 
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import REUSED, SearchState, Stay
 from gasearch.storage.sql_reader import SqlReader
 from tests.contracts.empty_store import LONG, EmptyStore, numbers

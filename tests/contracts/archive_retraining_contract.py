@@ -7,7 +7,7 @@ from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurem
 from sqlalchemy import text
 
 from gasearch.errors import StoreError
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import REUSED, Attempts, ExpectedMetric, Fall, OperatorCounts, ReplicateRecord
 from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
 from tests.doubles.records import (

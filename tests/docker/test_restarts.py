@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gasearch.errors import GasearchError, Interrupted, Paused, StoreError
-from gasearch.supervise import FINAL
+from gasearch.jobs.supervise import FINAL
 
 DOCKER = Path(__file__).parents[2] / "docker"
 SEARCH = '{"name": "digits", "state": "%s"}'

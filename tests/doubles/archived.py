@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from gasearch_workers.messages import STANDARD_METRICS, EvaluationResult, Failure, FailureKind, Measurement
 
 from gasearch.errors import UnknownSearch
-from gasearch.fitness import FrontChange
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     REUSED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gasearch_workers import stopwatch
+from gasearch_workers.machine import stopwatch
 
 _YEAR_S = 365 * 86400.0
 _time = time.time

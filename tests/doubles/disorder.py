@@ -16,7 +16,7 @@ from gasearch_workers.messages import (
     Measurement,
     Outcome,
 )
-from gasearch_workers.stopping import explain_stop, is_hopeless
+from gasearch_workers.training.stopping import explain_stop, is_hopeless
 
 from gasearch.dispatch.in_process import Evaluator, InProcess
 from gasearch.storage.archive import Archive, ArchiveReader

@@ -200,7 +200,7 @@ def patches_the_system_s_calls(choices, budget, report):
 def answers_for_another(choices, budget, report):
     """Finds the channel by itself, and answers what was not asked."""
     from gasearch_workers.messages import EvaluationResult, Measurement
-    from gasearch_workers.trial.channel import Answer, frame
+    from gasearch_workers.sandbox.channel import Answer, frame
 
     result = EvaluationResult(
         key="other",

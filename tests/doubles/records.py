@@ -5,7 +5,7 @@ from array import array
 
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import REUSED, CandidateRecord, EvaluationRecord, ExpectedMetric, NewSearch
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from gasearch_workers.messages import Choices, Measurement, Recipe, Task
 
 from gasearch.dispatch.in_process import InProcess
-from gasearch.endings import SearchBudget
 from gasearch.evolution.generational import GenerationalEngine
-from gasearch.fitness import Objective
-from gasearch.limits import parse_limit
-from gasearch.ownership import StopSignal
-from gasearch.problem import Problem
-from gasearch.progress import Silent
-from gasearch.search import SearchLoop
+from gasearch.objectives.constraints import parse_limit
+from gasearch.objectives.fitness import Objective
+from gasearch.search.budget import SearchBudget
+from gasearch.search.loop import SearchLoop
+from gasearch.search.ownership import StopSignal
+from gasearch.search.problem import Problem
+from gasearch.search.progress import Silent
 from gasearch.space.decisions import Condition, Decision, Space
 from gasearch.space.genome import expressed_choices
 from gasearch.storage.owner import current_owner

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from gasearch_workers.node import free_memory
+from gasearch_workers.machine.node import free_memory
 
 from gasearch.errors import Paused
 from tests.doubles.command_line import CUSTOM, TRAINED

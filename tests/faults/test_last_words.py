@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
-from gasearch_workers.trial.host import TrialHost
+from gasearch_workers.sandbox.host import TrialHost
 
 from tests.doubles import talkative
 from tests.doubles.requests import custom_request

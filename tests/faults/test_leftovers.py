@@ -6,9 +6,9 @@ import os
 import socket
 
 import pytest
-from gasearch_workers.custom import CustomEvaluator
+from gasearch_workers.evaluation.custom import CustomEvaluator
 from gasearch_workers.messages import Failure, FailureKind, Measurement, Rung, StoppingRule
-from gasearch_workers.trial.host import TrialHost
+from gasearch_workers.sandbox.host import TrialHost
 
 from tests.doubles.careless import LEAVES
 from tests.doubles.requests import custom_request

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
-from gasearch_workers.trial.environment import MARK
-from gasearch_workers.trial.host import TrialHost
-from gasearch_workers.trial.processes import is_alive, marked
+from gasearch_workers.sandbox.environment import MARK
+from gasearch_workers.sandbox.host import TrialHost
+from gasearch_workers.sandbox.processes import is_alive, marked
 
 from tests.doubles.requests import custom_request
 

@@ -14,7 +14,7 @@ import sys
 import time
 
 import pytest
-from gasearch_workers.trial.processes import is_alive
+from gasearch_workers.sandbox.processes import is_alive
 
 from gasearch.dispatch.sessions import end_session
 from tests.doubles.command_line import finish

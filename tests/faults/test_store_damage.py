@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from gasearch import launch
-from gasearch.checking import check_database
 from gasearch.errors import GasearchError, StoreError
-from gasearch.progress import Silent
+from gasearch.jobs import start
+from gasearch.jobs.stored_check import check_database
+from gasearch.search.progress import Silent
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import CommandLine
 from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search
@@ -90,7 +90,7 @@ def test_every_flipped_bit_that_changes_data_is_found(intact, tmp_path, count):
 
 def answer(url):
     """What an extended search comes to, and nothing that only readers look at."""
-    launch.go_on("small", db_url=url, observer=Silent(), evaluations=EXTENDED)
+    start.go_on("small", db_url=url, observer=Silent(), evaluations=EXTENDED)
     with closing(open_reader(url)) as reader:
         found = digest(reader)
     return {name: found[name] for name in ("candidates", "outcomes", "generations", "reference")}

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from gasearch.checking import check_database
+from gasearch.jobs.stored_check import check_database
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import ROOT, CommandLine
 from tests.doubles.searches import digest, loop_over
@@ -49,7 +49,7 @@ try:
         loop = loop_over(archive, evaluations=int(sys.argv[2]))
         try:
             loop.run()
-        except StoreError as error:  # as gasearch.launch does
+        except StoreError as error:  # as gasearch.jobs.start does
             with suppress(StoreError):
                 archive.release(loop._lease, state=SearchState.STOPPED, reason=str(error))
             raise

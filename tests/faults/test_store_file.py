@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from gasearch.errors import StoreLost
-from gasearch.ownership import StopSignal, kept_alive
+from gasearch.search.ownership import StopSignal, kept_alive
 from gasearch.storage import sql_writer
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import ROOT, finish

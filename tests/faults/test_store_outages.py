@@ -12,9 +12,9 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import event, make_url
 
-from gasearch.checking import check_database
 from gasearch.errors import LeaseLost, StoreError
-from gasearch.fitness import FrontChange
+from gasearch.jobs.stored_check import check_database
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import answering, engines, patience
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import finish

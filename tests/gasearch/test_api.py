@@ -7,16 +7,16 @@ from contextlib import closing
 import numpy as np
 import pytest
 from gasearch_workers.data import load_dataset
-from gasearch_workers.deploy.artifact import read_artifact
-from gasearch_workers.deploy.onnx_session import run_onnx
+from gasearch_workers.export.artifact import read_artifact
+from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.messages import Failure, FailureKind
 
 import gasearch
+from gasearch.deploy.networks import export_network, tune_network
 from gasearch.errors import BadInput, GasearchError, SpecError, UnknownSearch, WrongState
-from gasearch.fitness import FrontChange
-from gasearch.launch import go_on, launch
-from gasearch.networks import export_network, tune_network
-from gasearch.progress import Silent
+from gasearch.jobs.start import go_on, launch
+from gasearch.objectives.fitness import FrontChange
+from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles import evaluators
@@ -234,7 +234,7 @@ def test_a_folder_that_can_t_be_made_is_named(trained, tmp_path):
 
 def test_a_network_that_no_longer_fits_in_memory_is_named(trained, tmp_path, monkeypatch):
     url, key = trained
-    monkeypatch.setattr("gasearch_workers.evaluate.free_memory", lambda: 1000)
+    monkeypatch.setattr("gasearch_workers.evaluation.evaluate.free_memory", lambda: 1000)
     with pytest.raises(
         GasearchError, match=rf"network {key} can't be trained on this machine: training needs at least"
     ):

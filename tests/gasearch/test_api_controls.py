@@ -11,9 +11,9 @@ import pytest
 from gasearch_workers.messages import Failure, Measurement
 
 import gasearch
-from gasearch import ownership
 from gasearch.cli.app import app
 from gasearch.errors import BadInput, UnknownSearch, WrongState
+from gasearch.search import ownership
 from tests.gasearch.test_api import CUSTOM_SPEC
 
 FAILING = CUSTOM_SPEC | {"name": "failing", "task": {"evaluator": "tests.doubles.evaluators:sometimes"}}

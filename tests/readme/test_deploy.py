@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 from gasearch_workers.data import DataOptions, load_dataset
-from gasearch_workers.evaluate import Evaluator
-from gasearch_workers.export import export
+from gasearch_workers.evaluation.evaluate import Evaluator
+from gasearch_workers.evaluation.export import export
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 
 from tests.doubles.requests import request_for

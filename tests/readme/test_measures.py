@@ -5,8 +5,8 @@ import re
 import pytest
 
 import gasearch
-from gasearch.metrics import METRICS
-from gasearch.units import parse_quantity
+from gasearch.objectives.metrics import METRICS
+from gasearch.objectives.units import parse_quantity
 from tests.readme.commands import ROOT, blocks
 
 PAGE = "docs/measures.md"

@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnx
-from gasearch_workers.deploy.onnx_builder import output_name
-from gasearch_workers.deploy.onnx_graph import to_onnx
-from gasearch_workers.deploy.onnx_session import open_session, run_onnx
-from gasearch_workers.deploy.reference import compute, run_reference, take_in_all
+from gasearch_workers.export.onnx_builder import output_name
+from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_session import open_session, run_onnx
+from gasearch_workers.export.reference import compute, run_reference, take_in_all
 
 from tests.workers.integer_networks import present, random_raw
 

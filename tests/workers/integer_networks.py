@@ -4,9 +4,9 @@ import dataclasses
 import math
 
 import numpy as np
-from gasearch_workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep, weight_grid
-from gasearch_workers.deploy.reference import compute, on_grid, take_in_all
+from gasearch_workers.export.reference import compute, on_grid, take_in_all
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
+from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep, weight_grid
 from gasearch_workers.network.plan import plan
 from threadpoolctl import threadpool_limits
 

@@ -8,7 +8,7 @@ import pytest
 from gasearch_workers import identity
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Measurement, Prepared
 from gasearch_workers.ray_worker import MeasuringWorker, TrainingWorker
-from gasearch_workers.trial.codec import CodecError, decode, encode
+from gasearch_workers.sandbox.codec import CodecError, decode, encode
 
 HERE = identity.identity()
 MEASURED = Measurement(accuracy=0.5, others=(("mine", 1.0),))

@@ -15,12 +15,12 @@ from typing import Any
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.identity import identity, refusal
+from gasearch_workers.machine.node import usable_cpus
+from gasearch_workers.machine.shared_folder import why_not_shared
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Prepared, WorkerTerms
-from gasearch_workers.node import usable_cpus
-from gasearch_workers.shared_folder import why_not_shared
-from gasearch_workers.trial.codec import decode, encode
-from gasearch_workers.trial.host import TrialHost
-from gasearch_workers.trial.limits import share_of_memory
+from gasearch_workers.sandbox.codec import decode, encode
+from gasearch_workers.sandbox.host import TrialHost
+from gasearch_workers.sandbox.limits import share_of_memory
 
 Message = tuple[bytes, bytes]  #: A value as `encode` writes it.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gasearch import pareto
 from gasearch.evolution.surrogate.evidence import Array
 from gasearch.evolution.surrogate.normal import cumulative, density, quantile
+from gasearch.objectives import pareto
 
 DIRECTIONS = 96  #: Of the scalarizations that stand for a hypervolume of more than two objectives.
 DRAWS = 16  #: Of a prediction, per direction.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gasearch import pareto
 from gasearch.evolution.surrogate.evidence import Array, IntArray
+from gasearch.objectives import pareto
 
 BEST, NEWEST = 0.5, 0.25  #: Shares of the best by rank and of the newest; the rest is spread over all others.
 

@@ -1,5 +1,5 @@
 import pytest
-from gasearch_workers.custom import CustomEvaluator
+from gasearch_workers.evaluation.custom import CustomEvaluator
 
 from gasearch.dispatch.in_process import InProcess
 from tests.contracts.dispatcher_contract import DispatcherContract

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from gasearch_workers.messages import FailureKind, Measurement
-from gasearch_workers.trial.processes import is_alive
+from gasearch_workers.sandbox.processes import is_alive
 
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.reviving import RevivingPool

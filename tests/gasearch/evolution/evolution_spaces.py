@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from gasearch.evolution.engine import Candidate, Engine, Scored
-from gasearch.fitness import Fitness
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.decisions import Condition, Decision, Genes, Space
 
 Truth = Callable[[Genes], Fitness | None]

@@ -14,8 +14,8 @@ from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.evolution.toolbox import make_toolbox
-from gasearch.fitness import Fitness
-from gasearch.pareto import hypervolume
+from gasearch.objectives.fitness import Fitness
+from gasearch.objectives.pareto import hypervolume
 from tests.gasearch.evolution.evolution_spaces import layered, limited, run, two_objectives
 
 SPACE = layered((1, 2, 3, 4), widths=range(1, 12), bits=range(1, 9))

@@ -11,7 +11,6 @@ from deap import base, tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch import pareto
 from gasearch.evolution.selection import (
     AgingParents,
     Individual,
@@ -21,7 +20,8 @@ from gasearch.evolution.selection import (
     select_survivors,
     tournament,
 )
-from gasearch.fitness import Fitness
+from gasearch.objectives import pareto
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.genome import Genome
 
 OBJECTIVES = (1, 2, 3, 4, 10)

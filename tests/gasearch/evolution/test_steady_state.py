@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gasearch.evolution.engine import Candidate, Engine, Scored
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
-from gasearch.fitness import Fitness
-from gasearch.pareto import hypervolume
+from gasearch.objectives.fitness import Fitness
+from gasearch.objectives.pareto import hypervolume
 from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
 from tests.gasearch.evolution.evolution_spaces import any_space, layered, limited, run, two_objectives

@@ -12,7 +12,7 @@ from deap import base
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.selection import Individual
 from gasearch.evolution.toolbox import make_toolbox
-from gasearch.fitness import Fitness
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.genome import make_genome
 from tests.gasearch.evolution.evolution_spaces import layered, run, two_objectives
 

@@ -12,7 +12,7 @@ from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.mutation import mutate
 from gasearch.evolution.sampling import sample
-from gasearch.fitness import Fitness
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decode import decode
 from gasearch.space.enumerate import every_genome

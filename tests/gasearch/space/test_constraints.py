@@ -1,13 +1,13 @@
 """Constraints that arithmetic decides, and the extremes of a space."""
 
 import pytest
-from gasearch_workers.measure.costs import costs
+from gasearch_workers.network.costs import costs
 from gasearch_workers.network.plan import plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
-from gasearch.limits import Limit, parse_limit
+from gasearch.objectives.constraints import Limit, parse_limit
 from gasearch.space.bounds import lower_bound, upper_bound
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.decode import decode

@@ -2,7 +2,7 @@
 
 import random
 
-from gasearch_workers.measure.costs import costs
+from gasearch_workers.network.costs import costs
 from gasearch_workers.network.plan import plan
 
 from gasearch.evolution.sampling import sample

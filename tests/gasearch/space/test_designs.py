@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
-from gasearch.limits import parse_limit
+from gasearch.objectives.constraints import parse_limit
 from gasearch.space.decode import decode
 from gasearch.space.designs import starting_genomes
 from gasearch.space.encode import encode

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from gasearch_workers.data import is_named
 
+from gasearch.jobs.spec_check import report
 from gasearch.space.build import build_space
 from gasearch.space.genome import expressed_choices, make_genome
-from gasearch.spec.check import report
 from gasearch.spec.loader import load_spec
 from tests.real_data import real
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
-from gasearch.rungs import default_rungs
+from gasearch.spec.evolution import default_rungs
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.recipe import RecipeSpec

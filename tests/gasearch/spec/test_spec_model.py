@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
-from gasearch.fitness import Objective
-from gasearch.limits import Limit
+from gasearch.jobs.sources import data_options
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import Objective
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.sources import data_options
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, RATINGS, TAGGER, TEXT, changed
 
 

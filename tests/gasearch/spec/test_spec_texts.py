@@ -6,7 +6,7 @@ import pytest
 
 from gasearch import cli
 from gasearch.errors import SpecError
-from gasearch.setup import set_up
+from gasearch.jobs.setup import set_up
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
 

@@ -8,7 +8,7 @@ from gasearch_workers.messages import Calibration, FailureKind
 from sqlalchemy import select, text
 
 from gasearch.errors import StoreError
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import checksums
 from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.engines import parse_url, writing_engine

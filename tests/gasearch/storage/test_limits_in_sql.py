@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
 from gasearch.storage.sql import open_archive
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 

@@ -8,8 +8,8 @@ from array import array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.fitness import Objective
-from gasearch.limits import Limit
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import Objective
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.measured import Measured, judged_by
 

@@ -92,7 +92,7 @@ def test_a_file_of_any_name_is_the_same_one_to_everybody(tmp_path, name):
     import shutil
 
     from gasearch import cli
-    from gasearch.detach import log_file
+    from gasearch.jobs.detach import log_file
     from gasearch.storage.copying import file_url
 
     path = tmp_path / name / f"{name}.db"

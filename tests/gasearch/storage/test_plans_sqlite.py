@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import event
 
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.sql import open_archive
 from tests.doubles.records import candidate, failed, key_of, measured, new_search
 

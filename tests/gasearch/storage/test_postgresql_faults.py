@@ -9,7 +9,7 @@ from gasearch_workers.messages import Calibration
 from sqlalchemy import event
 
 from gasearch.errors import StoreError, UnknownSearch
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchState, TuningTrial
 from gasearch.storage.sql import current, open_archive, open_reader
 from tests.contracts.archive_contract import generation

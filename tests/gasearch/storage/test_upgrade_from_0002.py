@@ -5,7 +5,7 @@ from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurem
 from sqlalchemy import inspect, text
 
 from gasearch.errors import StoreError
-from gasearch.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import sql
 from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.records import ReplicateRecord, SearchState

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gasearch import launch
-from gasearch.checking import check_database
 from gasearch.errors import StoreError
-from gasearch.progress import Silent
+from gasearch.jobs.start import go_on
+from gasearch.jobs.stored_check import check_database
+from gasearch.search.progress import Silent
 from gasearch.storage import sql
 from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.owner import current_owner
@@ -50,7 +50,7 @@ def test_a_search_of_0_3_goes_on_after_the_upgrade(url):
     """It has replicates, stopped trainings, failures and retried attempts, and a front under a limit."""
     make_old_store(url, "0003")
     sql.upgrade(url, silent)
-    record = launch.go_on("old", db_url=url, observer=Silent(), evaluations=40)
+    record = go_on("old", db_url=url, observer=Silent(), evaluations=40)
     assert record.state.value == "finished"
     with_all = sql.open_reader(url)
     counts = with_all.counts(record.id)
@@ -155,7 +155,7 @@ def test_an_upgrade_that_is_killed_halfway_leaves_the_old_schema_and_can_be_done
 
 
 def test_a_file_of_an_older_schema_is_backed_up_as_it_is(sqlite_url, tmp_path):
-    from gasearch.backup import back_up
+    from gasearch.jobs.backup import back_up
 
     make_old_store(sqlite_url, "0003")
     back_up(sqlite_url, tmp_path / "before.db", is_forced=False, notice=pytest.fail)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.measure import meter as meter_module
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.energy import Package, Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy

@@ -7,7 +7,7 @@ import statistics
 
 import numpy as np
 import pytest
-from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.measure import latency as module
 from gasearch_workers.measure.device import device_name, parse_cpuinfo
 from gasearch_workers.measure.latency import (

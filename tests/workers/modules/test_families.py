@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.export.reference import run_reference
 from gasearch_workers.modules.lower import lower
 
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little

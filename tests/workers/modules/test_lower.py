@@ -5,7 +5,7 @@ import pytest
 import torch
 from gasearch_workers.data.dataset import Split
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.deploy.reference import run_reference
+from gasearch_workers.export.reference import run_reference
 from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
 from gasearch_workers.modules.build import build
 from gasearch_workers.modules.lower import lower

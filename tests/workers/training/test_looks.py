@@ -7,10 +7,10 @@ from gasearch_workers.data.normalize import fit_input
 from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe, Rung, StoppingRule
 from gasearch_workers.modules.build import build
 from gasearch_workers.network.plan import plan
-from gasearch_workers.stopping import Stopped
 from gasearch_workers.training.inference import evaluate
 from gasearch_workers.training.resident import ResidentSplit
 from gasearch_workers.training.score import Target
+from gasearch_workers.training.stopping import Stopped
 from gasearch_workers.training.train import TrainingReport, train
 
 EXACT = ((1.0, 0.0),)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from gasearch_workers.data.dataset import Dataset, Split
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.memory_errors import OutOfMemory
+from gasearch_workers.machine.memory_errors import OutOfMemory
 from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
 from gasearch_workers.modules.build import build
 from gasearch_workers.modules.lower import lower

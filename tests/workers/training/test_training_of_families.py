@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from gasearch_workers.data import DataOptions, load_dataset
 from gasearch_workers.data.dataset import Dataset, Split
-from gasearch_workers.deploy.onnx_graph import to_onnx
-from gasearch_workers.deploy.packed import pack
-from gasearch_workers.evaluate import Evaluator
-from gasearch_workers.export import graph_scores
+from gasearch_workers.evaluation.evaluate import Evaluator
+from gasearch_workers.evaluation.export import graph_scores
+from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.export.packed import pack
 from gasearch_workers.messages import Blueprint, Failure, FailureKind, Layer, Recipe
 from gasearch_workers.training.resident import target_of
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from gasearch_workers.data import load_dataset
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.evaluate import Evaluator
+from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 from gasearch_workers.modules.build import build
 from gasearch_workers.network.plan import plan

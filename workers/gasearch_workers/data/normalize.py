@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.deploy.integer import Grid, InputTransform
 from gasearch_workers.messages import FULL_PRECISION, InputKind
+from gasearch_workers.network.integer import Grid, InputTransform
 
 CHUNK = 1_000  #: Images counted at a time: NumPy widens each byte to eight to count it.
 LEAST = 1e-30  #: Deviation that float32 divides by without loss.

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gasearch_workers.measure.costs import multiplications
-from gasearch_workers.measure.memory import FLOAT_BYTES, peak_memory_bytes
 from gasearch_workers.messages import FULL_PRECISION
+from gasearch_workers.network.costs import multiplications
+from gasearch_workers.network.memory import FLOAT_BYTES, peak_memory_bytes
 from gasearch_workers.network.steps import CODES, INPUT, Plan, Step
 
 #: Energies in pJ by M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9

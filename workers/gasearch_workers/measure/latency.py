@@ -28,11 +28,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from gasearch_workers.deploy.onnx_session import open_session
+from gasearch_workers.export.onnx_session import open_session
+from gasearch_workers.machine.collection import uncollected
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.reference_model import reference_model
 from gasearch_workers.messages import Calibration
-from gasearch_workers.uncollected import uncollected
 
 Call = Callable[[], object]  #: One inference.
 Clock = Callable[[], int]  #: Nanoseconds from any origin, never running backwards.

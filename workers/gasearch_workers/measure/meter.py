@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from gasearch_workers.machine.memory_errors import is_out_of_memory
+from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.energy import POWERCAP, find_rapl, measure_energy
 from gasearch_workers.measure.latency import calibrate, inference_call, measure_latency, sample_input
-from gasearch_workers.memory_errors import is_out_of_memory
 from gasearch_workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Outcome, Prepared
-from gasearch_workers.result import failure
-from gasearch_workers.stopwatch import Stopwatch
+from gasearch_workers.results import failure
 
 
 class LatencyMeter:

@@ -11,9 +11,9 @@ from functools import cache
 
 import numpy as np
 
-from gasearch_workers.deploy.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
-from gasearch_workers.deploy.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.steps import Step
 

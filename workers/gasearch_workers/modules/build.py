@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gasearch_workers.deploy.integer import Grid, InputTransform
 from gasearch_workers.messages import Blueprint
 from gasearch_workers.modules.layers import ElementLayer, InputLayer, MaxPoolLayer, Norm, PoolLayer, WeightLayer
 from gasearch_workers.modules.quantize import ActivationQuantizer, LearnedScale
@@ -18,6 +17,7 @@ from gasearch_workers.modules.sequence_layers import (
     WindowLayer,
 )
 from gasearch_workers.modules.table_layers import EmbeddingLayer, PositionLayer
+from gasearch_workers.network.integer import Grid, InputTransform
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.steps import INPUT, Plan, Step
 

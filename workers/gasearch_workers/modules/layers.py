@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gasearch_workers.deploy.integer import Grid, InputTransform
 from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.modules.quantize import ActivationQuantizer, DerivedQuantizer, WeightQuantizer, round_to_grid
+from gasearch_workers.network.integer import Grid, InputTransform
 from gasearch_workers.network.steps import CODES, INPUT, Plan, Step, largest_weight
 
 NORM_EPSILON = 1e-5

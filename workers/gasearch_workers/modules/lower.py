@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gasearch_workers.deploy.integer import Grid, IntegerNetwork, IntegerStep
 from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.layers import Deployed
+from gasearch_workers.network.integer import Grid, IntegerNetwork, IntegerStep
 from gasearch_workers.network.steps import Step
 
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gasearch_workers.deploy.integer import Grid, weight_grid
 from gasearch_workers.modules.layers import Deployed, RoundedLayer
 from gasearch_workers.modules.quantize import TableQuantizer
+from gasearch_workers.network.integer import Grid, weight_grid
 from gasearch_workers.network.steps import UNKNOWN, Step
 
 #: Standard deviation of the vectors at the start. On SST-2 0.3 cost a GRU 2 points and a convolution 5 after 4 epochs

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gasearch_workers.messages import CurvePoint, Recipe, StoppingRule
-from gasearch_workers.stopping import Stopped, explain_stop, is_hopeless
 from gasearch_workers.training.inference import outputs_of, truth_of
 from gasearch_workers.training.resident import ResidentSplit
 from gasearch_workers.training.score import primary_score, score
+from gasearch_workers.training.stopping import Stopped, explain_stop, is_hopeless
 
 Outputs = NDArray[Any]
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gasearch_workers.memory_errors import memory_named
+from gasearch_workers.machine.memory_errors import memory_named
 from gasearch_workers.messages import CurvePoint, Fidelity, Recipe, StoppingRule
 from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.pruning import prune

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gasearch import pareto
 from gasearch.evolution.surrogate.acquisition import expected_gain, front_of
+from gasearch.objectives import pareto
 
 
 def simulated(means, deviations, front, reference, draws=4000):

@@ -1,0 +1,321 @@
+"""What a person sees: tables, machine-readable rows, and the progress of a running search.
+
+Answers go to stdout, all else to stderr, so that `--format json` can be piped while notices appear.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from gasearch.jobs.advice import completed
+from gasearch.objectives.metrics import METRICS
+from gasearch.objectives.units import format_quantity
+from gasearch.query.answers import Row
+from gasearch.search.progress import Observer, Progress
+from gasearch.storage.records import EvaluationRecord
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  #: The terminal's code of a colour or a weight.
+LINE_EVERY_S = 5.0  #: So often does a search without a terminal print a line of progress,
+GENERATION_EVERY_S = 1.0  #: and at most so often for a new generation.
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+def print_rows(rows: Sequence[Row], form: Format, columns: Sequence[str] | None = None) -> None:
+    """Print rows to stdout: JSON and CSV with every field, a table with the given columns that any row has."""
+    match form:
+        case Format.JSON:
+            print(_json_text(list(rows)))
+        case Format.CSV:
+            write_csv(rows, sys.stdout)
+        case Format.TABLE:
+            shown = [name for name in (columns or _all_columns(rows)) if any(name in row for row in rows)]
+            print_table(shown, [[cell(name, row.get(name)) for name in shown] for row in rows])
+
+
+def print_object(row: Row, form: Format) -> None:
+    """Print one object to stdout: JSON as an object, CSV as one line under its header, else one field a line."""
+    match form:
+        case Format.JSON:
+            print(_json_text(row))
+        case Format.CSV:
+            write_csv([row], sys.stdout)
+        case Format.TABLE:
+            print_table(["", ""], [[name, cell(name, value)] for name, value in row.items()], has_header=False)
+
+
+def write_csv(rows: Sequence[Row], stream: TextIO) -> None:
+    """CSV (RFC 4180) with a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
+    columns = _all_columns(rows)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(row.get(name)) for name in columns])
+
+
+def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]], *, has_header: bool = True) -> None:
+    """Print a table to stdout; nothing is cut off where stdout is no terminal."""
+    table = Table(show_header=has_header, box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        looks_numeric = number > 0 and all(row[number][:1] in "-0123456789" for row in cells)
+        table.add_column(column, justify="right" if looks_numeric else "left", overflow="fold", no_wrap=number == 0)
+    for row in cells:
+        table.add_row(*(Text(printable(text)) for text in row))
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+    if console.is_terminal:
+        console.print(table)
+    else:
+        with console.capture() as captured:
+            console.print(table)
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def print_words(traceback: str, output: str) -> None:
+    """Print where an evaluation failed, and the end of what it printed, as far as they are known."""
+    for title, text in (("where it was", traceback), ("the last that it printed", output)):
+        if text.strip():
+            print(f"  {title}:\n{quoted(text.rstrip())}")
+
+
+def cell(name: str, value: Any) -> str:
+    """One value as a table shows it: quantities with their unit, "-" for what there is not."""
+    metric = name.removeprefix("best_")
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int() if metric not in METRICS:
+            return str(value)
+        case int() | float():
+            return format_quantity(value, metric)
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        case _:
+            return str(value)
+
+
+def printable(text: str) -> str:
+    """The text with every control character but the line break spelled out: no escape code reaches the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+
+
+def quoted(text: str) -> str:
+    """What another program printed, indented: of a line that it wrote over again the last state, and no colours."""
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in _COLOUR.sub("", text).split("\n")]
+    return "\n".join(f"    {printable(line.expandtabs())}".rstrip() for line in lines)
+
+
+def _json_text(content: Any) -> str:
+    """JSON as stdout can hold it; the escapes that a narrow encoding needs are JSON's own."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
+    return json.dumps(content, indent=2, ensure_ascii=not encoding.startswith("utf"), allow_nan=False)
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
+
+
+def _all_columns(rows: Sequence[Row]) -> list[str]:
+    """Every field that any row has, in the order of first sight, `blueprint` last."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in names if name != "blueprint"] + (["blueprint"] if "blueprint" in names else [])
+
+
+# --- notices ----------------------------------------------------------------------------------------------------
+
+
+def say(message: str) -> None:
+    """Print a notice to stderr, if that can be written: nothing ends because nobody reads a notice."""
+    with contextlib.suppress(OSError):
+        print(printable(completed(message)), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def clean_stdout() -> Iterator[None]:
+    """Whatever prints inside, a library for instance, prints to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+# --- progress ---------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Observer]:
+    """An observer for stderr: a live panel on a terminal, plain lines elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4) as live:
+            yield PanelObserver(live)
+        return
+    observer = PlainObserver(sys.stderr)
+    try:
+        yield observer
+    finally:
+        observer.finish()
+
+
+@contextlib.contextmanager
+def _never_raising() -> Iterator[None]:
+    """A terminal that went away, or a notice from a signal handler amid another write, must not end a search."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        yield
+
+
+class PlainObserver:
+    """A line every `LINE_EVERY_S`, sooner for a new generation, and the last word; every notice at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: Progress | None = None
+        self._is_shown = True
+        self._line = ""  #: The one printed last.
+        self._generation = -1
+        self._shown_at = -math.inf
+
+    def on_progress(self, progress: Progress) -> None:
+        """Print a line if one is due."""
+        self._last, self._is_shown = progress, False
+        wait = GENERATION_EVERY_S if progress.generation > self._generation else LINE_EVERY_S
+        if time.monotonic() >= self._shown_at + wait:
+            self._print(progress)
+
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Progress says it."""
+
+    def finish(self) -> None:
+        """Print the newest progress if its line isn't the one printed last."""
+        if self._last is not None and not self._is_shown and progress_line(self._last) != self._line:
+            self._print(self._last)
+
+    def on_notice(self, message: str) -> None:
+        """Print it."""
+        with _never_raising():
+            print(printable(completed(message)), file=self._stream, flush=True)
+
+    def _print(self, progress: Progress) -> None:
+        self._is_shown, self._generation, self._shown_at = True, progress.generation, time.monotonic()
+        self._line = progress_line(progress)
+        with _never_raising():
+            print(self._line, file=self._stream, flush=True)
+
+
+class PanelObserver:
+    """A live panel: bar, rate, failures, stopped trainings, hypervolume, the best so far, and the time left."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def on_progress(self, progress: Progress) -> None:
+        """Redraw; Rich limits how often that reaches the terminal."""
+        with _never_raising():
+            self._live.update(progress_panel(progress))
+
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Progress says it."""
+
+    def on_notice(self, message: str) -> None:
+        """Print it above the panel."""
+        with _never_raising():
+            self._live.console.print(Text(printable(completed(message))))
+
+
+def progress_line(progress: Progress) -> str:
+    """A snapshot in one line."""
+    parts = [
+        f"{printable(progress.name)}: {progress.told}/{progress.budget} evaluations",
+        f"generation {progress.generation}",
+        f"{progress.rate_per_minute:.0f}/min",
+        f"{progress.failures} failed",
+        *([f"{progress.stopped} stopped"] if progress.stopped else []),
+        f"front {progress.front_size}",
+    ]
+    if progress.hypervolume is not None:
+        parts.append(f"hypervolume {progress.hypervolume:.4f}")
+    parts += [f"best {metric} {format_quantity(value, metric)}" for metric, value in progress.best]
+    if progress.busy:
+        parts.append(f"{progress.busy:.0%} busy")
+    if progress.remaining_s is not None:
+        parts.append(f"{duration(progress.remaining_s)} left")
+    return ", ".join(parts)
+
+
+def progress_panel(progress: Progress) -> RenderableType:
+    """A snapshot as a panel of a few lines."""
+    head = Table.grid(padding=(0, 2))
+    left = "" if progress.remaining_s is None else f"about {duration(progress.remaining_s)} left"
+    head.add_row(
+        Text(printable(progress.name), style="bold"),
+        ProgressBar(total=max(1, progress.budget), completed=progress.told, width=40),
+        Text(f"{progress.told}/{progress.budget}"),
+        Text(left),
+    )
+    body = Table.grid(padding=(0, 2))
+    body.add_row(*_labelled("generation", str(progress.generation)), *_labelled("front", str(progress.front_size)))
+    volume = "-" if progress.hypervolume is None else f"{progress.hypervolume:.4f}"
+    body.add_row(*_labelled("rate", f"{progress.rate_per_minute:.0f}/min"), *_labelled("hypervolume", volume))
+    body.add_row(*_labelled("failed", str(progress.failures)), *_labelled("retried", str(progress.retries)))
+    busy = "-" if progress.busy is None else f"{progress.busy:.0%}"
+    body.add_row(*_labelled("stopped early", str(progress.stopped)), *_labelled("workers busy", busy))
+    body.add_row(
+        *_labelled("in flight", str(progress.in_flight)), *_labelled("running for", duration(progress.elapsed_s))
+    )
+    leaders = [
+        part for metric, value in progress.best for part in _labelled(f"best {metric}", format_quantity(value, metric))
+    ]
+    row = Table.grid(padding=(0, 2))
+    if leaders:
+        row.add_row(*leaders)
+    return Group(head, body, row)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "42 s", "3 min 05 s", "2 h 07 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _labelled(label: str, value: str) -> tuple[Text, Text]:
+    return Text(label, style="dim"), Text(value)
+
+
+def failures_text(failures: Mapping[str, int]) -> str:
+    """Counts per kind: "3 (2 timed_out, 1 diverged)"; trainings that were stopped early are none of them."""
+    total = sum(failures.values())
+    if not total:
+        return "0"
+    kinds = sorted(failures.items(), key=lambda item: (-item[1], item[0]))
+    return f"{total} ({', '.join(f'{count} {kind}' for kind, count in kinds if count)})"

@@ -1,0 +1,285 @@
+"""What a search may be resumed with, and what a resume says of a world that has changed since the start.
+
+A search goes on with the spec that it began with, save what it may spend and where it runs. Other versions, and weights
+that are gone, change what it finds: it goes on, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from gasearch import __version__
+from gasearch.errors import BadInput, SpecError, UnknownSearch, WrongState
+from gasearch.jobs.setup import extended
+from gasearch.search.budget import EXHAUSTED, SLOW, STALLED
+from gasearch.spec.changes import Change, as_lines, changed, changes
+from gasearch.spec.evaluator_source import changed_files
+from gasearch.spec.model import SearchSpec
+from gasearch.storage.archive import Archive, ArchiveReader
+from gasearch.storage.owner import being_run, is_gone
+from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchState
+
+MOST_SHOWN: Final = 5  #: Files of an evaluator that are named.
+_VERSIONS: Final = "versions"  #: The kind of the event that keeps those that a search began with.
+#: The libraries that decide what is proposed, or what comes of it.
+_LIBRARIES: Final = ("numpy", "torch", "deap", "moocore", "optuna", "scikit-learn")
+
+
+# --- the spec ---------------------------------------------------------------------------------------------------
+
+
+def spec_to_go_on_with(
+    record: SearchRecord,
+    *,
+    source: Path | str | Mapping[str, Any] | None,
+    overrides: Sequence[str],
+    evaluations: int | None,
+    hours: float | None,
+    told: int = 0,
+) -> tuple[SearchSpec, list[Change]]:
+    """The spec of a resume, and in what it differs from the stored one.
+
+    A search that has failed gets its evaluations once more, unless it is given others: what failed stays failed.
+
+    Args:
+        record: The search as it is stored.
+        source: The spec's file or mapping, where it is given again.
+        overrides: "key.path=value" each.
+        evaluations: The new budget, in all.
+        hours: The new wall time, in all.
+        told: The evaluations that it has.
+
+    Raises:
+        SpecError: if it can't be used.
+        WrongState: if it differs in what decides the result, with every such key.
+    """
+    stored = SearchSpec.from_json(record.spec_json)
+    spec = extended(changed(stored, source, overrides), evaluations=evaluations, hours=hours)
+    asked = spec.budget.evaluations
+    if record.state is SearchState.FAILED and told >= asked == stored.budget.evaluations:
+        spec = extended(spec, evaluations=told + asked, hours=None)
+    found = changes(stored, spec)
+    others = [change for change in found if not change.is_free]
+    if others and (spec.name != stored.name or spec.identity_hash() != stored.identity_hash()):
+        raise WrongState(
+            f"search {record.name!r} goes on with the spec that it began with, save budget.* and workers.*; these keys "
+            f"differ:{as_lines(others)}\nleave them as they were, or begin a new search: its start.searches: "
+            f"[{record.name}] begins with this one's front"
+        )
+    return spec, found
+
+
+def stored_spec(record: SearchRecord, spec: SearchSpec) -> SearchSpec:
+    """What the store keeps of the spec of a resume: the workers of one run are not the search's."""
+    before = json.loads(SearchSpec.from_json(record.spec_json).to_json())
+    return SearchSpec.from_json(json.dumps(json.loads(spec.to_json()) | {"workers": before["workers"]}))
+
+
+def note_changes(archive: Archive, lease: Lease, record: SearchRecord, spec: SearchSpec, found: list[Change]) -> None:
+    """Store what a resume changes, and that it does."""
+    if any(change.path[0] == "budget" for change in found):
+        archive.add_event(lease, EventRecord(kind="extended", message=json.dumps(spec.budget.model_dump())))
+    others = [change for change in found if change.path[0] != "budget"]
+    if others:
+        archive.add_event(lease, EventRecord(kind="changed", message="; ".join(map(str, others))))
+    kept = stored_spec(record, spec)
+    if kept != SearchSpec.from_json(record.spec_json):
+        archive.update_spec(lease, spec_json=kept.to_json())
+
+
+def require_free_name(archive: ArchiveReader, name: str, spec: SearchSpec) -> None:
+    """Refuse a new search of a name that is taken, and say how its spec differs.
+
+    Raises:
+        WrongState: if there is such a search.
+    """
+    try:
+        record = archive.search(name)
+    except UnknownSearch:
+        return
+    try:
+        found = changes(SearchSpec.from_json(record.spec_json), spec)
+    except SpecError:  # an earlier version's, which this one can't use
+        found = []
+    going_on = _going_on(archive, record, spec, found)
+    differs = f"; its spec differs from this one:{as_lines(found)}" if found else ""
+    raise WrongState(
+        f"there is a search named {name!r} already ({record.state.value}): {going_on}give this one another name with "
+        f"--set name=OTHER{differs}"
+    )
+
+
+def _going_on(archive: ArchiveReader, record: SearchRecord, spec: SearchSpec, found: Sequence[Change]) -> str:
+    """How to go on with a search whose name is taken, towards the budget of this spec; "" where nothing lets it."""
+    if is_being_run(record):
+        return f"watch it with `gasearch status {record.name} --watch`, or "
+    counts = archive.counts(record.id)
+    try:
+        stored = SearchSpec.from_json(record.spec_json)
+    except SpecError:
+        return ""
+    is_free = all(change.is_free for change in found)
+    wanted = [change for change in found if change.path[0] == "budget"] if is_free else []
+    if spec.budget.evaluations < counts.told:  # a budget counts in all: this one is spent already
+        wanted = [change for change in wanted if change.key != "budget.evaluations"]
+    budget = stored.budget.model_copy(update={str(change.path[1]): change.after for change in wanted})
+    asked = stored.model_copy(update={"budget": budget})
+    options = [change.override for change in wanted]
+    if record.state is SearchState.FINISHED:
+        more = _spent(record, asked, told=counts.told, busy_s=counts.busy_seconds)
+        if not more and budget == stored.budget:
+            return f"it has ended ({record.reason}); "
+        options = [change.override for change in wanted if change.path[1] not in more] + list(more.values())
+    return f"go on with `gasearch resume {' '.join([record.name, *options])}`, or "
+
+
+# --- its state --------------------------------------------------------------------------------------------------
+
+
+def require_nobody_runs(record: SearchRecord) -> None:
+    """Refuse now what the lease would refuse once the workers have started.
+
+    Raises:
+        WrongState: naming the owner.
+    """
+    if is_being_run(record):
+        raise WrongState(being_run(record.name, str(record.owner)))
+
+
+def is_being_run(record: SearchRecord) -> bool:
+    """Whether a controller that lives holds the search's lease."""
+    return record.owner is not None and record.is_owned and not is_gone(record.owner)
+
+
+def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> None:
+    """Refuse to go on with a search that has ended and would end again at once.
+
+    Args:
+        record: The search as it is stored.
+        spec: What it is to go on with.
+        told: The evaluations that it has.
+        busy_s: The time that its workers were busy.
+
+    Raises:
+        BadInput: if it has more evaluations than the new budget.
+        WrongState: if it is finished, with what extends it.
+    """
+    if told > spec.budget.evaluations:
+        raise BadInput(
+            f"search {record.name!r} has {told} evaluations already; the new budget counts in all: give more, such "
+            f"as --evaluations {2 * told}; got {spec.budget.evaluations}"
+        )
+    if record.state not in (SearchState.FINISHED, SearchState.FAILED):
+        return
+    more = _spent(record, spec, told=told, busy_s=busy_s)
+    beginning = f"begin a new one with its front, by start.searches: [{record.name}]"
+    if more:
+        advice = f"extend it with: gasearch resume {record.name} {' '.join(more.values())}"
+        if record.reason.startswith((STALLED, SLOW)):
+            advice += f", or {beginning}"
+    elif EXHAUSTED in record.reason and record.state is SearchState.FAILED:
+        advice = "try the same networks again under another name, with --set name=OTHER"
+    elif EXHAUSTED in record.reason:
+        advice = "widen the space in a new one"
+    elif spec.budget != SearchSpec.from_json(record.spec_json).budget:
+        return
+    else:
+        advice = beginning
+    ended = "has failed" if record.state is SearchState.FAILED else "is finished"
+    raise WrongState(f"search {record.name!r} {ended}: {record.reason}; {advice}")
+
+
+def _spent(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> dict[str, str]:
+    """What of the budget must be raised for the search not to end at once, by its key: as an option of `resume`."""
+    budget, before = spec.budget, SearchSpec.from_json(record.spec_json).budget
+    more = {}
+    if told >= budget.evaluations:
+        more["evaluations"] = f"--evaluations {2 * told}"
+    if budget.hours is not None and record.active_seconds >= 3600 * budget.hours:
+        more["hours"] = f"--hours {_twice(budget.hours, record.active_seconds)}"
+    if budget.device_hours is not None and busy_s >= 3600 * budget.device_hours:
+        more["device_hours"] = f"--set budget.device_hours={_twice(budget.device_hours, busy_s)}"
+    if budget.stalled is not None and budget.stalled == before.stalled and record.reason.startswith(STALLED):
+        more["stalled"] = f"--set budget.stalled={2 * max(budget.stalled, told)}"
+    least = budget.gain_per_device_hour
+    if least is not None and least == before.gain_per_device_hour and record.reason.startswith(SLOW):
+        more["gain_per_device_hour"] = "--set budget.gain_per_device_hour=null"
+    return more
+
+
+def _twice(hours: float, spent_s: float) -> str:
+    """Twice the hours of a budget, or of what was spent where that is more."""
+    return f"{2 * max(hours, spent_s / 3600):.3g}"
+
+
+# --- the world around it ----------------------------------------------------------------------------------------
+
+
+def current_versions() -> dict[str, str]:
+    """Of gasearch, Python and the libraries that decide what a search finds."""
+    found = {"gasearch": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # whoever does without it has nothing to notice
+            continue
+    return found
+
+
+def note_versions(archive: Archive, lease: Lease, record: SearchRecord, notice: Callable[[str], None]) -> None:
+    """Keep the versions that a search begins with; say so where it goes on with others."""
+    now = current_versions()
+    kept = next((event.message for event in archive.events(record.id) if event.kind == _VERSIONS), None)
+    began = json.loads(kept) if kept is not None else _versions_without_event(archive, record)
+    differing = [name for name in began if name in now and began[name] != now[name]]
+    if differing:
+        before, after = (", ".join(f"{name} {found[name]}" for name in differing) for found in (began, now))
+        message = f"{record.name} began with {before} and goes on with {after}: what it finds may differ"
+        notice(message)
+        archive.add_event(lease, EventRecord(kind="other versions", message=message))
+    if kept is None:
+        archive.add_event(lease, EventRecord(kind=_VERSIONS, message=json.dumps(now | began)))
+
+
+def note_evaluator(
+    archive: Archive, lease: Lease, record: SearchRecord, source: str, notice: Callable[[str], None]
+) -> None:
+    """Say so where the evaluator isn't what it was when the search began."""
+    files = changed_files(record.evaluator_source, source)
+    if not files:
+        return
+    shown = ", ".join(files[:MOST_SHOWN]) + (f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else "")
+    message = (
+        f"the evaluator of {record.name} has changed since the search began ({shown}): what it finds from here on may "
+        "not compare with what it has; for networks that do, begin a new search"
+    )
+    notice(message)
+    archive.add_event(lease, EventRecord(kind="other evaluator", message=message))
+
+
+def _versions_without_event(archive: ArchiveReader, record: SearchRecord) -> dict[str, str]:
+    """What the search itself and its first outcome tell: of a new one, or of one of an earlier version."""
+    first = next(archive.evaluations(record.id), None)
+    text = "" if first is None else first.result.versions
+    of_worker = dict(re.findall(r"\b(python|torch) (\d[\w.+]*)", text))
+    return {"gasearch": record.version} | of_worker
+
+
+def note_lost_weights(
+    archive: Archive, lease: Lease, record: SearchRecord, folder: str, notice: Callable[[str], None]
+) -> None:
+    """Say that trained weights are gone which children would have begun with, where there were any."""
+    if Path(folder).is_dir() or not archive.counts(record.id).told:
+        return
+    message = (
+        f"the folder {folder} with the weights that {record.name} has trained is missing: networks whose parents it "
+        "held begin from scratch, so what it finds may differ"
+    )
+    notice(message)
+    archive.add_event(lease, EventRecord(kind="lost weights", message=message))

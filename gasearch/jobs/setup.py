@@ -1,0 +1,247 @@
+"""From a spec to everything that a search needs; all that can be refused is refused here, before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+
+from gasearch_workers.data.dataset import Dataset
+
+from gasearch import __version__
+from gasearch.errors import WrongState
+from gasearch.evolution.engine import Engine
+from gasearch.evolution.evolver import Advisor
+from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.evolution.toolbox import make_toolbox
+from gasearch.jobs.sources import load_data
+from gasearch.jobs.spec_check import check_against_data
+from gasearch.search.budget import SearchBudget
+from gasearch.search.early_stopping import Rungs
+from gasearch.search.problem import Problem
+from gasearch.search.progress import unheard
+from gasearch.search.replication import is_noisy
+from gasearch.space.build import build_space
+from gasearch.space.constraints import ArithmeticConstraints
+from gasearch.space.costs import NetworkCosts
+from gasearch.space.data_shape import DataShape
+from gasearch.space.decisions import Space
+from gasearch.space.decode import decode
+from gasearch.space.designs import starting_genomes
+from gasearch.space.extremes import COST_METRICS
+from gasearch.space.genome import Genome
+from gasearch.space.identity import disagreement
+from gasearch.space.size import space_size
+from gasearch.spec.evaluator_source import evaluator_source
+from gasearch.spec.loader import require_texts
+from gasearch.spec.model import SearchSpec
+from gasearch.storage.records import NewSearch, SearchRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A spec that is known to be workable, with its data loaded and its space built."""
+
+    spec: SearchSpec
+    data: Dataset | None  #: None for a custom evaluator.
+    space: Space
+    constraints: ArithmeticConstraints
+    costs: NetworkCosts
+    designs: tuple[Genome, ...]  #: What the spec begins with.
+    problem: Problem
+
+    @property
+    def evaluator_source(self) -> str:
+        """The custom evaluator's files as they are now; "" where there is none."""
+        return "" if self.spec.task.evaluator is None else evaluator_source(self.spec.task.evaluator)
+
+    @property
+    def budget(self) -> SearchBudget:
+        """What the search may spend."""
+        asked = self.spec.budget
+        return SearchBudget(
+            evaluations=asked.evaluations,
+            seconds=_seconds(asked.hours),
+            device_seconds=_seconds(asked.device_hours),
+            stalled=asked.stalled,
+            gain_per_device_hour=asked.gain_per_device_hour,
+        )
+
+    def engine(self, known: Sequence[Genome] = ()) -> Engine:
+        """A fresh evolution, which knows nothing yet; it begins with the spec's designs, then those known ones."""
+        algorithm, population = self.spec.algorithm, self.spec.evolution.population
+        if algorithm.startswith("optuna:"):
+            from gasearch.evolution.optuna_engine import OptunaEngine
+
+            return OptunaEngine(
+                self.space,
+                sampler=algorithm.removeprefix("optuna:"),
+                seed=self.spec.seed,
+                objectives=len(self.problem.objectives),
+                population=population,
+                is_limited=bool(self.problem.limits),
+                violation=self.constraints.violation,
+                known=(*self.designs, *known),
+            )
+        policy = SteadyStateEngine if self.spec.is_steady else GenerationalEngine
+        return policy(
+            self.space,
+            seed=self.spec.seed,
+            population=population,
+            toolbox=make_toolbox(self.space, algorithm),
+            violation=self.constraints.violation,
+            known=(*self.designs, *known),
+            advisor=self._advisor() if self.spec.uses_surrogate else None,
+        )
+
+    def _advisor(self) -> Advisor:
+        """Chooses children by a surrogate; what arithmetic knows of a network it need not learn."""
+        from gasearch.evolution.advice import LARGE, SurrogateAdvisor
+        from gasearch.evolution.surrogate.surrogate import Surrogate
+
+        metrics = COST_METRICS if self.space.data is not None else ()
+        objectives = [objective.metric for objective in self.problem.objectives]
+        surrogate = Surrogate(
+            self.space,
+            objectives=len(objectives),
+            exact=[metrics.index(metric) if metric in metrics else None for metric in objectives],
+            seed=self.spec.seed,
+        )
+        return SurrogateAdvisor(
+            self.space,
+            surrogate,
+            objectives=len(objectives),
+            seed=self.spec.seed,
+            costs=lambda genome: tuple(float(value) for value in self.costs.of(genome).values()),
+            is_long=self.spec.evolution.population >= LARGE,
+        )
+
+    def rungs(self) -> Rungs | None:
+        """What ends trainings early, which knows nothing yet; None where every training goes on to its end."""
+        steps = self.spec.rung_steps()
+        if not steps:
+            return None
+        return Rungs(self.problem.objectives, steps=steps, risk=self.spec.stop_risk, seed=self.spec.seed)
+
+    def new_search(self) -> NewSearch:
+        """What the store keeps about the search."""
+        return NewSearch(
+            name=self.spec.name,
+            spec_json=self.spec.to_json(),
+            spec_hash=self.spec.identity_hash(),
+            objectives=tuple((objective.metric, objective.is_maximized) for objective in self.problem.objectives),
+            space_fingerprint=self.space.fingerprint,
+            space_size=space_size(self.space).as_float,
+            data_json=json.dumps({} if self.data is None else self.data.describe(), sort_keys=True),
+            version=__version__,
+            evaluator_source=self.evaluator_source,
+            context=self.problem.context,
+        )
+
+
+def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
+    """Load the data, build the space, and check that they and the constraints fit together.
+
+    Args:
+        spec: Of the search.
+        notice: Is told what is downloaded.
+
+    Raises:
+        DataNotHere: if the data must be downloaded first.
+        SpecError: if the data or the evaluator can't be used, the family doesn't fit the data, or no network can meet a
+            constraint.
+    """
+    require_texts(spec.model_dump(), "the spec")  # one made in Python was read by nobody
+    data = load_data(spec, notice)
+    description = None if data is None else data.describe()
+    check_against_data(spec, description)
+    space = build_space(spec, None if description is None else DataShape.of(description))
+    costs = NetworkCosts(space)
+    objectives = spec.objectives_tuple()
+    problem = Problem(
+        name=spec.name,
+        seed=spec.seed,
+        task=spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind),
+        recipe=spec.to_recipe(),
+        objectives=objectives,
+        limits=spec.limits(),
+        decode=partial(decode, space=space),
+        disagreement=lambda stored: disagreement(stored.genes, stored.key, stored.network_json, space),
+        measures=spec.measures(),
+        time_limit_s=spec.workers.time_limit_s,
+        memory_limit_bytes=spec.workers.memory_limit_bytes,
+        disk_limit_bytes=spec.workers.disk_limit_bytes,
+        fidelity=spec.to_fidelity(),
+        costs=costs.of,
+        counted=frozenset() if data is None else frozenset(COST_METRICS),
+        replicates=spec.replicate_share,
+        noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
+        context=_context(spec, data),
+    )
+    return Setup(
+        spec=spec,
+        data=data,
+        space=space,
+        constraints=ArithmeticConstraints(spec.limits(), space, costs),
+        costs=costs,
+        designs=starting_genomes(spec.start.designs, spec.limits(), space),
+        problem=problem,
+    )
+
+
+def _context(spec: SearchSpec, data: Dataset | None) -> str:
+    """Hash of all that an outcome depends on besides the network and the machine; "" where it can't be taken over.
+
+    The seed of a training follows from the search's seed and the network's key, so that with an equal seed an equal
+    network is trained alike. Inherited weights depend on a network's lineage, and a teacher on files and on the space.
+    """
+    recipe = spec.to_recipe()
+    if not spec.reuses_outcomes or recipe.is_inheriting or recipe.teacher is not None:
+        return ""
+    task = spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind)
+    libraries = [] if data is None else [f"torch {version('torch')}", f"gpus {spec.workers.gpus}"]
+    content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.to_fidelity())]
+    content.append(spec.rung_steps())
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _seconds(hours: float | None) -> float | None:
+    return None if hours is None else 3600 * hours
+
+
+def extended(spec: SearchSpec, *, evaluations: int | None, hours: float | None) -> SearchSpec:
+    """The spec with another budget: the only thing that a resume may change in the store."""
+    changes = {name: value for name, value in (("evaluations", evaluations), ("hours", hours)) if value is not None}
+    if not changes:
+        return spec
+    content = spec.model_dump(mode="json")
+    content["budget"] |= changes
+    return SearchSpec.from_json(json.dumps(content))
+
+
+def with_workers(spec: SearchSpec, count: int | None) -> SearchSpec:
+    """The spec with another number of workers, where one is given."""
+    if count is None:
+        return spec
+    content = spec.model_dump(mode="json")
+    content["workers"]["count"] = count
+    return SearchSpec.from_json(json.dumps(content))
+
+
+def require_same_data(record: SearchRecord, data: Dataset | None) -> None:
+    """Refuse to go on with data other than those that the search began with.
+
+    Raises:
+        WrongState: naming both fingerprints.
+    """
+    before = json.loads(record.data_json).get("fingerprint")
+    now = None if data is None else data.fingerprint
+    if before != now:
+        raise WrongState(
+            f"search {record.name!r} began with data of fingerprint {before}, and {data.name if data else 'its data'} "
+            f"now has {now}: restore the data, or run a new search"
+        )

@@ -1,0 +1,233 @@
+"""Whether a stored search makes sense as a whole: one order of outcomes, a front and statistics that follow from it.
+
+What can be wrong with single rows is found by `gasearch.storage.damage`; only a search whose rows are all sound is
+looked at here. All of it reads one snapshot, also of a search that runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gasearch_workers.messages import Failure, FailureKind, Measurement
+
+from gasearch.errors import SpecError
+from gasearch.objectives.constraints import parse_limit
+from gasearch.objectives.fitness import Fitness, Objective, fitness_of
+from gasearch.objectives.pareto import ParetoFront
+from gasearch.space.build import build_space
+from gasearch.space.data_shape import DataShape
+from gasearch.space.decisions import Space
+from gasearch.space.identity import disagreement
+from gasearch.spec.model import SearchSpec
+from gasearch.storage.damage import Finding
+from gasearch.storage.stored_search import StoredOutcome, StoredSearch, damage_and_searches
+
+
+def check_database(url: str) -> list[Finding]:
+    """All that is wrong with a database; [] where it is as gasearch wrote it.
+
+    Raises:
+        StoreError: if there is no database, it can't be reached, or it has an older schema.
+    """
+    with damage_and_searches(url) as (damage, searches):
+        return [*damage, *(found for search in searches for found in check_search(search))]
+
+
+def check_search(search: StoredSearch) -> Iterator[Finding]:
+    """All that is wrong with a search whose rows are sound."""
+    history = _History()
+    problems = [
+        *_candidates(search),
+        *_networks(search),
+        *_outcomes(search, history),
+        *_replicates(search, history),
+        *_replaced(search),
+        *_front(search, history),
+        *_generations(search, history),
+        *_events(search),
+    ]
+    for text in problems:
+        yield Finding(text=f"search {search.name!r}: {text}", search_id=search.id)
+
+
+@dataclass(slots=True)
+class _History:
+    """What followed from the outcomes, one after the other."""
+
+    told: int = 0
+    trainings: dict[int, list[int]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  #: Replicates told, by candidate.
+    failures: list[int] = field(default_factory=list)  #: After each outcome.
+    sizes: list[int] = field(default_factory=list)  #: Of the front, after each outcome.
+
+
+def _candidates(search: StoredSearch) -> Iterator[str]:
+    """Numbers without a gap, parents before their children, and each proposed after the one before."""
+    told = 0
+    for place, one in enumerate(search.candidates):
+        if one.number != place:
+            yield f"candidate {place} is missing (the next one is {one.number})"
+            return
+        if any(not 0 <= parent < one.number for parent in one.parents):
+            yield f"candidate {one.number} has a parent that isn't older: {list(one.parents)}"
+        if one.told < told:
+            yield f"candidate {one.number} was proposed after {one.told} outcomes, the one before it after {told}"
+        told = max(told, one.told)
+    if told > len(search.outcomes):
+        yield f"a candidate was proposed after {told} outcomes, and there are {len(search.outcomes)}"
+
+
+def _networks(search: StoredSearch) -> Iterator[str]:
+    """Each candidate is the network that its genes make in the space of the search."""
+    space = _space(search)
+    if space is None:
+        return
+    for one in search.candidates:
+        text = disagreement(one.genes, one.key, one.network_json, space)
+        if text is not None:
+            yield f"candidate {one.number} {text}"
+
+
+def _space(search: StoredSearch) -> Space | None:
+    """The space that the stored spec describes; None where it isn't one that gasearch can use."""
+    try:
+        spec, data = SearchSpec.from_json(search.spec_json), json.loads(search.data_json)
+        return build_space(spec, None if spec.is_custom else DataShape.of(data))
+    except (SpecError, KeyError):
+        return None
+
+
+def _outcomes(search: StoredSearch, history: _History) -> Iterator[str]:
+    """Told one by one, each of a candidate that was proposed before, and none of them twice."""
+    keys = {one.number: (one.key, one.told) for one in search.candidates}
+    for place, one in enumerate(search.outcomes):
+        if one.arrival != place:
+            yield f"outcome {place} is missing (the next one is {one.arrival})"
+            return
+        key, told = keys.get(one.candidate, ("", 0))
+        if one.key != key:
+            yield f"outcome {place} is that of network {one.key}, and candidate {one.candidate} is {key}"
+        if told > place:
+            yield f"outcome {place} of candidate {one.candidate} came before it was proposed (after {told} outcomes)"
+        if one.replicate in history.trainings[one.candidate]:
+            yield f"training {one.replicate + 1} of candidate {one.candidate} was told twice"
+        history.trainings[one.candidate].append(one.replicate)
+        kind = one.outcome.kind if isinstance(one.outcome, Failure) else None
+        before = history.failures[-1] if history.failures else 0
+        history.failures.append(before + (kind is not None and kind is not FailureKind.STOPPED))
+        history.told = place + 1
+
+
+def _replicates(search: StoredSearch, history: _History) -> Iterator[str]:
+    """Each further training was decided before it was told, one after the other."""
+    decided: dict[int, list[int]] = defaultdict(list)
+    for candidate, replicate, _ in search.replicates:
+        if replicate != len(decided[candidate]) + 1:
+            yield f"replicate {replicate} of candidate {candidate} was decided out of turn"
+        decided[candidate].append(replicate)
+    for candidate, told in history.trainings.items():
+        if told != sorted(told) or told[0] != 0:
+            yield f"the trainings of candidate {candidate} were told out of turn: {told}"
+        if undecided := set(told) - {0, *decided[candidate]}:
+            yield f"replicate {min(undecided)} of candidate {candidate} was told and never decided"
+
+
+def _replaced(search: StoredSearch) -> Iterator[str]:
+    """A further training's measurement ends the answers of the outcome before; one that failed answers nothing."""
+    newest: dict[int, StoredOutcome] = {}
+    expected: dict[int, int | None] = {}
+    for one in search.outcomes:
+        expected[one.arrival] = None
+        if one.replicate and isinstance(one.outcome, Failure):
+            expected[one.arrival] = one.arrival
+            continue
+        if one.candidate in newest:
+            expected[newest[one.candidate].arrival] = one.arrival
+        newest[one.candidate] = one
+    for one in search.outcomes:
+        if one.replaced != expected[one.arrival]:
+            yield f"outcome {one.arrival} is said to be replaced by {one.replaced}, and is by {expected[one.arrival]}"
+    for number, attempt, replaced in search.retried:
+        if replaced is not None:
+            yield f"attempt {attempt} of candidate {number}, never told, is said to be replaced by {replaced}"
+
+
+def _front(search: StoredSearch, history: _History) -> Iterator[str]:
+    """Whoever entered and left the front did so by the outcomes."""
+    fitnesses = _fitnesses(search)
+    if fitnesses is None:
+        return
+    front = ParetoFront()
+    stays: dict[tuple[int, int], int | None] = {}
+    entered: dict[int, int] = {}
+    for one, fitness in zip(search.outcomes, fitnesses, strict=True):
+        if fitness is not None:
+            change = (front.replace if one.replicate else front.add)(one.candidate, fitness)
+            for number in change.left:
+                stays[number, entered.pop(number)] = one.arrival
+            for number in change.entered:
+                entered[number] = one.arrival
+                stays[number, one.arrival] = None
+        history.sizes.append(len(front))
+    stored = {(candidate, arrival): exited for candidate, arrival, exited in search.stays}
+    for number, arrival in sorted(stays.keys() - stored.keys()):
+        yield f"candidate {number} entered the front by outcome {arrival}, and that isn't stored"
+    for number, arrival in sorted(stored.keys() - stays.keys()):
+        yield f"candidate {number} is stored as on the front from outcome {arrival}, and didn't enter it then"
+    for stay in sorted(stays.keys() & stored.keys()):
+        if stays[stay] != stored[stay]:
+            number, arrival = stay
+            yield (
+                f"candidate {number}, on the front from outcome {arrival}, is stored as having left it by outcome "
+                f"{stored[stay]}; it left by {stays[stay]}"
+            )
+
+
+def _fitnesses(search: StoredSearch) -> Sequence[Fitness | None] | None:
+    """The fitness of each outcome; None where the spec doesn't say what is better (it is none that gasearch wrote)."""
+    spec = json.loads(search.spec_json)
+    if not isinstance(spec, dict) or "objectives" not in spec:
+        return None
+    objectives = [Objective(metric=metric, is_maximized=is_maximized) for metric, is_maximized in search.objectives]
+    limits = [parse_limit(text) for text in spec.get("constraints", ())]
+    return [
+        fitness_of(one.outcome, objectives, limits) if isinstance(one.outcome, Measurement) else None
+        for one in search.outcomes
+    ]
+
+
+def _generations(search: StoredSearch, history: _History) -> Iterator[str]:
+    """Numbers without a gap, and statistics of the outcomes until then."""
+    evaluations = 0
+    for place, one in enumerate(search.generations):
+        name = f"generation {one.number}"
+        if one.number != place:
+            yield f"generation {place} is missing (the next one is {one.number})"
+            return
+        if not evaluations <= one.evaluations <= history.told:
+            yield f"{name} ended after {one.evaluations} outcomes: not between {evaluations} and {history.told}"
+            return
+        evaluations = one.evaluations
+        failures = history.failures[evaluations - 1] if evaluations else 0
+        if one.failures != failures:
+            yield f"{name} counts {one.failures} failures, and there were {failures}"
+        size = history.sizes[evaluations - 1] if evaluations and history.sizes else one.front_size
+        if one.front_size != size:
+            yield f"{name} says that the front had {one.front_size} members; it had {size}"
+
+
+def _events(search: StoredSearch) -> Iterator[str]:
+    """Each written by the owner of the time, about a candidate that there was."""
+    newest = 0
+    for number, epoch, candidate in search.events:
+        if epoch < newest:
+            yield f"event {number} was written by an owner of epoch {epoch} after one of epoch {newest}"
+        newest = max(newest, epoch)
+        if candidate is not None and not 0 <= candidate < len(search.candidates):
+            yield f"event {number} is about candidate {candidate}, which isn't there"
+    if newest > search.epoch:
+        yield f"an event was written by an owner of epoch {newest}, and the newest owner is of epoch {search.epoch}"

@@ -1,0 +1,263 @@
+"""Pareto arithmetic on worths: ranks, crowding, hypervolume, the front of a set, and the front as it grows.
+
+Everywhere in this module *values* are worths, one row per point and one column per objective: finite, greater is
+better. moocore does the ranking and the volumes; it is imported on first use, so that readers of a stored front don't
+wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gasearch.objectives.dominance import Flags, standing
+from gasearch.objectives.fitness import Fitness, FrontChange
+from gasearch.objectives.plain_front import PlainFront
+from gasearch.objectives.ties import Ties
+
+Array = npt.NDArray[np.float64]
+Values = npt.ArrayLike  #: (points, objectives)
+
+#: Nadir of the first generation lies at 1.0 of the scaling, the reference point a little behind it, so that the
+#: extreme points of a front count too.
+REFERENCE = 1.1
+
+#: The exact volume of 200 points takes 15 ms in 6 objectives, 0.5 s in 7 and 10 s in 8 (moocore 0.3.2).
+MOST_OBJECTIVES_EXACT = 6
+
+
+def pareto(values: Values, spreads: Values | None = None, numbers: npt.ArrayLike | None = None) -> Flags:
+    """Which of some feasible points are members of their front, by the rule of `gasearch.objectives.dominance`.
+
+    Takes 0.1 s for 200,000 points in 2 to 5 objectives with a front of some thousands, below 1 s with one of 28,000.
+
+    Args:
+        values: (points, objectives).
+        spreads: (points, objectives) half the width of each value's interval, 0 where it is exact; None: all exact.
+        numbers: (points,) of the candidates, each once; None: the points are in the order of their numbers.
+
+    Returns:
+        (points,) True for members.
+    """
+    worths = _matrix(values)
+    members = np.zeros(len(worths), dtype=np.bool_)
+    if not len(worths):
+        return members
+    import moocore
+
+    order = np.arange(len(worths)) if numbers is None else np.argsort(np.asarray(numbers))
+    is_plain = moocore.is_nondominated(np.ascontiguousarray(worths[order]), maximise=True)  # of equal ones the first
+    plain = order[np.asarray(is_plain, dtype=np.bool_)]
+    widths = None if spreads is None else np.asarray(spreads, dtype=np.float64)[plain]
+    if widths is not None and widths.any():
+        plain = plain[standing(worths[plain].T, widths.T, np.arange(len(plain))).is_member]
+    members[plain] = True
+    return members
+
+
+def rank(values: Values) -> npt.NDArray[np.intp]:
+    """Non-dominated rank of each point, 0 for the Pareto front; equal points have equal ranks.
+
+    Args:
+        values: (points, objectives), at least one objective.
+
+    Returns:
+        (points,) ranks without gaps (Deb et al., "A fast and elitist multiobjective genetic algorithm", 2002).
+    """
+    worths = _matrix(values)
+    if not len(worths):
+        return np.zeros(0, dtype=np.intp)
+    import moocore
+
+    return np.asarray(moocore.pareto_rank(-worths), dtype=np.intp)
+
+
+def crowding_distance(values: Array, ranks: npt.NDArray[np.intp]) -> Array:
+    """Crowding distance of each point within its front, in 0..1 or infinite; more means lonelier (Deb et al. 2002).
+
+    Per objective, the gap between a point's two neighbours over the front's range; the mean over the objectives. The
+    two ends of each objective are infinitely lonely. Among points with equal values the earlier row stands lower. All
+    fronts at once: a steady-state search sorts its population at every tell, and a population has some ten.
+
+    Args:
+        values: (points, objectives), at least one point.
+        ranks: (points,) the front of each.
+
+    Returns:
+        (points,) distances.
+    """
+    count, objectives = values.shape
+    order = np.argsort(ranks, kind="stable")  # front by front
+    sorted_ranks = ranks[order]
+    starts = np.flatnonzero(np.diff(sorted_ranks, prepend=-1))  # (fronts,) where each begins in `order`
+    sizes = np.diff(starts, append=count)
+    is_end = np.zeros(count, dtype=bool)
+    is_end[starts] = is_end[starts + sizes - 1] = True
+    middle = np.flatnonzero(~is_end)
+    distances = np.zeros(count)
+    for column in values.T:
+        order = order[np.lexsort((column[order], sorted_ranks))]
+        ascending = column[order]
+        spans = np.repeat(objectives * (ascending[starts + sizes - 1] - ascending[starts]), sizes)[middle]
+        gaps = ascending[middle + 1] - ascending[middle - 1]
+        distances[order[middle]] += np.divide(gaps, spans, out=np.zeros_like(gaps), where=spans > 0)
+        distances[order[is_end]] = np.inf
+    return distances
+
+
+def hypervolume(values: Values, reference: Sequence[float]) -> float:
+    """Volume that the points dominate above the reference point; points that don't dominate it add nothing.
+
+    Exact up to 6 objectives. Beyond, where exact algorithms take minutes, moocore's deterministic quadrature
+    (Rphi-FWE+, 262,144 directions): within 0.2 % of it on spherical fronts of 50 to 200 points in 7 to 10 objectives,
+    2 % off on 8 random points in 10.
+
+    Args:
+        values: (points, objectives).
+        reference: (objectives,) worths of the worst point that still counts.
+    """
+    worths = _matrix(values)
+    corner = np.asarray(reference, dtype=np.float64)
+    inside = worths[(worths > corner).all(axis=1)] if len(worths) else worths
+    if not len(inside):
+        return 0.0
+    import moocore
+
+    measure = moocore.hypervolume if len(corner) <= MOST_OBJECTIVES_EXACT else moocore.hv_approx
+    return float(measure(-inside, ref=-corner))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """A fixed scale per objective, so that hypervolumes of one search compare over its whole life.
+
+    A worth at `ideal` scales to 0 and one at `reference` to 1.1; what is better than the ideal scales below 0.
+    """
+
+    ideal: tuple[float, ...]  #: Best worth per objective.
+    reference: tuple[float, ...]  #: Worth per objective of the reference point; below the ideal.
+
+    @classmethod
+    def of(cls, fitnesses: Sequence[Fitness]) -> Scaling:
+        """The scaling that the feasible ones among these span: from the best to the worst worth seen per objective.
+
+        The worst of all, not of the front alone: an early front is often a single point, and later ones reach beyond
+        its nadir. An objective with equal worths gets its magnitude as range (1 where they are 0).
+
+        Raises:
+            ValueError: if none is feasible.
+        """
+        feasible = [fitness.values for fitness in fitnesses if fitness.is_feasible]
+        if not feasible:
+            raise ValueError(f"a scaling needs at least one feasible fitness; got {len(fitnesses)}, none feasible")
+        ideal = tuple(map(max, zip(*feasible, strict=True)))
+        nadir = tuple(map(min, zip(*feasible, strict=True)))
+        ranges = [best - worst or abs(best) or 1.0 for best, worst in zip(ideal, nadir, strict=True)]
+        return cls(
+            ideal=ideal,
+            reference=tuple(best - REFERENCE * extent for best, extent in zip(ideal, ranges, strict=True)),
+        )
+
+    def scaled(self, values: Values) -> Array:
+        """The values as costs: (points, objectives), less is better, 0 at the ideal, 1.1 at the reference point."""
+        ideal, reference = np.asarray(self.ideal), np.asarray(self.reference)
+        costs: Array = REFERENCE * (ideal - _matrix(values)) / (ideal - reference)
+        return costs
+
+    def hypervolume(self, values: Values) -> float:
+        """Volume in scaled units: 1.1 ** objectives at most, unless a point is better than the ideal."""
+        return hypervolume(-self.scaled(values), (-REFERENCE,) * len(self.ideal))
+
+
+class ParetoFront:
+    """The front of the points that came in so far, by the rule of `gasearch.objectives.dominance`, spreads included."""
+
+    def __init__(self) -> None:
+        """An empty front; the first point fixes the number of objectives."""
+        self.plain = PlainFront()  #: The same without regard to spreads.
+        self.has_spreads = False  #: Of any feasible point so far.
+        self._ties: Ties | None = None  # None: to be found out where there are spreads
+
+    def __len__(self) -> int:
+        """Number of members."""
+        return len(self._known_ties() if self.has_spreads else self.plain)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The members' candidate numbers, in the order in which they entered the plain front."""
+        if not self.has_spreads:
+            return self.plain.numbers
+        ties = self._known_ties()
+        return tuple([number for number in self.plain.numbers if ties.is_member(number)])
+
+    @property
+    def values(self) -> Array:
+        """(members, objectives) worths, rows in the order of `numbers`."""
+        if not self.has_spreads:
+            return self.plain.values
+        ties = self._known_ties()
+        return self.plain.values[[ties.is_member(number) for number in self.plain.numbers]]
+
+    @property
+    def best(self) -> tuple[float, ...]:
+        """The best worth of each objective among the members; () without any."""
+        return tuple(self.values.max(axis=0).tolist()) if len(self) else ()
+
+    def add(self, number: int, fitness: Fitness) -> FrontChange:
+        """Take a point in, if it belongs to the front, and dismiss the members that it dominates.
+
+        Raises:
+            ValueError: if the number of objectives differs from the front's.
+        """
+        self._note_spreads(fitness)
+        if not self.has_spreads:
+            return self.plain.add(number, fitness)
+        ties = self._known_ties()
+        change = self.plain.add(number, fitness)
+        return ties.update(change.left, {number: fitness}) if change.entered else change
+
+    def replace(self, number: int, fitness: Fitness) -> FrontChange:
+        """Let a point have another fitness: what it had dominated may come back."""
+        self._note_spreads(fitness)
+        if not self.has_spreads:
+            return self.plain.replace(number, fitness)
+        ties, was_member = self._known_ties(), number in self.plain
+        change = self.plain.replace(number, fitness)
+        stays = {number} if was_member and number in self.plain else set()
+        return ties.update({*change.left, *stays}, {one: self.plain[one] for one in {*change.entered, *stays}})
+
+    def take_in(self, number: int, fitness: Fitness, *, is_replacement: bool) -> FrontChange:
+        """Add or replace, and find out who is tied when that is asked for; returns how the plain front changed."""
+        self._note_spreads(fitness)
+        change = (self.plain.replace if is_replacement else self.plain.add)(number, fitness)
+        if is_replacement or change.entered:
+            self._ties = None
+        return change
+
+    def hypervolume(self, scaling: Scaling) -> float:
+        """Scaled hypervolume of all points that came in, members or not; 0 without any.
+
+        A point that is dismissed for a tie has the values that it has: the volume shrinks only where a value does.
+        """
+        return scaling.hypervolume(self.plain.values) if len(self.plain) else 0.0
+
+    def _note_spreads(self, fitness: Fitness) -> None:
+        if fitness.spreads and fitness.is_feasible:
+            self.has_spreads = True
+
+    def _known_ties(self) -> Ties:
+        if self._ties is None:
+            self._ties = Ties({number: self.plain[number] for number in self.plain.numbers})
+        return self._ties
+
+
+def _matrix(values: Values) -> Array:
+    worths = np.asarray(values, dtype=np.float64)
+    if worths.size == 0:
+        return worths if worths.ndim == 2 else np.empty((0, 1))
+    if worths.ndim != 2:
+        raise ValueError(f"values must have shape (points, objectives); got {worths.shape}")
+    return worths

@@ -1,0 +1,1 @@
+"""What anyone may ask of a stored search."""

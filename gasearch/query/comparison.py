@@ -1,0 +1,222 @@
+"""Searches side by side: the hypervolumes of their fronts in one common scaling, over evaluations and over time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gasearch.errors import BadInput
+from gasearch.objectives.fitness import Objective
+from gasearch.objectives.pareto import Scaling
+from gasearch.query.answers import Row, json_object
+from gasearch.query.growth import GrowthPoint, Told, common_scaling, growth, told_outcomes
+from gasearch.query.questions import constraints_of, objectives_of
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import SearchRecord
+
+MOST_COMPARED = 20
+SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  #: Of what the search that spent least has spent: where fronts are compared.
+ROUNDING = 1e-12  #: Equal fronts in another order differ by less in their volumes.
+
+#: What can be spent: its name, and where a point of a curve has it.
+AXES: dict[str, Callable[[GrowthPoint], float]] = {
+    "evaluations": lambda point: point.evaluations,
+    "active_seconds": lambda point: point.active_seconds,
+    "device_seconds": lambda point: point.device_seconds,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What had been spent when something was reached."""
+
+    evaluations: int
+    active_seconds: float
+    device_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One of the searches, at its end or as far as it is."""
+
+    name: str
+    evaluations: int
+    active_seconds: float
+    device_seconds: float
+    front_size: int
+    hypervolume: float
+    best: dict[str, float]  #: Per objective.
+    reached: Spending | None  #: What it took to reach the first search's final hypervolume; None: it didn't.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The hypervolumes after equal spending."""
+
+    by: str  #: What is spent: one of `AXES`.
+    share: float  #: Of what the search that spent least has spent in all.
+    at: float
+    hypervolumes: dict[str, float]  #: By search.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Several searches in one scaling."""
+
+    objectives: dict[str, str]  #: Metric to "max" or "min".
+    constraints: list[str]  #: Those of all searches: a network that breaks one counts in none.
+    ideal: dict[str, float]  #: Best value per objective that any of them measured.
+    reference: dict[str, float]  #: The corner from which the hypervolume is taken, a tenth behind the worst value.
+    searches: list[Compared]
+    marks: list[Mark]
+    curves: dict[
+        str, list[GrowthPoint]
+    ]  #: By search, a point wherever the front changed, and one for the last outcome.
+
+    def row(self) -> Row:
+        """The comparison as a JSON object, without its curves."""
+        fields = json_object(replace(self, curves={}))
+        del fields["curves"]
+        return fields
+
+    def rows(self) -> list[Row]:
+        """Flat, a row for each search at each mark."""
+        return [
+            {"search": name, "by": mark.by, "share": mark.share, "at": mark.at, "hypervolume": volume}
+            for mark in self.marks
+            for name, volume in mark.hypervolumes.items()
+        ]
+
+
+def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
+    """Compare searches with the same objectives; the first one is the yardstick.
+
+    Raises:
+        UnknownSearch: if there is no search of such a name.
+        BadInput: if there aren't two different ones, their objectives differ, or none has measured anything feasible.
+    """
+    records = _records(reader, names)
+    objectives = objectives_of(records[0])
+    for record in records[1:]:
+        _require_same_objectives(records[0], record)
+    limits = list(dict.fromkeys(limit for record in records for limit in constraints_of(record)))
+    told = {record.name: told_outcomes(reader, record, objectives, limits) for record in records}
+    scaling = common_scaling(told.values())
+    if scaling is None:
+        within = f" within {' and '.join(map(str, limits))}" if limits else ""
+        raise BadInput(f"none of {_listed(names)} has measured a network{within} yet: there is nothing to compare")
+    orders = {record.name: [objectives.index(one) for one in objectives_of(record)] for record in records}
+    curves = {name: _curve(outcomes, scaling, orders[name]) for name, outcomes in told.items()}
+    goal = curves[names[0]][-1].hypervolume if curves[names[0]] else 0.0
+    return Comparison(
+        objectives={one.metric: "max" if one.is_maximized else "min" for one in objectives},
+        constraints=[str(limit) for limit in limits],
+        ideal=_by_metric(objectives, scaling.ideal),
+        reference=_by_metric(objectives, scaling.reference),
+        searches=[
+            _compared(name, curve, _best(told[name], orders[name], objectives), goal) for name, curve in curves.items()
+        ],
+        marks=[mark for by in AXES for mark in _marks(by, curves)],
+        curves=curves,
+    )
+
+
+def _curve(told: Told, scaling: Scaling, order: list[int]) -> list[GrowthPoint]:
+    """How a front grew, its ties settled in the search's own order of objectives; see `objectives.dominance`."""
+    ideal, reference = ([corner[place] for place in order] for corner in (scaling.ideal, scaling.reference))
+    return growth(_ordered(told, order), Scaling(ideal=tuple(ideal), reference=tuple(reference)))
+
+
+def _best(told: Told, order: list[int], objectives: Sequence[Objective]) -> dict[str, float]:
+    """The best value per objective on the front as it stands."""
+    best = _ordered(told, order).best()
+    return {} if best is None else _by_metric(objectives, [best[order.index(place)] for place in range(len(order))])
+
+
+def _ordered(told: Told, order: list[int]) -> Told:
+    return replace(told, values=told.values[:, order], spreads=told.spreads[:, order])
+
+
+def volume_at(curve: Sequence[GrowthPoint], by: str, spent: float) -> float:
+    """The hypervolume when so much was spent; 0 before the first outcome."""
+    count = bisect_right(curve, spent, key=AXES[by])
+    return curve[count - 1].hypervolume if count else 0.0
+
+
+def _records(reader: ArchiveReader, names: Sequence[str]) -> list[SearchRecord]:
+    if len(set(names)) < 2:
+        raise BadInput(f"a comparison needs two different searches; got {_listed(names) or 'none'}")
+    if len(names) > len(set(names)):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(f"a search is compared once; {twice!r} is named {names.count(twice)} times")
+    if len(names) > MOST_COMPARED:
+        raise BadInput(f"at most {MOST_COMPARED} searches are compared; got {len(names)}")
+    return [reader.search(name) for name in names]
+
+
+def _require_same_objectives(first: SearchRecord, other: SearchRecord) -> None:
+    """The order of objectives may differ.
+
+    Raises:
+        BadInput: naming what the one has and the other has not.
+    """
+    ours, theirs = set(first.objectives), set(other.objectives)
+    if ours == theirs:
+        return
+    parts = [
+        f"{name!r} has {', '.join(sorted(_objective_text(one) for one in only))}"
+        for name, only in ((first.name, ours - theirs), (other.name, theirs - ours))
+        if only
+    ]
+    raise BadInput(f"only searches with the same objectives can be compared: {', '.join(parts)}, and the other has not")
+
+
+def _objective_text(objective: tuple[str, bool]) -> str:
+    metric, is_maximized = objective
+    return f"{metric}: {'max' if is_maximized else 'min'}"
+
+
+def _compared(name: str, curve: Sequence[GrowthPoint], best: dict[str, float], goal: float) -> Compared:
+    last = curve[-1] if curve else _NOTHING
+    reached = next((point for point in curve if goal > 0 and point.hypervolume >= goal - ROUNDING), None)
+    return Compared(
+        name=name,
+        evaluations=last.evaluations,
+        active_seconds=last.active_seconds,
+        device_seconds=last.device_seconds,
+        front_size=last.front_size,
+        hypervolume=last.hypervolume,
+        best=best,
+        reached=None if reached is None else _spending(reached),
+    )
+
+
+_NOTHING = GrowthPoint(evaluations=0, active_seconds=0.0, device_seconds=0.0, hypervolume=0.0, front_size=0)
+
+
+def _spending(point: GrowthPoint) -> Spending:
+    return Spending(
+        evaluations=point.evaluations, active_seconds=point.active_seconds, device_seconds=point.device_seconds
+    )
+
+
+def _marks(by: str, curves: dict[str, list[GrowthPoint]]) -> list[Mark]:
+    """The marks on one axis; none where a search has spent nothing of it."""
+    least = min(AXES[by](curve[-1]) if curve else 0.0 for curve in curves.values())
+    if least <= 0:
+        return []
+    places = [share * least if by != "evaluations" else max(1, round(share * least)) for share in SHARES]
+    return [
+        Mark(by=by, share=share, at=at, hypervolumes={name: volume_at(curve, by, at) for name, curve in curves.items()})
+        for share, at in zip(SHARES, places, strict=True)
+    ]
+
+
+def _by_metric(objectives: Sequence[Objective], worths: Sequence[float]) -> dict[str, float]:
+    """Worths in native units."""
+    return {one.metric: one.worth(worth) for one, worth in zip(objectives, worths, strict=True)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))

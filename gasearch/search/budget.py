@@ -1,0 +1,85 @@
+"""When a search ends: what it may spend, and whether going on pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gasearch.objectives.frontier import Frontier
+
+#: Why a search ends whose space is searched to the last network.
+EXHAUSTED = "no further one of the space meets the constraints"
+
+#: How the reasons begin that a greater budget alone doesn't clear away.
+STALLED, SLOW = "the hypervolume has not grown", "the hypervolume is expected to grow"
+#: A hypervolume that grew by less than this share of itself has stalled.
+STALL = 0.001
+#: Outcomes over which the gain per device-hour is taken, a share of all so far: long enough not to end by bad luck.
+WINDOW, LEAST_WINDOW = 0.25, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchBudget:
+    """How much a search may spend, over all interruptions."""
+
+    evaluations: int
+    seconds: float | None = None  #: Of wall time.
+    device_seconds: float | None = None  #: Summed over the workers, while they are busy.
+    stalled: int | None = None  #: Evaluations without a growing hypervolume after which it ends.
+    gain_per_device_hour: float | None = None  #: Least expected growth per device-hour, a share of the volume.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a search has spent, over all interruptions."""
+
+    told: int
+    seconds: float
+    device_seconds: float
+
+
+def ending(budget: SearchBudget, spent: Spent, frontier: Frontier, device_seconds_at: list[float]) -> str | None:
+    """Why a search ends now; None where it goes on.
+
+    Args:
+        budget: What it may spend.
+        spent: What it has spent.
+        frontier: Its front.
+        device_seconds_at: The device-seconds spent when the n-th outcome was told, for each n.
+    """
+    if spent.told >= budget.evaluations:
+        return f"all {budget.evaluations} evaluations are done"
+    if budget.seconds is not None and spent.seconds >= budget.seconds:
+        return f"the budget of {budget.seconds / 3600:g} hours is spent"
+    if budget.device_seconds is not None and spent.device_seconds >= budget.device_seconds:
+        return f"the budget of {budget.device_seconds / 3600:g} device-hours is spent"
+    if budget.stalled is not None and _has_stalled(frontier, spent.told, budget.stalled):
+        return f"{STALLED} by {STALL:.1%} over {budget.stalled} evaluations"
+    if budget.gain_per_device_hour is not None:
+        rate = gain_per_device_hour(frontier, device_seconds_at)
+        if rate is not None and rate < budget.gain_per_device_hour:
+            return f"{SLOW} by {rate:.2%} per device-hour, less than the {budget.gain_per_device_hour:.2%} asked for"
+    return None
+
+
+def _has_stalled(frontier: Frontier, told: int, patience: int) -> bool:
+    before, now = frontier.volume_at(told - patience), frontier.hypervolume
+    return before is not None and now is not None and now - before < STALL * before
+
+
+def gain_per_device_hour(frontier: Frontier, device_seconds_at: list[float]) -> float | None:
+    """By which share of itself the hypervolume is expected to grow in the next device-hour; None while that is open.
+
+    Growth slows down: what is expected is the growth over the newest window times its ratio to that over the window
+    before (at most 1).
+    """
+    told = len(device_seconds_at)
+    window = max(LEAST_WINDOW, int(WINDOW * told))
+    volumes = [frontier.volume_at(told - back * window) for back in (2, 1, 0)]
+    if told <= window or volumes[1] is None or volumes[2] is None or not volumes[2]:
+        return None
+    hours = (device_seconds_at[-1] - device_seconds_at[-1 - window]) / 3600
+    newest = volumes[2] - volumes[1]
+    slowing = 1.0
+    if volumes[0] is not None and volumes[1] > volumes[0]:
+        slowing = min(1.0, newest / (volumes[1] - volumes[0]))
+    return newest * slowing / volumes[2] / hours if hours > 0 else None

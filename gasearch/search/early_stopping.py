@@ -1,0 +1,362 @@
+"""How trainings go on after a look at them: the rules by which workers stop those that can't reach the front.
+
+At each rung (a number of epochs) a line per objective leads from the worth there to the worth at the end, fitted to the
+trainings that were finished, and their residuals say how much better than the line a training may do. A training is
+stopped where even that end is dominated by a finished network: small networks are measured against small ones, which
+halving by score alone would end first (measured: see `benchmarks/early_stopping.py`).
+
+A share of the trainings gets no judgement, so that the lines are also fitted to those that would have been stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import ge
+
+import numpy as np
+from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
+from gasearch_workers.training.stopping import explain_stop, is_hopeless, rung_at
+
+from gasearch.objectives.fitness import Fitness, Objective
+from gasearch.objectives.pareto import rank
+from gasearch.objectives.plain_front import PlainFront
+from gasearch.search.curve_fit import Line, fit_line, optimistic_ends, safe_tail
+
+Worths = tuple[float, ...]
+
+NEWEST = 200  #: Curves that the lines are fitted to: evolution moves on to networks unlike the first.
+LARGEST_FRONT = 64  #: Points of the front that travel with a request.
+EVERY = 512  #: Fronts of the past are kept after so many finished trainings each; those between are made again.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a training that went to its end showed."""
+
+    told: int  #: How many outcomes had been told before it.
+    number: int  #: Of the candidate; a later training of the same one replaces it on the front.
+    worths: Worths
+    is_feasible: bool
+    at_rungs: tuple[tuple[float | None, ...] | None, ...]  #: Per rung its worths by then; None where none were taken.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """A training that was stopped, where it stood."""
+
+    told: int  #: As in `Finished`.
+    rung: int  #: Its index.
+    worths: Worths  #: Reported or known.
+
+
+Ends = tuple[tuple[float, float], ...]  #: (slope, offset) per objective; () where trainings are only looked at.
+Lines = tuple[tuple[Line | None, ...], ...]  #: Per rung and objective; None where too little is known.
+
+
+class Rungs:
+    """What is known of how trainings go on. Rules are functions of the told outcomes alone, in their order."""
+
+    def __init__(
+        self, objectives: Sequence[Objective], *, steps: Sequence[float], risk: float, exempt: float = 0.05, seed: int
+    ) -> None:
+        """Begin without knowledge.
+
+        Args:
+            objectives: In the spec's order.
+            steps: The rungs, ascending, in epochs or a custom evaluator's own steps.
+            risk: Of the trainings that are stopped, the share that may have entered the front; above 0, below 1.
+            exempt: Share of the trainings that are never stopped, 0..1.
+            seed: The search's; decides with a candidate's number whether it is exempt.
+
+        Raises:
+            ValueError: if one of them is out of its range.
+        """
+        if any(not math.isfinite(step) or step <= 0 for step in steps) or list(steps) != sorted(set(steps)):
+            raise ValueError(f"rungs must be ascending steps above 0; got {list(steps)}")
+        if not 0 < risk < 1:
+            raise ValueError(f"the risk must lie between 0 and 1; got {risk!r}")
+        if not 0 <= exempt <= 1:
+            raise ValueError(f"the exempt share must lie in 0..1; got {exempt!r}")
+        self._objectives, self._steps = tuple(objectives), tuple(steps)
+        self._risk, self._exempt, self._seed = risk, exempt, seed
+        self._told = 0
+        self._finished = _Finishers()
+        self._halted: list[Halted] = []
+        self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
+        self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: The same, from how many told.
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """The rungs, ascending."""
+        return self._steps
+
+    def note(
+        self,
+        outcome: Outcome,
+        fitness: Fitness | None,
+        *,
+        number: int | None = None,
+        known: Sequence[float | None] = (),
+    ) -> None:
+        """Take note of a told outcome, stopped and failed ones too, in the order in which they are told.
+
+        Args:
+            outcome: What came of a training.
+            fitness: Its fitness, None for a failure.
+            number: The candidate's. Where one is trained again, its newest outcome stands for it; None: a new one.
+            known: As in `rule`. Of a stopped training; without it, one that didn't report all objectives doesn't count
+                among those by which the daring of judgements is chosen, which are then more careful.
+        """
+        match outcome:
+            case Measurement() if fitness is not None:
+                self._finished.append(
+                    Finished(
+                        told=self._told,
+                        number=-1 - self._told if number is None else number,
+                        worths=fitness.values,
+                        is_feasible=fitness.is_feasible,
+                        at_rungs=self._at_rungs(outcome.curve),
+                    )
+                )
+            case Failure(kind=FailureKind.STOPPED) if outcome.curve:
+                point = outcome.curve[-1]
+                place = rung_at(self._steps, point.epoch)
+                worths = _completed(self._worths(point), known)
+                if place is not None and worths is not None:
+                    self._halted.append(Halted(told=self._told, rung=place, worths=worths))
+        self._told += 1
+
+    def rule(self, number: int, *, known: Sequence[float | None], told: int | None = None) -> StoppingRule | None:
+        """The rule for a candidate's training; None without rungs.
+
+        An exempt training, and all trainings while too little is known, get a rule that only looks at the rungs.
+
+        Args:
+            number: The candidate's.
+            known: Per objective the worth that needs no training, exact or an optimistic guess; None where there is
+                none: the training reports it, or isn't judged.
+            told: The number of outcomes that were told when it was proposed; None: all that were noted.
+        """
+        if not self._steps:
+            return None
+        told = self._told if told is None else told
+        front, judged = self._judgements(told, tuple(worth is not None for worth in known))
+        if self._is_exempt(number):
+            judged = ((),) * len(judged)
+        rungs = tuple(Rung(step=step, ends=ends) for step, ends in zip(self._steps, judged, strict=True))
+        return StoppingRule(
+            objectives=tuple((objective.metric, objective.is_maximized) for objective in self._objectives),
+            known=tuple(known),
+            rungs=rungs,
+            front=_spread(front) if any(judged) else (),
+        )
+
+    def expected_end(self, failure: Failure, known: Sequence[float | None]) -> Worths | None:
+        """The worths that a stopped training would probably have reached, by all that is noted; None if unknown."""
+        if not failure.curve:
+            return None
+        point = failure.curve[-1]
+        place = rung_at(self._steps, point.epoch)
+        if place is None:
+            return None
+        count = self._finished_among(_learned_from(self._told))
+        found: list[float] = []
+        for worth, here, line in zip(known, self._worths(point), self._fit(count)[place], strict=True):
+            if worth is not None:
+                found.append(worth)
+            elif here is not None and line is not None:
+                found.append(line.mean(here))
+            else:
+                return None
+        return tuple(found)
+
+    def _judgements(self, told: int, is_known: tuple[bool, ...]) -> tuple[tuple[Worths, ...], tuple[Ends, ...]]:
+        """The front after the first outcomes, and per rung the optimistic ends by those of them that count for that."""
+        front = self._finished.front_of_first(self._finished_among(told))
+        learned = _learned_from(told)
+        if self._ends_at[0] != learned:
+            self._ends_at = learned, {}
+        known_ends = self._ends_at[1]
+        if is_known not in known_ends:
+            count = self._finished_among(learned)
+            then = self._finished.front_of_first(count)
+            places = range(len(self._steps))
+            known_ends[is_known] = tuple(self._ends(place, learned, count, then, is_known) for place in places)
+        return tuple(member.worths for member in front), known_ends[is_known]
+
+    def _finished_among(self, told: int) -> int:
+        """How many trainings were finished among the first outcomes."""
+        return bisect_left(self._finished.all, told, key=lambda one: one.told)
+
+    def _ends(self, place: int, told: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]) -> Ends:
+        """The optimistic ends at one rung; () while an objective that must be reported isn't known well enough."""
+        lines = [None if known else line for known, line in zip(is_known, self._fit(count)[place], strict=True)]
+        if not front or any(line is None and not known for known, line in zip(is_known, lines, strict=True)):
+            return ()
+        reached: dict[int, Worths] = {}
+        for one in self._finished.all[max(0, count - NEWEST) : count]:
+            at_rung = one.at_rungs[place]
+            ends = [worth if known else None for known, worth in zip(is_known, one.worths, strict=True)]
+            if at_rung is not None and (worths := _completed(at_rung, ends)) is not None:
+                reached[one.told] = worths
+        until = bisect_left(self._halted, told, key=lambda one: one.told)
+        reached |= {one.told: one.worths for one in self._halted[max(0, until - NEWEST) : until] if one.rung == place}
+        is_own = np.array([[member.told == number for member in front] for number in reached])
+        values = np.array([member.worths for member in front])
+        return optimistic_ends(lines, safe_tail(lines, np.array([*reached.values()]), values, is_own, risk=self._risk))
+
+    def _is_exempt(self, number: int) -> bool:
+        digest = hashlib.blake2b(f"{self._seed}/{number}/stopping".encode(), digest_size=7).digest()
+        return int.from_bytes(digest) < self._exempt * 2**56
+
+    def _at_rungs(self, curve: Sequence[CurvePoint]) -> tuple[tuple[float | None, ...] | None, ...]:
+        """Per rung the worths at the first report in its reach, where a worker would have judged."""
+        found: list[tuple[float | None, ...] | None] = [None] * len(self._steps)
+        for point in curve:
+            place = rung_at(self._steps, point.epoch) if point.metrics else None
+            if place is not None and found[place] is None:
+                found[place] = self._worths(point)
+        return tuple(found)
+
+    def _worths(self, point: CurvePoint) -> tuple[float | None, ...]:
+        metrics = dict(point.metrics)
+        return tuple([one.worth(metrics[one.metric]) if one.metric in metrics else None for one in self._objectives])
+
+    def _fit(self, count: int) -> Lines:
+        """The lines from the first finished trainings, the newest of them."""
+        if self._lines[0] != count:
+            newest = self._finished.all[max(0, count - NEWEST) : count]
+            places, objectives = range(len(self._steps)), range(len(self._objectives))
+            self._lines = count, tuple(tuple(_line(newest, place, at) for at in objectives) for place in places)
+        return self._lines[1]
+
+
+def _learned_from(told: int) -> int:
+    """The outcomes that judgements are learned from: all but the newest thirty-second at most, to learn rarely."""
+    step = 1 << max(0, (told // 32).bit_length() - 1)
+    return told - told % step
+
+
+def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
+    """The outcome of a training that was finished once, as this rule would have ended it; None where it would not.
+
+    Needs a curve with the reports at the rule's rungs.
+    """
+    judged: set[int] = set()
+    for count, point in enumerate(outcome.curve, start=1):
+        place = rung_at([rung.step for rung in rule.rungs], point.epoch) if point.metrics else None
+        if place is None or place in judged:
+            continue
+        judged.add(place)
+        metrics = dict(point.metrics)
+        if is_hopeless(rule, point.epoch, metrics):
+            message = explain_stop(rule, point.epoch, metrics)
+            return Failure(kind=FailureKind.STOPPED, message=message, curve=outcome.curve[:count])
+    return None
+
+
+def _line(finished: Sequence[Finished], place: int, objective: int) -> Line | None:
+    """How one objective goes on from a rung."""
+    return fit_line(
+        [
+            (here, one.worths[objective])
+            for one in finished
+            if (at_rung := one.at_rungs[place]) is not None and (here := at_rung[objective]) is not None
+        ]
+    )
+
+
+def _completed(reported: Sequence[float | None], known: Sequence[float | None]) -> Worths | None:
+    """What is known, else reported; None where an objective is neither."""
+    known = known or (None,) * len(reported)
+    found = [here if there is None else there for here, there in zip(reported, known, strict=True)]
+    return None if None in found else tuple(found)  # type: ignore[arg-type]
+
+
+class _Finishers:
+    """The finished trainings in the order in which they were told, and the front after each of them."""
+
+    def __init__(self) -> None:
+        self.all: list[Finished] = []
+        self._newest: dict[int, int] = {}  # when a candidate's newest outcome was told
+        self._front = PlainFront()  # of these, named by when they were told: of equal ones the first is the member
+        self._kept: list[list[Finished]] = [[]]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
+        self._asked = 0, list[Finished]()  # the front that was asked for last, and of how many
+
+    def append(self, finished: Finished) -> None:
+        """Take one in."""
+        self.all.append(finished)
+        if finished.number in self._newest:
+            self._front.remove(self._newest[finished.number])
+        self._newest[finished.number] = finished.told
+        if finished.is_feasible:
+            self._front.add(finished.told, Fitness(values=finished.worths))
+        if len(self.all) % EVERY == 0:
+            self._kept.append(self._members())
+
+    def front_of_first(self, count: int) -> list[Finished]:
+        """The front of the first so many, in the order in which they were told."""
+        begun, front = self._asked
+        if begun == count:
+            return front
+        if count == len(self.all):
+            front = self._members()
+        else:
+            if not count // EVERY * EVERY <= begun < count:
+                begun, front = count // EVERY * EVERY, self._kept[count // EVERY]
+            for place in range(begun, count):
+                front = _after(front, self.all, place)
+        self._asked = count, front
+        return front
+
+    def _members(self) -> list[Finished]:
+        return [self.all[bisect_left(self.all, told, key=lambda one: one.told)] for told in self._front.numbers]
+
+
+def _after(front: list[Finished], finished: Sequence[Finished], place: int) -> list[Finished]:
+    """A front with one more training, the one at this place."""
+    new = finished[place]
+    if any(one.number == new.number for one in front):
+        return _front_of(finished[: place + 1])
+    if not new.is_feasible or any(_is_covered(new.worths, one.worths) for one in front):
+        return front
+    return [*(one for one in front if not _is_covered(one.worths, new.worths)), new]
+
+
+def _front_of(finished: Sequence[Finished]) -> list[Finished]:
+    """The members of the front among the newest outcome of each candidate, one of equal ones."""
+    newest = {one.number: one for one in finished}
+    feasible = sorted((one for one in newest.values() if one.is_feasible), key=lambda one: one.told)
+    ranks = rank([one.worths for one in feasible]) if feasible else ()
+    first: dict[Worths, Finished] = {}
+    for one, its_rank in zip(feasible, ranks, strict=True):
+        if its_rank == 0:
+            first.setdefault(one.worths, one)
+    return list(first.values())
+
+
+def _is_covered(one: Worths, by: Worths) -> bool:
+    """Whether another one is at least as good in all objectives."""
+    return all(map(ge, by, one))
+
+
+def _spread(front: Sequence[Worths]) -> tuple[Worths, ...]:
+    """Points of a front that leave no wide gap, in its order.
+
+    The best in the first objective, then always the one farthest from those that are chosen (Gonzalez, 1985).
+    """
+    if len(front) <= LARGEST_FRONT:
+        return tuple(front)
+    values = np.array(front)  # (points, objectives)
+    extents = np.ptp(values, axis=0)
+    values = (values - values.min(axis=0)) / np.where(extents > 0, extents, 1.0)
+    chosen = [int(values[:, 0].argmax())]
+    distances = np.full(len(values), np.inf)
+    while len(chosen) < LARGEST_FRONT:
+        np.minimum(distances, ((values - values[chosen[-1]]) ** 2).sum(axis=1), out=distances)
+        chosen.append(int(distances.argmax()))
+    return tuple(front[place] for place in sorted(chosen))

@@ -1,0 +1,255 @@
+"""What a search asks, and what it sends and stores about each evaluation: values in, values out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from gasearch_workers.messages import (
+    Calibration,
+    EvaluationRequest,
+    EvaluationResult,
+    Failure,
+    FailureKind,
+    Fidelity,
+    Network,
+    Outcome,
+    Recipe,
+    StoppingRule,
+    Task,
+    network_from_json,
+    network_to_json,
+)
+
+from gasearch.errors import StoreError
+from gasearch.evolution.engine import Candidate, Prediction
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import Fitness, MissingMetric, Objective, fitness_of
+from gasearch.space.genome import Genome
+from gasearch.storage.records import Attempts, CandidateRecord, EvaluationRecord, ExpectedMetric
+
+_EXACT = 2.0**53  #: Whole numbers below it are the same as floating-point numbers.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A stored candidate without a final outcome, or one to be trained again."""
+
+    number: int
+    key: str
+    network: Network
+    seed: int  #: Of the training.
+    attempt: int = 1  #: The next free number of the candidate's: each further training goes on counting.
+    failed: tuple[FailureKind, ...] = ()  #: What became of this training's earlier attempts.
+    parents: tuple[str, ...] = ()  #: Keys of the networks whose weights it may begin with.
+    replicate: int = 0
+    stopping: StoppingRule | None = None
+    known: tuple[float | None, ...] = ()  #: Per objective its worth, where that is known without a training.
+
+    def after(self, stored: Attempts | None) -> Pending:
+        """The same after the attempts that are stored; None where there are none."""
+        if stored is None:
+            return self
+        failed = tuple(FailureKind(kind) for kind, count in sorted(stored.failures.items()) for _ in range(count))
+        return replace(self, attempt=stored.newest + 1, failed=failed)
+
+    def after_failure(self, kind: FailureKind) -> Pending:
+        """The attempt that follows one that failed so."""
+        return replace(self, attempt=self.attempt + 1, failed=(*self.failed, kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a search asks; the same over its whole life."""
+
+    name: str
+    seed: int
+    task: Task
+    recipe: Recipe
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...]
+    decode: Callable[[Genome], Network]
+    #: How the genes and the network of a stored candidate disagree; None where they don't.
+    disagreement: Callable[[CandidateRecord], str | None] = lambda stored: None
+    measures: frozenset[str] = frozenset()  #: The dear metrics to ask workers for.
+    time_limit_s: float | None = None
+    memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
+    disk_limit_bytes: int | None = None
+    fidelity: Fidelity | None = None  #: None: the recipe's epochs on the whole training split.
+    costs: Callable[[Genome], Mapping[str, float]] = lambda genome: {}  #: The metrics that arithmetic knows.
+    counted: frozenset[str] = frozenset()  #: The names of these.
+    replicates: float = 0.0  #: Share of the evaluations kept for training members of the front again.
+    noisy: tuple[str, ...] = ()  #: The objectives that another seed changes.
+    context: str = ""  #: What outcomes depend on besides the network, see `NewSearch.context`.
+
+    def judge(self, outcome: Outcome) -> tuple[Outcome, Fitness | None]:
+        """The fitness; an outcome that lacks a metric that the search is about becomes a failure."""
+        try:
+            return outcome, fitness_of(outcome, self.objectives, self.limits)
+        except MissingMetric as missing:
+            return Failure(kind=FailureKind.USER_ERROR, message=str(missing.args[0])), None
+
+    def known_worths(self, candidate: Candidate) -> tuple[float | None, ...]:
+        """Per objective what is known before any training: exact from arithmetic, else optimistic from the surrogate.
+
+        Scores are left out: they are what a training reports.
+        """
+        predicted: Iterable[Prediction | None] = candidate.predicted or (None,) * len(self.objectives)
+        found: list[float | None] = []
+        for objective, prediction in zip(self.objectives, predicted, strict=True):
+            if objective.metric in self.counted:
+                found.append(self._counted_worth(candidate, objective, prediction))
+            elif objective.metric in self.noisy or prediction is None:
+                found.append(None)
+            else:
+                found.append(prediction.mean + prediction.deviation)
+        return tuple(found)
+
+    def _counted_worth(self, candidate: Candidate, objective: Objective, prediction: Prediction | None) -> float:
+        """What arithmetic knows; where it stands in the prediction, it need not be counted again.
+
+        Counting takes 0.1 ms, and a resume asks this of everything that was stopped.
+        """
+        if prediction is not None and prediction.deviation == 0.0 and abs(prediction.mean) < _EXACT:
+            return int(prediction.mean)
+        return objective.worth(self.costs(candidate.genome)[objective.metric])
+
+    # --- to workers ---------------------------------------------------------------------------------------------
+
+    def pending(
+        self,
+        candidate: Candidate,
+        *,
+        parents: tuple[str, ...],
+        known: tuple[float | None, ...],
+        stopping: StoppingRule | None,
+    ) -> Pending:
+        """A candidate's first training."""
+        return Pending(
+            number=candidate.number,
+            key=candidate.genome.key,
+            network=self.decode(candidate.genome),
+            seed=training_seed(self.seed, candidate.genome.key),
+            parents=parents,
+            stopping=stopping,
+            known=known,
+        )
+
+    def again(self, number: int, key: str, network_json: str, replicate: int) -> Pending:
+        """A further training of a candidate, from scratch and to its end."""
+        return Pending(
+            number=number,
+            key=key,
+            network=network_from_json(network_json),
+            seed=training_seed(self.seed, key, replicate),
+            replicate=replicate,
+        )
+
+    def request(
+        self, pending: Pending, *, calibration: Calibration | None, weights_folder: str | None
+    ) -> EvaluationRequest:
+        """What a worker is asked."""
+        return EvaluationRequest(
+            key=pending.key,
+            attempt=pending.attempt,
+            network=pending.network,
+            recipe=self.recipe,
+            task=self.task,
+            seed=pending.seed,
+            fidelity=self._fidelity,
+            measures=self.measures,
+            time_limit_s=self.time_limit_s,
+            memory_limit_bytes=self.memory_limit_bytes,
+            disk_limit_bytes=self.disk_limit_bytes,
+            calibration=calibration,
+            parents=pending.parents if self.recipe.is_inheriting else (),
+            weights_folder=weights_folder,
+            stopping=pending.stopping,
+        )
+
+    @property
+    def _fidelity(self) -> Fidelity:
+        return self.fidelity or Fidelity(epochs=self.recipe.epochs)
+
+    # --- to and from the store ----------------------------------------------------------------------------------
+
+    def evaluation(
+        self,
+        pending: Pending,
+        result: EvaluationResult,
+        *,
+        arrival: int,
+        gain: float | None = None,
+        hypervolume: float | None = None,
+    ) -> EvaluationRecord:
+        """What is stored of an outcome."""
+        fidelity = self._fidelity
+        return EvaluationRecord(
+            candidate=pending.number,
+            replicate=pending.replicate,
+            arrival=arrival,
+            result=result,
+            seed=pending.seed,
+            epochs=fidelity.epochs,
+            data_share=fidelity.data_share,
+            gain=gain,
+            hypervolume=hypervolume,
+        )
+
+    def record(self, candidate: Candidate, network: Network) -> CandidateRecord:
+        """What is stored of a candidate."""
+        return CandidateRecord(
+            number=candidate.number,
+            key=candidate.genome.key,
+            genes=candidate.genome.genes,
+            parents=candidate.parents,
+            operator=candidate.operator,
+            generation=candidate.generation,
+            told=candidate.told,
+            network_json=network_to_json(network),
+            predicted=tuple(
+                ExpectedMetric(metric=one.metric, mean=one.worth(expected.mean), deviation=expected.deviation)
+                for one, expected in zip(self.objectives, candidate.predicted, strict=bool(candidate.predicted))
+            ),
+        )
+
+    def require_agreement(self, stored: CandidateRecord) -> None:
+        """Check that a stored candidate is the network that its genes make here.
+
+        Raises:
+            StoreError: if it isn't: all that followed would be another search's.
+        """
+        text = self.disagreement(stored)
+        if text is not None:
+            raise StoreError(
+                f"search {self.name!r}: candidate {stored.number} {text}: it was proposed under another spec, or in "
+                "another version of gasearch. Restore a backup, or begin a new search with its front by "
+                f"start.searches: [{self.name}]"
+            )
+
+    def candidate(self, stored: CandidateRecord) -> Candidate:
+        """A candidate as it was stored."""
+        return Candidate(
+            number=stored.number,
+            genome=Genome(genes=stored.genes, key=stored.key),
+            generation=stored.generation,
+            parents=stored.parents,
+            operator=stored.operator,
+            told=stored.told,
+            predicted=tuple(
+                [
+                    Prediction(mean=one.worth(expected.mean), deviation=expected.deviation)  # its own inverse
+                    for one, expected in zip(self.objectives, stored.predicted, strict=bool(stored.predicted))
+                ]
+            ),
+        )
+
+
+def training_seed(search_seed: int, key: str, replicate: int = 0) -> int:
+    """The seed of a network's training: 31 bits, from the search's seed and the network's key alone.
+
+    So searches with the same seed train the same network alike, and can take over each other's outcomes unchanged.
+    """
+    digest = hashlib.blake2b(f"{search_seed}/{key}/{replicate}/training".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) >> 1

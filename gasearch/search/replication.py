@@ -1,0 +1,188 @@
+"""Training a network again with a fresh seed: which ones, and what the trainings say together.
+
+A front's members were chosen for their scores, so they are on average luckier than they are good. Those whose place
+hangs on a margin that chance can explain are trained again; the mean over all trainings then takes the score's place,
+with its standard error as the spread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+from gasearch_workers.messages import WHOLE_METRICS, Failure, Measurement, Outcome
+
+from gasearch.objectives.fitness import Fitness, Objective
+from gasearch.objectives.metrics import SCORES, spread_of
+
+MOST_TRAININGS = 3  #: Of one network; the error of a mean falls slowly beyond.
+DOUBT = 2.0  #: A margin below so many standard errors is in doubt.
+TRAININGS = "trainings"  #: The metric that says how many trainings a mean is over.
+
+_FIELDS = tuple(field.name for field in fields(Measurement) if field.name != "curve")
+_SCORES = frozenset(name for names in SCORES.values() for name in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A candidate with its measurement, the mean of its trainings so far."""
+
+    number: int
+    measurement: Measurement
+    trainings: int = 1  #: Attempts to train it with different seeds, failed ones included.
+
+
+def is_noisy(metric: str, *, is_custom: bool) -> bool:
+    """Whether a fresh seed gives another value; of a custom evaluator's metrics nobody knows, so any may."""
+    return is_custom or metric in _SCORES or metric == "generalization_gap"
+
+
+def pooled(before: Measurement, new: Measurement, *, noisy: Sequence[str]) -> Measurement:
+    """The mean of all trainings so far and a new one; a spread for each noisy metric: its standard error.
+
+    Args:
+        before: The mean of the trainings so far, with `trainings` and the spreads among its other metrics (or 1, 0).
+        new: Of the new training alone.
+        noisy: The metrics that get a spread.
+    """
+    old, fresh = before.metrics(), new.metrics()
+    count = int(old.get(TRAININGS, 1))
+    values: dict[str, float | int | None] = {}
+    for field in fields(Measurement):
+        first, second = getattr(before, field.name), getattr(new, field.name)
+        if isinstance(first, int | float) and isinstance(second, int | float):
+            mean = _mean(first, second, count)
+            values[field.name] = round(mean) if field.name in WHOLE_METRICS else mean
+    others = {
+        name: _mean(value, dict(new.others)[name], count) for name, value in before.others if name in dict(new.others)
+    }
+    for metric in noisy:
+        if metric in old and metric in fresh:
+            spread = old.get(spread_of(metric), 0.0)
+            others[spread_of(metric)] = _error(old[metric], spread, fresh[metric], count)
+    others[TRAININGS] = count + 1
+    return replace(new, **values, others=tuple(sorted(others.items())))  # type: ignore[arg-type]
+
+
+def _mean(old: float, new: float, count: int) -> float:
+    return old + (new - old) / (count + 1)
+
+
+def _error(mean: float, error: float, new: float, count: int) -> float:
+    """The standard error of a mean over count + 1 values, from that over count (Welford's update)."""
+    squares = error * error * count * (count - 1) + (new - mean) ** 2 * count / (count + 1)
+    return math.sqrt(squares / count / (count + 1))
+
+
+def doubtful(
+    trained: Mapping[int, Trained], front: Sequence[int], objectives: Sequence[Objective], noisy: Sequence[str]
+) -> list[int]:
+    """The members of the front to be trained again, the most doubtful first.
+
+    A member is in doubt while it has fewer than `MOST_TRAININGS` and its margin, in some noisy objective, over the best
+    network that is at least as good in all others, is below `DOUBT` standard errors of the difference. As long as
+    nothing was trained twice, the errors aren't known, and every margin is in doubt.
+
+    Args:
+        trained: Every measured, feasible candidate by number.
+        front: The members' numbers.
+        objectives: Of the search.
+        noisy: The metrics that a fresh seed changes.
+    """
+    rows = {number: row for row, number in enumerate(trained)}
+    measured = [one.measurement.metrics() for one in trained.values()]
+    worths = np.array([[one.worth(metrics[one.metric]) for one in objectives] for metrics in measured])
+    found = []
+    for place, objective in enumerate(objectives):
+        if objective.metric not in noisy:
+            continue
+        deviation = _deviation(measured, objective.metric)
+        for number in front:
+            member, margin = trained[number], _margin(rows[number], worths, place)
+            error = math.inf if deviation is None else deviation * math.sqrt(1 / member.trainings + 1)
+            if member.trainings < MOST_TRAININGS and margin is not None and margin < DOUBT * error:
+                found.append((margin / (deviation or 1.0), number))
+    return list(dict.fromkeys(number for _, number in sorted(found)))
+
+
+def _deviation(measured: Sequence[Mapping[str, float]], metric: str) -> float | None:
+    """Standard deviation of a metric between trainings of one network, pooled; None before one was trained twice."""
+    squares, freedom = 0.0, 0
+    for metrics in measured:
+        count = int(metrics.get(TRAININGS, 1))
+        if count > 1:
+            squares += metrics.get(spread_of(metric), 0.0) ** 2 * count * (count - 1)
+            freedom += count - 1
+    return math.sqrt(squares / freedom) if freedom else None
+
+
+def _margin(index: int, worths: npt.NDArray[np.float64], place: int) -> float | None:
+    """How far a network is ahead of the best one that is at least as good in all other objectives; None: of none.
+
+    Args:
+        index: Its row.
+        worths: (networks, objectives).
+        place: The objective in which it may be ahead.
+    """
+    others = np.delete(worths, place, axis=1)
+    rivals = (others >= others[index]).all(axis=1)
+    rivals[index] = False
+    return float(worths[index, place] - worths[rivals, place].max()) if rivals.any() else None
+
+
+def _without_curve(measurement: Measurement) -> Measurement:
+    """The same without its curve; `replace`, which checks every number again, takes a tenth of a resume."""
+    if not measurement.curve:
+        return measurement
+    bare = object.__new__(Measurement)
+    for name in _FIELDS:
+        object.__setattr__(bare, name, getattr(measurement, name))
+    object.__setattr__(bare, "curve", ())
+    return bare
+
+
+class Trainings:
+    """What a search knows of its networks' trainings, as far as it may repeat them."""
+
+    def __init__(self, objectives: Sequence[Objective], noisy: Sequence[str]) -> None:
+        """Nothing is trained yet.
+
+        Args:
+            objectives: Of the search.
+            noisy: The metrics that a fresh seed changes.
+        """
+        self._objectives, self._noisy = tuple(objectives), tuple(noisy)
+        self._trained: dict[int, Trained] = {}
+        self._fitness: dict[int, Fitness] = {}
+
+    def note(self, number: int, outcome: Outcome, fitness: Fitness | None, *, replicate: int) -> None:
+        """Take note of what is told of a candidate: of its first training, or of the mean with a further one."""
+        known = self._trained.get(number)
+        if isinstance(outcome, Measurement) and fitness is not None and fitness.is_feasible:
+            measurement = _without_curve(outcome)
+            self._trained[number] = Trained(number=number, measurement=measurement, trainings=replicate + 1)
+            self._fitness[number] = fitness
+        elif replicate and known is not None and isinstance(outcome, Failure):
+            self._trained[number] = replace(known, trainings=replicate + 1)
+        else:
+            self._trained.pop(number, None)
+            self._fitness.pop(number, None)
+
+    def count(self, number: int) -> int:
+        """How often a candidate was trained."""
+        return self._trained[number].trainings
+
+    def fitness_of(self, number: int) -> Fitness | None:
+        """The newest fitness of a candidate; None where it has none or isn't feasible."""
+        return self._fitness.get(number)
+
+    def pooled(self, number: int, new: Measurement) -> Measurement:
+        """The mean of a candidate's trainings so far and a new one, see `pooled`."""
+        return pooled(self._trained[number].measurement, new, noisy=self._noisy)
+
+    def doubtful(self, front: Sequence[int]) -> list[int]:
+        """The members of the front to be trained again, see `doubtful`."""
+        return doubtful(self._trained, front, self._objectives, self._noisy)

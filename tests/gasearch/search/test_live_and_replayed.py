@@ -1,0 +1,222 @@
+"""A search that is cut off anywhere and goes on stands where it stood, whatever its evaluations came to."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import fields, is_dataclass, replace
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.jobs.start import _scaling
+from gasearch.query import questions
+from gasearch.search.early_stopping import Rungs
+from gasearch.storage.owner import current_owner
+from gasearch.storage.records import REUSED, SearchState
+from gasearch.storage.sql import open_archive
+from tests.doubles.disorder import STEPS, Disorderly, trained
+from tests.doubles.scripted import Scripted
+from tests.doubles.searches import OBJECTIVES, loop_over, new_search, small_space
+
+EVALUATIONS = 60
+LIMITS = ("cost <= 14",)
+#: What each controller counts for itself, or finds out when it is asked: clocks, pauses, notices, who watches.
+OWN = {
+    "_clock", "_began", "_told_before", "_reported", "_breaker", "_reuse", "_observer", "_stop", "_dispatcher",
+    "_archive", "_lease", "_closed", "_fixed_scaling", "_due", "_before", "_calibration",
+    "_waiting", "_flying",  # compared as one
+    "_columns",  # with rows that aren't in use; compared as the members
+    "_volumes", "_states", "_past",  # compared as the growth that they give
+    "_ties",  # compared as the members
+    "is_free",  # found out anew by the first round that finds nothing
+    "OperatorRates._rates", "SteadyStateEngine._kept", "Rungs._ends_at", "Rungs._lines", "_Finishers._asked",  # answers
+}  # fmt: skip
+
+
+class Cut(Exception):
+    """The controller is gone."""
+
+
+class Outcomes:
+    """What evaluations come to: of each kind of outcome now and then, decided by a draw from key, seed and attempt."""
+
+    def __init__(self, seed: int, shares: Mapping[str, float]) -> None:
+        self._seed, self._shares = seed, shares
+
+    def __call__(self, request):
+        rng = random.Random(f"{self._seed}/{request.key}/{request.seed}/{request.attempt}")
+        kind = rng.choices(list(self._shares), list(self._shares.values()))[0]
+        if kind != "trained":
+            return Failure(kind=FailureKind(kind), message=kind)
+        outcome = trained(request)
+        if isinstance(outcome, Measurement) and rng.random() < 0.5:  # a spread of its own, as latencies have
+            spreads = (("error_spread", round(rng.random(), 2)),)
+            outcome = replace(outcome, others=tuple(sorted((*outcome.others, *spreads))))
+        return outcome
+
+
+class Mortal(Disorderly):
+    """Workers whose controller is cut off before it collects the n-th time."""
+
+    def __init__(self, *arguments: Any, collects: int, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._left = collects
+
+    def collect(self, timeout_s: float):
+        self._left -= 1
+        if self._left < 0:
+            raise Cut
+        return super().collect(timeout_s)
+
+
+def opened(path):
+    return open_archive(f"sqlite:///{path}", notice=lambda message: None)
+
+
+def make_loop(archive, lease, dispatcher, *, policy, replicates, name="small"):
+    return loop_over(
+        archive,
+        lease=lease,
+        dispatcher=dispatcher,
+        evaluations=EVALUATIONS,
+        limits=LIMITS,
+        engine=policy(small_space(), seed=7, population=6),
+        rungs=Rungs(OBJECTIVES, steps=STEPS, risk=0.3, seed=7),
+        scaling=_scaling(archive.search(name)),
+        asked={"replicates": replicates, "noisy": ("error",), "context": "same", "name": name},
+    )
+
+
+def differences(ours: Any, theirs: Any, where: str = "loop") -> list[str]:
+    """Where two states differ, field by field, all the way down."""
+    if isinstance(ours, int | float) and isinstance(theirs, int | float):
+        return [] if ours == theirs else [f"{where}: {ours}, {theirs}"]
+    if type(ours) is not type(theirs):
+        return [f"{where}: {type(ours).__name__}, {type(theirs).__name__}"]
+    if isinstance(ours, np.ndarray):
+        return [] if np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f") else [f"{where}: {ours}, {theirs}"]
+    if isinstance(ours, Mapping):
+        if list(ours) != list(theirs):
+            return [f"{where}: {list(ours)}, {list(theirs)}"]
+        return [text for key in ours for text in differences(ours[key], theirs[key], f"{where}[{key!r}]")]
+    if isinstance(ours, list | tuple | deque):
+        if len(ours) != len(theirs):
+            return [f"{where}: {len(ours)} of {ours}, {len(theirs)} of {theirs}"]
+        pairs = enumerate(zip(ours, theirs, strict=True))
+        return [text for place, pair in pairs for text in differences(*pair, f"{where}[{place}]")]
+    if isinstance(ours, FunctionType | MethodType | type) or type(ours).__module__.startswith(("deap", "functools")):
+        return []
+    if is_dataclass(ours):
+        names = [field.name for field in fields(ours)]
+    elif hasattr(ours, "__dict__"):
+        names = sorted(vars(ours).keys() | vars(theirs).keys())
+    else:
+        return [] if ours == theirs else [f"{where}: {ours!r}, {theirs!r}"]
+    return [
+        text
+        for name in names
+        if not {name, f"{type(ours).__name__}.{name}"} & OWN
+        for text in differences(getattr(ours, name, None), getattr(theirs, name, None), f"{where}.{name}")
+    ]
+
+
+def answers(loop) -> dict[str, Any]:
+    """What it gives where how it keeps that may differ."""
+    open_trainings = {(one.key, one.attempt, one.replicate) for one in (*loop._waiting, *loop._flying.values())}
+    return {
+        "open": open_trainings,
+        "growth": loop._frontier.growth,
+        "hypervolume": loop._frontier.hypervolume,
+        "members": loop._frontier.front.numbers,
+        "best": loop._frontier.front.best,
+    }
+
+
+def cut_and_replayed(path, *, seed, shares, collects, policy, replicates, is_reusing):
+    """Two loops of one search: the one that was cut off, and the one that has read what that stored."""
+    rng = random.Random(seed)
+    evaluator = Scripted(Outcomes(seed, shares))
+    archive = opened(path)
+    if is_reusing:
+        options = {"policy": policy, "replicates": 0.0, "name": "before"}
+        lease = archive.create_search(new_search("before", context="same"), owner=current_owner(), ttl_s=60)
+        before = Disorderly(evaluator, capacity=4, rng=random.Random(seed))
+        make_loop(archive, lease, before, **options).run()
+        archive.release(lease, state=SearchState.FINISHED, reason="done")
+    lease = archive.create_search(new_search(context="same"), owner=current_owner(), ttl_s=60)
+    live = make_loop(
+        archive, lease, Mortal(evaluator, capacity=rng.randint(1, 5), rng=rng, collects=collects),
+        policy=policy, replicates=replicates,
+    )  # fmt: skip
+    with suppress(Cut):
+        live.run()
+    archive.release(lease, state=SearchState.STOPPED, reason="cut")
+    lease = archive.claim("small", owner=current_owner(), ttl_s=60)
+    later = make_loop(archive, lease, Scripted(), policy=policy, replicates=replicates)
+    later._replay()
+    return archive, live, later
+
+
+shares = st.fixed_dictionaries(
+    {"trained": st.just(1.0)},
+    optional={kind: st.floats(0.05, 0.5) for kind in ("diverged", "died", "worker_lost", "out_of_memory", "timed_out")},
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10**6),
+    shares=shares,
+    collects=st.integers(0, 60),
+    policy=st.sampled_from([SteadyStateEngine, GenerationalEngine]),
+    replicates=st.sampled_from([0.0, 0.5]),
+    is_reusing=st.booleans(),
+)
+@example(1, {"trained": 0.5, "diverged": 0.5}, 60, SteadyStateEngine, 0.5, False)
+@example(1, {"trained": 0.5, "diverged": 0.5}, 60, SteadyStateEngine, 0.5, True)
+def test_a_search_that_goes_on_stands_where_it_stood(
+    tmp_path_factory, seed, shares, collects, policy, replicates, is_reusing
+):
+    path = tmp_path_factory.mktemp("cut") / "store.db"
+    archive, live, later = cut_and_replayed(
+        path, seed=seed, shares=shares, collects=collects, policy=policy, replicates=replicates, is_reusing=is_reusing
+    )
+    with closing(archive):
+        assert answers(later) == answers(live)
+        assert differences(live, later) == []
+        record = archive.search("small")
+        stored = [one.number for one in archive.front(record.id)]
+        assert sorted(stored) == sorted(live._frontier.front.numbers)
+        assert questions.search_summary(archive, "small").hypervolume == live._frontier.hypervolume
+
+
+@pytest.mark.parametrize("policy", [SteadyStateEngine, GenerationalEngine])
+def test_the_logs_of_these_tests_hold_outcomes_of_every_kind(tmp_path, policy):
+    shares = {"trained": 1.0, "diverged": 0.5, "died": 0.2, "worker_lost": 0.2}
+    options = {"seed": 3, "policy": policy, "replicates": 0.5, "is_reusing": True, "collects": 60}
+    archive, live, _ = cut_and_replayed(tmp_path / "store.db", shares=shares, **options)
+    with closing(archive):
+        told = list(archive.evaluations(archive.search("small").id))
+        counts = archive.counts(archive.search("small").id)
+    further = [one.result.outcome for one in told if one.replicate]
+    assert {type(one) for one in further} == {Failure, Measurement}
+    assert any(one.result.worker == REUSED for one in told)
+    assert counts.retries
+    assert counts.stopped
+    assert counts.failures["diverged"]
+    assert any(not fitness.is_feasible for fitness in _judged(live, told))
+    assert live._frontier.front.has_spreads
+
+
+def _judged(loop, told):
+    return [fitness for one in told if (fitness := loop._problem.judge(one.result.outcome)[1]) is not None]

@@ -1,0 +1,105 @@
+"""From an evaluation to files: trained as before, and measured as written."""
+
+import numpy as np
+import pytest
+from gasearch_workers.data import load_dataset
+from gasearch_workers.data.dataset import Split
+from gasearch_workers.evaluation import export as module
+from gasearch_workers.evaluation.evaluate import Evaluator
+from gasearch_workers.evaluation.export import export, graph_scores
+from gasearch_workers.export.artifact import ArtifactError, read_artifact
+from gasearch_workers.export.packed_reader import unpack
+from gasearch_workers.messages import Blueprint, Layer, Recipe
+from gasearch_workers.training.resident import target_of
+
+from tests.doubles.requests import request_for
+
+NETWORK = Blueprint(
+    family="mlp",
+    input_shape=(1, 8, 8),
+    layers=(
+        Layer(kind="linear", width=16, weight_bits=3, activation_bits=8),
+        Layer(kind="linear", width=10, weight_bits=8),
+    ),
+)
+REQUEST = request_for(NETWORK, recipe=Recipe(epochs=2, batch_size=16), seed=9)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def evaluator(data):
+    return Evaluator(data)
+
+
+@pytest.fixture(scope="module")
+def exported(data, evaluator, tmp_path_factory):
+    """The evaluation's metrics and the folder of its export."""
+    claimed = evaluator.evaluate(REQUEST).outcome.metrics()
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    return claimed, export(REQUEST, folder, evaluator=evaluator, data=data, claimed=claimed)
+
+
+def test_the_written_graph_is_as_accurate_as_claimed_on_both_splits(exported, data):
+    claimed, folder = exported
+    measured = read_artifact(folder)["description"]["measured"]
+    graph = (folder / "model.onnx").read_bytes()
+    target = target_of(data)
+    for split in ("validation", "test"):
+        scores = graph_scores(graph, getattr(data, split), target)
+        assert set(scores) == {"accuracy", "macro_f1", "auc"}
+        assert {name: measured[f"{split}_{name}"] for name in scores} == scores
+    assert measured["validation_accuracy"] == pytest.approx(claimed["accuracy"], abs=0.01)
+    assert measured["test_accuracy"] > 0.6
+    assert measured["latency_ms"] > 0
+
+
+def test_the_packed_file_weighs_what_was_claimed_and_holds_the_network(exported, evaluator):
+    claimed, folder = exported
+    packed = (folder / "model.gap").read_bytes()
+    assert len(packed) == claimed["model_bytes"]
+    network, again = unpack(packed), evaluator.train(REQUEST).network
+    assert network.plan == again.plan
+    for read, trained in zip(network.steps, again.steps, strict=True):
+        assert (read.weight is None) == (trained.weight is None)
+        assert read.weight is None or (read.weight == trained.weight).all()
+
+
+def test_the_description_tells_how_to_make_it_again(exported, data):
+    claimed, folder = exported
+    described = read_artifact(folder)["description"]
+    assert (described["key"], described["seed"], described["claimed"]) == ("0a", 9, claimed)
+    assert described["recipe"]["epochs"] == 2
+    assert described["data"]["fingerprint"] == data.fingerprint
+    assert "torch" in described["versions"]
+
+
+def test_an_export_is_replaced_by_the_next_one(exported, data, evaluator):
+    claimed, folder = exported
+    before = (folder / "model.gap").read_bytes()
+    export(REQUEST, folder, evaluator=evaluator, data=data, claimed=claimed)
+    assert (folder / "model.gap").read_bytes() == before
+
+
+def test_a_folder_with_something_else_is_refused_before_the_training(data, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match="is not empty and holds no artifact that could be replaced"):
+        export(REQUEST, tmp_path, evaluator=None, data=data, claimed={})
+
+
+def test_the_scores_are_those_of_the_outputs_that_the_graph_gives(data, monkeypatch):
+    split = Split(x=data.test.x[:4], y=np.array([3, 1, 4, 1]))
+    monkeypatch.setattr(module, "run_onnx", lambda graph, x: np.eye(10)[[3, 1, 4, 2]])
+    assert graph_scores(b"", split, target_of(data))["accuracy"] == 0.75
+
+
+def test_each_class_of_the_test_split_is_reported(exported, data):
+    _, folder = exported
+    rows = read_artifact(folder)["description"]["test_classes"]
+    assert [row["label"] for row in rows] == [str(label) for label in range(10)]
+    assert sum(row["support"] for row in rows) == len(data.test)
+    right = sum(row["recall"] * row["support"] for row in rows) / len(data.test)
+    assert right == pytest.approx(read_artifact(folder)["description"]["measured"]["test_accuracy"])

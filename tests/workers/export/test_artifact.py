@@ -1,0 +1,310 @@
+"""What an artifact holds, that it is replaced but nothing else is, and that no damage goes unseen."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from gasearch_workers.export.artifact import ArtifactError, read_artifact, write_artifact
+from gasearch_workers.export.onnx_session import run_onnx
+from gasearch_workers.export.packed import pack, unpack
+from gasearch_workers.export.reference import run_reference
+from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
+from gasearch_workers.network.costs import costs
+from gasearch_workers.network.packed_layout import frame_bytes
+
+from tests.workers.integer_networks import (
+    FAMILIES,
+    assert_equal_networks,
+    present,
+    random_blueprint,
+    random_network,
+    random_raw,
+    random_samples,
+)
+
+BLUEPRINT = Blueprint(
+    family="cnn",
+    input_shape=(1, 8, 8),
+    layers=(
+        Layer(kind="conv", width=8, kernel=3, weight_bits=4, activation_bits=4),
+        Layer(kind="conv", width=8, kernel=3, weight_bits=FULL_PRECISION, activation_bits=8),
+        Layer(kind="linear", width=5, weight_bits=3),
+    ),
+)
+NETWORK = random_network(BLUEPRINT, np.random.default_rng(0))
+
+
+def write(directory, description=None):
+    return write_artifact(directory, NETWORK, blueprint=BLUEPRINT, description=description or {"accuracy": 0.9})
+
+
+def test_the_folder_holds_the_graph_the_packed_file_and_their_description(tmp_path):
+    artifact = write(tmp_path / "new" / "model")
+    assert sorted(path.name for path in artifact.directory.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    onnx.checker.check_model(onnx.load(artifact.onnx))
+    assert_equal_networks(unpack(artifact.packed.read_bytes()), NETWORK)
+
+
+def test_the_graph_and_the_packed_file_are_the_same_network(tmp_path):
+    artifact = write(tmp_path)
+    x = random_samples(np.random.default_rng(1), NETWORK.input, (1, 8, 8), 200)
+    from_graph = run_onnx(artifact.onnx.read_bytes(), x).argmax(axis=1)
+    from_packed = run_reference(unpack(artifact.packed.read_bytes()), x).argmax(axis=1)
+    assert (from_graph == from_packed).mean() >= 0.99
+
+
+def test_the_description_says_what_goes_in_what_comes_out_and_how(tmp_path):
+    artifact = write(tmp_path, {"key": "abc", "measured": {"test_accuracy": 0.93}})
+    content = json.loads(artifact.description.read_text())
+    assert content["format_version"] == 2
+    assert content["input"] == {
+        "name": "input",
+        "shape": ["batch", 1, 8, 8],
+        "dtype": "uint8",
+        "kind": "image",
+        "columns": [],
+        "categories": [],
+        "vocabulary": None,
+    }
+    assert content["output"] == {"name": "logits", "shape": ["batch", 5], "dtype": "float32", "labels": []}
+    assert content["description"] == {"key": "abc", "measured": {"test_accuracy": 0.93}}
+    assert content["files"]["model.gap"]["bytes"] == costs(NETWORK.plan).model_bytes
+    assert network_from_json(json.dumps(content["blueprint"])) == BLUEPRINT
+
+
+def test_each_step_tells_its_precision_and_whether_it_computes_in_float(tmp_path):
+    steps = read_artifact(write(tmp_path).directory)["steps"]
+    assert [(step["name"], step["weight_bits"], step["computes_in"]) for step in steps] == [
+        ("layer0", 4, "integers"),
+        ("layer1", 32, "float"),
+        ("pool", None, "integers"),
+        ("head", 3, "integers"),
+    ]
+    assert steps[0]["input_bits"] == 8
+    assert steps[0]["output_bits"] == 4
+
+
+def test_each_step_tells_its_size(tmp_path):
+    steps = read_artifact(write(tmp_path).directory)["steps"]
+    assert [(step["weights"], step["kept_weights"]) for step in steps] == [
+        (72, None),
+        (576, None),
+        (0, None),
+        (40, None),
+    ]
+    assert [step["output_shape"] for step in steps] == [[8, 8, 8], [8, 8, 8], [8], [5]]
+    assert sum(step["bytes"] for step in steps) + frame_bytes(NETWORK.plan) == len(pack(NETWORK))
+
+
+def text_network():
+    layers = (
+        Layer(kind="embedding", width=8, weight_bits=4),
+        Layer(kind="gru", width=6, weight_bits=4, activation_bits=8),
+        Layer(kind="linear", width=2, weight_bits=8),
+    )
+    blueprint = Blueprint(family="text", input_shape=(7,), layers=layers, categories=(4,))
+    return blueprint, random_network(blueprint, np.random.default_rng(0))
+
+
+WORDS = ("<padding>", "<unknown>", "good", "bäd")
+
+
+def write_text(directory, **names):
+    blueprint, network = text_network()
+    names = {"labels": ("negative", "positive"), "vocabularies": (WORDS,), **names}
+    return write_artifact(directory, network, blueprint=blueprint, description={}, **names)
+
+
+def test_a_text_network_comes_with_its_labels_and_vocabulary(tmp_path):
+    artifact = write_text(tmp_path)
+    content = read_artifact(tmp_path)
+    assert (content["input"]["kind"], content["input"]["categories"]) == ("tokens", [4])
+    assert content["output"]["labels"] == ["negative", "positive"]
+    assert content["input"]["vocabulary"] == "vocabulary.json"
+    assert json.loads(artifact.vocabulary.read_text()) == [list(WORDS)]
+    assert [step["op"] for step in content["steps"] if step["computes_in"] == "float"] == ["gru", "mean_tokens"]
+
+
+def test_a_table_comes_with_the_names_of_its_columns(tmp_path):
+    layers = (Layer(kind="embedding", width=2, weight_bits=4), Layer(kind="linear", width=1, weight_bits=8))
+    blueprint = Blueprint(family="mlp", input_shape=(2,), layers=layers, categories=(3,), is_regression=True)
+    network = random_network(blueprint, np.random.default_rng(0))
+    write_artifact(tmp_path, network, blueprint=blueprint, description={}, columns=("age", "town"))
+    content = read_artifact(tmp_path)
+    assert content["input"]["columns"] == ["age", "town"]
+    assert content["output"] == {"name": "prediction", "shape": ["batch", 1], "dtype": "float32", "labels": []}
+
+
+def test_a_changed_vocabulary_is_told_by_its_hash(tmp_path):
+    artifact = write_text(tmp_path)
+    artifact.vocabulary.write_text(artifact.vocabulary.read_text().replace("good", "evil"))
+    with pytest.raises(ArtifactError, match=r"vocabulary.json was changed: its SHA-256"):
+        read_artifact(tmp_path)
+
+
+def test_an_artifact_without_a_vocabulary_takes_away_the_one_that_it_replaces(tmp_path):
+    write_text(tmp_path)
+    write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    read_artifact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ({"labels": ("one",)}, r"a network with 2 outputs needs as many labels; got 1"),
+        ({"vocabularies": (WORDS[:3],)}, r"must have \(4,\) entries, one per code; got \(3,\)"),
+        ({"vocabularies": (WORDS, WORDS)}, r"must have \(4,\) entries, one per code; got \(4, 4\)"),
+    ],
+)
+def test_names_that_do_not_fit_the_network_are_refused(tmp_path, names, text):
+    with pytest.raises(ArtifactError, match=text):
+        write_text(tmp_path / "model", **names)
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_artifact_of_version_1_is_read(tmp_path):
+    artifact = write(tmp_path)
+    content = json.loads(artifact.description.read_text())
+    artifact.description.write_text(json.dumps({**content, "format_version": 1}))
+    assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_files_of_every_family_are_the_same_network(tmp_path, family):
+    rng = np.random.default_rng(2)
+    blueprint = random_blueprint(rng, family=family, bits=(4, 8), widths=(8, 16), layers=(1, 2), is_compressed=True)
+    network = random_network(blueprint, rng)
+    artifact = write_artifact(tmp_path, network, blueprint=blueprint, description={})
+    read_artifact(tmp_path)
+    unpacked = unpack(artifact.packed.read_bytes())
+    assert_equal_networks(unpacked, network)
+    x = random_raw(rng, network, 100)
+    counts = present(network, x)
+    found, expected = run_onnx(artifact.onnx.read_bytes(), x)[counts], run_reference(unpacked, x)[counts]
+    if network.plan.is_regression:
+        np.testing.assert_allclose(found, expected, atol=0.05 * expected.std())
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
+
+
+def test_reading_gives_the_description_of_an_intact_artifact(tmp_path):
+    write(tmp_path, {"note": "as written"})
+    assert read_artifact(tmp_path)["description"] == {"note": "as written"}
+
+
+def test_an_artifact_is_replaced_and_files_beside_it_stay(tmp_path):
+    write(tmp_path, {"number": 1})
+    (tmp_path / "notes.txt").write_text("mine")
+    write(tmp_path, {"number": 2})
+    assert read_artifact(tmp_path)["description"] == {"number": 2}
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "model.onnx", "model.json"])
+def test_a_folder_with_something_else_in_it_is_refused_and_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(ArtifactError, match=r"is not empty and holds no artifact that could be replaced .*new folder"):
+        write(tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "{}")]
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path):
+    (tmp_path / "model").write_text("")
+    with pytest.raises(ArtifactError, match=r"model is a file; an artifact needs a folder"):
+        write(tmp_path / "model")
+
+
+@pytest.mark.parametrize("survived", range(6))
+def test_an_interrupted_writing_is_no_artifact_and_can_be_repeated(tmp_path, monkeypatch, survived):
+    calls = iter(range(100))
+    replace, fsync = Path.replace, "gasearch_workers.export.artifact.os.fsync"
+
+    def fail_or(action):
+        def step(*args):
+            if next(calls) >= survived:
+                raise OSError(28, "No space left on device")
+            return action(*args)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail_or(replace))
+        patch.setattr(fsync, fail_or(lambda descriptor: None))
+        with pytest.raises(OSError, match="No space left"):
+            write(tmp_path)
+    with pytest.raises(ArtifactError, match=r"model.json can't be read: No such file"):
+        read_artifact(tmp_path)
+    write(tmp_path)
+    assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+
+
+def test_a_changed_graph_is_told_by_its_hash(tmp_path):
+    artifact = write(tmp_path)
+    content = bytearray(artifact.onnx.read_bytes())
+    content[-1] ^= 1
+    artifact.onnx.write_bytes(bytes(content))
+    with pytest.raises(ArtifactError, match=r"model.onnx was changed: its SHA-256 is not the one in model.json"):
+        read_artifact(tmp_path)
+
+
+def test_a_shortened_packed_file_is_told_by_its_length(tmp_path):
+    artifact = write(tmp_path)
+    size = artifact.packed.stat().st_size
+    artifact.packed.write_bytes(artifact.packed.read_bytes()[:-3])
+    with pytest.raises(ArtifactError, match=rf"model.gap must have {size} bytes; it has {size - 3}"):
+        read_artifact(tmp_path)
+
+
+def test_a_missing_file_is_told_by_its_name(tmp_path):
+    write(tmp_path).packed.unlink()
+    with pytest.raises(ArtifactError, match=r"model.gap can't be read: No such file"):
+        read_artifact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"model.json is no JSON"),
+        ('"model"', r'lacks "format": "gasearch artifact"'),
+        (
+            '{"format": "gasearch artifact", "format_version": 7}',
+            r"has format version 7; this program reads versions 1 and 2",
+        ),
+        (
+            '{"format": "gasearch artifact", "format_version": 1, "files": {"../../etc/passwd": {}}}',
+            r"must list the files model.onnx and model.gap; got ../../etc/passwd",
+        ),
+        ('{"format": "gasearch artifact", "format_version": 1}', r"must list the files .*; got None"),
+        (
+            '{"format": "gasearch artifact", "format_version": 1, "files": {"model.onnx": 3, "model.gap": {}}}',
+            r"must give bytes and sha256 of model.onnx; got 3",
+        ),
+    ],
+)
+def test_a_description_that_is_none_of_ours_is_refused(tmp_path, text, message):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(ArtifactError, match=message):
+        read_artifact(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_a_description_that_is_no_json_is_refused_before_anything_is_written(tmp_path, value):
+    with pytest.raises(ArtifactError, match=r"the description can't be written as JSON"):
+        write(tmp_path / "model", {"accuracy": value})
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("largest", [64, 127])
+def test_the_description_names_the_options_that_the_graph_needs(tmp_path, largest):
+    blueprint = Blueprint(family="mlp", input_shape=(1, 4, 4), layers=(Layer(kind="linear", width=2, weight_bits=8),))
+    network = random_network(blueprint, np.random.default_rng(0))
+    (flat, head) = network.steps
+    head = dataclasses.replace(head, weight=np.full_like(head.weight, largest))
+    network = dataclasses.replace(network, steps=(flat, head))
+    write_artifact(tmp_path, network, blueprint=blueprint, description={})
+    options = read_artifact(tmp_path)["session_options"]
+    assert options == ({} if largest == 64 else {"session.x64quantprecision": "1"})

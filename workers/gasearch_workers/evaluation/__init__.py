@@ -1,0 +1,1 @@
+"""An evaluation from its request to its result."""

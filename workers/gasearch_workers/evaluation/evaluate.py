@@ -1,0 +1,274 @@
+"""The whole life of an evaluation, in order: build, inherit, train, judge, count, quantize, measure.
+
+Training and timing are two steps that may happen in two processes: `Evaluator.prepare` does all but the latency and
+hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the one device that measures.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.machine.memory_errors import BeyondLimit, OutOfMemory, is_out_of_memory, memory_named
+from gasearch_workers.machine.node import free_memory
+from gasearch_workers.measure.energy import energy_estimate
+from gasearch_workers.measure.meter import LatencyMeter
+from gasearch_workers.messages import (
+    Blueprint,
+    Calibration,
+    EvaluationRequest,
+    EvaluationResult,
+    FailureKind,
+    Measurement,
+    Outcome,
+    Prepared,
+)
+from gasearch_workers.modules.build import Network, build
+from gasearch_workers.modules.inheritance import inherit
+from gasearch_workers.modules.lower import lower
+from gasearch_workers.network.costs import costs
+from gasearch_workers.network.integer import InputTransform, IntegerNetwork
+from gasearch_workers.network.plan import PlanError, plan
+from gasearch_workers.network.steps import Plan
+from gasearch_workers.results import failure, make_result, stop
+from gasearch_workers.training.batches import subset
+from gasearch_workers.training.inference import EVALUATION_BATCH, evaluate, outputs_of
+from gasearch_workers.training.memory import scoring_bytes, training_bytes
+from gasearch_workers.training.resident import ResidentData, make_resident, use_one_thread
+from gasearch_workers.training.score import score
+from gasearch_workers.training.stopping import Stopped
+from gasearch_workers.training.train import Diverged, TimedOut, TrainingReport, train
+from gasearch_workers.training.weights import find_parent, save_weights
+
+GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained network and what is known of it without a clock."""
+
+    network: IntegerNetwork
+    measurement: Measurement
+
+
+class Evaluator:
+    """Makes one evaluation after another on one device, with the data resident there."""
+
+    def __init__(self, data: Dataset, *, device: str = "cpu") -> None:
+        """Copy the data onto the device."""
+        use_one_thread()
+        self.device = device
+        self._data, self._resident = data, make_resident(data, device)
+        self._transforms: dict[int, InputTransform] = {}  #: By input bits: fitting reads the whole training split.
+        self._meter = LatencyMeter()
+
+    def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
+        """The yardstick of this machine."""
+        return self._meter.calibrate(known)
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """Make an evaluation here, latency included."""
+        result, prepared = self.prepare(request)
+        if prepared is None or request.calibration is None:
+            return result
+        return self._meter.complete(result, prepared, request.calibration)
+
+    def prepare(self, request: EvaluationRequest) -> tuple[EvaluationResult, Prepared | None]:
+        """Make all of an evaluation but its latency; the second value is what remains to be timed, if anything does.
+
+        Never raises: what goes wrong is the result's failure.
+        """
+        prepared: Prepared | None = None
+
+        def attempt(request: EvaluationRequest) -> Outcome:
+            nonlocal prepared
+            outcome, prepared = self._attempt(request)
+            return outcome
+
+        return make_result(request, attempt, device=self.device, versions=versions()), prepared
+
+    def train(self, request: EvaluationRequest) -> Trained:
+        """Train the request's network and measure all but its latency; problems are raised, not returned."""
+        with memory_named("while building or scoring"):
+            report, images_seen = self._train(request)
+            network, deployed = report.network, plan(_blueprint(request))
+            assert isinstance(network, Network)
+            return Trained(network=lower(network), measurement=self._measure(report, request, deployed, images_seen))
+
+    def training_outputs(self, request: EvaluationRequest) -> NDArray[np.float32]:
+        """Train the request's network and take its raw outputs on the training split, as a teacher's."""
+        with memory_named("while building or scoring"):
+            return outputs_of(self._train(request)[0].network, self._resident.train)
+
+    def _train(self, request: EvaluationRequest) -> tuple[TrainingReport, int]:
+        """Train the request's network; the second value is the number of samples shown to it and its parents.
+
+        One that is stopped leaves no weights: it enters no population, so no child would begin with them.
+        """
+        recipe, blueprint = request.recipe, _blueprint(request)
+        start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
+        _require_memory(start, recipe.batch_size, len(self._data.validation.y), request.memory_limit_bytes)
+        target = (self._data.target_mean, self._data.target_deviation)
+        network = build(
+            start, self._transform(start), seed=request.seed, target=target, is_full_range=recipe.is_full_range
+        )
+        images_before = _inherit(network, request)
+        report = train(
+            network,
+            self._resident.train,
+            recipe,
+            fidelity=request.fidelity,
+            seed=request.seed,
+            deployed=None if deployed == start else deployed,
+            validation=self._resident.validation,
+            stopping=request.stopping,
+            time_limit_s=request.time_limit_s,
+        )
+        images_seen = images_before + report.images_seen
+        if recipe.is_inheriting and request.weights_folder is not None:
+            save_weights(request.weights_folder, request.key, report.network, images_seen=images_seen)
+        return report, images_seen
+
+    def _measure(
+        self, report: TrainingReport, request: EvaluationRequest, deployed: Plan, images_seen: int
+    ) -> Measurement:
+        """All that is known of a trained network without a clock of the device that runs it."""
+        split = self._resident.validation
+        assert report.outputs is not None
+        scores = score(report.outputs, self._data.validation.truth, split.target)
+        _require_finite(scores, report)
+        gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
+        counted = costs(deployed)
+        return Measurement(
+            accuracy=scores.get("accuracy"),
+            macro_f1=scores.get("macro_f1"),
+            entity_f1=scores.get("entity_f1"),
+            auc=scores.get("auc"),
+            rmse=scores.get("rmse"),
+            params=counted.params,
+            macs=counted.macs,
+            bops=counted.bops,
+            model_bytes=counted.model_bytes,
+            peak_memory_bytes=counted.peak_memory_bytes,
+            train_seconds=report.train_seconds,
+            energy_j=energy_estimate(deployed),
+            energy_source="estimate",
+            generalization_gap=-gap if split.target.is_number else gap,
+            images_seen=images_seen,
+            curve=report.curve,
+        )
+
+    def _transform(self, steps: Plan) -> InputTransform:
+        if steps.input_bits not in self._transforms:
+            self._transforms[steps.input_bits] = fit_input(
+                self._data.train.x,
+                input_bits=steps.input_bits,
+                input_kind=steps.input_kind,
+                categories=len(steps.categories),
+            )
+        return self._transforms[steps.input_bits]
+
+    def _attempt(self, request: EvaluationRequest) -> tuple[Outcome, Prepared | None]:
+        """An evaluation's outcome, with every exception sorted into its kind of failure."""
+        try:
+            trained = self.train(request)
+            return trained.measurement, _prepare(trained.network, request.measures)
+        except Stopped as error:
+            return stop(error), None
+        except Diverged as error:
+            return failure(FailureKind.DIVERGED, error), None
+        except TimedOut as error:
+            return failure(FailureKind.TIMED_OUT, error), None
+        except PlanError as error:
+            return failure(FailureKind.INFEASIBLE, error), None
+        except BeyondLimit as error:
+            return replace(failure(FailureKind.OUT_OF_MEMORY, error), is_certain=True), None
+        except Exception as error:
+            if is_out_of_memory(error):
+                return failure(FailureKind.OUT_OF_MEMORY, error), None
+            return failure(FailureKind.CRASHED, error, is_named=True), None
+
+
+def versions() -> str:
+    """What the numbers of an evaluation depend on, beside its request."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"python {platform.python_version()}, torch {torch.__version__}, {capability}, {torch.get_num_threads()} thread"
+    )
+
+
+def has_gpu() -> bool:
+    """Whether this process can train on a GPU."""
+    return torch.cuda.is_available()
+
+
+def _prepare(network: IntegerNetwork, measures: frozenset[str]) -> Prepared | None:
+    """What remains to be timed; None where nobody asked for it."""
+    if "latency_ms" not in measures:
+        return None
+    return Prepared(
+        graph=to_onnx(network).SerializeToString(),
+        input_shape=network.plan.input_shape,
+        input_dtype=network.input.dtype,
+        categories=network.plan.categories,
+        is_energy_wanted="energy_j" in measures,
+    )
+
+
+def _blueprint(request: EvaluationRequest) -> Blueprint:
+    if not isinstance(request.network, Blueprint):
+        raise TypeError(f"training needs a blueprint; got {type(request.network).__name__}")
+    return request.network
+
+
+def _inherit(network: Network, request: EvaluationRequest) -> int:
+    """Begin with the weights of the first parent that left some; returns the samples that these were shown."""
+    if not request.recipe.is_inheriting or request.weights_folder is None:
+        return 0
+    parent = find_parent(request.weights_folder, request.parents)
+    if parent is None or inherit(network, parent.weights) == 0:
+        return 0
+    return parent.images_seen
+
+
+def _training_score(network: nn.Module, data: ResidentData, request: EvaluationRequest) -> float:
+    """Primary score on samples that were shown, taken evenly over a split that may be sorted: enough for the gap."""
+    shown = subset(len(data.train), request.fidelity.data_share, request.seed)
+    some = shown[:: max(1, len(shown) // min(len(data.validation), GAP_SAMPLES))]
+    return evaluate(network, data.train.chosen(some))
+
+
+def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:
+    for name, value in scores.items():
+        if not math.isfinite(value):
+            raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
+
+
+def _require_memory(steps: Plan, batch_size: int, scored: int, limit: int | None) -> None:
+    """Refuse what can't fit.
+
+    Args:
+        steps: Of the network in which the training begins.
+        batch_size: Samples shown at a time.
+        scored: Samples of the validation split.
+        limit: Bytes that the evaluation may take; None: any.
+    """
+    shown, free = min(scored, EVALUATION_BATCH), free_memory()
+    for needed, what, how in (
+        (training_bytes(steps, batch_size=batch_size), "training", f"at batch size {batch_size}"),
+        (scoring_bytes(steps, samples=shown), "scoring", f"for {shown} samples at a time"),
+    ):
+        text = f"{what} needs at least {needed / 1e9:.1f} GB {how}"
+        if needed > free:
+            raise OutOfMemory(f"{text}; {free / 1e9:.1f} GB are free")
+        if limit is not None and needed > limit:
+            raise BeyondLimit(f"{text}; its limit is {limit / 1e9:.1f} GB (workers.memory_limit)")

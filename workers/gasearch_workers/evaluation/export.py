@@ -1,0 +1,133 @@
+"""From an evaluation to files: train once more, write the artifact, and measure what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from gasearch_workers.data.dataset import Dataset, Split
+from gasearch_workers.data.number_format import PLAIN
+from gasearch_workers.data.tags import read_tags
+from gasearch_workers.data.tokens import TOKEN
+from gasearch_workers.evaluation.evaluate import Evaluator, versions
+from gasearch_workers.export.artifact import require_free, write_artifact
+from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_session import run_onnx
+from gasearch_workers.measure.latency import calibrate, measure_latency
+from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
+from gasearch_workers.training.resident import target_of
+from gasearch_workers.training.score import Target, report_classes, score
+
+
+def export(
+    request: EvaluationRequest, directory: Path, *, evaluator: Evaluator, data: Dataset, claimed: Mapping[str, float]
+) -> Path:
+    """Train the request's network as its evaluation did, from scratch, and write it to a folder.
+
+    `model.json` holds what the search claims beside what the written graph gives: every score of the task on the
+    validation and the test split, run by ONNX Runtime, and its latency here; for each class, or type of entity, of the
+    test split precision, recall, F1 and support; the names of the classes; and how a raw sample is encoded, as
+    `docs/deploy.md` shows. What each code of the input stands for is in `vocabulary.json`.
+
+    Raises:
+        ArtifactError: if the folder holds something else; before the training.
+        OSError: if the folder can't be written.
+        Diverged, MemoryError: if what the search could train can't be trained here.
+    """
+    require_free(directory)
+    blueprint = request.network
+    assert isinstance(blueprint, Blueprint)
+    request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
+    trained = evaluator.train(request)
+    graph = to_onnx(trained.network).SerializeToString()
+    steps = trained.network.plan
+    latency = measure_latency(
+        graph,
+        shape=steps.input_shape,
+        dtype=trained.network.input.dtype,
+        categories=steps.categories,
+        calibration=calibrate(),
+    )
+    target = target_of(data)
+    outputs = run_onnx(graph, data.test.x)
+    description: dict[str, Any] = {
+        "key": request.key,
+        "seed": request.seed,
+        "recipe": asdict(request.recipe),
+        "data": data.describe(),
+        "versions": versions(),
+        "claimed": dict(claimed),
+        "measured": {
+            **_named("validation", graph_scores(graph, data.validation, target)),
+            **_named("test", score(outputs, data.test.truth, target)),
+            "latency_ms": latency.latency_ms,
+            "latency_spread_ms": latency.spread_ms,
+            "latency_device": latency.device,
+        },
+        "test_classes": report_classes(outputs, data.test.truth, target),
+    }
+    write_artifact(
+        directory,
+        trained.network,
+        blueprint=blueprint,
+        description=description,
+        labels=data.labels,
+        columns=data.columns,
+        vocabularies=data.vocabularies,
+        encoding=encoding_of(data),
+        decoding=decoding_of(data),
+    )
+    return directory
+
+
+def encoding_of(data: Dataset) -> dict[str, Any]:
+    """What has to be known, besides the vocabularies and columns, to encode a raw sample as the data were.
+
+    Of all: what the axes are. Of sentences: the regular expression of a token, and whether words are in lower case. Of
+    tables, for each numeric column: what stands for a missing number in the graph's input, and what every other number
+    is taken minus of before it is float32. Of tables from text files: the cells that hold no number, how each numeric
+    column writes its numbers, and which columns of categories are of true and false in any case.
+    """
+    match data.input_kind:
+        case "tokens":
+            axes = ["batch", "tokens", "codes"][: data.train.x.ndim]
+            return {"axes": axes, "token_pattern": TOKEN.pattern, "is_lower": data.is_lower}
+        case "table":
+            return {
+                "axes": ["batch", "columns"],
+                "missing_numbers": list(data.missing_numbers),
+                "offsets": list(data.offsets) or [0.0] * len(data.missing_numbers),
+                "missing": list(data.missing),
+                "formats": [
+                    {"decimal": form.decimal, "removed": list(form.removed)}
+                    for form in data.formats or [PLAIN] * len(data.missing_numbers)
+                ],
+                "is_boolean": list(data.is_boolean),
+            }
+        case "image":
+            return {"axes": ["batch", "channels", "height", "width"]}
+        case "ids":
+            return {"axes": ["batch", "user and item"]}
+
+
+def decoding_of(data: Dataset) -> dict[str, Any]:
+    """What has to be known, besides the labels, to read the outputs.
+
+    Of numbers: what is added to a prediction, in float64. Of tags: for each label the role of a token in its entity (B
+    it begins, I goes on, E ends, S is that token alone, O there is none) and the entity's type, in whatever scheme they
+    are spelt.
+    """
+    if data.kind == "tagging":
+        return {"tags": [list(tag) for tag in read_tags(data.labels, data.tags)]}
+    return {"offset": data.target_offset} if data.kind in NUMERIC_KINDS else {}
+
+
+def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:
+    """Every score of the task that the integer graph reaches on a split."""
+    return score(run_onnx(graph, split.x), split.truth, target)
+
+
+def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in scores.items()}

@@ -1,0 +1,259 @@
+"""The steps that ONNX Runtime computes in integers: QLinearConv, QGemm, QLinearAdd and their like, and moves of bytes.
+
+The bias of a convolution or dense layer is an int32 multiple of input scale x weight scale. At few weight bits that
+grid is coarse (at 2 bits argmax agreement with the fake-quantized network was 0.88), so weights are multiplied by an
+integer that brings the bias close to the grid, within the int8 range (`onnx_stretch`). Where that is not enough
+for the float outputs of the last step, its biases are added in float.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.export.onnx_builder import GraphBuilder
+from gasearch_workers.export.onnx_stretch import may_saturate, stretch
+from gasearch_workers.network.integer import Grid, IntegerStep, weight_grid
+from gasearch_workers.network.steps import CODES, UNKNOWN, Op, Step
+
+#: Input scale over output scale and number of places, within which QLinearGlobalAveragePool computes: a margin from its
+#: limits of 2**-32 and 256, which it compares in float32.
+POOL_RATIOS: Final = (2.0**-31, 255.0)
+#: Share of the largest bias that rounding may cost any of the last step's biases. Barely trained networks have biases
+#: far below one step of the grid: all become 0, and where all inputs are 0, too, the first class wins (measured: 0.82
+#: argmax agreement).
+BIAS_LOSS: Final = 1e-2
+#: Operations on quantized tensors alone that have an integer form.
+_ON_TENSORS: frozenset[Op] = frozenset({"add", "product", "concat"})
+_MOVING: frozenset[Op] = frozenset({"flatten", "max_pool", "window", "max_tokens"})
+
+
+def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
+    """Whether the graph computes the step in integers.
+
+    Args:
+        item: The step.
+        grids: Of its inputs and of its output.
+    """
+    step = item.step
+    is_input_integer = all(grids[name] is not None for name in step.inputs if name != CODES)
+    has_grid = grids[step.name] is not None
+    match step.op:
+        case "embedding":
+            return step.has_weight_grid
+        case "linear":
+            return is_input_integer and item.weight_scale is not None  # QGemm can give floats
+        case "conv" | "position":
+            return is_input_integer and item.weight_scale is not None and has_grid
+        case "global_pool":
+            return _has_pooling_kernel(step, grids[step.inputs[0]], grids[step.name])
+        case op:
+            return is_input_integer and has_grid and op in _ON_TENSORS | _MOVING
+
+
+def add_integer(builder: GraphBuilder, item: IntegerStep) -> None:
+    """Append the nodes of a step for which `is_integer` holds."""
+    match item.step.op:
+        case "flatten" | "max_pool" | "window" | "max_tokens":
+            builder.integers[item.step.name] = _moved(builder, item.step)
+        case "embedding":
+            _add_embedding(builder, item)
+        case "linear":
+            _add_linear(builder, item)
+        case _:
+            step, grid = item.step, item.output_grid
+            low = grid.zero_point if step.has_relu and grid else 0
+            builder.clip(step.name, _computed(builder, item), grid, low=low)
+
+
+def geometry(step: Step) -> dict[str, Any]:
+    """Attributes of a convolution; it pads with the real value 0 on every side."""
+    pad = step.kernel // 2
+    return {
+        "kernel_shape": [step.kernel, step.kernel],
+        "strides": [step.stride, step.stride],
+        "pads": [pad] * 4,
+        "group": step.groups,
+    }
+
+
+def _has_pooling_kernel(step: Step, source: Grid | None, output: Grid | None) -> bool:
+    """Whether both grids are such as ONNX Runtime's kernel takes; it refuses an output scale that is far finer."""
+    if source is None or output is None:
+        return False
+    ratio = source.scale / (output.scale * math.prod(step.input_shape[1:]))
+    return POOL_RATIOS[0] <= ratio < POOL_RATIOS[1]
+
+
+# --- steps that move integers -----------------------------------------------------------------------------------
+
+
+def _moved(builder: GraphBuilder, step: Step) -> str:
+    """A step that gives integers of its input as they are."""
+    source, name = builder.integers[step.inputs[0]], step.name
+    match step.op:
+        case "flatten":
+            return builder.node("Flatten", [source], name)
+        case "max_pool":
+            return builder.node("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+        case "window":
+            return window(builder, step, source, builder.zero(step.inputs[0]), name)
+        case _:
+            return max_tokens(builder, step, source, builder.zero(step.inputs[0]), name)
+
+
+def window(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
+    """Neighbouring tokens side by side: (B, T, C) -> (B, T, kernel x C).
+
+    Args:
+        builder: Of the graph.
+        step: The window.
+        source: The sequence, in integers or floats.
+        zero: What stands for 0 in it, outside of the sequence.
+        output: Name of the result.
+    """
+    if step.kernel == 1:
+        return builder.node("Identity", [source], output)
+    tokens, pad = step.input_shape[0], step.kernel // 2
+    pads = builder.whole_numbers(f"{step.name}.pads", [0, pad, 0, 0, step.kernel - 1 - pad, 0])
+    padded = builder.node("Pad", [source, pads, zero], f"{step.name}.padded")
+    places = np.arange(tokens)[:, None] + np.arange(step.kernel)  # (T, kernel)
+    neighbours = builder.constant(f"{step.name}.places", places)
+    # Copies whole rows at once, where a slice per neighbour and their concatenation take four operators.
+    gathered = builder.node("Gather", [padded, neighbours], f"{step.name}.gathered", axis=1)  # (B, T, kernel, C)
+    return builder.reshape(gathered, [-1, *step.output_shape], output)
+
+
+def max_tokens(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
+    """Largest over the tokens that are no padding: (B, T, C) -> (B, C); arguments as for `window`."""
+    filled = builder.node("Where", [builder.present_channels(), source, zero], f"{step.name}.filled")
+    return builder.node("ReduceMax", [filled], output, axes=[1], keepdims=0)
+
+
+def _add_embedding(builder: GraphBuilder, item: IntegerStep) -> None:
+    """Rows of a table of uint8: the integers of the output's grid."""
+    assert item.weight is not None and item.weight_scale is not None  # noqa: PT018
+    table = (item.weight.astype(np.int16) + weight_grid(item.step, item.weight_scale).zero_point).astype(np.uint8)
+    builder.integers[item.step.name] = embed(builder, item.step, table, item.step.name)
+
+
+def embed(builder: GraphBuilder, step: Step, table: Any, output: str) -> str:
+    """The row of a table (rows, features) for each code; tokens that have none take the row of the unknown.
+
+    A category, user or item that has none is an error of ONNX Runtime's.
+    """
+    codes = builder.codes(step.column)
+    if len(step.output_shape) == 2:
+        rows = builder.constant(f"{step.name}.rows", np.int32(step.rows))
+        unknown = builder.constant(f"{step.name}.unknown", np.int32(min(UNKNOWN, step.rows - 1)))
+        is_known = builder.node("Less", [codes, rows], f"{step.name}.is_known")
+        codes = builder.node("Where", [is_known, codes, unknown], f"{step.name}.codes")
+    return builder.node("Gather", [builder.constant(f"{step.name}.table", table), codes], output, axis=0)
+
+
+# --- steps that compute -----------------------------------------------------------------------------------------
+
+
+def _computed(builder: GraphBuilder, item: IntegerStep) -> str:
+    """A step's integers before they are clipped."""
+    step = item.step
+    raw = f"{step.name}.raw"
+    match step.op:
+        case "conv":
+            x, x_scale, x_zero, w, w_scale, w_zero, bias = _weighted(builder, item)
+            operands = [x, x_scale, x_zero, w, w_scale, w_zero, *builder.grid(step.name), bias]
+            return builder.node("QLinearConv", operands, raw, **geometry(step))
+        case "add" | "product":
+            operator = "QLinearAdd" if step.op == "add" else "QLinearMul"
+            return builder.node(operator, [*_operands(builder, step), *builder.grid(step.name)], raw)
+        case "concat":
+            return builder.node("QLinearConcat", [*builder.grid(step.name), *_operands(builder, step)], raw, axis=1)
+        case "position":
+            return builder.node(
+                "QLinearAdd", [*_operands(builder, step), *_table(builder, item), *builder.grid(step.name)], raw
+            )
+        case _:
+            operands = [builder.integers[step.inputs[0]], *builder.grid(step.inputs[0]), *builder.grid(step.name)]
+            pooled = builder.node("QLinearGlobalAveragePool", operands, f"{step.name}.pooled", channels_last=0)
+            return builder.node("Flatten", [pooled], raw)  # (B, C, 1, 1) -> (B, C)
+
+
+def _operands(builder: GraphBuilder, step: Step) -> list[str]:
+    """Each input with its scale and zero point."""
+    return [name for source in step.inputs for name in (builder.integers[source], *builder.grid(source))]
+
+
+def _table(builder: GraphBuilder, item: IntegerStep) -> list[str]:
+    """A table of vectors as uint8 with its scale and zero point."""
+    assert item.weight is not None and item.weight_scale is not None  # noqa: PT018
+    grid = weight_grid(item.step, item.weight_scale)
+    table = (item.weight.astype(np.int16) + grid.zero_point).astype(np.uint8)
+    return [
+        builder.constant(f"{item.step.name}.table", table),
+        builder.constant(f"{item.step.name}.table_scale", np.float32(grid.scale)),
+        builder.constant(f"{item.step.name}.table_zero", np.uint8(grid.zero_point)),
+    ]
+
+
+def _add_linear(builder: GraphBuilder, item: IntegerStep) -> None:
+    step, grid = item.step, item.output_grid
+    if grid is not None:
+        operands = [*_weighted(builder, item), *builder.grid(step.name)]
+        integers = _product(builder, step, operands, f"{step.name}.raw")
+        builder.clip(step.name, integers, grid, low=grid.zero_point if step.has_relu else 0)
+        return
+    is_bias_apart = _loses_bias(builder, item)
+    operands = _weighted(builder, item, has_bias=not is_bias_apart)
+    name = builder.float_name(step)
+    output = _product(builder, step, operands, f"{step.name}.product" if is_bias_apart else name)
+    if is_bias_apart:
+        output = builder.node("Add", [output, builder.constant(f"{step.name}.bias", item.bias)], name)
+    builder.reals[step.name] = builder.relu(step, output)
+
+
+def _product(builder: GraphBuilder, step: Step, operands: list[str], output: str) -> str:
+    """A dense layer of a vector; of a sequence, of all its tokens as if they were a batch."""
+    if len(step.input_shape) == 1:
+        return builder.node("QGemm", operands, output, transB=1)
+    tokens = builder.reshape(operands[0], [-1, step.input_shape[-1]], f"{step.name}.tokens")  # (B, T, C) -> (B x T, C)
+    rows = builder.node("QGemm", [tokens, *operands[1:]], f"{step.name}.rows", transB=1)  # (B x T, C) -> (B x T, out)
+    return builder.reshape(rows, [-1, *step.output_shape], output)  # (B x T, out) -> (B, T, out)
+
+
+def _weighted(builder: GraphBuilder, item: IntegerStep, *, has_bias: bool = True) -> list[str]:
+    """Operands that QGemm takes: input, its scale and zero point; weight, its scales and zero points; the bias."""
+    step, source = item.step, item.step.inputs[0]
+    integers, fine, bias = _integer_weights(builder, item, has_bias=has_bias)
+    builder.is_saturating |= may_saturate(integers, step.input_bits)
+    operands = [
+        builder.integers[source],
+        *builder.grid(source),
+        builder.constant(f"{step.name}.weight", integers),
+        builder.constant(f"{step.name}.weight_scale", fine),
+        builder.constant(f"{step.name}.weight_zero", np.zeros(len(fine), np.int8)),
+    ]
+    return [*operands, builder.constant(f"{step.name}.bias", bias.astype(np.int32))] if has_bias else operands
+
+
+def _integer_weights(
+    builder: GraphBuilder, item: IntegerStep, *, has_bias: bool = True
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
+    """Stretched weights, their scales (out,), and whole biases (out,) in steps of input scale x weight scale."""
+    grid, weight, scale = builder.grids[item.step.inputs[0]], item.weight, item.weight_scale
+    assert grid is not None and weight is not None and scale is not None and item.bias is not None  # noqa: PT018
+    bias_steps = item.bias.astype(np.float64) / grid.scale * has_bias
+    integers, fine = stretch(weight, scale.astype(np.float64), bias_steps, grid.bits)
+    return integers, fine, np.rint(bias_steps / fine.astype(np.float64))
+
+
+def _loses_bias(builder: GraphBuilder, item: IntegerStep) -> bool:
+    """Whether whole biases miss real ones by more than `BIAS_LOSS`, or need scales too coarse for the weights."""
+    grid, scale, bias = builder.grids[item.step.inputs[0]], item.weight_scale, item.bias
+    assert grid is not None and scale is not None and bias is not None  # noqa: PT018
+    _, fine, whole = _integer_weights(builder, item)
+    lost = np.abs(whole * fine * grid.scale - bias).max()
+    return bool(lost > BIAS_LOSS * np.abs(bias).max() or (fine > scale * (1 + 1e-6)).any())

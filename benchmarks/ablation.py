@@ -109,7 +109,7 @@ class Point:
     seconds: float  #: Since the first proposal, when it ended.
     outcome: str  #: "measured", "replicate", or the kind of failure.
     epochs: float  #: That it was trained for.
-    worths: tuple[float, ...] | None  #: Of a first training that was finished.
+    wvalues: tuple[float, ...] | None  #: Of a first training that was finished.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +206,8 @@ def ask_optuna(setup: Setup, workers: Workers, *, population: int) -> list[Point
         for result in pool.collect(1.0):
             trial = running.pop(result.attempt - 1)
             points.append(point_of(result, setup, began))
-            worths = points[-1].worths
-            study.tell(trial, worths, state=None if worths else optuna.trial.TrialState.FAIL)
+            wvalues = points[-1].wvalues
+            study.tell(trial, wvalues, state=None if wvalues else optuna.trial.TrialState.FAIL)
     return points
 
 
@@ -234,12 +234,12 @@ def point_of(result: EvaluationResult, setup: Setup, began: float, *, is_replica
     match result.outcome:
         case Failure(kind=kind, curve=curve):
             trained = curve[-1].epoch if kind is FailureKind.STOPPED and curve else epochs
-            return Point(seconds=seconds, outcome=kind.value, epochs=trained, worths=None)
+            return Point(seconds=seconds, outcome=kind.value, epochs=trained, wvalues=None)
         case Measurement() if is_replicate:
-            return Point(seconds=seconds, outcome="replicate", epochs=epochs, worths=None)
+            return Point(seconds=seconds, outcome="replicate", epochs=epochs, wvalues=None)
         case measured:
-            worths = fitness_of(measured, setup.problem.objectives, ()).values
-            return Point(seconds=seconds, outcome="measured", epochs=epochs, worths=worths)
+            wvalues = fitness_of(measured, setup.problem.objectives, ()).values
+            return Point(seconds=seconds, outcome="measured", epochs=epochs, wvalues=wvalues)
 
 
 # --- keeping them -----------------------------------------------------------------------------------------------
@@ -300,8 +300,8 @@ def common_scaling(runs: Sequence[Run]) -> Scaling:
     """Over the front of all that any run found."""
     front = ParetoFront()
     for number, point in enumerate(point for run in runs for point in run.points):
-        if point.worths is not None:
-            front.add(number, Fitness(values=point.worths))
+        if point.wvalues is not None:
+            front.add(number, Fitness(values=point.wvalues))
     return Scaling.of([Fitness(values=tuple(values)) for values in front.values.tolist()])
 
 
@@ -310,7 +310,7 @@ def growth(run: Run, scaling: Scaling) -> Curve:
     front = ParetoFront()
     curve: Curve = []
     for number, point in enumerate(run.points):
-        is_new = point.worths is not None and front.add(number, Fitness(values=point.worths)).entered
+        is_new = point.wvalues is not None and front.add(number, Fitness(values=point.wvalues)).entered
         curve.append(front.hypervolume(scaling) if is_new else curve[-1] if curve else 0.0)
     return curve
 

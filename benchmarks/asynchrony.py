@@ -103,7 +103,7 @@ def measure(network: Blueprint, key: str) -> Measurement:
     return Measurement(accuracy=min(1.0, max(0.0, accuracy)), model_bytes=found.model_bytes)
 
 
-def worths(measured: Measurement) -> tuple[float, float]:
+def wvalues(measured: Measurement) -> tuple[float, float]:
     """Greater is better."""
     assert measured.accuracy is not None
     return measured.accuracy, -float(measured.model_bytes or 0)
@@ -148,7 +148,7 @@ class Run:
     """One search in virtual time."""
 
     jobs: tuple[Job, ...]
-    points: Mapping[str, tuple[float, float]]  #: The worths of each network, by its key.
+    points: Mapping[str, tuple[float, float]]  #: The wvalues of each network, by its key.
     used: Utilisation
     duplicates: int  #: Evaluations of networks that were evaluated before.
     children: int
@@ -178,7 +178,7 @@ def search(setup: Setup, *, slots: int, counts_cpu: bool = False) -> Run:
         loop.run()
         candidates = list(archive.candidates(lease.search_id))
         points = {
-            candidates[record.candidate].key: worths(record.result.outcome)
+            candidates[record.candidate].key: wvalues(record.result.outcome)
             for record in archive.evaluations(lease.search_id)
             if isinstance(record.result.outcome, Measurement)
         }
@@ -199,13 +199,13 @@ def plain_deap(space: Space, *, seed: int, slots: int, evaluations: int) -> Run:
     """Plain DEAP over the same genes, each generation given to the workers at once; its own time isn't counted."""
     from deap import base, tools
 
-    class Worths(base.Fitness):
+    class WValues(base.Fitness):
         weights = (1.0, 1.0)
 
     class Individual(list):  # type: ignore[type-arg]
         def __init__(self, genes: Sequence[int]) -> None:
             super().__init__(genes)
-            self.fitness = Worths()
+            self.fitness = WValues()
 
     jobs: list[Job] = []
     points: dict[str, tuple[float, float]] = {}
@@ -216,7 +216,7 @@ def plain_deap(space: Space, *, seed: int, slots: int, evaluations: int) -> Run:
         for individual, genome in zip(individuals, genomes, strict=True):
             network = decode(genome, space)
             assert isinstance(network, Blueprint)
-            points[genome.key] = individual.fitness.values = worths(measure(network, genome.key))
+            points[genome.key] = individual.fitness.values = wvalues(measure(network, genome.key))
             networks.append(built(genome, space))
         began = max((job.finished_at for job in jobs), default=0.0)
         jobs.extend(in_turn([genome.key for genome in genomes], slots=slots, seed=seed, began=began))

@@ -65,7 +65,7 @@ class Training:
     """A training that went to its end."""
 
     outcome: Measurement  #: Its curve has a point with metrics at each rung.
-    worths: tuple[float, ...]
+    wvalues: tuple[float, ...]
     known: tuple[float | None, ...]  #: What was known before it.
 
 
@@ -101,7 +101,7 @@ def compare(trainings: Sequence[Training], setting: Setting, seed: int) -> Compa
     for training in trainings:
         loop.take(training)
     full = front_of(trainings)
-    scaling = Scaling.of([Fitness(values=tuple(worths)) for worths in full.values.tolist()])
+    scaling = Scaling.of([Fitness(values=tuple(wvalues)) for wvalues in full.values.tolist()])
     volume = full.hypervolume(scaling)
     return Comparison(
         cost=loop.cost / (setting.length * len(trainings)),
@@ -137,7 +137,7 @@ class Loop:
         step = stopped.curve[-1].epoch
         self.cost += step
         self.stopped_at[step] += 1
-        self.wrong += not covered(self.front, training.worths)
+        self.wrong += not covered(self.front, training.wvalues)
         self._rungs.note(stopped, None, number=number, known=training.known)
         return Scored(number=number, fitness=None, expected=self._rungs.expected_end(stopped, training.known))
 
@@ -146,7 +146,7 @@ def halved(trainings: Sequence[Training], setting: Setting, stopped_at: dict[flo
     """What is left where at each rung so many with the worst score go."""
     left, score = list(trainings), setting.objectives[0]
     for step in setting.steps:
-        left.sort(key=lambda one: score.worth(metrics_at(one, step)[score.metric]), reverse=True)
+        left.sort(key=lambda one: score.wvalue(metrics_at(one, step)[score.metric]), reverse=True)
         left = left[: len(left) - stopped_at[step]]
     return left
 
@@ -158,7 +158,7 @@ def metrics_at(training: Training, step: float) -> dict[str, float]:
 
 def fitness_of(training: Training) -> Fitness:
     """Without limits."""
-    return Fitness(values=training.worths)
+    return Fitness(values=training.wvalues)
 
 
 def front_of(trainings: Sequence[Training]) -> ParetoFront:
@@ -169,9 +169,9 @@ def front_of(trainings: Sequence[Training]) -> ParetoFront:
     return front
 
 
-def covered(front: ParetoFront, worths: tuple[float, ...]) -> bool:
+def covered(front: ParetoFront, wvalues: tuple[float, ...]) -> bool:
     """Whether a member is at least as good in all objectives."""
-    return bool(len(front)) and bool((front.values >= worths).all(axis=1).any())
+    return bool(len(front)) and bool((front.values >= wvalues).all(axis=1).any())
 
 
 # --- tables -----------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class Table:
         at_rung = {"error": self._short[row], self.problem.objectives[1]: costs[1]}
         point = CurvePoint(epoch=SHORT, train_loss=None, accuracy=None, metrics=tuple(sorted(at_rung.items())))
         outcome = Measurement(others=tuple(metrics.items()), curve=(point,))
-        return Training(outcome=outcome, worths=tuple(-cost for cost in costs), known=(None, None))
+        return Training(outcome=outcome, wvalues=tuple(-cost for cost in costs), known=(None, None))
 
     def random_trainings(self, seed: int) -> list[Training]:
         """Of random cells."""
@@ -240,11 +240,13 @@ def compare_searches(table: Table, seeds: int) -> str:
         loop = Loop(table.setting, seed)
         table.search(seed, loop.take)
         costs.append(loop.cost / (LONG * CELLS))
-        regrets.append(table.problem.regret([tuple(-worth for worth in point) for point in loop.front.values.tolist()]))
+        regrets.append(
+            table.problem.regret([tuple(-wvalue for wvalue in point) for point in loop.front.values.tolist()])
+        )
         points: list[tuple[float, ...]] = []
 
         def train_in_full(training: Training, points: list[tuple[float, ...]] = points) -> Scored:
-            points.append(tuple(-worth for worth in training.worths))
+            points.append(tuple(-wvalue for wvalue in training.wvalues))
             return Scored(number=0, fitness=fitness_of(training))
 
         table.search(seed, train_in_full)
@@ -283,8 +285,8 @@ def digit_trainings(networks: int) -> tuple[list[Training], Setting]:
             stopping=look,
         )
         measured = evaluator.train(request).measurement
-        worths = (measured.accuracy or 0.0, -float(measured.model_bytes or 0))
-        found.append(Training(outcome=measured, worths=worths, known=(None, worths[1])))
+        wvalues = (measured.accuracy or 0.0, -float(measured.model_bytes or 0))
+        found.append(Training(outcome=measured, wvalues=wvalues, known=(None, wvalues[1])))
     return found, Setting(objectives=objectives, steps=steps, length=float(EPOCHS))
 
 

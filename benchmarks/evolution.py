@@ -47,7 +47,7 @@ _DRAW = random.Random(0)
 WEIGHTS = [[_DRAW.gauss(0, 1) for _ in range(32)] for _ in range(3)]
 
 
-def worths(genes: Sequence[int]) -> tuple[float, ...]:
+def wvalues(genes: Sequence[int]) -> tuple[float, ...]:
     """Three conflicting objectives without meaning: sums of genes under random weights."""
     return tuple(sum(map(mul, row, genes)) for row in WEIGHTS)
 
@@ -59,7 +59,7 @@ def gasearch_us(evaluations: int, population: int, seed: int) -> float:
     for generation in range(evaluations // population):
         with clock.counting(generation):
             candidates = [candidate for _ in range(population) if (candidate := engine.ask())]
-        scored = [Scored(number=c.number, fitness=Fitness(values=worths(c.genome.genes))) for c in candidates]
+        scored = [Scored(number=c.number, fitness=Fitness(values=wvalues(c.genome.genes))) for c in candidates]
         with clock.counting(generation):
             for outcome in scored:
                 engine.tell(outcome)
@@ -84,7 +84,7 @@ def deap_us(evaluations: int, population: int, seed: int, nd: str) -> float:
             with clock.counting(generation):
                 children = algorithms.varAnd(parents, toolbox, cxpb=0.8, mutpb=0.5)
         for child in children:
-            child.fitness.values = worths(child)
+            child.fitness.values = wvalues(child)
         with clock.counting(generation):
             parents = tools.selNSGA2(parents + children, population, nd=nd)
     return clock.us_per_evaluation

@@ -175,10 +175,10 @@ def measure(name: str, folder: Path, evaluations: int, targets: Targets) -> floa
     with closing(open_reader(f"sqlite:///{path}")) as reader:
         counts = reader.counts(reader.search(NAME).id)
     figures = in_fresh_process("resume", path, evaluations)
-    each_us = 1e6 * figures["cpu_s"] / counts.told
+    each_us = 1e6 * figures["cpu_s"] / counts.completed
     print(
-        f"{name}: {counts.told} told ({counts.stopped} stopped, {counts.replicates} replicates, front "
-        f"{counts.front_size}), {path.stat().st_size / counts.told:.0f} bytes each; first request after "
+        f"{name}: {counts.completed} told ({counts.stopped} stopped, {counts.replicates} replicates, front "
+        f"{counts.front_size}), {path.stat().st_size / counts.completed:.0f} bytes each; first request after "
         f"{figures['cpu_s']:.1f} s of CPU time ({each_us:.0f} µs each; {figures['wall_s']:.1f} s of wall time), "
         f"{figures['peak_mb']:.0f} MB",
         flush=True,

@@ -156,7 +156,7 @@ def candidate(number: int) -> CandidateRecord:
         parents=(0, 1) if number > 1 else (),
         operator="crossover+mutate_bits",
         generation=number // BATCH,
-        told=number,
+        completed=number,
         network_json='{"pad":"' + "x" * 400 + '"}',
     )
 

@@ -132,11 +132,11 @@ def fill_store(kind: Kind, url: str, name: str, *, evaluations: int, seed: int =
         for proposal in proposals:
             outcome = _outcome(kind, proposal.number, rng, evaluations)
             fitness = fitness_of(outcome, objectives, limits)
-            told = proposal.number + 1
-            change = frontier.note(proposal.number, fitness, told=told, is_replicate=False)
+            completed = proposal.number + 1
+            change = frontier.note(proposal.number, fitness, completed=completed, is_replicate=False)
             record = replace(_record(proposal, outcome), hypervolume=frontier.hypervolume)
             archive.add_evaluation(lease, record, change)
-            scaling = frontier.fix(told) if frontier.scaling is None and told == FIRST else None
+            scaling = frontier.fix(completed) if frontier.scaling is None and completed == FIRST else None
             if scaling is not None:
                 archive.set_reference(lease, ideal=scaling.ideal, point=scaling.reference)
     archive.commit()
@@ -168,7 +168,7 @@ def _candidate(kind: Kind, name: str, number: int, rng: random.Random) -> Candid
         parents=(rng.randrange(number),) if number else (),
         operator=rng.choice(("sample", "mutate", "crossover")) if number else "sample",
         generation=number // 100,
-        told=number,
+        completed=number,
         network_json=json.dumps(kind.network(rng)),
         predicted=tuple(ExpectedMetric(metric=one, mean=rng.random(), deviation=0.1) for one in kind.expects),
     )

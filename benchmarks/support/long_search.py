@@ -87,7 +87,7 @@ class _Drifting(Evolver):
         parent, costs = self._individuals.get(parents[0]), self.problem.costs(genome)
         values = parent.fitness.values if parent is not None else (0.0,) * len(self.problem.objectives)
         return tuple(
-            Prediction(mean=float(one.worth(costs[one.metric])), deviation=0.0)
+            Prediction(mean=float(one.wvalue(costs[one.metric])), deviation=0.0)
             if one.metric in costs
             else Prediction(mean=value, deviation=1 / 3)
             for one, value in zip(self.problem.objectives, values, strict=True)

@@ -130,7 +130,7 @@ class TableProblem:
         front = ParetoFront()
         curve: list[float] = []
         for number, costs in enumerate(points):
-            change = front.add(number, _worth(costs)) if costs[0] <= self.error_cap else None
+            change = front.add(number, _wvalue(costs)) if costs[0] <= self.error_cap else None
             if change is not None and change.entered:
                 curve.append(1.0 - front.hypervolume(self.scaling) / self.largest_hypervolume)
             else:
@@ -208,7 +208,7 @@ class Ledger:
         return len(self.asked) - len(set(self.asked))
 
 
-def _worth(costs: Sequence[float]) -> Fitness:
+def _wvalue(costs: Sequence[float]) -> Fitness:
     return Fitness(values=tuple(-cost for cost in costs))
 
 

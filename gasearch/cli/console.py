@@ -252,7 +252,7 @@ class PanelObserver:
 def progress_line(progress: Progress) -> str:
     """A snapshot in one line."""
     parts = [
-        f"{printable(progress.name)}: {progress.told}/{progress.budget} evaluations",
+        f"{printable(progress.name)}: {progress.completed}/{progress.budget} evaluations",
         f"generation {progress.generation}",
         f"{progress.rate_per_minute:.0f}/min",
         f"{progress.failures} failed",
@@ -275,8 +275,8 @@ def progress_panel(progress: Progress) -> RenderableType:
     left = "" if progress.remaining_s is None else f"about {duration(progress.remaining_s)} left"
     head.add_row(
         Text(printable(progress.name), style="bold"),
-        ProgressBar(total=max(1, progress.budget), completed=progress.told, width=40),
-        Text(f"{progress.told}/{progress.budget}"),
+        ProgressBar(total=max(1, progress.budget), completed=progress.completed, width=40),
+        Text(f"{progress.completed}/{progress.budget}"),
         Text(left),
     )
     body = Table.grid(padding=(0, 2))

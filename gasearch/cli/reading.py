@@ -235,11 +235,11 @@ def _watch(name: str, db: str | None) -> None:
 
     summary = ask(db, lambda reader: questions.search_summary(reader, name))
     if not sys.stdout.isatty():
-        told = -1
+        completed = -1
         while summary.is_active:
-            if summary.told != told:
+            if summary.told != completed:
                 print(_watch_line(summary), flush=True)
-            told = summary.told
+            completed = summary.told
             time.sleep(WATCH_EVERY_S)
             summary = ask(db, lambda reader: questions.search_summary(reader, name))
         print_table(("", ""), status_lines(summary), has_header=False)

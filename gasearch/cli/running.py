@@ -194,11 +194,11 @@ def delete(
     """Delete a search: all that is stored of it, and the weights that it keeps. Exported files stay."""
     from gasearch.jobs.control import delete_search
 
-    told = ask(db, lambda reader: questions.search_summary(reader, name)).told
+    completed = ask(db, lambda reader: questions.search_summary(reader, name)).told
     if not is_sure:
         if not sys.stdin.isatty():
-            raise BadInput(f"nobody can be asked whether to delete {name} with its {told} evaluations: add --yes")
-        say(f"delete {name} with its {told} evaluations, for good? [y/N]")
+            raise BadInput(f"nobody can be asked whether to delete {name} with its {completed} evaluations: add --yes")
+        say(f"delete {name} with its {completed} evaluations, for good? [y/N]")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             say("nothing was deleted")
             raise Ended(1)

@@ -113,8 +113,8 @@ def best_recipe(trials: Sequence[TuningTrial], metric: str) -> tuple[Recipe, flo
     done = [(sign * trial.value, -trial.number, trial.recipe_json) for trial in trials if trial.value is not None]
     if not done:
         return None
-    worth, _, text = max(done)
-    return _recipe_from_json(text), sign * worth
+    wvalue, _, text = max(done)
+    return _recipe_from_json(text), sign * wvalue
 
 
 def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult, metric: str) -> TuningTrial:

@@ -66,7 +66,7 @@ class RayHost:
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._seen = 0
-        self._told: tuple[int, int] | None = None
+        self._completed: tuple[int, int] | None = None
         self._turn_at = self._answer_at = time.monotonic()
         self._parts: tuple[int, ...] = ()
         self._is_watched = False
@@ -124,8 +124,8 @@ class RayHost:
     def _tell(self, pool: RayPool, results: list[EvaluationResult]) -> None:
         """Report results, and how many more requests would begin, where that has changed."""
         state = (pool.free, self._seen)
-        if results or state != self._told:
-            self._told = state
+        if results or state != self._completed:
+            self._completed = state
             self._send(News(results=tuple(results), free=state[0], seen=state[1]))
 
     def _notice(self, message: str) -> None:

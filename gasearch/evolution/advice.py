@@ -42,7 +42,7 @@ EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random
 class _Told:
     number: int
     genome: Genome
-    worths: tuple[float, ...] | None
+    wvalues: tuple[float, ...] | None
     violation: float
     is_partial: bool
 
@@ -63,15 +63,15 @@ class _Judged:
 class _Rows:
     """A matrix with a row per outcome, each made when it is asked for: what costs 0.1 ms and more isn't made of all."""
 
-    def __init__(self, told: Sequence[_Told], row_of: Callable[[_Told], tuple[float, ...]], dtype: Any) -> None:
-        self._told, self._row_of, self._dtype = told, row_of, dtype
+    def __init__(self, completed: Sequence[_Told], row_of: Callable[[_Told], tuple[float, ...]], dtype: Any) -> None:
+        self._completed, self._row_of, self._dtype = completed, row_of, dtype
 
     @property
     def shape(self) -> tuple[int, int]:
-        return len(self._told), len(self._row_of(self._told[0])) if self._told else 0
+        return len(self._completed), len(self._row_of(self._completed[0])) if self._completed else 0
 
     def __getitem__(self, rows: IntArray, /) -> Any:
-        found = [self._row_of(self._told[row]) for row in rows.tolist()]
+        found = [self._row_of(self._completed[row]) for row in rows.tolist()]
         return np.array(found, dtype=self._dtype).reshape(len(found), self.shape[1])
 
 
@@ -136,19 +136,19 @@ class SurrogateAdvisor:
 
     def note(self, genome: Genome, scored: Scored) -> None:
         """Remember an outcome."""
-        worths, violation = scored.expected, 0.0
+        wvalues, violation = scored.expected, 0.0
         if scored.fitness is not None:
-            worths, violation = scored.fitness.values, scored.fitness.violation
-        elif worths is None:
+            wvalues, violation = scored.fitness.values, scored.fitness.violation
+        elif wvalues is None:
             violation = float("inf")
-        told = _Told(
+        completed = _Told(
             scored.number,
             genome,
-            worths,
+            wvalues,
             violation,
             scored.fitness is None and scored.expected is not None,
         )
-        self._log.append(told)
+        self._log.append(completed)
         if is_due(len(self._log), self._due_at, least=BETWEEN_FITS if self._is_long else 1):
             self._due_at = len(self._log)
 
@@ -209,13 +209,13 @@ class SurrogateAdvisor:
     def _expected(self, model: FittedSurrogate, pending: Sequence[Candidate]) -> Predictions | None:
         """What to reckon with besides the evidence of the model: outcomes since then, and what is on its way."""
         newer = [
-            told
-            for told in self._log[self._due_at :]
-            if told.worths is not None and not told.is_partial and told.violation <= 0
+            completed
+            for completed in self._log[self._due_at :]
+            if completed.wvalues is not None and not completed.is_partial and completed.violation <= 0
         ]
         parts = []
         if newer:
-            parts.append(model.outcomes(np.array([told.worths for told in newer])))
+            parts.append(model.outcomes(np.array([completed.wvalues for completed in newer])))
         if pending:
             expected = self._predict(model, [candidate.genome for candidate in pending])
             parts.append(replace(expected, features=None) if self._is_long else expected)
@@ -223,25 +223,27 @@ class SurrogateAdvisor:
 
     def _evidence(self, log: Sequence[_Told]) -> Evidence:
         """The newest outcome of each candidate, in the order in which these were first told."""
-        newest = {told.number: told for told in log}
+        newest = {completed.number: completed for completed in log}
         rows = list(newest.values())
         nothing = (float("nan"),) * self._objectives
         return Evidence(
             genes=_Rows(rows, self._genes_of, np.int64),
             costs=_Rows(rows, self._costs_of, np.float64),
-            worths=np.array([told.worths or nothing for told in rows], dtype=np.float64).reshape(-1, self._objectives),
-            violations=np.array([told.violation for told in rows], dtype=np.float64),
-            is_partial=np.array([told.is_partial for told in rows], dtype=np.bool_),
+            wvalues=np.array([completed.wvalues or nothing for completed in rows], dtype=np.float64).reshape(
+                -1, self._objectives
+            ),
+            violations=np.array([completed.violation for completed in rows], dtype=np.float64),
+            is_partial=np.array([completed.is_partial for completed in rows], dtype=np.bool_),
         )
 
-    def _genes_of(self, told: _Told) -> tuple[int, ...]:
-        found = self._known_genes.get(told.number)
+    def _genes_of(self, completed: _Told) -> tuple[int, ...]:
+        found = self._known_genes.get(completed.number)
         if found is None:
-            found = self._known_genes[told.number] = tuple(self._space.marked(told.genome.genes))
+            found = self._known_genes[completed.number] = tuple(self._space.marked(completed.genome.genes))
         return found
 
-    def _costs_of(self, told: _Told) -> tuple[float, ...]:
-        found = self._known_costs.get(told.number)
+    def _costs_of(self, completed: _Told) -> tuple[float, ...]:
+        found = self._known_costs.get(completed.number)
         if found is None:
-            found = self._known_costs[told.number] = self._costs(told.genome)
+            found = self._known_costs[completed.number] = self._costs(completed.genome)
         return found

@@ -26,7 +26,7 @@ class Candidate:
     generation: int  #: 0 for the initial sample.
     parents: tuple[int, ...]  #: Candidate numbers; empty for a sample.
     operator: str  #: What made it, e.g. "sample", "crossover+mutate_bits".
-    told: int  #: How many outcomes evolution knew when it proposed this.
+    completed: int  #: How many outcomes evolution knew when it proposed this.
     predicted: tuple[Prediction, ...] = ()  #: Per objective; () where evolution had no model of them.
 
     def unpredicted(self) -> Candidate:
@@ -39,7 +39,7 @@ class Candidate:
             generation=self.generation,
             parents=self.parents,
             operator=self.operator,
-            told=self.told,
+            completed=self.completed,
         )
 
 
@@ -52,7 +52,9 @@ class Scored:
 
     number: int
     fitness: Fitness | None
-    expected: tuple[float, ...] | None = None  #: Of a training that was stopped: the worths that it would have reached.
+    expected: tuple[float, ...] | None = (
+        None  #: Of a training that was stopped: the wvalues that it would have reached.
+    )
 
 
 class Engine(Protocol):

@@ -123,7 +123,7 @@ class Evolver(Engine):
             generation=self._generation_of(number),
             parents=offspring.parents,
             operator=offspring.operator,
-            told=self._told,
+            completed=self._completed,
             predicted=predicted,
         )
         self._take(candidate)
@@ -156,7 +156,7 @@ class Evolver(Engine):
 
     @property
     @abstractmethod
-    def _told(self) -> int:
+    def _completed(self) -> int:
         """How many outcomes a candidate proposed now knows of."""
 
     @abstractmethod

@@ -26,7 +26,7 @@ class GenerationalEngine(Evolver):
         self._begun_at = 0  # number of this generation's first candidate
         self._learned = 0  # outcomes
         self._is_short = False
-        self._told_late: list[Scored] = []  # of this generation
+        self._completed_late: list[Scored] = []  # of this generation
         self._kept: Sequence[Individual] = ()
 
     def adopt(self, candidate: Candidate) -> None:
@@ -47,7 +47,7 @@ class GenerationalEngine(Evolver):
         return self._generation
 
     @property
-    def _told(self) -> int:
+    def _completed(self) -> int:
         return self._learned
 
     def _may_ask(self) -> bool:
@@ -68,21 +68,21 @@ class GenerationalEngine(Evolver):
         return range(self._begun_at, len(self._candidates))
 
     def _take_note(self, scored: Scored) -> None:
-        self._told_late.append(scored)
+        self._completed_late.append(scored)
         self._close_if_complete()
 
     def _close_if_complete(self) -> None:
         if self._pending or self._may_ask() or self._is_exhausted:
             return
         # By number, so that the order of arrival has no effect; of a candidate trained again, the newest counts.
-        for scored in sorted(self._told_late, key=lambda scored: scored.number):
+        for scored in sorted(self._completed_late, key=lambda scored: scored.number):
             self._learn(scored)
-        changed = {scored.number for scored in self._told_late}
+        changed = {scored.number for scored in self._completed_late}
         parents = [self._individuals.get(kept.number, kept) for kept in self._kept if kept.number not in changed]
         children = [self._individuals[number] for number in sorted(changed) if number in self._individuals]
         self._kept = tuple(self._operators.select((*parents, *children), self._size))
-        self._learned += len(self._told_late)
-        self._told_late = []
+        self._learned += len(self._completed_late)
+        self._completed_late = []
         self._generation += 1
         self._begun_at = len(self._candidates)
         self._is_short = False

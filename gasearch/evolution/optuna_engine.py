@@ -79,7 +79,7 @@ class OptunaEngine(Engine):
         self._candidates: dict[int, Candidate] = {}
         self._pending: dict[int, optuna.Trial] = {}
         self._individuals: dict[int, Individual] = {}
-        self._told = 0
+        self._completed = 0
         self._is_exhausted = False
 
     def ask(self) -> Candidate | None:
@@ -97,7 +97,7 @@ class OptunaEngine(Engine):
             generation=number // self._size,
             parents=(),
             operator=offspring.operator,
-            told=self._told,
+            completed=self._completed,
         )
         self._take(candidate)
         return candidate
@@ -113,7 +113,7 @@ class OptunaEngine(Engine):
         candidate = self._candidates.get(scored.number)
         if candidate is None:
             raise ValueError(f"candidate {scored.number} was never asked for; {len(self._candidates)} were asked for")
-        self._told += 1
+        self._completed += 1
         trial = self._pending.pop(scored.number, None)
         if trial is None:
             trial = self._run_trial(candidate.genome)
@@ -132,7 +132,7 @@ class OptunaEngine(Engine):
     @property
     def completed_generations(self) -> int:
         """See `Engine.completed_generations`: a generation is as many outcomes as the population has members."""
-        return self._told // self._size
+        return self._completed // self._size
 
     @property
     def is_exhausted(self) -> bool:

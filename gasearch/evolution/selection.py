@@ -27,7 +27,7 @@ class Individual:
 
 T = TypeVar("T")
 
-#: An objective whose worths have one sign and differ by more than this factor is crowded on a logarithmic scale.
+#: An objective whose wvalues have one sign and differ by more than this factor is crowded on a logarithmic scale.
 DECADE = 10.0
 
 AGING_SAMPLE = 0.2  #: Share of the survivors among which an aging search takes its parent; 25 of 100 in the paper.

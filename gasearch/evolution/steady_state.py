@@ -38,7 +38,7 @@ class SteadyStateEngine(Evolver):
         return self._tells // self._size
 
     @property
-    def _told(self) -> int:
+    def _completed(self) -> int:
         return self._tells
 
     def _may_ask(self) -> bool:

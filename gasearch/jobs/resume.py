@@ -41,7 +41,7 @@ def spec_to_go_on_with(
     overrides: Sequence[str],
     evaluations: int | None,
     hours: float | None,
-    told: int = 0,
+    completed: int = 0,
 ) -> tuple[SearchSpec, list[Change]]:
     """The spec of a resume, and in what it differs from the stored one.
 
@@ -53,7 +53,7 @@ def spec_to_go_on_with(
         overrides: "key.path=value" each.
         evaluations: The new budget, in all.
         hours: The new wall time, in all.
-        told: The evaluations that it has.
+        completed: The evaluations that it has.
 
     Raises:
         SpecError: if it can't be used.
@@ -62,8 +62,8 @@ def spec_to_go_on_with(
     stored = SearchSpec.from_json(record.spec_json)
     spec = extended(changed(stored, source, overrides), evaluations=evaluations, hours=hours)
     asked = spec.budget.evaluations
-    if record.state is SearchState.FAILED and told >= asked == stored.budget.evaluations:
-        spec = extended(spec, evaluations=told + asked, hours=None)
+    if record.state is SearchState.FAILED and completed >= asked == stored.budget.evaluations:
+        spec = extended(spec, evaluations=completed + asked, hours=None)
     found = changes(stored, spec)
     others = [change for change in found if not change.is_free]
     if others and (spec.name != stored.name or spec.identity_hash() != stored.identity_hash()):
@@ -126,13 +126,13 @@ def _going_on(archive: ArchiveReader, record: SearchRecord, spec: SearchSpec, fo
         return ""
     is_free = all(change.is_free for change in found)
     wanted = [change for change in found if change.path[0] == "budget"] if is_free else []
-    if spec.budget.evaluations < counts.told:  # a budget counts in all: this one is spent already
+    if spec.budget.evaluations < counts.completed:  # a budget counts in all: this one is spent already
         wanted = [change for change in wanted if change.key != "budget.evaluations"]
     budget = stored.budget.model_copy(update={str(change.path[1]): change.after for change in wanted})
     asked = stored.model_copy(update={"budget": budget})
     options = [change.override for change in wanted]
     if record.state is SearchState.FINISHED:
-        more = _spent(record, asked, told=counts.told, busy_s=counts.busy_seconds)
+        more = _spent(record, asked, completed=counts.completed, busy_s=counts.busy_seconds)
         if not more and budget == stored.budget:
             return f"it has ended ({record.reason}); "
         options = [change.override for change in wanted if change.path[1] not in more] + list(more.values())
@@ -157,27 +157,27 @@ def is_being_run(record: SearchRecord) -> bool:
     return record.owner is not None and record.is_owned and not is_gone(record.owner)
 
 
-def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> None:
+def require_unfinished(record: SearchRecord, spec: SearchSpec, *, completed: int, busy_s: float) -> None:
     """Refuse to go on with a search that has ended and would end again at once.
 
     Args:
         record: The search as it is stored.
         spec: What it is to go on with.
-        told: The evaluations that it has.
+        completed: The evaluations that it has.
         busy_s: The time that its workers were busy.
 
     Raises:
         BadInput: if it has more evaluations than the new budget.
         WrongState: if it is finished, with what extends it.
     """
-    if told > spec.budget.evaluations:
+    if completed > spec.budget.evaluations:
         raise BadInput(
-            f"search {record.name!r} has {told} evaluations already; the new budget counts in all: give more, such "
-            f"as --evaluations {2 * told}; got {spec.budget.evaluations}"
+            f"search {record.name!r} has {completed} evaluations already; the new budget counts in all: give more, "
+            f"such as --evaluations {2 * completed}; got {spec.budget.evaluations}"
         )
     if record.state not in (SearchState.FINISHED, SearchState.FAILED):
         return
-    more = _spent(record, spec, told=told, busy_s=busy_s)
+    more = _spent(record, spec, completed=completed, busy_s=busy_s)
     beginning = f"begin a new one with its front, by start.searches: [{record.name}]"
     if more:
         advice = f"extend it with: gasearch resume {record.name} {' '.join(more.values())}"
@@ -195,18 +195,18 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, told: int, bus
     raise WrongState(f"search {record.name!r} {ended}: {record.reason}; {advice}")
 
 
-def _spent(record: SearchRecord, spec: SearchSpec, *, told: int, busy_s: float) -> dict[str, str]:
+def _spent(record: SearchRecord, spec: SearchSpec, *, completed: int, busy_s: float) -> dict[str, str]:
     """What of the budget must be raised for the search not to end at once, by its key: as an option of `resume`."""
     budget, before = spec.budget, SearchSpec.from_json(record.spec_json).budget
     more = {}
-    if told >= budget.evaluations:
-        more["evaluations"] = f"--evaluations {2 * told}"
+    if completed >= budget.evaluations:
+        more["evaluations"] = f"--evaluations {2 * completed}"
     if budget.hours is not None and record.active_seconds >= 3600 * budget.hours:
         more["hours"] = f"--hours {_twice(budget.hours, record.active_seconds)}"
     if budget.device_hours is not None and busy_s >= 3600 * budget.device_hours:
         more["device_hours"] = f"--set budget.device_hours={_twice(budget.device_hours, busy_s)}"
     if budget.stalled is not None and budget.stalled == before.stalled and record.reason.startswith(STALLED):
-        more["stalled"] = f"--set budget.stalled={2 * max(budget.stalled, told)}"
+        more["stalled"] = f"--set budget.stalled={2 * max(budget.stalled, completed)}"
     least = budget.gain_per_device_hour
     if least is not None and least == before.gain_per_device_hour and record.reason.startswith(SLOW):
         more["gain_per_device_hour"] = "--set budget.gain_per_device_hour=null"
@@ -275,7 +275,7 @@ def note_lost_weights(
     archive: Archive, lease: Lease, record: SearchRecord, folder: str, notice: Callable[[str], None]
 ) -> None:
     """Say that trained weights are gone which children would have begun with, where there were any."""
-    if Path(folder).is_dir() or not archive.counts(record.id).told:
+    if Path(folder).is_dir() or not archive.counts(record.id).completed:
         return
     message = (
         f"the folder {folder} with the weights that {record.name} has trained is missing: networks whose parents it "

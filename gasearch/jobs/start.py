@@ -103,14 +103,14 @@ def go_on(
     upgrade_if_older(db_url, observer.on_notice)
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
-        told = reader.counts(record.id).told
+        completed = reader.counts(record.id).completed
     require_nobody_runs(record)
     spec, found = spec_to_go_on_with(
-        record, source=source, overrides=overrides, evaluations=evaluations, hours=hours, told=told
+        record, source=source, overrides=overrides, evaluations=evaluations, hours=hours, completed=completed
     )
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         counts = archive.counts(record.id)
-        require_unfinished(record, spec, told=counts.told, busy_s=counts.busy_seconds)
+        require_unfinished(record, spec, completed=counts.completed, busy_s=counts.busy_seconds)
         setup = set_up(with_workers(spec, workers), observer.on_notice)
         require_same_data(record, setup.data)
 
@@ -170,9 +170,9 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
     if verdict.state is SearchState.FAILED:
         raise _search_failed(archive, archive.search(name))
     if verdict.state is SearchState.STOPPED:
-        told = archive.counts(record.id).told
+        completed = archive.counts(record.id).completed
         raise Interrupted(
-            f"{name} stopped ({verdict.reason}) after {told} of {setup.budget.evaluations} evaluations; "
+            f"{name} stopped ({verdict.reason}) after {completed} of {setup.budget.evaluations} evaluations; "
             f"go on with: gasearch resume {name}"
         )
     return archive.search(name)

@@ -57,7 +57,7 @@ def check_search(search: StoredSearch) -> Iterator[Finding]:
 class _History:
     """What followed from the outcomes, one after the other."""
 
-    told: int = 0
+    completed: int = 0
     trainings: dict[int, list[int]] = field(
         default_factory=lambda: defaultdict(list)
     )  #: Replicates told, by candidate.
@@ -67,18 +67,19 @@ class _History:
 
 def _candidates(search: StoredSearch) -> Iterator[str]:
     """Numbers without a gap, parents before their children, and each proposed after the one before."""
-    told = 0
+    completed = 0
     for place, one in enumerate(search.candidates):
         if one.number != place:
             yield f"candidate {place} is missing (the next one is {one.number})"
             return
         if any(not 0 <= parent < one.number for parent in one.parents):
             yield f"candidate {one.number} has a parent that isn't older: {list(one.parents)}"
-        if one.told < told:
-            yield f"candidate {one.number} was proposed after {one.told} outcomes, the one before it after {told}"
-        told = max(told, one.told)
-    if told > len(search.outcomes):
-        yield f"a candidate was proposed after {told} outcomes, and there are {len(search.outcomes)}"
+        if one.completed < completed:
+            text = f"candidate {one.number} was proposed after {one.completed} outcomes, the one before it after"
+            yield f"{text} {completed}"
+        completed = max(completed, one.completed)
+    if completed > len(search.outcomes):
+        yield f"a candidate was proposed after {completed} outcomes, and there are {len(search.outcomes)}"
 
 
 def _networks(search: StoredSearch) -> Iterator[str]:
@@ -103,23 +104,24 @@ def _space(search: StoredSearch) -> Space | None:
 
 def _outcomes(search: StoredSearch, history: _History) -> Iterator[str]:
     """Told one by one, each of a candidate that was proposed before, and none of them twice."""
-    keys = {one.number: (one.key, one.told) for one in search.candidates}
+    keys = {one.number: (one.key, one.completed) for one in search.candidates}
     for place, one in enumerate(search.outcomes):
         if one.arrival != place:
             yield f"outcome {place} is missing (the next one is {one.arrival})"
             return
-        key, told = keys.get(one.candidate, ("", 0))
+        key, completed = keys.get(one.candidate, ("", 0))
         if one.key != key:
             yield f"outcome {place} is that of network {one.key}, and candidate {one.candidate} is {key}"
-        if told > place:
-            yield f"outcome {place} of candidate {one.candidate} came before it was proposed (after {told} outcomes)"
+        if completed > place:
+            text = f"outcome {place} of candidate {one.candidate} came before it was proposed"
+            yield f"{text} (after {completed} outcomes)"
         if one.replicate in history.trainings[one.candidate]:
             yield f"training {one.replicate + 1} of candidate {one.candidate} was told twice"
         history.trainings[one.candidate].append(one.replicate)
         kind = one.outcome.kind if isinstance(one.outcome, Failure) else None
         before = history.failures[-1] if history.failures else 0
         history.failures.append(before + (kind is not None and kind is not FailureKind.STOPPED))
-        history.told = place + 1
+        history.completed = place + 1
 
 
 def _replicates(search: StoredSearch, history: _History) -> Iterator[str]:
@@ -129,10 +131,10 @@ def _replicates(search: StoredSearch, history: _History) -> Iterator[str]:
         if replicate != len(decided[candidate]) + 1:
             yield f"replicate {replicate} of candidate {candidate} was decided out of turn"
         decided[candidate].append(replicate)
-    for candidate, told in history.trainings.items():
-        if told != sorted(told) or told[0] != 0:
-            yield f"the trainings of candidate {candidate} were told out of turn: {told}"
-        if undecided := set(told) - {0, *decided[candidate]}:
+    for candidate, completed in history.trainings.items():
+        if completed != sorted(completed) or completed[0] != 0:
+            yield f"the trainings of candidate {candidate} were told out of turn: {completed}"
+        if undecided := set(completed) - {0, *decided[candidate]}:
             yield f"replicate {min(undecided)} of candidate {candidate} was told and never decided"
 
 
@@ -208,8 +210,8 @@ def _generations(search: StoredSearch, history: _History) -> Iterator[str]:
         if one.number != place:
             yield f"generation {place} is missing (the next one is {one.number})"
             return
-        if not evaluations <= one.evaluations <= history.told:
-            yield f"{name} ended after {one.evaluations} outcomes: not between {evaluations} and {history.told}"
+        if not evaluations <= one.evaluations <= history.completed:
+            yield f"{name} ended after {one.evaluations} outcomes: not between {evaluations} and {history.completed}"
             return
         evaluations = one.evaluations
         failures = history.failures[evaluations - 1] if evaluations else 0

@@ -213,7 +213,7 @@ def _standing(name: str, db_url: str) -> Standing | None:
             counts = reader.counts(record.id)
     except (NoStore, UnknownSearch):
         return None
-    return Standing(measured=counts.told - sum(counts.failures.values()), state=record.state)
+    return Standing(measured=counts.completed - sum(counts.failures.values()), state=record.state)
 
 
 def _shell_status(status: int) -> int:

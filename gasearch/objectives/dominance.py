@@ -15,7 +15,7 @@ So the front is a function of the set of points alone, whatever the order in whi
 another, within the intervals or without; and it is empty only where nothing is feasible.
 
 `gasearch.objectives.pareto` has the front of a whole set, and the front that grows. Everywhere in this module values
-are worths: finite, greater is better.
+are wvalues: finite, greater is better.
 """
 
 from __future__ import annotations
@@ -56,20 +56,22 @@ def standing(values: Array, spreads: Array, numbers: Numbers) -> Standing:
         numbers: (points,) all different.
     """
     order = np.lexsort((numbers, -values[0]))
-    worths, widths = np.ascontiguousarray(values[:, order]), np.ascontiguousarray(spreads[:, order])
+    wvalues, widths = np.ascontiguousarray(values[:, order]), np.ascontiguousarray(spreads[:, order])
     forward, backward = np.zeros((2, len(order)), dtype=np.int64)
-    rivals = _Rivals(worths[1:], widths[1:])
+    rivals = _Rivals(wvalues[1:], widths[1:])
     for place in rivals.places.tolist():
         if not forward[place]:
             after = rivals.ahead_of(place)
             after = after[after > place]
-            dominated = dominated_within(worths[:, place], widths[:, place], worths[:, after], widths[:, after])
+            dominated = dominated_within(wvalues[:, place], widths[:, place], wvalues[:, after], widths[:, after])
             forward[after[dominated]] += 1
-    begins = np.searchsorted(-worths[0], -_reach(worths[0], widths[0]))  # in the first objective those before are ahead
+    begins = np.searchsorted(
+        -wvalues[0], -_reach(wvalues[0], widths[0])
+    )  # in the first objective those before are ahead
     for place in np.flatnonzero(begins < np.arange(len(order)))[::-1].tolist():
         if not forward[place] and not backward[place]:
             before = slice(begins[place], place)
-            dominated = dominated_within(worths[:, place], widths[:, place], worths[:, before], widths[:, before])
+            dominated = dominated_within(wvalues[:, place], widths[:, place], wvalues[:, before], widths[:, before])
             backward[before] += dominated
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
@@ -112,12 +114,12 @@ class _Rivals:
         """Values and spreads: (objectives, points)."""
         self._near: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
         has_rivals = np.zeros(values.shape[1], dtype=np.bool_)
-        for worths, widths in zip(values, spreads, strict=True):
+        for wvalues, widths in zip(values, spreads, strict=True):
             if not widths.any():
                 continue  # in an exact objective nothing that is ahead is tied
-            order = np.argsort(worths, kind="stable")
-            begin = np.searchsorted(worths[order], worths, side="right")
-            end = np.searchsorted(worths[order], _reach(worths, widths), side="right")
+            order = np.argsort(wvalues, kind="stable")
+            begin = np.searchsorted(wvalues[order], wvalues, side="right")
+            end = np.searchsorted(wvalues[order], _reach(wvalues, widths), side="right")
             self._near.append((order, begin, end))
             has_rivals |= end > begin
         self.places = np.flatnonzero(has_rivals)  #: Of the points that may dominate any.

@@ -18,7 +18,7 @@ class Objective:
     metric: str
     is_maximized: bool
 
-    def worth(self, value: float) -> float:
+    def wvalue(self, value: float) -> float:
         """The value as something of which more is better."""
         return value if self.is_maximized else -value
 
@@ -65,7 +65,7 @@ def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequen
                 if name not in metrics:
                     raise MissingMetric(f"{name} was not measured; there are {', '.join(sorted(metrics))}")
             return Fitness(
-                values=tuple(objective.worth(metrics[objective.metric]) for objective in objectives),
+                values=tuple(objective.wvalue(metrics[objective.metric]) for objective in objectives),
                 violation=total_violation(limits, metrics),
                 spreads=spreads_of(objectives, metrics),
             )

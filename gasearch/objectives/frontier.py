@@ -26,7 +26,7 @@ class Frontier:
         """An empty front without a scaling."""
         self.front = ParetoFront()
         self.scaling: Scaling | None = None
-        self._told: list[int] = []  # outcomes told wherever a volume was taken, ascending
+        self._completed: list[int] = []  # outcomes told wherever a volume was taken, ascending
         self._volumes: list[float | None] = []  # these; None: to be measured when it is asked for
         self._states: dict[int, int] = {}  # by the place of such a volume, that of its front in `_past`
         self._past = _Past()
@@ -44,17 +44,17 @@ class Frontier:
     @property
     def growth(self) -> list[tuple[int, float]]:
         """(outcomes told, hypervolume) wherever that was taken."""
-        return [(told, self._volume(place)) for place, told in enumerate(self._told)]
+        return [(completed, self._volume(place)) for place, completed in enumerate(self._completed)]
 
     def note(
-        self, number: int, fitness: Fitness | None, *, told: int, is_replicate: bool, is_past: bool = False
+        self, number: int, fitness: Fitness | None, *, completed: int, is_replicate: bool, is_past: bool = False
     ) -> FrontChange:
-        """Take in an outcome, the `told`-th one; a replicate takes the place of the candidate's earlier fitness.
+        """Take in an outcome, the `completed`-th one; a replicate takes the place of the candidate's earlier fitness.
 
         Args:
             number: Of the candidate.
             fitness: What came of it.
-            told: How many outcomes there are with this one.
+            completed: How many outcomes there are with this one.
             is_replicate: Whether it is of a further training.
             is_past: Whether an earlier controller has stored already what this changes, and taken the volume.
 
@@ -72,10 +72,10 @@ class Frontier:
             self._first += [fitness] if fitness.is_feasible else []
         elif self.front.plain.version != before and self.is_cheap:
             if is_past:
-                self._states[len(self._told)] = self._past.add(
+                self._states[len(self._completed)] = self._past.add(
                     self.front.plain, None if is_replicate else change, fitness
                 )
-            self._take_down(told, None if is_past else self.front.hypervolume(self.scaling))
+            self._take_down(completed, None if is_past else self.front.hypervolume(self.scaling))
         return FrontChange() if is_past else change
 
     @property
@@ -88,37 +88,37 @@ class Frontier:
         now = self.hypervolume
         return None if before is None or now is None else max(0.0, now - before)
 
-    def fix(self, told: int, known: Scaling | None = None) -> Scaling | None:
+    def fix(self, completed: int, known: Scaling | None = None) -> Scaling | None:
         """Fix the scaling by what was feasible so far, if anything was; or as it is known already."""
         if self.scaling is None and self._first:
             self.scaling = known or Scaling.of(self._first)
             self._first = []
-            self.measure(told)
+            self.measure(completed)
         return self.scaling
 
-    def measure(self, told: int) -> float | None:
+    def measure(self, completed: int) -> float | None:
         """Take the volume after so many outcomes."""
         if self.scaling is None:
             return None
-        if not (self.is_cheap and self._told):  # else it was taken when it changed
-            self._take_down(told, self.front.hypervolume(self.scaling))
+        if not (self.is_cheap and self._completed):  # else it was taken when it changed
+            self._take_down(completed, self.front.hypervolume(self.scaling))
         return self.hypervolume
 
-    def recall(self, told: int, volume: float) -> None:
+    def recall(self, completed: int, volume: float) -> None:
         """Take note of a volume that was taken after so many outcomes, by an earlier controller.
 
         Where it can be taken again it needs no note; versions before 0.4 took it of the members alone.
         """
         if self.scaling is not None and not self.is_cheap:
-            self._take_down(told, volume)
+            self._take_down(completed, volume)
 
-    def volume_at(self, told: int) -> float | None:
+    def volume_at(self, completed: int) -> float | None:
         """The volume after so many outcomes; None before the first one was taken."""
-        place = bisect_right(self._told, told) - 1
+        place = bisect_right(self._completed, completed) - 1
         return None if place < 0 else self._volume(place)
 
-    def _take_down(self, told: int, volume: float | None) -> None:
-        self._told.append(told)
+    def _take_down(self, completed: int, volume: float | None) -> None:
+        self._completed.append(completed)
         self._volumes.append(volume)
 
     def _volume(self, place: int) -> float:
@@ -133,7 +133,7 @@ class Frontier:
 class _State:
     """A front as the difference from the one before."""
 
-    entered: dict[int, tuple[float, ...]]  # worths by number, in the order of the front
+    entered: dict[int, tuple[float, ...]]  # wvalues by number, in the order of the front
     left: tuple[int, ...] | None  # None: all that were there
 
 
@@ -154,7 +154,7 @@ class _Past:
         return len(self._states) - 1
 
     def values(self, place: int) -> Array:
-        """(members, objectives) worths of a state."""
+        """(members, objectives) wvalues of a state."""
         if place < self._at:
             self._at = -1
         while self._at < place:

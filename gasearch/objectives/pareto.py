@@ -1,6 +1,6 @@
-"""Pareto arithmetic on worths: ranks, crowding, hypervolume, the front of a set, and the front as it grows.
+"""Pareto arithmetic on wvalues: ranks, crowding, hypervolume, the front of a set, and the front as it grows.
 
-Everywhere in this module *values* are worths, one row per point and one column per objective: finite, greater is
+Everywhere in this module *values* are wvalues, one row per point and one column per objective: finite, greater is
 better. moocore does the ranking and the volumes; it is imported on first use, so that readers of a stored front don't
 wait for it.
 """
@@ -42,18 +42,18 @@ def pareto(values: Values, spreads: Values | None = None, numbers: npt.ArrayLike
     Returns:
         (points,) True for members.
     """
-    worths = _matrix(values)
-    members = np.zeros(len(worths), dtype=np.bool_)
-    if not len(worths):
+    wvalues = _matrix(values)
+    members = np.zeros(len(wvalues), dtype=np.bool_)
+    if not len(wvalues):
         return members
     import moocore
 
-    order = np.arange(len(worths)) if numbers is None else np.argsort(np.asarray(numbers))
-    is_plain = moocore.is_nondominated(np.ascontiguousarray(worths[order]), maximise=True)  # of equal ones the first
+    order = np.arange(len(wvalues)) if numbers is None else np.argsort(np.asarray(numbers))
+    is_plain = moocore.is_nondominated(np.ascontiguousarray(wvalues[order]), maximise=True)  # of equal ones the first
     plain = order[np.asarray(is_plain, dtype=np.bool_)]
     widths = None if spreads is None else np.asarray(spreads, dtype=np.float64)[plain]
     if widths is not None and widths.any():
-        plain = plain[standing(worths[plain].T, widths.T, np.arange(len(plain))).is_member]
+        plain = plain[standing(wvalues[plain].T, widths.T, np.arange(len(plain))).is_member]
     members[plain] = True
     return members
 
@@ -67,12 +67,12 @@ def rank(values: Values) -> npt.NDArray[np.intp]:
     Returns:
         (points,) ranks without gaps (Deb et al., "A fast and elitist multiobjective genetic algorithm", 2002).
     """
-    worths = _matrix(values)
-    if not len(worths):
+    wvalues = _matrix(values)
+    if not len(wvalues):
         return np.zeros(0, dtype=np.intp)
     import moocore
 
-    return np.asarray(moocore.pareto_rank(-worths), dtype=np.intp)
+    return np.asarray(moocore.pareto_rank(-wvalues), dtype=np.intp)
 
 
 def crowding_distance(values: Array, ranks: npt.NDArray[np.intp]) -> Array:
@@ -117,11 +117,11 @@ def hypervolume(values: Values, reference: Sequence[float]) -> float:
 
     Args:
         values: (points, objectives).
-        reference: (objectives,) worths of the worst point that still counts.
+        reference: (objectives,) wvalues of the worst point that still counts.
     """
-    worths = _matrix(values)
+    wvalues = _matrix(values)
     corner = np.asarray(reference, dtype=np.float64)
-    inside = worths[(worths > corner).all(axis=1)] if len(worths) else worths
+    inside = wvalues[(wvalues > corner).all(axis=1)] if len(wvalues) else wvalues
     if not len(inside):
         return 0.0
     import moocore
@@ -145,7 +145,7 @@ class Scaling:
         """The scaling that the feasible ones among these span: from the best to the worst worth seen per objective.
 
         The worst of all, not of the front alone: an early front is often a single point, and later ones reach beyond
-        its nadir. An objective with equal worths gets its magnitude as range (1 where they are 0).
+        its nadir. An objective with equal wvalues gets its magnitude as range (1 where they are 0).
 
         Raises:
             ValueError: if none is feasible.
@@ -195,7 +195,7 @@ class ParetoFront:
 
     @property
     def values(self) -> Array:
-        """(members, objectives) worths, rows in the order of `numbers`."""
+        """(members, objectives) wvalues, rows in the order of `numbers`."""
         if not self.has_spreads:
             return self.plain.values
         ties = self._known_ties()
@@ -255,9 +255,9 @@ class ParetoFront:
 
 
 def _matrix(values: Values) -> Array:
-    worths = np.asarray(values, dtype=np.float64)
-    if worths.size == 0:
-        return worths if worths.ndim == 2 else np.empty((0, 1))
-    if worths.ndim != 2:
-        raise ValueError(f"values must have shape (points, objectives); got {worths.shape}")
-    return worths
+    wvalues = np.asarray(values, dtype=np.float64)
+    if wvalues.size == 0:
+        return wvalues if wvalues.ndim == 2 else np.empty((0, 1))
+    if wvalues.ndim != 2:
+        raise ValueError(f"values must have shape (points, objectives); got {wvalues.shape}")
+    return wvalues

@@ -49,7 +49,7 @@ class PlainFront:
 
     @property
     def values(self) -> Array:
-        """(members, objectives) worths, rows in the order of `numbers`."""
+        """(members, objectives) wvalues, rows in the order of `numbers`."""
         return self._columns[:, : len(self._members)].T.copy()
 
     def add(self, number: int, fitness: Fitness) -> FrontChange:

@@ -10,7 +10,7 @@ from gasearch.errors import BadInput
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.pareto import Scaling
 from gasearch.query.answers import Row, json_object
-from gasearch.query.growth import GrowthPoint, Told, common_scaling, growth, told_outcomes
+from gasearch.query.growth import GrowthPoint, Told, common_scaling, completed_outcomes, growth
 from gasearch.query.questions import constraints_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import SearchRecord
@@ -101,13 +101,13 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
     for record in records[1:]:
         _require_same_objectives(records[0], record)
     limits = list(dict.fromkeys(limit for record in records for limit in constraints_of(record)))
-    told = {record.name: told_outcomes(reader, record, objectives, limits) for record in records}
-    scaling = common_scaling(told.values())
+    completed = {record.name: completed_outcomes(reader, record, objectives, limits) for record in records}
+    scaling = common_scaling(completed.values())
     if scaling is None:
         within = f" within {' and '.join(map(str, limits))}" if limits else ""
         raise BadInput(f"none of {_listed(names)} has measured a network{within} yet: there is nothing to compare")
     orders = {record.name: [objectives.index(one) for one in objectives_of(record)] for record in records}
-    curves = {name: _curve(outcomes, scaling, orders[name]) for name, outcomes in told.items()}
+    curves = {name: _curve(outcomes, scaling, orders[name]) for name, outcomes in completed.items()}
     goal = curves[names[0]][-1].hypervolume if curves[names[0]] else 0.0
     return Comparison(
         objectives={one.metric: "max" if one.is_maximized else "min" for one in objectives},
@@ -115,27 +115,28 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
         ideal=_by_metric(objectives, scaling.ideal),
         reference=_by_metric(objectives, scaling.reference),
         searches=[
-            _compared(name, curve, _best(told[name], orders[name], objectives), goal) for name, curve in curves.items()
+            _compared(name, curve, _best(completed[name], orders[name], objectives), goal)
+            for name, curve in curves.items()
         ],
         marks=[mark for by in AXES for mark in _marks(by, curves)],
         curves=curves,
     )
 
 
-def _curve(told: Told, scaling: Scaling, order: list[int]) -> list[GrowthPoint]:
+def _curve(completed: Told, scaling: Scaling, order: list[int]) -> list[GrowthPoint]:
     """How a front grew, its ties settled in the search's own order of objectives; see `objectives.dominance`."""
     ideal, reference = ([corner[place] for place in order] for corner in (scaling.ideal, scaling.reference))
-    return growth(_ordered(told, order), Scaling(ideal=tuple(ideal), reference=tuple(reference)))
+    return growth(_ordered(completed, order), Scaling(ideal=tuple(ideal), reference=tuple(reference)))
 
 
-def _best(told: Told, order: list[int], objectives: Sequence[Objective]) -> dict[str, float]:
+def _best(completed: Told, order: list[int], objectives: Sequence[Objective]) -> dict[str, float]:
     """The best value per objective on the front as it stands."""
-    best = _ordered(told, order).best()
+    best = _ordered(completed, order).best()
     return {} if best is None else _by_metric(objectives, [best[order.index(place)] for place in range(len(order))])
 
 
-def _ordered(told: Told, order: list[int]) -> Told:
-    return replace(told, values=told.values[:, order], spreads=told.spreads[:, order])
+def _ordered(completed: Told, order: list[int]) -> Told:
+    return replace(completed, values=completed.values[:, order], spreads=completed.spreads[:, order])
 
 
 def volume_at(curve: Sequence[GrowthPoint], by: str, spent: float) -> float:
@@ -213,9 +214,9 @@ def _marks(by: str, curves: dict[str, list[GrowthPoint]]) -> list[Mark]:
     ]
 
 
-def _by_metric(objectives: Sequence[Objective], worths: Sequence[float]) -> dict[str, float]:
-    """Worths in native units."""
-    return {one.metric: one.worth(worth) for one, worth in zip(objectives, worths, strict=True)}
+def _by_metric(objectives: Sequence[Objective], wvalues: Sequence[float]) -> dict[str, float]:
+    """Wvalues in native units."""
+    return {one.metric: one.wvalue(wvalue) for one, wvalue in zip(objectives, wvalues, strict=True)}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -19,5 +19,5 @@ def front_within(
     spreads = [spread_of(one.metric) for one in objectives]
     names = [*(one.metric for one in objectives), *spreads, *judged_by(limits)]
     measured = Measured.of(reader.outcomes(search_id, names)).within(limits).having(one.metric for one in objectives)
-    members = pareto(measured.worths(objectives), measured.widths(spreads), measured.numbers)
+    members = pareto(measured.wvalues(objectives), measured.widths(spreads), measured.numbers)
     return [int(number) for number in measured.numbers[members]]

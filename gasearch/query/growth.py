@@ -41,7 +41,7 @@ class Told:
     is_replicate: Flags  #: (outcomes,)
     is_judged: Flags  #: (outcomes,) False where there is no measurement, or it lacks a metric.
     is_feasible: Flags  #: (outcomes,) Whether all limits are kept; False where it isn't judged.
-    values: Array  #: (outcomes, objectives) worths; NaN where it wasn't measured.
+    values: Array  #: (outcomes, objectives) wvalues; NaN where it wasn't measured.
     spreads: Array  #: (outcomes, objectives) half the width of each value's interval, 0 where it is exact.
     active_seconds: Array  #: (outcomes,) Wall time of the search so far; see `told_outcomes`.
     device_seconds: Array  #: (outcomes,) Time of the workers so far; retried attempts and reused outcomes took none.
@@ -94,7 +94,7 @@ def scaling_of(record: SearchRecord) -> Scaling | None:
     return Scaling(ideal=record.reference_ideal, reference=record.reference_point)
 
 
-def told_outcomes(
+def completed_outcomes(
     reader: ArchiveReader, record: SearchRecord, objectives: Sequence[Objective], limits: Sequence[Limit]
 ) -> Told:
     """All told outcomes in their order, judged by these objectives and limits.
@@ -117,7 +117,7 @@ def told_outcomes(
         is_replicate=np.asarray(outcomes.is_replicate, dtype=bool),
         is_judged=is_judged,
         is_feasible=is_judged if is_within is None else is_judged & is_within,
-        values=np.stack([one.worth(1.0) * columns[one.metric] for one in objectives], axis=1),
+        values=np.stack([one.wvalue(1.0) * columns[one.metric] for one in objectives], axis=1),
         spreads=np.maximum(0.0, np.nan_to_num(np.stack([columns[name] for name in spreads], axis=1), nan=0.0)),
         active_seconds=record.active_seconds * _shares_of_busy_time(np.asarray(outcomes.finished_at), seconds, own),
         device_seconds=np.cumsum(np.where(own, seconds, 0.0)),
@@ -126,7 +126,7 @@ def told_outcomes(
 
 def common_scaling(searches: Iterable[Told]) -> Scaling | None:
     """The scaling over all feasible outcomes of several searches; None where there is none."""
-    feasible = [told.values[told.is_feasible] for told in searches]
+    feasible = [completed.values[completed.is_feasible] for completed in searches]
     feasible = [values for values in feasible if len(values)]
     if not feasible:
         return None
@@ -135,56 +135,58 @@ def common_scaling(searches: Iterable[Told]) -> Scaling | None:
     return Scaling.of([Fitness(values=tuple(corner.tolist())) for corner in corners])
 
 
-def growth(told: Told, scaling: Scaling) -> list[GrowthPoint]:
+def growth(completed: Told, scaling: Scaling) -> list[GrowthPoint]:
     """The front after every outcome that changed it, and after the last one.
 
     Of very many changes, or many objectives, some are left out: each volume takes time.
     """
     front = ParetoFront()
-    places = _may_change_the_front(told)
+    places = _may_change_the_front(completed)
     most = MOST_VOLUMES.get(len(scaling.ideal), MANY_VOLUMES if len(scaling.ideal) < min(MOST_VOLUMES) else FEW_VOLUMES)
     every = -(-len(places) // most)
     points: list[GrowthPoint] = []
     is_stale = False
     for turn, place in enumerate(places, 1):
         version = front.plain.version
-        (front.replace if told.is_replicate[place] else front.add)(int(told.numbers[place]), told.fitness(place))
+        (front.replace if completed.is_replicate[place] else front.add)(
+            int(completed.numbers[place]), completed.fitness(place)
+        )
         is_stale = is_stale or front.plain.version != version
         if is_stale and turn % every == 0:
-            points.append(_point(told, place, front.hypervolume(scaling), len(front)))
+            points.append(_point(completed, place, front.hypervolume(scaling), len(front)))
             is_stale = False
-    if len(told) and (not points or points[-1].evaluations < len(told)):
-        points.append(_point(told, len(told) - 1, front.hypervolume(scaling), len(front)))
+    if len(completed) and (not points or points[-1].evaluations < len(completed)):
+        points.append(_point(completed, len(completed) - 1, front.hypervolume(scaling), len(front)))
     return points
 
 
-def _point(told: Told, place: int, hypervolume: float, front_size: int) -> GrowthPoint:
+def _point(completed: Told, place: int, hypervolume: float, front_size: int) -> GrowthPoint:
     return GrowthPoint(
         evaluations=place + 1,
-        active_seconds=float(told.active_seconds[place]),
-        device_seconds=float(told.device_seconds[place]),
+        active_seconds=float(completed.active_seconds[place]),
+        device_seconds=float(completed.device_seconds[place]),
         hypervolume=hypervolume,
         front_size=front_size,
     )
 
 
-def _may_change_the_front(told: Told) -> list[int]:
+def _may_change_the_front(completed: Told) -> list[int]:
     """The places of the outcomes that a front must be told, in order.
 
     Where networks are trained again, and may lose what they had, it must know all; else only what no earlier outcome
     dominates.
     """
-    if (told.is_replicate & told.is_judged).any():
-        return [int(place) for place in np.flatnonzero(told.is_judged)]
-    feasible = np.flatnonzero(told.is_feasible)
+    if (completed.is_replicate & completed.is_judged).any():
+        return [int(place) for place in np.flatnonzero(completed.is_judged)]
+    feasible = np.flatnonzero(completed.is_feasible)
     found: list[int] = []
-    members = np.empty((0, told.values.shape[1]))
+    members = np.empty((0, completed.values.shape[1]))
     for start in range(0, len(feasible), BLOCK):
         places = feasible[start : start + BLOCK]
-        places = places[_not_dominated(told.values[places], members)]
-        entering = places[_not_dominated_before(told.values[places])]
+        places = places[_not_dominated(completed.values[places], members)]
+        entering = places[_not_dominated_before(completed.values[places])]
         found += entering.tolist()
-        members = np.concatenate([members, told.values[entering]])
+        members = np.concatenate([members, completed.values[entering]])
         members = members[pareto(members)]
     return found
 

@@ -41,16 +41,16 @@ def knee_order(metrics: Sequence[Mapping[str, float]], objectives: Sequence[Obje
 
 def _is_good(objective: Objective, values: Sequence[float], value: float) -> bool:
     """Whether a score is at least 90 % of the best one; where less is better, the best one at least 90 % of it."""
-    best = objective.worth(max(map(objective.worth, values)))
+    best = objective.wvalue(max(map(objective.wvalue, values)))
     share = SHARE_OF_SCORE if (best > 0) == objective.is_maximized else 1 / SHARE_OF_SCORE
-    return objective.worth(value) >= objective.worth(best * share)
+    return objective.wvalue(value) >= objective.wvalue(best * share)
 
 
 def _weighed(objective: Objective, values: Sequence[float]) -> list[float]:
-    """Values as worths; as their logarithms where they span decades, save shares of which more is better."""
+    """Values as wvalues; as their logarithms where they span decades, save shares of which more is better."""
     spans = min(values, default=0.0) > 0 and max(values) > DECADE * min(values)
     is_by_factors = spans and not _is_share(objective, values)
-    return [objective.worth(log10(value) if is_by_factors else value) for value in values]
+    return [objective.wvalue(log10(value) if is_by_factors else value) for value in values]
 
 
 def _is_share(objective: Objective, values: Sequence[float]) -> bool:
@@ -58,7 +58,7 @@ def _is_share(objective: Objective, values: Sequence[float]) -> bool:
     return objective.is_maximized and min(values, default=0.0) >= 0 and max(values, default=0.0) <= 1
 
 
-def knee_distances(worths: Sequence[Sequence[float]]) -> list[float]:
+def knee_distances(wvalues: Sequence[Sequence[float]]) -> list[float]:
     """How far each point bulges out of the hyperplane through the front's extreme points; the greatest is the knee.
 
     Objectives are scaled to 0..1 over the front first, so their units don't matter; one that doesn't vary is left out.
@@ -67,18 +67,18 @@ def knee_distances(worths: Sequence[Sequence[float]]) -> list[float]:
     that are extreme in several objectives) are replaced by the plane through the scaled corners.
 
     Args:
-        worths: One row per point, one column per objective, greater is better.
+        wvalues: One row per point, one column per objective, greater is better.
 
     Returns:
         Signed distances, one per point, positive towards the ideal; all 0 for a front of one point.
     """
-    if not worths:
+    if not wvalues:
         return []
-    points = np.asarray(worths, dtype=float)  # (points, objectives)
+    points = np.asarray(wvalues, dtype=float)  # (points, objectives)
     low, high = points.min(axis=0), points.max(axis=0)
     varies = high > low
     if not varies.any():
-        return [0.0] * len(worths)
+        return [0.0] * len(wvalues)
     scaled = (points[:, varies] - low[varies]) / (high - low)[varies]  # (points, varying objectives), 0..1
     normal = _plane_normal(scaled)
     return [float(distance) for distance in (scaled @ normal - 1.0) / np.linalg.norm(normal)]

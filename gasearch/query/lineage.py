@@ -326,7 +326,7 @@ def _elder(
 
 
 def _dominates(first: Metrics, second: Metrics, objectives: Sequence[Objective]) -> bool:
-    gaps = [one.worth(first[one.metric]) - one.worth(second[one.metric]) for one in objectives]
+    gaps = [one.wvalue(first[one.metric]) - one.wvalue(second[one.metric]) for one in objectives]
     spreads = [spread_of(one.metric) for one in objectives]
     widths = [first.get(name, 0.0) + second.get(name, 0.0) for name in spreads]
     is_plainly = all(gap >= 0 for gap in gaps) and any(gap > 0 for gap in gaps)

@@ -20,7 +20,7 @@ from gasearch.query import questions
 from gasearch.query.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.query.comparison import Comparison
 from gasearch.query.figures import BLUE, GREY, RED, Figure, growth_figures, operators_figure, prediction_figures
-from gasearch.query.growth import growth, scaling_of, told_outcomes
+from gasearch.query.growth import completed_outcomes, growth, scaling_of
 from gasearch.query.lineage import operators
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork
@@ -54,12 +54,12 @@ def figures_of(reader: ArchiveReader, summary: SearchSummary) -> list[Figure]:
     if summary.told == 0:
         raise BadInput(f"search {summary.name!r} has no outcome to draw yet; see: gasearch status {summary.name}")
     record = reader.search(summary.name)
-    told = told_outcomes(reader, record, questions.objectives_of(record), questions.constraints_of(record))
+    completed = completed_outcomes(reader, record, questions.objectives_of(record), questions.constraints_of(record))
     networks = _drawn(reader, record.id)
-    figures = [front_figure(summary, [questions.point_of(one) for one in networks if one.metrics], told.networks)]
+    figures = [front_figure(summary, [questions.point_of(one) for one in networks if one.metrics], completed.networks)]
     scaling = scaling_of(record)
     if scaling is not None:
-        figures += growth_figures({summary.name: growth(told, scaling)})
+        figures += growth_figures({summary.name: growth(completed, scaling)})
     if children := operators(reader, summary.name):
         figures.append(operators_figure(children))
     figures += prediction_figures(networks)

@@ -103,7 +103,10 @@ def front_points(
     networks = _front_within(reader, record, limits) if limits else reader.front(record.id)
     networks = [network for network in networks if order.metric in network.metrics]
     networks.sort(
-        key=lambda network: (*[-one.worth(network.metrics[one.metric]) for one in (order, *objectives)], network.number)
+        key=lambda network: (
+            *[-one.wvalue(network.metrics[one.metric]) for one in (order, *objectives)],
+            network.number,
+        )
     )
     return [point_of(network) for network in networks]
 
@@ -266,7 +269,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         is_active=record.state is SearchState.RUNNING and record.is_owned and not is_gone(record.owner or ""),
         owner=record.owner,
         objectives={metric: "max" if is_maximized else "min" for metric, is_maximized in record.objectives},
-        told=counts.told,
+        told=counts.completed,
         budget=budget.get("evaluations"),
         hours=budget.get("hours"),
         algorithm=_algorithm(asked.get("algorithm", "nsga2"), record),
@@ -285,9 +288,9 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         replicates=counts.replicates,
         retries=counts.retries,
         front_size=counts.front_size,
-        hypervolume=_hypervolume(reader, record, front, counts.told),
+        hypervolume=_hypervolume(reader, record, front, counts.completed),
         best={
-            one.metric: max((metrics[one.metric] for metrics in front), key=one.worth) for one in objectives if front
+            one.metric: max((metrics[one.metric] for metrics in front), key=one.wvalue) for one in objectives if front
         },
         generation=counts.generation,
         active_seconds=record.active_seconds,
@@ -330,7 +333,7 @@ def _utilisation(busy_s: float, worker_s: float) -> float | None:
 
 
 def _hypervolume(
-    reader: ArchiveReader, record: SearchRecord, front: Sequence[Mapping[str, float]], told: int
+    reader: ArchiveReader, record: SearchRecord, front: Sequence[Mapping[str, float]], completed: int
 ) -> float | None:
     """Of all that was measured; None while its scaling isn't fixed."""
     if record.reference_ideal is None:
@@ -342,13 +345,13 @@ def _hypervolume(
     from gasearch.query.growth import scaling_of
 
     generations = reader.generations(record.id)
-    if len(record.objectives) > MOST_OBJECTIVES_EACH or (generations and generations[-1].evaluations == told):
+    if len(record.objectives) > MOST_OBJECTIVES_EACH or (generations and generations[-1].evaluations == completed):
         return generations[-1].hypervolume if generations else None
     # A search of a version before 0.4, which took the volume of the front alone.
     objectives = objectives_of(record)
-    worths = [[one.worth(metrics[one.metric]) for one in objectives] for metrics in front]
+    wvalues = [[one.wvalue(metrics[one.metric]) for one in objectives] for metrics in front]
     scaling = scaling_of(record)
-    return scaling.hypervolume(worths) if scaling is not None and worths else 0.0
+    return scaling.hypervolume(wvalues) if scaling is not None and wvalues else 0.0
 
 
 def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ class SearchBudget:
 class Spent:
     """What a search has spent, over all interruptions."""
 
-    told: int
+    completed: int
     seconds: float
     device_seconds: float
 
@@ -46,13 +46,13 @@ def ending(budget: SearchBudget, spent: Spent, frontier: Frontier, device_second
         frontier: Its front.
         device_seconds_at: The device-seconds spent when the n-th outcome was told, for each n.
     """
-    if spent.told >= budget.evaluations:
+    if spent.completed >= budget.evaluations:
         return f"all {budget.evaluations} evaluations are done"
     if budget.seconds is not None and spent.seconds >= budget.seconds:
         return f"the budget of {budget.seconds / 3600:g} hours is spent"
     if budget.device_seconds is not None and spent.device_seconds >= budget.device_seconds:
         return f"the budget of {budget.device_seconds / 3600:g} device-hours is spent"
-    if budget.stalled is not None and _has_stalled(frontier, spent.told, budget.stalled):
+    if budget.stalled is not None and _has_stalled(frontier, spent.completed, budget.stalled):
         return f"{STALLED} by {STALL:.1%} over {budget.stalled} evaluations"
     if budget.gain_per_device_hour is not None:
         rate = gain_per_device_hour(frontier, device_seconds_at)
@@ -61,8 +61,8 @@ def ending(budget: SearchBudget, spent: Spent, frontier: Frontier, device_second
     return None
 
 
-def _has_stalled(frontier: Frontier, told: int, patience: int) -> bool:
-    before, now = frontier.volume_at(told - patience), frontier.hypervolume
+def _has_stalled(frontier: Frontier, completed: int, patience: int) -> bool:
+    before, now = frontier.volume_at(completed - patience), frontier.hypervolume
     return before is not None and now is not None and now - before < STALL * before
 
 
@@ -72,10 +72,10 @@ def gain_per_device_hour(frontier: Frontier, device_seconds_at: list[float]) -> 
     Growth slows down: what is expected is the growth over the newest window times its ratio to that over the window
     before (at most 1).
     """
-    told = len(device_seconds_at)
-    window = max(LEAST_WINDOW, int(WINDOW * told))
-    volumes = [frontier.volume_at(told - back * window) for back in (2, 1, 0)]
-    if told <= window or volumes[1] is None or volumes[2] is None or not volumes[2]:
+    completed = len(device_seconds_at)
+    window = max(LEAST_WINDOW, int(WINDOW * completed))
+    volumes = [frontier.volume_at(completed - back * window) for back in (2, 1, 0)]
+    if completed <= window or volumes[1] is None or volumes[2] is None or not volumes[2]:
         return None
     hours = (device_seconds_at[-1] - device_seconds_at[-1 - window]) / 3600
     newest = volumes[2] - volumes[1]

@@ -1,4 +1,4 @@
-"""How worths at a rung lead to worths at the end, and how daring a judgement there may be."""
+"""How wvalues at a rung lead to wvalues at the end, and how daring a judgement there may be."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Line:
     spread_offset: float = 0.0  #: spread_slope x worth + spread_offset: the mean size of a residual there.
     residuals: Array  #: Of each training from the line without it, over the spread there, ascending; () if exact.
 
-    def mean(self, worth: float) -> float:
+    def mean(self, wvalue: float) -> float:
         """The end to expect."""
-        return self.slope * worth + self.offset
+        return self.slope * wvalue + self.offset
 
     def optimistic(self, tail: float) -> tuple[float, float]:
         """Slope and offset of the end that a share `tail` of the trainings exceeds; never below the mean.
@@ -100,8 +100,8 @@ def safe_tail(
 
     Args:
         lines: Per objective; None where the worth is known without a training.
-        reached: (trainings, objectives) worths at the rung, or known.
-        front: (points, objectives) worths.
+        reached: (trainings, objectives) wvalues at the rung, or known.
+        front: (points, objectives) wvalues.
         is_own: (trainings, points) where a point is what that training came to.
         risk: The share.
     """

@@ -26,7 +26,7 @@ from gasearch.objectives.pareto import rank
 from gasearch.objectives.plain_front import PlainFront
 from gasearch.search.curve_fit import Line, fit_line, optimistic_ends, safe_tail
 
-Worths = tuple[float, ...]
+WValues = tuple[float, ...]
 
 NEWEST = 200  #: Curves that the lines are fitted to: evolution moves on to networks unlike the first.
 LARGEST_FRONT = 64  #: Points of the front that travel with a request.
@@ -37,20 +37,20 @@ EVERY = 512  #: Fronts of the past are kept after so many finished trainings eac
 class Finished:
     """What a training that went to its end showed."""
 
-    told: int  #: How many outcomes had been told before it.
+    completed: int  #: How many outcomes had been told before it.
     number: int  #: Of the candidate; a later training of the same one replaces it on the front.
-    worths: Worths
+    wvalues: WValues
     is_feasible: bool
-    at_rungs: tuple[tuple[float | None, ...] | None, ...]  #: Per rung its worths by then; None where none were taken.
+    at_rungs: tuple[tuple[float | None, ...] | None, ...]  #: Per rung its wvalues by then; None where none were taken.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halted:
     """A training that was stopped, where it stood."""
 
-    told: int  #: As in `Finished`.
+    completed: int  #: As in `Finished`.
     rung: int  #: Its index.
-    worths: Worths  #: Reported or known.
+    wvalues: WValues  #: Reported or known.
 
 
 Ends = tuple[tuple[float, float], ...]  #: (slope, offset) per objective; () where trainings are only looked at.
@@ -83,7 +83,7 @@ class Rungs:
             raise ValueError(f"the exempt share must lie in 0..1; got {exempt!r}")
         self._objectives, self._steps = tuple(objectives), tuple(steps)
         self._risk, self._exempt, self._seed = risk, exempt, seed
-        self._told = 0
+        self._completed = 0
         self._finished = _Finishers()
         self._halted: list[Halted] = []
         self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
@@ -115,9 +115,9 @@ class Rungs:
             case Measurement() if fitness is not None:
                 self._finished.append(
                     Finished(
-                        told=self._told,
-                        number=-1 - self._told if number is None else number,
-                        worths=fitness.values,
+                        completed=self._completed,
+                        number=-1 - self._completed if number is None else number,
+                        wvalues=fitness.values,
                         is_feasible=fitness.is_feasible,
                         at_rungs=self._at_rungs(outcome.curve),
                     )
@@ -125,12 +125,12 @@ class Rungs:
             case Failure(kind=FailureKind.STOPPED) if outcome.curve:
                 point = outcome.curve[-1]
                 place = rung_at(self._steps, point.epoch)
-                worths = _completed(self._worths(point), known)
-                if place is not None and worths is not None:
-                    self._halted.append(Halted(told=self._told, rung=place, worths=worths))
-        self._told += 1
+                wvalues = _completed(self._wvalues(point), known)
+                if place is not None and wvalues is not None:
+                    self._halted.append(Halted(completed=self._completed, rung=place, wvalues=wvalues))
+        self._completed += 1
 
-    def rule(self, number: int, *, known: Sequence[float | None], told: int | None = None) -> StoppingRule | None:
+    def rule(self, number: int, *, known: Sequence[float | None], completed: int | None = None) -> StoppingRule | None:
         """The rule for a candidate's training; None without rungs.
 
         An exempt training, and all trainings while too little is known, get a rule that only looks at the rungs.
@@ -139,12 +139,12 @@ class Rungs:
             number: The candidate's.
             known: Per objective the worth that needs no training, exact or an optimistic guess; None where there is
                 none: the training reports it, or isn't judged.
-            told: The number of outcomes that were told when it was proposed; None: all that were noted.
+            completed: The number of outcomes that were told when it was proposed; None: all that were noted.
         """
         if not self._steps:
             return None
-        told = self._told if told is None else told
-        front, judged = self._judgements(told, tuple(worth is not None for worth in known))
+        completed = self._completed if completed is None else completed
+        front, judged = self._judgements(completed, tuple(wvalue is not None for wvalue in known))
         if self._is_exempt(number):
             judged = ((),) * len(judged)
         rungs = tuple(Rung(step=step, ends=ends) for step, ends in zip(self._steps, judged, strict=True))
@@ -155,29 +155,29 @@ class Rungs:
             front=_spread(front) if any(judged) else (),
         )
 
-    def expected_end(self, failure: Failure, known: Sequence[float | None]) -> Worths | None:
-        """The worths that a stopped training would probably have reached, by all that is noted; None if unknown."""
+    def expected_end(self, failure: Failure, known: Sequence[float | None]) -> WValues | None:
+        """The wvalues that a stopped training would probably have reached, by all that is noted; None if unknown."""
         if not failure.curve:
             return None
         point = failure.curve[-1]
         place = rung_at(self._steps, point.epoch)
         if place is None:
             return None
-        count = self._finished_among(_learned_from(self._told))
+        count = self._finished_among(_learned_from(self._completed))
         found: list[float] = []
-        for worth, here, line in zip(known, self._worths(point), self._fit(count)[place], strict=True):
-            if worth is not None:
-                found.append(worth)
+        for wvalue, here, line in zip(known, self._wvalues(point), self._fit(count)[place], strict=True):
+            if wvalue is not None:
+                found.append(wvalue)
             elif here is not None and line is not None:
                 found.append(line.mean(here))
             else:
                 return None
         return tuple(found)
 
-    def _judgements(self, told: int, is_known: tuple[bool, ...]) -> tuple[tuple[Worths, ...], tuple[Ends, ...]]:
+    def _judgements(self, completed: int, is_known: tuple[bool, ...]) -> tuple[tuple[WValues, ...], tuple[Ends, ...]]:
         """The front after the first outcomes, and per rung the optimistic ends by those of them that count for that."""
-        front = self._finished.front_of_first(self._finished_among(told))
-        learned = _learned_from(told)
+        front = self._finished.front_of_first(self._finished_among(completed))
+        learned = _learned_from(completed)
         if self._ends_at[0] != learned:
             self._ends_at = learned, {}
         known_ends = self._ends_at[1]
@@ -186,27 +186,31 @@ class Rungs:
             then = self._finished.front_of_first(count)
             places = range(len(self._steps))
             known_ends[is_known] = tuple(self._ends(place, learned, count, then, is_known) for place in places)
-        return tuple(member.worths for member in front), known_ends[is_known]
+        return tuple(member.wvalues for member in front), known_ends[is_known]
 
-    def _finished_among(self, told: int) -> int:
+    def _finished_among(self, completed: int) -> int:
         """How many trainings were finished among the first outcomes."""
-        return bisect_left(self._finished.all, told, key=lambda one: one.told)
+        return bisect_left(self._finished.all, completed, key=lambda one: one.completed)
 
-    def _ends(self, place: int, told: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]) -> Ends:
+    def _ends(
+        self, place: int, completed: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]
+    ) -> Ends:
         """The optimistic ends at one rung; () while an objective that must be reported isn't known well enough."""
         lines = [None if known else line for known, line in zip(is_known, self._fit(count)[place], strict=True)]
         if not front or any(line is None and not known for known, line in zip(is_known, lines, strict=True)):
             return ()
-        reached: dict[int, Worths] = {}
+        reached: dict[int, WValues] = {}
         for one in self._finished.all[max(0, count - NEWEST) : count]:
             at_rung = one.at_rungs[place]
-            ends = [worth if known else None for known, worth in zip(is_known, one.worths, strict=True)]
-            if at_rung is not None and (worths := _completed(at_rung, ends)) is not None:
-                reached[one.told] = worths
-        until = bisect_left(self._halted, told, key=lambda one: one.told)
-        reached |= {one.told: one.worths for one in self._halted[max(0, until - NEWEST) : until] if one.rung == place}
-        is_own = np.array([[member.told == number for member in front] for number in reached])
-        values = np.array([member.worths for member in front])
+            ends = [wvalue if known else None for known, wvalue in zip(is_known, one.wvalues, strict=True)]
+            if at_rung is not None and (wvalues := _completed(at_rung, ends)) is not None:
+                reached[one.completed] = wvalues
+        until = bisect_left(self._halted, completed, key=lambda one: one.completed)
+        reached |= {
+            one.completed: one.wvalues for one in self._halted[max(0, until - NEWEST) : until] if one.rung == place
+        }
+        is_own = np.array([[member.completed == number for member in front] for number in reached])
+        values = np.array([member.wvalues for member in front])
         return optimistic_ends(lines, safe_tail(lines, np.array([*reached.values()]), values, is_own, risk=self._risk))
 
     def _is_exempt(self, number: int) -> bool:
@@ -214,17 +218,17 @@ class Rungs:
         return int.from_bytes(digest) < self._exempt * 2**56
 
     def _at_rungs(self, curve: Sequence[CurvePoint]) -> tuple[tuple[float | None, ...] | None, ...]:
-        """Per rung the worths at the first report in its reach, where a worker would have judged."""
+        """Per rung the wvalues at the first report in its reach, where a worker would have judged."""
         found: list[tuple[float | None, ...] | None] = [None] * len(self._steps)
         for point in curve:
             place = rung_at(self._steps, point.epoch) if point.metrics else None
             if place is not None and found[place] is None:
-                found[place] = self._worths(point)
+                found[place] = self._wvalues(point)
         return tuple(found)
 
-    def _worths(self, point: CurvePoint) -> tuple[float | None, ...]:
+    def _wvalues(self, point: CurvePoint) -> tuple[float | None, ...]:
         metrics = dict(point.metrics)
-        return tuple([one.worth(metrics[one.metric]) if one.metric in metrics else None for one in self._objectives])
+        return tuple([one.wvalue(metrics[one.metric]) if one.metric in metrics else None for one in self._objectives])
 
     def _fit(self, count: int) -> Lines:
         """The lines from the first finished trainings, the newest of them."""
@@ -235,10 +239,10 @@ class Rungs:
         return self._lines[1]
 
 
-def _learned_from(told: int) -> int:
+def _learned_from(completed: int) -> int:
     """The outcomes that judgements are learned from: all but the newest thirty-second at most, to learn rarely."""
-    step = 1 << max(0, (told // 32).bit_length() - 1)
-    return told - told % step
+    step = 1 << max(0, (completed // 32).bit_length() - 1)
+    return completed - completed % step
 
 
 def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
@@ -263,14 +267,14 @@ def _line(finished: Sequence[Finished], place: int, objective: int) -> Line | No
     """How one objective goes on from a rung."""
     return fit_line(
         [
-            (here, one.worths[objective])
+            (here, one.wvalues[objective])
             for one in finished
             if (at_rung := one.at_rungs[place]) is not None and (here := at_rung[objective]) is not None
         ]
     )
 
 
-def _completed(reported: Sequence[float | None], known: Sequence[float | None]) -> Worths | None:
+def _completed(reported: Sequence[float | None], known: Sequence[float | None]) -> WValues | None:
     """What is known, else reported; None where an objective is neither."""
     known = known or (None,) * len(reported)
     found = [here if there is None else there for here, there in zip(reported, known, strict=True)]
@@ -292,9 +296,9 @@ class _Finishers:
         self.all.append(finished)
         if finished.number in self._newest:
             self._front.remove(self._newest[finished.number])
-        self._newest[finished.number] = finished.told
+        self._newest[finished.number] = finished.completed
         if finished.is_feasible:
-            self._front.add(finished.told, Fitness(values=finished.worths))
+            self._front.add(finished.completed, Fitness(values=finished.wvalues))
         if len(self.all) % EVERY == 0:
             self._kept.append(self._members())
 
@@ -314,7 +318,10 @@ class _Finishers:
         return front
 
     def _members(self) -> list[Finished]:
-        return [self.all[bisect_left(self.all, told, key=lambda one: one.told)] for told in self._front.numbers]
+        return [
+            self.all[bisect_left(self.all, completed, key=lambda one: one.completed)]
+            for completed in self._front.numbers
+        ]
 
 
 def _after(front: list[Finished], finished: Sequence[Finished], place: int) -> list[Finished]:
@@ -322,29 +329,29 @@ def _after(front: list[Finished], finished: Sequence[Finished], place: int) -> l
     new = finished[place]
     if any(one.number == new.number for one in front):
         return _front_of(finished[: place + 1])
-    if not new.is_feasible or any(_is_covered(new.worths, one.worths) for one in front):
+    if not new.is_feasible or any(_is_covered(new.wvalues, one.wvalues) for one in front):
         return front
-    return [*(one for one in front if not _is_covered(one.worths, new.worths)), new]
+    return [*(one for one in front if not _is_covered(one.wvalues, new.wvalues)), new]
 
 
 def _front_of(finished: Sequence[Finished]) -> list[Finished]:
     """The members of the front among the newest outcome of each candidate, one of equal ones."""
     newest = {one.number: one for one in finished}
-    feasible = sorted((one for one in newest.values() if one.is_feasible), key=lambda one: one.told)
-    ranks = rank([one.worths for one in feasible]) if feasible else ()
-    first: dict[Worths, Finished] = {}
+    feasible = sorted((one for one in newest.values() if one.is_feasible), key=lambda one: one.completed)
+    ranks = rank([one.wvalues for one in feasible]) if feasible else ()
+    first: dict[WValues, Finished] = {}
     for one, its_rank in zip(feasible, ranks, strict=True):
         if its_rank == 0:
-            first.setdefault(one.worths, one)
+            first.setdefault(one.wvalues, one)
     return list(first.values())
 
 
-def _is_covered(one: Worths, by: Worths) -> bool:
+def _is_covered(one: WValues, by: WValues) -> bool:
     """Whether another one is at least as good in all objectives."""
     return all(map(ge, by, one))
 
 
-def _spread(front: Sequence[Worths]) -> tuple[Worths, ...]:
+def _spread(front: Sequence[WValues]) -> tuple[WValues, ...]:
     """Points of a front that leave no wide gap, in its order.
 
     The best in the first objective, then always the one farthest from those that are chosen (Gonzalez, 1985).

@@ -24,14 +24,14 @@ class Feasibility:
             limits: Of the search; without any, there is nothing to say.
         """
         self._limits = tuple(limits)
-        self._told = 0
+        self._completed = 0
         self._has_feasible = False
         self._due = FIRST
         self._nearest: tuple[float, str, Mapping[str, float]] | None = None
 
     def note(self, key: str, outcome: Outcome, fitness: Fitness | None) -> None:
         """Take note of a told outcome."""
-        self._told += 1
+        self._completed += 1
         if self._has_feasible or fitness is None or not isinstance(outcome, Measurement):
             return
         self._has_feasible = fitness.is_feasible
@@ -40,16 +40,16 @@ class Feasibility:
 
     def notice(self) -> str | None:
         """What the user should know now; None where that is nothing, or was said already."""
-        if self._has_feasible or self._nearest is None or not self._limits or self._told < self._due:
+        if self._has_feasible or self._nearest is None or not self._limits or self._completed < self._due:
             return None
-        self._due = AGAIN * self._told
+        self._due = AGAIN * self._completed
         _, key, metrics = self._nearest
         broken = [limit for limit in self._limits if not limit.is_kept_by(metrics)]
         wanted = " and ".join(map(str, broken))
         found = ", ".join(f"{name} {format_quantity(metrics[name], name)}" for name in _metrics_of(broken))
         return (
-            f"none of {self._told} evaluations meets the constraints so far; the nearest misses {wanted} with {found} "
-            f"({key}): if that won't do, stop the search and widen the space or the constraints"
+            f"none of {self._completed} evaluations meets the constraints so far; the nearest misses {wanted} with "
+            f"{found} ({key}): if that won't do, stop the search and widen the space or the constraints"
         )
 
 

@@ -172,12 +172,12 @@ class SearchLoop:
         for stored in self._archive.candidates(search_id):
             if stored.number % every == 0 or stored.number >= counts.candidates - NEWEST_COMPARED:
                 self._problem.require_agreement(stored)
-            while self._tally.told < stored.told:
+            while self._tally.completed < stored.completed:
                 record = next(outcomes, None)
                 if record is None:
                     raise StoreError(
-                        f"search {self._problem.name!r}: candidate {stored.number} was proposed after {stored.told} "
-                        f"outcomes, but the database has {self._tally.told}: restore a backup"
+                        f"search {self._problem.name!r}: candidate {stored.number} was proposed after "
+                        f"{stored.completed} outcomes, but the database has {self._tally.completed}: restore a backup"
                     )
                 self._recall(record, unanswered, again)
             candidate = self._problem.candidate(stored)
@@ -199,17 +199,17 @@ class SearchLoop:
     def _recall(
         self, record: EvaluationRecord, unanswered: dict[int, Candidate], again: dict[tuple[int, int], None]
     ) -> None:
-        if record.arrival != self._tally.told:
+        if record.arrival != self._tally.completed:
             raise StoreError(
-                f"search {self._problem.name!r}: the database lacks outcome {self._tally.told}, and has "
+                f"search {self._problem.name!r}: the database lacks outcome {self._tally.completed}, and has "
                 f"{record.arrival} in its place: restore a backup"
             )
         candidate = unanswered.pop(record.candidate, None)
         again.pop((record.candidate, record.replicate), None)
         outcome, fitness = self._problem.judge(record.result.outcome)
         is_replicate = record.replicate > 0
-        told = self._tally.told + 1
-        self._frontier.note(record.candidate, fitness, told=told, is_replicate=is_replicate, is_past=True)
+        completed = self._tally.completed + 1
+        self._frontier.note(record.candidate, fitness, completed=completed, is_replicate=is_replicate, is_past=True)
         self._device_time.add(record.result)
         known = self._known(candidate) if candidate is not None and _is_stopped(outcome) else ()
         self._learn(record.candidate, outcome, fitness, replicate=record.replicate, known=known)
@@ -276,7 +276,7 @@ class SearchLoop:
 
     def _train_again(self) -> None:
         """Let the members of the front whose rank is in doubt be trained once more, all of one round at once."""
-        records = self._reserve.next_round(self._frontier.front.numbers, self._tally.told)
+        records = self._reserve.next_round(self._frontier.front.numbers, self._tally.completed)
         if not records:
             return
         self._archive.add_replicates(self._lease, records)
@@ -331,13 +331,15 @@ class SearchLoop:
         outcome, fitness = self._problem.judge(outcome)
         if result.worker != REUSED:
             self._breaker.note(outcome)
-        told, volume = self._tally.told, self._frontier.hypervolume
-        change = self._frontier.note(pending.number, fitness, told=told + 1, is_replicate=pending.replicate > 0)
+        completed, volume = self._tally.completed, self._frontier.hypervolume
+        change = self._frontier.note(
+            pending.number, fitness, completed=completed + 1, is_replicate=pending.replicate > 0
+        )
         gain = None if pending.replicate else self._frontier.gain_since(volume)
         evaluation = self._problem.evaluation(
             pending,
             replace(result, outcome=outcome),
-            arrival=told,
+            arrival=completed,
             gain=gain,
             hypervolume=self._frontier.hypervolume if self._frontier.is_cheap else None,
         )
@@ -394,13 +396,13 @@ class SearchLoop:
     def _close_generation(self, number: int) -> None:
         """Store a generation's statistics; the first one fixes the scale of the hypervolume."""
         if self._frontier.scaling is None:
-            scaling = self._frontier.fix(self._tally.told, self._fixed_scaling)
+            scaling = self._frontier.fix(self._tally.completed, self._fixed_scaling)
             if scaling is not None and self._fixed_scaling is None:
                 self._archive.set_reference(self._lease, ideal=scaling.ideal, point=scaling.reference)
         if number in self._closed:
-            self._frontier.recall(self._tally.told, self._closed[number])
+            self._frontier.recall(self._tally.completed, self._closed[number])
             return
-        volume = self._frontier.measure(self._tally.told)
+        volume = self._frontier.measure(self._tally.completed)
         self._archive.add_generation(
             self._lease,
             self._tally.generation(number, front=self._frontier.front, hypervolume=volume),
@@ -423,7 +425,7 @@ class SearchLoop:
             return Verdict(state=SearchState.STOPPED, reason=self._stop.reason)
         self._breaker.require_closed(self._problem.name, slots=self._dispatcher.slots)
         spent = Spent(
-            told=self._tally.told,
+            completed=self._tally.completed,
             seconds=self._spent_s + self._tally.elapsed_s,
             device_seconds=self._device_time.seconds,
         )
@@ -432,7 +434,7 @@ class SearchLoop:
 
     def _final(self, verdict: Verdict) -> Verdict:
         """The verdict; a search that ended has failed where it measured nothing."""
-        if verdict.state is not SearchState.FINISHED or not self._tally.told or self._tally.measured:
+        if verdict.state is not SearchState.FINISHED or not self._tally.completed or self._tally.measured:
             return verdict
         return Verdict(state=SearchState.FAILED, reason=f"{verdict.reason}, and not one gave a measurement")
 
@@ -447,12 +449,12 @@ class SearchLoop:
     def _pending(self, candidate: Candidate) -> Pending:
         known, stopping = self._known(candidate), None
         if self._rungs is not None:
-            stopping = self._rungs.rule(candidate.number, known=known, told=candidate.told)
+            stopping = self._rungs.rule(candidate.number, known=known, completed=candidate.completed)
         parents = tuple(self._keys[number] for number in candidate.parents)
         return self._problem.pending(candidate, parents=parents, known=known, stopping=stopping)
 
     def _known(self, candidate: Candidate) -> tuple[float | None, ...]:
-        return () if self._rungs is None else self._problem.known_worths(candidate)
+        return () if self._rungs is None else self._problem.known_wvalues(candidate)
 
     def _again(self, number: int, replicate: int) -> Pending:
         key = self._keys[number]

@@ -90,7 +90,7 @@ class Problem:
         except MissingMetric as missing:
             return Failure(kind=FailureKind.USER_ERROR, message=str(missing.args[0])), None
 
-    def known_worths(self, candidate: Candidate) -> tuple[float | None, ...]:
+    def known_wvalues(self, candidate: Candidate) -> tuple[float | None, ...]:
         """Per objective what is known before any training: exact from arithmetic, else optimistic from the surrogate.
 
         Scores are left out: they are what a training reports.
@@ -99,21 +99,21 @@ class Problem:
         found: list[float | None] = []
         for objective, prediction in zip(self.objectives, predicted, strict=True):
             if objective.metric in self.counted:
-                found.append(self._counted_worth(candidate, objective, prediction))
+                found.append(self._counted_wvalue(candidate, objective, prediction))
             elif objective.metric in self.noisy or prediction is None:
                 found.append(None)
             else:
                 found.append(prediction.mean + prediction.deviation)
         return tuple(found)
 
-    def _counted_worth(self, candidate: Candidate, objective: Objective, prediction: Prediction | None) -> float:
+    def _counted_wvalue(self, candidate: Candidate, objective: Objective, prediction: Prediction | None) -> float:
         """What arithmetic knows; where it stands in the prediction, it need not be counted again.
 
         Counting takes 0.1 ms, and a resume asks this of everything that was stopped.
         """
         if prediction is not None and prediction.deviation == 0.0 and abs(prediction.mean) < _EXACT:
             return int(prediction.mean)
-        return objective.worth(self.costs(candidate.genome)[objective.metric])
+        return objective.wvalue(self.costs(candidate.genome)[objective.metric])
 
     # --- to workers ---------------------------------------------------------------------------------------------
 
@@ -206,10 +206,10 @@ class Problem:
             parents=candidate.parents,
             operator=candidate.operator,
             generation=candidate.generation,
-            told=candidate.told,
+            completed=candidate.completed,
             network_json=network_to_json(network),
             predicted=tuple(
-                ExpectedMetric(metric=one.metric, mean=one.worth(expected.mean), deviation=expected.deviation)
+                ExpectedMetric(metric=one.metric, mean=one.wvalue(expected.mean), deviation=expected.deviation)
                 for one, expected in zip(self.objectives, candidate.predicted, strict=bool(candidate.predicted))
             ),
         )
@@ -236,10 +236,10 @@ class Problem:
             generation=stored.generation,
             parents=stored.parents,
             operator=stored.operator,
-            told=stored.told,
+            completed=stored.completed,
             predicted=tuple(
                 [
-                    Prediction(mean=one.worth(expected.mean), deviation=expected.deviation)  # its own inverse
+                    Prediction(mean=one.wvalue(expected.mean), deviation=expected.deviation)  # its own inverse
                     for one, expected in zip(self.objectives, stored.predicted, strict=bool(stored.predicted))
                 ]
             ),

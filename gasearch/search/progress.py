@@ -13,7 +13,7 @@ class Progress:
     """A snapshot of a running search."""
 
     name: str
-    told: int  #: Evaluations with a final outcome, over all interruptions.
+    completed: int  #: Evaluations with a final outcome, over all interruptions.
     budget: int  #: Evaluations allowed in all.
     in_flight: int
     failures: int  #: Trainings that ended early are none.

@@ -39,16 +39,17 @@ class Reserve:
         kept = 0 if self.is_free else int(self._share * self._evaluations)
         return self._evaluations - max(self._decided, kept)
 
-    def next_round(self, front: Sequence[int], told: int) -> list[ReplicateRecord]:
+    def next_round(self, front: Sequence[int], completed: int) -> list[ReplicateRecord]:
         """The members of the front to be trained once more, as their rank is in doubt; none: the reserve is free now.
 
         Args:
             front: The members' numbers.
-            told: How many outcomes were told.
+            completed: How many outcomes were told.
         """
-        numbers = self._trainings.doubtful(front)[: self._evaluations - told]
+        numbers = self._trainings.doubtful(front)[: self._evaluations - completed]
         self.is_free = not numbers
         self._decided += len(numbers)
         return [
-            ReplicateRecord(candidate=number, replicate=self._trainings.count(number), told=told) for number in numbers
+            ReplicateRecord(candidate=number, replicate=self._trainings.count(number), completed=completed)
+            for number in numbers
         ]

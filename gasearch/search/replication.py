@@ -94,14 +94,14 @@ def doubtful(
     """
     rows = {number: row for row, number in enumerate(trained)}
     measured = [one.measurement.metrics() for one in trained.values()]
-    worths = np.array([[one.worth(metrics[one.metric]) for one in objectives] for metrics in measured])
+    wvalues = np.array([[one.wvalue(metrics[one.metric]) for one in objectives] for metrics in measured])
     found = []
     for place, objective in enumerate(objectives):
         if objective.metric not in noisy:
             continue
         deviation = _deviation(measured, objective.metric)
         for number in front:
-            member, margin = trained[number], _margin(rows[number], worths, place)
+            member, margin = trained[number], _margin(rows[number], wvalues, place)
             error = math.inf if deviation is None else deviation * math.sqrt(1 / member.trainings + 1)
             if member.trainings < MOST_TRAININGS and margin is not None and margin < DOUBT * error:
                 found.append((margin / (deviation or 1.0), number))
@@ -119,18 +119,18 @@ def _deviation(measured: Sequence[Mapping[str, float]], metric: str) -> float | 
     return math.sqrt(squares / freedom) if freedom else None
 
 
-def _margin(index: int, worths: npt.NDArray[np.float64], place: int) -> float | None:
+def _margin(index: int, wvalues: npt.NDArray[np.float64], place: int) -> float | None:
     """How far a network is ahead of the best one that is at least as good in all other objectives; None: of none.
 
     Args:
         index: Its row.
-        worths: (networks, objectives).
+        wvalues: (networks, objectives).
         place: The objective in which it may be ahead.
     """
-    others = np.delete(worths, place, axis=1)
+    others = np.delete(wvalues, place, axis=1)
     rivals = (others >= others[index]).all(axis=1)
     rivals[index] = False
-    return float(worths[index, place] - worths[rivals, place].max()) if rivals.any() else None
+    return float(wvalues[index, place] - wvalues[rivals, place].max()) if rivals.any() else None
 
 
 def _without_curve(measurement: Measurement) -> Measurement:

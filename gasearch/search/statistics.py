@@ -20,8 +20,8 @@ class Tally:
     def __init__(self, objectives: Sequence[Objective], clock: Callable[[], float]) -> None:
         self._objectives, self._clock = objectives, clock
         self._failures: Counter[str] = Counter()
-        self._began, self._told_before = clock(), 0
-        self.told = 0  #: Evaluations with a final outcome.
+        self._began, self._completed_before = clock(), 0
+        self.completed = 0  #: Evaluations with a final outcome.
         self.stopped = 0  #: Trainings that ended early, of these.
         self.retries = 0
 
@@ -37,11 +37,11 @@ class Tally:
 
     def begin(self) -> None:
         """What was counted until now is an earlier controller's work."""
-        self._began, self._told_before = self._clock(), self.told
+        self._began, self._completed_before = self._clock(), self.completed
 
     def add(self, outcome: Outcome) -> None:
         """Count a final outcome."""
-        self.told += 1
+        self.completed += 1
         if isinstance(outcome, Failure) and outcome.kind is FailureKind.STOPPED:
             self.stopped += 1
         elif isinstance(outcome, Failure):
@@ -50,13 +50,13 @@ class Tally:
     @property
     def measured(self) -> int:
         """How many outcomes are measurements."""
-        return self.told - self.stopped - self._failures.total()
+        return self.completed - self.stopped - self._failures.total()
 
     def generation(self, number: int, *, front: ParetoFront, hypervolume: float | None) -> GenerationRecord:
         """The statistics of a generation that is complete now."""
         return GenerationRecord(
             number=number,
-            evaluations=self.told,
+            evaluations=self.completed,
             failures=self.failures,
             front_size=len(front),
             hypervolume=hypervolume or 0.0,
@@ -77,13 +77,13 @@ class Tally:
         busy: float | None,
     ) -> Progress:
         """How far it is; `seconds_left` is what a budget of time leaves."""
-        elapsed, done = self.elapsed_s, self.told - self._told_before
-        estimates = [(budget - self.told) * elapsed / done] if done else []
+        elapsed, done = self.elapsed_s, self.completed - self._completed_before
+        estimates = [(budget - self.completed) * elapsed / done] if done else []
         if seconds_left is not None:
             estimates.append(max(0.0, seconds_left))
         return Progress(
             name=name,
-            told=self.told,
+            completed=self.completed,
             budget=budget,
             in_flight=in_flight,
             failures=self.failures,
@@ -102,6 +102,6 @@ class Tally:
     def _best_of(self, front: ParetoFront) -> tuple[tuple[str, float], ...]:
         """The best value of each objective on the front, in native units; () where the front is empty."""
         return tuple(
-            (objective.metric, objective.worth(worth))  # its own inverse
-            for objective, worth in zip(self._objectives, front.best, strict=bool(front.best))
+            (objective.metric, objective.wvalue(wvalue))  # its own inverse
+            for objective, wvalue in zip(self._objectives, front.best, strict=bool(front.best))
         )

@@ -39,7 +39,7 @@ class _Known:
     candidates: int = 0  #: All with lesser numbers.
     arrival: int = -1  #: Of the newest told outcome,
     checksum: str | None = None  #: and its checksum: a search of the same number or a restored one has another.
-    told: _Totals = field(default_factory=dict)
+    completed: _Totals = field(default_factory=dict)
     retried: _Totals = field(default_factory=dict)
 
 
@@ -61,20 +61,20 @@ class Counting:
             known = _NOTHING  # of a search that was deleted, or restored from a backup
             sizes = _sizes(connection, search_id, known)
         is_of_search = evaluations.c.search_id == search_id
-        told, retried = known.told, known.retried
+        completed, retried = known.completed, known.retried
         if sizes["arrival"] != known.arrival:
             came = TOTALS if known is _NOTHING else NEWEST_TOTALS.where(evaluations.c.arrival > known.arrival)
-            told = _joined(told, _totals(connection, came.where(is_of_search, IS_TOLD)))
+            completed = _joined(completed, _totals(connection, came.where(is_of_search, IS_TOLD)))
         if sizes["retried"] != sum(total.outcomes for total in retried.values()):
             retried = _totals(connection, TOTALS.where(is_of_search, HAS_FAILED, IS_RETRIED))
-        counts = _counts_of(sizes, known.candidates + sizes["newer_candidates"], told, retried)
-        if sizes["newest_candidate"] == counts.candidates - 1 and sizes["arrival"] == counts.told - 1:
+        counts = _counts_of(sizes, known.candidates + sizes["newer_candidates"], completed, retried)
+        if sizes["newest_candidate"] == counts.candidates - 1 and sizes["arrival"] == counts.completed - 1:
             self._known[search_id] = _Known(
                 created_at=sizes["created_at"],
                 candidates=counts.candidates,
                 arrival=sizes["arrival"],
                 checksum=sizes["newest_checksum"],
-                told=told,
+                completed=completed,
                 retried=retried,
             )
         return counts
@@ -109,21 +109,21 @@ def _added(one: _Total, other: _Total) -> _Total:
     )
 
 
-def _counts_of(sizes: Row, candidates: int, told: _Totals, retried: _Totals) -> Counts:
-    failures = {kind: total.outcomes for kind, total in told.items() if kind is not None}
+def _counts_of(sizes: Row, candidates: int, completed: _Totals, retried: _Totals) -> Counts:
+    failures = {kind: total.outcomes for kind, total in completed.items() if kind is not None}
     return Counts(
         candidates=candidates,
-        told=sum(total.outcomes for total in told.values()),
+        completed=sum(total.outcomes for total in completed.values()),
         stopped=failures.pop(str(FailureKind.STOPPED), 0),
         failures=failures,
-        reused=sum(total.reused for total in told.values()),
-        replicates=sum(total.replicates for total in told.values()),
+        reused=sum(total.reused for total in completed.values()),
+        replicates=sum(total.replicates for total in completed.values()),
         retries=sum(total.outcomes for total in retried.values()),
         front_size=sizes["front_size"],
         generation=sizes["generation"],
         efforts=tuple(
             Effort(failure=kind, attempts=total.attempts, seconds=total.seconds)
-            for kind, total in _joined(told, retried).items()
+            for kind, total in _joined(completed, retried).items()
             if total.attempts
         ),
     )

@@ -81,9 +81,9 @@ class Measured:
             known &= ~np.isnan(self.metrics[name])
         return self._take(known)
 
-    def worths(self, objectives: Sequence[Objective]) -> Column:
+    def wvalues(self, objectives: Sequence[Objective]) -> Column:
         """(networks, objectives), greater is better."""
-        return np.stack([one.worth(1.0) * self.metrics[one.metric] for one in objectives], axis=1)
+        return np.stack([one.wvalue(1.0) * self.metrics[one.metric] for one in objectives], axis=1)
 
     def widths(self, spreads: Iterable[str]) -> Column:
         """(networks, spreads) what some spreads say; 0 where a value is exact."""
@@ -92,7 +92,7 @@ class Measured:
 
     def best(self, orders: Sequence[Objective], count: int) -> list[int]:
         """The numbers of the best by the first of these metrics, of equals by the next ones, then by number."""
-        keys = [-one.worth(1.0) * self.metrics[one.metric] for one in orders]
+        keys = [-one.wvalue(1.0) * self.metrics[one.metric] for one in orders]
         order = np.lexsort((self.numbers, *keys[::-1]))[:count]
         return [int(number) for number in self.numbers[order]]
 

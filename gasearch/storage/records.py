@@ -85,7 +85,7 @@ class CandidateRecord:
     parents: tuple[int, ...]
     operator: str
     generation: int
-    told: int
+    completed: int
     network_json: str
     predicted: tuple[ExpectedMetric, ...] = ()  #: What the surrogate expected; () where there was none.
 
@@ -96,7 +96,7 @@ class ReplicateRecord:
 
     candidate: int
     replicate: int  #: 1 for the first further training.
-    told: int  #: How many outcomes were told when it was decided.
+    completed: int  #: How many outcomes were told when it was decided.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class Counts:
     """How far a search is."""
 
     candidates: int
-    told: int  #: Evaluations with a final outcome, replicates included.
+    completed: int  #: Evaluations with a final outcome, replicates included.
     failures: dict[str, int]  #: Per kind, of these; "stopped" is not among them.
     stopped: int  #: Trainings that ended early at a rung, of these.
     reused: int  #: Outcomes taken over from an earlier search, of these.

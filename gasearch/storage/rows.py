@@ -91,7 +91,7 @@ def candidate_row(search_id: int, record: CandidateRecord) -> dict[str, Any]:
         "parents": numbers_json(record.parents),
         "operator": record.operator,
         "generation": record.generation,
-        "told": record.told,
+        "told": record.completed,
         "network_json": record.network_json,
         "predicted": _predicted_json(record.predicted),
     }
@@ -121,7 +121,7 @@ def candidate_record(row: Row) -> CandidateRecord:
         parents=tuple(from_json(row["parents"])),
         operator=sys.intern(row["operator"]),  # there are few, and a long search keeps each
         generation=row["generation"],
-        told=row["told"],
+        completed=row["told"],
         network_json=row["network_json"],
         predicted=_predicted(row["predicted"]),
     )
@@ -133,14 +133,14 @@ def replicate_row(search_id: int, record: ReplicateRecord) -> dict[str, Any]:
         "search_id": search_id,
         "candidate": record.candidate,
         "replicate": record.replicate,
-        "told": record.told,
+        "told": record.completed,
     }
 
 
 def replicate_record(row: Row) -> ReplicateRecord:
     """The decision that a row holds."""
     require_intact(row, checksums.REPLICATES)
-    return ReplicateRecord(candidate=row["candidate"], replicate=row["replicate"], told=row["told"])
+    return ReplicateRecord(candidate=row["candidate"], replicate=row["replicate"], completed=row["told"])
 
 
 def operator_counts(row: Row) -> OperatorCounts:

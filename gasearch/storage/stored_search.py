@@ -25,7 +25,7 @@ class StoredCandidate:
     number: int
     key: str
     parents: tuple[int, ...]
-    told: int
+    completed: int
     genes: tuple[int, ...]
     network_json: str
 
@@ -90,7 +90,7 @@ def _stored_search(connection: Connection, search_id: int) -> StoredSearch:
     evaluations, replicates, front, events = tables.evaluations, tables.replicates, tables.front, tables.events
     candidates = tables.candidates
     proposals = select(candidates).where(candidates.c.search_id == search_id).order_by(candidates.c.number)
-    told = select(evaluations).where(evaluations.c.search_id == search_id, tables.IS_TOLD)
+    completed = select(evaluations).where(evaluations.c.search_id == search_id, tables.IS_TOLD)
     retried = select(evaluations.c.candidate, evaluations.c.attempt, evaluations.c.replaced)
     decided = select(replicates.c.candidate, replicates.c.replicate, replicates.c.told)
     stays = select(front.c.candidate, front.c.entered, front.c.exited)
@@ -108,7 +108,7 @@ def _stored_search(connection: Connection, search_id: int) -> StoredSearch:
                 number=row["number"],
                 key=row["key"],
                 parents=tuple(json.loads(row["parents"])),
-                told=row["told"],
+                completed=row["told"],
                 genes=tuple(json.loads(row["genes"])),
                 network_json=row["network_json"],
             )
@@ -123,7 +123,7 @@ def _stored_search(connection: Connection, search_id: int) -> StoredSearch:
                 replaced=row["replaced"],
                 outcome=outcome_of(row, with_curve=False),
             )
-            for row in rows_of(connection, told.order_by(evaluations.c.arrival))
+            for row in rows_of(connection, completed.order_by(evaluations.c.arrival))
         ],
         retried=_tuples(connection, retried.where(evaluations.c.search_id == search_id, evaluations.c.arrival < 0)),
         replicates=_tuples(connection, decided.where(replicates.c.search_id == search_id).order_by(replicates.c.id)),

@@ -39,15 +39,15 @@ KEY = Key(
 )
 
 
-def run_of(*worths, every=1.0, key=KEY):
+def run_of(*wvalues, every=1.0, key=KEY):
     points = [
         Point(
             seconds=(at + 1) * every,
             outcome="measured" if one else "stopped",
             epochs=9.0 if one else 3.0,
-            worths=one,
+            wvalues=one,
         )
-        for at, one in enumerate(worths)
+        for at, one in enumerate(wvalues)
     ]
     return Run(key=key, points=tuple(points), load=0.5)
 
@@ -74,17 +74,17 @@ def test_a_stopped_training_costs_its_epochs_and_has_no_worth(setup):
     curve = (CurvePoint(epoch=3.0, train_loss=None, accuracy=0.1),)
     failure = Failure(kind=FailureKind.STOPPED, message="", curve=curve)
     found = point_of(result_of(failure), setup, 10.0)
-    assert found == Point(seconds=2.5, outcome="stopped", epochs=3.0, worths=None)
+    assert found == Point(seconds=2.5, outcome="stopped", epochs=3.0, wvalues=None)
 
 
 def test_a_replicate_costs_its_epochs_and_has_no_worth(setup):
     found = point_of(result_of(Measurement(accuracy=0.9, model_bytes=100)), setup, 10.0, is_replicate=True)
-    assert found == Point(seconds=2.5, outcome="replicate", epochs=9.0, worths=None)
+    assert found == Point(seconds=2.5, outcome="replicate", epochs=9.0, wvalues=None)
 
 
 def test_a_finished_training_counts_with_all_objectives(setup):
     found = point_of(result_of(Measurement(accuracy=0.9, model_bytes=100)), setup, 10.0)
-    assert found.worths == (0.9, -100.0)
+    assert found.wvalues == (0.9, -100.0)
 
 
 def test_the_cost_is_a_share_of_full_trainings():

@@ -45,7 +45,7 @@ def whole_digest(url: str, name: str) -> dict[str, Any]:
             "operators": reader.operators(record.id),
             "counts": (
                 counts.candidates,
-                counts.told,
+                counts.completed,
                 counts.failures,
                 counts.stopped,
                 counts.retries,
@@ -125,8 +125,8 @@ def require_sound(reader: ArchiveReader, name: str) -> None:
     record = reader.search(name)
     outcomes = list(reader.evaluations(record.id))
     assert [one.arrival for one in outcomes] == list(range(len(outcomes))), "arrivals have gaps"
-    told = [(one.candidate, one.replicate) for one in outcomes]
-    assert len(told) == len(set(told)), "an outcome is told twice"
+    completed = [(one.candidate, one.replicate) for one in outcomes]
+    assert len(completed) == len(set(completed)), "an outcome is told twice"
     keys = [one.key for one in reader.candidates(record.id)]
     assert len(keys) == len(set(keys)), "a network is proposed twice"
     if record.spec_json != "{}":
@@ -139,8 +139,8 @@ def require_sound(reader: ArchiveReader, name: str) -> None:
             from gasearch.query.questions import constraints_of, objectives_of
 
             if all(limit.is_kept_by(network.metrics) for limit in constraints_of(record)):
-                worths = tuple(one.worth(network.metrics[one.metric]) for one in objectives_of(record))
-                front.add(network.number, Fitness(values=worths))
+                wvalues = tuple(one.wvalue(network.metrics[one.metric]) for one in objectives_of(record))
+                front.add(network.number, Fitness(values=wvalues))
     assert sorted(front.numbers) == [one.number for one in reader.front(record.id)], "the stored front is another one"
 
 

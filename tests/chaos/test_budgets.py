@@ -66,7 +66,7 @@ def spend_evaluations(forks, url, figure, *, interruptions, slots):
     _, sent = interrupt(forks, rng, url, count=interruptions, span_s=SPAN_S, spec=spec, slots=slots)
     record, counts = standing(url)
     assert record.reason == f"all {most} evaluations are done"
-    assert counts.told == most
+    assert counts.completed == most
     if slots == 1:
         assert forks.run(url=url, name="whole", spec=spec, seed=1).status == 0
         assert whole_digest(url, "small") == whole_digest(url, "whole")
@@ -83,7 +83,7 @@ def spend_device_time(forks, url, figure, *, interruptions):
     record, counts = standing(url)
     assert record.reason.startswith("the budget of ")
     assert record.reason.endswith(" device-hours is spent")
-    assert counts.told + counts.retries == attempts
+    assert counts.completed + counts.retries == attempts
     assert counts.busy_seconds == pytest.approx(attempts * EVALUATION_S)
     figure(f"the time of {attempts} of {attempts - 0.5} evaluations after {len(sent)} interruptions ({said(sent)})")
     return len(sent)

@@ -50,10 +50,10 @@ def finish(process):
     assert process.returncode == 0, errors
 
 
-def told(url):
+def completed(url):
     try:
         with closing(open_reader(url)) as reader:
-            return reader.counts(reader.search("small").id).told
+            return reader.counts(reader.search("small").id).completed
     except GasearchError:  # not created yet
         return 0
 
@@ -69,7 +69,7 @@ def exists(url):
 def kill_at(process, url, target, delay_s):
     """Kill the whole session when so many outcomes are stored, and a moment later still."""
     until = time.monotonic() + 60
-    while told(url) < target and time.monotonic() < until and process.poll() is None:
+    while completed(url) < target and time.monotonic() < until and process.poll() is None:
         time.sleep(0.003)
     time.sleep(delay_s)
     assert process.poll() is None, process.stderr.read()
@@ -96,4 +96,4 @@ def test_a_search_with_trainings_killed_at_a_random_instant_equals_the_undisturb
     kill_at(start("run", str(path), url=killed), killed, target, delay_s=rng.random() * 0.03)
     finish(start(*(("resume", "small") if exists(killed) else ("run", str(path))), url=killed))
     assert digest_of(killed) == digest_of(whole)
-    assert told(killed) == EVALUATIONS
+    assert completed(killed) == EVALUATIONS

@@ -34,7 +34,7 @@ def standing(url, name):
     """(outcomes, owner) of a search; (0, None) before it begins."""
     with closing(open_reader(url)) as reader:
         found = [one for one in reader.searches() if one.name == name]
-        return (reader.counts(found[0].id).told, found[0].owner) if found else (0, None)
+        return (reader.counts(found[0].id).completed, found[0].owner) if found else (0, None)
 
 
 def wait_until(condition, *, timeout_s):

@@ -47,7 +47,7 @@ ROOT = Path(__file__).parents[2]
 def fill_every_table(archive, lease):
     """At least one row of the search in each table."""
     archive.add_candidates(lease, [candidate(number) for number in range(4)])
-    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=1)])
+    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, completed=1)])
     archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
     archive.add_generation(lease, generation(0))
     archive.add_event(lease, EventRecord(kind="retry", message="again"))
@@ -238,7 +238,7 @@ class ArchiveContract(EmptyStore):
                 assert archive.add_evaluation(lease, measured(number, accuracy=0.5), UNCHANGED)
             is_done.set()
         assert archive.search("digits").active_seconds == renewed.result() > 0
-        assert archive.counts(lease.search_id).told == 12
+        assert archive.counts(lease.search_id).completed == 12
 
     @pytest.mark.parametrize(
         "write",
@@ -246,7 +246,9 @@ class ArchiveContract(EmptyStore):
             lambda archive, lease: archive.update_spec(lease, spec_json="{}"),
             lambda archive, lease: archive.set_reference(lease, ideal=(1.0,), point=(0.0,)),
             lambda archive, lease: archive.add_candidates(lease, [candidate(50)]),
-            lambda archive, lease: archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=0)]),
+            lambda archive, lease: archive.add_replicates(
+                lease, [ReplicateRecord(candidate=0, replicate=1, completed=0)]
+            ),
             lambda archive, lease: archive.add_evaluation(lease, measured(0, accuracy=1.0), FrontChange(entered=(0,))),
             lambda archive, lease: archive.add_generation(lease, generation(0)),
             lambda archive, lease: archive.add_event(lease, EventRecord(kind="retry", message="late")),
@@ -365,7 +367,7 @@ class ArchiveContract(EmptyStore):
     def test_a_count_that_is_no_count_is_refused(self, archive, lease, count):
         with pytest.raises(StoreError, match=r"outcome of candidate 3 can't be stored: params must be a whole number"):
             archive.add_evaluation(lease, measured(3, params=count), UNCHANGED)
-        assert archive.counts(lease.search_id).told == 0
+        assert archive.counts(lease.search_id).completed == 0
 
     def test_outcomes_come_in_the_order_of_arrival(self, archive, lease):
         order = [5, 2, 11, 0, 7]
@@ -432,7 +434,7 @@ class ArchiveContract(EmptyStore):
         assert archive.add_evaluation(lease, measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))
         late = measured(3, arrival=1, accuracy=0.9)
         assert not archive.add_evaluation(lease, late, FrontChange(entered=(4,), left=(3,)))
-        assert archive.counts(lease.search_id).told == 1
+        assert archive.counts(lease.search_id).completed == 1
         assert numbers(archive.front(lease.search_id)) == [3]
         assert archive.network(lease.search_id, key_of(3)).metrics == {"accuracy": 0.5}
 
@@ -452,12 +454,12 @@ class ArchiveContract(EmptyStore):
         assert list(archive.evaluations(lease.search_id)) == list(archive.networks(lease.search_id)) == []
         assert archive.attempts(lease.search_id) == {3: Attempts(newest=1, failures={"worker_lost": 1})}
         counts = archive.counts(lease.search_id)
-        assert (counts.told, counts.retries, counts.failures) == (0, 1, {})
+        assert (counts.completed, counts.retries, counts.failures) == (0, 1, {})
 
         archive.add_evaluation(lease, failed(3, FailureKind.WORKER_LOST, arrival=0, attempt=2), UNCHANGED)
         assert archive.attempts(lease.search_id) == {}
         counts = archive.counts(lease.search_id)
-        assert (counts.told, counts.retries, counts.failures) == (1, 1, {"worker_lost": 1})
+        assert (counts.completed, counts.retries, counts.failures) == (1, 1, {"worker_lost": 1})
 
     def test_attempts_are_counted_by_cause_while_a_training_is_under_way(self, archive, lease):
         kinds = [FailureKind.WORKER_LOST, FailureKind.DIED, FailureKind.WORKER_LOST]
@@ -477,13 +479,13 @@ class ArchiveContract(EmptyStore):
             archive.add_evaluation(lease, failed(number, kind), UNCHANGED)
         archive.add_evaluation(lease, measured(3, accuracy=0.5), FrontChange(entered=(3,)))
         counts = archive.counts(lease.search_id)
-        assert (counts.candidates, counts.told, counts.front_size, counts.generation) == (12, 4, 1, 1)
+        assert (counts.candidates, counts.completed, counts.front_size, counts.generation) == (12, 4, 1, 1)
         assert counts.failures == {"diverged": 2, "timed_out": 1}
 
     def test_counts_of_an_empty_search_are_zero(self, archive):
         lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
         counts = archive.counts(lease.search_id)
-        assert (counts.candidates, counts.told, counts.failures, counts.retries) == (0, 0, {}, 0)
+        assert (counts.candidates, counts.completed, counts.failures, counts.retries) == (0, 0, {}, 0)
         assert (counts.front_size, counts.generation) == (0, -1)
 
     def test_searches_do_not_mix(self, archive, lease):
@@ -710,7 +712,7 @@ class ArchiveContract(EmptyStore):
                 while not seen or seen[-1] < 12:
                     counts = mine.counts(lease.search_id)
                     found = list(mine.evaluations(lease.search_id))
-                    assert len(found) >= counts.told == counts.front_size
+                    assert len(found) >= counts.completed == counts.front_size
                     seen.append(len(found))
                     time.sleep(0.002)
                 return seen
@@ -730,7 +732,7 @@ class ArchiveContract(EmptyStore):
         stream = reader.evaluations(lease.search_id)
         next(stream)
         archive.add_evaluation(lease, measured(1), UNCHANGED)
-        assert archive.counts(lease.search_id).told == 2
+        assert archive.counts(lease.search_id).completed == 2
 
     def test_a_reader_cannot_write(self, reader, lease):
         from sqlalchemy import text
@@ -757,13 +759,13 @@ class ArchiveContract(EmptyStore):
         archive = open_archive(url, notice=pytest.fail)  # and its lease, of 10 minutes, is free
         lease = archive.claim("digits", owner="alice", ttl_s=60.0)
 
-        told = [found.candidate for found in reader.evaluations(search.id)]
-        assert told == list(range(len(told)))
+        completed = [found.candidate for found in reader.evaluations(search.id)]
+        assert completed == list(range(len(completed)))
         # The last one may be durable, though it couldn't say so any more.
-        assert len(told) in (acknowledged + 1, acknowledged + 2)
-        assert reader.counts(search.id).front_size == len(told)
-        assert archive.add_evaluation(lease, measured(len(told), accuracy=0.5), UNCHANGED)
-        assert reader.network(search.id, key_of(len(told))).arrival == len(told)
+        assert len(completed) in (acknowledged + 1, acknowledged + 2)
+        assert reader.counts(search.id).front_size == len(completed)
+        assert archive.add_evaluation(lease, measured(len(completed), accuracy=0.5), UNCHANGED)
+        assert reader.network(search.id, key_of(len(completed))).arrival == len(completed)
         archive.close()
         reader.close()
 

@@ -78,13 +78,13 @@ class HistoriesContract(EmptyStore):
             failed(0, arrival=5, attempt=4, replicate=2),
             outcome_of(4, Measurement(accuracy=0.5), arrival=6, seconds=0.25),
         )
-        for told, record in enumerate(records):
+        for completed, record in enumerate(records):
             archive.add_evaluation(lease, record, UNCHANGED)
-            archive.add_candidates(lease, [candidate(12 + told)])
+            archive.add_candidates(lease, [candidate(12 + completed)])
             assert_counted_as_afresh(archive, archive, lease)
-            assert archive.counts(lease.search_id).candidates == 13 + told
+            assert archive.counts(lease.search_id).candidates == 13 + completed
         counts = archive.counts(lease.search_id)
-        assert (counts.told, counts.retries, counts.replicates, counts.reused, counts.stopped) == (7, 3, 2, 1, 1)
+        assert (counts.completed, counts.retries, counts.replicates, counts.reused, counts.stopped) == (7, 3, 2, 1, 1)
         assert counts.failures == {"diverged": 1, "worker_lost": 1}
 
     def test_the_newest_failure_of_each_kind_is_a_told_one(self, archive, lease):
@@ -103,7 +103,7 @@ class HistoriesContract(EmptyStore):
             archive.add_evaluation(lease, measured(arrival), UNCHANGED)
             archive.add_candidates(lease, [candidate(20 - arrival)])
             assert_counted_as_afresh(archive, archive, lease)
-        assert archive.counts(lease.search_id).told == 6
+        assert archive.counts(lease.search_id).completed == 6
         assert archive.counts(lease.search_id).candidates == 18
 
     def test_the_metrics_of_a_front_are_those_of_now(self, archive, lease):
@@ -122,15 +122,17 @@ class HistoriesContract(EmptyStore):
         assert [one["accuracy"] for one in members] == [0.25, 0.75]
 
     def test_nothing_counted_of_a_deleted_search_counts_for_another_one_of_its_number(self, archive, reader):
-        for told in (3, 2, 4, 0):
+        for completed in (3, 2, 4, 0):
             lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
-            archive.add_candidates(lease, [candidate(number) for number in range(told)])
-            for number in range(told):
-                record = measured(number, accuracy=told / 8) if told % 2 else failed(number)
-                archive.add_evaluation(lease, record, FrontChange(entered=(number,)) if told % 2 else UNCHANGED)
-            assert [one["accuracy"] for one in reader.front_metrics(lease.search_id)] == (told % 2) * told * [told / 8]
+            archive.add_candidates(lease, [candidate(number) for number in range(completed)])
+            for number in range(completed):
+                record = measured(number, accuracy=completed / 8) if completed % 2 else failed(number)
+                archive.add_evaluation(lease, record, FrontChange(entered=(number,)) if completed % 2 else UNCHANGED)
+            assert [one["accuracy"] for one in reader.front_metrics(lease.search_id)] == (completed % 2) * completed * [
+                completed / 8
+            ]
             assert_counted_as_afresh(reader, archive, lease)
-            assert reader.counts(lease.search_id).told == told
+            assert reader.counts(lease.search_id).completed == completed
             archive.release(lease, state=SearchState.STOPPED, reason="enough")
             archive.delete_search("digits")
 

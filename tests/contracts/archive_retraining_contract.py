@@ -32,8 +32,8 @@ STOPPED = Failure(
 )
 
 
-def decision(candidate, replicate=1, told=0):
-    return ReplicateRecord(candidate=candidate, replicate=replicate, told=told)
+def decision(candidate, replicate=1, completed=0):
+    return ReplicateRecord(candidate=candidate, replicate=replicate, completed=completed)
 
 
 def filled_search(archive, name, *records, context="c0ffee"):
@@ -86,13 +86,13 @@ class RetrainingContract(EmptyStore):
         archive.add_evaluation(lease, outcome_of(1, STOPPED), UNCHANGED)
         archive.add_evaluation(lease, outcome_of(2, STOPPED), UNCHANGED)
         counts = archive.counts(lease.search_id)
-        assert (counts.told, counts.failures, counts.stopped, counts.retries) == (3, {"diverged": 1}, 2, 0)
+        assert (counts.completed, counts.failures, counts.stopped, counts.retries) == (3, {"diverged": 1}, 2, 0)
         assert numbers(archive.failed(lease.search_id, count=9)) == [0]
 
     # --- replicates ---------------------------------------------------------------------------------------------
 
     def test_decisions_to_train_again_read_back_in_the_order_in_which_they_were_stored(self, archive, lease):
-        given = [decision(7), decision(2), decision(7, 2, told=5)]
+        given = [decision(7), decision(2), decision(7, 2, completed=5)]
         archive.add_replicates(lease, given[:2])
         archive.add_replicates(lease, [])
         archive.add_replicates(lease, given[2:])
@@ -109,13 +109,13 @@ class RetrainingContract(EmptyStore):
     @pytest.fixture
     def retrained(self, archive, lease):
         """Candidates 3 and 4 are trained; 3 once more, with a lower mean, and then again, with a higher one."""
-        self.told = [
+        self.completed = [
             measured(3, arrival=0, accuracy=0.9, others=(("cells", 1.0),)),
             measured(4, arrival=1, accuracy=0.8, others=(("cells", 2.0),)),
             trained_again(3, arrival=2, accuracy=0.5, others=(("cells", 3.0),)),
         ]
         archive.add_replicates(lease, [decision(3)])
-        for record in self.told:
+        for record in self.completed:
             entered = (record.candidate,) if not record.replicate else ()
             assert archive.add_evaluation(lease, record, FrontChange(entered=entered))
         return lease
@@ -151,16 +151,16 @@ class RetrainingContract(EmptyStore):
         assert as_listed(found.metrics["cells"]) == [1.0, 2.0, 3.0, None]
 
     def test_every_told_outcome_stays_in_the_log(self, archive, retrained):
-        assert list(archive.evaluations(retrained.search_id)) == self.told
+        assert list(archive.evaluations(retrained.search_id)) == self.completed
         counts = archive.counts(retrained.search_id)
-        assert (counts.told, counts.replicates, counts.candidates) == (3, 1, 12)
+        assert (counts.completed, counts.replicates, counts.candidates) == (3, 1, 12)
 
     def test_each_further_training_replaces_the_one_before(self, archive, retrained):
         third = trained_again(3, arrival=3, replicate=2, attempt=3, accuracy=0.7)
         archive.add_evaluation(retrained, third, UNCHANGED)
         assert archive.network(retrained.search_id, key_of(3)).metrics == {"accuracy": 0.7}
         assert numbers(archive.networks(retrained.search_id)) == [4, 3]
-        assert list(archive.evaluations(retrained.search_id)) == [*self.told, third]
+        assert list(archive.evaluations(retrained.search_id)) == [*self.completed, third]
 
     def test_a_repeated_further_training_counts_once(self, archive, retrained):
         late = trained_again(3, arrival=3, accuracy=0.1)
@@ -176,9 +176,9 @@ class RetrainingContract(EmptyStore):
         assert archive.failed(retrained.search_id, count=9) == []
         assert numbers(archive.networks(retrained.search_id)) == [4, 3]
         assert numbers(archive.front(retrained.search_id)) == [3, 4]
-        assert list(archive.evaluations(retrained.search_id)) == [*self.told, given]
+        assert list(archive.evaluations(retrained.search_id)) == [*self.completed, given]
         counts = archive.counts(retrained.search_id)
-        assert (counts.told, counts.replicates, counts.failures) == (4, 2, {"diverged": 1})
+        assert (counts.completed, counts.replicates, counts.failures) == (4, 2, {"diverged": 1})
 
     def test_a_further_training_after_one_that_failed_replaces_the_last_measurement(self, archive, retrained):
         archive.add_evaluation(retrained, failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)
@@ -188,7 +188,7 @@ class RetrainingContract(EmptyStore):
         assert numbers(archive.networks(retrained.search_id)) == [3, 4]
 
     def test_a_lost_attempt_of_a_further_training_replaces_nothing(self, archive, retrained):
-        archive.add_replicates(retrained, [decision(4, told=3)])
+        archive.add_replicates(retrained, [decision(4, completed=3)])
         assert archive.attempts(retrained.search_id) == {4: Attempts(newest=1)}
         lost = failed(4, FailureKind.WORKER_LOST, arrival=-1, attempt=2, replicate=1)
         assert archive.add_evaluation(retrained, lost, UNCHANGED)
@@ -219,7 +219,7 @@ class RetrainingContract(EmptyStore):
         archive.add_evaluation(lease, reused, UNCHANGED)
         archive.add_evaluation(lease, trained_again(0, arrival=2, attempt=3), UNCHANGED)
         counts = archive.counts(lease.search_id)
-        assert (counts.told, counts.reused, counts.replicates) == (3, 1, 1)
+        assert (counts.completed, counts.reused, counts.replicates) == (3, 1, 1)
         assert counts.busy_seconds == pytest.approx(3 * 1.530865, abs=1e-5)
 
     def test_how_long_an_attempt_took_is_what_it_measured_not_what_its_dates_say(self, archive, lease):

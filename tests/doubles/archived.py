@@ -58,15 +58,15 @@ class ScriptedReader:
         return self.record
 
     def counts(self, search_id: int) -> Counts:
-        told = [network for network in self.all_networks if network.arrival >= 0]
-        failures = dict(Counter(network.failure for network in told if network.failure))
+        completed = [network for network in self.all_networks if network.arrival >= 0]
+        failures = dict(Counter(network.failure for network in completed if network.failure))
         stopped = failures.pop(FailureKind.STOPPED, 0)
         return Counts(
             candidates=len(self.all_networks),
-            told=len(told),
+            completed=len(completed),
             failures=failures,
             stopped=stopped,
-            reused=sum(network.worker == REUSED for network in told),
+            reused=sum(network.worker == REUSED for network in completed),
             replicates=0,
             retries=self.retries,
             front_size=len(self.front(search_id)),
@@ -83,8 +83,10 @@ class ScriptedReader:
     def efforts(self, search_id: int) -> tuple[Effort, ...]:
         if self.all_efforts is not None:
             return self.all_efforts
-        told = Counter(network.failure for network in self.networks(search_id) if network.worker != REUSED)
-        return tuple(Effort(failure=failure, attempts=count, seconds=1.0 * count) for failure, count in told.items())
+        completed = Counter(network.failure for network in self.networks(search_id) if network.worker != REUSED)
+        return tuple(
+            Effort(failure=failure, attempts=count, seconds=1.0 * count) for failure, count in completed.items()
+        )
 
     def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:
         return columns_of(self.evaluations(search_id), metrics)
@@ -279,7 +281,7 @@ def _candidate(network: EvaluatedNetwork) -> CandidateRecord:
         parents=network.parents,
         operator=network.operator,
         generation=network.generation,
-        told=4 * network.generation,
+        completed=4 * network.generation,
         network_json=network.network_json,
     )
 

@@ -123,11 +123,11 @@ class CommandLine:
             status = cli.call(arguments)
         return Done(status=status, out=out.getvalue(), err=err.getvalue())
 
-    def resumes(self, *, told: int, name: str = "small") -> None:
+    def resumes(self, *, completed: int, name: str = "small") -> None:
         """Require that `resume` completes the search."""
         done = self.here("resume", name, "--workers", "0")
         assert done.status == 0, done.err
-        assert self.told(name) == told
+        assert self.completed(name) == completed
         assert self.record(name).state.value == "finished"
 
     def record(self, name: str = "small") -> SearchRecord:
@@ -141,10 +141,10 @@ class CommandLine:
         except GasearchError:
             return False
 
-    def told(self, name: str = "small") -> int:
+    def completed(self, name: str = "small") -> int:
         """How many outcomes are stored; 0 while there is no such search."""
         try:
-            return self.ask(lambda reader: reader.counts(reader.search(name).id).told)
+            return self.ask(lambda reader: reader.counts(reader.search(name).id).completed)
         except GasearchError:
             return 0
 
@@ -153,10 +153,10 @@ class CommandLine:
         with closing(open_reader(self.url)) as reader:
             return question(reader)
 
-    def wait_for(self, told: int, process: subprocess.Popen[str], *, timeout_s: float = 60) -> None:
+    def wait_for(self, completed: int, process: subprocess.Popen[str], *, timeout_s: float = 60) -> None:
         """Wait until so many outcomes are stored, while the process runs."""
         until = time.monotonic() + timeout_s
-        while self.told() < told:
+        while self.completed() < completed:
             assert process.poll() is None, finish(process).err
             assert time.monotonic() < until
             time.sleep(0.005)

@@ -108,16 +108,16 @@ class Recorded(InProcess):
         search_id = reader.search(name).id
         candidates = list(reader.candidates(search_id))
         keys = {one.number: one.key for one in candidates}
-        self._told_at = [one.told for one in candidates]
+        self._completed_at = [one.completed for one in candidates]
         self._order = [keys[one.candidate] for one in reader.evaluations(search_id)]
-        self._told = self._begun = self._spare = 0
+        self._completed = self._begun = self._spare = 0
         self._is_retrying = False
 
     @property
     def free(self) -> int:
         if self._is_retrying:
             return 1
-        wanted = sum(told <= self._told for told in self._told_at) - self._begun
+        wanted = sum(completed <= self._completed for completed in self._completed_at) - self._begun
         if wanted <= 0 and not self._queue:
             self._spare = 100  # for a round of replicates
         return wanted if wanted > 0 else self._spare
@@ -130,9 +130,9 @@ class Recorded(InProcess):
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         self._spare = 0
-        request = next(one for one in self._queue if one.key == self._order[self._told])
+        request = next(one for one in self._queue if one.key == self._order[self._completed])
         self._queue.remove(request)
         result = self._evaluator.evaluate(request)
         self._is_retrying = isinstance(result.outcome, Failure) and result.outcome.is_retryable
-        self._told += not self._is_retrying
+        self._completed += not self._is_retrying
         return [result]

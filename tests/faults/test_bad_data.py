@@ -71,4 +71,4 @@ def test_a_search_does_not_go_on_with_other_data_than_it_began_with(gasearch):
     assert "restore the data, or run a new search" in done.sentence
     np.savez(path, x_train=x, y_train=np.arange(120) % 3)
     assert gasearch.here("resume", "small", "--evaluations", "6").status == 0
-    assert gasearch.told() == 6
+    assert gasearch.completed() == 6

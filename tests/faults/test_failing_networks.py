@@ -72,7 +72,7 @@ def test_where_every_training_diverges_the_search_stops_after_20_and_says_why(ga
     status = status_of(gasearch)
     assert (status["state"], status["failures"]) == ("stopped", {"diverged": 20})
     assert gasearch.here("front", "small").status == 1
-    assert (gasearch.here("resume", "small").status, gasearch.told()) == (Paused.exit_status, 40)
+    assert (gasearch.here("resume", "small").status, gasearch.completed()) == (Paused.exit_status, 40)
 
 
 @pytest.mark.skipif(free_memory() > SIZE_OF_THE_GIANT, reason="the giant fits into this machine")

@@ -15,7 +15,7 @@ def test_a_cluster_that_nobody_serves_ends_the_run_before_a_search_is_stored(gas
     assert "use --workers 0 to evaluate without Ray" in done.sentence
     assert gasearch.ask(lambda reader: reader.searches()) == []
     assert gasearch.here("run", spec, "--workers", "0").status == 0
-    assert gasearch.told() == 40
+    assert gasearch.completed() == 40
 
 
 def test_a_ray_that_can_t_write_its_files_does_not_start_and_says_why(gasearch):
@@ -43,8 +43,8 @@ def test_a_search_outlives_its_only_worker_and_drains_when_its_terminal_says_ctr
     assert done.status == 130, done.err
     assert "a worker died and is replaced" in done.err
     assert "small stopped (interrupted) after" in done.sentence
-    assert gasearch.told() < 24
-    gasearch.resumes(told=24)
+    assert gasearch.completed() < 24
+    gasearch.resumes(completed=24)
     events = gasearch.ask(lambda reader: reader.events(reader.search("small").id))
     assert [event.kind for event in events].count("retry") <= 1
     networks = gasearch.ask(lambda reader: list(reader.networks(reader.search("small").id)))

@@ -61,8 +61,8 @@ class Disturbed:
 
     def seconds_to_next(self, *, timeout_s=150):
         """Wall seconds until two more outcomes are stored than now: one may have been on its way."""
-        began, told = time.monotonic(), self.gasearch.told()
-        self.gasearch.wait_for(min(told + 2, self.evaluations), self.process, timeout_s=timeout_s)
+        began, completed = time.monotonic(), self.gasearch.completed()
+        self.gasearch.wait_for(min(completed + 2, self.evaluations), self.process, timeout_s=timeout_s)
         return time.monotonic() - began
 
     def require_the_undisturbed_answer(self, *, most_lost):

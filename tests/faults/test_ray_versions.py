@@ -105,6 +105,6 @@ def test_a_node_with_other_code_and_no_latency_slot_is_told_and_works(gasearch, 
     assert done.status == 0, done.err
     assert "has gasearch's workers of code " in done.err
     assert "what it finds may differ; install the same versions on every node" in done.err
-    told = done.err.index("has the resource latency_slot: latency is measured on whichever node Ray takes")
-    assert told < done.err.index("evaluations, generation")
+    completed = done.err.index("has the resource latency_slot: latency is measured on whichever node Ray takes")
+    assert completed < done.err.index("evaluations, generation")
     assert """ --resources '{"latency_slot": 1}'""" in done.err

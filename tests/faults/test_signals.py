@@ -22,14 +22,14 @@ def test_one_signal_drains_the_search_and_names_the_command_that_resumes(gasearc
     done = finish(process, timeout_s=30)
     assert done.status == 130, done.err
     assert "stopping after the evaluations in flight; once more to stop at once" in done.err
-    told = gasearch.told()
-    assert 3 <= told < 40
+    completed = gasearch.completed()
+    assert 3 <= completed < 40
     assert (
         done.sentence
-        == f"small stopped (interrupted) after {told} of 40 evaluations; go on with: gasearch resume small"
+        == f"small stopped (interrupted) after {completed} of 40 evaluations; go on with: gasearch resume small"
     )
     assert gasearch.record().state.value == "stopped"
-    gasearch.resumes(told=40)
+    gasearch.resumes(completed=40)
 
 
 def test_a_second_signal_stops_at_once_in_the_middle_of_an_evaluation(gasearch):
@@ -46,10 +46,10 @@ def test_a_second_signal_stops_at_once_in_the_middle_of_an_evaluation(gasearch):
     assert done.status == 130, done.err
     assert done.sentence == "small stopped at once; what was in flight runs again; go on with: gasearch resume small"
     record = gasearch.record()
-    assert (record.state.value, record.owner, gasearch.told()) == ("stopped", None, 2)
+    assert (record.state.value, record.owner, gasearch.completed()) == ("stopped", None, 2)
     gasearch.environment["GASEARCH_TEST_AWAKE"] = "1"
     assert gasearch.run("resume", "small", "--evaluations", "10").status == 0
-    assert gasearch.told() == 10
+    assert gasearch.completed() == 10
 
 
 @pytest.mark.parametrize("count", [2, 5])
@@ -62,7 +62,7 @@ def test_a_burst_of_signals_leaves_a_store_that_resumes(gasearch, count):
     done = finish(process, timeout_s=30)
     assert done.status == 130, done.err
     assert "Traceback" not in done.err
-    gasearch.resumes(told=40)
+    gasearch.resumes(completed=40)
 
 
 @pytest.mark.parametrize("delay_s", [0.3, 0.7])
@@ -73,10 +73,10 @@ def test_ctrl_c_while_it_starts_is_a_word_and_leaves_nothing_half_begun(gasearch
     process.send_signal(signal.SIGINT)
     done = finish(process, timeout_s=30)
     assert done.status in (130, -signal.SIGINT, 0), done.err
-    if gasearch.told() < 40:
+    if gasearch.completed() < 40:
         again = gasearch.here("run", spec)
         assert again.status == 0 or gasearch.here("resume", "small").status == 0
-    assert gasearch.told() == 40
+    assert gasearch.completed() == 40
 
 
 class Terminal:
@@ -124,7 +124,7 @@ def test_a_closed_terminal_drains_the_search_that_ran_in_it(gasearch, options):
     assert terminal.status() == 130
     record = gasearch.record()
     assert (record.state.value, record.reason, record.owner) == ("stopped", "interrupted", None)
-    gasearch.resumes(told=40)
+    gasearch.resumes(completed=40)
 
 
 @pytest.mark.parametrize("options", [(), pytest.param(("--supervise",), marks=pytest.mark.slow)])

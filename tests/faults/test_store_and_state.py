@@ -46,8 +46,8 @@ sqlite3.dbapi2.connect = sqlite3.connect = connect_to_small_disk
     done = gasearch.run("run", gasearch.write_spec(truth="quick", **LONG))
     assert done.status == 4, done.err
     assert f"the disk that holds {gasearch.url} is full: free some space, then resume the search" in done.sentence
-    assert 0 < gasearch.told() < 300
-    gasearch.resumes(told=300)
+    assert 0 < gasearch.completed() < 300
+    gasearch.resumes(completed=300)
 
 
 def test_a_file_that_may_not_grow_ends_the_search_which_resumes_when_it_may(gasearch):
@@ -57,10 +57,10 @@ def test_a_file_that_may_not_grow_ends_the_search_which_resumes_when_it_may(gase
     done = gasearch.run("run", gasearch.write_spec(truth="quick", **LONG), prepare=limit_files)
     assert done.status == 4, done.err
     assert f"the disk that holds {gasearch.url}" in done.sentence
-    assert 0 < gasearch.told() < 300
+    assert 0 < gasearch.completed() < 300
     with closing(sqlite3.connect(gasearch.folder / "store.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    gasearch.resumes(told=300)
+    gasearch.resumes(completed=300)
 
 
 def test_a_second_run_of_the_same_name_is_refused_with_both_ways_on(gasearch):
@@ -73,7 +73,7 @@ def test_a_second_run_of_the_same_name_is_refused_with_both_ways_on(gasearch):
         in done.sentence
     )
     assert "--set name=OTHER" in done.sentence
-    assert gasearch.told() == 40
+    assert gasearch.completed() == 40
     assert gasearch.here("run", spec, "--set", "name=other").status == 0
 
 
@@ -102,13 +102,13 @@ def test_a_finished_search_is_not_resumed_but_extended(gasearch):
     assert gasearch.record().state.value == "finished"
     assert gasearch.here("resume", "small", "--evaluations", "20").status == 2
     assert gasearch.here("resume", "small", "--evaluations", "80").status == 0
-    assert gasearch.told() == 80
+    assert gasearch.completed() == 80
 
 
 def test_a_space_that_is_spent_before_the_budget_ends_the_search_for_good(gasearch):
     tiny = CUSTOM.replace("[0, 1, 2, 3, 4, 5, 6, 7]", "[0, 1]")
     done = gasearch.here("run", gasearch.write_spec(tiny))
-    assert (done.status, gasearch.told()) == (0, 8)
+    assert (done.status, gasearch.completed()) == (0, 8)
     assert "networks are evaluated; no further one of the space meets the constraints" in done.err
     done = gasearch.here("resume", "small")
     assert done.status == 2
@@ -137,14 +137,14 @@ def test_a_controller_whose_search_was_taken_over_writes_no_more(gasearch):
     gasearch.wait_for(2, process)
     with closing(sqlite3.connect(gasearch.folder / "store.db", isolation_level=None)) as connection:
         connection.execute("UPDATE searches SET epoch = epoch + 1, owner = 'elsewhere/1/0-0'")
-        told = gasearch.told()
+        completed = gasearch.completed()
         done = finish(process, timeout_s=30)
         assert done.status == 3, done.err
         assert "another controller has taken it over, or it was released; nothing more was written" in done.sentence
-        assert gasearch.told() == told
+        assert gasearch.completed() == completed
         assert gasearch.record().owner == "elsewhere/1/0-0"
         connection.execute("UPDATE searches SET lease_until = 0")
-    gasearch.resumes(told=40)
+    gasearch.resumes(completed=40)
 
 
 def test_an_answer_that_finds_no_space_says_so(gasearch):

@@ -167,11 +167,11 @@ def test_a_log_that_was_damaged_anywhere_leaves_all_that_was_acknowledged_before
             damaged[place] ^= 1 << draw.randrange(8)
         path.with_name(path.name + "-wal").write_bytes(damaged)
         archive = open_archive(f"sqlite:///{path}", notice=silent)
-        told = list(archive.evaluations(1))
+        completed = list(archive.evaluations(1))
         archive.close()
         before = sum(length <= place for length in lengths)
-        assert told == outcomes[: len(told)], place
-        assert len(told) >= before, place
+        assert completed == outcomes[: len(completed)], place
+        assert len(completed) >= before, place
         if trial % 5 == 0:
             assert check_database(f"sqlite:///{path}") == [], place
         path.unlink()

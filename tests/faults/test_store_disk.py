@@ -135,9 +135,9 @@ def test_the_command_ends_with_its_own_status_and_resumes(migrated_sqlite_url, t
     done = subprocess.run(command, cwd=tmp_path, env=commands.environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 4, done.stderr
     assert SENTENCES.search(done.stderr), done.stderr
-    told = commands.told()
-    assert 0 < told < 40
-    commands.resumes(told=40)
+    completed = commands.completed()
+    assert 0 < completed < 40
+    commands.resumes(completed=40)
     with closing(open_reader(commands.url)) as reader:
         found = digest(reader)
     twin = CommandLine(tmp_path / "twin")

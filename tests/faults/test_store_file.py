@@ -27,14 +27,14 @@ def silent(message):
 def told_in_a_copy(gasearch, tmp_path):
     """How many outcomes a copy of the file alone has, without the log beside it."""
 
-    def told():
+    def completed():
         copy = tmp_path / "elsewhere" / "copy.db"
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(tmp_path / "store.db", copy)
         with closing(open_reader(f"sqlite:///{copy}")) as reader:
-            return reader.counts(reader.search("small").id).told
+            return reader.counts(reader.search("small").id).completed
 
-    return told
+    return completed
 
 
 def log_size(folder):
@@ -71,9 +71,9 @@ def test_what_a_killed_search_has_left_in_its_log_is_written_back_by_whoever_rea
     gasearch.wait_for(3, process)
     process.kill()
     finish(process)
-    told = gasearch.told()
+    completed = gasearch.completed()
     assert log_size(gasearch.folder) == 0
-    assert told_in_a_copy() == told >= 3
+    assert told_in_a_copy() == completed >= 3
 
 
 def test_a_reader_that_has_the_file_open_at_the_end_keeps_nothing_out_of_it(gasearch, told_in_a_copy):

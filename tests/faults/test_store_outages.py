@@ -51,7 +51,7 @@ def lease(archive):
     return lease
 
 
-def told(archive, lease):
+def completed(archive, lease):
     return [one.candidate for one in archive.evaluations(lease.search_id)]
 
 
@@ -92,8 +92,8 @@ def test_a_server_that_is_stopped_at_once_and_started_again_costs_a_search_nothi
             time.sleep(1.5)
             assert process.poll() is None
             postgresql.start()
-            back, before = time.monotonic(), gasearch.told()
-            while gasearch.told() == before:
+            back, before = time.monotonic(), gasearch.completed()
+            while gasearch.completed() == before:
                 assert process.poll() is None, finish(process).err
                 time.sleep(0.02)
             assert time.monotonic() - back < 5.0
@@ -146,7 +146,7 @@ def test_a_stop_is_heard_while_the_database_is_away(gasearch, postgresql, postgr
         assert "can't be reached" in done.sentence
         gasearch.environment.pop("GASEARCH_DB")
         assert gasearch.here("resume", "small", "--evaluations", "12").status == 0
-        assert gasearch.told() == 12
+        assert gasearch.completed() == 12
 
 
 @pytest.mark.slow
@@ -197,7 +197,7 @@ def test_an_outcome_whose_commit_is_cut_off_before_the_answer_counts_once(proxie
         assert through.add_evaluation(lease, measured(number, accuracy=0.5), FrontChange(entered=(number,)))
         number += 1
     through.close()
-    assert told(archive, lease) == list(range(number))
+    assert completed(archive, lease) == list(range(number))
     assert archive.counts(lease.search_id).front_size == number
 
 
@@ -212,7 +212,7 @@ def test_a_server_that_falls_silent_is_left_and_found_again(proxied, archive, le
     threading.Timer(2.5, lambda: setattr(proxy, "is_silent", False)).start()
     assert through.add_evaluation(lease, measured(1), UNCHANGED)
     through.close()
-    assert told(archive, lease) == [0, 1]
+    assert completed(archive, lease) == [0, 1]
     assert "doesn't answer (" in notices[0]
 
 
@@ -228,7 +228,7 @@ def test_a_transaction_that_gives_way_is_done_again(archive, lease, state):
     event.listen(archive._writing, "commit", give_way)
     for number in range(4):
         assert archive.add_evaluation(lease, measured(number), UNCHANGED)
-    assert told(archive, lease) == list(range(4))
+    assert completed(archive, lease) == list(range(4))
     assert len(turns) == 12
 
 
@@ -252,7 +252,7 @@ def test_who_was_taken_over_while_the_database_was_away_writes_no_more(postgresq
     postgresql.drop_connections(to=postgresql_url)
     with pytest.raises(LeaseLost):
         archive.add_evaluation(lease, measured(0), UNCHANGED)
-    assert told(archive, lease) == []
+    assert completed(archive, lease) == []
 
 
 def test_questions_wait_as_well(postgresql, archive, lease):

@@ -32,7 +32,7 @@ def test_a_killed_controller_is_started_again_and_the_answer_is_the_undisturbed_
     gasearch.wait_for(3, process)
     killed = kill_controller(process)
     began = time.monotonic()
-    gasearch.wait_for(gasearch.told() + 2, process)
+    gasearch.wait_for(gasearch.completed() + 2, process)
     print(f"back at work in {time.monotonic() - began:.1f} s")
     assert time.monotonic() - began < 15
     assert controller_of(process) != killed
@@ -54,7 +54,7 @@ def test_a_supervised_search_in_which_everything_fails_is_paused_with_its_budget
     assert "20 evaluations in a row failed (20 user_error)" in done.sentence
     assert "Mend the cause, then go on with: gasearch resume small" in done.sentence
     assert "starting it again" not in done.err
-    assert (gasearch.told(), gasearch.record().state.value) == (20, "stopped")
+    assert (gasearch.completed(), gasearch.record().state.value) == (20, "stopped")
 
 
 def test_a_supervised_search_that_is_asked_to_stop_stays_stopped(gasearch):
@@ -86,7 +86,7 @@ def test_a_supervised_search_outlives_an_outage_that_outlasts_its_patience(gasea
         postgresql.start()
     assert process.wait(90) == 0, (gasearch.folder / "log").read_text()
     log.close()
-    assert (gasearch.told(), gasearch.record().state.value) == (12, "finished")
+    assert (gasearch.completed(), gasearch.record().state.value) == (12, "finished")
 
 
 @pytest.mark.slow
@@ -99,14 +99,14 @@ def test_a_killed_controller_takes_its_ray_along_and_the_next_one_starts_its_own
     began = time.monotonic()
     assert gone(before)
     print(f"no process was left after {time.monotonic() - began:.1f} s")
-    gasearch.wait_for(gasearch.told() + 1, process)
+    gasearch.wait_for(gasearch.completed() + 1, process)
     print(f"back at work after {time.monotonic() - began:.1f} s")
     assert time.monotonic() - began < 30
     begun = family(process.pid)
     done = finish(process)
     assert done.status == 0, done.err
     assert gone(begun)
-    assert gasearch.told() == 150
+    assert gasearch.completed() == 150
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_one_signal_to_the_supervisor_drains_the_search(gasearch):
     assert done.status == 130, done.err
     assert done.sentence.startswith("small stopped (interrupted) after ")
     assert gasearch.record().state.value == "stopped"
-    gasearch.resumes(told=40)
+    gasearch.resumes(completed=40)
 
 
 @pytest.mark.slow

@@ -44,10 +44,10 @@ class Evidence:
 
     genes: IntRows  #: (n, decisions) option indices, -1 where a decision doesn't express: `Space.marked`.
     costs: Rows  #: (n, k) metrics that arithmetic knows (parameters, MACs, bytes): positive; k = 0 for custom spaces.
-    worths: Array  #: (n, objectives) greater is better; NaN where the evaluation failed.
+    wvalues: Array  #: (n, objectives) greater is better; NaN where the evaluation failed.
     violations: Array  #: (n,) 0 where every limit is met; infinity where the evaluation failed.
     is_partial: (
-        BoolArray  #: (n,) stopped early, the worths only expected: they teach the models but are no front points.
+        BoolArray  #: (n,) stopped early, the wvalues only expected: they teach the models but are no front points.
     )
 
     def __post_init__(self) -> None:
@@ -72,11 +72,11 @@ class Evidence:
 
     @property
     def is_known(self) -> BoolArray:
-        """(n,) whether all worths are there and finite."""
-        return np.asarray(np.isfinite(self.worths).all(axis=1), dtype=np.bool_)
+        """(n,) whether all wvalues are there and finite."""
+        return np.asarray(np.isfinite(self.wvalues).all(axis=1), dtype=np.bool_)
 
     @property
     def is_feasible(self) -> BoolArray:
-        """(n,) whether all worths are known and every limit is met."""
+        """(n,) whether all wvalues are known and every limit is met."""
         feasible: BoolArray = self.is_known & (self.violations <= 0.0)
         return feasible

@@ -75,8 +75,8 @@ class GaussianProcess:
         explained = other_cross @ self._inverse  # (p, n)
         between = self._between(features, others) - cross @ explained.T  # (m, p)
         among = self._between(others, others) - other_cross @ explained.T  # (p, p)
-        told = between @ _inverse(among, float(np.exp(self._theta[-1])))  # (m, p)
-        remaining = deviations**2 - np.maximum((told * between).sum(axis=1), 0.0)
+        completed = between @ _inverse(among, float(np.exp(self._theta[-1])))  # (m, p)
+        remaining = deviations**2 - np.maximum((completed * between).sum(axis=1), 0.0)
         return np.asarray(np.sqrt(np.maximum(remaining, _LEAST_VARIANCE)))
 
     def _between(self, left: Features, right: Features) -> Array:

@@ -27,12 +27,12 @@ MARGIN = 0.1  #: How far the reference point is moved back, in ranges of all tha
 class Predictions:
     """What is expected of m drafts."""
 
-    means: Array  #: (m, objectives) worths.
-    deviations: Array  #: (m, objectives) standard deviations of the worths, 0 where arithmetic knows them.
+    means: Array  #: (m, objectives) wvalues.
+    deviations: Array  #: (m, objectives) standard deviations of the wvalues, 0 where arithmetic knows them.
     feasibility: Array  #: (m,) probability that every limit is met; while none did, to miss them less than all so far.
     scores: Array  #: (m, objectives) means on the scale on which the models work.
     score_deviations: Array  #: (m, objectives).
-    features: Features | None = None  #: Of the drafts; None where only their worths are known.
+    features: Features | None = None  #: Of the drafts; None where only their wvalues are known.
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
@@ -56,7 +56,7 @@ class Surrogate:
 
         Args:
             space: what the genes mean.
-            objectives: how many worths each evaluation has.
+            objectives: how many wvalues each evaluation has.
             exact: per objective None, or the column of the evidence's costs that is this objective: never modelled.
             seed: of every draw; these models need none.
 
@@ -71,7 +71,7 @@ class Surrogate:
     def fit(self, evidence: Evidence) -> FittedSurrogate | None:
         """Models of what was told; None where there is too little or nothing to learn from it."""
         known = np.flatnonzero(evidence.is_known)
-        if len(known) < FEWEST or (np.ptp(evidence.worths[known], axis=0) == 0).all():
+        if len(known) < FEWEST or (np.ptp(evidence.wvalues[known], axis=0) == 0).all():
             return None
         with np.errstate(all="ignore"):
             return FittedSurrogate(self._encoder(evidence.costs.shape[1]), evidence, self._exact)
@@ -89,18 +89,18 @@ class FittedSurrogate:
         """Use `Surrogate.fit`."""
         self._encoder, self._exact = encoder, tuple(exact)
         known = evidence.is_known
-        worths = evidence.worths[known]
-        self._scales = [Scale(column) for column in worths.T]
-        rows = np.flatnonzero(known)[representative_rows(worths, MOST_POINTS)]
+        wvalues = evidence.wvalues[known]
+        self._scales = [Scale(column) for column in wvalues.T]
+        rows = np.flatnonzero(known)[representative_rows(wvalues, MOST_POINTS)]
         costs = evidence.costs[rows]
-        self._signs = [_sign(evidence.worths[rows], costs, *pair) for pair in enumerate(exact)]
+        self._signs = [_sign(evidence.wvalues[rows], costs, *pair) for pair in enumerate(exact)]
         features = encoder.encode(evidence.genes[rows], costs)
-        self._models = [self._model(features, objective, evidence.worths[rows]) for objective in range(len(exact))]
+        self._models = [self._model(features, objective, evidence.wvalues[rows]) for objective in range(len(exact))]
         self._nearest: float | None = None  # score of the least violation, while there is nothing better
         self._feasibility = self._feasibility_model(evidence)
         counting = evidence.is_feasible & ~evidence.is_partial
-        self._front = front_of(self._scored(evidence.worths[counting]))
-        self._reference = _reference(self._front, self._scored(worths))
+        self._front = front_of(self._scored(evidence.wvalues[counting]))
+        self._reference = _reference(self._front, self._scored(wvalues))
 
     def predict(self, genes: IntArray, costs: Array) -> Predictions:
         """What drafts would score.
@@ -156,28 +156,28 @@ class FittedSurrogate:
                 deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], last)
         return _finite(deviations)
 
-    def outcomes(self, worths: Array, genes: IntArray | None = None, costs: Array | None = None) -> Predictions:
-        """Outcomes told since the fit, (m, objectives) worths, as predictions that are certain: for `pending`.
+    def outcomes(self, wvalues: Array, genes: IntArray | None = None, costs: Array | None = None) -> Predictions:
+        """Outcomes told since the fit, (m, objectives) wvalues, as predictions that are certain: for `pending`.
 
         With the genes (m, decisions) and exact costs (m, k), drafts that are like them count as better known.
         """
-        zeros = np.zeros_like(worths)
+        zeros = np.zeros_like(wvalues)
         return Predictions(
-            means=worths,
+            means=wvalues,
             deviations=zeros,
-            feasibility=np.ones(len(worths)),
-            scores=_finite(self._scored(worths)),
+            feasibility=np.ones(len(wvalues)),
+            scores=_finite(self._scored(wvalues)),
             score_deviations=zeros,
             features=self._encoder.encode(genes, costs) if genes is not None and costs is not None else None,
         )
 
     # --- models -------------------------------------------------------------------------------------------------
 
-    def _model(self, features: Features, objective: int, worths: Array) -> GaussianProcess | None:
+    def _model(self, features: Features, objective: int, wvalues: Array) -> GaussianProcess | None:
         scale = self._scales[objective]
         if self._exact[objective] is not None or scale.is_constant:
             return None
-        targets = scale.scores_of(worths[:, objective])
+        targets = scale.scores_of(wvalues[:, objective])
         return GaussianProcess(features, targets, self._encoder.scale_of_column, self._encoder.scale_of_sum)
 
     def _feasibility_model(self, evidence: Evidence) -> GaussianProcess | None:
@@ -212,15 +212,17 @@ class FittedSurrogate:
         scale, column, model = self._scales[objective], self._exact[objective], self._models[objective]
         zeros = np.zeros(len(features.choices))
         if column is not None:
-            worths = self._signs[objective] * costs[:, column]
-            return worths, zeros, scale.scores_of(worths), zeros
+            wvalues = self._signs[objective] * costs[:, column]
+            return wvalues, zeros, scale.scores_of(wvalues), zeros
         if model is None:
             return zeros + scale.values[0], zeros, zeros, zeros
         scores, deviations = model.predict(features)
         return (*scale.moments(scores, deviations), scores, deviations)
 
-    def _scored(self, worths: Array) -> Array:
-        return np.stack([scale.scores_of(column) for scale, column in zip(self._scales, worths.T, strict=True)], axis=1)
+    def _scored(self, wvalues: Array) -> Array:
+        return np.stack(
+            [scale.scores_of(column) for scale, column in zip(self._scales, wvalues.T, strict=True)], axis=1
+        )
 
 
 def _reference(front: Array, everything: Array) -> Array:
@@ -236,19 +238,19 @@ def _reference(front: Array, everything: Array) -> Array:
     return reference
 
 
-def _sign(worths: Array, costs: Array, objective: int, column: int | None) -> float:
+def _sign(wvalues: Array, costs: Array, objective: int, column: int | None) -> float:
     """1 where the worth is the cost itself, -1 where less of it is better.
 
     Args:
-        worths: (n, objectives).
+        wvalues: (n, objectives).
         costs: (n, k).
-        objective: Of the worths.
+        objective: Of the wvalues.
         column: Of the costs; None: the objective is no cost.
     """
     if column is None:
         return 1.0
-    same = np.abs(worths[:, objective] - costs[:, column]).sum()
-    opposite = np.abs(worths[:, objective] + costs[:, column]).sum()
+    same = np.abs(wvalues[:, objective] - costs[:, column]).sum()
+    opposite = np.abs(wvalues[:, objective] + costs[:, column]).sum()
     return 1.0 if same < opposite else -1.0
 
 

@@ -18,7 +18,7 @@ from gasearch.search.progress import Progress
 
 PROGRESS = Progress(
     name="digits",
-    told=30,
+    completed=30,
     budget=120,
     in_flight=2,
     failures=1,
@@ -125,9 +125,9 @@ def test_stopped_trainings_and_busy_workers_stand_in_the_line_where_they_say_som
 def test_without_a_terminal_a_line_comes_per_generation_and_at_the_end_not_per_outcome(clock):
     stream = io.StringIO()
     observer = PlainObserver(stream)
-    for told in range(1, 118):
-        clock(told / 20)  # under 6 s in all, 2 s per generation
-        observer.on_progress(replace(PROGRESS, told=told, generation=told // 40))
+    for completed in range(1, 118):
+        clock(completed / 20)  # under 6 s in all, 2 s per generation
+        observer.on_progress(replace(PROGRESS, completed=completed, generation=completed // 40))
     observer.finish()
     observer.finish()
     lines = stream.getvalue().splitlines()

@@ -79,8 +79,8 @@ def test_the_initial_sample_is_spread():
 
 def test_it_finds_more_with_a_surrogate_than_without():
     def volume(engine) -> float:
-        worths = [two_objectives(candidate.genome.genes).values for candidate in run(engine, two_objectives, 60)]
-        return hypervolume(worths, (0.0, -600.0))
+        wvalues = [two_objectives(candidate.genome.genes).values for candidate in run(engine, two_objectives, 60)]
+        return hypervolume(wvalues, (0.0, -600.0))
 
     with_one = sum(volume(make_engine(seed=seed)) for seed in range(3))
     without = sum(volume(SteadyStateEngine(SPACE, seed=seed, population=12)) for seed in range(3))

@@ -146,7 +146,7 @@ def test_a_generation_may_be_asked_for_ahead():
 
 def test_a_candidate_says_how_many_outcomes_of_earlier_generations_were_known():
     candidates = run(make_engine(layered(with_kind=True)), limited, 30)
-    assert [candidate.told for candidate in candidates] == [8 * (number // 8) for number in range(30)]
+    assert [candidate.completed for candidate in candidates] == [8 * (number // 8) for number in range(30)]
     assert [candidate.generation for candidate in candidates] == [number // 8 for number in range(30)]
 
 
@@ -155,7 +155,7 @@ def test_parents_are_survivors_of_the_generation_before():
     for _ in range(80):
         candidate = engine.ask()
         assert set(candidate.parents) <= set(engine.population)
-        assert all(parent < candidate.told for parent in candidate.parents)
+        assert all(parent < candidate.completed for parent in candidate.parents)
         engine.tell(Scored(number=candidate.number, fitness=limited(candidate.genome.genes)))
 
 

@@ -76,7 +76,7 @@ def test_survivors_fill_more_niches_than_those_by_crowding(objectives, kept):
     pool = sphere(4 * kept, objectives)
 
     def niches(survivors) -> int:
-        costs = np.array([[2 - worth for worth in one.fitness.values] for one in survivors])
+        costs = np.array([[2 - wvalue for wvalue in one.fitness.values] for one in survivors])
         nearest, _ = nearest_directions(costs, reference_directions(objectives, kept))
         return len(set(nearest.tolist()))
 

@@ -114,12 +114,12 @@ def test_a_single_objective_and_equal_worths_are_fine(sampler):
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_a_sampler_finds_more_than_chance(sampler):
-    def worth(genes) -> Fitness:
+    def wvalue(genes) -> Fitness:
         return Fitness(values=(float(sum(genes)),))
 
     space = layered((3,), widths=range(1, 9))
     found = [
-        max(sum(candidate.genome.genes) for candidate in run(make_engine(sampler, space, seed, 1), worth, 60))
+        max(sum(candidate.genome.genes) for candidate in run(make_engine(sampler, space, seed, 1), wvalue, 60))
         for seed in range(3)
     ]
     draw = random.Random(0)
@@ -144,10 +144,10 @@ def test_a_violation_is_told_to_optuna_as_a_constraint_and_a_failure_as_failed()
 def test_a_candidate_told_again_counts_with_its_newest_fitness():
     engine = make_engine(objectives=1)
     first, second = engine.ask(), engine.ask()
-    for number, worth in ((first.number, 2.0), (second.number, 1.0), (first.number, 0.5)):
-        engine.tell(Scored(number=number, fitness=Fitness(values=(worth,))))
+    for number, wvalue in ((first.number, 2.0), (second.number, 1.0), (first.number, 0.5)):
+        engine.tell(Scored(number=number, fitness=Fitness(values=(wvalue,))))
     assert engine.population == (second.number, first.number)
-    assert engine.ask().told == 3
+    assert engine.ask().completed == 3
 
 
 def test_known_networks_come_first_once_each_and_are_adopted_as_such():
@@ -177,7 +177,7 @@ def test_generations_are_counted_by_outcomes():
     engine = make_engine("nsga2")
     candidates = run(engine, two_objectives, 12)
     assert [candidate.generation for candidate in candidates] == [0] * 5 + [1] * 5 + [2] * 2
-    assert [candidate.told for candidate in candidates] == list(range(12))
+    assert [candidate.completed for candidate in candidates] == list(range(12))
     assert {candidate.parents for candidate in candidates} == {()}
     assert (engine.completed_generations, engine.lookahead, len(engine.population)) == (2, 0, 5)
 

@@ -137,8 +137,8 @@ def test_small_networks_are_not_crowded_out_by_large_ones():
 
 @unhurried
 @given(st.lists(st.floats(1e-3, 1e6), min_size=2, max_size=20), st.sampled_from([1.0, -1.0]))
-def test_scaling_for_crowding_keeps_the_order_of_the_worths(worths, sign):
-    column = np.array(worths)[:, None] * sign
+def test_scaling_for_crowding_keeps_the_order_of_the_worths(wvalues, sign):
+    column = np.array(wvalues)[:, None] * sign
     scaled = evenly_scaled(column)
     order = np.argsort(column[:, 0], kind="stable")
     assert (np.diff(scaled[order, 0]) >= 0).all()
@@ -177,7 +177,7 @@ def test_crowding_of_all_fronts_at_once_is_that_of_each_front(pool):
 
 
 def test_an_aging_search_keeps_the_newest_in_the_order_given():
-    pool = [individual(number, [worth]) for number, worth in [(4, 9), (1, 8), (7, 1), (3, 0)]]
+    pool = [individual(number, [wvalue]) for number, wvalue in [(4, 9), (1, 8), (7, 1), (3, 0)]]
     assert numbers(keep_newest(pool, 3)) == [1, 7, 3]
     assert numbers(keep_newest(pool, 9)) == [4, 1, 7, 3]
 
@@ -189,8 +189,8 @@ def test_a_search_at_random_keeps_none():
 def test_the_parents_of_an_aging_search_are_the_best_of_a_fifth_whatever_their_age():
     survivors = tuple(individual(number, [(7 * number) % 50]) for number in range(50))
     choose = AgingParents()
-    worths = [choose(survivors, random.Random(seed)).fitness.values[0] for seed in range(500)]
-    assert np.mean(worths) == pytest.approx(49 - 50 / 11, abs=1.0)  # the best of ten of 50
+    wvalues = [choose(survivors, random.Random(seed)).fitness.values[0] for seed in range(500)]
+    assert np.mean(wvalues) == pytest.approx(49 - 50 / 11, abs=1.0)  # the best of ten of 50
     infeasible = [individual(number, [9], violation=1.0) for number in range(10)] + [individual(10, [0])]
     counts = Counter(choose(infeasible, random.Random(seed)).number for seed in range(300))
     assert counts[10] == max(counts.values())

@@ -76,7 +76,7 @@ def test_adopting_and_telling_a_record_gives_the_engine_that_made_it(policy, spa
 
 def test_a_proposal_knows_every_outcome_told_before_it():
     engine = make_engine(layered(with_kind=True))
-    assert [candidate.told for candidate in run(engine, limited, 30)] == list(range(30))
+    assert [candidate.completed for candidate in run(engine, limited, 30)] == list(range(30))
 
 
 def test_asking_never_waits_for_outcomes():
@@ -113,8 +113,8 @@ def test_it_finds_more_than_chance():
     def volume(seed: int, *, is_blind: bool) -> float:
         truth = (lambda genes: None) if is_blind else two_objectives
         candidates = run(make_engine(space, seed, population=20), truth, 200)
-        worths = [two_objectives(candidate.genome.genes).values for candidate in candidates]
-        return hypervolume(worths, (0.0, -600.0))
+        wvalues = [two_objectives(candidate.genome.genes).values for candidate in candidates]
+        return hypervolume(wvalues, (0.0, -600.0))
 
     seen = [volume(seed, is_blind=False) for seed in range(3)]
     blind = [volume(seed, is_blind=True) for seed in range(3)]  # where all fail, it goes on sampling

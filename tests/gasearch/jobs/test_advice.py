@@ -84,9 +84,9 @@ def advised(text, verb):
     return found
 
 
-def told(url):
+def completed(url):
     with closing(open_reader(url)) as reader:
-        return reader.counts(reader.search("advised").id).told
+        return reader.counts(reader.search("advised").id).completed
 
 
 def fails(choices, budget, report):
@@ -120,7 +120,7 @@ WAYS = {
 def test_the_advised_command_goes_on(gasearch, follow, url, way):
     first, second = WAYS[way]
     assert gasearch(first)[0] == (1 if way == "hours spent" else 0)  # then nothing was measured
-    before = told(url)
+    before = completed(url)
     status, text = gasearch(second)
     assert status != 0
     if way == "resumed with fewer":
@@ -129,16 +129,16 @@ def test_the_advised_command_goes_on(gasearch, follow, url, way):
     else:
         status, text = follow(advised(text, "resume"))
     assert status == 0, text
-    assert told(url) > before
+    assert completed(url) > before
 
 
 def test_a_search_in_which_all_failed_is_gone_on_with(gasearch, follow, url, evaluator):
     evaluator(fails)
     status, text = gasearch(RUN)
-    assert (status, told(url)) == (1, 5)
+    assert (status, completed(url)) == (1, 5)
     evaluator(quick)
     assert follow(advised(text, "resume"))[0] == 0
-    assert told(url) == 10
+    assert completed(url) == 10
 
 
 def test_a_paused_search_is_gone_on_with(gasearch, follow, url, evaluator):
@@ -149,7 +149,7 @@ def test_a_paused_search_is_gone_on_with(gasearch, follow, url, evaluator):
     assert advised(stored, "resume") == advised(text, "resume")
     evaluator(quick)
     assert follow(advised(text, "resume"))[0] == 0
-    assert told(url) == 30
+    assert completed(url) == 30
 
 
 def test_an_interrupted_search_is_gone_on_with(gasearch, follow, url, evaluator):
@@ -162,7 +162,7 @@ def test_an_interrupted_search_is_gone_on_with(gasearch, follow, url, evaluator)
     assert status == 130
     evaluator(quick)
     assert follow(advised(text, "resume"))[0] == 0
-    assert told(url) == 5
+    assert completed(url) == 5
 
 
 def test_a_search_without_its_controller_is_gone_on_with(gasearch, follow, url):
@@ -253,7 +253,7 @@ def test_from_python_the_advice_names_the_database_too(url, follow, monkeypatch)
     with pytest.raises(WrongState) as finished:
         package.Search("advised", db=url).resume()
     assert follow(advised(str(finished.value), "resume"))[0] == 0
-    assert told(url) == 10
+    assert completed(url) == 10
     monkeypatch.setenv("GASEARCH_DB", url)  # which the user's shell has as well
     with pytest.raises(WrongState, match="gasearch resume advised --evaluations 20"):
         package.Search("advised", db=url).resume()

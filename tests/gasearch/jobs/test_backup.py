@@ -99,7 +99,7 @@ def test_a_backup_of_a_running_search_is_one_that_can_be_gone_on_with(url, file)
 def test_a_backup_under_constant_writes_is_one_state_of_the_database(url, file):
     archive = sql.open_archive(url, notice=silent)
     lease = archive.create_search(new_search(), owner="alice", ttl_s=600.0)
-    archive.add_candidates(lease, [candidate(number, told=0) for number in range(2000)])
+    archive.add_candidates(lease, [candidate(number, completed=0) for number in range(2000)])
     is_done = threading.Event()
 
     def write():
@@ -115,8 +115,8 @@ def test_a_backup_under_constant_writes_is_one_state_of_the_database(url, file):
         for turn in range(3):
             back_up(url, file, is_forced=turn > 0, notice=silent)
             with closing(sql.open_reader(file_url(file))) as copy:
-                told, events = copy.counts(lease.search_id).told, len(copy.events(lease.search_id))
-            assert told - events in (0, 1)
+                completed, events = copy.counts(lease.search_id).completed, len(copy.events(lease.search_id))
+            assert completed - events in (0, 1)
     finally:
         is_done.set()
         writer.join(timeout=60)

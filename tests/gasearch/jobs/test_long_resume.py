@@ -94,9 +94,9 @@ def test_nothing_is_fitted_counted_or_measured_again(stores, calls):
     for evaluations in (200, 800):
         before, setup = dict(calls), make_setup(CASES["layered-stopping"], evaluations)
         with replayed(setup, stores / f"{evaluations}.db") as loop:
-            assert loop._tally.told >= evaluations - 8
+            assert loop._tally.completed >= evaluations - 8
             found.append({name: count - before[name] for name, count in calls.items()})
-            assert loop._tally.stopped > 0.5 * loop._tally.told
+            assert loop._tally.stopped > 0.5 * loop._tally.completed
     assert found[0] == found[1]
     assert found[1]["fit"] == 0
     assert found[1]["_count"] <= 8 + 24  # what is in flight, and the first ones, of which nothing was expected
@@ -134,7 +134,7 @@ def test_little_is_kept_of_each_candidate(stores):
         tracemalloc.start()
         try:
             with replayed(setup, stores / f"{evaluations}.db") as loop:
-                kept.append((tracemalloc.get_traced_memory()[1], loop._tally.told))
+                kept.append((tracemalloc.get_traced_memory()[1], loop._tally.completed))
         finally:
             tracemalloc.stop()
     (less, fewer), (more, many) = kept

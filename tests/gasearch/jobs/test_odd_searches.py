@@ -79,7 +79,7 @@ def test_the_gaussian_process_of_optuna_exhausts_a_small_space_too(run, reader):
     evolution = {"algorithm": "optuna:gp", "population": 4}
     record = run("conflict", space={"a": {"choices": [0, 1]}, "b": {"choices": [0, 1]}}, evolution=evolution)
     assert record.reason == exhausted(4)
-    assert counted(reader, record).told == 4
+    assert counted(reader, record).completed == 4
 
 
 @pytest.mark.timeout(30)
@@ -194,6 +194,6 @@ def test_the_largest_metrics_are_searched(run, reader, evaluator, evolution):
 def test_reports_let_a_search_stop_trainings(run, reader):
     record = run("reports", space=LARGE, evaluations=40, early_stop={"rungs": [1, 3]})
     counts = counted(reader, record)
-    assert counts.told == 40
+    assert counts.completed == 40
     assert counts.stopped > 5
     assert counts.failures == {}

@@ -103,7 +103,7 @@ def test_a_budget_and_workers_may_change_and_the_budget_stays(finished):
     overrides = ["budget.evaluations=12", "budget.stalled=500", "budget.device_hours=3", "workers.time_limit_s=60"]
     assert resume(finished, *overrides) == []
     spec, events, counts = stored(finished)
-    assert counts.told == 12
+    assert counts.completed == 12
     assert spec["budget"] == {
         "evaluations": 12, "hours": None, "device_hours": 3.0, "stalled": 500, "gain_per_device_hour": None
     }  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_spec_that_is_given_again_gives_its_budget(finished, tmp_path):
     path = tmp_path / "other-name.yaml"
     path.write_text(json.dumps({key: value for key, value in SPEC.items() if key != "name"}))
     resume(finished, "budget.evaluations=10", source=path)
-    assert stored(finished)[2].told == 10
+    assert stored(finished)[2].completed == 10
 
 
 def test_any_other_change_is_refused_with_the_difference_and_nothing_is_written(finished):
@@ -142,7 +142,7 @@ def test_another_name_is_refused(finished):
 
 def test_a_change_that_changes_nothing_is_none(finished):
     resume(finished, "evolution.algorithm=nsga2", "budget.evaluations=10")  # what auto stands for
-    assert stored(finished)[2].told == 10
+    assert stored(finished)[2].completed == 10
 
 
 def test_a_key_that_no_spec_has_is_refused_as_anywhere(finished):
@@ -183,18 +183,20 @@ def test_a_finished_search_says_which_part_of_its_budget_must_grow(budget, reaso
     record = search_record(name="small", spec_json=spec.to_json(), state=SearchState.FINISHED, reason=reason)
     message = f"is finished: .*; extend it with: gasearch resume small {advice}(, or begin|$)"
     with pytest.raises(WrongState, match=message):
-        require_unfinished(record, spec, told=9, busy_s=busy_s)
+        require_unfinished(record, spec, completed=9, busy_s=busy_s)
 
 
 def test_a_search_that_has_stalled_is_not_extended_by_evaluations_alone(url):
     spec = load_spec(SPEC | {"budget": {"evaluations": 400, "stalled": 10}})
     launch(spec, db_url=url, observer=Silent())
-    told = stored(url)[2].told
-    assert told < 400
-    with pytest.raises(WrongState, match=rf"extend it with: gasearch resume small --set budget\.stalled={2 * told}"):
+    completed = stored(url)[2].completed
+    assert completed < 400
+    with pytest.raises(
+        WrongState, match=rf"extend it with: gasearch resume small --set budget\.stalled={2 * completed}"
+    ):
         resume(url, evaluations=500)
-    resume(url, "budget.stalled=null", evaluations=told + 5)
-    assert stored(url)[2].told == told + 5
+    resume(url, "budget.stalled=null", evaluations=completed + 5)
+    assert stored(url)[2].completed == completed + 5
 
 
 # --- the world around it ---------------------------------------------------------------------------------------------
@@ -263,7 +265,7 @@ def test_data_that_are_gone_are_named_and_found_again_elsewhere(url, tmp_path):
         resume(url, evaluations=5)
     assert stored(url) == before
     resume(url, f"task.dataset={tmp_path}/moved/table.csv", evaluations=5)
-    assert stored(url)[2].told == 5
+    assert stored(url)[2].completed == 5
     assert stored(url)[0]["task"]["dataset"] == f"{tmp_path}/moved/table.csv"
     (tmp_path / "moved" / "table.csv").write_text(f"x,y,z,label\n{rows}\n1,2,3,a\n")
     with pytest.raises(WrongState, match="began with data of fingerprint"):
@@ -304,18 +306,18 @@ def evaluator(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("file", "is_told"), [("train", True), ("costs", True), ("__init__", True), ("notes", False)])
-def test_a_resume_says_which_files_of_the_evaluator_have_changed(url, evaluator, file, is_told):
+def test_a_resume_says_which_files_of_the_evaluator_have_changed(url, evaluator, file, is_completed):
     launch(load_spec(SPEC | {"task": {"evaluator": "cells.train:evaluate"}}), db_url=url, observer=Silent())
     assert [text for text in resume(url, evaluations=10) if "evaluator" in text] == []
     (evaluator / f"{file}.py").write_text("# another version\n" + (evaluator / f"{file}.py").read_text())
-    told = [text for text in resume(url, evaluations=12) if "evaluator" in text]
+    completed = [text for text in resume(url, evaluations=12) if "evaluator" in text]
     begin = f"the evaluator of small has changed since the search began (cells/{file}.py): what it finds from here on"
-    assert [text.startswith(begin) for text in told] == [True] * is_told
+    assert [text.startswith(begin) for text in completed] == [True] * is_completed
     with closing(open_reader(url)) as reader:
         events = [
             event.message for event in reader.events(reader.search("small").id) if event.kind == "other evaluator"
         ]
-    assert events == told
+    assert events == completed
 
 
 def test_an_evaluator_without_a_source_has_nothing_to_compare():

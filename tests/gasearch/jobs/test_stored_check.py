@@ -106,7 +106,7 @@ def test_a_row_edited_by_hand_is_named(url, case):
 # --- what each row by itself doesn't show -------------------------------------------------------------------------
 
 
-def told(url):
+def completed(url):
     """The told rows of the search, by arrival."""
     reader = sql.open_reader(url)
     found = list(reader.evaluations(1))
@@ -123,16 +123,16 @@ FORGED = {
         lambda url: forge(url, "candidates", {"number": 9}, parents="[9]"),
         "candidate 9 has a parent that isn't older: [9]",
     ),
-    "told": (
+    "completed": (
         lambda url: forge(url, "candidates", {"number": 9}, told=0),
         "candidate 9 was proposed after 0 outcomes, the one before it after",
     ),
     "too early": (
-        lambda url: forge(url, "candidates", {"number": 25}, told=99),
+        lambda url: forge(url, "candidates", {"number": 25}, completed=99),
         "a candidate was proposed after 99 outcomes, and there are 30",
     ),
     "a gap": (
-        lambda url: forge(url, "evaluations", place_of(url, told(url)[12].candidate), arrival=77),
+        lambda url: forge(url, "evaluations", place_of(url, completed(url)[12].candidate), arrival=77),
         "outcome 12 is missing (the next one is 13)",
     ),
     "another's key": (
@@ -199,7 +199,7 @@ def test_a_search_that_makes_no_sense_is_named_with_what_is_wrong(url, case):
 
 
 def test_an_outcome_told_twice_is_named(url):
-    [*_, last] = told(url)
+    [*_, last] = completed(url)
     again = {"attempt": 9, "arrival": 30, "replicate": last.replicate or None}
     columns = (
         "candidate, key, others, curve, worker, device, versions, started_at, finished_at, seed, epochs, data_share"
@@ -247,7 +247,7 @@ def test_a_search_that_is_written_meanwhile_is_sound_at_any_moment(url):
     for number, genome in zip(range(26, 60), unknown, strict=False):
         network_json = network_to_json(decode(genome, space))
         network = {"key": genome.key, "genes": genome.genes, "network_json": network_json}
-        archive.add_candidates(lease, [candidate(number, told=30, **network)])
+        archive.add_candidates(lease, [candidate(number, completed=30, **network)])
         archive.add_event(lease, EventRecord(kind="test", message="", candidate=number))
         if number % 8 == 0:
             assert findings(url) == []

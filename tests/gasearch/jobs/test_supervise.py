@@ -26,12 +26,12 @@ def supervised(monkeypatch, tmp_path):
     log = tmp_path / "log"
 
     def run(script, *standings, first=("run",), again=("resume",), notices=None):
-        told = iter(standings)
+        completed = iter(standings)
         last = [None]
 
         def standing(name, db_url):
             assert (name, db_url) == ("small", "sqlite:///secret.db")
-            last[0] = next(told, last[0])
+            last[0] = next(completed, last[0])
             if isinstance(last[0], StoreError):
                 raise last[0]
             return last[0]
@@ -126,7 +126,7 @@ def test_a_search_that_ended_without_a_measurement_is_not_started_again(supervis
 
 
 def test_progress_is_counted_anew_after_each_new_measurement(supervised):
-    standings = [stored(told) for told in (0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3)]
+    standings = [stored(completed) for completed in (0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3)]
     status, commands, _ = supervised(DIES, *standings, stored(3, is_finished=True), first=("resume",))
     assert (status, len(commands)) == (0, 11)
 
@@ -209,6 +209,6 @@ def test_the_standing_is_read_from_the_database(tmp_path):
     with closing(open_reader(url)) as reader:
         counts = reader.counts(reader.search("digits").id)
     assert sum(counts.failures.values()) > 0
-    assert found.measured == counts.told - sum(counts.failures.values()) > 0
+    assert found.measured == counts.completed - sum(counts.failures.values()) > 0
     with pytest.raises(StoreError):
         module._standing("digits", "sqlite:////proc/nowhere/store.db?")

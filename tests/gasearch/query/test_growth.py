@@ -16,7 +16,7 @@ from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.pareto import ParetoFront, Scaling
 from gasearch.query import growth as module
-from gasearch.query.growth import FEW_VOLUMES, Told, common_scaling, growth, scaling_of, told_outcomes
+from gasearch.query.growth import FEW_VOLUMES, Told, common_scaling, completed_outcomes, growth, scaling_of
 from gasearch.storage.records import REUSED
 from tests.doubles.archived import SCALING, ScriptedReader, search_record
 from tests.doubles.records import failed, measured, trained_again
@@ -26,8 +26,8 @@ OBJECTIVES = (Objective(metric="accuracy", is_maximized=True), Objective(metric=
 UNIT = Scaling(ideal=(1.0, 1.0), reference=(0.0, 0.0))
 
 
-def told(*outcomes):
-    """Outcomes, each with its time: a pair of number and worths, the latter None for a failure; and what else it is."""
+def completed(*outcomes):
+    """Outcomes, each with its time: a pair of number and wvalues, None for a failure; and what else it is."""
     width = next((len(one[1]) for one in outcomes if one[1] is not None), 2)
     count = len(outcomes)
     options = [one[2] if len(one) > 2 else {} for one in outcomes]
@@ -63,12 +63,12 @@ def between(record, started_at, finished_at, worker="host/1"):
 
 
 def spent(reader, limits=()):
-    found = told_outcomes(reader, reader.record, OBJECTIVES, limits)
+    found = completed_outcomes(reader, reader.record, OBJECTIVES, limits)
     return list(zip(found.active_seconds.round(9).tolist(), found.device_seconds.round(9).tolist(), strict=True))
 
 
 def test_the_volume_grows_with_the_outcomes_that_enter_the_front():
-    points = growth(told((0, (0.5, 0.5)), (1, None), (2, (0.25, 0.25)), (3, (0.5, 1.0)), (4, None)), UNIT)
+    points = growth(completed((0, (0.5, 0.5)), (1, None), (2, (0.25, 0.25)), (3, (0.5, 1.0)), (4, None)), UNIT)
     assert [point.evaluations for point in points] == [1, 4, 5]  # where it changed, and the last one
     assert [point.hypervolume for point in points] == pytest.approx([1.21 * 0.25, 1.21 * 0.5, 1.21 * 0.5])
     assert [point.front_size for point in points] == [1, 1, 1]
@@ -76,62 +76,62 @@ def test_the_volume_grows_with_the_outcomes_that_enter_the_front():
 
 
 def test_a_further_training_that_lowers_a_member_lowers_the_volume_though_it_stays():
-    points = growth(told((0, (0.5, 0.5)), (0, (0.25, 0.5), AGAIN)), UNIT)
+    points = growth(completed((0, (0.5, 0.5)), (0, (0.25, 0.5), AGAIN)), UNIT)
     assert [point.hypervolume for point in points] == pytest.approx([1.21 * 0.25, 1.21 * 0.125])
 
 
 def test_what_a_lowered_member_had_dominated_comes_back():
-    points = growth(told((0, (0.5, 0.5)), (1, (0.4, 0.4)), (0, (0.1, 0.1), AGAIN)), UNIT)
+    points = growth(completed((0, (0.5, 0.5)), (1, (0.4, 0.4)), (0, (0.1, 0.1), AGAIN)), UNIT)
     assert points[-1].hypervolume == pytest.approx(1.21 * 0.16)
 
 
 def test_a_failed_further_training_changes_nothing():
-    outcomes = told((0, (0.5, 0.5)), (0, None, AGAIN))
+    outcomes = completed((0, (0.5, 0.5)), (0, None, AGAIN))
     assert growth(outcomes, UNIT)[-1].hypervolume == pytest.approx(1.21 * 0.25)
     assert outcomes.best() == (0.5, 0.5)
 
 
 def test_the_best_is_that_of_each_candidate_s_newest_training_within_the_limits():
-    outcomes = told(
+    outcomes = completed(
         (0, (0.9, 0.1)), (1, (0.5, 0.3)), (0, (0.2, 0.2), AGAIN), (2, (1.0, 1.0), {"is_feasible": False}), (3, None)
     )  # fmt: skip
     assert outcomes.best() == (0.5, 0.3)
     assert outcomes.networks == 3
-    assert told((0, None)).best() is None
+    assert completed((0, None)).best() is None
 
 
 def test_an_empty_search_has_not_grown():
-    assert growth(told(), UNIT) == []
+    assert growth(completed(), UNIT) == []
 
 
 def test_with_many_objectives_the_volume_is_taken_now_and_then_and_at_the_end():
     scaling = Scaling(ideal=(1.0,) * 7, reference=(0.0,) * 7)
-    points = growth(told(*((number, (number / 100,) * 7) for number in range(1, 101))), scaling)
+    points = growth(completed(*((number, (number / 100,) * 7) for number in range(1, 101))), scaling)
     assert len(points) <= FEW_VOLUMES + 1
     assert points[-1].hypervolume == pytest.approx(1.1**7, rel=0.01)
 
 
 def test_the_common_scaling_spans_all_feasible_outcomes_of_all_searches():
     outside = (9, (9.0, 9.0), {"is_feasible": False})
-    scaling = common_scaling([told((0, (0.0, 1.0)), outside), told((0, (1.0, 0.5)), (1, None))])
+    scaling = common_scaling([completed((0, (0.0, 1.0)), outside), completed((0, (1.0, 0.5)), (1, None))])
     assert scaling.ideal == (1.0, 1.0)
     assert scaling.reference == pytest.approx((1 - 1.1, 1 - 0.55))
-    assert common_scaling([told((0, None)), told()]) is None
+    assert common_scaling([completed((0, None)), completed()]) is None
 
 
 def test_outcomes_are_judged_by_the_limits_and_a_network_that_lacks_one_s_metric_counts_nowhere():
     reader = Outcomes(measured(0, accuracy=0.5, model_bytes=10), measured(1, accuracy=0.75, model_bytes=30), failed(2))
-    found = told_outcomes(reader, reader.record, OBJECTIVES, [parse_limit("model_bytes <= 20")])
+    found = completed_outcomes(reader, reader.record, OBJECTIVES, [parse_limit("model_bytes <= 20")])
     assert (found.is_judged.tolist(), found.is_feasible.tolist()) == ([True, True, False], [True, False, False])
     assert found.values[:2].tolist() == [[0.5, -10.0], [0.75, -30.0]]
-    found = told_outcomes(reader, reader.record, OBJECTIVES, [parse_limit("latency_ms <= 20")])
+    found = completed_outcomes(reader, reader.record, OBJECTIVES, [parse_limit("latency_ms <= 20")])
     assert not found.is_judged.any()
 
 
 def test_outcomes_come_with_their_spreads():
     spread = measured(0, accuracy=0.5, model_bytes=10, others=(("accuracy_spread", 0.125),))
     reader = Outcomes(spread, measured(1, accuracy=0.75, model_bytes=30), failed(2))
-    assert told_outcomes(reader, reader.record, OBJECTIVES, []).spreads.tolist() == [[0.125, 0.0], [0, 0], [0, 0]]
+    assert completed_outcomes(reader, reader.record, OBJECTIVES, []).spreads.tolist() == [[0.125, 0.0], [0, 0], [0, 0]]
 
 
 def test_the_time_of_a_search_passes_while_some_worker_is_busy():
@@ -182,7 +182,7 @@ def test_where_no_time_was_taken_it_passes_evenly():
 
 def test_a_replicate_is_told_as_one():
     reader = Outcomes(measured(0), trained_again(0, arrival=1), failed(0, FailureKind.DIVERGED, arrival=2, replicate=2))
-    assert told_outcomes(reader, reader.record, OBJECTIVES, []).is_replicate.tolist() == [False, True, True]
+    assert completed_outcomes(reader, reader.record, OBJECTIVES, []).is_replicate.tolist() == [False, True, True]
 
 
 def test_a_search_s_own_scaling_is_the_stored_one():
@@ -195,7 +195,7 @@ values = st.floats(min_value=0, max_value=1, allow_nan=False)
 
 @given(st.lists(st.tuples(values, values), max_size=20))
 def test_without_further_trainings_a_volume_never_shrinks(pairs):
-    volumes = [point.hypervolume for point in growth(told(*enumerate(pairs)), UNIT)]
+    volumes = [point.hypervolume for point in growth(completed(*enumerate(pairs)), UNIT)]
     assert all(after >= before - 1e-12 for before, after in pairwise(volumes))
 
 
@@ -208,7 +208,7 @@ def test_the_front_grows_as_if_every_outcome_had_been_told_to_it(rows, block, me
     scaling = Scaling(ideal=(4.0,) * 3, reference=(-1.0,) * 3)
     infeasible = ((9, 9, 9), {"is_feasible": False})
     pairs = [(row, {"spreads": (0.5, 0.0, 1.0)} if row else {}) for row in rows]
-    outcomes = told(*((n, *(infeasible if pair[0] == "infeasible" else pair)) for n, pair in enumerate(pairs)))
+    outcomes = completed(*((n, *(infeasible if pair[0] == "infeasible" else pair)) for n, pair in enumerate(pairs)))
     front, expected = ParetoFront(), []
     for place in range(len(outcomes)):
         if outcomes.is_judged[place]:
@@ -234,7 +234,7 @@ def test_the_replayed_growth_ends_as_the_search_itself_ended(tmp_path):
     loop_over(archive, evaluations=40).run()
     record = archive.search("small")
     objectives = [Objective(metric=metric, is_maximized=is_max) for metric, is_max in record.objectives]
-    points = growth(told_outcomes(archive, record, objectives, ()), scaling_of(record))
+    points = growth(completed_outcomes(archive, record, objectives, ()), scaling_of(record))
     assert points[-1].front_size == archive.counts(record.id).front_size
     for generation in archive.generations(record.id):
         point = points[bisect_right(points, generation.evaluations, key=lambda one: one.evaluations) - 1]

@@ -451,8 +451,8 @@ def test_a_knee_can_be_found_where_values_are_nought_or_negative():
 
 
 def test_the_distance_from_the_plane_is_zero_at_the_extremes_and_ignores_scale_and_constant_objectives():
-    worths = [(0.0, -100.0, 7.0), (1.0, -300.0, 7.0), (0.9, -140.0, 7.0)]
-    distances = knee_distances(worths)
+    wvalues = [(0.0, -100.0, 7.0), (1.0, -300.0, 7.0), (0.9, -140.0, 7.0)]
+    distances = knee_distances(wvalues)
     assert distances[:2] == pytest.approx([0, 0])
     assert distances[2] == pytest.approx((0.9 + 0.8 - 1) / 2**0.5)
     assert knee_distances([(5.0, 5.0)]) == [0.0]

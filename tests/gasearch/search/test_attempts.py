@@ -119,7 +119,7 @@ def test_a_resume_that_finds_the_numbers_of_an_earlier_version_goes_on_with_the_
             ).run()
     go_on(archive, asked=asked, evaluator=Scripted(flaky(noisy, every=1, attempts=4))).run()
     search_id = archive.search("small").id
-    assert archive.counts(search_id).told == 60
+    assert archive.counts(search_id).completed == 60
     numbers = [
         [(one.result.attempt, one.replicate) for one in archive.attempts_of(search_id, candidate.number)]
         for candidate in archive.candidates(search_id)
@@ -163,21 +163,21 @@ def test_a_search_that_loses_every_worker_stops_without_an_outcome_to_its_debit(
         loop_over(archive, dispatcher=ManyWorkers(evaluator, slots), evaluations=2000).run()
     assert caught.value.exit_status == 1
     assert len(evaluator.requests) == expected
-    assert archive.counts(archive.search("small").id).told == (2 if slots == 1 else 0)  # of ten losses each
+    assert archive.counts(archive.search("small").id).completed == (2 if slots == 1 else 0)  # of ten losses each
 
 
 @pytest.mark.parametrize(("kind", "calls"), [(DIED, 40), (FailureKind.TIMED_OUT, 20)])
 def test_a_search_in_which_everything_fails_burns_a_hundredth_of_a_large_budget_and_is_resumed(archive, kind, calls):
     evaluator = Scripted(failing(kind, "no such device"))
     message = rf"20 evaluations in a row failed \(20 {kind}\), the last one with: no such device\. Mend"
-    for told, begin in ((20, loop_over), (40, go_on)):  # a resume isn't ended at once by what failed before it
+    for completed, begin in ((20, loop_over), (40, go_on)):  # a resume isn't ended at once by what failed before it
         loop = begin(archive, evaluator=evaluator, evaluations=2000)
         with pytest.raises(GasearchError, match=message):
             loop.run()
-        assert archive.counts(archive.search("small").id).told == told
+        assert archive.counts(archive.search("small").id).completed == completed
     assert len(evaluator.requests) == 2 * calls
     go_on(archive, evaluations=60).run()
-    assert archive.counts(archive.search("small").id).told == 60
+    assert archive.counts(archive.search("small").id).completed == 60
 
 
 def test_whatever_comes_back_alive_closes_the_breaker_again():
@@ -277,4 +277,4 @@ def test_so_is_a_further_training_that_arithmetic_refuses(archive):
     loop_over(archive, evaluator=evaluator, asked={"replicates": 0.5, "noisy": ("error",)}).run()
     counts = archive.counts(archive.search("small").id)
     assert counts.failures["out_of_memory"] > 0
-    assert (counts.retries, len(evaluator.requests)) == (0, counts.told)
+    assert (counts.retries, len(evaluator.requests)) == (0, counts.completed)

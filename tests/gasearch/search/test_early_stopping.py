@@ -194,9 +194,9 @@ def test_the_rule_of_an_earlier_time_comes_out_as_it_did_then(trainings, data):
         then.append(model.rule(100, known=(None, -5.0)))
         outcome = finished(end / 10, size, first=end / 20 + place / 100, is_feasible=is_feasible)
         model.note(*(outcome if is_finished else (failed(1, accuracy=0.1), None)), number=number)
-    told = data.draw(st.integers(0, len(trainings)))
-    now = model.rule(100, known=(None, -5.0), told=told)
-    assert now == [*then, model.rule(100, known=(None, -5.0))][told]
+    completed = data.draw(st.integers(0, len(trainings)))
+    now = model.rule(100, known=(None, -5.0), completed=completed)
+    assert now == [*then, model.rule(100, known=(None, -5.0))][completed]
     assert len(set(now.front)) == len(now.front)
 
 

@@ -206,17 +206,17 @@ def test_the_logs_of_these_tests_hold_outcomes_of_every_kind(tmp_path, policy):
     options = {"seed": 3, "policy": policy, "replicates": 0.5, "is_reusing": True, "collects": 60}
     archive, live, _ = cut_and_replayed(tmp_path / "store.db", shares=shares, **options)
     with closing(archive):
-        told = list(archive.evaluations(archive.search("small").id))
+        completed = list(archive.evaluations(archive.search("small").id))
         counts = archive.counts(archive.search("small").id)
-    further = [one.result.outcome for one in told if one.replicate]
+    further = [one.result.outcome for one in completed if one.replicate]
     assert {type(one) for one in further} == {Failure, Measurement}
-    assert any(one.result.worker == REUSED for one in told)
+    assert any(one.result.worker == REUSED for one in completed)
     assert counts.retries
     assert counts.stopped
     assert counts.failures["diverged"]
-    assert any(not fitness.is_feasible for fitness in _judged(live, told))
+    assert any(not fitness.is_feasible for fitness in _judged(live, completed))
     assert live._frontier.front.has_spreads
 
 
-def _judged(loop, told):
-    return [fitness for one in told if (fitness := loop._problem.judge(one.result.outcome)[1]) is not None]
+def _judged(loop, completed):
+    return [fitness for one in completed if (fitness := loop._problem.judge(one.result.outcome)[1]) is not None]

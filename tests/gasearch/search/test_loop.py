@@ -39,7 +39,7 @@ class Watch:
 
     def on_progress(self, progress):
         self.seen.append(progress)
-        if self._stop is not None and progress.told >= self._after:
+        if self._stop is not None and progress.completed >= self._after:
             self._stop.request("interrupted")
 
     def on_notice(self, message):
@@ -76,7 +76,7 @@ def test_a_lost_evaluation_is_tried_once_more_under_the_same_seed(archive):
     first = {request.key: request for request in evaluator.requests if request.attempt == 1}
     assert all(replace(request, attempt=1) == first[request.key] for request in again)
     counts = archive.counts(record.id)
-    assert (counts.told, counts.retries, counts.failures) == (60, len(again), {})
+    assert (counts.completed, counts.retries, counts.failures) == (60, len(again), {})
     assert [event.kind for event in archive.events(record.id)].count("retry") == len(again)
 
 
@@ -129,7 +129,7 @@ def test_a_stop_ends_the_search_between_two_evaluations_and_a_resume_completes_i
     verdict = loop.run()
     assert (verdict.state, verdict.reason) == (SearchState.STOPPED, "interrupted")
     lease = loop._lease
-    assert archive.counts(archive.search("small").id).told == 23
+    assert archive.counts(archive.search("small").id).completed == 23
     resume(archive, lease).run()
     assert digest(archive) == digest(whole)
     whole.close()
@@ -203,7 +203,7 @@ def test_a_late_result_is_noted_and_not_used(archive):
 
     loop_over(archive, dispatcher=Repeating(Scripted()), evaluations=12).run()
     record = archive.search("small")
-    assert archive.counts(record.id).told == 12
+    assert archive.counts(record.id).completed == 12
     assert [event.kind for event in archive.events(record.id)] == ["late"] * 12
 
 
@@ -256,20 +256,20 @@ def test_the_time_budget_ends_the_search_over_all_interruptions(archive):
     verdict = loop_over(archive, seconds=100.0, spent_s=70.0, clock=iter(range(100_000)).__next__).run()
     assert verdict.state is SearchState.FINISHED
     assert verdict.reason == "the budget of 0.0277778 hours is spent"
-    assert 0 < archive.counts(archive.search("small").id).told < 30
+    assert 0 < archive.counts(archive.search("small").id).completed < 30
 
 
 def test_an_exhausted_space_finishes_the_search(archive):
     verdict = loop_over(archive, evaluations=100_000, population=20, most=4).run()
     assert verdict.reason == "160 networks are evaluated; no further one of the space meets the constraints"
-    assert archive.counts(archive.search("small").id).told == 2 * 4**3 + 2 * 4**2
+    assert archive.counts(archive.search("small").id).completed == 2 * 4**3 + 2 * 4**2
 
 
 def test_progress_tells_best_values_rate_and_time_left(archive):
     watch = Watch()
     loop_over(archive, observer=watch, clock=iter(range(100_000)).__next__).run()
     last = watch.seen[-1]
-    assert (last.told, last.budget, last.in_flight, last.remaining_s) == (60, 60, 0, 0.0)
+    assert (last.completed, last.budget, last.in_flight, last.remaining_s) == (60, 60, 0, 0.0)
     best = dict(last.best)
     networks = list(archive.networks(archive.search("small").id))
     assert best["error"] == min(network.metrics["error"] for network in networks)

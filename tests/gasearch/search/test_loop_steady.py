@@ -106,7 +106,7 @@ def test_a_search_killed_at_any_write_equals_an_undisturbed_one_in_the_same_orde
     assert digest(archive) == digest(other)
     record = archive.search("small")
     assert archive.replicates(record.id) == other.replicates(other.search("small").id)
-    assert archive.counts(record.id).told == 48
+    assert archive.counts(record.id).completed == 48
     ended = [(one.candidate, one.replicate) for one in archive.evaluations(record.id)]
     assert len(ended) == len(set(ended)) == 48
 
@@ -183,7 +183,7 @@ def test_replicates_and_new_networks_share_the_budget_exactly(archive):
     verdict = steady(archive, is_stopping=False, evaluator=Scripted(noisy_only)).run()
     counts = archive.counts(archive.search("small").id)
     assert verdict.reason == "all 48 evaluations are done"
-    assert counts.told == 48
+    assert counts.completed == 48
     assert 0 < counts.replicates <= 12
     assert counts.candidates == 48 - counts.replicates
 
@@ -300,7 +300,7 @@ def test_what_can_be_taken_over_is_also_after_a_kill(archive):
     workers = [one.result.worker for one in archive.evaluations(second.id)]
     assert set(workers) == {REUSED}
     assert parts(archive, "first")["front"] == parts(archive, "second")["front"]
-    assert archive.counts(first.id).told == archive.counts(second.id).told == 48
+    assert archive.counts(first.id).completed == archive.counts(second.id).completed == 48
 
 
 # --- endings ----------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_device_hours_count_all_attempts_over_all_interruptions(archive):
     loop.run()
     verdict = steady(archive, lease=again(archive, loop._lease), evaluator=Busy(), budget=budget).run()
     assert verdict.reason == "the budget of 0.555556 device-hours is spent"
-    assert archive.counts(archive.search("small").id).told == 20
+    assert archive.counts(archive.search("small").id).completed == 20
 
 
 @pytest.mark.parametrize("first", [None, 50])
@@ -328,7 +328,7 @@ def test_a_search_that_has_stalled_ends_where_it_would_have_without_a_stop(archi
         options["lease"] = again(archive, loop._lease)
     verdict = steady(archive, evaluations=4000, **options).run()
     assert verdict.reason == "the hypervolume has not grown by 0.1% over 20 evaluations"
-    assert archive.counts(archive.search("small").id).told == 59
+    assert archive.counts(archive.search("small").id).completed == 59
 
 
 def test_in_six_objectives_a_resume_remembers_how_the_volume_grew(archive):

@@ -18,7 +18,7 @@ def finished(*reports):
     return Measurement(others=(("cost", 1.0), ("error", 2.0)), curve=tuple(points))
 
 
-def told(*outcomes):
+def completed(*outcomes):
     reports, notices = RungReports(OBJECTIVES, (10, 30)), []
     for outcome in outcomes:
         reports.note(outcome)
@@ -44,20 +44,20 @@ ERROR, COST = ("error", 1.0), ("cost", 1.0)
 )
 def test_what_is_not_reported_is_told_once(outcome, lack):
     sentence = f"early_stop ends no training: {lack} in the first 3 evaluations; {ADVICE}"
-    assert told(*[outcome] * (FIRST + 3)) == [None] * (FIRST - 1) + [sentence] + [None] * 3
+    assert completed(*[outcome] * (FIRST + 3)) == [None] * (FIRST - 1) + [sentence] + [None] * 3
 
 
 def test_one_full_report_is_enough():
-    assert told(finished(), finished((12, (COST, ERROR))), *[finished()] * 5) == [None] * 7
+    assert completed(finished(), finished((12, (COST, ERROR))), *[finished()] * 5) == [None] * 7
 
 
 def test_failures_report_nothing_and_count_for_nothing():
     failed = Failure(kind=FailureKind.DIVERGED, message="")
-    assert told(failed, failed, failed, finished(), finished()) == [None] * 5
+    assert completed(failed, failed, failed, finished(), finished()) == [None] * 5
 
 
 @pytest.mark.parametrize(("evaluator", "is_told"), [("reports", False), ("conflict", True)])
-def test_a_search_whose_evaluator_reports_nothing_says_so(tmp_path, evaluator, is_told):
+def test_a_search_whose_evaluator_reports_nothing_says_so(tmp_path, evaluator, is_completed):
     notices = []
 
     class Listener(Silent):
@@ -76,4 +76,4 @@ def test_a_search_whose_evaluator_reports_nothing_says_so(tmp_path, evaluator, i
     }
     launch(load_spec(spec), db_url=f"sqlite:///{tmp_path}/reports.db", observer=Listener())
     found = [text for text in notices if text.startswith("early_stop ends no training: the evaluator reported nothing")]
-    assert len(found) == is_told
+    assert len(found) == is_completed

@@ -39,7 +39,7 @@ def lease(archive):
     """A row in every table that the store writes."""
     lease = archive.create_search(new_search(space_size=12), owner="alice", ttl_s=600.0)
     archive.add_candidates(lease, [candidate(number, predicted=PREDICTED) for number in range(5)])
-    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=1)])
+    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, completed=1)])
     archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
     archive.add_evaluation(lease, failed(1, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
     archive.add_generation(lease, generation(0))

@@ -62,5 +62,5 @@ def test_the_best_come_first_and_of_equals_those_that_are_better_otherwise(rows,
     orders = [Objective(metric="cost", is_maximized=is_maximized), Objective(metric="latency_ms", is_maximized=False)]
     measured = Measured.of(columns(rows)).having(["cost", "latency_ms"])
     known = [(place, row) for place, row in enumerate(rows) if row[0] is not None and row[2] is not None]
-    known.sort(key=lambda pair: (-orders[0].worth(pair[1][2]), pair[1][0], pair[0]))
+    known.sort(key=lambda pair: (-orders[0].wvalue(pair[1][2]), pair[1][0], pair[0]))
     assert measured.best(orders, count) == [place for place, _ in known[:count]]

@@ -74,8 +74,8 @@ def test_all_outcomes_are_counted_in_an_index_once_and_then_only_those_that_came
     def count(archive):
         return archive.counts(1)
 
-    sizes, told = plans_of(archive, count)
-    assert told == ["SEARCH evaluations USING COVERING INDEX ix_evaluations_counted (search_id=?)"]
+    sizes, completed = plans_of(archive, count)
+    assert completed == ["SEARCH evaluations USING COVERING INDEX ix_evaluations_counted (search_id=?)"]
     assert len([step for step in sizes if step.startswith("SEARCH ")]) == 9
     assert not [step for step in sizes if step.startswith("SCAN") and "CONSTANT ROW" not in step]
     assert [step for step in sizes if "ix_evaluations_failed (search_id=? AND failure=? AND arrival<?)" in step]
@@ -83,8 +83,8 @@ def test_all_outcomes_are_counted_in_an_index_once_and_then_only_those_that_came
 
     assert len(plans_of(archive, count)) == 1
     archive.add_evaluation(lease, measured(4, arrival=1), FrontChange())
-    [_, [told, *_]] = plans_of(archive, count)
-    assert told.endswith("INDEX uq_evaluations_search_id_arrival (search_id=? AND arrival>?)")
+    [_, [completed, *_]] = plans_of(archive, count)
+    assert completed.endswith("INDEX uq_evaluations_search_id_arrival (search_id=? AND arrival>?)")
     archive.add_evaluation(lease, failed(5, arrival=-1), FrontChange())
     [_, [retried, *_]] = plans_of(archive, count)
     assert retried.startswith("SEARCH evaluations USING INDEX ix_evaluations_failed")

@@ -99,7 +99,7 @@ def test_a_lost_connection_is_made_again(postgresql, postgresql_url, archive, le
         postgresql.drop_connections(to=postgresql_url)
         assert archive.add_evaluation(lease, measured(number, accuracy=0.5), FrontChange(entered=(number,)))
         assert archive.renew(lease, ttl_s=LONG) is False
-        assert archive.counts(lease.search_id).told == number + 1
+        assert archive.counts(lease.search_id).completed == number + 1
     assert [found.candidate for found in archive.evaluations(lease.search_id)] == list(range(5))
 
 
@@ -119,13 +119,13 @@ def lose_the_answer_of_the_next_commit(archive):
 def test_an_outcome_whose_commit_was_not_answered_counts_once_and_is_ours(archive, lease):
     lose_the_answer_of_the_next_commit(archive)
     assert archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
-    assert archive.counts(lease.search_id).told == archive.counts(lease.search_id).front_size == 1
+    assert archive.counts(lease.search_id).completed == archive.counts(lease.search_id).front_size == 1
     lose_the_answer_of_the_next_commit(archive)
     assert not archive.add_evaluation(lease, measured(0, arrival=1, accuracy=0.9), FrontChange(entered=(0,)))
-    assert archive.counts(lease.search_id).told == 1
+    assert archive.counts(lease.search_id).completed == 1
 
 
-REPLICATE = ReplicateRecord(candidate=3, replicate=1, told=0)
+REPLICATE = ReplicateRecord(candidate=3, replicate=1, completed=0)
 WRITES_AND_READS = {
     "candidates": (
         lambda archive, lease: archive.add_candidates(lease, [candidate(20), candidate(21)]),

@@ -66,7 +66,7 @@ def store(migrated_sqlite_file, tmp_path_factory):
 @given(outcome=measurements | failures)
 def test_every_outcome_that_can_be_built_reads_back_equal(store, outcome):
     archive, lease = store
-    arrival = archive.counts(lease.search_id).told
+    arrival = archive.counts(lease.search_id).completed
     record = outcome_of(arrival, outcome)
     assert archive.add_evaluation(lease, record, UNCHANGED)
     [*_, found] = archive.evaluations(lease.search_id)

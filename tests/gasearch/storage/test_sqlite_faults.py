@@ -245,8 +245,8 @@ def test_a_row_edited_by_hand_is_found_and_named(path, started, change):
 
 def test_every_flipped_bit_of_an_outcome_is_found_or_harmless(path, migrated_sqlite_url, started):
     archive, lease = started
-    told = [measured(number, accuracy=number / 50, model_bytes=number) for number in range(50)]
-    for record in told:
+    completed = [measured(number, accuracy=number / 50, model_bytes=number) for number in range(50)]
+    for record in completed:
         archive.add_evaluation(lease, record, UNCHANGED)
     archive.close()
     intact = path.read_bytes()
@@ -262,7 +262,7 @@ def test_every_flipped_bit_of_an_outcome_is_found_or_harmless(path, migrated_sql
             found += 1
             continue
         try:
-            assert [*reader.evaluations(lease.search_id)] == told
+            assert [*reader.evaluations(lease.search_id)] == completed
         except StoreError:
             found += 1
         finally:
@@ -284,6 +284,6 @@ def test_a_log_cut_anywhere_leaves_a_prefix_of_what_was_written(tmp_path, path, 
         shutil.copy(path, copy)
         Path(f"{copy}-wal").write_bytes(log[: draw.randrange(len(log))])
         archive_or_none = open_archive(f"sqlite:///{copy}", notice=silent)
-        told = [found.candidate for found in archive_or_none.evaluations(lease.search_id)]
-        assert told == list(range(len(told)))
+        completed = [found.candidate for found in archive_or_none.evaluations(lease.search_id)]
+        assert completed == list(range(len(completed)))
         archive_or_none.close()

@@ -47,7 +47,7 @@ def test_rows_of_the_second_schema_read_back_intact_after_the_upgrade(old_url):
     assert [network.number for network in reader.networks(1)] == [0, 1, 2, 3]
     assert reader.replicates(1) == []
     counts = reader.counts(1)
-    assert (counts.told, counts.failures, counts.retries) == (4, {"diverged": 1}, 1)
+    assert (counts.completed, counts.failures, counts.retries) == (4, {"diverged": 1}, 1)
     assert (counts.stopped, counts.reused, counts.replicates) == (0, 0, 0)
     assert counts.busy_seconds == pytest.approx(5 * 1.530865, abs=1e-5)
     reader.close()
@@ -72,7 +72,7 @@ def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
     archive.renew(lease, ttl_s=600.0, active_s=1.0, worker_s=2.0)
     assert archive.search("digits").worker_seconds == 2.0
     archive.add_candidates(lease, [candidate(4, predicted=PREDICTED)])
-    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, told=4)])
+    archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, completed=4)])
     curve = (CurvePoint(epoch=0.5, train_loss=None, accuracy=0.125),)
     stopped = outcome_of(4, Failure(kind=FailureKind.STOPPED, message="", curve=curve))
     again = trained_again(0, arrival=5, gain=0.0, accuracy=0.25)

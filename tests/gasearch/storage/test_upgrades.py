@@ -55,7 +55,7 @@ def test_a_search_of_0_3_goes_on_after_the_upgrade(url):
     with_all = sql.open_reader(url)
     counts = with_all.counts(record.id)
     with_all.close()
-    assert (counts.told, counts.retries, counts.failures["diverged"]) == (40, 4, 2)
+    assert (counts.completed, counts.retries, counts.failures["diverged"]) == (40, 4, 2)
     assert counts.stopped >= 8
     assert counts.replicates >= 4
     assert check_database(url) == []

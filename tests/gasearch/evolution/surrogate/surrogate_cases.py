@@ -24,12 +24,12 @@ def two_worths(genes: np.ndarray) -> np.ndarray:
     return np.stack([np.sqrt(gain), -np.exp(genes.sum(axis=1) / 4.0)], axis=1)
 
 
-def evidence_of(genes, worths, *, costs=None, violations=None, is_partial=None) -> Evidence:
+def evidence_of(genes, wvalues, *, costs=None, violations=None, is_partial=None) -> Evidence:
     count = len(genes)
     return Evidence(
         genes=np.asarray(genes),
         costs=np.zeros((count, 0)) if costs is None else costs,
-        worths=worths,
+        wvalues=wvalues,
         violations=np.zeros(count) if violations is None else violations,
         is_partial=np.zeros(count, dtype=bool) if is_partial is None else is_partial,
     )

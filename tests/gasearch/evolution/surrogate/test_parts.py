@@ -1,4 +1,4 @@
-"""The pieces: the normal distribution, scales of worths, features, subsets, and the schedule."""
+"""The pieces: the normal distribution, scales of wvalues, features, subsets, and the schedule."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_the_normal_distribution_is_that_of_the_standard_library():
 
 
 @given(st.lists(st.floats(-1e12, 1e12), min_size=3, max_size=30))
-def test_a_scale_never_decreases_and_leads_back(worths):
-    scale = Scale(np.array(worths))
-    probes = np.sort(np.array([*worths, min(worths) - 1.0, max(worths) + 1.0]))
+def test_a_scale_never_decreases_and_leads_back(wvalues):
+    scale = Scale(np.array(wvalues))
+    probes = np.sort(np.array([*wvalues, min(wvalues) - 1.0, max(wvalues) + 1.0]))
     scores = scale.scores_of(probes)
     assert (np.diff(scores) >= -1e-9).all()
     size = np.abs(probes).max() + 1.0
-    assert scale.worths_of(scale.scores_of(np.array(worths))) == pytest.approx(np.array(worths), abs=1e-6 * size)
+    assert scale.wvalues_of(scale.scores_of(np.array(wvalues))) == pytest.approx(np.array(wvalues), abs=1e-6 * size)
 
 
 def test_a_score_that_is_known_gives_a_worth_without_deviation():

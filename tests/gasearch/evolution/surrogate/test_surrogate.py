@@ -21,11 +21,11 @@ ROOT = Path(__file__).parents[4]
 NO_COSTS = np.zeros((64, 0))
 
 
-def fitted(genes, worths, *, space=None, exact=None, **rest):
+def fitted(genes, wvalues, *, space=None, exact=None, **rest):
     space = plain_space() if space is None else space
-    objectives = worths.shape[1]
+    objectives = wvalues.shape[1]
     exact = (None,) * objectives if exact is None else exact
-    return Surrogate(space, objectives=objectives, exact=exact, seed=1).fit(evidence_of(genes, worths, **rest))
+    return Surrogate(space, objectives=objectives, exact=exact, seed=1).fit(evidence_of(genes, wvalues, **rest))
 
 
 def digest() -> str:
@@ -60,7 +60,7 @@ def test_drafts_that_it_prefers_improve_the_front_more_often_than_others():
     model = fitted(genes, two_worths(genes))
     gains = model.gains(model.predict(drafts, np.zeros((400, 0))))
     seen, truth = two_worths(genes), two_worths(drafts)
-    enters = np.array([not ((seen >= worth).all(axis=1)).any() for worth in truth])
+    enters = np.array([not ((seen >= wvalue).all(axis=1)).any() for wvalue in truth])
     best = np.argsort(-gains)[:20]
     assert enters[best].mean() > 3 * enters.mean()
 
@@ -68,8 +68,8 @@ def test_drafts_that_it_prefers_improve_the_front_more_often_than_others():
 def test_an_exact_objective_is_returned_exactly_and_with_its_sign():
     genes, drafts = random_genes(plain_space(), 30, seed=7), random_genes(plain_space(), 64, seed=8)
     costs, draft_costs = 1e3 * (1.0 + genes[:, :1]), 1e3 * (1.5 + drafts[:, :1])
-    worths = np.stack([two_worths(genes)[:, 0], -costs[:, 0]], axis=1)
-    said = fitted(genes, worths, exact=(None, 0), costs=costs).predict(drafts, draft_costs)
+    wvalues = np.stack([two_worths(genes)[:, 0], -costs[:, 0]], axis=1)
+    said = fitted(genes, wvalues, exact=(None, 0), costs=costs).predict(drafts, draft_costs)
     assert (said.means[:, 1] == -draft_costs[:, 0]).all()
     assert (said.deviations[:, 1] == 0.0).all()
     assert (said.deviations[:, 0] > 0.0).all()
@@ -89,8 +89,8 @@ def test_a_pending_candidate_lowers_what_its_like_would_gain():
 def test_networks_like_those_that_failed_are_thought_infeasible():
     genes, drafts = random_genes(plain_space(), 60, seed=11), random_genes(plain_space(), 64, seed=12)
     fails = genes[:, 0] == 3
-    worths = np.where(fails[:, None], np.nan, two_worths(genes))
-    said = fitted(genes, worths, violations=np.where(fails, np.inf, 0.0)).predict(drafts, NO_COSTS)
+    wvalues = np.where(fails[:, None], np.nan, two_worths(genes))
+    said = fitted(genes, wvalues, violations=np.where(fails, np.inf, 0.0)).predict(drafts, NO_COSTS)
     assert said.feasibility[drafts[:, 0] == 3].mean() < 0.25
     assert said.feasibility[drafts[:, 0] != 3].mean() > 0.75
 
@@ -105,11 +105,11 @@ def test_while_nothing_is_feasible_drafts_that_miss_the_limits_less_gain_more():
 
 def test_a_training_that_was_stopped_is_no_front_point():
     genes = random_genes(plain_space(), 40, seed=15)
-    worths = two_worths(genes)
-    worths[0] = worths.max(axis=0) + 1.0  # dominates everything
+    wvalues = two_worths(genes)
+    wvalues[0] = wvalues.max(axis=0) + 1.0  # dominates everything
     drafts = random_genes(plain_space(), 64, seed=16)
     whole, partial = (
-        fitted(genes, worths, is_partial=np.arange(40) == (0 if is_stopped else -1)) for is_stopped in (False, True)
+        fitted(genes, wvalues, is_partial=np.arange(40) == (0 if is_stopped else -1)) for is_stopped in (False, True)
     )
     assert whole.gains(whole.predict(drafts, NO_COSTS)).sum() < partial.gains(partial.predict(drafts, NO_COSTS)).sum()
 
@@ -133,7 +133,7 @@ def test_evidence_whose_parts_differ_in_length_is_refused():
 
 @st.composite
 def degenerate_cases(draw):
-    """Spaces from one decision to hundreds, with up to 10,000 options, and worths of every kind."""
+    """Spaces from one decision to hundreds, with up to 10,000 options, and wvalues of every kind."""
     decisions, options = draw(st.sampled_from([(1, 1), (1, 5), (3, 10_000), (17, 8), (40, 3), (300, 20)]))
     count, objectives, costs = (
         draw(st.sampled_from([3, 9, 30])),
@@ -148,7 +148,7 @@ def degenerate_cases(draw):
     if draw(st.booleans()):
         genes[:] = genes[0]
     noise = rng.normal(size=(count, objectives))
-    worths = draw(
+    wvalues = draw(
         st.sampled_from(
             [noise, np.round(noise), -np.exp(100 * noise), np.where(noise > 0, 1e150, -1e150), 1e6 + 1e-9 * noise]
         )
@@ -157,7 +157,7 @@ def degenerate_cases(draw):
     failed = rng.random(count) < draw(st.sampled_from([0.0, 0.2]))
     evidence = evidence_of(
         genes,
-        np.where(failed[:, None], np.nan, worths),
+        np.where(failed[:, None], np.nan, wvalues),
         costs=np.exp(10 * rng.normal(size=(count, costs))),
         violations=np.where(failed, np.inf, violations),
         is_partial=rng.random(count) < 0.1,
@@ -169,7 +169,7 @@ def degenerate_cases(draw):
 @given(case=degenerate_cases())
 def test_no_evidence_makes_it_raise_or_say_anything_that_is_not_finite(case):
     space, evidence = case
-    objectives = evidence.worths.shape[1]
+    objectives = evidence.wvalues.shape[1]
     model = Surrogate(space, objectives=objectives, exact=(None,) * objectives, seed=0).fit(evidence)
     if model is None:
         return

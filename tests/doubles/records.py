@@ -45,7 +45,7 @@ def candidate(number, **changes):
             "parents": () if number < 2 else (number - 2, number - 1),
             "operator": "sample",
             "generation": number // 10,
-            "told": number,
+            "completed": number,
             "network_json": f'{{"choices":{{"x":{number}}}}}',
         }
         | changes

@@ -58,7 +58,7 @@ class Evidence:
         """
         if len(self.genes.shape) != 2:
             raise ValueError(f"genes must have shape (n, decisions); got {self.genes.shape}")
-        for name, dimensions in (("costs", 2), ("worths", 2), ("violations", 1), ("is_partial", 1)):
+        for name, dimensions in (("costs", 2), ("wvalues", 2), ("violations", 1), ("is_partial", 1)):
             shape = getattr(self, name).shape
             if len(shape) != dimensions or shape[0] != len(self):
                 raise ValueError(

@@ -20,7 +20,7 @@ from gasearch.storage.records import (
     EvaluationRecord,
     ExpectedMetric,
     NewSearch,
-    SearchState,
+    SearchStatus,
 )
 
 BATCH = 1000  #: Candidates per statement.
@@ -141,7 +141,7 @@ def fill_store(kind: Kind, url: str, name: str, *, evaluations: int, seed: int =
                 archive.set_reference(lease, ideal=scaling.ideal, point=scaling.reference)
     archive.commit()
     archive.renew(lease, ttl_s=3600, active_s=SECONDS_EACH * evaluations / 8, worker_s=SECONDS_EACH * evaluations)
-    archive.release(lease, state=SearchState.STOPPED, reason="the benchmark has what it needs")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="the benchmark has what it needs")
     archive.commit()
     archive.close()
 

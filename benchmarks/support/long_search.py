@@ -24,7 +24,7 @@ from gasearch.search.problem import Problem
 from gasearch.space.genome import Genome, make_genome
 from gasearch.storage import schema
 from gasearch.storage.engines import parse_url, reading_engine, writing_engine
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql_writer import SqlArchive
 
 SLOTS = 8
@@ -167,7 +167,7 @@ def write_long_search(
     loop, lease = make_loop(setup, archive, pool, clock, engine=engine or drifting_engine(setup))
     with suppress(Enough):
         loop.run()
-    archive.release(lease, state=SearchState.STOPPED, reason="killed")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="killed")
     archive.commit()
     archive.close()
     with closing(sqlite3.connect(str(parse_url(url).database))) as connection:

@@ -23,7 +23,7 @@ from gasearch.spec.evaluator_source import changed_files
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import Archive, ArchiveReader
 from gasearch.storage.owner import being_run, is_gone
-from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchState
+from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchStatus
 
 MOST_SHOWN: Final = 5  #: Files of an evaluator that are named.
 _VERSIONS: Final = "versions"  #: The kind of the event that keeps those that a search began with.
@@ -62,7 +62,7 @@ def spec_to_go_on_with(
     stored = SearchSpec.from_json(record.spec_json)
     spec = extended(changed(stored, source, overrides), evaluations=evaluations, hours=hours)
     asked = spec.budget.evaluations
-    if record.state is SearchState.FAILED and completed >= asked == stored.budget.evaluations:
+    if record.state is SearchStatus.FAILED and completed >= asked == stored.budget.evaluations:
         spec = extended(spec, evaluations=completed + asked, hours=None)
     found = changes(stored, spec)
     others = [change for change in found if not change.is_free]
@@ -131,7 +131,7 @@ def _going_on(archive: ArchiveReader, record: SearchRecord, spec: SearchSpec, fo
     budget = stored.budget.model_copy(update={str(change.path[1]): change.after for change in wanted})
     asked = stored.model_copy(update={"budget": budget})
     options = [change.override for change in wanted]
-    if record.state is SearchState.FINISHED:
+    if record.state is SearchStatus.FINISHED:
         more = _spent(record, asked, completed=counts.completed, busy_s=counts.busy_seconds)
         if not more and budget == stored.budget:
             return f"it has ended ({record.reason}); "
@@ -175,7 +175,7 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, completed: int
             f"search {record.name!r} has {completed} evaluations already; the new budget counts in all: give more, "
             f"such as --evaluations {2 * completed}; got {spec.budget.evaluations}"
         )
-    if record.state not in (SearchState.FINISHED, SearchState.FAILED):
+    if record.state not in (SearchStatus.FINISHED, SearchStatus.FAILED):
         return
     more = _spent(record, spec, completed=completed, busy_s=busy_s)
     beginning = f"begin a new one with its front, by start.searches: [{record.name}]"
@@ -183,7 +183,7 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, completed: int
         advice = f"extend it with: gasearch resume {record.name} {' '.join(more.values())}"
         if record.reason.startswith((STALLED, SLOW)):
             advice += f", or {beginning}"
-    elif EXHAUSTED in record.reason and record.state is SearchState.FAILED:
+    elif EXHAUSTED in record.reason and record.state is SearchStatus.FAILED:
         advice = "try the same networks again under another name, with --set name=OTHER"
     elif EXHAUSTED in record.reason:
         advice = "widen the space in a new one"
@@ -191,7 +191,7 @@ def require_unfinished(record: SearchRecord, spec: SearchSpec, *, completed: int
         return
     else:
         advice = beginning
-    ended = "has failed" if record.state is SearchState.FAILED else "is finished"
+    ended = "has failed" if record.state is SearchStatus.FAILED else "is finished"
     raise WrongState(f"search {record.name!r} {ended}: {record.reason}; {advice}")
 
 

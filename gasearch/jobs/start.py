@@ -43,7 +43,7 @@ from gasearch.storage.records import (
     EventRecord,
     Lease,
     SearchRecord,
-    SearchState,
+    SearchStatus,
 )
 from gasearch.storage.sql import open_archive, open_reader, upgrade_if_older
 
@@ -167,9 +167,9 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
                 weights_folder=folder,
             ).run()
         archive.release(lease, state=verdict.state, reason=verdict.reason)
-    if verdict.state is SearchState.FAILED:
+    if verdict.state is SearchStatus.FAILED:
         raise _search_failed(archive, archive.search(name))
-    if verdict.state is SearchState.STOPPED:
+    if verdict.state is SearchStatus.STOPPED:
         completed = archive.counts(record.id).completed
         raise Interrupted(
             f"{name} stopped ({verdict.reason}) after {completed} of {setup.budget.evaluations} evaluations; "
@@ -243,7 +243,7 @@ def _released(archive: Archive, lease: Lease, name: str) -> Iterator[None]:
         reason = str(error) if isinstance(error, GasearchError) else type(error).__name__
         is_interrupt = isinstance(error, KeyboardInterrupt)
         with suppress(GasearchError):
-            archive.release(lease, state=SearchState.STOPPED, reason="interrupted" if is_interrupt else reason)
+            archive.release(lease, state=SearchStatus.STOPPED, reason="interrupted" if is_interrupt else reason)
         if is_interrupt:
             raise Interrupted(
                 f"{name} stopped at once; what was in flight runs again; go on with: gasearch resume {name}"

@@ -25,7 +25,7 @@ from types import FrameType
 from gasearch.errors import BadInput, Interrupted, LeaseLost, NoStore, Paused, StoreError, UnknownSearch
 from gasearch.jobs.advice import child_environment
 from gasearch.search.interrupts import leave_lost_terminal, signals_heard
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_reader
 
 PROGRAM = (sys.executable, "-m", "gasearch")
@@ -44,7 +44,7 @@ class Standing:
     """How far a search has come."""
 
     measured: int  #: Outcomes that are no failure: what only fails gets nowhere.
-    state: SearchState
+    state: SearchStatus
 
 
 def supervise(
@@ -89,10 +89,10 @@ class _Supervisor:
                     return _shell_status(status)
                 before, standing = self._measured, self._look()
                 state = standing.state if standing is not None and self._has_begun else None
-                if state is SearchState.FINISHED:
+                if state is SearchStatus.FINISHED:
                     self._notice(f"{self._name} {_end(status)}, but is finished; see: gasearch front {self._name}")
                     return 0
-                if state is SearchState.FAILED or (status == AWAY and self._is_gone):
+                if state is SearchStatus.FAILED or (status == AWAY and self._is_gone):
                     return _shell_status(status)
                 if status == AWAY and self._is_informed:
                     outages += 1

@@ -14,7 +14,7 @@ from typing import Any
 from gasearch_workers.messages import Failure
 
 from gasearch.storage.archive import ArchiveReader
-from gasearch.storage.records import EvaluationRecord, SearchState
+from gasearch.storage.records import EvaluationRecord, SearchStatus
 
 Row = dict[str, Any]  #: Flat; only what JSON can hold.
 
@@ -24,7 +24,7 @@ class SearchSummary:
     """Where a search stands."""
 
     name: str
-    state: SearchState
+    state: SearchStatus
     reason: str  #: Why it has this state; "" while running.
     is_active: bool  #: Whether a controller holds it and, as far as one can see from here, lives.
     owner: str | None
@@ -58,7 +58,7 @@ class SearchSummary:
     @property
     def is_abandoned(self) -> bool:
         """Whether its controller died without giving it up."""
-        return self.state is SearchState.RUNNING and not self.is_active
+        return self.state is SearchStatus.RUNNING and not self.is_active
 
     def row(self) -> Row:
         """The summary as a JSON object."""
@@ -234,7 +234,7 @@ def json_object(value: Any) -> Row:
 def _json_values(value: Any) -> Any:
     """Dataclasses as objects, tuples as arrays, times in ISO 8601, numbers that aren't finite as null."""
     match value:
-        case SearchState():
+        case SearchStatus():
             return str(value)
         case datetime():
             return value.isoformat()

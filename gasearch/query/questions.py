@@ -27,7 +27,7 @@ from gasearch.query.answers import (
 )
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
-from gasearch.storage.records import Effort, EvaluatedNetwork, Fall, SearchRecord, SearchState
+from gasearch.storage.records import Effort, EvaluatedNetwork, Fall, SearchRecord, SearchStatus
 
 __all__ = [
     "FrontPoint",
@@ -266,7 +266,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         name=record.name,
         state=record.state,
         reason=record.reason,
-        is_active=record.state is SearchState.RUNNING and record.is_owned and not is_gone(record.owner or ""),
+        is_active=record.state is SearchStatus.RUNNING and record.is_owned and not is_gone(record.owner or ""),
         owner=record.owner,
         objectives={metric: "max" if is_maximized else "min" for metric, is_maximized in record.objectives},
         told=counts.completed,

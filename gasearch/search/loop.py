@@ -40,7 +40,7 @@ from gasearch.storage.records import (
     EvaluationRecord,
     EventRecord,
     Lease,
-    SearchState,
+    SearchStatus,
 )
 
 COLLECT_S = 1.0
@@ -56,7 +56,7 @@ NEWEST_COMPARED = 1000  #: Of these, the newest: what is in flight is evaluated 
 class Verdict:
     """How a run of the loop ended."""
 
-    state: SearchState
+    state: SearchStatus
     reason: str
 
 
@@ -422,7 +422,7 @@ class SearchLoop:
         if self._stop.error is not None:
             raise self._stop.error
         if self._stop.is_requested:
-            return Verdict(state=SearchState.STOPPED, reason=self._stop.reason)
+            return Verdict(state=SearchStatus.STOPPED, reason=self._stop.reason)
         self._breaker.require_closed(self._problem.name, slots=self._dispatcher.slots)
         spent = Spent(
             completed=self._tally.completed,
@@ -430,17 +430,17 @@ class SearchLoop:
             device_seconds=self._device_time.seconds,
         )
         reason = ending(self._budget, spent, self._frontier, self._device_time.at_outcomes)
-        return None if reason is None else Verdict(state=SearchState.FINISHED, reason=reason)
+        return None if reason is None else Verdict(state=SearchStatus.FINISHED, reason=reason)
 
     def _final(self, verdict: Verdict) -> Verdict:
         """The verdict; a search that ended has failed where it measured nothing."""
-        if verdict.state is not SearchState.FINISHED or not self._tally.completed or self._tally.measured:
+        if verdict.state is not SearchStatus.FINISHED or not self._tally.completed or self._tally.measured:
             return verdict
-        return Verdict(state=SearchState.FAILED, reason=f"{verdict.reason}, and not one gave a measurement")
+        return Verdict(state=SearchStatus.FAILED, reason=f"{verdict.reason}, and not one gave a measurement")
 
     def _exhausted(self) -> Verdict:
         return Verdict(
-            state=SearchState.FINISHED,
+            state=SearchStatus.FINISHED,
             reason=f"{len(self._keys)} networks are evaluated; {EXHAUSTED}",
         )
 

@@ -25,7 +25,7 @@ from gasearch.storage.records import (
     OperatorCounts,
     ReplicateRecord,
     SearchRecord,
-    SearchState,
+    SearchStatus,
     Stay,
     TuningTrial,
 )
@@ -191,7 +191,7 @@ class Archive(ArchiveReader, Protocol):
         Thread-safe.
         """
 
-    def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
+    def release(self, lease: Lease, *, state: SearchStatus, reason: str) -> None:
         """Give the search up, with its new state."""
 
     def update_spec(self, lease: Lease, *, spec_json: str) -> None:

@@ -16,7 +16,7 @@ from gasearch.storage import checksums, schema
 from gasearch.storage.engines import parse_url, reading_engine
 from gasearch.storage.evaluation_rows import is_intact
 from gasearch.storage.faults import as_store_errors, cause_of, shown
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.tables import REVISIONS, evaluations, metadata, searches
 from gasearch.storage.values import Row
 
@@ -33,7 +33,7 @@ _JSON = {
 _ODD_BOOLEANS = (
     "SELECT id FROM searches WHERE typeof(is_stop_requested) <> 'integer' OR is_stop_requested NOT IN (0, 1)"
 )
-_WORDS = {("searches", "state"): tuple(SearchState), ("evaluations", "failure"): (None, *FailureKind)}
+_WORDS = {("searches", "state"): tuple(SearchStatus), ("evaluations", "failure"): (None, *FailureKind)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

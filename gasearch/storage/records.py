@@ -14,7 +14,7 @@ from gasearch.space.decisions import Genes
 REUSED = "cache"
 
 
-class SearchState(StrEnum):
+class SearchStatus(StrEnum):
     """Where a search stands in its life."""
 
     RUNNING = "running"  #: A controller owns it, or died while it did.
@@ -44,7 +44,7 @@ class SearchRecord(NewSearch):
     """A stored search."""
 
     id: int
-    state: SearchState
+    state: SearchStatus
     reason: str  #: Why it has this state, one sentence; "" while running.
     is_stop_requested: bool
     created_at: datetime

@@ -20,7 +20,7 @@ from gasearch.storage.records import (
     OperatorCounts,
     ReplicateRecord,
     SearchRecord,
-    SearchState,
+    SearchStatus,
     TuningTrial,
 )
 from gasearch.storage.values import Row, finite, from_json, numbers_json, to_json, to_time
@@ -60,7 +60,7 @@ def search_record(row: Row) -> SearchRecord:
         version=row["version"],
         context=row["context"],
         evaluator_source=row["evaluator_source"],
-        state=SearchState(row["state"]),
+        state=SearchStatus(row["state"]),
         reason=row["reason"],
         is_stop_requested=bool(row["is_stop_requested"]),
         created_at=to_time(row["created_at"]),

@@ -45,7 +45,7 @@ from gasearch.storage.records import (
     NewSearch,
     ReplicateRecord,
     SearchRecord,
-    SearchState,
+    SearchStatus,
     TuningTrial,
 )
 from gasearch.storage.sql_reader import SqlReader
@@ -116,7 +116,7 @@ class SqlArchive(SqlReader):
     # --- the lease --------------------------------------------------------------------------------------------------
 
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
-        row = rows.search_row(new) | {"state": str(SearchState.RUNNING), "reason": "", "active_seconds": 0.0}
+        row = rows.search_row(new) | {"state": str(SearchStatus.RUNNING), "reason": "", "active_seconds": 0.0}
         row |= {"worker_seconds": 0.0}
         row |= {"is_stop_requested": False, "owner": owner, "epoch": 1}
         row |= {"reference_point": None, "reference_ideal": None}
@@ -145,7 +145,7 @@ class SqlArchive(SqlReader):
                 raise WrongState(being_run(name, row["owner"]))
             require_intact(row, checksums.SEARCHES, checksums.STANDINGS)
             taken = _FREE | {"owner": owner, "epoch": row["epoch"] + 1, "lease_until": row["now"] + ttl_s}
-            taken |= {"state": str(SearchState.RUNNING), "reason": "", "updated_at": row["now"]}
+            taken |= {"state": str(SearchStatus.RUNNING), "reason": "", "updated_at": row["now"]}
             values = stamped({**row, **taken}, checksums.LEASES)  # what it was before has no meaning any more
             taken = restamped(row, taken) | {"lease_checksum": values["lease_checksum"]}
             connection.execute(update(searches).where(searches.c.id == row["id"]).values(taken))
@@ -164,7 +164,7 @@ class SqlArchive(SqlReader):
             self._checkpoint(patience_s=0.0)  # who is in its way now is not at the next turn
         return bool(row["is_stop_requested"])
 
-    def release(self, lease: Lease, *, state: SearchState, reason: str) -> None:
+    def release(self, lease: Lease, *, state: SearchStatus, reason: str) -> None:
         values = _FREE | {"state": str(state), "reason": storable(reason)}
         released = {"id": lease.search_id, "epoch": lease.epoch, "owner": None}
 
@@ -391,7 +391,7 @@ def _at(now: float, column: str) -> dict[str, float]:
 
 def _standing(row: Row) -> str:
     """What a search is doing when nobody runs it."""
-    return "interrupted" if row["state"] == SearchState.RUNNING else str(row["state"])
+    return "interrupted" if row["state"] == SearchStatus.RUNNING else str(row["state"])
 
 
 def _name_is_taken(search: SearchRecord) -> WrongState:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 
 VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
@@ -126,7 +126,7 @@ searches = Table(
     _checksum("standing_checksum"),
     _checksum("lease_checksum"),
     Column("evaluator_source", Text, nullable=False, server_default=""),
-    _one_of("state", *SearchState),
+    _one_of("state", *SearchStatus),
     Index(None, "context"),
 )
 

@@ -27,7 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gasearch.errors import GasearchError, LeaseLost, WrongState
 from gasearch.search.ownership import StopSignal
 from gasearch.storage.owner import _machine
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.chaos.mined import MinedArchive
 from tests.chaos.proof import require_sound, without_order
@@ -199,7 +199,7 @@ class Searching(RuleBasedStateMachine):
                 self.generations.add(arguments[1].number)
             case "release":
                 self.is_leased = False
-                self.is_finished = arguments and answer is None and self._stored().state is SearchState.FINISHED
+                self.is_finished = arguments and answer is None and self._stored().state is SearchStatus.FINISHED
 
     # --- the rules --------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from gasearch.storage.records import (
     FailedAttempt,
     GenerationRecord,
     ReplicateRecord,
-    SearchState,
+    SearchStatus,
     TuningTrial,
 )
 from gasearch.storage.sql import open_archive, open_reader
@@ -92,7 +92,7 @@ class ArchiveContract(EmptyStore):
         assert {name: getattr(found, name) for name in given.__dataclass_fields__} == {
             name: getattr(given, name) for name in given.__dataclass_fields__
         }
-        assert (found.state, found.reason) == (SearchState.RUNNING, "")
+        assert (found.state, found.reason) == (SearchStatus.RUNNING, "")
         assert (found.active_seconds, found.worker_seconds) == (0.0, 0.0)
         assert (found.owner, found.is_owned, found.is_stop_requested) == ("alice", True, False)
         assert (found.reference_point, found.reference_ideal) == (None, None)
@@ -153,7 +153,7 @@ class ArchiveContract(EmptyStore):
         with pytest.raises(WrongState, match="search 'gone' is being run by alice"):
             archive.delete_search("gone")
         assert rows_per_table(archive, gone.search_id) == before
-        archive.release(gone, state=SearchState.FINISHED, reason="")
+        archive.release(gone, state=SearchStatus.FINISHED, reason="")
         assert archive.delete_search("gone").id == gone.search_id
         assert set(rows_per_table(archive, gone.search_id).values()) == {0}
         assert rows_per_table(archive, kept.search_id) == before
@@ -190,12 +190,12 @@ class ArchiveContract(EmptyStore):
         assert (archive.search("digits").owner, archive.search("digits").is_owned) == ("bob", True)
 
     def test_a_released_search_can_be_claimed_and_runs_again(self, archive, lease):
-        archive.release(lease, state=SearchState.STOPPED, reason="stopped by the user")
+        archive.release(lease, state=SearchStatus.STOPPED, reason="stopped by the user")
         found = archive.search("digits")
-        assert (found.state, found.reason, found.owner) == (SearchState.STOPPED, "stopped by the user", None)
+        assert (found.state, found.reason, found.owner) == (SearchStatus.STOPPED, "stopped by the user", None)
         again = archive.claim("digits", owner="bob", ttl_s=LONG)
         found = archive.search("digits")
-        assert (found.state, found.reason, again.epoch) == (SearchState.RUNNING, "", lease.epoch + 1)
+        assert (found.state, found.reason, again.epoch) == (SearchStatus.RUNNING, "", lease.epoch + 1)
 
     def test_the_same_owner_may_claim_again_and_fences_its_earlier_self(self, archive, lease):
         again = archive.claim("digits", owner="alice", ttl_s=LONG)
@@ -253,7 +253,7 @@ class ArchiveContract(EmptyStore):
             lambda archive, lease: archive.add_generation(lease, generation(0)),
             lambda archive, lease: archive.add_event(lease, EventRecord(kind="retry", message="late")),
             lambda archive, lease: archive.add_calibration(lease, Calibration(device="x", reference_latency_ms=1.0)),
-            lambda archive, lease: archive.release(lease, state=SearchState.FINISHED, reason="done"),
+            lambda archive, lease: archive.release(lease, state=SearchStatus.FINISHED, reason="done"),
             lambda archive, lease: archive.renew(lease, ttl_s=LONG, active_s=9.0, worker_s=9.0),
         ],
     )
@@ -297,12 +297,12 @@ class ArchiveContract(EmptyStore):
 
     def test_a_stop_request_is_forgotten_by_the_next_owner(self, archive, lease):
         archive.request_stop("digits")
-        archive.release(lease, state=SearchState.STOPPED, reason="")
+        archive.release(lease, state=SearchStatus.STOPPED, reason="")
         assert not archive.search("digits").is_stop_requested
         assert archive.renew(archive.claim("digits", owner="bob", ttl_s=LONG), ttl_s=LONG) is False
 
     def test_what_nobody_runs_cannot_be_stopped(self, archive, lease):
-        archive.release(lease, state=SearchState.FINISHED, reason="")
+        archive.release(lease, state=SearchStatus.FINISHED, reason="")
         with pytest.raises(WrongState, match=r"'digits' can't be stopped: nobody runs it \(it is finished\)"):
             archive.request_stop("digits")
 
@@ -755,7 +755,7 @@ class ArchiveContract(EmptyStore):
 
         reader = open_reader(url)  # at once, over what the dead writer left behind
         search = reader.search("digits")
-        assert (search.state, search.is_owned) == (SearchState.RUNNING, True)
+        assert (search.state, search.is_owned) == (SearchStatus.RUNNING, True)
         archive = open_archive(url, notice=pytest.fail)  # and its lease, of 10 minutes, is free
         lease = archive.claim("digits", owner="alice", ttl_s=60.0)
 

@@ -6,7 +6,7 @@ import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch.objectives.fitness import FrontChange
-from gasearch.storage.records import REUSED, SearchState, Stay
+from gasearch.storage.records import REUSED, SearchStatus, Stay
 from gasearch.storage.sql_reader import SqlReader
 from tests.contracts.empty_store import LONG, EmptyStore, numbers
 from tests.doubles.records import UNCHANGED, candidate, failed, measured, new_search, outcome_of, trained_again
@@ -133,7 +133,7 @@ class HistoriesContract(EmptyStore):
             ]
             assert_counted_as_afresh(reader, archive, lease)
             assert reader.counts(lease.search_id).completed == completed
-            archive.release(lease, state=SearchState.STOPPED, reason="enough")
+            archive.release(lease, state=SearchStatus.STOPPED, reason="enough")
             archive.delete_search("digits")
 
 

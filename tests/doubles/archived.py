@@ -27,7 +27,7 @@ from gasearch.storage.records import (
     NewSearch,
     OperatorCounts,
     SearchRecord,
-    SearchState,
+    SearchStatus,
 )
 from tests.doubles.records import columns_of
 
@@ -178,7 +178,7 @@ def search_record(name: str = "digits", **changes: object) -> SearchRecord:
         data_json='{"count": 1437}',
         version="0.1.0",
         id=1,
-        state=SearchState.RUNNING,
+        state=SearchStatus.RUNNING,
         reason="",
         is_stop_requested=False,
         created_at=NOW,
@@ -252,7 +252,7 @@ def scripted_reader(**changes: object) -> ScriptedReader:
     )
 
 
-def fill_database(url: str, record: SearchRecord | None = None, *, state: SearchState = SearchState.FINISHED) -> None:
+def fill_database(url: str, record: SearchRecord | None = None, *, state: SearchStatus = SearchStatus.FINISHED) -> None:
     """Write the search above into a real database, and give it up in this state; RUNNING leaves it owned."""
     from gasearch.storage.sql import open_archive
 
@@ -268,7 +268,7 @@ def fill_database(url: str, record: SearchRecord | None = None, *, state: Search
         archive.set_reference(lease, ideal=record.reference_ideal, point=record.reference_point)
     for generation in GENERATIONS:
         archive.add_generation(lease, generation)
-    if state is not SearchState.RUNNING:
+    if state is not SearchStatus.RUNNING:
         archive.release(lease, state=state, reason="budget spent")
     archive.close()
 

@@ -34,7 +34,7 @@ DRIVER = """
 import os, sys
 from contextlib import closing, suppress
 from gasearch.errors import StoreError
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from gasearch.storage.sql_writer import SqlArchive
 from tests.doubles.searches import loop_over
@@ -51,7 +51,7 @@ try:
             loop.run()
         except StoreError as error:  # as gasearch.jobs.start does
             with suppress(StoreError):
-                archive.release(loop._lease, state=SearchState.STOPPED, reason=str(error))
+                archive.release(loop._lease, state=SearchStatus.STOPPED, reason=str(error))
             raise
 except StoreError as error:
     sys.stderr.write(str(error))

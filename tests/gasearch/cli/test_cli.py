@@ -17,7 +17,7 @@ from gasearch_workers.messages import CurvePoint
 
 from gasearch.objectives.fitness import FrontChange
 from gasearch.query import questions
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.archived import fill_database, scripted_reader, search_record, with_constraints
 from tests.doubles.records import candidate, key_of, measured, new_search
@@ -163,7 +163,7 @@ def test_stop_creates_no_database_where_there_is_none(gasearch, tmp_path):
 
 def test_stop_asks_the_controller_of_a_running_search(gasearch, tmp_path):
     url = f"sqlite:///{tmp_path}/running.db"
-    fill_database(url, state=SearchState.RUNNING)
+    fill_database(url, state=SearchStatus.RUNNING)
     status, out, _ = gasearch("stop", "digits", "--db", url)
     assert (status, "gasearch resume digits" in out) == (0, True)
     from gasearch.storage.sql import open_reader
@@ -217,7 +217,7 @@ def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):
     from gasearch.cli import reading
 
     url = f"sqlite:///{tmp_path}/running.db"
-    fill_database(url, state=SearchState.RUNNING)
+    fill_database(url, state=SearchStatus.RUNNING)
     naps = []
 
     def end_meanwhile(seconds):
@@ -228,7 +228,7 @@ def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):
         from gasearch.storage.records import Lease
 
         archive.release(
-            Lease(search_id=1, owner="host/4711", epoch=1), state=SearchState.FINISHED, reason="budget spent"
+            Lease(search_id=1, owner="host/4711", epoch=1), state=SearchStatus.FINISHED, reason="budget spent"
         )
         archive.close()
 

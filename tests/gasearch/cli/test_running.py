@@ -13,7 +13,7 @@ import pytest
 
 from gasearch.errors import Interrupted, LeaseLost, WorkersUnavailable
 from gasearch.jobs.detach import launch_detached
-from gasearch.storage.records import SearchState, TuningTrial
+from gasearch.storage.records import SearchStatus, TuningTrial
 from tests.doubles.archived import fill_database, search_record
 
 SPEC = """\
@@ -219,7 +219,7 @@ def test_detach_starts_the_same_command_without_the_password_on_its_command_line
     def launch(argv, *, name, db_url, is_up):
         started.append((argv, name, db_url))
         assert not is_up(4711)
-        fill_database(db_url, state=SearchState.RUNNING)
+        fill_database(db_url, state=SearchStatus.RUNNING)
         assert is_up(4711)  # as the double's owner is called
         assert not is_up(4712)
         return 4711, Path("gasearch-digits.log")

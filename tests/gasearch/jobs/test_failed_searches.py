@@ -13,7 +13,7 @@ from gasearch import cli
 from gasearch.errors import SearchFailed, SpecError, UnknownSearch, WorkersUnavailable, WrongState
 from gasearch.jobs.start import go_on
 from gasearch.search.progress import Silent
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 
 SPEC = {
     "name": "broken",
@@ -51,7 +51,7 @@ def test_a_search_in_which_all_failed_has_failed_and_says_why(url):
     assert "RuntimeError: no such file: weights.bin" in text
     assert caught.value.exit_status == 1
     status = gasearch.open("broken", db=url).status()
-    assert (status.state, status.completed, status.failures) == (SearchState.FAILED, 3, {"user_error": 3})
+    assert (status.state, status.completed, status.failures) == (SearchStatus.FAILED, 3, {"user_error": 3})
 
 
 def test_a_failed_search_goes_on_once_it_is_mended(url, tmp_path):
@@ -61,7 +61,7 @@ def test_a_failed_search_goes_on_once_it_is_mended(url, tmp_path):
         gasearch.open("broken", db=url).resume()
     mend(tmp_path)
     status = gasearch.open("broken", db=url).resume().status()
-    assert (status.state, status.completed, status.failures) == (SearchState.FINISHED, 12, {"user_error": 6})
+    assert (status.state, status.completed, status.failures) == (SearchStatus.FINISHED, 12, {"user_error": 6})
     with pytest.raises(WrongState, match="is finished"):
         gasearch.open("broken", db=url).resume()
 
@@ -71,7 +71,7 @@ def test_one_measurement_makes_it_a_finished_one(url, tmp_path):
         "import itertools\ncalls = itertools.count()\n"
         "def evaluate(choices, budget, report):\n    return {'a': 1.0} if next(calls) == 1 else {}\n"
     )
-    assert gasearch.run(SPEC, db=url).status().state is SearchState.FINISHED
+    assert gasearch.run(SPEC, db=url).status().state is SearchStatus.FINISHED
 
 
 def test_the_command_line_fails_names_the_causes_and_shows_the_state(url, tmp_path, capsys):
@@ -148,4 +148,4 @@ def test_workers_find_what_the_controller_finds_and_what_they_can_t_import_is_to
         gasearch.open("broken", db=url)
     spec = SPEC | {"workers": {"count": 1, "environment": ["NEEDED_BY_EVALUATOR"]}}
     status = gasearch.run(spec, db=url).status()
-    assert (status.state, status.completed, status.failures) == (SearchState.FINISHED, 3, {})
+    assert (status.state, status.completed, status.failures) == (SearchStatus.FINISHED, 3, {})

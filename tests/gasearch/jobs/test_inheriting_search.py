@@ -7,7 +7,7 @@ from gasearch_workers.messages import Fidelity, Recipe
 
 from gasearch.search.ownership import StopSignal
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted
 from tests.doubles.searches import loop_over
@@ -60,7 +60,7 @@ def test_a_resumed_search_knows_the_parents_of_before(archive):
     loop = loop_over(archive, evaluator=first, stop=stop, **options)
     loop.run()
     record = archive.search("small")
-    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     loop_over(archive, lease=lease, evaluator=second, **options).run()
     stored = {one.number: one for one in archive.candidates(record.id)}

@@ -27,7 +27,7 @@ from gasearch.search.progress import Silent
 from gasearch.space.costs import NetworkCosts
 from gasearch.spec.loader import load_spec
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.searches import digest
 
@@ -194,7 +194,7 @@ def test_a_replayed_engine_asks_for_what_the_live_one_asks_for(tmp_path, algorit
         live, lease = make_loop(setup, archive, pool, clock)
         with pytest.raises(Enough):
             live.run()
-        archive.release(lease, state=SearchState.STOPPED, reason="killed")
+        archive.release(lease, state=SearchStatus.STOPPED, reason="killed")
     with replayed(setup, tmp_path / "small.db") as later:
         flying = sorted(live._engine._pending)
         assert sorted(later._engine._pending) == flying != []

@@ -18,7 +18,7 @@ from gasearch.search.progress import Silent
 from gasearch.spec.changes import changed, changes
 from gasearch.spec.evaluator_source import changed_files, evaluator_source
 from gasearch.spec.loader import load_spec
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_reader
 from tests.doubles.archived import search_record
 
@@ -180,7 +180,7 @@ def test_running_a_name_again_shows_how_the_specs_differ(finished):
 )
 def test_a_finished_search_says_which_part_of_its_budget_must_grow(budget, reason, busy_s, advice):
     spec = load_spec(SPEC | {"budget": {"evaluations": 100} | budget})
-    record = search_record(name="small", spec_json=spec.to_json(), state=SearchState.FINISHED, reason=reason)
+    record = search_record(name="small", spec_json=spec.to_json(), state=SearchStatus.FINISHED, reason=reason)
     message = f"is finished: .*; extend it with: gasearch resume small {advice}(, or begin|$)"
     with pytest.raises(WrongState, match=message):
         require_unfinished(record, spec, completed=9, busy_s=busy_s)
@@ -305,14 +305,14 @@ def evaluator(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize(("file", "is_told"), [("train", True), ("costs", True), ("__init__", True), ("notes", False)])
-def test_a_resume_says_which_files_of_the_evaluator_have_changed(url, evaluator, file, is_completed):
+@pytest.mark.parametrize(("file", "is_said"), [("train", True), ("costs", True), ("__init__", True), ("notes", False)])
+def test_a_resume_says_which_files_of_the_evaluator_have_changed(url, evaluator, file, is_said):
     launch(load_spec(SPEC | {"task": {"evaluator": "cells.train:evaluate"}}), db_url=url, observer=Silent())
     assert [text for text in resume(url, evaluations=10) if "evaluator" in text] == []
     (evaluator / f"{file}.py").write_text("# another version\n" + (evaluator / f"{file}.py").read_text())
     completed = [text for text in resume(url, evaluations=12) if "evaluator" in text]
     begin = f"the evaluator of small has changed since the search began (cells/{file}.py): what it finds from here on"
-    assert [text.startswith(begin) for text in completed] == [True] * is_completed
+    assert [text.startswith(begin) for text in completed] == [True] * is_said
     with closing(open_reader(url)) as reader:
         events = [
             event.message for event in reader.events(reader.search("small").id) if event.kind == "other evaluator"

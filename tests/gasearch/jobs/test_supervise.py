@@ -13,7 +13,7 @@ import pytest
 from gasearch.errors import StoreError
 from gasearch.jobs import supervise as module
 from gasearch.jobs.supervise import Standing, supervise
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_reader
 
 DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -46,8 +46,8 @@ def supervised(monkeypatch, tmp_path):
     return run
 
 
-def stored(measured, *, state=SearchState.RUNNING, is_finished=False):
-    return Standing(measured=measured, state=SearchState.FINISHED if is_finished else state)
+def stored(measured, *, state=SearchStatus.RUNNING, is_finished=False):
+    return Standing(measured=measured, state=SearchStatus.FINISHED if is_finished else state)
 
 
 @pytest.mark.parametrize("status", [0, 2, 3, 5, 130])
@@ -121,7 +121,7 @@ def test_a_database_that_never_answered_is_given_up(supervised):
 
 
 def test_a_search_that_ended_without_a_measurement_is_not_started_again(supervised):
-    done = supervised("sys.exit(1)", stored(0), stored(0, state=SearchState.FAILED), first=("resume",))
+    done = supervised("sys.exit(1)", stored(0), stored(0, state=SearchStatus.FAILED), first=("resume",))
     assert done == (1, ["resume"], [])
 
 
@@ -201,11 +201,11 @@ def test_the_standing_is_read_from_the_database(tmp_path):
 
     url = f"sqlite:///{tmp_path}/store.db"
     assert module._standing("digits", url) is None
-    fill_database(url, state=SearchState.FINISHED)
+    fill_database(url, state=SearchStatus.FINISHED)
     assert module._standing("other", url) is None
     found = module._standing("digits", url)
     assert found is not None
-    assert found.state is SearchState.FINISHED
+    assert found.state is SearchStatus.FINISHED
     with closing(open_reader(url)) as reader:
         counts = reader.counts(reader.search("digits").id)
     assert sum(counts.failures.values()) > 0

@@ -20,7 +20,7 @@ from gasearch.query import near_misses, questions
 from gasearch.query.answers import layers_text
 from gasearch.query.knee import knee_distances, knee_order
 from gasearch.spec.evolution import EvolutionSpec
-from gasearch.storage.records import Effort, Fall, SearchState
+from gasearch.storage.records import Effort, Fall, SearchStatus
 from tests.doubles.archived import (
     NETWORKS,
     SCALING,
@@ -117,7 +117,7 @@ def test_a_summary_names_the_algorithm_that_the_spec_means(asked, count):
 def test_a_running_search_without_a_valid_lease_is_abandoned():
     summary = questions.search_summary(scripted_reader(is_owned=False), "digits")
     assert summary.is_abandoned
-    finished = questions.search_summary(scripted_reader(is_owned=False, state=SearchState.FINISHED), "digits")
+    finished = questions.search_summary(scripted_reader(is_owned=False, state=SearchStatus.FINISHED), "digits")
     assert not finished.is_abandoned
 
 

@@ -21,7 +21,7 @@ from gasearch.search.attempts import (
 )
 from gasearch.search.problem import Pending
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
 from tests.doubles.searches import loop_over
@@ -204,7 +204,7 @@ def test_the_stored_reason_of_a_search_that_everything_failed_in_names_the_cause
     loop = loop_over(archive, evaluator=Scripted(failing(DIED, "signal 11")), evaluations=2000)
     with pytest.raises(GasearchError) as caught:
         loop.run()
-    archive.release(loop._lease, state=SearchState.STOPPED, reason=str(caught.value))
+    archive.release(loop._lease, state=SearchStatus.STOPPED, reason=str(caught.value))
     assert "(20 died), the last one with: signal 11" in archive.search("small").reason
 
 

@@ -22,7 +22,7 @@ from gasearch.jobs.start import _scaling
 from gasearch.query import questions
 from gasearch.search.early_stopping import Rungs
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import REUSED, SearchState
+from gasearch.storage.records import REUSED, SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.disorder import STEPS, Disorderly, trained
 from tests.doubles.scripted import Scripted
@@ -152,7 +152,7 @@ def cut_and_replayed(path, *, seed, shares, collects, policy, replicates, is_reu
         lease = archive.create_search(new_search("before", context="same"), owner=current_owner(), ttl_s=60)
         before = Disorderly(evaluator, capacity=4, rng=random.Random(seed))
         make_loop(archive, lease, before, **options).run()
-        archive.release(lease, state=SearchState.FINISHED, reason="done")
+        archive.release(lease, state=SearchStatus.FINISHED, reason="done")
     lease = archive.create_search(new_search(context="same"), owner=current_owner(), ttl_s=60)
     live = make_loop(
         archive, lease, Mortal(evaluator, capacity=rng.randint(1, 5), rng=rng, collects=collects),
@@ -160,7 +160,7 @@ def cut_and_replayed(path, *, seed, shares, collects, policy, replicates, is_reu
     )  # fmt: skip
     with suppress(Cut):
         live.run()
-    archive.release(lease, state=SearchState.STOPPED, reason="cut")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="cut")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     later = make_loop(archive, lease, Scripted(), policy=policy, replicates=replicates)
     later._replay()

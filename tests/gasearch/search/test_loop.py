@@ -10,7 +10,7 @@ from gasearch.objectives.pareto import ParetoFront
 from gasearch.search.ownership import StopSignal
 from gasearch.search.problem import training_seed
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
 from tests.doubles.searches import OBJECTIVES, digest, loop_over
@@ -24,7 +24,7 @@ def archive(tmp_path):
 
 
 def resume(archive, lease, **options):
-    archive.release(lease, state=SearchState.STOPPED, reason="test")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="test")
     return loop_over(archive, lease=archive.claim("small", owner=current_owner(), ttl_s=60), **options)
 
 
@@ -49,7 +49,7 @@ class Watch:
 def test_a_search_spends_exactly_its_budget_and_never_repeats_a_network(archive):
     evaluator = Scripted()
     verdict = loop_over(archive, evaluations=57, evaluator=evaluator).run()
-    assert verdict.state is SearchState.FINISHED
+    assert verdict.state is SearchStatus.FINISHED
     assert verdict.reason == "all 57 evaluations are done"
     keys = [request.key for request in evaluator.requests]
     assert len(keys) == len(set(keys)) == 57
@@ -127,7 +127,7 @@ def test_a_stop_ends_the_search_between_two_evaluations_and_a_resume_completes_i
     lease = None
     loop = loop_over(archive, stop=stop, observer=Watch(stop, after=23), clock=iter(range(100_000)).__next__)
     verdict = loop.run()
-    assert (verdict.state, verdict.reason) == (SearchState.STOPPED, "interrupted")
+    assert (verdict.state, verdict.reason) == (SearchStatus.STOPPED, "interrupted")
     lease = loop._lease
     assert archive.counts(archive.search("small").id).completed == 23
     resume(archive, lease).run()
@@ -211,7 +211,7 @@ def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(
     loop = loop_over(archive, evaluations=15)
     loop.run()
     before = list(archive.candidates(archive.search("small").id))
-    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     loop_over(archive, lease=lease, evaluations=40, population=11).run()
     after = list(archive.candidates(archive.search("small").id))
@@ -222,7 +222,7 @@ def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(
 def test_a_store_that_lost_outcomes_is_refused(archive):
     loop = loop_over(archive, evaluations=25)
     loop.run()
-    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
     with archive._writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival >= 5")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
@@ -235,7 +235,7 @@ def test_a_store_that_lost_outcomes_is_refused(archive):
 def test_a_store_that_lost_one_outcome_of_many_is_refused(archive):
     loop = loop_over(archive, evaluations=25)
     loop.run()
-    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
     with archive._writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival = 22")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
@@ -245,7 +245,7 @@ def test_a_store_that_lost_one_outcome_of_many_is_refused(archive):
 
 def test_an_outdated_owner_writes_nothing(archive):
     loop = loop_over(archive, evaluations=15)
-    archive.release(loop._lease, state=SearchState.STOPPED, reason="test")
+    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
     archive.claim("small", owner=current_owner(), ttl_s=60)
     with pytest.raises(LeaseLost):
         loop.run()
@@ -254,7 +254,7 @@ def test_an_outdated_owner_writes_nothing(archive):
 
 def test_the_time_budget_ends_the_search_over_all_interruptions(archive):
     verdict = loop_over(archive, seconds=100.0, spent_s=70.0, clock=iter(range(100_000)).__next__).run()
-    assert verdict.state is SearchState.FINISHED
+    assert verdict.state is SearchStatus.FINISHED
     assert verdict.reason == "the budget of 0.0277778 hours is spent"
     assert 0 < archive.counts(archive.search("small").id).completed < 30
 

@@ -17,7 +17,7 @@ from gasearch.query import questions
 from gasearch.search.early_stopping import Rungs
 from gasearch.search.problem import training_seed
 from gasearch.storage.owner import current_owner
-from gasearch.storage.records import REUSED, SearchState
+from gasearch.storage.records import REUSED, SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.disorder import STEPS, Disorderly, Dying, Killed, Recorded, trained
 from tests.doubles.scripted import Scripted, two_objectives
@@ -66,7 +66,7 @@ def steady(
 
 
 def again(archive, lease, name="small"):
-    archive.release(lease, state=SearchState.STOPPED, reason="test")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="test")
     return archive.claim(name, owner=current_owner(), ttl_s=60)
 
 

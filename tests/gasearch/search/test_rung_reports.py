@@ -56,8 +56,8 @@ def test_failures_report_nothing_and_count_for_nothing():
     assert completed(failed, failed, failed, finished(), finished()) == [None] * 5
 
 
-@pytest.mark.parametrize(("evaluator", "is_told"), [("reports", False), ("conflict", True)])
-def test_a_search_whose_evaluator_reports_nothing_says_so(tmp_path, evaluator, is_completed):
+@pytest.mark.parametrize(("evaluator", "is_said"), [("reports", False), ("conflict", True)])
+def test_a_search_whose_evaluator_reports_nothing_says_so(tmp_path, evaluator, is_said):
     notices = []
 
     class Listener(Silent):
@@ -76,4 +76,4 @@ def test_a_search_whose_evaluator_reports_nothing_says_so(tmp_path, evaluator, i
     }
     launch(load_spec(spec), db_url=f"sqlite:///{tmp_path}/reports.db", observer=Listener())
     found = [text for text in notices if text.startswith("early_stop ends no training: the evaluator reported nothing")]
-    assert len(found) == is_completed
+    assert len(found) == is_said

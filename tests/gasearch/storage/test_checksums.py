@@ -12,7 +12,7 @@ from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import checksums
 from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.engines import parse_url, writing_engine
-from gasearch.storage.records import EventRecord, ReplicateRecord, SearchState, TuningTrial
+from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
 from tests.contracts.archive_contract import generation
 from tests.doubles.records import PREDICTED, UNCHANGED, candidate, failed, measured, new_search
@@ -77,7 +77,7 @@ LIFE = {
     "of another spec": lambda archive, lease: archive.update_spec(lease, spec_json='{"name":"ünders"}'),
     "with a scale": lambda archive, lease: archive.set_reference(lease, ideal=(1.0, 0.5), point=(0.0, -1e300)),
     "taken over": lambda archive, lease: archive.claim("digits", owner="alice", ttl_s=9.0),
-    "released": lambda archive, lease: archive.release(lease, state=SearchState.STOPPED, reason="énough"),
+    "released": lambda archive, lease: archive.release(lease, state=SearchStatus.STOPPED, reason="énough"),
 }
 
 
@@ -169,7 +169,7 @@ def test_a_file_whose_index_lacks_an_outcome_is_not_gone_on_with(tmp_path, migra
     lease = archive.create_search(new_search(), owner="alice", ttl_s=600.0)
     archive.add_candidates(lease, [candidate(number) for number in range(3)])
     archive.add_evaluation(lease, measured(0, accuracy=0.5), UNCHANGED)
-    archive.release(lease, state=SearchState.STOPPED, reason="")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="")
     archive.close()
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")

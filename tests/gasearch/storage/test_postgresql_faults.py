@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from gasearch.errors import StoreError, UnknownSearch
 from gasearch.objectives.fitness import FrontChange
-from gasearch.storage.records import EventRecord, ReplicateRecord, SearchState, TuningTrial
+from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import current, open_archive, open_reader
 from tests.contracts.archive_contract import generation
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
@@ -162,7 +162,7 @@ WRITES_AND_READS = {
         lambda archive, lease: archive.search("digits").reference_ideal,
     ),
     "release": (
-        lambda archive, lease: archive.release(lease, state=SearchState.STOPPED, reason="enough"),
+        lambda archive, lease: archive.release(lease, state=SearchStatus.STOPPED, reason="enough"),
         lambda archive, lease: archive.search("digits").reason,
     ),
     "claim": (

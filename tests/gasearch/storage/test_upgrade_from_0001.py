@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gasearch.errors import StoreError
 from gasearch.storage import sql
 from gasearch.storage.engines import parse_url, writing_engine
-from gasearch.storage.records import SearchState
+from gasearch.storage.records import SearchStatus
 from tests.doubles.old_stores import make_old_store
 from tests.doubles.records import UNCHANGED, candidate, failed, full_measurement, measured, outcome_of
 
@@ -53,7 +53,7 @@ def test_a_search_of_the_first_schema_goes_on_in_the_new_one(old_url):
     assert list(archive.evaluations(1))[-1] == new
     [best] = archive.best(1, metric="images_seen", is_maximized=True)
     assert best.number == 4
-    archive.release(lease, state=SearchState.STOPPED, reason="")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="")
     archive.close()
 
 

@@ -8,7 +8,7 @@ from gasearch.errors import StoreError
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import sql
 from gasearch.storage.engines import parse_url, writing_engine
-from gasearch.storage.records import ReplicateRecord, SearchState
+from gasearch.storage.records import ReplicateRecord, SearchStatus
 from tests.doubles.old_stores import make_old_store
 from tests.doubles.records import (
     PREDICTED,
@@ -81,7 +81,7 @@ def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
     assert list(archive.evaluations(1)) == [*OLD_OUTCOMES, stopped, again]
     assert archive.network(1, key_of(0)).metrics == {"accuracy": 0.25}
     assert archive.network(1, key_of(4)).predicted == PREDICTED
-    archive.release(lease, state=SearchState.STOPPED, reason="")
+    archive.release(lease, state=SearchStatus.STOPPED, reason="")
     archive.close()
 
 

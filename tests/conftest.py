@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from gasearch import cli
 from gasearch.storage.sql import open_archive
 from tests.real_data import FOLDER, VARIABLE
 
@@ -43,6 +44,18 @@ def hangups_heard():
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def gasearch(capsys):
+    """Runs a command in this process: status, stdout, stderr."""
+
+    def run(*arguments):
+        status = cli.call(arguments)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture

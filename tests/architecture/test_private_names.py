@@ -28,6 +28,7 @@ NOT_YET = {
     "tests/gasearch/space",
     "tests/gasearch/storage",
     "tests/gasearch/web",
+    "tests/scenarios",
     "tests/workers",
     "tests/workers/export",
     "tests/workers/machine",

@@ -11,7 +11,7 @@ from gasearch_workers.modules.quantize import START_BATCHES
 from gasearch_workers.network.plan import plan
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint
-from tests.workers.modules.test_families import assert_deployed
+from tests.workers.modules.test_modules_families import assert_deployed
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little
 
 STRUCTURED = {"sparsity": 0.5}

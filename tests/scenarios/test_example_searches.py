@@ -14,7 +14,7 @@ from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 from tests.real_data import MARK, real
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -11,7 +11,7 @@ from gasearch.space.genome import expressed_choices, make_genome
 from gasearch.spec.loader import load_spec
 from tests.real_data import real
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
 #: The data of each example, and how its report begins.

@@ -1,0 +1,250 @@
+"""The rule on the tree of tests: it mirrors the source, so that whoever changes a module knows where its tests are."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source_tree import Module, read_modules
+
+ROOT = Path(__file__).parents[2]
+
+#: Each package, and the folder that mirrors it; scenarios that span packages are in `tests/scenarios`.
+MIRRORS = {"gasearch": "tests/gasearch", "workers/gasearch_workers": "tests/workers"}
+
+#: Modules that have no tests of their own yet, only what others' tests ask of them.
+NOT_YET = {
+    "gasearch/__init__.py",
+    "gasearch/cli/app.py",
+    "gasearch/cli/reading.py",
+    "gasearch/cli/service.py",
+    "gasearch/deploy/networks.py",
+    "gasearch/dispatch/ray_cluster.py",
+    "gasearch/dispatch/ray_host.py",
+    "gasearch/dispatch/ray_probe.py",
+    "gasearch/dispatch/ray_process.py",
+    "gasearch/dispatch/ray_shared.py",
+    "gasearch/dispatch/sessions.py",
+    "gasearch/evolution/breeder.py",
+    "gasearch/evolution/crossover.py",
+    "gasearch/evolution/drafts.py",
+    "gasearch/evolution/engine.py",
+    "gasearch/evolution/evolver.py",
+    "gasearch/evolution/known.py",
+    "gasearch/evolution/mutation.py",
+    "gasearch/evolution/reference_points.py",
+    "gasearch/evolution/rng.py",
+    "gasearch/evolution/sampling.py",
+    "gasearch/evolution/surrogate/evidence.py",
+    "gasearch/evolution/surrogate/features.py",
+    "gasearch/evolution/surrogate/gaussian_process.py",
+    "gasearch/evolution/surrogate/normal.py",
+    "gasearch/evolution/surrogate/schedule.py",
+    "gasearch/evolution/surrogate/subset.py",
+    "gasearch/evolution/surrogate/transforms.py",
+    "gasearch/jobs/control.py",
+    "gasearch/jobs/detach.py",
+    "gasearch/jobs/sources.py",
+    "gasearch/objectives/fitness.py",
+    "gasearch/objectives/metrics.py",
+    "gasearch/objectives/plain_front.py",
+    "gasearch/objectives/ties.py",
+    "gasearch/query/fronts.py",
+    "gasearch/query/knee.py",
+    "gasearch/query/near_misses.py",
+    "gasearch/search/device_time.py",
+    "gasearch/search/feasibility.py",
+    "gasearch/search/problem.py",
+    "gasearch/search/replicate_budget.py",
+    "gasearch/search/statistics.py",
+    "gasearch/settings.py",
+    "gasearch/space/bounds.py",
+    "gasearch/space/custom.py",
+    "gasearch/space/decisions.py",
+    "gasearch/space/enumerate.py",
+    "gasearch/space/extremes.py",
+    "gasearch/space/genome.py",
+    "gasearch/space/identity.py",
+    "gasearch/space/layered.py",
+    "gasearch/space/size.py",
+    "gasearch/space/strides.py",
+    "gasearch/spec/changes.py",
+    "gasearch/spec/engine_text.py",
+    "gasearch/spec/evaluator_source.py",
+    "gasearch/spec/explain.py",
+    "gasearch/spec/fields.py",
+    "gasearch/spec/fitting.py",
+    "gasearch/spec/recipe.py",
+    "gasearch/spec/spaces.py",
+    "gasearch/spec/stored.py",
+    "gasearch/spec/task.py",
+    "gasearch/spec/workers.py",
+    "gasearch/storage/answering.py",
+    "gasearch/storage/columns.py",
+    "gasearch/storage/copying.py",
+    "gasearch/storage/counting.py",
+    "gasearch/storage/damage.py",
+    "gasearch/storage/engines.py",
+    "gasearch/storage/evaluation_rows.py",
+    "gasearch/storage/leases.py",
+    "gasearch/storage/question.py",
+    "gasearch/storage/sql.py",
+    "gasearch/storage/sql_reader.py",
+    "gasearch/storage/sql_writer.py",
+    "gasearch/storage/sqlite_file.py",
+    "gasearch/storage/statements.py",
+    "gasearch/storage/stored_search.py",
+    "gasearch/storage/tables.py",
+    "gasearch/storage/values.py",
+    "gasearch/web/api.py",
+    "gasearch/web/attention.py",
+    "gasearch/web/auth.py",
+    "gasearch/web/connections.py",
+    "gasearch/web/guard.py",
+    "gasearch/web/shared.py",
+    "gasearch/web/turns.py",
+    "workers/gasearch_workers/data/arrays.py",
+    "workers/gasearch_workers/data/dataset.py",
+    "workers/gasearch_workers/data/delimited.py",
+    "workers/gasearch_workers/data/embedded.py",
+    "workers/gasearch_workers/data/fit.py",
+    "workers/gasearch_workers/data/folders.py",
+    "workers/gasearch_workers/data/hub.py",
+    "workers/gasearch_workers/data/hugging_face.py",
+    "workers/gasearch_workers/data/labels.py",
+    "workers/gasearch_workers/data/number_format.py",
+    "workers/gasearch_workers/data/offsets.py",
+    "workers/gasearch_workers/data/options.py",
+    "workers/gasearch_workers/data/source.py",
+    "workers/gasearch_workers/data/text_files.py",
+    "workers/gasearch_workers/data/torchvision_sets.py",
+    "workers/gasearch_workers/export/onnx_builder.py",
+    "workers/gasearch_workers/export/onnx_float.py",
+    "workers/gasearch_workers/export/onnx_integer.py",
+    "workers/gasearch_workers/export/onnx_sequences.py",
+    "workers/gasearch_workers/export/packed_reader.py",
+    "workers/gasearch_workers/export/reference_sequences.py",
+    "workers/gasearch_workers/machine/collection.py",
+    "workers/gasearch_workers/machine/library_state.py",
+    "workers/gasearch_workers/machine/process_state.py",
+    "workers/gasearch_workers/machine/stopwatch.py",
+    "workers/gasearch_workers/machine/tracebacks.py",
+    "workers/gasearch_workers/measure/device.py",
+    "workers/gasearch_workers/measure/meter.py",
+    "workers/gasearch_workers/measure/reference_model.py",
+    "workers/gasearch_workers/network/compression.py",
+    "workers/gasearch_workers/network/integer.py",
+    "workers/gasearch_workers/network/packed_layout.py",
+    "workers/gasearch_workers/network/plan_builder.py",
+    "workers/gasearch_workers/network/steps.py",
+    "workers/gasearch_workers/ray_worker.py",
+    "workers/gasearch_workers/results.py",
+    "workers/gasearch_workers/sandbox/channel.py",
+    "workers/gasearch_workers/sandbox/child.py",
+    "workers/gasearch_workers/sandbox/crash.py",
+    "workers/gasearch_workers/sandbox/limits.py",
+    "workers/gasearch_workers/sandbox/process.py",
+    "workers/gasearch_workers/sandbox/reaper.py",
+    "workers/gasearch_workers/training/inference.py",
+    "workers/gasearch_workers/training/resident.py",
+}
+
+#: Files of tests that are not yet named after what they test.
+NOT_YET_NAMED = {
+    "tests/gasearch/evolution/surrogate/test_parts.py",
+    "tests/gasearch/evolution/test_compiled_space.py",
+    "tests/gasearch/evolution/test_variation.py",
+    "tests/gasearch/jobs/test_long_resume.py",
+    "tests/gasearch/search/test_live_and_replayed.py",
+}
+
+
+def has_logic(module: Module) -> bool:
+    """Whether a function of the module does more than one thing: fields, names and contracts need no tests."""
+    functions = (node for node in ast.walk(module.syntax) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return any(len(without_docstring(function)) > 1 for function in functions)
+
+
+def without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    """The statements of a function."""
+    return function.body[1:] if ast.get_docstring(function) is not None else function.body
+
+
+def topics(module: Module, source: Path, mirror: Path) -> Path:
+    """Where the tests of a module are: this file, or one of this name with a topic; a package's own by its name."""
+    place = module.path.relative_to(source)
+    place = place.parent / place.parent.name if module.is_package else place.with_suffix("")
+    return mirror / place.parent / f"test_{place.name or source.name}"
+
+
+def is_named_after(test: Path, name: Path) -> bool:
+    """Whether it is `test_MODULE.py` or `test_MODULE_topic.py`, beside where the module is."""
+    return test.parent == name.parent and (test.stem == name.name or test.stem.startswith(f"{name.name}_"))
+
+
+def find_gaps(root: Path, mirrors: dict[str, str] = MIRRORS) -> tuple[list[str], list[str]]:
+    """The modules with logic that have no tests, and the tests that are named after no module; from the root."""
+    lonely, strays = [], []
+    for package, mirror in mirrors.items():
+        modules = read_modules(root, [package])
+        names = {module.path: topics(module, root / package, root / mirror) for module in modules}
+        tests = sorted((root / mirror).rglob("test_*.py"))
+        lonely += [
+            module.path.relative_to(root).as_posix()
+            for module in modules
+            if has_logic(module) and not any(is_named_after(test, names[module.path]) for test in tests)
+        ]
+        strays += [
+            test.relative_to(root).as_posix()
+            for test in tests
+            if not any(is_named_after(test, name) for name in names.values())
+        ]
+    return lonely, strays
+
+
+@pytest.fixture(scope="module")
+def gaps() -> tuple[list[str], list[str]]:
+    return find_gaps(ROOT)
+
+
+def test_every_module_with_logic_has_tests_of_its_name(gaps: tuple[list[str], list[str]]) -> None:
+    lonely, _ = gaps
+    assert [module for module in lonely if module not in NOT_YET] == []
+
+
+def test_every_file_of_tests_is_named_after_a_module(gaps: tuple[list[str], list[str]]) -> None:
+    _, strays = gaps
+    assert [test for test in strays if test not in NOT_YET_NAMED] == [], "scenarios are in tests/scenarios"
+
+
+def test_what_keeps_the_rule_is_no_longer_excused(gaps: tuple[list[str], list[str]]) -> None:
+    lonely, strays = gaps
+    assert NOT_YET - set(lonely) == set(), "take these out of NOT_YET"
+    assert NOT_YET_NAMED - set(strays) == set(), "take these out of NOT_YET_NAMED"
+
+
+LOGIC = "def f(x):\n    y = x\n    return y\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "lonely", "strays"),
+    [
+        ({"gasearch/space/size.py": LOGIC}, ["gasearch/space/size.py"], []),
+        ({"gasearch/space/size.py": LOGIC, "tests/gasearch/space/test_size.py": ""}, [], []),
+        ({"gasearch/space/size.py": LOGIC, "tests/gasearch/space/test_size_limits.py": ""}, [], []),
+        ({"gasearch/space/size.py": LOGIC, "tests/gasearch/test_size.py": ""},
+         ["gasearch/space/size.py"], ["tests/gasearch/test_size.py"]),
+        ({"gasearch/web/__init__.py": LOGIC, "tests/gasearch/web/test_web_sockets.py": ""}, [], []),
+        ({"gasearch/__init__.py": LOGIC, "tests/gasearch/test_gasearch.py": ""}, [], []),
+        ({"gasearch/space/genome.py": "class G:\n    def n(self):\n        return 1\n"}, [], []),
+        ({"gasearch/space/__init__.py": "", "tests/gasearch/space/test_places.py": ""},
+         [], ["tests/gasearch/space/test_places.py"]),
+    ],
+)  # fmt: skip
+def test_a_gap_is_found(files: dict[str, str], lonely: list[str], strays: list[str], tmp_path: Path) -> None:
+    for name, source in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    assert find_gaps(tmp_path, {"gasearch": "tests/gasearch"}) == (lonely, strays)

@@ -13,7 +13,7 @@ from gasearch.jobs.advice import advising
 from gasearch.jobs.start import go_on, launch
 from gasearch.query import comparison, lineage, questions
 from gasearch.query.failures import Cause, failures
-from gasearch.search.progress import Observer, Progress, Silent
+from gasearch.search.progress import Observer, Several, Silent
 from gasearch.settings import database_url
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
@@ -205,24 +205,15 @@ class Search:
         return _ask(self._db_url, question)
 
 
-class _Telling:
-    """An observer that also hands each outcome to a function."""
+class _Outcomes(Silent):
+    """An observer that hands each outcome to a function."""
 
-    def __init__(self, observer: Observer, on_outcome: OnOutcome) -> None:
-        self._observer, self._on_outcome = observer, on_outcome
-
-    def on_progress(self, progress: Progress) -> None:
-        """Pass it on."""
-        self._observer.on_progress(progress)
+    def __init__(self, on_outcome: OnOutcome) -> None:
+        self._on_outcome = on_outcome
 
     def on_outcome(self, record: EvaluationRecord) -> None:
-        """Pass it on, and hand it over."""
-        self._observer.on_outcome(record)
+        """Hand it over."""
         self._on_outcome(record)
-
-    def on_notice(self, message: str) -> None:
-        """Pass it on."""
-        self._observer.on_notice(message)
 
 
 def run(
@@ -285,4 +276,4 @@ def _url(db: Database) -> str:
 
 def _watching(observer: Observer | None, on_outcome: OnOutcome | None) -> Observer:
     watching = observer or Silent()
-    return watching if on_outcome is None else _Telling(watching, on_outcome)
+    return watching if on_outcome is None else Several(watching, _Outcomes(on_outcome))

@@ -23,6 +23,7 @@ from gasearch.cli.app import Ended, ReaderGone, app
 from gasearch.cli.console import say
 from gasearch.cli.streams import give_up, prepare_streams
 from gasearch.errors import BadInput, GasearchError, Interrupted
+from gasearch.jobs.logs import logging_to_stderr
 from gasearch.search.interrupts import interrupts_noted
 
 __all__ = ["call", "explaining", "fetching", "main", "reading", "running", "service"]
@@ -57,7 +58,7 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    with interrupts_noted() as interrupt:
+    with interrupts_noted() as interrupt, logging_to_stderr():
         try:
             return _run_app(arguments)
         except ReaderGone:

@@ -12,7 +12,7 @@ import typer.core
 
 from gasearch.cli.console import Format, clean_stdout
 from gasearch.errors import GasearchError
-from gasearch.jobs import advice
+from gasearch.jobs import advice, logs
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.passwords import hidden
@@ -113,6 +113,43 @@ Upgrade = Annotated[
 ]
 Supervise = Annotated[bool, typer.Option("--supervise", help="Start it again whenever it dies.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Run in the background, with a log file.")]
+
+
+def _choose_level(level: logs.LogLevel | None) -> None:
+    logs.choose(level=level)
+
+
+def _choose_form(form: logs.LogForm | None) -> None:
+    logs.choose(form=form)
+
+
+#: What is logged is decided while the options are read: commands leave the value alone.
+LogLevel = Annotated[
+    logs.LogLevel | None,
+    typer.Option(
+        "--log-level",
+        callback=_choose_level,
+        expose_value=False,
+        envvar=logs.LEVEL_VARIABLE,
+        show_envvar=False,
+        metavar="debug|info|warning|error",
+        help="The least that is logged, on stderr; default: warning.",
+        show_default=False,
+    ),
+]
+LogForm = Annotated[
+    logs.LogForm | None,
+    typer.Option(
+        "--log-format",
+        callback=_choose_form,
+        expose_value=False,
+        envvar=logs.FORM_VARIABLE,
+        show_envvar=False,
+        metavar="text|json",
+        help="With json, a line of the log is an object.",
+        show_default=False,
+    ),
+]
 
 
 class Ended(SystemExit):

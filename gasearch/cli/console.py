@@ -22,11 +22,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gasearch.jobs import logs
 from gasearch.jobs.advice import completed
 from gasearch.objectives.metrics import METRICS
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import Row
-from gasearch.search.progress import Observer, Progress
+from gasearch.search.progress import Observer, Progress, Silent
 from gasearch.storage.records import EvaluationRecord
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  #: The terminal's code of a colour or a weight.
@@ -155,6 +156,8 @@ def _all_columns(rows: Sequence[Row]) -> list[str]:
 
 def say(message: str) -> None:
     """Print a notice to stderr, if that can be written: nothing ends because nobody reads a notice."""
+    if logs.said_as_json(completed(message)):
+        return
     with contextlib.suppress(OSError):
         print(printable(completed(message)), file=sys.stderr, flush=True)
 
@@ -171,8 +174,11 @@ def clean_stdout() -> Iterator[None]:
 
 @contextlib.contextmanager
 def watching() -> Iterator[Observer]:
-    """An observer for stderr: a live panel on a terminal, plain lines elsewhere."""
+    """An observer for stderr: a live panel on a terminal, plain lines elsewhere, none beside a log that stands in."""
     console = Console(stderr=True, highlight=False)
+    if logs.stands_in() and not console.is_terminal:
+        yield Silent()
+        return
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             yield PanelObserver(live)

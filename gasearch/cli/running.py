@@ -16,6 +16,8 @@ from gasearch.cli.app import (
     Ended,
     Form,
     Key,
+    LogForm,
+    LogLevel,
     Name,
     Override,
     Spec,
@@ -93,6 +95,8 @@ def run(
     supervised: Supervise = False,
     detach: Detach = False,
     upgrade: Upgrade = False,
+    log_level: LogLevel = None,
+    log_form: LogForm = None,
     db: Db = None,
 ) -> None:
     """Launch a search. Ctrl-C stops it cleanly and names the command that resumes."""
@@ -144,6 +148,8 @@ def resume(
     supervised: Supervise = False,
     detach: Detach = False,
     upgrade: Upgrade = False,
+    log_level: LogLevel = None,
+    log_form: LogForm = None,
     db: Db = None,
 ) -> None:
     """Go on as if never interrupted, or extend a finished search."""

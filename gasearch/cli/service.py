@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli.app import Db, Form, NothingFound, app, ask, database_name, examples
+from gasearch.cli.app import Db, Form, LogForm, LogLevel, NothingFound, app, ask, database_name, examples
 from gasearch.cli.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
 from gasearch.jobs.advice import completed
@@ -30,6 +30,8 @@ def serve(
             "--allow-host", metavar="NAME", help="A further name by which browsers may call it.", show_default=False
         ),
     ] = None,
+    log_level: LogLevel = None,
+    log_form: LogForm = None,
     db: Db = None,
 ) -> None:
     """Serve searches as JSON under /api/v1, read-only.

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from gasearch.errors import GasearchError
+from gasearch.jobs import logs
 from gasearch.settings import DATABASE_VARIABLE, database_url
 from gasearch.storage.passwords import hidden
 
@@ -50,11 +51,11 @@ def completed(text: str) -> str:
 
 
 def child_environment(url: str) -> dict[str, str]:
-    """For a command of ours in a process of its own: its database, and what it advises.
+    """For a command of ours in a process of its own: its database, what it advises, and what it logs.
 
     Not by an argument: a password in it must not show in the process list.
     """
-    return os.environ | {DATABASE_VARIABLE: url, _OPTION_VARIABLE: _named()}
+    return os.environ | {DATABASE_VARIABLE: url, _OPTION_VARIABLE: _named()} | logs.chosen()
 
 
 @contextmanager

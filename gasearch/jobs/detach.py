@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gasearch.errors import BadInput, GasearchError
 from gasearch.jobs.advice import child_environment
+from gasearch.jobs.logs import LEVEL_VARIABLE, LogLevel
 from gasearch.storage.sql import database_file
 
 POLL_S = 0.2
@@ -54,7 +55,7 @@ def launch_detached(
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=child_environment(db_url),
+            env={LEVEL_VARIABLE: str(LogLevel.INFO)} | child_environment(db_url),  # unless another level was chosen
             start_new_session=True,
             preexec_fn=_ignore_hangups,
         )

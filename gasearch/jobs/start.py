@@ -25,13 +25,14 @@ from gasearch.jobs.resume import (
     require_unfinished,
     spec_to_go_on_with,
 )
+from gasearch.jobs.search_log import NoticeLog, logged, story_of
 from gasearch.jobs.setup import Setup, require_same_data, set_up, with_workers
 from gasearch.jobs.weights import make_folder, marked_root, weights_folder
 from gasearch.objectives.pareto import Scaling
 from gasearch.search.budget import EXHAUSTED
 from gasearch.search.loop import SearchLoop
 from gasearch.search.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
-from gasearch.search.progress import Observer
+from gasearch.search.progress import Observer, Several
 from gasearch.settings import database_patience_s
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
@@ -59,8 +60,10 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
         Interrupted: if the user stopped it; it can be resumed.
         GasearchError: whatever else ends it early.
     """
+    observer = Several(observer, NoticeLog())
     setup = set_up(with_workers(spec, workers), observer.on_notice)
-    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+    with story_of(spec.name), closing(open_archive(db_url, notice=observer.on_notice)) as opened:
+        archive = logged(opened, spec.name, db_url=db_url)
         require_free_name(archive, spec.name, spec)
         _require_starts(archive, spec)
 
@@ -100,6 +103,7 @@ def go_on(
         WrongState: if it is finished and not extended, still runs, or its spec or its data changed.
         SearchFailed, Interrupted, GasearchError: as `launch`.
     """
+    observer = Several(observer, NoticeLog())
     upgrade_if_older(db_url, observer.on_notice)
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
@@ -108,7 +112,8 @@ def go_on(
     spec, found = spec_to_go_on_with(
         record, source=source, overrides=overrides, evaluations=evaluations, hours=hours, completed=completed
     )
-    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+    with story_of(name), closing(open_archive(db_url, notice=observer.on_notice)) as opened:
+        archive = logged(opened, name, db_url=db_url)
         counts = archive.counts(record.id)
         require_unfinished(record, spec, completed=counts.completed, busy_s=counts.busy_seconds)
         setup = set_up(with_workers(spec, workers), observer.on_notice)

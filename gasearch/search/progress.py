@@ -46,6 +46,29 @@ class Observer(Protocol):
         """A sentence that the user should see: an upgrade, a lost worker, a stop on its way."""
 
 
+class Several:
+    """Observers that watch the same search, each in its turn."""
+
+    def __init__(self, *observers: Observer) -> None:
+        """In this order."""
+        self._observers = observers
+
+    def on_progress(self, progress: Progress) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.on_progress(progress)
+
+    def on_outcome(self, record: EvaluationRecord) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.on_outcome(record)
+
+    def on_notice(self, message: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.on_notice(message)
+
+
 def unheard(message: str) -> None:
     """A notice that nobody listens to."""
 

@@ -69,6 +69,16 @@ def quick(choices, budget, report):
     return {"cost": sum(numbers) + noise, "error": 100 / (1 + sum(numbers)) + noise}
 
 
+def uneven(choices, budget, report):
+    """The truth; of seven networks one fails, and one has never enough memory."""
+    match sum(value for value in choices.values() if isinstance(value, int)) % 7:
+        case 1:
+            raise RuntimeError("it can't be built")
+        case 2:
+            raise MemoryError("too large")
+    return quick(choices, budget, report)
+
+
 def unhurried(choices, budget, report):
     """The truth after a tenth of a second."""
     time.sleep(0.1)

@@ -90,7 +90,7 @@ def test_a_mapping_a_path_and_a_spec_give_the_same_search(url, tmp_path):
 def test_a_search_answers_for_its_status_front_best_and_evaluations(url):
     search = gasearch.run(CUSTOM_SPEC, db=url)
     status = search.status()
-    assert (status.state, status.completed, status.is_active) == ("finished", 12, False)
+    assert (status.state, status.told, status.is_active) == ("finished", 12, False)
     front = search.front()
     assert status.front_size == len(front) > 1
     assert all(point.is_on_front and point.metrics["cost"] <= 8 for point in front)

@@ -142,7 +142,7 @@ def test_why_prints_verdict_lineage_trainings_and_operators(call, explained):
     for line in (f"verdict   {found.verdict}", "lineage:", "trainings:", "on the front:", "operators of this search:"):
         assert line in out.splitlines()
     _, trainings, *_ = out.partition("trainings:\n")[2].split("\n\n")[0].splitlines()
-    assert trainings.split()[:2] == ["0", str(found.trainings[0].completed)]
+    assert trainings.split()[:2] == ["0", str(found.trainings[0].told)]
 
 
 def test_why_gives_the_nested_object_as_json_and_one_row_as_csv(call, explained):

@@ -135,7 +135,7 @@ def test_each_training_is_told_alone_and_with_the_mean_so_far(story):
     assert [one.values["accuracy"] for one in trainings] == [0.9, 0.7, 0.65]
     assert [one.means["accuracy"] for one in trainings] == [0.9, 0.8, 0.75]
     assert {one.values["model_bytes"] for one in trainings} == {100}
-    assert [(one.replicate, one.completed) for one in trainings] == [(0, 1), (1, 2), (2, 3)]
+    assert [(one.replicate, one.told) for one in trainings] == [(0, 1), (1, 2), (2, 3)]
     assert trainings[0].seed == 2**62
     assert trainings[0].seconds == pytest.approx(1.530865)
 

@@ -3,40 +3,24 @@
 Ray's driver is ended from C++, without a word, some 15 s after its raylet died and 60 s after its GCS did; its
 `shutdown` then hangs for minutes. So the driver is a child in a session of its own, which also keeps the terminal's
 Ctrl-C from Ray's processes. It dies with the controller and takes along whatever it started: see `RevivingPool`.
+
+The controller calls the methods of a `RayPool` here, one at a time, over a pair of sockets that nobody else holds.
+Calls and answers are pickled, as Ray's own messages are: both sides are processes of one user, and of this code.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from gasearch_workers.messages import EvaluationResult
 from gasearch_workers.sandbox.processes import descendants, is_alive
 
-from gasearch.dispatch.ray_link import (
-    Beat,
-    Calibrate,
-    Calibrated,
-    Cancelled,
-    CancelQueued,
-    Close,
-    Failed,
-    Gone,
-    News,
-    Notice,
-    Open,
-    Order,
-    Report,
-    Submit,
-    Up,
-)
 from gasearch.dispatch.ray_pool import RayPool
 from gasearch.dispatch.sessions import end_session
 from gasearch.errors import WorkersUnavailable
@@ -45,9 +29,56 @@ BEAT_S = 1.0
 PROBE_S = 2.0  #: Between two questions to the GCS.
 AWAY_S = 15.0  #: So long may the GCS not answer: it may have been restarted, or the network been down for a moment.
 STUCK_S = 240.0  #: So long may one call of Ray take; twice what the pool itself waits for an answer.
-LOOK_S = 0.25  #: The pool is looked at so often, whether or not something became ready.
+PAUSE_S = 0.25
 DYING_S = 3.0  #: A worker's end may be seen so long before that of its Ray.
 PARTS = ("gcs_server", "raylet")  #: The processes without which a local Ray is dead.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """From the controller: what to do. The first one makes the pool; the pool's `close` ends the process."""
+
+    method: str = ""  #: Of `RayPool`; "" makes one.
+    arguments: tuple[Any, ...] = ()
+    options: dict[str, Any] | None = None  #: Of `RayPool`, but for its callback.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a call returned."""
+
+    value: Any  #: Of the first one: the folder where a Ray of our own keeps its logs; None: it isn't ours.
+    slots: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The call is being worked on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that the user should know."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """`WorkersUnavailable`, its sentence: another try would end the same way. The process ends."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """Ray itself is gone, or can't be worked with; another one may. The process ends."""
+
+    reason: str
+
+
+Report = Answer | Beat | Notice | Failed | Gone
 
 
 def main(descriptor: int) -> None:
@@ -58,23 +89,20 @@ def main(descriptor: int) -> None:
 
 
 class RayHost:
-    """Runs a `RayPool` in the main thread; others listen to the controller and watch Ray."""
+    """Runs a `RayPool` in the main thread; others watch Ray."""
 
     def __init__(self, link: Connection) -> None:
         self._link = link
         self._sending = threading.Lock()
-        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
-        self._wake = threading.Event()
-        self._seen = 0
-        self._completed: tuple[int, int] | None = None
-        self._turn_at = self._answer_at = time.monotonic()
+        self._called_at: float | None = None  #: Since when the call runs; None between two calls.
+        self._stood_still_s = 0.0
+        self._answer_at = self._clock()
         self._parts: tuple[int, ...] = ()
         self._is_watched = False
 
     def run(self) -> None:
         """Serve, then end this process and all that it started."""
-        for work in (self._listen, self._watch):
-            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
             self._serve()
         except WorkersUnavailable as error:
@@ -83,63 +111,26 @@ class RayHost:
             self._end(Gone(reason=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
         self._end(None)
 
-    # --- the main thread ----------------------------------------------------------------------------------------
-
     def _serve(self) -> None:
-        order = self._orders.get()
-        assert isinstance(order, Open), order
-        pool = RayPool(**order.options, notice=self._notice, wake=self._wake.set)
-        folder = self._begin_watching(order.options["address"])
-        self._send(Up(slots=pool.slots, free=pool.free, session_folder=folder))
+        pool: RayPool | None = None
         while True:
-            self._turn_at = time.monotonic()
-            self._wake.clear()
-            for order in self._new_orders():
-                if isinstance(order, Close):
-                    pool.close()
-                    return
-                self._follow(order, pool)
-            self._tell(pool, pool.collect(0.0))
-            self._wake.wait(LOOK_S)
-
-    def _new_orders(self) -> Iterator[Order]:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                yield self._orders.get_nowait()
-
-    def _follow(self, order: Order, pool: RayPool) -> None:
-        match order:
-            case Submit(request=request):
-                self._seen += 1
-                pool.submit(request)
-            case CancelQueued():
-                identities = frozenset((request.key, request.attempt) for request in pool.queued)
-                pool.cancel_queued()
-                self._send(Cancelled(identities=identities))
-            case Calibrate(known=known):
-                self._send(Calibrated(calibration=pool.calibrate(known)))
-            case _:
-                raise AssertionError(order)
-
-    def _tell(self, pool: RayPool, results: list[EvaluationResult]) -> None:
-        """Report results, and how many more requests would begin, where that has changed."""
-        state = (pool.free, self._seen)
-        if results or state != self._completed:
-            self._completed = state
-            self._send(News(results=tuple(results), free=state[0], seen=state[1]))
-
-    def _notice(self, message: str) -> None:
-        self._send(Notice(message=message))
+            try:
+                call: Call = self._link.recv()
+            except (OSError, EOFError):  # the controller is gone: nobody wants what runs
+                return
+            self._called_at = self._clock()
+            if pool is None:
+                assert call.options is not None, call
+                pool = RayPool(**call.options, notice=lambda message: self._send(Notice(message=message)))
+                value = self._begin_watching(call.options["address"])
+            else:
+                value = getattr(pool, call.method)(*call.arguments)
+            if call.method == "close":
+                return
+            self._called_at = None
+            self._send(Answer(value=value, slots=pool.slots, free=pool.free))
 
     # --- the other threads --------------------------------------------------------------------------------------
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._orders.put(self._link.recv())
-                self._wake.set()
-        except (OSError, EOFError):  # the controller is gone: nobody wants what runs
-            self._end(None)
 
     def _watch(self) -> None:
         while True:
@@ -147,11 +138,10 @@ class RayHost:
             time.sleep(BEAT_S)
             stopped = time.monotonic() - began - BEAT_S
             if stopped > BEAT_S:  # it was this process that stood still, not Ray
-                self._answer_at += stopped
-                self._turn_at += stopped
-            self._send(Beat())
-            reason = self._trouble()
-            if reason:
+                self._stood_still_s += stopped
+            if self._called_at is not None:
+                self._send(Beat())
+            if reason := self._trouble():
                 self._end(Gone(reason=reason))
 
     def _probe(self, ray: Any) -> None:
@@ -160,7 +150,7 @@ class RayHost:
         while True:
             with contextlib.suppress(Exception):
                 if any(node["NodeID"] == own and node["Alive"] for node in ray.nodes()):
-                    self._answer_at = time.monotonic()
+                    self._answer_at = self._clock()
             time.sleep(PROBE_S)
 
     def _begin_watching(self, address: str | None) -> str | None:
@@ -171,30 +161,34 @@ class RayHost:
         if address is None:
             self._parts = tuple(pid for pid in descendants(os.getpid()) if _name(pid) in PARTS)
             folder = ray._private.worker._global_node.get_session_dir_path()
-        self._answer_at, self._is_watched = time.monotonic(), True
+        self._answer_at, self._is_watched = self._clock(), True
         threading.Thread(target=self._probe, args=(ray,), name="probe", daemon=True).start()
         return folder
 
     def _trouble(self) -> str:
         """Why Ray can't be worked with any more; "" while it can."""
-        now = time.monotonic()
+        now, called_at = self._clock(), self._called_at
         if not self._is_watched:
             return ""
         if not all(map(is_alive, self._parts)):
             return "a process of Ray's own died"
         if now - self._answer_at > AWAY_S:
             return f"Ray's control service has not answered for {AWAY_S:g} s"
-        if now - self._turn_at > STUCK_S:
+        if called_at is not None and now - called_at > STUCK_S:
             return f"Ray has not answered for {STUCK_S:g} s"
         return ""
 
     def _is_ray_dying(self) -> bool:
         until = time.monotonic() + DYING_S
         while self._is_watched and time.monotonic() < until:
-            if self._trouble() or time.monotonic() - self._answer_at > 2 * PROBE_S:
+            if self._trouble() or self._clock() - self._answer_at > 2 * PROBE_S:
                 return True
-            time.sleep(LOOK_S)
+            time.sleep(PAUSE_S)
         return False
+
+    def _clock(self) -> float:
+        """Seconds that this process was there to see."""
+        return time.monotonic() - self._stood_still_s
 
     def _send(self, report: Report) -> None:
         with self._sending:

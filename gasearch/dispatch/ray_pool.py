@@ -62,7 +62,6 @@ class RayPool:
         measures_latency: bool,
         address: str | None = None,
         notice: Callable[[str], None] = lambda message: None,
-        wake: Callable[[], None] | None = None,
         environment: tuple[str, ...] = (),
         shares_memory: bool = False,
         evaluator: str | None = None,
@@ -76,7 +75,6 @@ class RayPool:
             measures_latency: Whether to start the measuring worker.
             address: Of a cluster; None: a local Ray of our own.
             notice: Told what the user should know.
-            wake: Called, from another thread, when `collect` has something to do.
             environment: Variables of the nodes' that evaluations see, besides those that hold no secret.
             shares_memory: Whether a worker's evaluations keep to an equal share of its node's memory.
             evaluator: The user's own, which every worker imports before it takes a request.
@@ -86,7 +84,7 @@ class RayPool:
             WorkersUnavailable: if Ray doesn't start or can't be reached, has no room for one worker, a worker can't
                 import the evaluator, or a node doesn't share that folder.
         """
-        self._notice, self._wake, self._shared_mark = notice, wake, shared_mark
+        self._notice, self._shared_mark = notice, shared_mark
         self._ray = start_ray(size, address)
         self._gpus = gpu_share(self._ray, size)
         self._cpus = size.cpus
@@ -140,11 +138,6 @@ class RayPool:
         """See `Dispatcher.in_flight`."""
         return len(self._queue) + len(self._training) + len(self._timing)
 
-    @property
-    def queued(self) -> tuple[EvaluationRequest, ...]:
-        """The requests that no worker has begun."""
-        return tuple(self._queue)
-
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """See `Dispatcher.calibrate`."""
         if self._meter is None:
@@ -175,7 +168,13 @@ class RayPool:
 
     def cancel_queued(self) -> None:
         """See `Dispatcher.cancel_queued`."""
+        self.take_queued()
+
+    def take_queued(self) -> tuple[EvaluationRequest, ...]:
+        """Forget the requests that no worker has begun, and return them."""
+        queued = tuple(self._queue)
         self._queue.clear()
+        return queued
 
     def close(self) -> None:
         """See `Dispatcher.close`."""
@@ -198,7 +197,7 @@ class RayPool:
             request, slot = self._queue.popleft(), self._idle.popleft()
             training, prepared = self._workers[slot].prepare.options(num_returns=2).remote(encode(request))
             limit = request.time_limit_s
-            self._training[self._watched(training)] = _Job(
+            self._training[training] = _Job(
                 request=request,
                 slot=slot,
                 training=training,
@@ -244,7 +243,7 @@ class RayPool:
         job.meter, job.timings = self._meter, job.timings + 1
         job.deadline = time.monotonic() + TIMING_S * (1 + len(self._timing))
         timing = job.meter.finish.remote(job.training, job.prepared, encode(job.request.calibration))
-        self._timing[self._watched(timing)] = job
+        self._timing[timing] = job
 
     def _after_timing(self, reference: Any) -> list[EvaluationResult]:
         job = self._timing.pop(reference)
@@ -283,13 +282,6 @@ class RayPool:
         message = f"the worker died: {first_line(error)}"
         return unanswered(job.request, FailureKind.WORKER_LOST, message, watch=job.watch)
 
-    def _watched(self, reference: Any) -> Any:
-        """The same reference, which calls `wake` once it is ready."""
-        wake = self._wake
-        if wake is not None:
-            reference.future().add_done_callback(lambda done: wake())
-        return reference
-
     # --- actors -------------------------------------------------------------------------------------------------
 
     def _start_worker(self, slot: int) -> None:
@@ -300,7 +292,7 @@ class RayPool:
         )
         device = "cuda" if self._gpus else "cpu"
         self._workers[slot] = actor.remote(identity.identity(), [self._data_ref], device, encode(self._terms))
-        self._starting[self._watched(self._workers[slot].ping.remote())] = slot
+        self._starting[self._workers[slot].ping.remote()] = slot
 
     def _after_start(self, reference: Any) -> None:
         """Take a worker into service; one that failed to start gets another try, but not for ever."""
@@ -319,7 +311,7 @@ class RayPool:
             self._compare(answer)
             if self._shared_mark is not None:  # its node may have joined since the search began
                 require_shared(self._ray.get(self._workers[slot].why_not_shared.remote(self._shared_mark)))
-            trying = self._watched(self._workers[slot].try_out.remote(self._evaluator))
+            trying = self._workers[slot].try_out.remote(self._evaluator)
             self._starting[trying] = slot
             self._trying.add(trying)
             return

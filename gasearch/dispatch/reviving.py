@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.machine.stopwatch import Stopwatch
@@ -12,26 +12,9 @@ from gasearch_workers.messages import Calibration, EvaluationRequest, Evaluation
 
 from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize
-from gasearch.dispatch.ray_link import (
-    Calibrate,
-    Calibrated,
-    Cancelled,
-    CancelQueued,
-    Failed,
-    Gone,
-    Identity,
-    News,
-    Notice,
-    Order,
-    Report,
-    Submit,
-    Up,
-)
 from gasearch.dispatch.ray_probe import require_listener
-from gasearch.dispatch.ray_process import RayProcess
+from gasearch.dispatch.ray_process import RayGone, RayProcess
 from gasearch.errors import WorkersUnavailable
-
-Answer = TypeVar("Answer", Calibrated, Cancelled)
 
 PATIENCE_S = 600.0  #: So long is a named cluster waited for while nobody answers,
 ANSWERED_PATIENCE_S = 180.0  #: and so long once somebody does.
@@ -39,7 +22,6 @@ LONGEST_PAUSE_S = 30.0  #: Between two tries; the pauses double from one second 
 MOST_LOCAL_STARTS = 3  #: In a row, of a Ray of our own.
 MOST_FRUITLESS = 12  #: So many times may Ray die in a row without one result: an evaluation is given up before.
 CONNECT_S = 2.0  #: For a connection with the cluster; whoever waits in `collect` may want to stop.
-REPLY_S = 10.0
 
 
 class RevivingPool:
@@ -74,10 +56,12 @@ class RevivingPool:
         """
         self._options = {"size": size, "data": data, "measures_latency": measures_latency, "address": address} | options
         self._address, self._notice = address, notice
-        self._in_flight: dict[Identity, tuple[EvaluationRequest, Stopwatch]] = {}  #: Running since its submission.
+        #: By key and attempt; the stopwatch runs since the submission.
+        self._in_flight: dict[tuple[str, int], tuple[EvaluationRequest, Stopwatch]] = {}
         self._ready: list[EvaluationResult] = []
         self._calibration: Calibration | None = None
-        self._host: RayProcess | None = None
+        self.host: RayProcess | None = None  #: None while another one is waited for.
+        self._is_up = False  #: Whether it takes requests.
         self._slots = 0
         self._gone_at: float | None = None  #: When Ray went; None while it is there.
         self._answered_at: float | None = None  #: Since when the cluster's address answers again.
@@ -87,7 +71,7 @@ class RevivingPool:
         try:
             self._start()
             while not self._is_up:
-                self._advance(1.0)
+                self._revive(1.0)
         except BaseException:
             self._end_host()
             raise
@@ -102,7 +86,7 @@ class RevivingPool:
     @property
     def free(self) -> int:
         """See `Dispatcher.free`; none while Ray is away."""
-        return self._host.free if self._host is not None and self._is_up else 0
+        return self.host.free if self.host is not None and self._is_up else 0
 
     @property
     def in_flight(self) -> int:
@@ -113,26 +97,27 @@ class RevivingPool:
         """See `Dispatcher.calibrate`."""
         while True:
             while not self._is_up:
-                self._advance(1.0)
-            found = self._ask(Calibrate(known=known), Calibrated, timeout_s=None)
+                self._revive(1.0)
+            found: Calibration | None = self._call("calibrate", known)
             if found is not None:
-                self._calibration = found.calibration
-                return found.calibration
+                self._calibration = found
+                return found
 
     def submit(self, request: EvaluationRequest) -> None:
         """See `Dispatcher.submit`."""
         self._in_flight[request.key, request.attempt] = request, Stopwatch()
         if self._is_up:
-            self._send(Submit(request=request))
+            self._call("submit", request)
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         """See `Dispatcher.collect`."""
         until = time.monotonic() + timeout_s
         while True:
-            has_nothing_to_wait_for = bool(self._ready) or (not self._in_flight and self.free > 0)
-            self._advance(0.0 if has_nothing_to_wait_for else max(0.0, until - time.monotonic()))
-            while self._host is not None and self._host.has_more:
-                self._advance(0.0)
+            left = max(0.0, min(until - time.monotonic(), 1.0))
+            if not self._is_up and not self._ready:
+                self._revive(left)
+            elif self._is_up:
+                self._take(self._call("collect", left if self._in_flight and not self._ready else 0.0))
             results, self._ready = self._ready, []
             if results or time.monotonic() >= until or (self._is_up and not self._in_flight):
                 return results
@@ -142,67 +127,52 @@ class RevivingPool:
         if not self._is_up:
             self._in_flight.clear()
             return
-        answer = self._ask(CancelQueued(), Cancelled, timeout_s=REPLY_S)
-        for identity in frozenset() if answer is None else answer.identities:
-            self._in_flight.pop(identity, None)
+        for request in self._call("take_queued") or ():
+            self._in_flight.pop((request.key, request.attempt), None)
 
     def close(self) -> None:
         """See `Dispatcher.close`."""
         is_idle = not self._in_flight
         self._in_flight.clear()
-        host, self._host = self._host, None
-        if host is not None:
-            host.close(is_patient=self._gone_at is None and is_idle, keeps_logs=self._gone_at is not None)
+        self._end_host(is_patient=self._gone_at is None and is_idle, keeps_logs=self._gone_at is not None)
 
-    # --- one step -----------------------------------------------------------------------------------------------
+    # --- the process --------------------------------------------------------------------------------------------
 
-    @property
-    def _is_up(self) -> bool:
-        return self._host is not None and self._host.is_up
-
-    def _advance(self, timeout_s: float) -> Report | None:
-        """Wait for what the host says, and act on it; or, without a host, for the time to start the next one."""
-        if self._host is None:
-            pause = min(timeout_s, max(0.0, self._next_try - time.monotonic()))
-            if pause > 0:
-                time.sleep(pause)
-            if time.monotonic() >= self._next_try:
-                self._start()
-            return None
-        report = self._host.hear(min(timeout_s, 1.0))
-        match report:
-            case News(results=results):
-                for result in results:
-                    if self._in_flight.pop((result.key, result.attempt), None) is not None:
-                        self._ready.append(result)
-                if results:
-                    self._fruitless = 0
-            case Notice(message=message):
-                self._notice(message)
-            case Up(slots=slots):
-                self._slots = slots
-                self._after_start()
-            case Failed(message=message):
-                self._fail(message)
-            case Gone(reason=reason):
-                self._lose(reason)
-            case _:
-                pass
-        return report
-
-    def _ask(self, order: Order, wanted: type[Answer], *, timeout_s: float | None) -> Answer | None:
-        """Give an order and wait for its answer; None if the host died, or didn't answer in time."""
-        host, until = self._host, None if timeout_s is None else time.monotonic() + timeout_s
-        self._send(order)
-        while self._host is host and (until is None or time.monotonic() < until):
-            report = self._advance(1.0)
-            if isinstance(report, wanted):
-                return report
+    def _call(self, method: str, *arguments: Any) -> Any:
+        """What its pool answers; None if Ray went away instead."""
+        assert self.host is not None
+        try:
+            return self.host.call(method, *arguments)
+        except RayGone as error:
+            self._lose(str(error))
+        except WorkersUnavailable:  # a fault that another start won't mend
+            self._end_host()
+            raise
         return None
 
-    def _send(self, order: Order) -> None:
-        assert self._host is not None
-        self._host.send(order)
+    def _take(self, results: list[EvaluationResult] | None) -> None:
+        for result in results or ():
+            if self._in_flight.pop((result.key, result.attempt), None) is not None:
+                self._ready.append(result)
+        if results:
+            self._fruitless = 0
+
+    def _revive(self, timeout_s: float) -> None:
+        """Start the next process when its time has come, and see whether it is up; waits at most so long."""
+        if self.host is None:
+            time.sleep(min(timeout_s, max(0.0, self._next_try - time.monotonic())))
+            if time.monotonic() >= self._next_try:
+                self._start()
+            return
+        try:
+            is_up = self.host.hear(timeout_s) is not None
+        except RayGone as error:
+            self._fail(f"Ray doesn't start: {error}; use --workers 0 to evaluate without Ray")
+        except WorkersUnavailable as error:
+            self._fail(str(error))
+        else:
+            if is_up:
+                self._after_start(self.host)
 
     # --- starting and losing ------------------------------------------------------------------------------------
 
@@ -218,10 +188,11 @@ class RevivingPool:
             return
         if self._answered_at is None:
             self._answered_at = time.monotonic()
-        self._host = RayProcess(self._options)
+        self.host = RayProcess(self._options, self._notice)
 
-    def _after_start(self) -> None:
+    def _after_start(self, host: RayProcess) -> None:
         """Go on where the last Ray was left: on the same measuring device, with what was submitted meanwhile."""
+        self._is_up, self._slots = True, host.slots
         gone_at, self._gone_at, self._tries, self._pause = self._gone_at, None, 0, 0.0
         if gone_at is None:
             return
@@ -230,25 +201,24 @@ class RevivingPool:
             self._require_same_device(self._calibration)
         for request, _ in list(self._in_flight.values()):
             if self._is_up:
-                self._send(Submit(request=request))
+                self._call("submit", request)
 
     def _require_same_device(self, calibration: Calibration) -> None:
-        found = self._ask(Calibrate(known=(calibration,)), Calibrated, timeout_s=None)
-        if found is not None and found.calibration.device != calibration.device:
+        found = self._call("calibrate", (calibration,))
+        if found is not None and found.device != calibration.device:
             raise WorkersUnavailable(
                 f"latency was measured on {calibration.device}, and after Ray's return its measuring worker runs on "
-                f"{found.calibration.device}; bring the node back, or resume to measure there from now on"
+                f"{found.device}; bring the node back, or resume to measure there from now on"
             )
 
     def _fail(self, message: str) -> None:
-        """Try again later where Ray did work before; else, or once patience is at its end, give up.
+        """Ray doesn't start: try again later where it did work before; else, or once patience is at its end, give up.
 
         Raises:
             WorkersUnavailable: then.
         """
-        was_up = self._is_up
         self._end_host()
-        if self._gone_at is None or was_up:  # at the start of all, or a fault that another start won't mend
+        if self._gone_at is None:  # at the start of all
             raise WorkersUnavailable(message)
         if self._is_patience_spent():
             away = time.monotonic() - self._gone_at
@@ -272,11 +242,8 @@ class RevivingPool:
         """Ray went away: what was in flight is lost, and the next one is started at once.
 
         Raises:
-            WorkersUnavailable: if the first one died before it was up, or if that has happened too often in a row.
+            WorkersUnavailable: if that has happened too often in a row.
         """
-        if self._gone_at is not None or not self._slots:  # it died while it was started
-            self._fail(f"Ray doesn't start: {reason}; use --workers 0 to evaluate without Ray")
-            return
         self._end_host()
         now = time.monotonic()
         self._gone_at, self._answered_at, self._next_try = now, None, now
@@ -293,7 +260,7 @@ class RevivingPool:
         what = "starting it again" if self._address is None else f"looking for the cluster at {self._address} again"
         self._notice(f"Ray went away ({reason}): {what}{again}")
 
-    def _end_host(self) -> None:
-        host, self._host = self._host, None
+    def _end_host(self, *, is_patient: bool = False, keeps_logs: bool = True) -> None:
+        host, self.host, self._is_up = self.host, None, False
         if host is not None:
-            host.close(is_patient=False, keeps_logs=True)
+            host.close(is_patient=is_patient, keeps_logs=keeps_logs)

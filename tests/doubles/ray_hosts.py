@@ -5,45 +5,46 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from multiprocessing.connection import Connection
 
 from gasearch_workers.messages import EvaluationResult, Measurement
 
-from gasearch.dispatch.ray_link import Beat, Cancelled, CancelQueued, Close, Failed, Gone, News, Open, Submit, Up
+from gasearch.dispatch.ray_host import Answer, Beat, Call, Failed, Gone
 
 
 def serves(descriptor):
     """Answers every request at once, but keeps those that are called "queued"."""
-    link, count, queued = opened(descriptor)
+    link, queued, results = opened(descriptor), [], []
     while True:
+        value = None
         match link.recv():
-            case Submit(request=request):
-                count += 1
+            case Call(method="submit", arguments=(request,)):
                 if request.key.startswith("dies"):
                     os._exit(3)
                 if request.key.startswith("gone"):
                     link.send(Gone(reason="its raylet died"))
                     time.sleep(60)
+                if request.key.startswith("hangs"):
+                    time.sleep(60)
                 if request.key.startswith("queued"):
                     queued.append(request)
-                    link.send(News(results=(), free=0, seen=count))
-                elif request.key.startswith("hangs"):
-                    time.sleep(60)
                 else:
-                    link.send(News(results=(result_of(request),), free=2, seen=count))
-            case CancelQueued():
-                link.send(Cancelled(identities=frozenset((one.key, one.attempt) for one in queued)))
-            case Close():
+                    results.append(result_of(request))
+            case Call(method="collect"):
+                value, results = results, []
+            case Call(method="take_queued"):
+                value, queued = tuple(queued), []
+            case Call(method="close"):
                 return
+        link.send(Answer(value=value, slots=2, free=0 if queued else 2))
 
 
 def opened(descriptor):
     link = Connection(descriptor)
-    assert isinstance(link.recv(), Open)
-    link.send(Up(slots=2, free=2, session_folder=None))
-    return link, 0, []
+    assert link.recv().options is not None
+    link.send(Answer(value=None, slots=2, free=2))
+    return link
 
 
 def leaves_children(descriptor):
@@ -74,22 +75,24 @@ def serves_once(descriptor):
         with open("started", "x"):
             serves(descriptor)
     except FileExistsError:
+        with open("tries", "a") as file:
+            file.write("again ")
         ends(descriptor)
 
 
-def beats_only(descriptor):
-    """Lives, and says no more."""
-    link, _, _ = opened(descriptor)
-    threading.Thread(target=obey_close, args=[link], daemon=True).start()
+def never_answers_a_request(descriptor):
+    """Works on each, and never ends."""
+    link = opened(descriptor)
     while True:
-        link.send(Beat())
-        time.sleep(0.1)
-
-
-def obey_close(link):
-    while link.recv() != Close():
-        pass
-    os._exit(0)
+        match link.recv():
+            case Call(method="close"):
+                return
+            case Call(method="collect", arguments=(seconds,)):
+                time.sleep(seconds)
+                link.send(Beat())
+                link.send(Answer(value=[], slots=2, free=1))
+            case _:
+                link.send(Answer(value=None, slots=2, free=1))
 
 
 def result_of(request):

@@ -1,11 +1,12 @@
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from gasearch_workers import ray_worker
 from gasearch_workers.data import load_dataset
 from gasearch_workers.messages import Blueprint, FailureKind, Layer, Measurement, Recipe
 
@@ -14,6 +15,7 @@ from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.ray_pool import RayPool
 from gasearch.errors import WorkersUnavailable
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
+from tests.doubles.ray_processes import named
 from tests.doubles.requests import custom_request, request_for
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own warnings on start-up are not ours to mend
@@ -32,30 +34,12 @@ BLUEPRINT = Blueprint(
 def wait_for_workers(pool, count):
     until = time.monotonic() + 60
     while pool.free < count and time.monotonic() < until:
-        pool._advance(0.5)
+        pool.collect(0.5)
 
 
-class Meter:
-    """The measuring worker, but for its `finish`."""
-
-    def __init__(self, actor, *, finish):
-        self.calibrate = actor.calibrate
-        self.finish = SimpleNamespace(remote=finish)
-
-
-def killed(actor):
-    """A call to an actor that dies of it."""
-    import ray
-
-    ray.kill(actor)
-    return actor.calibrate.remote(())
-
-
-def sleeping():
-    """A call that never ends."""
-    import ray
-
-    return ray.remote(num_cpus=0)(lambda: time.sleep(600)).remote()
+def meters():
+    """The processes that measure latency."""
+    return named(os.getpid(), "ray::MeasuringW")  # as much as the system keeps of a name
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +75,8 @@ class TestRayPool(DispatcherContract):
     def test_the_measuring_worker_s_death_loses_no_training(self, dispatcher):
         calibration = dispatcher.calibrate(())
         dispatcher.notices.clear()
-        meter = dispatcher._meter
-        dispatcher._meter = Meter(meter, finish=lambda *arguments: killed(meter))
+        [meter] = meters()
+        os.kill(meter, signal.SIGKILL)
         dispatcher.submit(request_for(BLUEPRINT, key="05", measures=frozenset({"latency_ms"}), calibration=calibration))
         (result,) = collect_all(dispatcher)
         assert isinstance(result.outcome, Measurement)
@@ -100,23 +84,25 @@ class TestRayPool(DispatcherContract):
         assert result.outcome.latency_ms > 0
         assert dispatcher.notices == ["the measuring worker died and is replaced"]
 
-    def test_a_measuring_worker_that_hangs_is_replaced(self, dispatcher, monkeypatch):
-        monkeypatch.setattr(ray_pool, "TIMING_S", 2.0)
+    def test_a_measuring_worker_that_hangs_is_replaced(self, dispatcher, monkeypatch, tmp_path):
+        class HangsOnce(ray_worker.MeasuringWorker):
+            """What takes the killed one's place."""
+
+            def finish(self, *arguments):
+                if (tmp_path / "hung").exists():
+                    return super().finish(*arguments)
+                (tmp_path / "hung").touch()
+                time.sleep(600)
+
         calibration = dispatcher.calibrate(())
-        meter = dispatcher._meter
-        killed_actors = []
-        really_kill = dispatcher._ray.kill
-
-        def kill(actor):
-            killed_actors.append(actor)
-            really_kill(meter)
-
-        monkeypatch.setattr(dispatcher._ray, "kill", kill)
-        hanging = dispatcher._meter = Meter(meter, finish=lambda *arguments: sleeping())
+        monkeypatch.setattr(ray_worker, "MeasuringWorker", HangsOnce)
+        monkeypatch.setattr(ray_pool, "TIMING_S", 2.0)
+        monkeypatch.setattr(ray_pool, "MOST_TIMINGS", 3)  # the killed one's, the hanging one's, the last one's
+        os.kill(*meters(), signal.SIGKILL)
         dispatcher.submit(request_for(BLUEPRINT, key="06", measures=frozenset({"latency_ms"}), calibration=calibration))
         (result,) = collect_all(dispatcher)
         assert isinstance(result.outcome, Measurement)
-        assert killed_actors == [hanging]
+        assert (tmp_path / "hung").exists()
 
     def test_an_evaluation_that_dies_leaves_its_worker_at_work(self, dispatcher):
         dispatcher.notices.clear()

@@ -28,7 +28,7 @@ def start(monkeypatch, tmp_path):
 
     def start(host, **options):
         program = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
-        monkeypatch.setattr(ray_process, "_program", lambda descriptor: program % descriptor)
+        monkeypatch.setattr(ray_process, "program", lambda descriptor: program % descriptor)
         notices = []
         pool = RevivingPool(size=PoolSize(count=2), data=None, measures_latency=False, notice=notices.append, **options)
         pools.append(pool)
@@ -76,18 +76,19 @@ def test_a_host_that_says_nothing_any_more_is_replaced(start, monkeypatch):
 def test_a_host_that_is_stopped_is_ended_at_close_all_the_same(start, monkeypatch):
     monkeypatch.setattr(ray_process, "CLOSE_S", 0.2)
     pool = start("serves")
-    pid = pool._host._process.pid
+    pid = pool.host.pid
     os.kill(pid, signal.SIGSTOP)
     pool.close()
     assert not is_alive(pid)
 
 
-def test_closing_ends_whatever_the_host_has_started_in_its_session_and_outside(start, tmp_path):
+def test_closing_ends_whatever_the_host_has_started_in_its_session_and_outside(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_process, "CLOSE_S", 0.2)
     pool = start("leaves_children")
     children = list(map(int, (tmp_path / "children").read_text().split()))
     assert all(map(is_alive, children))
-    os.kill(pool._host._process.pid, signal.SIGSTOP)  # so that it's ended with them
-    pool._end_host()
+    os.kill(pool.host.pid, signal.SIGSTOP)  # so that it's ended with them
+    pool.close()
     assert not any(map(is_alive, children))
 
 
@@ -98,13 +99,13 @@ def test_ray_that_does_not_start_at_first_is_an_error_at_once(start):
         start("ends")
 
 
-def test_a_local_ray_that_does_not_come_back_is_tried_three_times(start):
+def test_a_local_ray_that_does_not_come_back_is_tried_three_times(start, tmp_path):
     pool = start("serves_once")
     pool.submit(custom_request("dies"))
     assert len(collect_all(pool)) == 1
     with pytest.raises(WorkersUnavailable, match=r"away for \d s and doesn't come back: Ray doesn't start: its proc"):
         wait_until_up(pool)
-    assert pool._tries == reviving.MOST_LOCAL_STARTS
+    assert (tmp_path / "tries").read_text() == 3 * "again "
 
 
 def test_a_ray_that_dies_again_and_again_without_a_result_is_given_up(start, monkeypatch):
@@ -114,9 +115,8 @@ def test_a_ray_that_dies_again_and_again_without_a_result_is_given_up(start, mon
         pool.submit(custom_request(f"dies{number}"))
         assert len(collect_all(pool)) == 1
         wait_until_up(pool)
-    pool.submit(custom_request("dies again"))
     with pytest.raises(WorkersUnavailable, match="Ray died 3 times in a row without one result: its process ended"):
-        collect_all(pool)
+        pool.submit(custom_request("dies again"))
 
 
 def test_a_named_cluster_is_waited_for_with_growing_pauses_and_given_up_after_some_time(start, monkeypatch):
@@ -166,7 +166,7 @@ def test_queued_requests_are_cancelled_and_get_no_result(start):
 
 
 def test_what_waits_for_nothing_returns_at_once_and_what_waits_keeps_its_time(start):
-    pool = start("beats_only")
+    pool = start("never_answers_a_request")
     began = time.monotonic()
     assert pool.collect(5.0) == []
     assert time.monotonic() - began < 1.0
@@ -180,6 +180,6 @@ def test_the_host_s_environment_holds_no_database_and_no_token_of_ours(start, mo
     for name in ("GASEARCH_DB", "GASEARCH_TOKEN", "DATABASE_URL", "PGPASSWORD", "PGHOST"):
         monkeypatch.setenv(name, "secret")
     pool = start("serves")
-    process = pool._host._process.pid
+    process = pool.host.pid
     shown = Path(f"/proc/{process}/environ").read_text() + Path(f"/proc/{process}/cmdline").read_text()
     assert "secret" not in shown

@@ -25,7 +25,7 @@ SECRETS = ("GASEARCH_DB", "GASEARCH_TOKEN", "DATABASE_URL", "PGPASSWORD", "PGHOS
 def processes_of(pool):
     """Its host and all that belongs to it, by name."""
     found = {}
-    for pid in session_members(pool._host._process.pid):
+    for pid in session_members(pool.host.pid):
         if is_alive(pid):
             found.setdefault(Path(f"/proc/{pid}/comm").read_text().strip(), []).append(pid)
     return found
@@ -99,6 +99,13 @@ def test_a_killed_raylet_costs_what_was_in_flight_and_no_more(shared_pool):
     ]
 
 
+def log_folder(pool):
+    """Where its Ray keeps the logs of its session."""
+    [raylet] = processes_of(pool)["raylet"]
+    arguments = Path(f"/proc/{raylet}/cmdline").read_text().split("\0")
+    return Path(next(one.partition("=")[2] for one in arguments if one.startswith("--session_dir=")))
+
+
 def connect(pool, **settings):
     """What comes of a second client that asks our Ray for its nodes."""
     [raylet] = processes_of(pool)["raylet"]
@@ -134,7 +141,7 @@ def test_a_second_client_with_the_token_is_served(shared_pool):
 
 def test_closing_leaves_no_process_and_no_folder(shared_pool):
     """The last test of the module."""
-    folder = Path(shared_pool._host._folder)
+    folder = log_folder(shared_pool)
     before = {pid for pids in processes_of(shared_pool).values() for pid in pids}
     assert folder.is_dir()
     shared_pool.close()

@@ -28,7 +28,7 @@ class Dispatcher(Protocol):
         """How many requests have no result yet."""
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """The yardstick of the device that measures latency: the known one, or a new one where it is unknown."""
+        """The reference latency of the measuring device: the known one, or a new one where it is unknown."""
 
     def submit(self, request: EvaluationRequest) -> None:
         """Start an evaluation, or queue it where all workers are busy."""

@@ -17,7 +17,7 @@ class Evaluator(Protocol):
         """Make it, latency included; failures are returned, not raised."""
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """The yardstick of this machine."""
+        """The reference latency of this machine."""
 
 
 class InProcess:

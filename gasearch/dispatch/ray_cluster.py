@@ -35,7 +35,11 @@ class PoolSize:
 
 
 def start_ray(size: PoolSize, address: str | None) -> Any:
-    """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster."""
+    """Ray, initialized: a local one of our own ("local": never one that happens to run here), or the given cluster.
+
+    Raises:
+        WorkersUnavailable: if it doesn't start, can't be reached or refuses us.
+    """
     if address is not None:
         require_listener(address)
     require_token(address)
@@ -105,19 +109,25 @@ def _quiet_environment() -> Iterator[None]:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable of that name is kept from Ray's processes."""
+    """True for the name of a variable that is kept from Ray's processes."""
     return _SECRET.fullmatch(name) is not None
 
 
 def gpu_share(ray: Any, size: PoolSize) -> float:
-    """What each worker reserves of a GPU; small networks are launch-bound, so several share one."""
+    """The share of a GPU that each worker reserves; small networks are launch-bound, so several share one."""
     if size.gpus is not None:
         return size.gpus
     return DEFAULT_GPU_SHARE if ray.cluster_resources().get("GPU", 0) else 0.0
 
 
 def auto_count(ray: Any, cpus: float, gpus: float) -> int:
-    """How many workers the cluster has room for; at least one."""
+    """How many workers the cluster has room for; at least one.
+
+    Args:
+        ray: Initialized.
+        cpus: That each reserves.
+        gpus: The same, as a share of one.
+    """
     resources = ray.cluster_resources()
     counts = []
     if cpus > 0:
@@ -128,11 +138,11 @@ def auto_count(ray: Any, cpus: float, gpus: float) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception of Ray says, without the remote traceback below it."""
+    """The sentence of an exception of Ray's, without the remote traceback below it."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
 
 
 def has_raised(error: BaseException) -> bool:
-    """Whether an actor's own constructor failed, which another try won't mend; not so where it was killed."""
+    """True where an actor's own constructor failed, which another try won't mend; not so where it was killed."""
     return "creation task" in str(error)

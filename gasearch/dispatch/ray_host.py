@@ -45,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a call returned."""
+    """The value that a call returned."""
 
     value: Any  #: Of the first one: the folder where a Ray of our own keeps its logs; None: it isn't ours.
     slots: int

@@ -94,7 +94,7 @@ class RayPool:
         self._starting: dict[Any, int] = {}  #: Slots whose worker hasn't answered yet.
         self._trying: set[Any] = set()  #: Of these references, those of workers that try out the evaluator.
         self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
-        self._differences: set[str] = set()  #: Between workers and us, as they were told.
+        self._differences: set[str] = set()  #: Between workers and us, those that the user knows of.
         if shared_mark is not None and address is not None:
             self._require_shared_folder(shared_mark)
         self._data_ref = self._ray.put(data)
@@ -139,7 +139,11 @@ class RayPool:
         return len(self._queue) + len(self._training) + len(self._timing)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """See `Dispatcher.calibrate`."""
+        """See `Dispatcher.calibrate`.
+
+        Raises:
+            WorkersUnavailable: if there is no measuring worker, or it doesn't answer.
+        """
         if self._meter is None:
             raise WorkersUnavailable("this search measures no latency; it has no measuring worker")
         try:

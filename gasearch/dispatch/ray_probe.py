@@ -1,4 +1,4 @@
-"""Whether a Ray cluster that was named is one, and lets us in: said within seconds, where Ray tries for a minute."""
+"""A look whether a Ray cluster that was named is one, and lets us in: seconds, where Ray tries for a minute."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _require_token(address: str) -> None:
 def _answer(address: str) -> BaseException | None:
     """How the head answers to a question: None for an answer, an error of Ray's, a `TimeoutError` for none in time.
 
-    Asked in a thread, for Ray waits 40 s for an answer and can't be told to wait less.
+    Asked in a thread, for Ray waits 40 s for an answer and can't be made to wait less.
     """
     answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 

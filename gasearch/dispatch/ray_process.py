@@ -51,7 +51,7 @@ class RayProcess:
         self._ask(Call(options=options))
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """What a method of its `RayPool` returns, or one of its properties is.
+        """Call a method of its `RayPool` and wait for what it returns.
 
         Raises:
             RayGone: if Ray or the process went away instead.
@@ -133,7 +133,7 @@ class RayProcess:
 
 
 def program(descriptor: int) -> str:
-    """What the process runs: it finds modules where we do, and Ray's workers find those beside our own script."""
+    """The program of the process: it finds modules where we do, and Ray's workers find those beside our own script."""
     return (
         f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {sys.argv[:1]!r}; "
         f"from gasearch.dispatch.ray_host import main; main({descriptor})"

@@ -1,4 +1,4 @@
-"""Whether the nodes of a Ray cluster share the folder of inherited weights with the controller."""
+"""A look whether the nodes of a Ray cluster share the folder of inherited weights with the controller."""
 
 from __future__ import annotations
 

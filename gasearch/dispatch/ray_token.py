@@ -68,14 +68,14 @@ def _is_ours_alone(found: os.stat_result) -> bool:
 
 def _create(path: Path) -> None:
     """Write a new token beside its place and link it there: nobody sees half of one, and the first one stays."""
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    partial = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "w") as file:
             file.write(secrets.token_hex(TOKEN_BYTES))
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
+            os.link(partial, path)
     finally:
-        draft.unlink()
+        partial.unlink()

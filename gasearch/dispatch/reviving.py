@@ -66,7 +66,7 @@ class RevivingPool:
         self._gone_at: float | None = None  #: When Ray went; None while it is there.
         self._answered_at: float | None = None  #: Since when the cluster's address answers again.
         self._tries = self._fruitless = 0
-        self._pause = 0.0  #: Before the next try, as the user was told.
+        self._pause = 0.0  #: Before the next try, as the user knows it.
         self._next_try = time.monotonic()
         try:
             self._start()
@@ -139,7 +139,7 @@ class RevivingPool:
     # --- the process --------------------------------------------------------------------------------------------
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        """What its pool answers; None if Ray went away instead."""
+        """Call a method of its pool and return the answer; None if Ray went away instead."""
         assert self.host is not None
         try:
             return self.host.call(method, *arguments)

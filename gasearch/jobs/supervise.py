@@ -70,7 +70,7 @@ class _Supervisor:
         self, first: Sequence[str], again: Sequence[str], *, name: str, db_url: str, notice: Callable[[str], None]
     ) -> None:
         self._first, self._again = first, again
-        self._name, self._db_url, self._tell = name, db_url, notice
+        self._name, self._db_url, self._notify = name, db_url, notice
         self._child: subprocess.Popen[bytes] | None = None
         self._signalled = 0  #: How many signals were passed on, or came where nobody ran.
         self._is_informed = False  #: Whether the database has ever answered.
@@ -108,7 +108,7 @@ class _Supervisor:
                     return Interrupted.exit_status
 
     def _command(self) -> Sequence[str] | None:
-        """What to start; None where only the database could say whether the search is stored, and it is away."""
+        """The command to start; None where only the database could say whether the search is stored, and it is away."""
         try:
             if not self._is_informed:
                 self._inform()
@@ -148,7 +148,7 @@ class _Supervisor:
 
     def _notice(self, message: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone
-            self._tell(message)
+            self._notify(message)
 
     def _run_child(self, command: Sequence[str]) -> int:
         """Run a controller to its end; returns its status, negative where a signal ended it."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gasearch_workers.machine.collection import uncollected
+from gasearch_workers.machine.collection import gc_paused
 from gasearch_workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Outcome
 
 from gasearch.dispatch.dispatcher import Dispatcher
@@ -133,7 +133,7 @@ class SearchLoop:
             StoreError: if the database fails, or holds what can't be read.
             GasearchError: if everything fails for one cause.
         """
-        with uncollected():  # no cycles arise, and all that is made would be walked over again and again
+        with gc_paused():  # no cycles arise, and all that is made would be walked over again and again
             self._replay()
         self._reuse = Reuse(self._problem, self._archive, self._lease.search_id)
         self._tally.begin()

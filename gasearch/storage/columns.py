@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gasearch_workers.machine.collection import uncollected
+from gasearch_workers.machine.collection import gc_paused
 from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
 from sqlalchemy import ColumnElement, Select, func, literal, select, type_coerce
 from sqlalchemy.types import NULLTYPE
@@ -88,7 +88,7 @@ class ColumnReading:
     def collect(self, chunks: Iterable[Sequence[Sequence[Any]]]) -> OutcomeColumns:
         """The rows of `statement`, some at a time, as columns."""
         found = OutcomeColumns.empty(self._metrics)
-        with uncollected():
+        with gc_paused():
             for rows in chunks:
                 self._append(found, dict(zip(self._names, zip(*rows, strict=True), strict=True)))
         return found

@@ -25,7 +25,6 @@ NOT_YET = {
     "gasearch.api",
     "gasearch.cli",
     "gasearch.deploy",
-    "gasearch.dispatch",
     "gasearch.evolution",
     "gasearch.jobs",
     "gasearch.objectives",
@@ -38,13 +37,9 @@ NOT_YET = {
     "gasearch_workers.data",
     "gasearch_workers.evaluation",
     "gasearch_workers.export",
-    "gasearch_workers.machine",
     "gasearch_workers.measure",
     "gasearch_workers.modules",
     "gasearch_workers.network",
-    "gasearch_workers.ray_worker",
-    "gasearch_workers.results",
-    "gasearch_workers.sandbox",
     "gasearch_workers.training",
 }
 

@@ -21,7 +21,6 @@ NOT_YET = {
     "tests/doubles",
     "tests/faults",
     "tests/gasearch",
-    "tests/gasearch/dispatch",
     "tests/gasearch/evolution",
     "tests/gasearch/jobs",
     "tests/gasearch/search",
@@ -33,7 +32,6 @@ NOT_YET = {
     "tests/workers/export",
     "tests/workers/machine",
     "tests/workers/measure",
-    "tests/workers/sandbox",
 }
 
 #: Calls whose second argument is the name of an attribute of the first.

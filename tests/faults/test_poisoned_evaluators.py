@@ -122,7 +122,7 @@ def resident_bytes():
 
 def processes_of(host):
     """All that runs on behalf of a host's evaluations."""
-    return [pid for pid in marked(f"{MARK}={host._mark}") if is_alive(pid)]
+    return [pid for pid in marked(f"{MARK}={host.mark}") if is_alive(pid)]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def host():
     yield host
     host.close()
     assert processes_of(host) == []
-    assert not Path(host._root).exists()
+    assert not Path(host.folder).exists()
     assert resident_bytes() - before <= GROWTH
 
 
@@ -144,8 +144,8 @@ def require_unharmed(host):
     assert isinstance(result.outcome, Measurement), result.outcome
     assert result.outcome.others == (("cost", 1.0), ("error", 1.0))
     assert (result.key, prepared) == ("0b", None)
-    assert processes_of(host) == [host._trial.pid]
-    assert Path(f"/proc/{host._trial.pid}/cwd").resolve() == Path(here).resolve()
+    assert processes_of(host) == [host.process_id]
+    assert Path(f"/proc/{host.process_id}/cwd").resolve() == Path(here).resolve()
 
 
 @pytest.mark.parametrize("name", FAILURES)

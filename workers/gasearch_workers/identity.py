@@ -25,7 +25,7 @@ _FOLDER: Final = Path(__file__).parent
 
 @cache
 def identity() -> dict[str, str]:
-    """What runs here: `node`, `code`, `messages`, `python`, and each of the libraries that is installed."""
+    """The versions that run here: `node`, `code`, `messages`, `python`, and each of the libraries that is installed."""
     found = {
         "node": platform.node(),
         "code": _code(),
@@ -64,7 +64,7 @@ def refusal(here: Mapping[str, str], there: object) -> str | None:
 
 
 def notice(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
-    """What the user should know of a worker that is like us in its messages alone; None where all is the same."""
+    """A sentence for the user on a worker that is like us in its messages alone; None where all is the same."""
     text = _differing(here, there)
     return text and f"{text}: what it finds may differ; install the same versions on every node"
 

@@ -1,4 +1,4 @@
-"""What crosses the border between controller and worker: frozen values, standard library only.
+"""All that crosses the border between controller and worker: frozen values, standard library only.
 
 Both sides import this file and nothing else of each other, so a worker image needs `workers/` alone and the
 controller needs no torch to describe a network.
@@ -85,7 +85,7 @@ class Blueprint:
 
     @property
     def input_kind(self) -> InputKind:
-        """What one sample is.
+        """The form of one sample.
 
         "image": (channels, height, width) uint8. "table": (features,) float32, category codes last. "tokens": word ids
         (length,) int32, or (length, features) with several codes per token. "ids": (columns,) int32.
@@ -158,7 +158,7 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What the network is for: a dataset, or a custom evaluator."""
+    """The purpose of a network: a dataset, or a custom evaluator."""
 
     kind: TaskKind | None = "classification"  #: None for a custom evaluator.
     dataset: str | None = None  #: A built-in name or a path on the controller's machine.
@@ -168,7 +168,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The reference network's latency on one device: the yardstick of every relative measurement there."""
+    """The reference network's latency on one device, which every relative measurement there refers to."""
 
     device: str  #: Name of the device that runs the network, e.g. the CPU model.
     reference_latency_ms: float
@@ -179,20 +179,20 @@ class Rung:
     """A point of a training at which it may end early, and what a training that stands there can still become."""
 
     step: float  #: Epochs (a fraction: that share of an epoch's samples); of a custom evaluator, its own steps.
-    #: Per objective (slope, offset): slope x worth at the rung + offset is an optimistic guess of the worth at the end.
+    #: Per objective (slope, offset): slope x wvalue at the rung + offset optimistically guesses that at the end.
     #: (): the training is only looked at, so that later ones can be judged here.
     ends: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingRule:
-    """When a training isn't worth its end: `stopping.is_hopeless` applies it. Worths: greater is better."""
+    """The condition of ending a training early: `stopping.is_hopeless` applies it. Wvalues: greater is better."""
 
     objectives: tuple[tuple[str, bool], ...]  #: (metric, is_maximized), in the spec's order.
-    #: Per objective its worth where that is known without a training (or an optimistic guess), else None: reported.
+    #: Per objective its wvalue where that is known without a training (or an optimistic guess), else None: reported.
     known: tuple[float | None, ...]
     rungs: tuple[Rung, ...]  #: Steps ascending.
-    front: tuple[tuple[float, ...], ...]  #: Worths of finished, feasible networks that no other one dominates.
+    front: tuple[tuple[float, ...], ...]  #: Wvalues of finished, feasible networks that no other one dominates.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,11 +206,11 @@ class EvaluationRequest:
     task: Task
     seed: int
     fidelity: Fidelity
-    measures: frozenset[str] = frozenset()  #: Dear metrics wanted; the exact ones are always given.
+    measures: frozenset[str] = frozenset()  #: Expensive metrics wanted; the exact ones are always given.
     time_limit_s: float | None = None  #: Wall seconds of training after which it ends as TIMED_OUT.
     memory_limit_bytes: int | None = None  #: Of its process and whatever that starts; beyond it ends as OUT_OF_MEMORY.
     disk_limit_bytes: int | None = None  #: Of a file that it writes, and of its temporary folder.
-    calibration: Calibration | None = None  #: The yardstick of the measuring device; needed for "latency_ms".
+    calibration: Calibration | None = None  #: The reference latency on the measuring device; needed for "latency_ms".
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
     stopping: StoppingRule | None = None  #: None: the training goes on to its end.
@@ -221,19 +221,19 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """One look at a training: after an epoch or at a rung."""
+    """One validation of a training: after an epoch or at a rung of early stopping."""
 
     epoch: float  #: 1 after the first epoch; at a rung within an epoch a fraction; of a custom evaluator its own step.
     train_loss: float | None
     #: Primary score of the quantized network on the validation split, where it was taken: accuracy, entity F1 of
     #: tagging, root of the mean squared error of regression and rating.
     accuracy: float | None
-    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, or a rung's look took.
+    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, or a rung's validation took.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What one evaluation learned about one network. None: not measured. Every number is finite."""
+    """The measurements of one network by one evaluation. None: not measured. Every number is finite."""
 
     accuracy: float | None = (
         None  #: Top-1 (of tagging: per token) of the quantized network on the validation split, 0..1.
@@ -367,7 +367,7 @@ class Failure:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether another attempt may end differently."""
+        """True where another attempt may end differently."""
         return self.kind in RETRYABLE and not self.is_certain
 
 
@@ -376,7 +376,7 @@ Outcome = Measurement | Failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationResult:
-    """What a worker sends back."""
+    """The answer of a worker."""
 
     key: str
     attempt: int

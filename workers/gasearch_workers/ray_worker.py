@@ -3,8 +3,8 @@
 Plain classes: `gasearch.dispatch.ray_pool` makes actors of them. A network travels to the measuring actor as the bytes
 of its ONNX graph, through Ray's object store and not through the controller.
 
-What crosses the border is written by the names of its fields (`trial.codec`): pickled values of these classes are told
-apart by the order of their fields alone, and another version's would be read as something else.
+What crosses the border is written by the names of its fields (`sandbox.codec`): pickled values of these classes are
+read by the order of their fields alone, and another version's would be taken for something else.
 """
 
 from __future__ import annotations
@@ -43,17 +43,18 @@ class TrainingWorker:
         """
         if refusal(controller, identity()) is not None:
             return
-        self._begin(_fetched(data[0]), device, decode(WorkerTerms, *terms))
+        import ray
 
-    def _begin(self, data: Dataset | None, device: str, terms: WorkerTerms) -> None:
+        wanted: WorkerTerms = decode(WorkerTerms, *terms)
+        dataset: Dataset | None = ray.get(data[0])
         self._host = TrialHost(
-            data,
+            dataset,
             device=device,
-            environment=terms.environment,
-            paths=terms.paths,
-            memory_limit_bytes=share_of_memory(_neighbours(terms)) if terms.shares_memory else None,
+            environment=wanted.environment,
+            paths=wanted.paths,
+            memory_limit_bytes=share_of_memory(_neighbours(wanted)) if wanted.shares_memory else None,
             adopts_orphans=True,
-            threads=int(terms.cpus),
+            threads=int(wanted.cpus),
         )
 
     def prepare(self, request: Message) -> tuple[Message, Message]:
@@ -91,23 +92,22 @@ class MeasuringWorker:
         return identity()
 
     def calibrate(self, known: Message) -> Message:
-        """The yardstick of this device."""
+        """The reference latency of this device."""
         return encode(self._meter.calibrate(decode(tuple[Calibration, ...], *known)))
 
     def finish(self, result: Message, prepared: Message, calibration: Message) -> Message:
-        """The result with the latency in it."""
+        """The result with the latency in it.
+
+        Args:
+            result: An `EvaluationResult` without it.
+            prepared: The network, or None: then the result stays as it is.
+            calibration: The reference latency of this device.
+        """
         ready = decode(Prepared | None, *prepared)
         if ready is None:
             return result
-        trained, yardstick = decode(EvaluationResult, *result), decode(Calibration, *calibration)
-        return encode(self._meter.complete(trained, ready, yardstick))
-
-
-def _fetched(reference: Any) -> Dataset | None:
-    import ray
-
-    found: Dataset | None = ray.get(reference)
-    return found
+        trained, known = decode(EvaluationResult, *result), decode(Calibration, *calibration)
+        return encode(self._meter.complete(trained, ready, known))
 
 
 def _neighbours(terms: WorkerTerms) -> int:
@@ -121,7 +121,7 @@ def _neighbours(terms: WorkerTerms) -> int:
 
 
 def _node_resources() -> dict[str, float]:
-    """What Ray has on this node; nothing where it doesn't say."""
+    """The resources that Ray has on this node; none where it doesn't say."""
     import ray
 
     if not ray.is_initialized():

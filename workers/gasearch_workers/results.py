@@ -20,7 +20,14 @@ _PLACED = frozenset({FailureKind.USER_ERROR, FailureKind.OUT_OF_MEMORY, FailureK
 def make_result(
     request: EvaluationRequest, evaluate: Callable[[EvaluationRequest], Outcome], *, device: str, versions: str
 ) -> EvaluationResult:
-    """Make an evaluation and note worker and times. `evaluate` returns its failures."""
+    """Make an evaluation and note worker and times.
+
+    Args:
+        request: The evaluation.
+        evaluate: Makes it; returns its failures.
+        device: Where it runs.
+        versions: Of the libraries that its numbers depend on.
+    """
     watch = Stopwatch()
     outcome = evaluate(request)
     seconds = watch.seconds
@@ -40,7 +47,10 @@ def make_result(
 def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) -> Failure:
     """An exception as a failure, its text on one line, with where it came from.
 
-    `is_named` puts the exception's type in front of the text.
+    Args:
+        kind: Of the failure.
+        error: The exception.
+        is_named: Puts the exception's type in front of the text.
     """
     text = one_line(_text_of(error))
     if is_named or not text:

@@ -66,5 +66,5 @@ def test_an_evaluation_and_its_children_see_none_of_our_secrets(monkeypatch, tmp
     assert not set(seen) & (set(SECRETS) - {"HF_TOKEN"})
     assert seen["HF_TOKEN"] == "secret"
     assert seen["CUDA_VISIBLE_DEVICES"] == "3"
-    assert seen["TMPDIR"].startswith(host._root)
+    assert seen["TMPDIR"].startswith(host.folder)
     assert seen["PATH"] == os.environ["PATH"]

@@ -19,9 +19,7 @@ from gasearch_workers.messages import (
     Layer,
     Measurement,
     Recipe,
-    WorkerTerms,
 )
-from gasearch_workers.ray_worker import TrainingWorker, _neighbours
 from gasearch_workers.sandbox import host as host_module
 from gasearch_workers.sandbox.environment import MARK
 from gasearch_workers.sandbox.host import StartError, TrialHost
@@ -59,15 +57,6 @@ def test_a_trial_trains_as_this_process_would(trainer):
     assert (found.device, found.versions, found.worker) == (expected.device, expected.versions, expected.worker)
 
 
-def test_the_host_itself_loads_no_training_library():
-    code = (
-        "import sys, gasearch_workers.ray_worker; "
-        "print(sorted({'torch', 'onnx', 'onnxruntime', 'sklearn'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
 def test_a_training_ends_itself_at_its_time_limit(trainer):
     result, _ = trainer.prepare(request_for(NETWORK, recipe=Recipe(epochs=500), time_limit_s=0.2))
     assert result.outcome.kind is FailureKind.TIMED_OUT
@@ -77,7 +66,7 @@ def test_a_training_ends_itself_at_its_time_limit(trainer):
 def test_a_training_that_does_not_end_itself_is_ended(trainer, monkeypatch):
     monkeypatch.setattr(host_module, "OWN_GRACE_S", 0.3)
     assert trainer.device == "cpu"
-    threading.Timer(0.4, os.kill, (trainer._trial.pid, signal.SIGSTOP)).start()
+    threading.Timer(0.4, os.kill, (trainer.process_id, signal.SIGSTOP)).start()
     result, _ = trainer.prepare(request_for(NETWORK, recipe=Recipe(epochs=10_000), time_limit_s=1.0))
     assert result.outcome == Failure(kind=FailureKind.TIMED_OUT, message="no answer within its time limit of 1 s")
 
@@ -86,7 +75,7 @@ def test_a_process_that_an_earlier_evaluation_left_stuck_is_replaced_without_a_w
     monkeypatch.setattr(host_module, "BEGIN_S", 0.3)
     host = TrialHost(None)
     host.prepare(custom_request(x=3))
-    os.kill(host._trial.pid, signal.SIGSTOP)
+    os.kill(host.process_id, signal.SIGSTOP)
     result, _ = host.prepare(custom_request(x=3))
     host.close()
     assert isinstance(result.outcome, Measurement)
@@ -143,7 +132,7 @@ def test_a_limit_of_the_host_s_holds_where_the_request_has_none():
 def test_a_process_that_died_between_two_evaluations_is_replaced_without_a_word():
     host = TrialHost(None)
     assert host.device == "custom"
-    os.kill(host._trial.pid, signal.SIGKILL)
+    os.kill(host.process_id, signal.SIGKILL)
     result, _ = host.prepare(custom_request(x=3))
     host.close()
     assert isinstance(result.outcome, Measurement)
@@ -173,8 +162,10 @@ def test_an_evaluator_is_tried_out_before_it_is_asked_and_found_where_the_contro
 
 def test_a_process_that_can_t_start_is_said_at_once_and_by_each_evaluation(monkeypatch):
     host = TrialHost(None)
+    assert host.device == "custom"
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    host._replace()
+    os.kill(host.process_id, signal.SIGKILL)
+    os.waitid(os.P_PID, host.process_id, os.WEXITED | os.WNOWAIT)
     with pytest.raises(StartError, match="the evaluation's process doesn't start: exit status 1"):
         _ = host.device
     result, _ = host.prepare(custom_request())
@@ -188,7 +179,7 @@ def test_a_killed_host_leaves_no_process_and_no_folder(tmp_path):
         "from tests.doubles.requests import custom_request\n"
         "from gasearch_workers.sandbox.host import TrialHost\n"
         "host = TrialHost(None)\n"
-        "print(host._mark, host._root, flush=True)\n"
+        "print(host.mark, host.folder, flush=True)\n"
         "host.prepare(custom_request(evaluator='tests.doubles.poisoned:waits_for_its_child'))\n"
     )
     root = str(Path(__file__).parents[3])
@@ -225,21 +216,6 @@ def test_a_host_that_adopts_orphans_finds_what_hides_its_origin():
     assert done.stdout == "the evaluation ended its own process: exit status 4\n[]\n"
 
 
-@pytest.mark.parametrize(
-    ("terms", "expected"),
-    [
-        (WorkerTerms(neighbours=3), 3),
-        (WorkerTerms(neighbours=1, cpus=0), 1),
-        (WorkerTerms(neighbours=64, cpus=2), 4),
-        (WorkerTerms(neighbours=64, cpus=0, gpus=0.25), 8),
-        (WorkerTerms(neighbours=64, cpus=16), 1),
-    ],
-)
-def test_a_worker_shares_its_node_with_those_that_it_has_room_for(terms, expected, monkeypatch):
-    monkeypatch.setattr("gasearch_workers.ray_worker._node_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
-    assert _neighbours(terms) == expected
-
-
 def test_an_evaluator_computes_with_as_many_threads_as_its_worker_has_cpus(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as Ray sets it
     host = TrialHost(None, threads=2)
@@ -254,11 +230,3 @@ def test_a_training_of_ours_takes_one_thread_whatever_its_worker_has():
     host.close()
     assert isinstance(result.outcome, Measurement), result.outcome
     assert result.versions.endswith("1 thread")
-
-
-@pytest.mark.parametrize(("cpus", "expected"), [(0.5, 0), (1.0, 1), (2.5, 2)])
-def test_a_worker_hands_its_cpus_on(cpus, expected, monkeypatch):
-    made = {}
-    monkeypatch.setattr("gasearch_workers.ray_worker.TrialHost", lambda data, **options: made.update(options))
-    TrainingWorker.__new__(TrainingWorker)._begin(None, "cpu", WorkerTerms(cpus=cpus, shares_memory=False))
-    assert made["threads"] == expected  # the host takes 1 at least

@@ -12,7 +12,7 @@ from gasearch_workers.messages import FailureKind
 from gasearch_workers.sandbox import limits
 from gasearch_workers.sandbox.limits import Exceeded, Watch, folder_content, share_of_memory, size
 from gasearch_workers.sandbox.processes import descendants, end_processes, is_alive, marked, memory_of
-from gasearch_workers.sandbox.reaper import start_janitor
+from gasearch_workers.sandbox.reaper import start_reaper
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 
@@ -125,10 +125,10 @@ def test_bytes_are_told_in_a_fitting_unit(count, text):
     assert size(count) == text
 
 
-def test_a_janitor_cleans_up_once_its_host_is_gone(family, tmp_path):
+def test_a_reaper_cleans_up_once_its_host_is_gone(family, tmp_path):
     (tmp_path / "left/below").mkdir(parents=True)
     wait_until(lambda: len(descendants(family.pid)) == 2)
-    host = start_janitor(MARK, str(tmp_path / "left"))
+    host = start_reaper(MARK, str(tmp_path / "left"))
     time.sleep(0.05)
     assert (tmp_path / "left").exists()
     os.close(host)

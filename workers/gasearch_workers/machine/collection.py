@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Look for no reference cycles meanwhile: that takes long where much is made, and disturbs measurements."""
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""What libraries keep for a whole process, or a thread, and anybody can change: read, and put back.
+"""The state that libraries keep for a whole process, or a thread, and anybody can change: read, and put back.
 
 A library that isn't loaded yet has its defaults: one that an evaluation loads and changes is found out all the same.
 """
@@ -103,7 +103,7 @@ def set_event_loop(wanted: tuple[Any, ...]) -> None:
 
 
 def numpy_errors() -> tuple[Any, ...]:
-    """What NumPy does at a division by zero and the like."""
+    """NumPy's reactions to a division by zero and the like."""
     numpy: Any = sys.modules.get("numpy")
     return (numpy.geterr(), numpy.geterrcall()) if hasattr(numpy, "geterrcall") else (_NUMPY_ERRORS, None)
 
@@ -139,7 +139,7 @@ def set_torch_settings(wanted: dict[str, Any]) -> None:
 
 
 def flushes_denormals() -> bool:
-    """Whether this thread takes the smallest numbers for zero; torch can switch that."""
+    """True where this thread takes the smallest numbers for zero; torch can switch that."""
     return sys.float_info.min / 2 == 0.0
 
 

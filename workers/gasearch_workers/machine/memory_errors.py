@@ -1,4 +1,4 @@
-"""Whether an exception says that memory ran out. Standard library only."""
+"""Exceptions that say that memory ran out, recognized. Standard library only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BeyondLimit(OutOfMemory):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception, or one that it came from, says that there is no memory left."""
+    """True where an exception, or one that it came from, says that there is no memory left."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -52,7 +52,11 @@ def _says_so(error: BaseException) -> bool:
 
 @contextmanager
 def memory_named(where: str) -> Iterator[None]:
-    """Within it, a lack of memory is an `OutOfMemory` that says where it came, such as "in epoch 2 of 3"."""
+    """Name the place of a lack of memory, such as "in epoch 2 of 3".
+
+    Raises:
+        OutOfMemory: in place of whatever said so.
+    """
     try:
         yield
     except OutOfMemory:

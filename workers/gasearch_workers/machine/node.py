@@ -1,4 +1,4 @@
-"""What this process may use of its machine: CPUs and memory, as affinity and control groups (containers) bound them."""
+"""CPUs and memory that this process may use of its machine, as affinity and control groups (containers) bound them."""
 
 from __future__ import annotations
 

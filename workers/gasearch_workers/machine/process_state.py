@@ -1,6 +1,6 @@
-"""What a whole process shares: read before an evaluation, and put back after it.
+"""The state that a whole process shares: read before an evaluation, and put back after it.
 
-Modules and what they hold are shared on purpose: they are dear to load. All else that Python code can change for who
+Modules and what they hold are shared on purpose: loading them takes long. All else that Python code can change for who
 comes after it in the same process is here. What can't be put back is named: then the process must not go on.
 """
 
@@ -62,7 +62,7 @@ class ProcessState:
         return left + self._held_descriptors()
 
     def _held_descriptors(self) -> list[str]:
-        """What is held by descriptors that nobody else can have: locks of files, ports. Or that they are too many."""
+        """Things held by descriptors that nobody else can have: locks of files, ports. Or that they are too many."""
         held = _what_holds(_open_descriptors() - self._descriptors)
         if held:
             gc.collect()  # forgotten objects, which hold each other
@@ -207,7 +207,7 @@ def _place() -> tuple[int, ...]:
 
 
 def _stay_as_it_is(wanted: object) -> None:
-    """What nobody can put back."""
+    """Do nothing: nobody can put it back."""
 
 
 # --- Python's ---------------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def _set_warnings(wanted: tuple[list[Any], Any]) -> None:
 
 
 def _names() -> _Known:
-    """What the modules hold that everybody calls: whoever puts another clock into its place means the moment."""
+    """All that the modules hold that everybody calls: whoever puts another clock into its place means the moment."""
     return _Known({(module, name): value for module in _CALLED for name, value in vars(module).items()})
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation prints and logs in a process that isn't its own: let through, and its end kept."""
+"""The output of an evaluation in a process that isn't its own, printed and logged: let through, its end kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this machine shares a folder with the controller's: told by a file that the controller has put there."""
+"""A look whether this machine shares a folder with the controller's: by a file that the controller has put there."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Final
 LONGEST: Final = 2**14  #: Characters of a traceback that are kept.
 _HEAD: Final = 2**12  #: Of these, from its beginning: the end says most.
 _PACKAGE: Final = Path(__file__).parents[1]
-#: What stands between the process and the user's function; a training of ours is told with all of its frames.
+#: What stands between the process and the user's function; a training of ours is shown with all of its frames.
 _PLACES: Final = ("evaluation/custom.py", "evaluation/metric_values.py", "results.py", "sandbox/")
 _CALLERS: Final = tuple(str(_PACKAGE / place) for place in _PLACES)
 _IMPORT: Final = ("<frozen importlib", str(Path(traceback.__file__).parent / "importlib/"))

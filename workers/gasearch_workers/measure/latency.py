@@ -29,7 +29,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from gasearch_workers.export.onnx_session import open_session
-from gasearch_workers.machine.collection import uncollected
+from gasearch_workers.machine.collection import gc_paused
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.reference_model import reference_model
 from gasearch_workers.messages import Calibration
@@ -123,7 +123,7 @@ def calibrate(clock: Clock = time.perf_counter_ns, pause: Pause = time.sleep) ->
     The lowest moment counts, because a neighbour only ever adds time; it is taken for calm where another one agrees.
     """
     call = _reference_call()
-    with uncollected():
+    with gc_paused():
         _fastest(call, CALIBRATION_CALLS, clock)  # the warm-up
         moments = [_calibration_moment(call, clock)]
         for seconds in CALIBRATION_PAUSES_S:
@@ -161,10 +161,10 @@ class _Round:
 
 
 def _measure_round(candidate: Call, reference: Call, expected_s: float, *, protocol: Protocol, clock: Clock) -> _Round:
-    with uncollected():
+    with gc_paused():
         before_s = _fastest(reference, protocol.pairs, clock)
     ratios = paired_ratios(candidate, reference, protocol=protocol, clock=clock)
-    with uncollected():
+    with gc_paused():
         now_s = min(before_s, _fastest(reference, protocol.pairs, clock))
     ratio = statistics.median(ratios)
     return _Round(ratio=ratio, deviation=statistics.stdev(ratios) / ratio, drift=now_s / expected_s - 1)
@@ -174,7 +174,7 @@ def paired_ratios(candidate: Call, reference: Call, *, protocol: Protocol, clock
     """Per block the fastest candidate call over the fastest reference call; at least two blocks."""
     end = clock() + round(protocol.limit_s * 1e9)
     ratios: list[float] = []
-    with uncollected():
+    with gc_paused():
         for _ in range(protocol.warmup_calls):
             candidate()
             reference()

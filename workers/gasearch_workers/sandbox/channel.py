@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Prepared
 from gasearch_workers.sandbox.codec import decode, encode
@@ -12,7 +13,7 @@ from gasearch_workers.sandbox.codec import decode, encode
 _MARK = b"gasearch"
 _HEADER = struct.Struct(">8sIQ")  #: The mark, then the sizes of JSON and attachment in bytes.
 _CHUNK = 2**18  #: Bytes read at once.
-_CHUNKS = 64  #: Read before the host looks at the clock again.
+CHANNEL_BROKEN = 76  #: Exit status of a process that can't go on: the evaluation broke what they talk through.
 
 #: Most bytes of an evaluator's answer as JSON. A point of a learning curve takes about 150, and several times that as
 #: an object, here and in the controller.
@@ -22,7 +23,7 @@ LARGEST_ATTACHMENT = 2**31  #: Bytes of a network's graph, which the format itse
 
 
 class ChannelError(Exception):
-    """What came over the channel is no message."""
+    """A thing came over the channel that is no message."""
 
 
 class TooLarge(ChannelError):
@@ -53,7 +54,7 @@ class TryImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What came of that."""
+    """The outcome of that."""
 
     problem: str  #: Why it can't be; "" where it is.
 
@@ -75,7 +76,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of an evaluation."""
+    """The outcome of an evaluation."""
 
     number: int
     result: EvaluationResult
@@ -103,70 +104,38 @@ def frame(message: object, *, largest_text: int = 2**32 - 1) -> bytes:
     return b"".join((_HEADER.pack(_MARK, len(text), len(attachment)), text, attachment))
 
 
-def receive(channel: socket.socket) -> Order:
-    """What the host says next; waits for it.
+def receive(channel: socket.socket, wanted: Any, *, largest: tuple[int, int] = (2**32, 2**64)) -> Any:
+    """Wait for the next message, and take all of it, but no more than may be.
+
+    Args:
+        channel: It comes over this one, whose time-out is that between two parts of a message.
+        wanted: Its type.
+        largest: Most bytes of its JSON and of its attachment.
 
     Raises:
         Closed: if the other side is gone.
-        CodecError: if it is no such message.
+        ChannelError: if what came is none, or too large, or ends in its midst.
+        CodecError: if it is no message of that type.
     """
-    _, text, attachment = _HEADER.unpack(_read(channel, _HEADER.size))
-    order: Order = decode(Order, _read(channel, text), _read(channel, attachment))
-    return order
+    mark, *sizes = _HEADER.unpack(found := _read(channel, _HEADER.size))
+    if mark != _MARK:
+        raise ChannelError(f"{found!r}")
+    for size, most in zip(sizes, largest, strict=True):
+        if size > most:
+            raise TooLarge(f"it takes {size:,} bytes; at most {most:,} are taken")
+    return decode(wanted, _read(channel, sizes[0]), _read(channel, sizes[1]))
 
 
 def _read(channel: socket.socket, size: int) -> bytes:
     found = bytearray()
     while len(found) < size:
-        chunk = channel.recv(min(_CHUNK, size - len(found)))
+        try:
+            chunk = channel.recv(min(_CHUNK, size - len(found)))
+        except TimeoutError:
+            raise ChannelError("half a message, and then no more") from None
+        except OSError as error:
+            raise Closed(f"the channel is closed: {error.strerror}") from error
         if not chunk:
             raise Closed("the channel is closed")
         found += chunk
     return bytes(found)
-
-
-class Reader:
-    """Gathers one message after another from a channel that doesn't block, and holds no more than it may."""
-
-    def __init__(self, channel: socket.socket, *, largest_text: int, largest_attachment: int) -> None:
-        self._channel = channel
-        self._largest = (largest_text, largest_attachment)
-        self._held = bytearray()
-
-    def read(self) -> Said | None:
-        """Take in what has come; a message, once it is complete.
-
-        Raises:
-            Closed: if the other side is gone, and left no complete message.
-            ChannelError: if what came is none, or too large.
-            CodecError: if it is no message of those that a trial sends.
-        """
-        for _ in range(_CHUNKS):
-            if (said := self._complete()) is not None:  # two messages may come at once
-                return said
-            try:
-                chunk = self._channel.recv(_CHUNK)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                raise Closed(f"the channel is closed: {error.strerror}") from error
-            if not chunk:
-                raise Closed("the channel is closed")
-            self._held += chunk
-        return None
-
-    def _complete(self) -> Said | None:
-        if self._held[: len(_MARK)] != _MARK[: len(self._held)]:
-            raise ChannelError(f"{bytes(self._held[:40])!r}")
-        if len(self._held) < _HEADER.size:
-            return None
-        _, *sizes = _HEADER.unpack(self._held[: _HEADER.size])
-        for size, largest in zip(sizes, self._largest, strict=True):
-            if size > largest:
-                raise TooLarge(f"it takes {size:,} bytes; at most {largest:,} are taken")
-        text, end = _HEADER.size + sizes[0], _HEADER.size + sum(sizes)
-        if len(self._held) < end:
-            return None
-        held, self._held = self._held, self._held[end:]
-        said: Said = decode(Said, bytes(held[_HEADER.size : text]), bytes(held[text:end]))
-        return said

@@ -1,4 +1,4 @@
-"""What runs in a trial's process: one evaluation after another, for as long as the host asks for them."""
+"""The program of a trial's process: one evaluation after another, for as long as the host asks for them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from gasearch_workers.machine.process_state import ProcessState
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
 from gasearch_workers.results import MESSAGE_CHARACTERS, failure, make_result, one_line
 from gasearch_workers.sandbox.channel import (
+    CHANNEL_BROKEN,
     LARGEST_OWN_TEXT,
     LARGEST_TEXT,
     Answer,
@@ -24,6 +25,7 @@ from gasearch_workers.sandbox.channel import (
     Begun,
     Closed,
     Imported,
+    Order,
     Ready,
     TooLarge,
     TryImport,
@@ -33,9 +35,6 @@ from gasearch_workers.sandbox.channel import (
 from gasearch_workers.sandbox.crash import report_crashes
 from gasearch_workers.sandbox.limits import MEMORY_KEY, keep_no_core, restrict, size
 from gasearch_workers.sandbox.processes import adopt_orphans, die_with, name_process
-
-#: How the process ends when it can't go on: the host knows then that the evaluation broke what they talk through.
-CHANNEL_BROKEN: Final = 76
 
 _LINES: Final = 1  #: C's number of a stream that is written line by line.
 
@@ -73,7 +72,7 @@ def main(arguments: list[str]) -> None:
     try:
         talk.sendall(frame(Ready(device=CustomEvaluator.device if trainer is None else trainer.device)))
         while True:
-            order = receive(talk)
+            order = receive(talk, Order)
             report_crashes(int(report))
             match order:
                 case TryImport(evaluator=evaluator):
@@ -164,7 +163,7 @@ def _answer(answer: Answer, *, largest_text: int) -> bytes:
 
 
 def _has_failed(result: EvaluationResult) -> bool:
-    """Whether the host will replace this process in any case."""
+    """True where the host will replace this process in any case."""
     return isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED
 
 
@@ -191,7 +190,7 @@ def _flush() -> None:
 
 
 def has_children() -> bool:
-    """Whether this process has any, running or not; asks the system once."""
+    """True where this process has any, running or not; asks the system once."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -49,6 +49,11 @@ def encode(value: object) -> tuple[bytes, bytes]:
 def decode(wanted: Any, text: bytes, attachment: bytes = b"") -> Any:
     """The value that `encode` made the text and the attachment of.
 
+    Args:
+        wanted: Its type.
+        text: JSON.
+        attachment: The bytes beside it.
+
     Raises:
         CodecError: if they hold none of that type, saying what was expected and what came.
     """
@@ -67,7 +72,11 @@ _DUMPS, _LOADS = json.dumps, json.loads  # as they are before an evaluator can p
 
 @cache
 def decoder(wanted: Any) -> Decoder:
-    """What makes a value of that type of JSON's plain values."""
+    """A function that makes a value of that type of JSON's plain values.
+
+    Raises:
+        TypeError: if values of that type can't be sent.
+    """
     origin, arguments = get_origin(wanted), get_args(wanted)
     if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
         return _dataclass_decoder(wanted)

@@ -72,7 +72,7 @@ def ask_where(pid: int, descriptor: int) -> None:
 
 
 def read_report(descriptor: int) -> str:
-    """What is reported, without the list of modules below it; "" for nothing."""
+    """The report, without the list of modules below it; "" for nothing."""
     return _without_modules(os.pread(descriptor, _LARGEST, 0).decode(errors="replace"))
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation sees of its worker's environment: names that hold no secret, and those that the spec passes on."""
+"""The environment that an evaluation sees: names that hold no secret, and those that the spec passes on."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
 def is_name(text: str) -> bool:
-    """Whether a variable can be named so."""
+    """True for a text that a variable can be named by."""
     return _NAME.fullmatch(text) is not None
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable is never passed on: it opens the database, the service or the Ray cluster."""
+    """True for a variable that is never passed on: it opens the database, the service or the Ray cluster."""
     return _SECRET.fullmatch(name.upper()) is not None
 
 

@@ -25,6 +25,7 @@ from gasearch_workers.machine.tracebacks import shortened
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Prepared
 from gasearch_workers.results import MESSAGE_CHARACTERS, failure
 from gasearch_workers.sandbox.channel import (
+    CHANNEL_BROKEN,
     LARGEST_ATTACHMENT,
     LARGEST_OWN_TEXT,
     LARGEST_TEXT,
@@ -53,14 +54,13 @@ from gasearch_workers.sandbox.processes import (
     memory_of,
     stop_group,
 )
-from gasearch_workers.sandbox.reaper import start_janitor
+from gasearch_workers.sandbox.reaper import start_reaper
 
 START_S: Final = 300.0  #: For a process to have its libraries and its data, and for an evaluator's import.
 BEGIN_S: Final = 20.0  #: For a process that has made an evaluation before, to begin another one.
 #: After which a training of ours, which looks at the clock itself, is ended: scoring and exporting come after it.
 OWN_GRACE_S: Final = 8.0
 MOST_ZOMBIES: Final = 64  #: Ended processes that an evaluator didn't wait for, until its own is replaced.
-CHANNEL_BROKEN: Final = 76  #: See `gasearch_workers.sandbox.child`.
 
 
 class StartError(RuntimeError):
@@ -108,19 +108,24 @@ class TrialHost:
         self._adopts_orphans = adopts_orphans
         self._threads = max(1, threads)
         self._name = f"{socket.gethostname()}/{os.getpid()}"
-        self._mark = secrets.token_hex(16)
-        self._root = make_folder()
-        self._janitor: int | None = start_janitor(f"{MARK}={self._mark}", self._root)
-        if adopts_orphans:  # now that the janitor is nobody's child
+        self.mark = secrets.token_hex(16)  #: The value of `MARK` in the environment of all that evaluations start.
+        self.folder = make_folder()  #: The temporary folders of its evaluations are in this one.
+        self._reaper: int | None = start_reaper(f"{MARK}={self.mark}", self.folder)
+        if adopts_orphans:  # now that the reaper is nobody's child
             adopt_orphans()
         self._is_custom = data is None
-        self._data = None if data is None else open_data(data, self._root)
+        self._data = None if data is None else open_data(data, self.folder)
         self._trials = 0
         self._kept: set[int] = set()  #: What importing the evaluator has started.
         self._fresh_bytes = 0  #: Memory of the process before its first evaluation, the evaluator being imported.
         self._trial: TrialProcess | None = None
         self._ready: Ready | None = None
         self._start()
+
+    @property
+    def process_id(self) -> int | None:
+        """The process of the next evaluation, as the system numbers it; None where it couldn't be started."""
+        return None if self._trial is None else self._trial.pid
 
     @property
     def device(self) -> str:
@@ -176,11 +181,11 @@ class TrialHost:
     def close(self) -> None:
         """End the process and whatever it started, and remove its folder. Safe to call twice."""
         self._end()
-        shutil.rmtree(self._root, ignore_errors=True)
-        for descriptor in (self._data, self._janitor):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for descriptor in (self._data, self._reaper):
             if descriptor is not None:
                 os.close(descriptor)
-        self._data = self._janitor = None
+        self._data = self._reaper = None
 
     # --- one evaluation -----------------------------------------------------------------------------------------
 
@@ -245,7 +250,7 @@ class TrialHost:
     def _leaves_too_much(
         self, trial: TrialProcess, answer: Answer, *, memory_limit_bytes: int | None, disk_limit_bytes: int | None
     ) -> bool:
-        """Whether what an evaluation leaves behind could harm the next one.
+        """True where what an evaluation leaves behind could harm the next one.
 
         That is whatever in its process can't be put back. Processes are ended, those excepted that were there before;
         they go together with their parent, whose modules may take them for alive. Files and memory may be what a module
@@ -261,7 +266,7 @@ class TrialHost:
         return disk_limit_bytes is not None and folder_content(trial.folder)[0] > disk_limit_bytes // 2
 
     def _keeps_much_memory(self, trial: TrialProcess, limit: int | None) -> bool:
-        """Whether what was left from before takes half of what an evaluation may take."""
+        """True where what was left from before takes half of what an evaluation may take."""
         if limit is None:
             return False
         return memory_of((trial.pid,), limit=limit) - self._fresh_bytes > (limit - self._fresh_bytes) // 2
@@ -295,8 +300,8 @@ class TrialHost:
 
     def _start(self) -> None:
         self._trials += 1
-        folder = str(Path(self._root, str(self._trials)))
-        environment = scrubbed(os.environ, self._passed) | {MARK: self._mark}
+        folder = str(Path(self.folder, str(self._trials)))
+        environment = scrubbed(os.environ, self._passed) | {MARK: self.mark}
         environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), folder)
         environment |= dict.fromkeys(THREADS, str(self._threads))
         try:
@@ -344,7 +349,7 @@ class TrialHost:
             stop_group(trial.pid)
 
         def find() -> set[int]:
-            found = {trial.pid, *descendants(trial.pid), *marked(f"{MARK}={self._mark}")}
+            found = {trial.pid, *descendants(trial.pid), *marked(f"{MARK}={self.mark}")}
             return found.union(descendants(os.getpid())) if self._adopts_orphans else found
 
         killed = end_processes(find)
@@ -360,7 +365,7 @@ def _is_of(answer: Answer, number: int, request: EvaluationRequest) -> bool:
 
 
 def _failure_of(error: Exception, request: EvaluationRequest, *, is_custom: bool) -> Failure:
-    """What an evaluation's process did wrong, as its failure."""
+    """A misdeed of an evaluation's process as its failure."""
     fault = FailureKind.USER_ERROR if is_custom else FailureKind.CRASHED
     match error:
         case StartError():

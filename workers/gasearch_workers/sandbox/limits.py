@@ -1,4 +1,4 @@
-"""What an evaluation may take of its node: memory, disk, processes; told by figures when it takes more."""
+"""The limits of an evaluation on its node: memory, disk, processes; both figures are said when it takes more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gasearch_workers.sandbox.processes import descendants, memory_of
 NODE_SHARE: Final = 0.9  #: Of a node's memory that its workers share; Ray itself kills workers at 0.95.
 LEAST_MEMORY: Final = 2**30  #: Bytes: what a training with its libraries takes at the least.
 MOST_PROCESSES: Final = 256
-MEMORY_KEY: Final = "workers.memory_limit"  #: How the spec names the limit that is told.
+MEMORY_KEY: Final = "workers.memory_limit"  #: How the spec names the limit.
 MOST_FILES: Final = 100_000  #: In a temporary folder.
 
 

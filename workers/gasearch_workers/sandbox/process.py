@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from gasearch_workers.results import one_line
-from gasearch_workers.sandbox.channel import Ask, Closed, Order, Reader, Said, frame
+from gasearch_workers.sandbox.channel import Ask, Closed, Order, Said, frame, receive
 from gasearch_workers.sandbox.crash import (
     CRASHES,
     ask_where,
@@ -28,15 +28,15 @@ from gasearch_workers.sandbox.crash import (
 )
 
 CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
-CHECK_SHARE: Final = 20  #: longer where a look is dear, which takes a twentieth of a CPU at most,
+CHECK_SHARE: Final = 20  #: longer where a look takes long, which may take a twentieth of a CPU at most,
 LONGEST_CHECK_S: Final = 2.0  #: up to so long.
-SEND_S: Final = 10.0  #: For a request to be taken.
+TALK_S: Final = 10.0  #: For a request to be taken, and for the next part of a message that has begun.
 END_S: Final = 1.0  #: Between the end of the channel and that of the process.
 _BLIND_S: Final = 0.05  #: Between two looks at a process whose end the system doesn't announce.
 OUTPUT_BYTES: Final = 2**14  #: Of what it wrote, from the end, that are kept.
 _CHUNK: Final = 2**18
 _CHUNKS: Final = 16  #: Read at a time, lest one that writes without end keep its host from looking at the clock.
-_WORDS: Final = 200  #: Characters of them that are told.
+_WORDS: Final = 200  #: Characters of them in a message.
 _MAIN: Final = str(Path(__file__).with_name("__main__.py"))
 
 
@@ -104,16 +104,16 @@ class TrialProcess:
             os.close(write_end)
         self.pid = self._process.pid
         self._ending = _end_of(self.pid)
-        self._channel.setblocking(False)
+        self._channel.settimeout(TALK_S)
 
     @property
     def is_running(self) -> bool:
-        """Whether it hasn't ended."""
+        """True until it has ended."""
         return self._process.poll() is None
 
     def expect(self, *, largest_text: int, largest_attachment: int) -> None:
         """Take messages of at most these sizes from now on."""
-        self._reader = Reader(self._channel, largest_text=largest_text, largest_attachment=largest_attachment)
+        self._largest = largest_text, largest_attachment
 
     def ask(self, ask: Ask) -> None:
         """Have it make an evaluation.
@@ -133,14 +133,10 @@ class TrialProcess:
         Raises:
             OSError: if it doesn't take it.
         """
-        self._channel.settimeout(SEND_S)
-        try:
-            self._channel.sendall(frame(order))
-        finally:
-            self._channel.setblocking(False)
+        self._channel.sendall(frame(order))
 
     def listen(self, *, until: float, check: Callable[[], None]) -> Said:
-        """What it says next; `check` is called every now and then while it says nothing, and may raise.
+        """Wait for what it says next; `check` is called every now and then while it says nothing, and may raise.
 
         Args:
             until: Of the monotonic clock.
@@ -156,41 +152,33 @@ class TrialProcess:
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         next_check = time.monotonic() + CHECK_S
-        while (said := self._hear()) is None:
-            wait_s = max(0.0, min(until, next_check) - time.monotonic())
+        while True:
+            has_ended = not self.is_running  # and has said by now what it had to say
+            wait_s = 0.0 if has_ended else max(0.0, min(until, next_check) - time.monotonic())
             ready = dict(poll.poll(1000 * (wait_s if self._ending is not None else min(wait_s, _BLIND_S))))
             if self._output in ready and not self._drain():
                 poll.unregister(self._output)  # the evaluator closed it
-            if self._channel.fileno() not in ready and not self.is_running:
-                return self._last_word()
+            if self._channel.fileno() in ready:
+                return self._hear()
+            if has_ended:
+                raise self._ended(self._process.wait())
             now = time.monotonic()
             if now >= until:
                 raise TimeoutError
             if now >= next_check:
                 before = time.thread_time()
                 check()
-                dear_s = CHECK_SHARE * (time.thread_time() - before)
-                next_check = now + min(max(CHECK_S, dear_s), LONGEST_CHECK_S)
-        return said
+                pause_s = CHECK_SHARE * (time.thread_time() - before)
+                next_check = now + min(max(CHECK_S, pause_s), LONGEST_CHECK_S)
 
-    def _hear(self) -> Said | None:
+    def _hear(self) -> Said:
         try:
-            return self._reader.read()
+            said: Said = receive(self._channel, Said, largest=self._largest)
         except Closed:
             with contextlib.suppress(subprocess.TimeoutExpired):  # then it closed the channel, and lives on
                 raise self._ended(self._process.wait(END_S)) from None
             raise
-
-    def _last_word(self) -> Said:
-        """What it said before it ended.
-
-        Raises:
-            Ended: if that is nothing.
-        """
-        with contextlib.suppress(Closed):
-            if (said := self._reader.read()) is not None:
-                return said
-        raise self._ended(self._process.wait())
+        return said
 
     def _ended(self, status: int) -> Ended:
         lines = [line for line in map(one_line, self.output().splitlines()) if line]

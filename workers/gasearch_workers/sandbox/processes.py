@@ -16,6 +16,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SUBREAPER, _DEATH_SIGNAL, _NAME = 36, 1, 15  # Linux's numbers of the process controls
 END_S = 5.0  #: Wall seconds for killed processes to be gone.
 _PAUSE_S = 0.005
+_LOOKS = 3
 
 
 def adopt_orphans() -> None:
@@ -30,7 +31,7 @@ def die_with(parent: int) -> bool:
 
 
 def name_process(name: str) -> None:
-    """What `top` calls this process, up to 15 letters. Linux only."""
+    """Set what `top` calls this process, up to 15 letters. Linux only."""
     _control(_NAME, name.encode())
 
 
@@ -64,11 +65,20 @@ def _children(pid: int) -> list[int]:
 
 def marked(mark: str) -> list[int]:
     """Every process of this user that began with that text ("NAME=value") in its environment; never this one."""
-    wanted, found = mark.encode(), []
-    for pid in every_process():
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
-            if wanted in file.read().split(b"\0"):
-                found.append(pid)
+    wanted, found, unseen = mark.encode(), [], every_process()
+    for _ in range(_LOOKS):
+        becoming = []  # another program: for that moment it shows no environment at all
+        for pid in unseen:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+                content = file.read()
+                if wanted in content.split(b"\0"):
+                    found.append(pid)
+                elif not content and os.readlink(f"/proc/{pid}/exe"):  # no thread of the system's
+                    becoming.append(pid)
+        if not becoming:
+            break
+        unseen = becoming
+        time.sleep(_PAUSE_S)
     return [pid for pid in found if pid != os.getpid()]
 
 
@@ -81,7 +91,7 @@ def every_process() -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """True for a process that is there and no zombie."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -90,7 +100,7 @@ def is_alive(pid: int) -> bool:
 
 
 def is_tracker(pid: int) -> bool:
-    """Whether it is the helper that Python's multiprocessing keeps for as long as its process lives."""
+    """True for the helper that Python's multiprocessing keeps for as long as its process lives."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return b"multiprocessing.resource_tracker" in file.read()

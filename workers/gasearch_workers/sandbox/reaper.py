@@ -1,4 +1,4 @@
-"""What cleans up after a host that is killed: its evaluations' processes, and its temporary folder."""
+"""A shell that cleans up after a host that is killed: its evaluations' processes, and its temporary folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ exec 3<&0
 """
 
 
-def start_janitor(mark: str, folder: str) -> int:
+def start_reaper(mark: str, folder: str) -> int:
     """Start one; it works once the descriptor that this returns is closed, or this process ends.
 
     It is nobody's child, so that who ends this process's children doesn't end it.
@@ -36,7 +36,7 @@ def start_janitor(mark: str, folder: str) -> int:
     read_end, write_end = os.pipe()
     try:
         subprocess.run(  # noqa: S603
-            ["/bin/sh", "-c", _SCRIPT, "gasearch-janitor", mark, folder],
+            ["/bin/sh", "-c", _SCRIPT, "gasearch-reaper", mark, folder],
             stdin=read_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

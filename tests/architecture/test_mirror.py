@@ -139,7 +139,6 @@ NOT_YET = {
     "workers/gasearch_workers/network/packed_layout.py",
     "workers/gasearch_workers/network/plan_builder.py",
     "workers/gasearch_workers/network/steps.py",
-    "workers/gasearch_workers/ray_worker.py",
     "workers/gasearch_workers/results.py",
     "workers/gasearch_workers/sandbox/channel.py",
     "workers/gasearch_workers/sandbox/child.py",

@@ -9,6 +9,8 @@ from typing import Protocol
 from gasearch_workers.machine.recording import recorded
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
 
+from gasearch.dispatch.dispatcher import log_begun, log_ended
+
 
 class Evaluator(Protocol):
     """Makes one evaluation after another. `gasearch_workers.evaluation.evaluate.Evaluator` is the real one."""
@@ -23,8 +25,9 @@ class Evaluator(Protocol):
 class InProcess:
     """A `Dispatcher` without processes: `collect` makes the oldest submitted evaluation, however long it takes."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator = evaluator
+    def __init__(self, evaluator: Evaluator, *, search: str = "") -> None:
+        """`search` is its name, for the log."""
+        self._evaluator, self._search = evaluator, search
         self._queue: deque[EvaluationRequest] = deque()
 
     @property
@@ -56,11 +59,13 @@ class InProcess:
 
     def _evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """An evaluation; one that failed keeps what it printed."""
+        log_begun(request, self._search)
         with recorded() as recording:
             result = self._evaluator.evaluate(request)
-        if not isinstance(result.outcome, Failure) or result.outcome.kind is FailureKind.STOPPED:
-            return result
-        return replace(result, outcome=replace(result.outcome, output=recording.text))
+        if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
+            result = replace(result, outcome=replace(result.outcome, output=recording.text))
+        log_ended(result, self._search)
+        return result
 
     def cancel_queued(self) -> None:
         """See `Dispatcher.cancel_queued`."""

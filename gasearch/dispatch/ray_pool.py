@@ -74,7 +74,7 @@ class RayPool:
             data: What they train on; None where they only call evaluators.
             measures_latency: Whether to start the measuring worker.
             address: Of a cluster; None: a local Ray of our own.
-            notice: Told what the user should know.
+            notice: Takes what the user should know.
             environment: Variables of the nodes' that evaluations see, besides those that hold no secret.
             shares_memory: Whether a worker's evaluations keep to an equal share of its node's memory.
             evaluator: The user's own, which every worker imports before it takes a request.

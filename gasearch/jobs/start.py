@@ -262,12 +262,12 @@ def _dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispatche
     if workers.count == 0 and setup.data is None:
         from gasearch_workers.evaluation.custom import CustomEvaluator
 
-        return InProcess(CustomEvaluator())
+        return InProcess(CustomEvaluator(), search=setup.spec.name)
     if workers.count == 0:
         from gasearch_workers.evaluation.evaluate import Evaluator
 
         assert setup.data is not None
-        return InProcess(Evaluator(setup.data, device=_own_device(workers)))
+        return InProcess(Evaluator(setup.data, device=_own_device(workers)), search=setup.spec.name)
     from gasearch.dispatch.ray_cluster import PoolSize
     from gasearch.dispatch.reviving import RevivingPool
 
@@ -281,6 +281,7 @@ def _dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispatche
         measures_latency="latency_ms" in setup.problem.measures,
         address=workers.address,
         notice=observer.on_notice,
+        search=setup.spec.name,
         environment=workers.environment,
         shares_memory=workers.memory_limit == "auto",
         evaluator=setup.problem.task.evaluator,

@@ -57,7 +57,7 @@ def supervise(
         again: The one that goes on with the search, once it is stored.
         name: The search.
         db_url: The database.
-        notice: Told of every death, and what is done about it.
+        notice: Takes every death, and what is done about it.
 
     Returns:
         The exit status of the last controller; 128 and the signal's number where a signal ended it.

@@ -100,7 +100,7 @@ def test_a_node_whose_messages_are_other_ones_is_refused_with_both_versions(gase
 
 @pytest.mark.slow
 def test_a_node_with_other_code_and_no_latency_slot_is_told_and_works(gasearch, cluster, other_code):
-    change(other_code / "stopping.py", "Standard library only:", "Other code:")
+    change(other_code / "training/stopping.py", "Standard library only:", "Other code:")
     done = run(gasearch, cluster(), DIGITS)
     assert done.status == 0, done.err
     assert "has gasearch's workers of code " in done.err

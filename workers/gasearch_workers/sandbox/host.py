@@ -7,6 +7,7 @@ It is containment for reliability: hostile code that runs as the same user can l
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import secrets
@@ -55,6 +56,8 @@ from gasearch_workers.sandbox.processes import (
     stop_group,
 )
 from gasearch_workers.sandbox.reaper import start_reaper
+
+_LOG = logging.getLogger(__name__)
 
 START_S: Final = 300.0  #: For a process to have its libraries and its data, and for an evaluator's import.
 BEGIN_S: Final = 20.0  #: For a process that has made an evaluation before, to begin another one.
@@ -337,6 +340,7 @@ class TrialHost:
 
     def _replace(self) -> None:
         """End the process and whatever it started; the next one makes itself ready meanwhile."""
+        _LOG.info("the evaluations' process of %s is replaced", self._name)
         self._end()
         with contextlib.suppress(StartError):  # the next evaluation says it
             self._start()

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.messages import Blueprint, Fidelity, Layer, LayerKind
+from gasearch_workers.messages import Blueprint, Fidelity, Layer
 from gasearch_workers.modules.build import build
 from gasearch_workers.network.plan import plan
 from gasearch_workers.training.inference import evaluate
@@ -41,7 +41,7 @@ TARGET_POINTS = 1.0
 LEAST_EVALUATIONS, LEAST_FRONT, MOST_SECONDS = 100, 5, 180
 
 
-def float_accuracies(setup: Setup, kind: LayerKind) -> list[tuple[float, float]]:
+def float_accuracies(setup: Setup, kind: str) -> list[tuple[float, float]]:
     """(validation, test) accuracy of the largest float network of one kind, per seed."""
     space, data = setup.spec.space, setup.data
     assert isinstance(space, CnnSpace)

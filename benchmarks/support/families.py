@@ -11,7 +11,7 @@ from gasearch_workers.data import DataOptions, load_dataset
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.normalize import fit_input
 from gasearch_workers.data.options import DEFAULTS
-from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, Family, Fidelity, Layer, Recipe
+from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, Fidelity, Layer, Recipe
 from gasearch_workers.modules.build import Network, build
 from gasearch_workers.network.plan import plan
 from gasearch_workers.training.resident import ResidentData
@@ -29,7 +29,7 @@ class Case:
     """A family's small network on a dataset."""
 
     name: str
-    family: Family
+    family: str
     source: str  #: A built-in dataset, or a path under the folder of data.
     hidden: tuple[Layer, ...]  #: Without precisions.
     options: DataOptions = DEFAULTS

@@ -21,7 +21,7 @@ from gasearch.spec.engine_text import search_lines
 from gasearch.spec.evolution import BudgetSpec
 from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.spaces import CustomSpace, MlpSpace
+from gasearch.spec.spaces import CustomSpace
 
 TRAINING_PASSES = 3  #: Work of a training step in forward passes: the backward pass costs about two.
 
@@ -184,7 +184,7 @@ def _costs_text(network: SizedNetwork) -> str:
     depth = sum(layer.kind != "embedding" for layer in blueprint.layers) - 1
     layers = "the head alone" if depth == 0 else f"{depth} layer{'' if depth == 1 else 's'} and the head"
     per_token = ""
-    if blueprint.input_kind == "tokens":
+    if found.plan.input_kind == "tokens":
         macs = round(found.macs / blueprint.input_shape[0])
         per_token = f" ({format_quantity(macs, 'macs')} a token)" if macs else ""
     return (
@@ -215,7 +215,7 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
         yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"
     if spec.task.download and not is_named(str(spec.task.dataset)):
         yield "task.download decides nothing: only torchvision:NAME and hf:NAME are downloaded"
-    if isinstance(spec.space, MlpSpace) and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
+    if not spec.is_custom and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
         yield "space.embedding decides nothing: the table has no columns of categories"
     if not isinstance(spec.space, CustomSpace) and len(spec.space.pruning) > 1 and max(spec.space.sparsity) == 0:
         yield "space.pruning decides nothing: space.sparsity has no share above 0"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from gasearch_workers.network.compression import dense_bytes, kept_units
 from gasearch_workers.network.costs import costs, multiplications
+from gasearch_workers.network.layer_kinds import KINDS
 from gasearch_workers.network.memory import raw_bytes, weight_bytes
 from gasearch_workers.network.packed_layout import GRID, frame_bytes, step_bytes
 from gasearch_workers.network.plan import plan
@@ -32,6 +33,8 @@ def lower_bound(space: Space, metric: str) -> float:
     extremes = Extremes(space=space)
     if extremes.is_exact(metric):
         return cost_of(extremes.smallest(metric).costs, metric)
+    if not _is_monotone(space):
+        return 0.0
     reduction = Reduction.of(space)
 
     def least(blueprint: Blueprint) -> float:
@@ -44,7 +47,7 @@ def lower_bound(space: Space, metric: str) -> float:
 
 def upper_bound(space: Space, metric: str) -> float:
     """A cost that no network of the space exceeds: residual layers have skip convolutions, the input a grid."""
-    if metric == "peak_memory_bytes":
+    if metric == "peak_memory_bytes" or not _is_monotone(space):
         return math.inf
     is_compressed = space.simplifier is not None
 
@@ -55,6 +58,11 @@ def upper_bound(space: Space, metric: str) -> float:
 
     grid = GRID.size if metric == "model_bytes" else 0
     return grid + Extremes(space=_with_options(space, sparsity=(0.0,), rank=(1.0,))).most(most)
+
+
+def _is_monotone(space: Space) -> bool:
+    """Whether bounds are known: of kinds of layers that packages add they may not be."""
+    return all(kind.is_monotone for kind in space.layer_kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +170,7 @@ def _with_skips(blueprint: Blueprint) -> Iterator[Layer]:
     channels = blueprint.input_shape[0]
     for layer in blueprint.layers:
         is_halving = layer.stride > 1 and layer.downsample == "stride"
-        if layer.kind == "residual" and not is_halving and layer.width == channels:
+        if KINDS.get(layer.kind).has_skip and not is_halving and layer.width == channels:
             yield replace(layer, kind="conv", kernel=1, stride=1)
         yield layer
         channels = layer.width

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from gasearch_workers.messages import Family, Scalar
+from gasearch_workers.messages import Scalar
+from gasearch_workers.network.layer_kinds import KINDS, LayerKind
 
 from gasearch.space.data_shape import DataShape
+from gasearch.space.strides import strides
 
 Genes = tuple[int, ...]  #: One option index per decision.
 _MOST_FLAGS_KNOWN = 4096
@@ -62,10 +64,11 @@ class Space:
     whole layers. Slots hold the same decisions in the same order.
     """
 
-    family: Family
+    family: str
     decisions: tuple[Decision, ...]
     slots: tuple[tuple[int, ...], ...] = ()  #: Decision indices per layer slot; empty for custom spaces.
     depth: int | None = None  #: Index of the decision on the number of layers, options ascending; None without slots.
+    kinds: tuple[str, ...] = ()  #: Kinds that layers may have; () for custom spaces.
     data: DataShape | None = None  #: What the networks of a layered space fit; None for custom spaces.
     simplifier: Simplifier | None = None  #: None where different genes that express always make different networks.
 
@@ -112,6 +115,22 @@ class Space:
         if self.depth is None:
             return 0
         return int(self.decisions[self.depth].options[genes[self.depth]])
+
+    @cached_property
+    def layer_kinds(self) -> tuple[LayerKind, ...]:
+        """What the kinds of the layers are."""
+        return tuple(map(KINDS.get, self.kinds))
+
+    @cached_property
+    def halves_images(self) -> bool:
+        """Whether some kind of layer does."""
+        return any("downsample" in kind.options for kind in self.layer_kinds)
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """Per layer slot how it goes over an image; all 1 where no kind of layer halves one."""
+        shape = self.data.input_shape if self.data is not None and self.halves_images else ()
+        return tuple(strides(shape, len(self.slots)))
 
     @cached_property
     def needs(self) -> tuple[tuple[tuple[int, frozenset[int]], ...], ...]:

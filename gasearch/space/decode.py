@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from gasearch_workers.messages import Blueprint, Choices, Layer, LayerKind, Network
+from gasearch_workers.messages import LAYER_FIELDS, Blueprint, Choices, Layer, Network
+from gasearch_workers.network.families import FAMILIES
 
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
-from gasearch.space.strides import strides
 
-#: The kind of all layers where it is no decision of each.
-KINDS: Final[dict[str, LayerKind]] = {"mlp": "linear", "recommender": "linear", "transformer": "transformer"}
-#: What the options of the decision "encoder" make of all layers.
-ENCODERS: Final[dict[str, LayerKind]] = {
-    "pool": "linear",
-    "conv": "conv1d",
-    "gru": "gru",
-    "transformer": "transformer",
-}
+_FIELDS = frozenset(LAYER_FIELDS)
 
 
 def decode(genome: Genome, space: Space) -> Network:
@@ -34,10 +26,10 @@ def network_of(marked: Sequence[int], space: Space) -> Network:
         return Choices(values=tuple((d.name, d.options[gene]) for gene, d in chosen_options if gene >= 0))
     chosen = _by_layer(marked, space)
     count = space.layer_count(marked)
-    kind = ENCODERS.get(chosen[""].get("encoder", ""), KINDS.get(space.family, "linear"))
+    kind = FAMILIES.get(space.family).kind_of(chosen[""].get("encoder", ""))
     layers = [
-        Layer(**{"kind": kind, "stride": stride, **chosen[f"layer{number}"]})
-        for number, stride in enumerate(strides(space.data.input_shape if space.family == "cnn" else (), count))
+        _layer({"kind": kind, "stride": stride, **chosen[f"layer{number}"]})
+        for number, stride in enumerate(space.strides[:count])
     ]
     if "embedding" in chosen:
         layers.insert(0, Layer(kind="embedding", rows=chosen[""].get("vocabulary", 0), **chosen["embedding"]))
@@ -49,6 +41,14 @@ def network_of(marked: Sequence[int], space: Space) -> Network:
         categories=space.data.categories,
         is_regression=space.data.is_regression,
     )
+
+
+def _layer(chosen: dict[str, Any]) -> Layer:
+    """The layer of what is decided of it; what not every kind may have goes to its extras."""
+    if _FIELDS.issuperset(chosen):
+        return Layer(**chosen)
+    extras = tuple((name, chosen.pop(name)) for name in sorted(chosen.keys() - _FIELDS))
+    return Layer(**chosen, extras=extras)
 
 
 def _by_layer(marked: Sequence[int], space: Space) -> dict[str, dict[str, Any]]:

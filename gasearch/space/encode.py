@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gasearch_workers.messages import Choices, Layer, Network, Scalar
+from gasearch_workers.messages import LAYER_FIELDS, Choices, Layer, Network, Scalar
+from gasearch_workers.network.families import FAMILIES
 
 from gasearch.errors import SpecError
 from gasearch.space.decisions import Decision, Space
-from gasearch.space.decode import ENCODERS, KINDS, network_of
+from gasearch.space.decode import network_of
 from gasearch.space.genome import Genome, make_genome
 from gasearch.spec.explain import Path, Problem, nearest, show
 from gasearch.spec.spaces import same_choice
@@ -19,7 +20,6 @@ MAX_SHOWN = 20  #: Options that an error lists.
 
 #: What a layer has of which its space decides nothing, save its kind.
 _UNDECIDED: Final[dict[str, Scalar]] = {"sparsity": 0.0, "pruning": "structured", "rank": 1.0, "downsample": "stride"}
-_ENCODERS_BY_KIND: Final = {kind: encoder for encoder, kind in ENCODERS.items()}
 
 
 def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
@@ -45,7 +45,7 @@ def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
 
 def encode_network(network: Network, space: Space) -> Genome | None:
     """The genome of a network of this or another search: what `decode` makes it of. None where the space has none."""
-    values = network.as_dict() if isinstance(network, Choices) else _values_of(network.layers)
+    values = network.as_dict() if isinstance(network, Choices) else _values_of(network.layers, space)
     genes, flags = [0] * len(space.decisions), _Flags(space)
     for index, decision in enumerate(space.decisions):
         if flags.expresses(index, genes):
@@ -63,7 +63,7 @@ def _is_same(one: Network, other: Network) -> bool:
     return one == other
 
 
-def _values_of(layers: Sequence[Layer]) -> dict[str, Scalar]:
+def _values_of(layers: Sequence[Layer], space: Space) -> dict[str, Scalar]:
     """What the decisions of a space would be called, and what they are in these layers."""
     *hidden, head = layers
     values: dict[str, Scalar] = {}
@@ -73,10 +73,11 @@ def _values_of(layers: Sequence[Layer]) -> dict[str, Scalar]:
         values["vocabulary"] = named["embedding"].rows
     named |= {f"layer{number}": layer for number, layer in enumerate(hidden)}
     values["depth"] = len(hidden)
-    if hidden:
-        values["encoder"] = _ENCODERS_BY_KIND.get(hidden[0].kind, "")
+    if hidden and space.kinds:
+        values["encoder"] = FAMILIES.get(space.family).encoder_of(hidden[0].kind)
     for name, layer in named.items():
-        values |= {f"{name}.{field}": getattr(layer, field) for field in Layer.__slots__}
+        values |= {f"{name}.{field}": getattr(layer, field) for field in LAYER_FIELDS}
+        values |= {f"{name}.{extra}": value for extra, value in layer.extras}
     return values
 
 
@@ -167,7 +168,8 @@ class _Design:
             self._complain((*self._path, "layers"), f"is required: a list of {self._depths()} mappings, one per layer")
         if "encoder" not in self._given and self._kinds and "encoder" in self._options:
             kind = self._kinds[0]
-            self._given["encoder"] = _Given(_ENCODERS_BY_KIND.get(str(kind.value), kind.value), kind.path)  # type: ignore[call-overload]
+            encoder = FAMILIES.get(self._space.family).encoder_of(str(kind.value))
+            self._given["encoder"] = _Given(encoder or kind.value, kind.path)
 
     def _take_layers(self, layers: object, path: Path) -> None:
         if not isinstance(layers, list | tuple):
@@ -179,7 +181,7 @@ class _Design:
         self._given["depth"] = _Given(len(layers), path)
         for number, layer in enumerate(layers):
             decided = [name for owner, name in self._space.name_parts if owner == f"layer{number}"]
-            undecided = [name for name in _UNDECIDED if name != "downsample" or self._space.family == "cnn"]
+            undecided = [name for name in _UNDECIDED if name != "downsample" or self._space.halves_images]
             names = list(dict.fromkeys(["kind", *decided, *undecided]))
             self._take(layer, (*path, number), f"layer{number}", names)
 
@@ -226,11 +228,11 @@ class _Design:
 
     def _check_kinds(self, genes: Sequence[int]) -> None:
         """Whether the layers are of the kind that the family or the encoder makes them."""
-        if self._problems:
+        if self._problems or not self._kinds:
             return
         names = list(self._options)
         encoder = self._options["encoder"][genes[names.index("encoder")]] if "encoder" in names else ""
-        kind = ENCODERS.get(str(encoder), KINDS.get(self._space.family, "linear"))
+        kind = FAMILIES.get(self._space.family).kind_of(str(encoder))
         for given in self._kinds:
             if given.value != kind:
                 maker = f"encoder {encoder}" if encoder else f"family {self._space.family}"

@@ -15,7 +15,6 @@ from gasearch_workers.network.plan import plan
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome
-from gasearch.space.strides import strides
 
 #: Decided by the network alone.
 COST_METRICS: Final = ("params", "macs", "flops", "bops", "model_bytes", "peak_memory_bytes")
@@ -69,7 +68,8 @@ class Extremes:
 
     def is_exact(self, metric: str) -> bool:
         """Whether `smallest` is proven to be it."""
-        return self.space.simplifier is None and metric != "peak_memory_bytes"
+        is_monotone = all(kind.is_monotone for kind in self.space.layer_kinds)
+        return is_monotone and self.space.simplifier is None and metric != "peak_memory_bytes"
 
     def least(self, cost: Cost) -> float:
         """The least of any cost that is a sum over layers."""
@@ -116,9 +116,13 @@ class Extremes:
     @cached_property
     def _places(self) -> list[object]:
         """What tells the layers apart, widths and precisions being equal: later ones in like places are not tried."""
-        shape = () if self.space.data is None or self.space.family != "cnn" else self.space.data.input_shape
-        sides, found = shape[1:], list[object]()
-        for number, stride in enumerate(strides(shape, len(self.space.slots))):
+        sides = (
+            ()
+            if self.space.data is None or max(self.space.strides, default=1) == 1
+            else self.space.data.input_shape[1:]
+        )
+        found: list[object] = []
+        for number, stride in enumerate(self.space.strides):
             digits = len(str(number))  # of the steps' names, which the file holds
             found.append((sides, stride, digits, min(number, 2)))  # the second one may follow a wider first one
             sides = tuple(-(-side // stride) for side in sides)
@@ -166,7 +170,7 @@ class Extremes:
             for index, decision in enumerate(self.space.decisions)
         ]
         starts = [tuple(first)]
-        for index in self.space.slots[0] if self.space.family == "cnn" else ():
+        for index in self.space.slots[0] if any(kind.has_skip for kind in self.space.layer_kinds) else ():
             decision = self.space.decisions[index]
             channels = self._channels
             if self._name(index) == "width" and channels in decision.options:

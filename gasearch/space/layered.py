@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
-from gasearch_workers.messages import Scalar
+from gasearch_workers.messages import Blueprint, Layer, Scalar
+from gasearch_workers.network.families import FAMILIES
+from gasearch_workers.network.plan_builder import PlanBuilder
 
 from gasearch.space.compression import CompressionRules
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Condition, Decision, Space
-from gasearch.space.decode import ENCODERS, KINDS
-from gasearch.space.strides import strides
-from gasearch.spec.spaces import (
-    CnnSpace,
-    LayeredSpace,
-    MlpSpace,
-    RecommenderSpace,
-    TaggerSpace,
-    TextSpace,
-    TokenSpace,
-    TransformerSpace,
-)
+from gasearch.spec.spaces import LayeredSpace
 
 DEPTH, EMBEDDING_WIDTH, VOCABULARY, ENCODER, HEAD_BITS = (
     "depth",
@@ -43,21 +36,32 @@ def layered_space(asked: LayeredSpace, data: DataShape) -> Space:
     """
     fewest, most = asked.layers
     decisions = [Decision(name=DEPTH, options=tuple(range(fewest, most + 1))), *_global_decisions(asked, data)]
-    stride = strides(data.input_shape if asked.family == "cnn" else (), most)
+    bare = Space(family=asked.family, decisions=(), slots=((),) * most, kinds=_kinds(asked), data=data)
     slots: list[tuple[int, ...]] = []
     for number in range(most):
-        slot = _slot(number, asked, decisions, is_halving=stride[number] > 1)
+        slot = _slot(number, asked, bare, decisions)
         slots.append(tuple(range(len(decisions), len(decisions) + len(slot))))
         decisions += slot
     decisions.append(Decision(name=HEAD_BITS, options=asked.weight_bits))
-    return Space(
-        family=asked.family,
-        decisions=tuple(decisions),
-        slots=tuple(slots),
-        depth=0,
-        data=data,
-        simplifier=_rules(asked, data, decisions, slots, stride),
-    )
+    space = replace(bare, decisions=tuple(decisions), slots=tuple(slots), depth=0)
+    return replace(space, simplifier=_rules(asked, space, data))
+
+
+def _kinds(asked: LayeredSpace) -> tuple[str, ...]:
+    """The kinds that layers may have: by the options of each, by the encoder's, or the family's only one."""
+    family = FAMILIES.get(asked.family)
+    if "kind" in _keys(asked):
+        return _choices(asked, "kind")
+    return tuple(map(family.kind_of, _choices(asked, ENCODER))) if family.encoders else (family.kind_of(),)
+
+
+def _keys(asked: LayeredSpace) -> Collection[str]:
+    return type(asked).model_fields
+
+
+def _choices(asked: LayeredSpace, key: str) -> tuple[Any, ...]:
+    """The options that the section gives under a key that not every family has."""
+    return tuple(getattr(asked, key))
 
 
 # --- decisions on the whole network -----------------------------------------------------------------------------
@@ -65,50 +69,51 @@ def layered_space(asked: LayeredSpace, data: DataShape) -> Space:
 
 def _global_decisions(asked: LayeredSpace, data: DataShape) -> list[Decision]:
     found: list[Decision] = []
-    if isinstance(asked, TokenSpace):
+    if VOCABULARY in _keys(asked):
         words = data.categories[0]
-        sizes = sorted({min(size, words) for size in asked.vocabulary})
+        sizes = sorted({min(size, words) for size in _choices(asked, VOCABULARY)})
         found.append(Decision(name=VOCABULARY, options=tuple(sizes)))
-    if isinstance(asked, TokenSpace | RecommenderSpace | MlpSpace) and data.categories:
-        found.append(Decision(name=EMBEDDING_WIDTH, options=asked.embedding))
+    if "embedding" in _keys(asked) and data.categories:
+        found.append(Decision(name=EMBEDDING_WIDTH, options=_choices(asked, "embedding")))
         found.append(Decision(name="embedding.weight_bits", options=asked.weight_bits))
-    if isinstance(asked, TextSpace | TaggerSpace):
-        found.append(Decision(name=ENCODER, options=asked.encoder, when=_deeper_than(0, *asked.layers)))
+    if FAMILIES.get(asked.family).encoders:
+        options = _choices(asked, ENCODER)
+        found.append(Decision(name=ENCODER, options=options, when=_deeper_than(0, *asked.layers)))
     return found
 
 
 # --- decisions on a layer ---------------------------------------------------------------------------------------
 
 
-def _slot(number: int, asked: LayeredSpace, earlier: Sequence[Decision], *, is_halving: bool) -> list[Decision]:
-    """What one layer decides; the names are fields of `gasearch_workers.messages.Layer`."""
+def _slot(number: int, asked: LayeredSpace, bare: Space, earlier: Sequence[Decision]) -> list[Decision]:
+    """What one layer decides; the names are fields of `gasearch_workers.messages.Layer`, or a kind's own."""
     there = _deeper_than(number, *asked.layers)
-    encoder = next((index for index, decision in enumerate(earlier) if decision.name == ENCODER), -1)
     slot: list[Decision] = []
 
     def decide(name: str, options: _Options, *when: Condition, neutral: Scalar | None = None) -> None:
         if options != (neutral,):
             slot.append(Decision(name=f"layer{number}.{name}", options=options, when=(*there, *when), neutral=neutral))
 
-    if isinstance(asked, CnnSpace):
-        decide("kind", asked.kind)
+    def having(option: str) -> tuple[Condition, ...]:
+        """The condition that the layer is of a kind that has such an option; none where all are."""
+        options = frozenset(index for index, kind in enumerate(bare.layer_kinds) if option in kind.options)
+        decider = next((index for index, decision in enumerate(earlier) if decision.name == ENCODER), -1)
+        if decider < 0 and len(options) == len(bare.layer_kinds):
+            return ()
+        return (Condition(decision=len(earlier) if decider < 0 else decider, options=options),)
+
+    if "kind" in _keys(asked):
+        decide("kind", _choices(asked, "kind"))
     decide("width", asked.width)
-    match asked:
-        case CnnSpace():
-            decide("kernel", asked.kernel)
-        case TextSpace():
-            decide("kernel", asked.kernel, _one_of("conv", encoder, earlier[encoder].options))
-        case TransformerSpace():
-            decide("heads", asked.heads)
-        case TaggerSpace():
-            decide("heads", asked.heads, _one_of("transformer", encoder, earlier[encoder].options))
-        case _:
-            pass
+    own = [option for kind in bare.layer_kinds for option in kind.options]
+    for name in dict.fromkeys(own):
+        if name != "downsample" and name in _keys(asked):
+            decide(name, _choices(asked, name), *having(name))
     decide("weight_bits", asked.weight_bits)
     decide("activation_bits", asked.activation_bits)
-    if isinstance(asked, CnnSpace):
-        never = () if is_halving else (Condition(decision=0, options=frozenset()),)
-        decide("downsample", asked.downsample, *never, neutral="stride")
+    if "downsample" in own and "downsample" in _keys(asked):
+        never = () if bare.strides[number] > 1 else (Condition(decision=0, options=frozenset()),)
+        decide("downsample", _choices(asked, "downsample"), *having("downsample"), *never, neutral="stride")
     decide("sparsity", asked.sparsity, neutral=0.0)
     if asked.sparsity != (0.0,):
         above_zero = frozenset(index for index, share in enumerate(asked.sparsity) if share > 0)
@@ -116,11 +121,6 @@ def _slot(number: int, asked: LayeredSpace, earlier: Sequence[Decision], *, is_h
         decide("pruning", asked.pruning, *(() if 0.0 not in asked.sparsity else (is_sparse,)))
     decide("rank", asked.rank, neutral=1.0)
     return slot
-
-
-def _one_of(option: str, decision: int, options: _Options) -> Condition:
-    """That an earlier decision has this option."""
-    return Condition(decision=decision, options=frozenset(i for i, other in enumerate(options) if other == option))
 
 
 def _deeper_than(number: int, fewest: int, most: int) -> tuple[Condition, ...]:
@@ -133,41 +133,35 @@ def _deeper_than(number: int, fewest: int, most: int) -> tuple[Condition, ...]:
 # --- what makes the same network --------------------------------------------------------------------------------
 
 
-def _rules(
-    asked: LayeredSpace,
-    data: DataShape,
-    decisions: Sequence[Decision],
-    slots: Sequence[Sequence[int]],
-    stride: Sequence[int],
-) -> CompressionRules | None:
+def _rules(asked: LayeredSpace, space: Space, data: DataShape) -> CompressionRules | None:
     """None where nothing is compressed, or nothing is there to be: then different genes make different networks."""
-    if not slots or (asked.sparsity == (0.0,) and asked.rank == (1.0,)):
+    if not space.slots or (asked.sparsity == (0.0,) and asked.rank == (1.0,)):
         return None
-    index = {decision.name: number for number, decision in enumerate(decisions)}
+    index = {decision.name: number for number, decision in enumerate(space.decisions)}
     encoder = index.get(ENCODER)
     return CompressionRules(
-        decisions,
-        slots,
-        kind=KINDS.get(asked.family),
-        encoder=None
-        if encoder is None
-        else (encoder, tuple(ENCODERS[str(option)] for option in decisions[encoder].options)),
-        features=_features(asked, data, index.get(EMBEDDING_WIDTH, -1)),
-        has_sides=_has_sides(data.input_shape[1:], stride),
+        space.decisions,
+        space.slots,
+        kind=space.kinds[0],
+        encoder=None if encoder is None else (encoder, space.kinds),
+        features=_features(space, data, index.get(EMBEDDING_WIDTH, -1)),
+        has_sides=_has_sides(data.input_shape[1:], space.strides),
     )
 
 
-def _features(asked: LayeredSpace, data: DataShape, width: int) -> tuple[int, int, int]:
-    """See `CompressionRules`: what the first layer takes."""
-    match asked:
-        case TokenSpace():
-            return 0, 1, width
-        case RecommenderSpace():
-            return 0, 3, width  # user, item and their product
-        case CnnSpace():
-            return data.input_shape[0], 0, -1
-        case _:
-            return math.prod(data.input_shape) - len(data.categories), len(data.categories), width
+def _features(space: Space, data: DataShape, width: int) -> tuple[int, int, int]:
+    """See `CompressionRules`: what the first layer takes, as its plan begins."""
+
+    def taken(embedding_width: int) -> int:
+        builder = PlanBuilder(is_float=False, is_pruned=True)
+        embedding = Layer(kind="embedding", width=embedding_width) if data.categories else None
+        blueprint = Blueprint(family=space.family, input_shape=data.input_shape, layers=(), categories=data.categories)
+        FAMILIES.get(space.family).begin(builder, blueprint, embedding)
+        is_image = any(kind.dimensions == 3 for kind in space.layer_kinds)
+        return builder.tensor.full if is_image or builder.is_sequence else math.prod(builder.shape)
+
+    constant = 2 * taken(1) - taken(2)
+    return constant, taken(1) - constant, width
 
 
 def _has_sides(sides: tuple[int, ...], stride: Sequence[int]) -> list[bool]:

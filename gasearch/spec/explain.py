@@ -94,7 +94,7 @@ def _problems_of(details: ErrorDetails, root: type[BaseModel]) -> Iterator[Probl
         case "union_tag_not_found":
             yield Problem(path=(*path, "family"), text=f"is required: one of {', '.join(place.tags())}")
         case "union_tag_invalid":
-            text = _unknown_word(context["tag"], place.tags())
+            text = unknown_word(context["tag"], place.tags())
             yield Problem(path=(*path, "family"), text=text)
         case "too_long" if place.field is not None and _has_most(place.field, context["max_length"]):
             yield Problem(path=path, text=_too_many(path, context["max_length"], value))
@@ -194,13 +194,14 @@ def _refusal(value: object, place: _Place) -> str:
     words = _literals(place.field)
     is_word_wanted = bool(words) and (place.is_inside or (place.field is not None and place.field.description is None))
     if is_word_wanted and isinstance(value, str):
-        return _unknown_word(value, words)
+        return unknown_word(value, words)
     if is_word_wanted:
         return f"must be {_one_of(words)}; got {show(value)}"
     return f"must {'fit' if place.is_inside else 'be'} {_allowed(place.field)}; got {show(value)}"
 
 
-def _unknown_word(value: str, words: Sequence[str]) -> str:
+def unknown_word(value: str, words: Sequence[str]) -> str:
+    """A sentence about a word that isn't among those that are allowed."""
     return f"must be {_one_of(words)}; got {value!r}{nearest(value, words)}"
 
 

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from gasearch_workers.messages import NUMERIC_KINDS, InputKind, TaskKind
+from gasearch_workers.network.families import FAMILIES, Family
 
 from gasearch.spec.explain import Problem
 from gasearch.spec.recipe import RecipeSpec
 from gasearch.spec.task import EMBEDDED, TaskSpec
-
-_PREDICTIONS: Final[tuple[TaskKind, ...]] = ("classification", "regression")
-
-#: What each family made of layers is for.
-FAMILY_KINDS: Final[dict[str, tuple[TaskKind, ...]]] = {
-    "mlp": _PREDICTIONS,
-    "cnn": _PREDICTIONS,
-    "text": _PREDICTIONS,
-    "transformer": _PREDICTIONS,
-    "tagger": ("tagging",),
-    "recommender": ("rating",),
-}
-
-#: What it takes.
-FAMILY_INPUTS: Final[dict[str, tuple[InputKind, ...]]] = {
-    "mlp": ("table", "image"),
-    "cnn": ("image",),
-    "text": ("tokens",),
-    "transformer": ("tokens",),
-    "tagger": ("tokens",),
-    "recommender": ("ids",),
-}
 
 _INPUT_NOUNS: Final[dict[InputKind, str]] = {
     "image": "images of (channels, height, width)",
@@ -58,15 +37,15 @@ TOLD_TO_EVALUATORS: Final = ("epochs", "data_share")
 
 def told_kind(family: str, task: TaskSpec) -> TaskKind | None:
     """What the spec alone says that the task is; None where the data tell it."""
-    if task.kind is not None or task.evaluator is not None:
+    if family == "custom" or task.kind is not None or task.evaluator is not None:
         return task.kind
-    kinds = FAMILY_KINDS.get(family, ())
+    kinds = FAMILIES.get(family).tasks
     return kinds[0] if len(kinds) == 1 else EMBEDDED.get(str(task.dataset), (None,))[0]
 
 
 def told_input(family: str, task: TaskSpec) -> InputKind | None:
     """What the spec alone says that a sample is; None where the data tell it."""
-    inputs = FAMILY_INPUTS.get(family, ())
+    inputs = FAMILIES.get(family).inputs
     return inputs[0] if len(inputs) == 1 else EMBEDDED.get(str(task.dataset), (None, None))[1]
 
 
@@ -81,7 +60,7 @@ def custom_problems(recipe: RecipeSpec) -> Iterator[Problem]:
 
 def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:
     """Keys of the task that don't fit the family."""
-    inputs = FAMILY_INPUTS[family]
+    inputs = FAMILIES.get(family).inputs
     embedded = EMBEDDED.get(str(task.dataset))
     if embedded is not None and embedded[1] not in inputs:
         yield Problem(path=("task", "dataset"), text=_input_text(family, str(task.dataset), embedded[1]))
@@ -95,16 +74,16 @@ def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:
 
 def kind_problems(family: str, kind: TaskKind) -> Iterator[Problem]:
     """Whether a family is for a kind of task."""
-    if kind not in FAMILY_KINDS[family]:
-        others = [other for other, kinds in FAMILY_KINDS.items() if kind in kinds]
-        does = " and ".join(FAMILY_KINDS[family])
-        text = f"family {family} does {does}; {kind} is for {_families(others)}"
+    tasks = FAMILIES.get(family).tasks
+    if kind not in tasks:
+        does, others = " and ".join(tasks), _families(lambda other: kind in other.tasks)
+        text = f"family {family} does {does}; {kind} is for {others}"
         yield Problem(path=("task", "kind"), text=text)
 
 
 def input_problems(family: str, data: Any) -> Iterator[Problem]:
     """Whether a family takes the samples of data as `Dataset.describe` gives them."""
-    if data["input_kind"] not in FAMILY_INPUTS[family]:
+    if data["input_kind"] not in FAMILIES.get(family).inputs:
         yield Problem(path=("space", "family"), text=_input_text(family, data["name"], data["input_kind"]))
 
 
@@ -128,16 +107,17 @@ _SAMPLE_NOUNS: Final[dict[InputKind, str]] = {
 
 
 def _input_text(family: str, name: str, found: InputKind) -> str:
-    wanted = " or ".join(_INPUT_NOUNS[kind] for kind in FAMILY_INPUTS[family])
+    wanted = " or ".join(_INPUT_NOUNS[kind] for kind in FAMILIES.get(family).inputs)
     return f"{family} needs {wanted}; {name} holds {_INPUT_NOUNS[found]}, which is for {_families_of(found)}"
 
 
 def _families_of(*inputs: InputKind) -> str:
     """The families that take any of these."""
-    return _families([family for family, taken in FAMILY_INPUTS.items() if set(taken) & set(inputs)])
+    return _families(lambda family: not set(family.inputs).isdisjoint(inputs))
 
 
-def _families(names: list[str]) -> str:
+def _families(does_fit: Callable[[Family], bool]) -> str:
+    names = [name for name in FAMILIES.names() if does_fit(FAMILIES.get(name))]
     return (
         f"{'family' if len(names) == 1 else 'families'} {', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]}"
     )

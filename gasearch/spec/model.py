@@ -35,15 +35,7 @@ from gasearch.spec.explain import Problem, explain, nearest, problems_error, sho
 from gasearch.spec.fields import Section
 from gasearch.spec.fitting import custom_problems, recipe_problems, task_problems, told_input, told_kind
 from gasearch.spec.recipe import RecipeSpec
-from gasearch.spec.spaces import (
-    CnnSpace,
-    CustomSpace,
-    MlpSpace,
-    RecommenderSpace,
-    TaggerSpace,
-    TextSpace,
-    TransformerSpace,
-)
+from gasearch.spec.spaces import AnySpace, CustomSpace
 from gasearch.spec.stored import as_then
 from gasearch.spec.task import TaskSpec
 from gasearch.spec.workers import WorkersSpec
@@ -59,9 +51,7 @@ class SearchSpec(Section):
     )
     seed: int = fields.whole(0, 0, 2**32 - 1)
     task: TaskSpec = Field(default_factory=TaskSpec)
-    space: MlpSpace | CnnSpace | TextSpace | TransformerSpace | TaggerSpace | RecommenderSpace | CustomSpace = Field(
-        discriminator="family", description="a mapping with family and its options"
-    )
+    space: AnySpace = Field(description="a mapping with family and its options")
     objectives: dict[str, Direction] = Field(
         min_length=1, max_length=16, description="a mapping of metrics to max or min"
     )

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, Self
+from importlib import import_module
+from typing import Annotated, Any, Literal, Self
 
-from gasearch_workers.messages import Downsampling, LayerKind, Pruning, Scalar
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from gasearch_workers.messages import Downsampling, Pruning, Scalar
+from gasearch_workers.network.families import FAMILIES
+from gasearch_workers.network.layer_kinds import KINDS
+from gasearch_workers.network.registry import UnknownName, load_packages
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from gasearch.spec import fields
-from gasearch.spec.explain import Problem, nearest, problems_error, show
+from gasearch.spec.explain import Problem, explain, nearest, problems_error, show, unknown_word
 from gasearch.spec.fields import Section
 
 MAX_DECISIONS = 1000
-_KINDS: tuple[LayerKind, ...] = ("conv", "separable", "residual")  #: In the order of their genes.
 _DECISION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 
 
@@ -23,8 +35,26 @@ def _words(*words: str) -> AfterValidator:
     return AfterValidator(lambda values: tuple(sorted(fields.distinct(values), key=words.index)))
 
 
+def _kind_of_cnn(name: object) -> object:
+    """A kind of layer that a cnn may have: one of its own, or one that a package adds to it."""
+    own = FAMILIES.get("cnn").kinds
+    try:
+        if isinstance(name, str) and FAMILIES.get("cnn").may_have(KINDS.get(name)):
+            return name
+    except UnknownName:
+        pass
+    text = unknown_word(name, own) if isinstance(name, str) else f"must be one of {', '.join(own)}; got {show(name)}"
+    raise problems_error([Problem(path=(), text=text)])
+
+
+def _in_order_of_genes(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The family's own in its order, then those that packages add."""
+    own = FAMILIES.get("cnn").kinds
+    return tuple(sorted(fields.distinct(kinds), key=lambda kind: (own.index(kind) if kind in own else len(own), kind)))
+
+
 _List = BeforeValidator(fields.as_list)
-Kinds = Annotated[tuple[Literal["conv", "separable", "residual"], ...], _List, _words(*_KINDS)]
+Kinds = Annotated[tuple[Annotated[str, BeforeValidator(_kind_of_cnn)], ...], _List, AfterValidator(_in_order_of_genes)]
 Downsamplings = Annotated[tuple[Downsampling, ...], _List, _words("stride", "max_pool")]
 Prunings = Annotated[tuple[Pruning, ...], _List, _words("structured", "unstructured")]
 TextEncoders = Annotated[tuple[Literal["pool", "conv", "gru"], ...], _List, _words("pool", "conv", "gru")]
@@ -34,7 +64,7 @@ TaggerEncoders = Annotated[tuple[Literal["gru", "transformer"], ...], _List, _wo
 class LayeredSpace(Section):
     """What the families made of layers share: every list holds the options of one decision per layer."""
 
-    family: Literal["mlp", "cnn", "text", "transformer", "tagger", "recommender"]
+    family: str
     layers: fields.LayerRange = fields.layer_range()  #: Fewest and most layers before the head.
     width: fields.Widths = fields.widths()  #: Output features or channels.
     weight_bits: fields.BitWidths = fields.bit_widths(1)
@@ -64,7 +94,6 @@ class CnnSpace(LayeredSpace):
 class TokenSpace(LayeredSpace):
     """What the families on tokens share: a vector for each of the most frequent words."""
 
-    family: Literal["text", "transformer", "tagger"]
     embedding: fields.Widths = fields.widths((16, 32))  #: Length of a word's vector, decided once.
     vocabulary: fields.Sizes = fields.sizes((2000, 5000, 10_000))  #: Words that have one, decided once.
 
@@ -122,6 +151,34 @@ class CustomSpace(Section):
         if problems:
             raise problems_error(problems)
         return self
+
+
+def _by_family(content: object, validated: ValidatorFunctionWrapHandler) -> Any:
+    """A section as the model of its family reads it: an added family names its own."""
+    family = content.get("family") if isinstance(content, dict) else getattr(content, "family", None)
+    if not isinstance(family, str) or family == "custom" or family in FAMILIES.own:
+        return validated(content)
+    try:
+        module, _, name = FAMILIES.get(family).space.partition(":")
+    except UnknownName:
+        _, broken = load_packages()
+        known = [*FAMILIES.own, "custom", *(name for name in FAMILIES.names() if name not in FAMILIES.own)]
+        text = "; ".join([unknown_word(family, known), *broken])
+        raise problems_error([Problem(path=("family",), text=text)]) from None
+    model: type[LayeredSpace] = getattr(import_module(module), name)
+    try:
+        return content if isinstance(content, model) else model.model_validate(content)
+    except ValidationError as error:
+        raise problems_error(explain(error, model)) from error
+
+
+#: The `space` section of a spec.
+AnySpace = Annotated[
+    MlpSpace | CnnSpace | TextSpace | TransformerSpace | TaggerSpace | RecommenderSpace | CustomSpace,
+    Field(discriminator="family"),
+    WrapValidator(_by_family),
+    SerializeAsAny(),
+]
 
 
 def same_choice(one: Scalar, other: Scalar) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from gasearch_workers.network.families import FAMILIES
+
 from gasearch.errors import BadInput
 
 _LAYERED: Final = """\
@@ -243,9 +245,12 @@ def starter_spec(family: str = "cnn") -> str:
     """A commented spec in YAML that runs as it stands, once its data or evaluator are yours where none is embedded.
 
     Raises:
-        BadInput: for a family that this version doesn't have.
+        BadInput: for a family that has none.
     """
-    try:
+    if family in STARTERS:
         return STARTERS[family]
-    except KeyError:
-        raise BadInput(f"there is a starter for {', '.join(STARTERS)}; got {family!r}") from None
+    added = {name: FAMILIES.get(name).starter for name in FAMILIES.names()}
+    starters = STARTERS | {name: starter for name, starter in added.items() if starter}
+    if family not in starters:
+        raise BadInput(f"there is a starter for {', '.join(starters)}; got {family!r}")
+    return starters[family]

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 FULL_PRECISION = 32  #: Bits that mean "not quantized".
 
-Family = Literal["mlp", "cnn", "text", "transformer", "tagger", "recommender", "custom"]
-LayerKind = Literal["linear", "conv", "separable", "residual", "embedding", "conv1d", "gru", "transformer"]
 TaskKind = Literal["classification", "regression", "tagging", "rating"]
+#: What one sample is. "image": (channels, height, width) uint8. "table": (features,) float32, category codes last.
+#: "tokens": word ids (length,) int32, or (length, features) with several codes per token. "ids": (columns,) int32.
 InputKind = Literal["image", "table", "tokens", "ids"]
 Downsampling = Literal["stride", "max_pool"]
 Pruning = Literal["structured", "unstructured"]
@@ -46,10 +46,11 @@ class Layer:
     `linear`: a dense layer. `conv`: k x k convolution. `separable`: k x k depthwise, then 1 x 1. `residual`: two
     k x k convolutions around a skip connection. `embedding`: a table of vectors per column of codes, always the first
     layer. `conv1d`: convolution over k tokens. `gru`: a gated recurrent unit in both directions. `transformer`:
-    self-attention and two dense layers, each with a skip connection and layer normalization.
+    self-attention and two dense layers, each with a skip connection and layer normalization. Installed packages may
+    add kinds, see `network.layer_kinds`.
     """
 
-    kind: LayerKind
+    kind: str
     width: int  #: Output features or channels, at least 1; of `gru` per direction; of `transformer` the inner features.
     kernel: int = 1  #: Odd side of the square kernel, or tokens of a `conv1d`; 1 for other layers.
     stride: int = 1  #: 1 or 2.
@@ -61,6 +62,18 @@ class Layer:
     sparsity: float = 0.0  #: Share of the channels, heads and units (structured) or weights removed, 0 to below 1.
     pruning: Pruning = "structured"  #: What `sparsity` removes.
     rank: float = 1.0  #: Share of the full rank of each weight matrix, above 0 to 1; 1 is not factored.
+    extras: tuple[tuple[str, Scalar], ...] = ()  #: Options that only this kind has, by name; of an added kind.
+
+    def extra(self, name: str) -> Scalar:
+        """An option that only this kind has.
+
+        Raises:
+            KeyError: if the layer has no such option.
+        """
+        return dict(self.extras)[name]
+
+
+LAYER_FIELDS: tuple[str, ...] = tuple(name for name in Layer.__slots__ if name != "extras")  #: What any kind may have.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +83,8 @@ class Blueprint:
     The last layer is the head: `linear`, its width the number of outputs.
     """
 
-    family: Family
-    input_shape: tuple[int, ...]  #: Of one sample, see `input_kind`.
+    family: str  #: See `network.families`, which says what a sample of it is.
+    input_shape: tuple[int, ...]  #: Of one sample, see `InputKind`.
     layers: tuple[Layer, ...]
     categories: tuple[
         int, ...
@@ -82,21 +95,6 @@ class Blueprint:
     def outputs(self) -> int:
         """Number of outputs (classes; tags per token; 1 for a regression)."""
         return self.layers[-1].width
-
-    @property
-    def input_kind(self) -> InputKind:
-        """The form of one sample.
-
-        "image": (channels, height, width) uint8. "table": (features,) float32, category codes last. "tokens": word ids
-        (length,) int32, or (length, features) with several codes per token. "ids": (columns,) int32.
-        """
-        match self.family:
-            case "text" | "transformer" | "tagger":
-                return "tokens"
-            case "recommender":
-                return "ids"
-            case _:
-                return "image" if len(self.input_shape) == 3 else "table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,13 +424,25 @@ def network_to_json(network: Network) -> str:
     if isinstance(network, Choices):
         content: dict[str, Any] = {"choices": network.as_dict()}
     else:
-        content = _fields(network) | {"layers": [_fields(layer) for layer in network.layers]}
+        content = blueprint_content(network)
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _fields(value: Blueprint | Layer) -> dict[str, Any]:
-    """The fields as they are; `dataclasses.asdict`, which copies each value, takes the search three times as long."""
-    return {name: getattr(value, name) for name in value.__slots__}
+def blueprint_content(blueprint: Blueprint) -> dict[str, Any]:
+    """The fields of a blueprint and its layers as JSON values, in their order; layers without extras don't name them.
+
+    `dataclasses.asdict`, which copies each value, takes the search three times as long.
+    """
+    content: dict[str, Any] = {name: getattr(blueprint, name) for name in blueprint.__slots__}
+    content["layers"] = layers = [{name: getattr(layer, name) for name in LAYER_FIELDS} for layer in blueprint.layers]
+    for fields, layer in zip(layers, blueprint.layers, strict=True):
+        if layer.extras:
+            fields["extras"] = dict(layer.extras)
+    return content
+
+
+def _layer_of(content: Mapping[str, Any]) -> Layer:
+    return Layer(**{**content, "extras": tuple(sorted(content.get("extras", {}).items()))})
 
 
 def network_from_json(text: str) -> Network:
@@ -443,7 +453,7 @@ def network_from_json(text: str) -> Network:
     return Blueprint(
         family=content["family"],
         input_shape=tuple(content["input_shape"]),
-        layers=tuple(Layer(**layer) for layer in content["layers"]),
+        layers=tuple(map(_layer_of, content["layers"])),
         categories=tuple(content.get("categories", ())),
         is_regression=content.get("is_regression", False),
     )

@@ -47,8 +47,8 @@ def test_the_pruned_network_is_that_of_the_plan_and_trains_on(name, compression,
 def test_random_compressed_networks_keep_the_shapes_of_their_plan(family, seed):
     network = random_blueprint(np.random.default_rng([31, seed]), family=family, is_compressed=True)
     target, dense = plan(network), plan(network, is_pruned=False)
-    x = torch.zeros((2, *network.input_shape), dtype=torch.uint8 if network.input_kind == "image" else torch.float32)
-    x = x.int() if network.input_kind in ("tokens", "ids") else x
+    x = torch.zeros((2, *network.input_shape), dtype=torch.uint8 if target.input_kind == "image" else torch.float32)
+    x = x.int() if target.input_kind in ("tokens", "ids") else x
     pruned = prune(make(dense, x), target)
     for step, layer in zip(target.steps, pruned.layers, strict=True):
         if step.has_weights:

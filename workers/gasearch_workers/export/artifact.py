@@ -15,14 +15,14 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from gasearch_workers.export.onnx_builder import output_name
 from gasearch_workers.export.onnx_graph import float_steps, to_onnx
 from gasearch_workers.export.packed import pack
-from gasearch_workers.messages import Blueprint
+from gasearch_workers.messages import Blueprint, blueprint_content
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.packed_layout import step_bytes
 from gasearch_workers.network.steps import INPUT, Step
@@ -191,7 +191,7 @@ def _describe(
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "blueprint": asdict(blueprint),
+        "blueprint": blueprint_content(blueprint),
         "input": {
             "name": INPUT,
             "shape": ["batch", *plan.input_shape],

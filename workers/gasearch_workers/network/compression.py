@@ -5,6 +5,60 @@ Standard library only: plan, costs and the search space share these rules.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gasearch_workers.messages import Scalar
+
+Effect = tuple[Any, ...]  #: Equal for choices that make the same layer.
+
+
+class LayerShape(NamedTuple):
+    """All that decides what compression does to a layer, but the compression itself."""
+
+    kind: str
+    width: int
+    kernel: int
+    heads: int
+    weight_bits: int
+    has_sides: bool  #: Whether the image it gives has the sides of the one it takes.
+    full: int  #: Channels of the input before pruning.
+    kept: int  #: Channels of it after that.
+    extras: tuple[tuple[str, Scalar], ...] = ()  #: See `gasearch_workers.messages.Layer`.
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """How a layer is compressed; see `gasearch_workers.messages.Layer`."""
+
+    sparsity: float
+    is_structured: bool
+    rank: float
+
+    def units(self, width: int) -> int:
+        """Channels, heads or units that are left."""
+        return kept_units(width, self.sparsity) if self.is_structured else width
+
+    def left(self, bits: int, weights: int) -> int | None:
+        """Weights that are left where they are pruned one by one."""
+        return None if self.is_structured else kept_weights(weights, self.sparsity, bits)
+
+    def matrix(self, bits: int, width: int, units: int, full: int, kept: int) -> Effect:
+        """What a matrix becomes.
+
+        Args:
+            bits: Of its weights.
+            width: Outputs before structured pruning.
+            units: Outputs after it.
+            full: Inputs before structured pruning.
+            kept: Inputs after it.
+        """
+        rank = factored_rank(units, kept, self.rank)
+        if rank is None:
+            return units, self.left(bits, units * kept)
+        first = max(rank, int(self.rank * min(width, full) + 0.5))
+        return units, rank, first, self.left(bits, rank * kept), self.left(bits, units * rank)
+
 
 def kept_units(width: int, sparsity: float) -> int:
     """Channels, heads or units that structured pruning keeps, at least 1: the share rounded half up."""

@@ -230,6 +230,23 @@ class PlanBuilder:
         full, kept = (source.full, source.kept) if units is None else units
         self.tensor = Tensor(name=name, shape=output_shape, bits=bits, is_signed=is_signed, full=full, kept=kept)
 
+    def add_sum(self, name: str, other: Tensor, *, bits: int, has_relu: bool = False) -> None:
+        """The newest tensor plus another one of its shape, at that precision."""
+        self.add(name, "add", self.shape, bits=bits, is_signed=not has_relu, others=(other,), has_relu=has_relu)
+
+    def pool_tokens(self) -> None:
+        """Turn a sequence into a vector; nothing where it is none.
+
+        By the largest of what a ReLU left (as TextCNN does: Kim, 2014), else by the mean.
+        """
+        if not self.is_sequence:
+            return
+        features = self.shape[-1:]
+        if self.tensor.is_signed:
+            self.add("pool", "mean_tokens", features, bits=self.free_bits)
+        else:
+            self.add("pool", "max_tokens", features)
+
     def flatten(self) -> None:
         """Turn an image into a vector; nothing where it is one."""
         if len(self.shape) > 1:

@@ -1,0 +1,11 @@
+"""Convolution over neighbours, and recurrence."""
+
+import pytest
+from gasearch_workers.network.kinds.sequences import CONV1D, GRU
+
+from tests.workers.network.kinds.effects import require_same_effects
+
+
+@pytest.mark.parametrize("kind", [CONV1D, GRU], ids=lambda kind: kind.name)
+def test_compression_does_what_the_steps_say(kind):
+    require_same_effects(kind)

@@ -139,7 +139,7 @@ def resume(path: str, evaluations: int) -> None:
     from gasearch.search.progress import Silent
 
     first = FirstRequest()
-    start._dispatcher = lambda setup, observer: first  # type: ignore[assignment,return-value]
+    start.make_dispatcher = lambda setup, observer, mark: first  # type: ignore[assignment,return-value]
     start.go_on(NAME, db_url=f"sqlite:///{path}", observer=Silent(), evaluations=2 * evaluations)
 
 

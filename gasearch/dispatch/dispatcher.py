@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Protocol
 
 from gasearch_workers.machine.stopwatch import Stopwatch
@@ -42,25 +41,6 @@ class Dispatcher(Protocol):
 
     def close(self) -> None:
         """Abandon what is in flight and release workers. Safe to call twice."""
-
-
-_LOG = logging.getLogger(__name__)
-
-
-def log_begun(request: EvaluationRequest, search: str) -> None:
-    """Log that an attempt begins, or waits for a worker."""
-    extra = {"search": search, "candidate": request.key, "attempt": request.attempt}
-    _LOG.debug("attempt begun", extra=extra)
-
-
-def log_ended(result: EvaluationResult, search: str) -> None:
-    """Log how an attempt ended: the only line at INFO that each evaluation has."""
-    extra = {"search": search, "candidate": result.key, "attempt": result.attempt}
-    match result.outcome:
-        case Failure(kind=kind, message=message):
-            _LOG.info("attempt ended on %s as %s: %s", result.worker, kind, message, extra=extra)
-        case _:
-            _LOG.info("attempt ended on %s after %.1f s", result.worker, result.duration_s, extra=extra)
 
 
 def unanswered(request: EvaluationRequest, kind: FailureKind, message: str, *, watch: Stopwatch) -> EvaluationResult:

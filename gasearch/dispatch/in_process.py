@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import replace
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from gasearch_workers.machine.recording import recorded
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
 
-from gasearch.dispatch.dispatcher import log_begun, log_ended
+_LOG = logging.getLogger(__name__)
 
 
 class Evaluator(Protocol):
@@ -25,10 +26,9 @@ class Evaluator(Protocol):
 class InProcess:
     """A `Dispatcher` without processes: `collect` makes the oldest submitted evaluation, however long it takes."""
 
-    def __init__(self, evaluator: Evaluator, *, search: str = "") -> None:
-        """`search` is its name, for the log."""
-        self._evaluator, self._search = evaluator, search
-        self._queue: deque[EvaluationRequest] = deque()
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self.waiting: deque[EvaluationRequest] = deque()  #: The oldest first.
 
     @property
     def slots(self) -> int:
@@ -38,39 +38,38 @@ class InProcess:
     @property
     def free(self) -> int:
         """See `Dispatcher.free`."""
-        return 1 - len(self._queue)
+        return 1 - len(self.waiting)
 
     @property
     def in_flight(self) -> int:
         """See `Dispatcher.in_flight`."""
-        return len(self._queue)
+        return len(self.waiting)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
         """See `Dispatcher.calibrate`."""
-        return self._evaluator.calibrate(known)
+        return self.evaluator.calibrate(known)
 
     def submit(self, request: EvaluationRequest) -> None:
         """See `Dispatcher.submit`."""
-        self._queue.append(request)
+        self.waiting.append(request)
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         """See `Dispatcher.collect`."""
-        return [self._evaluate(self._queue.popleft())] if self._queue else []
+        return [self._evaluate(self.waiting.popleft())] if self.waiting else []
 
     def _evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """An evaluation; one that failed keeps what it printed."""
-        log_begun(request, self._search)
+        _LOG.debug("attempt begun", extra={"key": request.key, "attempt": request.attempt})
         with recorded() as recording:
-            result = self._evaluator.evaluate(request)
+            result = self.evaluator.evaluate(request)
         if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
             result = replace(result, outcome=replace(result.outcome, output=recording.text))
-        log_ended(result, self._search)
         return result
 
     def cancel_queued(self) -> None:
         """See `Dispatcher.cancel_queued`."""
-        self._queue.clear()
+        self.waiting.clear()
 
     def close(self) -> None:
         """See `Dispatcher.close`."""
-        self._queue.clear()
+        self.waiting.clear()

@@ -11,7 +11,7 @@ from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind
 
-from gasearch.dispatch.dispatcher import log_begun, log_ended, unanswered
+from gasearch.dispatch.dispatcher import unanswered
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.ray_probe import require_listener
 from gasearch.dispatch.ray_process import RayGone, RayProcess
@@ -42,7 +42,6 @@ class RevivingPool:
         measures_latency: bool,
         address: str | None = None,
         notice: Callable[[str], None] = lambda message: None,
-        search: str = "",
         **options: Any,
     ) -> None:
         """Start the process, Ray in it (a local one, unless an address is given), and the actors.
@@ -53,14 +52,13 @@ class RevivingPool:
             measures_latency: Whether to start the measuring worker.
             address: Of a cluster; None: a local Ray of our own.
             notice: Takes what the user should know.
-            search: Its name, for the log.
             options: Further ones of `RayPool`.
 
         Raises:
             WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
         """
         self._options = {"size": size, "data": data, "measures_latency": measures_latency, "address": address} | options
-        self._address, self._show, self._search = address, notice, search
+        self._address, self._notice = address, notice
         #: By key and attempt; the stopwatch runs since the submission.
         self._in_flight: dict[tuple[str, int], tuple[EvaluationRequest, Stopwatch]] = {}
         self._ready: list[EvaluationResult] = []
@@ -111,7 +109,7 @@ class RevivingPool:
     def submit(self, request: EvaluationRequest) -> None:
         """See `Dispatcher.submit`."""
         self._in_flight[request.key, request.attempt] = request, Stopwatch()
-        log_begun(request, self._search)
+        _LOG.debug("attempt submitted", extra={"key": request.key, "attempt": request.attempt})
         if self._is_up:
             self._call("submit", request)
 
@@ -125,8 +123,6 @@ class RevivingPool:
             elif self._is_up:
                 self._take(self._call("collect", left if self._in_flight and not self._ready else 0.0))
             results, self._ready = self._ready, []
-            for result in results:
-                log_ended(result, self._search)
             if results or time.monotonic() >= until or (self._is_up and not self._in_flight):
                 return results
 
@@ -157,11 +153,6 @@ class RevivingPool:
             self._end_host()
             raise
         return None
-
-    def _notice(self, message: str) -> None:
-        """Say, and log, what becomes of workers and of Ray."""
-        _LOG.info("%s", message, extra={"search": self._search})
-        self._show(message)
 
     def _take(self, results: list[EvaluationResult] | None) -> None:
         for result in results or ():

@@ -139,7 +139,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
     is_inheriting = setup.problem.recipe.is_inheriting
     with (
         marked_root() if is_inheriting else nullcontext() as mark,
-        closing(_dispatcher(setup, observer, mark)) as dispatcher,
+        closing(make_dispatcher(setup, observer, mark)) as dispatcher,
         signals_stop(stop, observer.on_notice),
     ):
         lease = begin()
@@ -256,18 +256,24 @@ def _released(archive: Archive, lease: Lease, name: str) -> Iterator[None]:
         raise
 
 
-def _dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispatcher:
-    """Ray workers, or this process where the spec asks for none; `mark` is that of a folder all nodes must share."""
+def make_dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispatcher:
+    """Ray workers, or this process where the spec asks for none.
+
+    Args:
+        setup: Of the search.
+        observer: Takes what the user should know.
+        mark: A file in the folder that all nodes must share; None: they share none.
+    """
     workers = setup.spec.workers
     if workers.count == 0 and setup.data is None:
         from gasearch_workers.evaluation.custom import CustomEvaluator
 
-        return InProcess(CustomEvaluator(), search=setup.spec.name)
+        return InProcess(CustomEvaluator())
     if workers.count == 0:
         from gasearch_workers.evaluation.evaluate import Evaluator
 
         assert setup.data is not None
-        return InProcess(Evaluator(setup.data, device=_own_device(workers)), search=setup.spec.name)
+        return InProcess(Evaluator(setup.data, device=_own_device(workers)))
     from gasearch.dispatch.ray_cluster import PoolSize
     from gasearch.dispatch.reviving import RevivingPool
 
@@ -281,7 +287,6 @@ def _dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispatche
         measures_latency="latency_ms" in setup.problem.measures,
         address=workers.address,
         notice=observer.on_notice,
-        search=setup.spec.name,
         environment=workers.environment,
         shares_memory=workers.memory_limit == "auto",
         evaluator=setup.problem.task.evaluator,

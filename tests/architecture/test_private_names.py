@@ -18,7 +18,6 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 NOT_YET = {
     "tests/chaos",
     "tests/contracts",
-    "tests/doubles",
     "tests/faults",
     "tests/gasearch",
     "tests/gasearch/evolution",
@@ -28,9 +27,7 @@ NOT_YET = {
     "tests/gasearch/storage",
     "tests/gasearch/web",
     "tests/scenarios",
-    "tests/workers",
     "tests/workers/export",
-    "tests/workers/machine",
     "tests/workers/measure",
 }
 

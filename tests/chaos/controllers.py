@@ -45,10 +45,10 @@ class Scattered(InProcess):
 
     @property
     def free(self) -> int:
-        return self._slots - len(self._queue)
+        return self._slots - len(self.waiting)
 
     def collect(self, timeout_s: float) -> list[Any]:
-        self._rng.shuffle(self._queue)
+        self._rng.shuffle(self.waiting)
         return super().collect(timeout_s)
 
 
@@ -81,10 +81,10 @@ TRUTHS: dict[str, Truth] = {
 def warm_up(store: Path) -> None:
     """Run a search of each kind, so that all that a controller loads is loaded before the forks."""
     url = f"sqlite:///{store}"
-    launching._dispatcher = lambda setup, observer, mark: Scattered(Scripted(trained), slots=1, seed=1)  # type: ignore[assignment]
+    launching.make_dispatcher = lambda setup, observer, mark: Scattered(Scripted(trained), slots=1, seed=1)  # type: ignore[assignment]
     _advance(url, "trained", with_budget(TRAINED, evaluations=12), ())
     _advance(url, "trained", {}, ("budget.evaluations=14",))
-    launching._dispatcher = lambda setup, observer, mark: Scattered(Scripted(), slots=1, seed=1)  # type: ignore[assignment]
+    launching.make_dispatcher = lambda setup, observer, mark: Scattered(Scripted(), slots=1, seed=1)  # type: ignore[assignment]
     _advance(url, "surrogate", in_mode("steady-state", with_budget(CUSTOM, evaluations=14), surrogate=True), ())
 
 
@@ -130,7 +130,7 @@ def drive(
     url = signed(url)
     sys.stderr = words.with_suffix(".err").open("w")
     evaluator = Scripted(TRUTHS[truth], seconds=seconds)
-    launching._dispatcher = lambda setup, observer, mark: Scattered(evaluator, slots=slots, seed=seed)  # type: ignore[assignment]
+    launching.make_dispatcher = lambda setup, observer, mark: Scattered(evaluator, slots=slots, seed=seed)  # type: ignore[assignment]
     launching.open_archive = lambda url, notice: MinedArchive(  # type: ignore[assignment]
         open_archive(url, notice=notice), mines=mines, log=log
     )

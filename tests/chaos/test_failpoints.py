@@ -28,7 +28,7 @@ class Life:
         self._forks, self.url, self.name = forks, url, name
         self.log = folder / f"{name}.log"
         spec = in_mode("generational" if slots == 1 else "steady-state", TRAINED)
-        self._options = {"url": url, "name": name, "spec": spec, "truth": "trained", "slots": slots, "seed": 1}
+        self.options = {"url": url, "name": name, "spec": spec, "truth": "trained", "slots": slots, "seed": 1}
 
     def live(self, *mines):
         """Run it to its end, a mine in each of the first controllers; returns how many controllers stepped on one."""
@@ -42,7 +42,7 @@ class Life:
         left, deaths = list(mines), 0
         while True:
             mine = [left.pop(0)] if left else []
-            controller = self._forks.run(**self._options, mines=mine, log=str(self.log), overrides=overrides)
+            controller = self._forks.run(**self.options, mines=mine, log=str(self.log), overrides=overrides)
             if controller.status != KILLED:
                 assert controller.is_done, controller.words
                 return deaths
@@ -178,7 +178,7 @@ def test_a_stop_that_died_half_way_stops_the_search_or_doesn_t_and_loses_nothing
     forks, sqlite, tmp_path, whole, is_before
 ):
     life = Life(forks, sqlite, tmp_path, "stopped")
-    options = life._options | {"seconds": 0.02, "renewal_s": 0.05}
+    options = life.options | {"seconds": 0.02, "renewal_s": 0.05}
     controller = forks.start(**options, log=str(life.log))
     while not acknowledged(life.log):
         assert not controller.has_ended()
@@ -193,7 +193,7 @@ def test_a_stop_that_died_half_way_stops_the_search_or_doesn_t_and_loses_nothing
 def test_a_tuning_trial_whose_writer_died_is_stored_once(forks, sqlite, tmp_path, is_before):
     life = Life(forks, sqlite, tmp_path, "tuned")
     life.live()
-    options = life._options | {"act": "trial"}
+    options = life.options | {"act": "trial"}
     assert forks.run(**options, mines=[mine("add_trial", 1, is_before)]).status == KILLED
     assert forks.run(**options).status == 0
     archive = open_archive(sqlite, notice=print)
@@ -208,10 +208,10 @@ def test_a_tuning_trial_whose_writer_died_is_stored_once(forks, sqlite, tmp_path
 def test_a_search_whose_deleter_died_is_whole_or_gone(forks, sqlite, tmp_path, whole, is_before):
     life = Life(forks, sqlite, tmp_path, "deleted")
     life.live()
-    assert forks.run(**life._options, act="delete", mines=[mine("delete_search", 1, is_before)]).status == KILLED
+    assert forks.run(**life.options, act="delete", mines=[mine("delete_search", 1, is_before)]).status == KILLED
     if is_before:
         assert life.outcome() == whole[0][0]
-        assert forks.run(**life._options, act="delete").status == 0
+        assert forks.run(**life.options, act="delete").status == 0
     archive = open_archive(sqlite, notice=print)
     try:
         with pytest.raises(UnknownSearch):

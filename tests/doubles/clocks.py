@@ -31,6 +31,6 @@ def clock_set_back_and_raises(choices, budget, report):
 
 
 def stopwatch_set(choices, budget, report):
-    stopwatch._monotonic = lambda: -_YEAR_S if choices["x"] < 0 else _YEAR_S
+    stopwatch.monotonic = lambda: -_YEAR_S if choices["x"] < 0 else _YEAR_S
     time.sleep(0.05)
     return {"error": 1.0, "cost": 2.0}

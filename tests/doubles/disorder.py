@@ -63,11 +63,11 @@ class Disorderly(InProcess):
 
     @property
     def free(self) -> int:
-        return self._capacity - len(self._queue)
+        return self._capacity - len(self.waiting)
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
-        self._rng.shuffle(self._queue)
-        count = self._rng.randint(1, max(1, len(self._queue)))
+        self._rng.shuffle(self.waiting)
+        count = self._rng.randint(1, max(1, len(self.waiting)))
         return [result for _ in range(count) for result in super(Disorderly, self).collect(timeout_s)]
 
 
@@ -118,7 +118,7 @@ class Recorded(InProcess):
         if self._is_retrying:
             return 1
         wanted = sum(completed <= self._completed for completed in self._completed_at) - self._begun
-        if wanted <= 0 and not self._queue:
+        if wanted <= 0 and not self.waiting:
             self._spare = 100  # for a round of replicates
         return wanted if wanted > 0 else self._spare
 
@@ -130,9 +130,9 @@ class Recorded(InProcess):
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         self._spare = 0
-        request = next(one for one in self._queue if one.key == self._order[self._completed])
-        self._queue.remove(request)
-        result = self._evaluator.evaluate(request)
+        request = next(one for one in self.waiting if one.key == self._order[self._completed])
+        self.waiting.remove(request)
+        result = self.evaluator.evaluate(request)
         self._is_retrying = isinstance(result.outcome, Failure) and result.outcome.is_retryable
         self._completed += not self._is_retrying
         return [result]

@@ -78,7 +78,6 @@ def test_other_messages_are_refused_with_both_versions():
 def test_a_worker_of_other_messages_touches_no_data_and_says_who_it_is():
     worker = TrainingWorker(HERE | {"messages": "0"}, ["no reference"], "cpu", (b"not read", b""))
     assert worker.ping() == HERE
-    assert not hasattr(worker, "_host")
 
 
 def test_a_request_with_a_field_more_or_less_is_an_error_that_names_what_came():

@@ -64,7 +64,7 @@ class TrainingWorker:
     def prepare(self, request: Message) -> tuple[Message, Message]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does."""
         wanted: EvaluationRequest = decode(EvaluationRequest, *request)
-        extra = {"candidate": wanted.key, "attempt": wanted.attempt}
+        extra = {"key": wanted.key, "attempt": wanted.attempt}
         _LOG.debug("attempt begun", extra=extra)
         result, prepared = self._host.prepare(wanted)
         _LOG.info("attempt ended after %.1f s", result.duration_s, extra=extra)

@@ -148,10 +148,10 @@ class ManyWorkers(InProcess):
 
     @property
     def free(self):
-        return self._slots - len(self._queue)
+        return self._slots - len(self.waiting)
 
     def collect(self, timeout_s):
-        self._rng.shuffle(self._queue)
+        self._rng.shuffle(self.waiting)
         return super().collect(timeout_s)
 
 

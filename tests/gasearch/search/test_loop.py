@@ -155,10 +155,10 @@ class Shuffled(InProcess):
 
     @property
     def free(self):
-        return self._capacity - len(self._queue)
+        return self._capacity - len(self.waiting)
 
     def collect(self, timeout_s):
-        self._rng.shuffle(self._queue)
+        self._rng.shuffle(self.waiting)
         return super().collect(timeout_s)
 
 

@@ -21,15 +21,15 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 16, raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
-    monkeypatch.setattr(node, "_all_bytes", lambda: 16_000_000_000)
-    for name in ("_GROUPS", "_MEMBERSHIP", "_MEMORY"):
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 16_000_000, "SC_PAGE_SIZE": 1000}.get)
+    for name in ("GROUPS", "MEMBERSHIP", "MEMORY"):
         monkeypatch.setattr(node, name, tmp_path / name)
 
     def show(membership="", memory=MEMINFO, **groups):
-        (tmp_path / "_MEMBERSHIP").write_text(membership)
-        (tmp_path / "_MEMORY").write_text(memory)
+        (tmp_path / "MEMBERSHIP").write_text(membership)
+        (tmp_path / "MEMORY").write_text(memory)
         for name, content in groups.items():
-            file = tmp_path / "_GROUPS" / name
+            file = tmp_path / "GROUPS" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_GROUPS: Path = Path("/sys/fs/cgroup")
-_MEMBERSHIP: Path = Path("/proc/self/cgroup")
-_MEMORY: Path = Path("/proc/meminfo")
+GROUPS: Path = Path("/sys/fs/cgroup")
+MEMBERSHIP: Path = Path("/proc/self/cgroup")
+MEMORY: Path = Path("/proc/meminfo")
 _UNBOUND: Final = 2**60  #: Bytes from which on version 1 means "no limit".
 
 
@@ -65,11 +65,11 @@ def _groups(controller: str) -> Iterator[Path]:
     A container may see its group's name as the machine knows it, but its folder as the topmost one: what isn't there
     is passed over by who reads it.
     """
-    for line in _lines_of(_MEMBERSHIP):
+    for line in _lines_of(MEMBERSHIP):
         _, names, path = line.split(":", 2)
         if names and controller not in names.split(","):
             continue
-        for top in {_GROUPS / names, _GROUPS / controller} if names else {_GROUPS}:
+        for top in {GROUPS / names, GROUPS / controller} if names else {GROUPS}:
             inner = top / path.lstrip("/")
             while inner != top:
                 yield inner
@@ -89,5 +89,5 @@ def _all_bytes() -> int:
 
 
 def _available_bytes() -> int:
-    found = [line for line in _lines_of(_MEMORY) if line.startswith("MemAvailable:")]
+    found = [line for line in _lines_of(MEMORY) if line.startswith("MemAvailable:")]
     return int(found[0].split()[1]) * 1024 if found else _all_bytes()

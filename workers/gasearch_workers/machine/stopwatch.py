@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 #: Taken once: an evaluator that puts another clock into the module `time` changes no duration.
-_wall_clock, _monotonic = time.time, time.monotonic
+wall_clock, monotonic = time.time, time.monotonic
 
 
 class Stopwatch:
@@ -15,15 +15,15 @@ class Stopwatch:
 
     def __init__(self) -> None:
         #: UTC, seconds since the epoch.
-        self.started_at = _wall_clock()
-        self._began = _monotonic()
+        self.started_at = wall_clock()
+        self._began = monotonic()
 
     @property
     def seconds(self) -> float:
         """How long it has run, never negative."""
-        return _monotonic() - self._began
+        return monotonic() - self._began
 
     @staticmethod
     def date() -> float:
         """Now: UTC, seconds since the epoch."""
-        return _wall_clock()
+        return wall_clock()

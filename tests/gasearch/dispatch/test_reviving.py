@@ -65,10 +65,11 @@ def test_what_was_in_flight_comes_back_as_lost_and_another_host_takes_over(start
 
 
 def test_a_host_that_says_nothing_any_more_is_replaced(start, monkeypatch):
-    monkeypatch.setattr(ray_process, "SILENCE_S", 0.5)
     pool = start("serves")
-    pool.submit(custom_request("hangs"))
-    (result,) = collect_all(pool)
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_process, "SILENCE_S", 0.5)
+        pool.submit(custom_request("hangs"))
+        (result,) = collect_all(pool)
     assert result.outcome.message.startswith("Ray went away: its process said nothing for ")
     wait_until_up(pool)
 

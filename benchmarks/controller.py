@@ -59,10 +59,9 @@ from gasearch.evolution.breeder import Breeder
 from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.jobs.setup import Setup, set_up
 from gasearch.objectives.frontier import Frontier
-from gasearch.search.early_stopping import Rungs, stopped_by
-from gasearch.search.loop import SearchLoop
-from gasearch.search.ownership import StopSignal
-from gasearch.search.progress import Silent
+from gasearch.search.early_stopping import EarlyStopping, stopped_by
+from gasearch.search.log import SearchLog
+from gasearch.search.loop import SearchLoop, Surroundings
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_archive
 from gasearch.storage.sql_writer import SqlArchive
@@ -247,14 +246,10 @@ def run_ours(case: Case, *, evaluations: int, population: int, seconds: float) -
         SearchLoop(
             problem=setup.problem,
             budget=setup.budget,
-            archive=archive,
-            lease=archive.create_search(new, owner="benchmark/0", ttl_s=24 * 3600),
+            log=SearchLog(archive, archive.create_search(new, owner="benchmark/0", ttl_s=24 * 3600)),
             engine=setup.engine(),
             dispatcher=VirtualPool(free, slots=SLOTS, clock=clock),
-            observer=Silent(),
-            stop=StopSignal(),
-            rungs=setup.rungs(),
-            clock=clock,
+            surroundings=Surroundings(clock=clock),
         ).run()
     free.marks.append(free.controller_s)
     return free
@@ -290,9 +285,9 @@ PARTS: tuple[tuple[type, str], ...] = (
     (Surrogate, "fit"),
     (SurrogateAdvisor, "choose"),
     (SurrogateAdvisor, "note"),
-    (Rungs, "rule"),
-    (Rungs, "note"),
-    (Rungs, "expected_end"),
+    (EarlyStopping, "rule"),
+    (EarlyStopping, "note"),
+    (EarlyStopping, "expected_end"),
     (Frontier, "note"),
     (SqlArchive, "add_candidates"),
     (SqlArchive, "add_evaluation"),

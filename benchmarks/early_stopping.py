@@ -39,7 +39,7 @@ from gasearch.evolution.sampling import sample
 from gasearch.jobs.setup import set_up
 from gasearch.objectives.fitness import Fitness, Objective
 from gasearch.objectives.pareto import ParetoFront, Scaling
-from gasearch.search.early_stopping import Rungs, stopped_by
+from gasearch.search.early_stopping import EarlyStop, EarlyStopping, stopped_by
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
@@ -121,25 +121,25 @@ class Loop:
         self.stopped_at = dict.fromkeys(setting.steps, 0)  #: Trainings.
         self.wrong = 0
         self._length, self._number = setting.length, 0
-        self._rungs = Rungs(setting.objectives, steps=setting.steps, risk=RISK, seed=seed)
+        self._model = EarlyStopping(setting.objectives, EarlyStop(steps=setting.steps, risk=RISK), seed=seed)
 
     def take(self, training: Training) -> Scored:
         """Train in full or in part; what evolution is told of it."""
         number, fitness = self._number, fitness_of(training)
         self._number += 1
-        rule = self._rungs.rule(number, known=training.known)
+        rule = self._model.rule(number, known=training.known)
         stopped = None if rule is None else stopped_by(rule, training.outcome)
         if stopped is None:
             self.cost += self._length
             self.front.add(number, fitness)
-            self._rungs.note(training.outcome, fitness, number=number)
+            self._model.note(training.outcome, fitness, number=number)
             return Scored(number=number, fitness=fitness)
         step = stopped.curve[-1].epoch
         self.cost += step
         self.stopped_at[step] += 1
         self.wrong += not covered(self.front, training.wvalues)
-        self._rungs.note(stopped, None, number=number, known=training.known)
-        return Scored(number=number, fitness=None, expected=self._rungs.expected_end(stopped, training.known))
+        self._model.note(stopped, None, number=number, known=training.known)
+        return Scored(number=number, fitness=None, expected=self._model.expected_end(stopped, training.known))
 
 
 def halved(trainings: Sequence[Training], setting: Setting, stopped_at: dict[float, int]) -> list[Training]:
@@ -270,7 +270,7 @@ def digit_trainings(networks: int) -> tuple[list[Training], Setting]:
     recipe = Recipe(epochs=EPOCHS, batch_size=64, learning_rate=0.005)
     objectives = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
     steps = default_rungs(EPOCHS)
-    look = Rungs(objectives, steps=steps, risk=RISK, seed=0).rule(0, known=(None, 0.0))
+    look = EarlyStopping(objectives, EarlyStop(steps=steps, risk=RISK), seed=0).rule(0, known=(None, 0.0))
     found: list[Training] = []
     for number in range(networks):
         genome = make_genome(sample(setup.space, random.Random(number)).genes, setup.space)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.evolution.engine import Engine
 from gasearch.jobs.setup import Setup
-from gasearch.search.loop import SearchLoop
-from gasearch.search.ownership import StopSignal
-from gasearch.search.progress import Silent
+from gasearch.search.log import SearchLog
+from gasearch.search.loop import SearchLoop, Surroundings
 from gasearch.storage.archive import Archive
 from gasearch.storage.records import Lease
 
@@ -26,16 +26,11 @@ def make_loop(
     """A new search in an archive, ready to run; by the setup's own engine unless another one is given."""
     lease = archive.create_search(setup.new_search(), owner="benchmark/0", ttl_s=24 * 3600)
     loop = SearchLoop(
-        problem=setup.problem,
+        problem=replace(setup.problem, weights_folder=weights_folder),
         budget=setup.budget,
-        archive=archive,
-        lease=lease,
+        log=SearchLog(archive, lease),
         engine=engine or setup.engine(),
         dispatcher=pool,
-        observer=Silent(),
-        stop=StopSignal(),
-        rungs=setup.rungs(),
-        weights_folder=weights_folder,
-        clock=clock,
+        surroundings=Surroundings(clock=clock),
     )
     return loop, lease

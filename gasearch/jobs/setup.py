@@ -21,7 +21,7 @@ from gasearch.evolution.toolbox import make_toolbox
 from gasearch.jobs.sources import load_data
 from gasearch.jobs.spec_check import check_against_data
 from gasearch.search.budget import SearchBudget
-from gasearch.search.early_stopping import Rungs
+from gasearch.search.early_stopping import EarlyStop
 from gasearch.search.problem import Problem
 from gasearch.search.progress import unheard
 from gasearch.search.replication import is_noisy
@@ -120,13 +120,6 @@ class Setup:
             is_long=self.spec.evolution.population >= LARGE,
         )
 
-    def rungs(self) -> Rungs | None:
-        """What ends trainings early, which knows nothing yet; None where every training goes on to its end."""
-        steps = self.spec.rung_steps()
-        if not steps:
-            return None
-        return Rungs(self.problem.objectives, steps=steps, risk=self.spec.stop_risk, seed=self.spec.seed)
-
     def new_search(self) -> NewSearch:
         """What the store keeps about the search."""
         return NewSearch(
@@ -178,6 +171,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         fidelity=spec.to_fidelity(),
         costs=costs.of,
         counted=frozenset() if data is None else frozenset(COST_METRICS),
+        early_stop=EarlyStop(steps=spec.rung_steps(), risk=spec.stop_risk) if spec.rung_steps() else None,
         replicates=spec.replicate_share,
         noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
         context=_context(spec, data),

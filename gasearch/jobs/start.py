@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ from gasearch.jobs.resume import (
 from gasearch.jobs.search_log import NoticeLog, logged, story_of
 from gasearch.jobs.setup import Setup, require_same_data, set_up, with_workers
 from gasearch.jobs.weights import make_folder, marked_root, weights_folder
-from gasearch.objectives.pareto import Scaling
 from gasearch.search.budget import EXHAUSTED
-from gasearch.search.loop import SearchLoop
+from gasearch.search.log import SearchLog
+from gasearch.search.loop import SearchLoop, Surroundings
 from gasearch.search.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
 from gasearch.search.progress import Observer, Several
 from gasearch.settings import database_patience_s
@@ -158,18 +159,12 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
                 make_folder(folder)
             known = _known(archive, lease, setup, observer.on_notice)
             verdict = SearchLoop(
-                problem=setup.problem,
+                problem=replace(setup.problem, weights_folder=folder),
                 budget=setup.budget,
-                archive=archive,
-                lease=lease,
+                log=SearchLog(archive, lease),
                 engine=setup.engine(known),
                 dispatcher=dispatcher,
-                observer=observer,
-                stop=stop,
-                rungs=setup.rungs(),
-                scaling=_scaling(record),
-                spent_s=record.active_seconds,
-                weights_folder=folder,
+                surroundings=Surroundings(observer=observer, stop=stop),
             ).run()
         archive.release(lease, state=verdict.state, reason=verdict.reason)
     if verdict.state is SearchStatus.FAILED:
@@ -228,13 +223,6 @@ def _known(archive: Archive, lease: Lease, setup: Setup, notice: Callable[[str],
     genes = json.dumps([genome.genes for genome in found.values()])
     archive.add_event(lease, EventRecord(kind=_START, message=genes))
     return list(found.values())
-
-
-def _scaling(record: SearchRecord) -> Scaling | None:
-    """The scaling of the hypervolume, where it is fixed already."""
-    if record.reference_ideal is None or record.reference_point is None:
-        return None
-    return Scaling(ideal=record.reference_ideal, reference=record.reference_point)
 
 
 @contextmanager

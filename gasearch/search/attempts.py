@@ -33,20 +33,19 @@ def bounded(outcome: Outcome, *, failed_before: int) -> Outcome:
     return replace(outcome, traceback=outcome.traceback[-LATER_CHARACTERS:], output=outcome.output[-LATER_CHARACTERS:])
 
 
-def retry(pending: Pending, failure: Failure) -> Pending | None:
-    """The next attempt after one that failed; None where it is final."""
-    failed = pending.after_failure(failure.kind)
-    return failed if failure.is_retryable and may_go_on(failed.failed) else None
-
-
 def retry_event(pending: Pending, failure: Failure) -> EventRecord:
     """What the log says of an attempt that is followed by another one."""
     return EventRecord(kind="retry", message=f"{failure.kind}: {failure.message}", candidate=pending.number)
 
 
-def quarantine_event(pending: Pending, failure: Failure) -> EventRecord:
-    """What the log says of a training that could have been tried again, and isn't any more."""
-    failed = (*pending.failed, failure.kind)
+def quarantine_event(pending: Pending, failure: Failure, failed: Sequence[FailureKind]) -> EventRecord:
+    """What the log says of a training that could have been tried again, and isn't any more.
+
+    Args:
+        pending: Its last attempt.
+        failure: What came of that.
+        failed: What became of all its attempts, this one included.
+    """
     return EventRecord(
         kind="quarantined",
         message=f"{pending.key} failed {len(failed)} times ({counted(failed)}) and is not tried again; the last time "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gasearch.objectives.frontier import Frontier
+from gasearch.search.state import SearchState
 
 #: Why a search ends whose space is searched to the last network.
 EXHAUSTED = "no further one of the space meets the constraints"
@@ -28,34 +29,25 @@ class SearchBudget:
     gain_per_device_hour: float | None = None  #: Least expected growth per device-hour, a share of the volume.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a search has spent, over all interruptions."""
-
-    completed: int
-    seconds: float
-    device_seconds: float
-
-
-def ending(budget: SearchBudget, spent: Spent, frontier: Frontier, device_seconds_at: list[float]) -> str | None:
+def ending(budget: SearchBudget, state: SearchState, *, seconds: float) -> str | None:
     """Why a search ends now; None where it goes on.
 
     Args:
         budget: What it may spend.
-        spent: What it has spent.
-        frontier: Its front.
-        device_seconds_at: The device-seconds spent when the n-th outcome was told, for each n.
+        state: Where it stands.
+        seconds: The wall time that it has spent, over all interruptions.
     """
-    if spent.completed >= budget.evaluations:
+    statistics, frontier = state.statistics, state.frontier
+    if statistics.completed >= budget.evaluations:
         return f"all {budget.evaluations} evaluations are done"
-    if budget.seconds is not None and spent.seconds >= budget.seconds:
+    if budget.seconds is not None and seconds >= budget.seconds:
         return f"the budget of {budget.seconds / 3600:g} hours is spent"
-    if budget.device_seconds is not None and spent.device_seconds >= budget.device_seconds:
+    if budget.device_seconds is not None and statistics.device_seconds >= budget.device_seconds:
         return f"the budget of {budget.device_seconds / 3600:g} device-hours is spent"
-    if budget.stalled is not None and _has_stalled(frontier, spent.completed, budget.stalled):
+    if budget.stalled is not None and _has_stalled(frontier, statistics.completed, budget.stalled):
         return f"{STALLED} by {STALL:.1%} over {budget.stalled} evaluations"
     if budget.gain_per_device_hour is not None:
-        rate = gain_per_device_hour(frontier, device_seconds_at)
+        rate = gain_per_device_hour(frontier, statistics.device_seconds_at)
         if rate is not None and rate < budget.gain_per_device_hour:
             return f"{SLOW} by {rate:.2%} per device-hour, less than the {budget.gain_per_device_hour:.2%} asked for"
     return None

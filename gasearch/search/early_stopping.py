@@ -57,42 +57,47 @@ Ends = tuple[tuple[float, float], ...]  #: (slope, offset) per objective; () whe
 Lines = tuple[tuple[Line | None, ...], ...]  #: Per rung and objective; None where too little is known.
 
 
-class Rungs:
-    """What is known of how trainings go on. Rules are functions of the told outcomes alone, in their order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyStop:
+    """When trainings are judged, and how daringly."""
 
-    def __init__(
-        self, objectives: Sequence[Objective], *, steps: Sequence[float], risk: float, exempt: float = 0.05, seed: int
-    ) -> None:
-        """Begin without knowledge.
+    steps: tuple[float, ...]  #: Ascending, in epochs or a custom evaluator's own steps.
+    risk: float  #: Of the trainings that are stopped, the share that may have entered the front; above 0, below 1.
+    exempt: float = 0.05  #: Share of the trainings that are never stopped, 0..1.
 
-        Args:
-            objectives: In the spec's order.
-            steps: The rungs, ascending, in epochs or a custom evaluator's own steps.
-            risk: Of the trainings that are stopped, the share that may have entered the front; above 0, below 1.
-            exempt: Share of the trainings that are never stopped, 0..1.
-            seed: The search's; decides with a candidate's number whether it is exempt.
+    def __post_init__(self) -> None:
+        """Check the ranges.
 
         Raises:
             ValueError: if one of them is out of its range.
         """
-        if any(not math.isfinite(step) or step <= 0 for step in steps) or list(steps) != sorted(set(steps)):
-            raise ValueError(f"rungs must be ascending steps above 0; got {list(steps)}")
-        if not 0 < risk < 1:
-            raise ValueError(f"the risk must lie between 0 and 1; got {risk!r}")
-        if not 0 <= exempt <= 1:
-            raise ValueError(f"the exempt share must lie in 0..1; got {exempt!r}")
-        self._objectives, self._steps = tuple(objectives), tuple(steps)
-        self._risk, self._exempt, self._seed = risk, exempt, seed
+        steps = list(self.steps)
+        if any(not math.isfinite(step) or step <= 0 for step in steps) or steps != sorted(set(steps)):
+            raise ValueError(f"the steps of early stopping must be ascending and above 0; got {steps}")
+        if not 0 < self.risk < 1:
+            raise ValueError(f"the risk must lie between 0 and 1; got {self.risk!r}")
+        if not 0 <= self.exempt <= 1:
+            raise ValueError(f"the exempt share must lie in 0..1; got {self.exempt!r}")
+
+
+class EarlyStopping:
+    """What is known of how trainings go on. Rules are functions of the outcomes alone, in their order."""
+
+    def __init__(self, objectives: Sequence[Objective], settings: EarlyStop, *, seed: int) -> None:
+        """Begin without knowledge.
+
+        Args:
+            objectives: In the spec's order.
+            settings: When trainings are judged, and how.
+            seed: The search's; decides with a candidate's number whether it is exempt.
+        """
+        self._objectives, self._steps = tuple(objectives), settings.steps
+        self._risk, self._exempt, self._seed = settings.risk, settings.exempt, seed
         self._completed = 0
         self._finished = _Finishers()
         self._halted: list[Halted] = []
         self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
         self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: The same, from how many told.
-
-    @property
-    def steps(self) -> tuple[float, ...]:
-        """The rungs, ascending."""
-        return self._steps
 
     def note(
         self,
@@ -130,8 +135,8 @@ class Rungs:
                     self._halted.append(Halted(completed=self._completed, rung=place, wvalues=wvalues))
         self._completed += 1
 
-    def rule(self, number: int, *, known: Sequence[float | None], completed: int | None = None) -> StoppingRule | None:
-        """The rule for a candidate's training; None without rungs.
+    def rule(self, number: int, *, known: Sequence[float | None], completed: int | None = None) -> StoppingRule:
+        """The rule for a candidate's training.
 
         An exempt training, and all trainings while too little is known, get a rule that only looks at the rungs.
 
@@ -141,8 +146,6 @@ class Rungs:
                 none: the training reports it, or isn't judged.
             completed: The number of outcomes that were told when it was proposed; None: all that were noted.
         """
-        if not self._steps:
-            return None
         completed = self._completed if completed is None else completed
         front, judged = self._judgements(completed, tuple(wvalue is not None for wvalue in known))
         if self._is_exempt(number):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gasearch_workers.messages import (
     Calibration,
     EvaluationRequest,
     EvaluationResult,
-    Failure,
-    FailureKind,
     Fidelity,
     Network,
-    Outcome,
     Recipe,
     StoppingRule,
     Task,
@@ -24,10 +21,10 @@ from gasearch_workers.messages import (
 
 from gasearch.errors import StoreError
 from gasearch.evolution.engine import Candidate, Prediction
-from gasearch.objectives.constraints import Limit
-from gasearch.objectives.fitness import Fitness, MissingMetric, Objective, fitness_of
+from gasearch.objectives.fitness import Objective
+from gasearch.search.aims import Aims
 from gasearch.space.genome import Genome
-from gasearch.storage.records import Attempts, CandidateRecord, EvaluationRecord, ExpectedMetric
+from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric
 
 _EXACT = 2.0**53  #: Whole numbers below it are the same as floating-point numbers.
 
@@ -41,54 +38,35 @@ class Pending:
     network: Network
     seed: int  #: Of the training.
     attempt: int = 1  #: The next free number of the candidate's: each further training goes on counting.
-    failed: tuple[FailureKind, ...] = ()  #: What became of this training's earlier attempts.
     parents: tuple[str, ...] = ()  #: Keys of the networks whose weights it may begin with.
     replicate: int = 0
     stopping: StoppingRule | None = None
-    known: tuple[float | None, ...] = ()  #: Per objective its worth, where that is known without a training.
-
-    def after(self, stored: Attempts | None) -> Pending:
-        """The same after the attempts that are stored; None where there are none."""
-        if stored is None:
-            return self
-        failed = tuple(FailureKind(kind) for kind, count in sorted(stored.failures.items()) for _ in range(count))
-        return replace(self, attempt=stored.newest + 1, failed=failed)
-
-    def after_failure(self, kind: FailureKind) -> Pending:
-        """The attempt that follows one that failed so."""
-        return replace(self, attempt=self.attempt + 1, failed=(*self.failed, kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Aims):
     """What a search asks; the same over its whole life."""
 
     name: str
-    seed: int
     task: Task
     recipe: Recipe
-    objectives: tuple[Objective, ...]
-    limits: tuple[Limit, ...]
     decode: Callable[[Genome], Network]
     #: How the genes and the network of a stored candidate disagree; None where they don't.
     disagreement: Callable[[CandidateRecord], str | None] = lambda stored: None
-    measures: frozenset[str] = frozenset()  #: The dear metrics to ask workers for.
+    measures: frozenset[str] = frozenset()  #: The expensive metrics to ask workers for.
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
     disk_limit_bytes: int | None = None
     fidelity: Fidelity | None = None  #: None: the recipe's epochs on the whole training split.
     costs: Callable[[Genome], Mapping[str, float]] = lambda genome: {}  #: The metrics that arithmetic knows.
     counted: frozenset[str] = frozenset()  #: The names of these.
-    replicates: float = 0.0  #: Share of the evaluations kept for training members of the front again.
-    noisy: tuple[str, ...] = ()  #: The objectives that another seed changes.
+    weights_folder: str | None = None  #: Where trained weights are kept; None: nowhere.
     context: str = ""  #: What outcomes depend on besides the network, see `NewSearch.context`.
 
-    def judge(self, outcome: Outcome) -> tuple[Outcome, Fitness | None]:
-        """The fitness; an outcome that lacks a metric that the search is about becomes a failure."""
-        try:
-            return outcome, fitness_of(outcome, self.objectives, self.limits)
-        except MissingMetric as missing:
-            return Failure(kind=FailureKind.USER_ERROR, message=str(missing.args[0])), None
+    @property
+    def reported_steps(self) -> tuple[float, ...]:
+        """The early stopping steps, where an evaluator of the user's must report at them; our trainings do."""
+        return () if self.early_stop is None or self.task.evaluator is None else self.early_stop.steps
 
     def known_wvalues(self, candidate: Candidate) -> tuple[float | None, ...]:
         """Per objective what is known before any training: exact from arithmetic, else optimistic from the surrogate.
@@ -118,37 +96,46 @@ class Problem:
     # --- to workers ---------------------------------------------------------------------------------------------
 
     def pending(
-        self,
-        candidate: Candidate,
-        *,
-        parents: tuple[str, ...],
-        known: tuple[float | None, ...],
-        stopping: StoppingRule | None,
+        self, candidate: Candidate, *, attempt: int, parents: tuple[str, ...], stopping: StoppingRule | None
     ) -> Pending:
-        """A candidate's first training."""
+        """A candidate's first training.
+
+        Args:
+            candidate: The one to be trained.
+            attempt: Which one it is.
+            parents: Keys of its parents.
+            stopping: What ends it early; None: nothing.
+        """
         return Pending(
             number=candidate.number,
             key=candidate.genome.key,
             network=self.decode(candidate.genome),
             seed=training_seed(self.seed, candidate.genome.key),
+            attempt=attempt,
             parents=parents,
             stopping=stopping,
-            known=known,
         )
 
-    def again(self, number: int, key: str, network_json: str, replicate: int) -> Pending:
-        """A further training of a candidate, from scratch and to its end."""
+    def again(self, number: int, key: str, network_json: str, *, attempt: int, replicate: int) -> Pending:
+        """A further training of a candidate, from scratch and to its end.
+
+        Args:
+            number: Of the candidate.
+            key: Of its network.
+            network_json: That network as it is stored.
+            attempt: The next free number of the candidate's.
+            replicate: Which further training it is, from 1.
+        """
         return Pending(
             number=number,
             key=key,
             network=network_from_json(network_json),
             seed=training_seed(self.seed, key, replicate),
+            attempt=attempt,
             replicate=replicate,
         )
 
-    def request(
-        self, pending: Pending, *, calibration: Calibration | None, weights_folder: str | None
-    ) -> EvaluationRequest:
+    def request(self, pending: Pending, *, calibration: Calibration | None) -> EvaluationRequest:
         """What a worker is asked."""
         return EvaluationRequest(
             key=pending.key,
@@ -164,7 +151,7 @@ class Problem:
             disk_limit_bytes=self.disk_limit_bytes,
             calibration=calibration,
             parents=pending.parents if self.recipe.is_inheriting else (),
-            weights_folder=weights_folder,
+            weights_folder=self.weights_folder,
             stopping=pending.stopping,
         )
 
@@ -183,7 +170,15 @@ class Problem:
         gain: float | None = None,
         hypervolume: float | None = None,
     ) -> EvaluationRecord:
-        """What is stored of an outcome."""
+        """What is stored of an attempt.
+
+        Args:
+            pending: What was to be made.
+            result: What came of it.
+            arrival: Its place among the outcomes; -1: it is made again.
+            gain: By how much the hypervolume grew; None where that isn't known.
+            hypervolume: After it; None where it wasn't taken.
+        """
         fidelity = self._fidelity
         return EvaluationRecord(
             candidate=pending.number,

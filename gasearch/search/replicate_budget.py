@@ -8,7 +8,7 @@ from gasearch.search.replication import Trainings
 from gasearch.storage.records import ReplicateRecord
 
 
-class Reserve:
+class ReplicateBudget:
     """Keeps a share of the evaluations for replicates, until nothing is in doubt any more; the rest is theirs too."""
 
     def __init__(self, share: float, evaluations: int, trainings: Trainings) -> None:
@@ -20,13 +20,21 @@ class Reserve:
             trainings: What is known of the networks.
         """
         self._share, self._evaluations, self._trainings = share, evaluations, trainings
-        self._decided = 0
-        self.is_free = False  #: Whether what was kept goes to new candidates.
+        self._decided = self._proposed = 0
+        self._is_settled = False  # nothing was in doubt when that was asked
 
-    def recall(self, decided: int, candidates: int) -> None:
-        """Go on where an earlier controller stood, which had decided on so many replicates and proposed so many."""
-        self._decided = decided
-        self.is_free = candidates > self.most_candidates
+    def note_proposed(self) -> None:
+        """Count a candidate."""
+        self._proposed += 1
+
+    def note_decided(self) -> None:
+        """Count a further training."""
+        self._decided += 1
+
+    @property
+    def is_free(self) -> bool:
+        """Whether what was kept goes to new candidates."""
+        return self._is_settled or self._proposed > self._room(int(self._share * self._evaluations))
 
     @property
     def is_kept(self) -> bool:
@@ -36,19 +44,20 @@ class Reserve:
     @property
     def most_candidates(self) -> int:
         """How many candidates the budget has room for beside the replicates, decided or to come."""
-        kept = 0 if self.is_free else int(self._share * self._evaluations)
+        return self._room(0 if self.is_free else int(self._share * self._evaluations))
+
+    def _room(self, kept: int) -> int:
         return self._evaluations - max(self._decided, kept)
 
     def next_round(self, front: Sequence[int], completed: int) -> list[ReplicateRecord]:
-        """The members of the front to be trained once more, as their rank is in doubt; none: the reserve is free now.
+        """The members of the front to be trained once more, as their rank is in doubt; none: the budget is free now.
 
         Args:
             front: The members' numbers.
-            completed: How many outcomes were told.
+            completed: How many outcomes there are.
         """
         numbers = self._trainings.doubtful(front)[: self._evaluations - completed]
-        self.is_free = not numbers
-        self._decided += len(numbers)
+        self._is_settled = not numbers
         return [
             ReplicateRecord(candidate=number, replicate=self._trainings.count(number), completed=completed)
             for number in numbers

@@ -11,7 +11,6 @@ from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
-    Attempts,
     CandidateRecord,
     Counts,
     EvaluatedNetwork,
@@ -119,11 +118,8 @@ class ArchiveReader(Protocol):
         Further trainings lowered a value: nothing else withdraws what was measured.
         """
 
-    def attempts(self, search_id: int) -> dict[int, Attempts]:
-        """By number, the attempts of each candidate that has any, and a training without a final outcome.
-
-        A replicate in flight counts its own failures, not those of the candidate's trainings before.
-        """
+    def retried(self, search_id: int) -> list[EvaluationRecord]:
+        """Every attempt that failed and was made again, by candidate and attempt."""
 
     def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
         """Every stored attempt of one candidate, retried ones included, in order."""

@@ -197,14 +197,6 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
-    """What is stored of a candidate's attempts while one of its trainings has no final outcome."""
-
-    newest: int  #: The greatest number of an attempt, those of earlier trainings included.
-    failures: dict[str, int] = field(default_factory=dict)  #: Per kind, the retried ones of the training under way.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt:
     """An attempt that failed, without what it printed."""
 

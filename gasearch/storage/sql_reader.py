@@ -36,7 +36,6 @@ from gasearch.storage.faults import as_store_errors
 from gasearch.storage.question import answering
 from gasearch.storage.questions import (
     ALL_NETWORKS,
-    BEFORE_OPEN_REPLICATES,
     FAILURES,
     IS_NO_STOP,
     IS_RETRIED,
@@ -46,7 +45,6 @@ from gasearch.storage.questions import (
     NETWORKS,
     NEWEST_FAILURE,
     NEWEST_OUTCOME,
-    OPEN_FAILURES,
     OPERATORS,
     RETRAINED,
     REUSABLE,
@@ -54,7 +52,6 @@ from gasearch.storage.questions import (
     STAYS,
 )
 from gasearch.storage.records import (
-    Attempts,
     CandidateRecord,
     Counts,
     EvaluatedNetwork,
@@ -266,20 +263,10 @@ class SqlReader:
         ]
         return sorted(found, key=lambda fall: fall.arrival)
 
-    def attempts(self, search_id: int) -> dict[int, Attempts]:
-        retried = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)
-        for row in self._fetch(retried):
-            evaluation_rows.require_intact(row)
-        found: dict[int, Attempts] = {}
-        for row in self._fetch(BEFORE_OPEN_REPLICATES.where(replicates.c.search_id == search_id)):
-            found[row["candidate"]] = Attempts(newest=row["newest"])
-        for row in self._fetch(OPEN_FAILURES.where(evaluations.c.search_id == search_id)):
-            before = found.get(row["candidate"], Attempts(newest=0))
-            found[row["candidate"]] = Attempts(
-                newest=max(before.newest, row["newest"]),
-                failures=before.failures | {row["failure"]: row["attempts"]},
-            )
-        return found
+    def retried(self, search_id: int) -> list[EvaluationRecord]:
+        attempts = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)
+        found = self._fetch(attempts.order_by(evaluations.c.candidate, evaluations.c.attempt))
+        return [evaluation_rows.evaluation_record(row) for row in found]
 
     def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
         of_candidate = select(evaluations).where(

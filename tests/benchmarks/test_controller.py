@@ -4,7 +4,7 @@ import pytest
 from gasearch_workers.messages import Choices
 
 from benchmarks.controller import CASES, evaluate, run_ours, taking_time
-from gasearch.search.early_stopping import Rungs
+from gasearch.search.early_stopping import EarlyStopping
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -21,10 +21,10 @@ def test_the_flat_evaluator_answers_as_the_benchmark_does():
 
 
 def test_the_parts_are_taken_apart_and_left_as_they_were():
-    before = Rungs.rule
+    before = EarlyStopping.rule
     seconds = {}
     with taking_time(seconds):
         run_ours(CASES["flat"], evaluations=20, population=8)
-    assert Rungs.rule is before
-    assert set(seconds) >= {"Rungs.rule", "SqlArchive.add_evaluation"}
+    assert EarlyStopping.rule is before
+    assert set(seconds) >= {"EarlyStopping.rule", "SqlArchive.add_evaluation"}
     assert min(seconds.values()) >= 0

@@ -11,11 +11,10 @@ from typing import Any
 from gasearch.dispatch.in_process import InProcess
 from gasearch.evolution.engine import Candidate, Engine
 from gasearch.jobs.setup import set_up
-from gasearch.jobs.start import _known, _scaling
+from gasearch.jobs.start import _known
 from gasearch.objectives.pareto import ParetoFront
+from gasearch.search.log import SearchLog
 from gasearch.search.loop import SearchLoop
-from gasearch.search.ownership import StopSignal
-from gasearch.search.progress import Silent
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import Lease
@@ -108,15 +107,10 @@ def require_replay(url: str, name: str) -> int:
         SearchLoop(
             problem=setup.problem,
             budget=setup.budget,
-            archive=reader,  # type: ignore[arg-type]  # it writes nothing, and could not
-            lease=lease,
+            log=SearchLog(reader, lease),  # type: ignore[arg-type]  # it writes nothing, and could not
             engine=engine,  # type: ignore[arg-type]
             dispatcher=InProcess(Scripted()),
-            observer=Silent(),
-            stop=StopSignal(),
-            rungs=setup.rungs(),
-            scaling=_scaling(record),
-        )._replay()
+        ).resume()
         return engine.asked
 
 

@@ -20,7 +20,6 @@ from gasearch.storage import tables
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import (
     REUSED,
-    Attempts,
     EventRecord,
     FailedAttempt,
     GenerationRecord,
@@ -452,25 +451,23 @@ class ArchiveContract(EmptyStore):
         assert archive.add_evaluation(lease, lost, UNCHANGED)
         assert not archive.add_evaluation(lease, lost, UNCHANGED)
         assert list(archive.evaluations(lease.search_id)) == list(archive.networks(lease.search_id)) == []
-        assert archive.attempts(lease.search_id) == {3: Attempts(newest=1, failures={"worker_lost": 1})}
+        assert archive.retried(lease.search_id) == [lost]
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.retries, counts.failures) == (0, 1, {})
 
         archive.add_evaluation(lease, failed(3, FailureKind.WORKER_LOST, arrival=0, attempt=2), UNCHANGED)
-        assert archive.attempts(lease.search_id) == {}
+        assert archive.retried(lease.search_id) == [lost]
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.retries, counts.failures) == (1, 1, {"worker_lost": 1})
 
-    def test_attempts_are_counted_by_cause_while_a_training_is_under_way(self, archive, lease):
+    def test_retried_attempts_come_by_candidate_and_attempt(self, archive, lease):
         kinds = [FailureKind.WORKER_LOST, FailureKind.DIED, FailureKind.WORKER_LOST]
         tries = [failed(3, kind, arrival=-1, attempt=attempt) for attempt, kind in enumerate(kinds, 1)]
         for one in (tries[2], *tries[:2]):
             archive.add_evaluation(lease, one, UNCHANGED)
-        archive.add_evaluation(lease, failed(4, FailureKind.OUT_OF_MEMORY, arrival=-1, attempt=7), UNCHANGED)
-        assert archive.attempts(lease.search_id) == {
-            3: Attempts(newest=3, failures={"died": 1, "worker_lost": 2}),
-            4: Attempts(newest=7, failures={"out_of_memory": 1}),
-        }
+        other = failed(4, FailureKind.OUT_OF_MEMORY, arrival=-1, attempt=7)
+        archive.add_evaluation(lease, other, UNCHANGED)
+        assert archive.retried(lease.search_id) == [*tries, other]
         assert archive.attempts_of(lease.search_id, 3) == tries
         assert archive.attempts_of(lease.search_id, 5) == []
 

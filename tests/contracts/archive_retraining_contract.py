@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from gasearch.errors import StoreError
 from gasearch.objectives.fitness import FrontChange
-from gasearch.storage.records import REUSED, Attempts, ExpectedMetric, Fall, OperatorCounts, ReplicateRecord
+from gasearch.storage.records import REUSED, ExpectedMetric, Fall, OperatorCounts, ReplicateRecord
 from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
 from tests.doubles.records import (
     PREDICTED,
@@ -189,13 +189,10 @@ class RetrainingContract(EmptyStore):
 
     def test_a_lost_attempt_of_a_further_training_replaces_nothing(self, archive, retrained):
         archive.add_replicates(retrained, [decision(4, completed=3)])
-        assert archive.attempts(retrained.search_id) == {4: Attempts(newest=1)}
         lost = failed(4, FailureKind.WORKER_LOST, arrival=-1, attempt=2, replicate=1)
         assert archive.add_evaluation(retrained, lost, UNCHANGED)
         assert archive.network(retrained.search_id, key_of(4)).metrics["accuracy"] == 0.8
-        assert archive.attempts(retrained.search_id) == {4: Attempts(newest=2, failures={"worker_lost": 1})}
-        archive.add_evaluation(retrained, trained_again(4, arrival=3, attempt=3), UNCHANGED)
-        assert archive.attempts(retrained.search_id) == {}
+        assert archive.retried(retrained.search_id) == [lost]
 
     def test_searches_do_not_replace_each_others_outcomes(self, archive, retrained):
         other = filled_search(archive, "other", measured(3, arrival=0, accuracy=0.25))

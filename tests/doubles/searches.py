@@ -11,7 +11,8 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Objective
 from gasearch.search.budget import SearchBudget
-from gasearch.search.loop import SearchLoop
+from gasearch.search.log import SearchLog
+from gasearch.search.loop import SearchLoop, Surroundings
 from gasearch.search.ownership import StopSignal
 from gasearch.search.problem import Problem
 from gasearch.search.progress import Silent
@@ -87,13 +88,10 @@ def loop_over(
     return SearchLoop(
         problem=replace(problem(limits=limits, most=most), **options.pop("asked", {})),
         budget=SearchBudget(evaluations=evaluations, seconds=options.pop("seconds", None), **options.pop("budget", {})),
-        archive=archive,
-        lease=lease or archive.create_search(new_search(), owner=current_owner(), ttl_s=60),
+        log=SearchLog(archive, lease or archive.create_search(new_search(), owner=current_owner(), ttl_s=60)),
         engine=options.pop("engine", None) or GenerationalEngine(small_space(most), seed=7, population=population),
         dispatcher=dispatcher or InProcess(evaluator or Scripted()),
-        observer=observer or Silent(),
-        stop=stop or StopSignal(),
-        **options,
+        surroundings=Surroundings(observer=observer or Silent(), stop=stop or StopSignal(), **options),
     )
 
 

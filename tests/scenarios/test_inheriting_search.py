@@ -24,7 +24,7 @@ def archive(tmp_path):
 
 def test_a_child_is_told_its_parents_keys_and_where_their_weights_are(archive):
     evaluator = Scripted()
-    loop_over(archive, evaluator=evaluator, asked=INHERITING, weights_folder="/weights").run()
+    loop_over(archive, evaluator=evaluator, asked=INHERITING | {"weights_folder": "/weights"}).run()
     stored = {one.number: one for one in archive.candidates(archive.search("small").id)}
     keys = {number: one.key for number, one in stored.items()}
     parents = {one.key: tuple(keys[number] for number in one.parents) for one in stored.values()}
@@ -35,7 +35,7 @@ def test_a_child_is_told_its_parents_keys_and_where_their_weights_are(archive):
 
 def test_parents_have_been_evaluated_when_their_children_are_asked_for(archive):
     evaluator = Scripted()
-    loop_over(archive, evaluator=evaluator, asked=INHERITING, weights_folder="/weights").run()
+    loop_over(archive, evaluator=evaluator, asked=INHERITING | {"weights_folder": "/weights"}).run()
     done: set[str] = set()
     for request in evaluator.requests:
         assert done.issuperset(request.parents)
@@ -56,11 +56,11 @@ def test_a_resumed_search_knows_the_parents_of_before(archive):
             return super().evaluate(request)
 
     first, second, stop = Interrupting(), Scripted(), StopSignal()
-    options = {"asked": INHERITING, "weights_folder": "/weights"}
+    options = {"asked": INHERITING | {"weights_folder": "/weights"}}
     loop = loop_over(archive, evaluator=first, stop=stop, **options)
     loop.run()
     record = archive.search("small")
-    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
+    archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     loop_over(archive, lease=lease, evaluator=second, **options).run()
     stored = {one.number: one for one in archive.candidates(record.id)}

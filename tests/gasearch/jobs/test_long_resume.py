@@ -17,13 +17,11 @@ from benchmarks.support.loops import make_loop
 from benchmarks.support.simulation import VirtualClock, VirtualPool
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.surrogate.surrogate import Surrogate
-from gasearch.jobs import start
 from gasearch.jobs.setup import set_up
 from gasearch.objectives.fitness import Fitness
 from gasearch.objectives.pareto import ParetoFront
+from gasearch.search.log import SearchLog
 from gasearch.search.loop import SearchLoop
-from gasearch.search.ownership import StopSignal
-from gasearch.search.progress import Silent
 from gasearch.space.costs import NetworkCosts
 from gasearch.spec.loader import load_spec
 from gasearch.storage.owner import current_owner
@@ -46,16 +44,11 @@ def replayed(setup, path):
         loop = SearchLoop(
             problem=setup.problem,
             budget=setup.budget,
-            archive=archive,
-            lease=lease,
+            log=SearchLog(archive, lease),
             engine=setup.engine(),
             dispatcher=VirtualPool(None, slots=8, clock=VirtualClock()),
-            observer=Silent(),
-            stop=StopSignal(),
-            rungs=setup.rungs(),
-            scaling=start._scaling(archive.search(NAME)),
         )
-        loop._replay()
+        loop.resume()
         yield loop
 
 
@@ -94,9 +87,9 @@ def test_nothing_is_fitted_counted_or_measured_again(stores, calls):
     for evaluations in (200, 800):
         before, setup = dict(calls), make_setup(CASES["layered-stopping"], evaluations)
         with replayed(setup, stores / f"{evaluations}.db") as loop:
-            assert loop._tally.completed >= evaluations - 8
+            assert loop.state.statistics.completed >= evaluations - 8
             found.append({name: count - before[name] for name, count in calls.items()})
-            assert loop._tally.stopped > 0.5 * loop._tally.completed
+            assert loop.state.statistics.stopped > 0.5 * loop.state.statistics.completed
     assert found[0] == found[1]
     assert found[1]["fit"] == 0
     assert found[1]["_count"] <= 8 + 24  # what is in flight, and the first ones, of which nothing was expected
@@ -106,7 +99,7 @@ def test_nothing_is_fitted_counted_or_measured_again(stores, calls):
 def test_the_first_question_fits_the_surrogate_once(stores, calls):
     with replayed(make_setup(CASES["layered-stopping"], 800), stores / "800.db") as loop:
         before = dict(calls)
-        assert loop._engine.ask() is not None
+        assert loop.engine.ask() is not None
         assert calls["fit"] == before["fit"] + 1
 
 
@@ -134,7 +127,7 @@ def test_little_is_kept_of_each_candidate(stores):
         tracemalloc.start()
         try:
             with replayed(setup, stores / f"{evaluations}.db") as loop:
-                kept.append((tracemalloc.get_traced_memory()[1], loop._tally.completed))
+                kept.append((tracemalloc.get_traced_memory()[1], loop.state.statistics.completed))
         finally:
             tracemalloc.stop()
     (less, fewer), (more, many) = kept
@@ -196,18 +189,18 @@ def test_a_replayed_engine_asks_for_what_the_live_one_asks_for(tmp_path, algorit
             live.run()
         archive.release(lease, state=SearchStatus.STOPPED, reason="killed")
     with replayed(setup, tmp_path / "small.db") as later:
-        flying = sorted(live._engine._pending)
-        assert sorted(later._engine._pending) == flying != []
+        flying = sorted(live.state.open)
+        assert sorted(later.state.open) == flying != []
         asked = []
-        for engine in (live._engine, later._engine):
+        for engine in (live.engine, later.engine):
             for number in flying:
                 engine.tell(Scored(number=number, fitness=Fitness(values=(-float(number), 0.0))))
             asked.append([engine.ask() for _ in range(5)])
         assert asked[0] == asked[1]
         assert None not in asked[0]
-        assert later._frontier.growth == live._frontier.growth
-        assert later._frontier.front.numbers == live._frontier.front.numbers
-        assert later._frontier.front.best == live._frontier.front.best
+        assert later.state.frontier.growth == live.state.frontier.growth
+        assert later.state.frontier.front.numbers == live.state.frontier.front.numbers
+        assert later.state.frontier.front.best == live.state.frontier.front.best
 
 
 def test_a_store_that_is_made_fast_is_the_one_that_the_loop_writes(tmp_path):

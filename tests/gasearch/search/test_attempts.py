@@ -1,7 +1,6 @@
 """How often an evaluation is tried, over all interruptions, and when everything fails."""
 
 import random
-from dataclasses import replace
 
 import pytest
 from gasearch_workers.messages import Failure, FailureKind, Measurement
@@ -19,7 +18,7 @@ from gasearch.search.attempts import (
     counted,
     may_go_on,
 )
-from gasearch.search.problem import Pending
+from gasearch.search.problem import Problem
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
@@ -98,7 +97,7 @@ def test_tries_are_counted_over_interruptions_and_what_was_in_flight_keeps_its_n
     go_on(archive, evaluator=evaluator, evaluations=12).run()
     assert [request.attempt for request in evaluator.requests[:2]] == [3, 1]
     [given_up] = [event for event in archive.events(archive.search("small").id) if event.kind == "quarantined"]
-    assert "failed 3 times (died, worker_lost, out_of_memory) and is not tried again" in given_up.message
+    assert "failed 3 times (worker_lost, died, out_of_memory) and is not tried again" in given_up.message
     assert archive.counts(archive.search("small").id).failures == {"out_of_memory": 1}
 
 
@@ -112,7 +111,12 @@ def test_a_resume_that_finds_the_numbers_of_an_earlier_version_goes_on_with_the_
     """Earlier versions gave each training two numbers of its own: 1 and 2, 3 and 4, ..."""
     asked = {"replicates": 0.5, "noisy": ("error",)}
     with monkeypatch.context() as patch:
-        patch.setattr(Pending, "after", lambda self, stored: replace(self, attempt=2 * self.replicate + 1))
+        again = Problem.again
+        patch.setattr(
+            Problem,
+            "again",
+            lambda *given, attempt, replicate: again(*given, attempt=2 * replicate + 1, replicate=replicate),
+        )
         with pytest.raises(Killed):  # between the second and the third trainings
             loop_over(
                 archive, evaluator=Scripted(first_network_fails_with(truth=noisy, killed_after=(36,))), asked=asked
@@ -204,7 +208,7 @@ def test_the_stored_reason_of_a_search_that_everything_failed_in_names_the_cause
     loop = loop_over(archive, evaluator=Scripted(failing(DIED, "signal 11")), evaluations=2000)
     with pytest.raises(GasearchError) as caught:
         loop.run()
-    archive.release(loop._lease, state=SearchStatus.STOPPED, reason=str(caught.value))
+    archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason=str(caught.value))
     assert "(20 died), the last one with: signal 11" in archive.search("small").reason
 
 

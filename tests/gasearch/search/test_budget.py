@@ -4,7 +4,9 @@ import pytest
 
 from gasearch.objectives.frontier import Frontier
 from gasearch.objectives.pareto import Scaling
-from gasearch.search.budget import LEAST_WINDOW, SearchBudget, Spent, ending, gain_per_device_hour
+from gasearch.search.aims import Aims
+from gasearch.search.budget import LEAST_WINDOW, SearchBudget, ending, gain_per_device_hour
+from gasearch.search.state import SearchState
 
 
 def frontier_with(*growth):
@@ -17,10 +19,11 @@ def frontier_with(*growth):
 
 
 def why(budget, *, completed=10, seconds=0.0, device_seconds=0.0, frontier=None, device_seconds_at=()):
-    spent = Spent(completed=completed, seconds=seconds, device_seconds=device_seconds)
-    return ending(
-        SearchBudget(**{"evaluations": 1000} | budget), spent, frontier or Frontier(), list(device_seconds_at)
-    )
+    state = SearchState(Aims(objectives=(), limits=()), evaluations=1000)
+    state.statistics.completed, state.statistics.device_seconds = completed, device_seconds
+    state.statistics.device_seconds_at = list(device_seconds_at)
+    state.frontier = frontier or state.frontier
+    return ending(SearchBudget(**{"evaluations": 1000} | budget), state, seconds=seconds)
 
 
 def test_a_search_goes_on_within_its_budget():

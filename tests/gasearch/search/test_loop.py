@@ -13,7 +13,7 @@ from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
-from tests.doubles.searches import OBJECTIVES, digest, loop_over
+from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_stop_ends_the_search_between_two_evaluations_and_a_resume_completes_i
     loop = loop_over(archive, stop=stop, observer=Watch(stop, after=23), clock=iter(range(100_000)).__next__)
     verdict = loop.run()
     assert (verdict.state, verdict.reason) == (SearchStatus.STOPPED, "interrupted")
-    lease = loop._lease
+    lease = loop.log.lease
     assert archive.counts(archive.search("small").id).completed == 23
     resume(archive, lease).run()
     assert digest(archive) == digest(whole)
@@ -141,7 +141,7 @@ def test_a_search_extended_in_steps_equals_one_of_the_whole_budget(tmp_path, arc
     loop_over(whole).run()
     loop = loop_over(archive, evaluations=first)
     loop.run()
-    resume(archive, loop._lease, evaluations=60).run()
+    resume(archive, loop.log.lease, evaluations=60).run()
     assert digest(archive) == digest(whole)
     whole.close()
 
@@ -190,7 +190,7 @@ def test_a_retry_that_was_interrupted_is_not_granted_again(archive):
     with pytest.raises(KeyboardInterrupt):
         loop.run()
     evaluator = Scripted(flaky(two_objectives, every=3, attempts=9, kind=FailureKind.DIED))
-    resume(archive, loop._lease, evaluator=evaluator).run()
+    resume(archive, loop.log.lease, evaluator=evaluator).run()
     assert evaluator.requests[0].attempt == 2
     assert max(request.attempt for request in evaluator.requests) == 2
 
@@ -211,7 +211,7 @@ def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(
     loop = loop_over(archive, evaluations=15)
     loop.run()
     before = list(archive.candidates(archive.search("small").id))
-    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
+    archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     loop_over(archive, lease=lease, evaluations=40, population=11).run()
     after = list(archive.candidates(archive.search("small").id))
@@ -222,7 +222,7 @@ def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(
 def test_a_store_that_lost_outcomes_is_refused(archive):
     loop = loop_over(archive, evaluations=25)
     loop.run()
-    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
+    archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
     with archive._writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival >= 5")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
@@ -235,7 +235,7 @@ def test_a_store_that_lost_outcomes_is_refused(archive):
 def test_a_store_that_lost_one_outcome_of_many_is_refused(archive):
     loop = loop_over(archive, evaluations=25)
     loop.run()
-    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
+    archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
     with archive._writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival = 22")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
@@ -245,7 +245,7 @@ def test_a_store_that_lost_one_outcome_of_many_is_refused(archive):
 
 def test_an_outdated_owner_writes_nothing(archive):
     loop = loop_over(archive, evaluations=15)
-    archive.release(loop._lease, state=SearchStatus.STOPPED, reason="test")
+    archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
     archive.claim("small", owner=current_owner(), ttl_s=60)
     with pytest.raises(LeaseLost):
         loop.run()
@@ -253,7 +253,9 @@ def test_an_outdated_owner_writes_nothing(archive):
 
 
 def test_the_time_budget_ends_the_search_over_all_interruptions(archive):
-    verdict = loop_over(archive, seconds=100.0, spent_s=70.0, clock=iter(range(100_000)).__next__).run()
+    lease = archive.create_search(new_search(), owner=current_owner(), ttl_s=60)
+    archive.renew(lease, ttl_s=60, active_s=70.0)
+    verdict = loop_over(archive, lease=lease, seconds=100.0, clock=iter(range(100_000)).__next__).run()
     assert verdict.state is SearchStatus.FINISHED
     assert verdict.reason == "the budget of 0.0277778 hours is spent"
     assert 0 < archive.counts(archive.search("small").id).completed < 30

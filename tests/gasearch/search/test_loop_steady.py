@@ -11,17 +11,16 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.evolution.toolbox import make_toolbox
-from gasearch.jobs.start import _scaling
 from gasearch.objectives.fitness import Objective
 from gasearch.query import questions
-from gasearch.search.early_stopping import Rungs
+from gasearch.search.early_stopping import EarlyStop
 from gasearch.search.problem import training_seed
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import REUSED, SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.disorder import STEPS, Disorderly, Dying, Killed, Recorded, trained
 from tests.doubles.scripted import Scripted, two_objectives
-from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search, small_space
+from tests.doubles.searches import digest, loop_over, new_search, small_space
 
 NOISY = {"replicates": 0.25, "noisy": ("error",)}
 
@@ -56,13 +55,13 @@ def steady(
     """A loop with an engine of its own; `lease` goes on."""
     lease = options.pop("lease", None)
     if lease is not None:
-        options |= {"lease": lease, "scaling": _scaling(archive.search(options.get("name", "small")))}
-    options.pop("name", None)
+        options |= {"lease": lease}
     toolbox = make_toolbox(small_space(), algorithm)
     advice = advisor() if is_advised else None
     engine = policy(small_space(), seed=seed, population=8, toolbox=toolbox, advisor=advice)
-    rungs = Rungs(OBJECTIVES, steps=STEPS, risk=0.3, seed=7) if is_stopping else None
-    return loop_over(archive, **{"evaluations": 48, "engine": engine, "rungs": rungs, "asked": NOISY} | options)
+    early_stop = {"early_stop": EarlyStop(steps=STEPS, risk=0.3) if is_stopping else None}
+    options["asked"] = early_stop | options.get("asked", NOISY)
+    return loop_over(archive, **{"evaluations": 48, "engine": engine} | options)
 
 
 def again(archive, lease, name="small"):
@@ -160,7 +159,7 @@ def test_what_is_in_flight_has_the_same_rule_after_a_resume(archive):
     loop = steady(archive, evaluations=25, evaluator=Scripted(trained), asked={})
     loop.run()
     first, second = Refusing(), Refusing()
-    lease = loop._lease
+    lease = loop.log.lease
     for refusing in (first, second):
         lease = again(archive, lease)
         with pytest.raises(KeyboardInterrupt):
@@ -243,7 +242,7 @@ def test_a_replicate_that_fails_leaves_the_network_as_it_was(archive):
 def shared(archive, name, *, context="same", **options):
     lease = archive.create_search(new_search(name, context=context), owner=current_owner(), ttl_s=60)
     asked = {"name": name, "context": context} | options.pop("asked", {})
-    return steady(archive, lease=lease, name=name, asked=asked, **options)
+    return steady(archive, lease=lease, asked=asked, **options)
 
 
 def parts(archive, name):
@@ -290,7 +289,7 @@ def test_what_can_be_taken_over_is_also_after_a_kill(archive):
     shared(archive, "first", is_stopping=False, evaluator=Scripted(noisy_only)).run()
     lease = archive.create_search(new_search("second", context="same"), owner=current_owner(), ttl_s=60)
     asked = {"name": "second", "context": "same"}
-    options = {"name": "second", "asked": asked, "is_stopping": False}
+    options = {"asked": asked, "is_stopping": False}
     evaluator = Scripted(noisy_only)
     dying = Dying(archive, after=21, is_written=True)
     with pytest.raises(Killed):
@@ -314,7 +313,7 @@ def test_device_hours_count_all_attempts_over_all_interruptions(archive):
     budget = {"device_seconds": 2000.0}
     loop = steady(archive, evaluations=9, evaluator=Busy(), budget=budget)
     loop.run()
-    verdict = steady(archive, lease=again(archive, loop._lease), evaluator=Busy(), budget=budget).run()
+    verdict = steady(archive, lease=again(archive, loop.log.lease), evaluator=Busy(), budget=budget).run()
     assert verdict.reason == "the budget of 0.555556 device-hours is spent"
     assert archive.counts(archive.search("small").id).completed == 20
 
@@ -325,7 +324,7 @@ def test_a_search_that_has_stalled_ends_where_it_would_have_without_a_stop(archi
     if first is not None:
         loop = steady(archive, evaluations=first, **options)
         loop.run()
-        options["lease"] = again(archive, loop._lease)
+        options["lease"] = again(archive, loop.log.lease)
     verdict = steady(archive, evaluations=4000, **options).run()
     assert verdict.reason == "the hypervolume has not grown by 0.1% over 20 evaluations"
     assert archive.counts(archive.search("small").id).completed == 59
@@ -339,9 +338,9 @@ def test_in_six_objectives_a_resume_remembers_how_the_volume_grew(archive):
     options = {"is_stopping": False, "asked": {"objectives": objectives}, "evaluator": Scripted(truth)}
     loop = steady(archive, evaluations=24, **options)
     loop.run()
-    later = steady(archive, lease=again(archive, loop._lease), evaluations=25, **options)
+    later = steady(archive, lease=again(archive, loop.log.lease), evaluations=25, **options)
     later.run()
-    assert later._frontier.growth[: len(loop._frontier.growth)] == loop._frontier.growth
+    assert later.state.frontier.growth[: len(loop.state.frontier.growth)] == loop.state.frontier.growth
 
 
 # --- nothing feasible -------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ READ = {
     ),
     "attempts": (
         "evaluations SET failure = 'out_of_memory' WHERE candidate = 1",
-        lambda archive: archive.attempts(1),
+        lambda archive: archive.retried(1),
         r"evaluation of candidate 1, attempt 1 \(search 1\)",
     ),
     "replicates": (

@@ -6,7 +6,7 @@ from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurem
 from gasearch.jobs.start import launch
 from gasearch.objectives.fitness import Objective
 from gasearch.search.progress import Silent
-from gasearch.search.rung_reports import FIRST, RungReports
+from gasearch.search.report_check import FIRST, ReportCheck
 from gasearch.spec.loader import load_spec
 
 OBJECTIVES = (Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False))
@@ -19,10 +19,10 @@ def finished(*reports):
 
 
 def completed(*outcomes):
-    reports, notices = RungReports(OBJECTIVES, (10, 30)), []
+    reports, notices = ReportCheck(OBJECTIVES, (10, 30)), []
     for outcome in outcomes:
         reports.note(outcome)
-        notices.append(reports.notice())
+        notices.append(reports.lack())
     return notices
 
 
@@ -42,9 +42,9 @@ ERROR, COST = ("error", 1.0), ("cost", 1.0)
         ),
     ],
 )
-def test_what_is_not_reported_is_told_once(outcome, lack):
+def test_what_is_not_reported_is_told(outcome, lack):
     sentence = f"early_stop ends no training: {lack} in the first 3 evaluations; {ADVICE}"
-    assert completed(*[outcome] * (FIRST + 3)) == [None] * (FIRST - 1) + [sentence] + [None] * 3
+    assert completed(*[outcome] * (FIRST + 3)) == [None] * (FIRST - 1) + [sentence] * 4
 
 
 def test_one_full_report_is_enough():

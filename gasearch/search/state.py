@@ -189,7 +189,9 @@ class SearchState:
         outcome, fitness = self.aims.judge(event.outcome)
         is_stopped = isinstance(outcome, Failure) and outcome.kind is FailureKind.STOPPED
         candidate = None if is_replicate else self.open.pop(number, None)
-        known = self.known_wvalues(candidate) if candidate is not None and is_stopped else ()
+        known: tuple[float | None, ...] = (None,) * len(self.aims.objectives)
+        if candidate is not None and is_stopped:
+            known = self.known_wvalues(candidate)
         self.repeated.pop((number, event.replicate), None)
         self._failed.pop(number, None)
         if event.attempt > 1:

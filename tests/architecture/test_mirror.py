@@ -54,11 +54,7 @@ NOT_YET = {
     "gasearch/query/fronts.py",
     "gasearch/query/knee.py",
     "gasearch/query/near_misses.py",
-    "gasearch/search/device_time.py",
-    "gasearch/search/feasibility.py",
     "gasearch/search/problem.py",
-    "gasearch/search/replicate_budget.py",
-    "gasearch/search/statistics.py",
     "gasearch/settings.py",
     "gasearch/space/bounds.py",
     "gasearch/space/custom.py",
@@ -156,7 +152,6 @@ NOT_YET_NAMED = {
     "tests/gasearch/evolution/test_compiled_space.py",
     "tests/gasearch/evolution/test_variation.py",
     "tests/gasearch/jobs/test_long_resume.py",
-    "tests/gasearch/search/test_live_and_replayed.py",
 }
 
 

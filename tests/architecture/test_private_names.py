@@ -26,7 +26,6 @@ NOT_YET = {
     "tests/gasearch/space",
     "tests/gasearch/storage",
     "tests/gasearch/web",
-    "tests/scenarios",
     "tests/workers/export",
     "tests/workers/measure",
 }

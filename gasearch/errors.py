@@ -14,6 +14,7 @@ GasearchError (1)
 ├── GivenUp (1)            a question took too long, or nobody waits for its answer
 ├── WorkersUnavailable (1) Ray or a device will not start
 ├── Paused (5)             too much failed in a row: resumable once the cause is mended
+│   └── OperatorFailed     an operator of the user's own toolbox raised, or made what is no individual
 └── Interrupted (130)      stopped by the user; resumable
 """
 
@@ -84,6 +85,10 @@ class Paused(GasearchError):
     """The search stopped itself, since too much failed in a row: mend the cause, then `resume` goes on."""
 
     exit_status = 5
+
+
+class OperatorFailed(Paused):
+    """An operator of a toolbox raised, or made what is no individual: mend it, then `resume` goes on."""
 
 
 class Interrupted(GasearchError):

@@ -69,23 +69,23 @@ class _Drifting(Evolver):
         while True:
             parents: tuple[int, ...] = ()
             if number < self._size:
-                genes, name = self._operators.sample(rng=rng)
+                genes, name = self._toolbox.sample(rng)
             else:
                 members = self._front.numbers
                 recent = number - 1 - pick(rng, min(number, SPREAD * self._size))
                 parents = (members[pick(rng, len(members))] if members and rng.random() < 0.5 else recent,)
-                genes, name = self._operators.mutate(self._candidates[parents[0]].genome.genes, rng=rng)
+                genes, name = self._toolbox.mutate(self._candidates[parents[0]].genome.genes, rng)
             genome = make_genome(genes, space)
             if self._breeder.is_admissible(genome):
                 break
-        return Offspring(genome=genome, parents=parents, operator=name), self._predicted(genome, parents)
+        return Offspring(genome, parents, name), self._predicted(genome, parents)
 
     def _predicted(self, genome: Genome, parents: tuple[int, ...]) -> tuple[Prediction, ...]:
         """What a surrogate would say: what arithmetic knows, and of the rest what its parent came to."""
         if not parents:
             return ()
-        parent, costs = self._individuals.get(parents[0]), self.problem.costs(genome)
-        values = parent.fitness.values if parent is not None else (0.0,) * len(self.problem.objectives)
+        parent, costs = self._fitnesses.get(parents[0]), self.problem.costs(genome)
+        values = parent.values if parent is not None else (0.0,) * len(self.problem.objectives)
         return tuple(
             Prediction(mean=float(one.wvalue(costs[one.metric])), deviation=0.0)
             if one.metric in costs

@@ -6,9 +6,7 @@ so that the rates follow the phases of a search: what finds the front isn't what
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -86,9 +84,3 @@ class OperatorRates:
         }
         share = (1.0 - FLOOR) * sum(group.values()) / sum(quality.values())
         return {name: FLOOR * prior + share * quality[name] for name, prior in group.items()}
-
-
-def takes_rates(operator: Callable[..., Any]) -> bool:
-    """Whether an operator of a toolbox has an argument `rates`; a user's need not."""
-    parameters = inspect.signature(operator).parameters
-    return "rates" in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from operator import lt
-from typing import Any
 
-from gasearch.evolution.adaptation import takes_rates
+from gasearch.evolution.individual import Individual
 from gasearch.evolution.rng import derive, pick
-from gasearch.evolution.selection import Individual
-from gasearch.evolution.toolbox import MATE, Operators
+from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.enumerate import every_conditioned, every_genome
 from gasearch.space.genome import Genome, make_genome
 
-MUTATE_TOO = 0.5  #: Share of these that are mutated as well.
 CHILDREN = 4  #: Children tried before the best of them is walked to somewhere new.
 SAMPLES = 8  #: The same for samples.
 STEPS = 200  #: Longest walk.
@@ -29,21 +25,14 @@ MOST_ENUMERATED = 20_000  #: Spaces with at most so many networks are searched t
 Violation = Callable[[Genome], float]  #: By how much arithmetic limits are missed; 0 where a network may be proposed.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Offspring:
-    """A genome to propose, and where it came from."""
+    """A genome that may be proposed, and where it came from."""
 
     genome: Genome
     parents: tuple[int, ...]  #: Candidate numbers; empty for a sample.
     operator: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    genome: Genome
-    parents: tuple[int, ...]
-    operator: str
-    violation: float
+    violation: float = 0.0  #: Of the limits that arithmetic can decide; 0 where the genome is taken already.
 
 
 class Breeder:
@@ -52,31 +41,17 @@ class Breeder:
     What it makes is a function of the seed, the candidate's number, the parents and all that was taken before.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        operators: Operators,
-        *,
-        seed: int,
-        violation: Violation,
-        rates: Callable[[], Mapping[str, float]] | None = None,
-    ) -> None:
+    def __init__(self, space: Space, toolbox: SeededToolbox, *, seed: int, violation: Violation) -> None:
         """A breeder that knows of no candidate yet.
 
         Args:
             space: What genomes mean.
-            operators: Make variants.
-            seed: Of every draw.
+            toolbox: Makes variants.
+            seed: Of the order in which a small space is searched to its end.
             violation: Of the limits that arithmetic can decide.
-            rates: How often each kind of variant is to be made, for the operators that take such rates.
         """
-        self._space = space
-        self._operators = operators
-        self._seed = seed
+        self._space, self._toolbox, self._seed = space, toolbox, seed
         self._violation = violation
-        self._mate_share = float(getattr(operators, "mate_share", MATE))
-        self._mutate = _at_rates(operators.mutate, rates)
-        self._mate = _at_rates(operators.mate, rates)
         self._seen: set[str] = set()
 
     def is_admissible(self, genome: Genome) -> bool:
@@ -88,38 +63,33 @@ class Breeder:
         self._seen.add(genome.key)
 
     def breed(self, number: int, survivors: Sequence[Individual]) -> Offspring | None:
-        """A child of the survivors (ordered best first), or a sample where there are fewer than two of them.
+        """A child of the survivors, or a sample where there are too few of them for parents.
 
         Returns:
             None if nothing new and admissible was found: for good in a space of at most 20,000 networks, else within
             some 2,000 tries.
         """
-        rng = derive(self._seed, number, "breed")
-        if len(survivors) > 1:
-            child = self._find(lambda: self._child(survivors, rng), CHILDREN, rng)
-            if child:
-                return child
-        return self._fresh(rng)
+        with self._toolbox.draws(number, "breed") as rng:
+            child = None
+            if len(survivors) >= self._toolbox.fewest_parents:
+                child = self._find(lambda: self._child(survivors, rng), CHILDREN, rng)
+            return child or self._fresh(rng)
 
     def drafts(self, number: int, survivors: Sequence[Individual], count: int) -> list[Offspring]:
         """Different candidates to choose from: children of the survivors, and a share of samples.
 
         Args:
             number: Of the candidate that one of them will be.
-            survivors: Best first; where they are fewer than two, all drafts are samples.
+            survivors: Where they are too few for parents, all drafts are samples.
             count: How many are wanted; fewer where that many aren't found in twice as many tries, none where the limits
                 or the space are tight: then `breed` looks longer.
         """
-        rng = derive(self._seed, number, "drafts")
-        is_sampled = len(survivors) < 2
-        found: dict[str, Offspring] = {}
-        for _ in range(2 * count):
-            draft = self._sample(rng) if is_sampled or rng.random() < SAMPLED else self._child(survivors, rng)
-            if self._is_new(draft):
-                found.setdefault(draft.genome.key, _offspring(draft))
-            if len(found) == count:
-                break
-        return list(found.values())
+        is_sampled = len(survivors) < self._toolbox.fewest_parents
+        with self._toolbox.draws(number, "drafts") as rng:
+            return self._distinct(
+                lambda: self._sample(rng) if is_sampled or rng.random() < SAMPLED else self._child(survivors, rng),
+                count,
+            )
 
     def variants(self, number: int, drafts: Sequence[Offspring], count: int, *, step: int) -> list[Offspring]:
         """Different mutants of some drafts, to choose from besides these.
@@ -132,14 +102,19 @@ class Breeder:
             count: How many are wanted; fewer where that many aren't found in twice as many tries.
             step: Tells one call from the next of the same number.
         """
-        rng = derive(self._seed, number, f"variants {step}")
+        with self._toolbox.draws(number, f"variants {step}") as rng:
+            return self._distinct(lambda: self._variant(drafts[pick(rng, len(drafts))], rng), count)
+
+    def _variant(self, draft: Offspring, rng: random.Random) -> Offspring:
+        genes, mutation = self._toolbox.mutate(draft.genome.genes, rng)
+        return self._offspring(genes, draft.parents, f"{draft.operator.partition('+')[0]}+{mutation}")
+
+    def _distinct(self, propose: Callable[[], Offspring], count: int) -> list[Offspring]:
         found: dict[str, Offspring] = {}
         for _ in range(2 * count):
-            draft = drafts[pick(rng, len(drafts))]
-            genes, mutation = self._mutate(draft.genome.genes, rng=rng)
-            variant = self._draft(genes, draft.parents, f"{draft.operator.partition('+')[0]}+{mutation}")
-            if self._is_new(variant):
-                found.setdefault(variant.genome.key, _offspring(variant))
+            offspring = propose()
+            if self._is_new(offspring):
+                found.setdefault(offspring.genome.key, offspring)
             if len(found) == count:
                 break
         return list(found.values())
@@ -153,36 +128,33 @@ class Breeder:
                 return self._enumerated()
         return None
 
-    def _find(self, propose: Callable[[], _Draft], tries: int, rng: random.Random) -> Offspring | None:
-        """The first admissible draft of some, else the end of a walk from the least violating one."""
-        nearest: _Draft | None = None
+    def _find(self, propose: Callable[[], Offspring], tries: int, rng: random.Random) -> Offspring | None:
+        """The first admissible one of some, else the end of a walk from the least violating one."""
+        nearest: Offspring | None = None
         for _ in range(tries):
-            draft = propose()
-            if self._is_new(draft):
-                return _offspring(draft)
-            if nearest is None or draft.violation < nearest.violation:
-                nearest = draft
+            offspring = propose()
+            if self._is_new(offspring):
+                return offspring
+            if nearest is None or offspring.violation < nearest.violation:
+                nearest = offspring
         return self._walk(nearest, rng) if nearest else None
 
-    def _walk(self, draft: _Draft, rng: random.Random) -> Offspring | None:
+    def _walk(self, offspring: Offspring, rng: random.Random) -> Offspring | None:
         """Mutate until new and admissible; no step raises the violation, so tight limits are met step by step."""
         for _ in range(STEPS):
-            genes, _name = self._mutate(draft.genome.genes, rng=rng)
-            step = self._draft(genes, draft.parents, f"{draft.operator.removesuffix('+walk')}+walk")
-            if step.violation > draft.violation:
+            genes, _name = self._toolbox.mutate(offspring.genome.genes, rng)
+            step = self._offspring(genes, offspring.parents, f"{offspring.operator.removesuffix('+walk')}+walk")
+            if step.violation > offspring.violation:
                 continue
             if self._is_new(step):
-                return _offspring(step)
-            draft = step
+                return step
+            offspring = step
         return None
 
     def _enumerated(self) -> Offspring | None:
         """The next of all networks that remain, in a seeded order."""
-        for genes in self._rest:
-            draft = self._draft(genes, (), "enumerate")
-            if self._is_new(draft):
-                return _offspring(draft)
-        return None
+        every = (self._offspring(genes, (), "enumerate") for genes in self._rest)
+        return next((offspring for offspring in every if self._is_new(offspring)), None)
 
     @cached_property
     def _is_small(self) -> bool:
@@ -193,51 +165,18 @@ class Breeder:
         rng = derive(self._seed, 0, "enumerate")
         return iter(sorted(every_genome(self._space), key=lambda _: rng.random()))
 
-    def _sample(self, rng: random.Random) -> _Draft:
-        genes, name = self._operators.sample(rng=rng)
-        return self._draft(genes, (), name)
+    def _sample(self, rng: random.Random) -> Offspring:
+        genes, name = self._toolbox.sample(rng)
+        return self._offspring(genes, (), name)
 
-    def _child(self, survivors: Sequence[Individual], rng: random.Random) -> _Draft:
-        parent = self._operators.choose(survivors, rng=rng)
-        if rng.random() >= self._mate_share:
-            genes, name = self._mutate(parent.genome.genes, rng=rng)
-            return self._draft(genes, (parent.number,), name)
-        other = self._other_parent(parent, survivors, rng)
-        genes, name = self._mate(parent.genome.genes, other.genome.genes, rng=rng)
-        if rng.random() < MUTATE_TOO:
-            genes, mutation = self._mutate(genes, rng=rng)
-            name = f"{name}+{mutation}"
-        return self._draft(genes, (parent.number, other.number), name)
+    def _child(self, survivors: Sequence[Individual], rng: random.Random) -> Offspring:
+        genes, name, parents = self._toolbox.vary(survivors, rng)
+        return self._offspring(genes, parents, name)
 
-    def _other_parent(self, parent: Individual, survivors: Sequence[Individual], rng: random.Random) -> Individual:
-        for _ in range(CHILDREN):
-            other = self._operators.choose(survivors, rng=rng)
-            if other.number != parent.number:
-                return other
-        return next(other for other in survivors if other.number != parent.number)
-
-    def _draft(self, genes: Genes, parents: tuple[int, ...], operator: str) -> _Draft:
-        sizes = self._space.sizes
-        if len(genes) != len(sizes) or min(genes, default=0) < 0 or not all(map(lt, genes, sizes)):
-            raise ValueError(f"operator {operator!r} made genes out of range: {genes!r} for options {sizes!r}")
+    def _offspring(self, genes: Genes, parents: tuple[int, ...], operator: str) -> Offspring:
         genome = make_genome(genes, self._space)
-        is_seen = genome.key in self._seen
-        return _Draft(genome, parents, operator, self._violation(genome) if not is_seen else 0.0)
+        violation = 0.0 if genome.key in self._seen else self._violation(genome)
+        return Offspring(genome, parents, operator, violation)
 
-    def _is_new(self, draft: _Draft) -> bool:
-        return draft.violation <= 0 and draft.genome.key not in self._seen
-
-
-def _at_rates(operator: Callable[..., Any], rates: Callable[[], Mapping[str, float]] | None) -> Callable[..., Any]:
-    """The operator, called with the newest rates if it takes any."""
-    if rates is None or not takes_rates(operator):
-        return operator
-
-    def adapted(*parents: Genes, rng: random.Random) -> Any:
-        return operator(*parents, rng=rng, rates=rates())
-
-    return adapted
-
-
-def _offspring(draft: _Draft) -> Offspring:
-    return Offspring(genome=draft.genome, parents=draft.parents, operator=draft.operator)
+    def _is_new(self, offspring: Offspring) -> bool:
+        return offspring.violation <= 0 and offspring.genome.key not in self._seen

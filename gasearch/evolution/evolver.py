@@ -8,14 +8,17 @@ from functools import partial
 from operator import ge
 from typing import Protocol
 
+from deap import base
+
 from gasearch.evolution.adaptation import OperatorRates
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.crossover import CROSSOVER_KINDS
 from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored, require_next
+from gasearch.evolution.individual import Individual, evaluated
 from gasearch.evolution.known import KnownNetworks
 from gasearch.evolution.mutation import mutation_kinds
-from gasearch.evolution.selection import Individual
-from gasearch.evolution.toolbox import Operators, make_toolbox
+from gasearch.evolution.seeded_toolbox import SeededToolbox
+from gasearch.evolution.toolbox import make_toolbox
 from gasearch.objectives.fitness import Fitness, FrontChange
 from gasearch.objectives.pareto import ParetoFront
 from gasearch.space.decisions import Space
@@ -69,7 +72,7 @@ class Evolver(Engine):
         *,
         seed: int,
         population: int,
-        toolbox: Operators | None = None,
+        toolbox: base.Toolbox | None = None,
         violation: Violation = lambda genome: 0.0,
         known: Sequence[Genome] = (),
         advisor: Advisor | None = None,
@@ -88,21 +91,24 @@ class Evolver(Engine):
             adapt: Whether operators that paid are used more often.
 
         Raises:
-            ValueError: for a population below 2.
+            ValueError: for a population below 2, or a toolbox that lacks an operator.
         """
         if population < 2:
             raise ValueError(f"population must be at least 2; got {population}")
-        self._operators: Operators = make_toolbox(space) if toolbox is None else toolbox
         self._rates = OperatorRates(mutation_kinds(space), CROSSOVER_KINDS)
-        self._breeder = Breeder(
-            space, self._operators, seed=seed, violation=violation, rates=self._rates.rates if adapt else None
+        self._toolbox = SeededToolbox(
+            make_toolbox(space) if toolbox is None else toolbox,
+            space,
+            seed=seed,
+            rates=self._rates.rates if adapt else None,
         )
+        self._breeder = Breeder(space, self._toolbox, seed=seed, violation=violation)
         self._size = population
         self._known = KnownNetworks(known)
         self._advisor = advisor
         self._candidates: dict[int, Candidate] = {}  # every one that was asked for
         self._pending: set[int] = set()  # not yet told
-        self._individuals: dict[int, Individual] = {}  # learned, with a fitness, in the order in which they were
+        self._fitnesses: dict[int, Fitness] = {}  # learned, in the order in which they were
         self._front = ParetoFront()  # of these
         self._is_exhausted = False
 
@@ -150,7 +156,7 @@ class Evolver(Engine):
     @property
     def population(self) -> tuple[int, ...]:
         """See `Engine.population`: best first; () before anything was learned."""
-        return tuple(survivor.number for survivor in self._survivors())
+        return tuple(dict.fromkeys(survivor.number for survivor in self._survivors()))
 
     # --- the policy ---------------------------------------------------------------------------------------------
 
@@ -221,23 +227,24 @@ class Evolver(Engine):
         if self._advisor is not None:
             self._advisor.note(candidate.genome, scored)
         if scored.fitness is None:
-            if scored.number not in self._individuals:
+            if scored.number not in self._fitnesses:
                 self._rates.note(candidate.operator, 0.0)
             return
-        is_first = scored.number not in self._individuals
-        self._individuals[scored.number] = Individual(
-            number=scored.number, genome=candidate.genome, fitness=scored.fitness
-        )
+        is_first = scored.number not in self._fitnesses
+        self._fitnesses[scored.number] = scored.fitness
         change = (self._front.add if is_first else self._front.replace)(scored.number, scored.fitness)
         if is_first:
             self._rates.note(candidate.operator, self._reward(candidate, scored.fitness, change))
+
+    def _individual(self, number: int) -> Individual:
+        return evaluated(number, self._candidates[number].genome.genes, self._fitnesses[number])
 
     def _reward(self, candidate: Candidate, fitness: Fitness, change: FrontChange) -> float:
         """What the operators are credited for a child: much for the front, something for no step back."""
         if candidate.number in change.entered:
             return 1.0
-        parent = self._individuals.get(candidate.parents[0]) if candidate.parents else None
+        parent = self._fitnesses.get(candidate.parents[0]) if candidate.parents else None
         if parent is None or not fitness.is_feasible:
             return 0.0
-        is_dominated = all(map(ge, parent.fitness.values, fitness.values))
+        is_dominated = all(map(ge, parent.values, fitness.values))
         return 0.0 if is_dominated else NO_STEP_BACK

@@ -7,11 +7,22 @@ from typing import Any
 
 from gasearch.evolution.engine import Candidate, Scored
 from gasearch.evolution.evolver import Evolver
-from gasearch.evolution.selection import Individual
+from gasearch.evolution.individual import Individual
 
 
 class GenerationalEngine(Evolver):
-    """An `Engine` in generations of `population` candidates.
+    """An `Engine` in generations of `population` candidates: DEAP's `eaMuPlusLambda`, cut open at its evaluation.
+
+    ::
+
+        algorithms.eaMuPlusLambda, mu = lambda          here
+
+        for gen in range(1, ngen + 1):                  while (candidate := engine.ask()) is not None:
+            offspring = varOr(population, ...)              a child by `SeededToolbox.vary`, if new and admissible
+            fitnesses = toolbox.map(                        workers evaluate it
+                toolbox.evaluate, offspring)                engine.tell(scored)
+            population[:] = toolbox.select(             after the last one of a generation:
+                population + offspring, mu)                 kept = toolbox.select(kept + children, population)
 
     A candidate depends on the earlier generations and on the candidates before it in its own: neither the order of
     tells within a generation nor the moment of an ask changes it. So the same seed gives the same search with 1 or 16
@@ -78,10 +89,10 @@ class GenerationalEngine(Evolver):
         for scored in sorted(self._completed_late, key=lambda scored: scored.number):
             self._learn(scored)
         changed = {scored.number for scored in self._completed_late}
-        parents = [self._individuals.get(kept.number, kept) for kept in self._kept if kept.number not in changed]
-        children = [self._individuals[number] for number in sorted(changed) if number in self._individuals]
-        self._kept = tuple(self._operators.select((*parents, *children), self._size))
+        parents = [kept for kept in self._kept if kept.number not in changed]
+        children = [self._individual(number) for number in sorted(changed) if number in self._fitnesses]
         self._learned += len(self._completed_late)
+        self._kept = tuple(self._toolbox.select((*parents, *children), self._size, step=self._learned))
         self._completed_late = []
         self._generation += 1
         self._begun_at = len(self._candidates)

@@ -24,7 +24,7 @@ class KnownNetworks:
         while self._left:
             genome = self._left.popleft()
             if breeder.is_admissible(genome):
-                return Offspring(genome=genome, parents=(), operator=KNOWN)
+                return Offspring(genome, (), KNOWN)
         return None
 
     def adopt(self, candidate: Candidate) -> None:

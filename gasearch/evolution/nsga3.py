@@ -10,23 +10,29 @@ summation decides a search.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from heapq import heapify, heappop, heappush
+from math import comb
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
+from deap import tools
 
-from gasearch.evolution.reference_points import reference_directions
+from gasearch.evolution.individual import Individual
 from gasearch.evolution.rng import derive, pick
-from gasearch.evolution.selection import Individual, evenly_scaled, feasible_first
+from gasearch.evolution.selection import evenly_scaled, feasible_first, takes_whole_pool
 from gasearch.objectives import pareto
 
 SLOPE = 1e-6  #: Weight of the other axes in the search for an axis' extreme point; the paper's.
 FLAT = 1e-10  #: A normalized range below this share of the largest cost counts as none.
 
+#: From so many objectives on, one layer of directions is all border; a second one, halfway in, is added (Deb & Jain).
+TWO_LAYERS = 6
 
+
+@takes_whole_pool
 def select_by_niches(pool: Sequence[Individual], count: int) -> list[Individual]:
     """The best `count` individuals, best first; the same whatever the order of the pool.
 
@@ -37,7 +43,7 @@ def select_by_niches(pool: Sequence[Individual], count: int) -> list[Individual]
 
 
 def _by_rank_and_niche(feasible: Sequence[Individual], count: int) -> list[Individual]:
-    values = np.array([individual.fitness.values for individual in feasible])  # (individuals, objectives)
+    values = np.array([individual.fitness.wvalues for individual in feasible])  # (individuals, objectives)
     ranks = pareto.rank(values)
     order = np.argsort(ranks, kind="stable")
     last = ranks[order[min(count, len(order)) - 1]]
@@ -161,3 +167,56 @@ def _sum_of_columns(values: pareto.Array) -> pareto.Array:
     for column in values.T[1:]:
         total += column
     return total
+
+
+# --- directions -------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=32)
+def reference_directions(objectives: int, count: int) -> pareto.Array:
+    """About `count` points on the unit simplex: as many as fit, and no fewer than one per objective.
+
+    Deb & Jain, "An evolutionary many-objective optimization algorithm using reference-point-based nondominated
+    sorting approach, part I", 2014: the population is about as large as the number of directions.
+
+    Returns:
+        (directions, objectives), each row non-negative with sum 1; read-only.
+
+    Raises:
+        ValueError: for no objective.
+    """
+    if objectives < 1:
+        raise ValueError(f"directions need at least 1 objective; got {objectives}")
+    fitting = [layers for layers in _layers(objectives, count) if _size(objectives, layers) <= count]
+    outer, *inner = max(fitting or [(1,)], key=lambda layers: _size(objectives, layers))
+    layers = [_lattice(objectives, outer, 1.0), *(_lattice(objectives, divisions, 0.5) for divisions in inner)]
+    points = np.concatenate(layers)
+    points.flags.writeable = False
+    return points
+
+
+def _lattice(objectives: int, divisions: int, scaling: float) -> pareto.Array:
+    """(points, objectives) DEAP's lattice, shrunk towards the centre of the simplex; that alone for 0 divisions."""
+    if divisions == 0:
+        return np.full((1, objectives), 1.0 / objectives)
+    points: pareto.Array = tools.uniform_reference_points(objectives, p=divisions, scaling=scaling)
+    return points
+
+
+def _layers(objectives: int, count: int) -> Iterator[tuple[int, ...]]:
+    """Divisions per layer, outer one first, that may be worth looking at."""
+    if objectives == 1:
+        yield (1,)
+        return
+    for divisions in range(1, count + 1):
+        if _size(objectives, (divisions,)) > count:
+            return
+        if objectives < TWO_LAYERS:
+            yield (divisions,)
+        else:
+            yield divisions, divisions - 1
+            yield divisions, divisions
+
+
+def _size(objectives: int, layers: tuple[int, ...]) -> int:
+    return sum(comb(objectives + divisions - 1, divisions) for divisions in layers)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.engine import Candidate, Engine, Scored, require_next
+from gasearch.evolution.individual import Individual, evaluated
 from gasearch.evolution.known import KnownNetworks
 from gasearch.evolution.rng import derive, pick
-from gasearch.evolution.selection import Individual, select_survivors
+from gasearch.evolution.seeded_toolbox import SeededToolbox
+from gasearch.evolution.selection import select_survivors
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.space.decisions import Genes, Space
 from gasearch.space.genome import Genome, make_genome
@@ -72,7 +74,8 @@ class OptunaEngine(Engine):
         self._seed = seed
         self._size = population
         self._is_limited = is_limited
-        self._breeder = Breeder(space, make_toolbox(space, "random"), seed=seed, violation=violation)
+        toolbox = SeededToolbox(make_toolbox(space, "random"), space, seed=seed)
+        self._breeder = Breeder(space, toolbox, seed=seed, violation=violation)
         self._known = KnownNetworks(known)
         with _quietly():
             self._study = _create_study(objectives)
@@ -120,9 +123,7 @@ class OptunaEngine(Engine):
         with _quietly():
             self._finish(trial, scored)
         if scored.fitness is not None:
-            self._individuals[scored.number] = Individual(
-                number=scored.number, genome=candidate.genome, fitness=scored.fitness
-            )
+            self._individuals[scored.number] = evaluated(scored.number, candidate.genome.genes, scored.fitness)
 
     @property
     def lookahead(self) -> int:
@@ -160,7 +161,7 @@ class OptunaEngine(Engine):
                 tried.append(trial)
                 genome = make_genome(_decide(trial, self._space), self._space)
                 if self._breeder.is_admissible(genome):
-                    found = Offspring(genome=genome, parents=(), operator=f"optuna:{self._sampler_name}")
+                    found = Offspring(genome, (), f"optuna:{self._sampler_name}")
             for trial in tried:
                 self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return found

@@ -1,31 +1,26 @@
-"""Survivor and parent selection: NSGA-II with Deb's constraint rules, and aging; see `nsga3.py` for many objectives."""
+"""Survivor selection: NSGA-II with Deb's constraint rules, and aging; see `nsga3.py` for many objectives."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
-from gasearch.evolution.rng import pick
+from gasearch.evolution.individual import Individual
 from gasearch.objectives import pareto
-from gasearch.objectives.fitness import Fitness
-from gasearch.space.genome import Genome
+
+Select = TypeVar("Select", bound=Callable[..., Sequence[Individual]])
+
+WHOLE_POOL: Final = "takes_whole_pool"  #: The attribute of a selection that knows of limits itself, and draws nothing.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Individual:
-    """A candidate that was evaluated with success."""
+def takes_whole_pool(select: Select) -> Select:
+    """Mark a selection: it is asked whatever the pool, and about individuals that miss a limit as well."""
+    setattr(select, WHOLE_POOL, True)
+    return select
 
-    number: int  #: Of the candidate.
-    genome: Genome
-    fitness: Fitness
-
-
-T = TypeVar("T")
 
 #: An objective whose wvalues have one sign and differ by more than this factor is crowded on a logarithmic scale.
 DECADE = 10.0
@@ -33,6 +28,7 @@ DECADE = 10.0
 AGING_SAMPLE = 0.2  #: Share of the survivors among which an aging search takes its parent; 25 of 100 in the paper.
 
 
+@takes_whole_pool
 def select_survivors(pool: Sequence[Individual], count: int) -> list[Individual]:
     """The best `count` individuals, best first; the same whatever the order of the pool.
 
@@ -56,10 +52,13 @@ def feasible_first(
     ordered = sorted(pool, key=attrgetter("number"))
     feasible = [individual for individual in ordered if individual.fitness.is_feasible]
     best = list(best_first(feasible)[:count]) if feasible else []
-    if len(best) < count:
-        infeasible = [individual for individual in ordered if not individual.fitness.is_feasible]
-        best += sorted(infeasible, key=lambda individual: individual.fitness.violation)[: count - len(best)]
-    return best
+    return best + infeasible_by_violation(ordered)[: count - len(best)] if len(best) < count else best
+
+
+def infeasible_by_violation(pool: Sequence[Individual]) -> list[Individual]:
+    """Those that miss a limit, by how much, then by candidate number."""
+    infeasible = [individual for individual in pool if individual.fitness.violation > 0.0]
+    return sorted(infeasible, key=lambda individual: (individual.fitness.violation, individual.number))
 
 
 def by_rank_and_crowding(individuals: Sequence[Individual]) -> list[Individual]:
@@ -70,7 +69,7 @@ def by_rank_and_crowding(individuals: Sequence[Individual]) -> list[Individual]:
     evaluations, population 24, 30 seeds) that raised the linear hypervolume from 0.92 to 0.97 and the mean accuracy
     under five limits on size from 0.754 to 0.766 (standard errors 0.01 and 0.004).
     """
-    values = np.array([individual.fitness.values for individual in individuals])  # (individuals, objectives)
+    values = np.array([individual.fitness.wvalues for individual in individuals])  # (individuals, objectives)
     ranks = pareto.rank(values)
     crowding = pareto.crowding_distance(evenly_scaled(values), ranks)
     return [individuals[index] for index in np.lexsort((-crowding, ranks))]
@@ -93,11 +92,7 @@ def evenly_scaled(values: pareto.Array) -> pareto.Array:
     return scaled
 
 
-def tournament(ordered: Sequence[T], rng: random.Random, size: int = 2) -> T:
-    """The best of `size` drawn at random (with replacement) from a sequence ordered best first."""
-    return ordered[min(pick(rng, len(ordered)) for _ in range(size))]
-
-
+@takes_whole_pool
 def keep_newest(individuals: Sequence[Individual], count: int) -> list[Individual]:
     """The last `count` in the order given: that in which they were told, and so that in which they must be given again.
 
@@ -106,27 +101,8 @@ def keep_newest(individuals: Sequence[Individual], count: int) -> list[Individua
     return list(individuals[-count:])
 
 
+@takes_whole_pool
 def keep_none(individuals: Sequence[Individual], count: int) -> list[Individual]:
     """No survivors: a search at random breeds from nothing."""
     del individuals, count
     return []
-
-
-class AgingParents:
-    """Parents of an aging search: the best, as `select_survivors` orders them, of a random fifth of the survivors.
-
-    The paper has one objective. Rank and crowding are those among all survivors: within a sample the two ends of each
-    objective are infinitely lonely, and an end would always win.
-    """
-
-    def __init__(self) -> None:
-        """Remembers the order of the survivors that it was asked about last: several children come from each."""
-        self._survivors: tuple[Individual, ...] = ()
-        self._ordered: list[Individual] = []
-
-    def __call__(self, survivors: Sequence[Individual], rng: random.Random) -> Individual:
-        """One parent; survivors in any order."""
-        if survivors is not self._survivors:
-            self._ordered = select_survivors(survivors, len(survivors))
-            self._survivors = survivors if isinstance(survivors, tuple) else ()
-        return tournament(self._ordered, rng, max(2, round(AGING_SAMPLE * len(self._ordered))))

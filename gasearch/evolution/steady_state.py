@@ -8,13 +8,13 @@ from typing import Any
 
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.evolver import Evolver
-from gasearch.evolution.selection import Individual
+from gasearch.evolution.individual import Individual
 
 RECENT = 3  #: The newest so many populations of outcomes compete with the front for survival.
 
 
 class SteadyStateEngine(Evolver):
-    """An `Engine` without a barrier.
+    """An `Engine` without a barrier: `eaMuPlusLambda` (see `GenerationalEngine`) with a generation of each outcome.
 
     What it proposes depends on the order in which outcomes are told: a resume adopts and tells in the recorded order.
     Survivors are selected from the front and the newest outcomes: a function of what was told, not of when was asked,
@@ -25,6 +25,7 @@ class SteadyStateEngine(Evolver):
         """See `Evolver`."""
         super().__init__(*arguments, **options)
         self._tells = 0
+        self._changes = 0  # of the pool: outcomes with a fitness
         self._kept: Sequence[Individual] | None = None  # None: to be selected
 
     @property
@@ -52,15 +53,15 @@ class SteadyStateEngine(Evolver):
 
     def _survivors(self) -> Sequence[Individual]:
         if self._kept is None:
-            self._kept = tuple(self._operators.select(self._pool(), self._size))
+            self._kept = tuple(self._toolbox.select(self._pool(), self._size, step=self._changes))
         return self._kept
 
     def _pool(self) -> list[Individual]:
         """The front, then the newest outcomes in the order in which they were told."""
-        newest = list(islice(reversed(self._individuals), RECENT * self._size))[::-1]
+        newest = list(islice(reversed(self._fitnesses), RECENT * self._size))[::-1]
         known = set(newest)
         elders = [number for number in self._front.numbers if number not in known]
-        return [self._individuals[number] for number in (*elders, *newest)]
+        return [self._individual(number) for number in (*elders, *newest)]
 
     def _on_their_way(self) -> Sequence[int]:
         return sorted(self._pending)
@@ -69,4 +70,5 @@ class SteadyStateEngine(Evolver):
         self._tells += 1
         self._learn(scored)
         if scored.fitness is not None:
+            self._changes += 1
             self._kept = None

@@ -1,87 +1,62 @@
 """The DEAP toolbox of a search: the one place where operators are chosen, and where users put their own.
 
-Five names are registered; the engines call nothing else, and read `mate_share`, the share of children with two parents:
+The names are DEAP's, individuals too (`individual.py`), and operators take and return them as DEAP's do:
 
 | name | called as | gives |
 | --- | --- | --- |
-| `sample` | `sample(rng=rng)` | `(genes, operator name)` from nothing |
-| `mate` | `mate(genes, genes, rng=rng)` | `(genes, operator name)` from two parents |
-| `mutate` | `mutate(genes, rng=rng)` | `(genes, operator name)` from one |
-| `select` | `select(individuals, count)` | the survivors, best first |
-| `choose` | `choose(survivors, rng=rng)` | one parent |
+| `individual`, `population` | `individual()`, `population(n=8)` | random ones |
+| `mate` | `mate(ind1, ind2)` | `(ind1, ind2)`, changed in place; the first is the child |
+| `mutate` | `mutate(ind)` | `(ind,)`, changed in place |
+| `select` | `select(individuals, k)` | the survivors |
+| `choose` | `choose(individuals, k)` | one parent or two, among the survivors |
+| `clone` | `clone(ind)` | a copy to change |
+| `evaluate`, `map` | | never called by a search, whose workers evaluate; for DEAP's algorithms |
 
-Replace an operator as DEAP users do. Genes that don't express may hold anything; the engine brings what an operator
-returns into canonical form, drops duplicates, and refuses genes out of range::
+and two numbers: `cxpb`, the share of children with two parents, and `mutpb`, the share of these that are mutated as
+well; all others are mutants of one parent.
 
-    def flip_bits(genes, space, rng):
-        index = next(i for i, d in enumerate(space.decisions) if d.name == "head.weight_bits")
-        option = int(rng.random() * space.sizes[index])
-        return (*genes[:index], option, *genes[index + 1 :]), "flip_bits"
+Replace an operator as DEAP users do, by `register`, `decorate` or a number::
 
-    toolbox = make_toolbox(space)
-    toolbox.register("mutate", flip_bits, space=space)
-    GenerationalEngine(space, seed=1, population=24, toolbox=toolbox)
+    def configure(toolbox, space):
+        toolbox.register("mate", tools.cxUniform, indpb=0.5)
+        toolbox.register("mutate", tools.mutUniformInt, low=0, up=[size - 1 for size in space.sizes], indpb=0.1)
+        toolbox.register("select", tools.selNSGA2)
+        toolbox.cxpb = 0.7
 
-The operators for a space also take `rates=`, how often each of their kinds is drawn by name (`adaptation.py` finds
-such rates); a user's operator need not.
+All of `deap.tools` that fits lists of integers may be used, and all else that is a function of its arguments and of
+draws from `random` and `numpy.random`: a search sets these anew for each proposal and selection, so that it can be
+resumed. An operator with an argument `rng` is handed the generator instead, one with an argument `rates` how often to
+draw each of its kinds by name (`adaptation.py`). Genes that don't express may hold anything: what an operator makes is
+brought into canonical form, duplicates are dropped. A candidate is said to come from the function's name, or from what
+an operator writes into `individual.operator`. Our own operators stay the default: they know which genes express.
 
-An operator must draw from the `rng` it is given and from nothing else: DEAP's stock operators draw from the global
-`random`, which would make a resumed search another search.
+`select` is asked where more individuals than `k` keep every limit; others follow by how little they miss them.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
-from deap import base
+from deap import base, tools
 
-from gasearch.evolution.crossover import mate
-from gasearch.evolution.mutation import mutate
+from gasearch.evolution.individual import Individual, clone
 from gasearch.evolution.nsga3 import select_by_niches
-from gasearch.evolution.sampling import sample
-from gasearch.evolution.selection import (
-    AgingParents,
-    Individual,
-    keep_newest,
-    keep_none,
-    select_survivors,
-    tournament,
-)
-from gasearch.space.decisions import Genes, Space
+from gasearch.evolution.operators import AgingParents, choose, make_individual, mate, mutate
+from gasearch.evolution.selection import keep_newest, keep_none, select_survivors
+from gasearch.space.decisions import Space
 
-MATE = 0.9  #: Share of children with two parents, unless the algorithm has none such.
+CXPB = 0.9  #: Share of children with two parents, unless the algorithm has none such.
+MUTPB = 0.5  #: Share of these that are mutated as well.
 
 Select = Callable[[Sequence[Individual], int], Sequence[Individual]]
-Choose = Callable[[Sequence[Individual], random.Random], Individual]
 
-
-class Operators(Protocol):
-    """What an engine asks of a toolbox."""
-
-    def sample(self, *, rng: random.Random) -> tuple[Genes, str]:
-        """Genes from nothing, and the operator's name."""
-
-    def mate(self, first: Genes, second: Genes, /, *, rng: random.Random) -> tuple[Genes, str]:
-        """A child of two parents, and the operator's name."""
-
-    def mutate(self, genes: Genes, /, *, rng: random.Random) -> tuple[Genes, str]:
-        """A variant of the genes, and the operator's name."""
-
-    def select(self, individuals: Sequence[Individual], count: int, /) -> Sequence[Individual]:
-        """The survivors, best first."""
-
-    def choose(self, survivors: Sequence[Individual], /, *, rng: random.Random) -> Individual:
-        """One parent."""
-
-
-#: Algorithm: survivors, parents, and the share of children that have two of them.
-_ALGORITHMS: dict[str, tuple[Select, Callable[[], Choose], float]] = {
-    "nsga2": (select_survivors, lambda: tournament, MATE),
-    "nsga3": (select_by_niches, lambda: tournament, MATE),
+#: Algorithm: survivors, how parents are found, and the share of children that have two of them.
+_ALGORITHMS: dict[str, tuple[Select, Callable[[], Callable[..., Any]], float]] = {
+    "nsga2": (select_survivors, lambda: choose, CXPB),
+    "nsga3": (select_by_niches, lambda: choose, CXPB),
     "aging": (keep_newest, AgingParents, 0.0),
-    "random": (keep_none, lambda: tournament, 0.0),
+    "random": (keep_none, lambda: choose, 0.0),
 }
 
 
@@ -101,12 +76,27 @@ def make_toolbox(space: Space, algorithm: str = "nsga2") -> base.Toolbox:
     """
     if algorithm not in _ALGORITHMS:
         raise ValueError(f"algorithm must be one of {', '.join(_ALGORITHMS)}; got {algorithm!r}")
-    select, make_choose, mate_share = _ALGORITHMS[algorithm]
+    select, find_parents, cxpb = _ALGORITHMS[algorithm]
     toolbox = base.Toolbox()
-    toolbox.register("sample", sample, space=space)
+    toolbox.register("individual", make_individual, space=space)
+    toolbox.register("population", tools.initRepeat, list, toolbox.individual)
+    toolbox.register("evaluate", evaluate)
     toolbox.register("mate", mate, space=space)
     toolbox.register("mutate", mutate, space=space)
     toolbox.register("select", select)
-    toolbox.register("choose", make_choose())
-    toolbox.mate_share = mate_share
+    toolbox.register("choose", find_parents())
+    toolbox.register("clone", clone)
+    toolbox.cxpb, toolbox.mutpb = cxpb, MUTPB
     return toolbox
+
+
+def evaluate(individual: Individual) -> tuple[float, ...]:
+    """Stands where DEAP's algorithms look for an evaluation.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError(
+        'a search evaluates on its workers; to run this toolbox by an algorithm of DEAP: toolbox.register("evaluate", '
+        "FUNCTION), which returns a tuple of values of which more is better"
+    )

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gasearch.evolution.adaptation import FLOOR, OperatorRates, takes_rates
-from gasearch.evolution.toolbox import make_toolbox
-from tests.gasearch.evolution.evolution_spaces import layered
+from gasearch.evolution.adaptation import FLOOR, OperatorRates
 
 PRIORS = {"change": 0.6, "insert": 0.3, "swap": 0.1}
 CROSSOVERS = {"layers": 0.5, "genes": 0.5}
@@ -89,11 +87,3 @@ def test_unknown_operators_earn_nothing():
 def test_impossible_priors_are_refused(groups, message):
     with pytest.raises(ValueError, match=message):
         OperatorRates(*groups)
-
-
-def test_an_operator_that_does_not_know_rates_is_recognized():
-    toolbox = make_toolbox(layered())
-    assert takes_rates(toolbox.mutate)
-    assert takes_rates(toolbox.mate)
-    toolbox.register("mutate", lambda genes, rng: (genes, "mine"))
-    assert not takes_rates(toolbox.mutate)

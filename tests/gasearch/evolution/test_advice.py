@@ -11,6 +11,7 @@ from gasearch.evolution.breeder import Breeder
 from gasearch.evolution.engine import Candidate, Scored
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.mutation import mutation_kinds
+from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.evolution.toolbox import make_toolbox
@@ -99,7 +100,7 @@ def learned(space):
     """An advisor that has seen 30 outcomes of a space, and 40 more drafts of it."""
     advisor = SurrogateAdvisor(space, Surrogate(space, objectives=2, exact=[None, None], seed=1), objectives=2, seed=1)
     toolbox = make_toolbox(space)
-    breeder = Breeder(space, toolbox, seed=1, violation=lambda genome: 0.0)
+    breeder = Breeder(space, SeededToolbox(toolbox, space, seed=1), seed=1, violation=lambda genome: 0.0)
     drafts = breeder.drafts(0, (), 70)
     for number, draft in enumerate(drafts[:30]):
         advisor.note(draft.genome, Scored(number=number, fitness=two_objectives(draft.genome.genes)))
@@ -130,7 +131,7 @@ def test_in_a_small_space_the_drafts_are_all_that_there_is_to_choose_from():
 
 
 def test_variants_are_new_mutants_of_their_drafts_named_by_both():
-    breeder = Breeder(SPACE, make_toolbox(SPACE), seed=1, violation=lambda genome: 0.0)
+    breeder = Breeder(SPACE, SeededToolbox(make_toolbox(SPACE), SPACE, seed=1), seed=1, violation=lambda genome: 0.0)
     [draft, taken] = breeder.drafts(7, (), 2)
     breeder.take(taken.genome)
     found = breeder.variants(7, [draft, taken], 30, step=0)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from itertools import islice
 
 import numpy as np
 import pytest
+from deap import algorithms, base
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.individual import Individual
 from gasearch.evolution.rng import derive
 from gasearch.evolution.sampling import sample
 from gasearch.evolution.toolbox import make_toolbox
@@ -283,26 +286,61 @@ def test_the_newest_outcome_of_a_candidate_counts():
     assert best in {candidate.number for candidate in candidates}
 
 
-def test_a_user_replaces_an_operator_in_the_toolbox():
-    space = layered((3,), widths=range(1, 9), bits=range(2, 10))
+def test_it_is_deaps_evolution_by_mu_plus_lambda_cut_open_at_its_evaluation():
+    """`algorithms.eaMuPlusLambda`, called with the same toolbox, makes the same individuals in the same order."""
+    space, seed, size, generations = layered((2, 3, 4), range(1, 17), range(1, 9)), 11, 8, 4
 
-    def flip_head(genes, space, rng):
-        return (*genes[:-1], int(rng.random() * space.sizes[-1])), "flip_head"
+    def make() -> base.Toolbox:
+        toolbox = make_toolbox(space)
+        toolbox.cxpb, toolbox.mutpb = 0.6, 0.0
+        toolbox.register("choose", random.sample)  # as `varOr` finds parents
+        return toolbox
 
-    toolbox = make_toolbox(space)
-    toolbox.register("mutate", flip_head, space=space)
-    candidates = run(make_engine(space, toolbox=toolbox), two_objectives, 200)
-    mutants = {candidate.operator for candidate in candidates if len(candidate.parents) == 1}
-    assert mutants
-    assert mutants <= {"flip_head", "flip_head+walk"}
+    engine = make_engine(space, seed, size, toolbox=make(), adapt=False)
+    ours = [candidate.genome.genes for candidate in run(engine, two_objectives, size * (generations + 1))]
 
+    theirs: list[tuple[int, ...]] = []
+    toolbox = make()
 
-def test_genes_out_of_range_from_a_users_operator_are_refused():
-    space = layered()
-    toolbox = make_toolbox(space)
-    toolbox.register("sample", lambda rng: ((0, 99, 0, 0, 0, 0, 0, 0), "wild"))
-    with pytest.raises(ValueError, match=r"operator 'wild' made genes out of range: \(0, 99"):
-        make_engine(space, toolbox=toolbox).ask()
+    def evaluate(individual: Individual) -> tuple[float, ...]:
+        individual.number = len(theirs)
+        theirs.append(tuple(individual))
+        return two_objectives(tuple(individual)).values
+
+    def then_the_next_childs_draws(operator):  # the one thing that a running generator can't do
+        @functools.wraps(operator)
+        def vary(*individuals, **options):
+            children = operator(*individuals, **options)
+            born.append(children)
+            start_drawing(size + len(born))
+            return children
+
+        return vary
+
+    def start_drawing(number: int) -> None:
+        random.setstate(derive(seed, number, "breed").getstate())
+
+    born: list[object] = []
+    toolbox.register("evaluate", evaluate)
+    for name in ("mate", "mutate"):
+        toolbox.decorate(name, then_the_next_childs_draws)
+    before = random.getstate()
+    try:
+        population = []
+        for number in range(size):
+            start_drawing(number)
+            population.append(toolbox.individual())
+            population[-1].fitness.values = toolbox.evaluate(population[-1])
+        population = toolbox.select(population, size)  # best first
+        start_drawing(size)
+        algorithms.eaMuPlusLambda(
+            population, toolbox, mu=size, lambda_=size, cxpb=0.6, mutpb=0.4, ngen=generations, verbose=False
+        )
+    finally:
+        random.setstate(before)
+    assert len(set(theirs)) == len(theirs)  # else the engine would have looked further
+    assert ours == theirs
+    assert engine.population == tuple(individual.number for individual in population)
 
 
 def proposals(engine, truth):

@@ -7,12 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from deap import tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.evolution.nsga3 import nearest_directions, normalized, select_by_niches, solve
-from gasearch.evolution.reference_points import reference_directions, simplex_lattice
+from gasearch.evolution.nsga3 import nearest_directions, normalized, reference_directions, select_by_niches, solve
 from gasearch.evolution.selection import select_survivors
 from tests.gasearch.evolution.test_selection import individual, is_dominated, numbers, pools
 
@@ -94,14 +92,6 @@ def test_an_objective_that_spans_decades_is_spread_by_its_logarithm():
 def test_the_first_into_an_empty_niche_is_the_closest_to_its_direction():
     pool = [individual(n, (1 - x, x)) for n, x in enumerate([0.0, 0.42, 0.49, 0.57, 1.0])]
     assert sorted(numbers(select_by_niches(pool, 3))) == [0, 2, 4]
-
-
-@pytest.mark.parametrize(("objectives", "divisions"), [(1, 1), (2, 7), (3, 12), (5, 4), (10, 2)])
-def test_lattices_are_those_of_deap(objectives, divisions):
-    ours = {tuple(np.round(row, 9)) for row in simplex_lattice(objectives, divisions)}
-    theirs = tools.uniform_reference_points(objectives, p=divisions)
-    assert ours == {tuple(np.round(row, 9)) for row in theirs}
-    assert len(ours) == len(theirs)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,29 +10,16 @@ from deap import base, tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.evolution.selection import (
-    AgingParents,
-    Individual,
-    evenly_scaled,
-    keep_newest,
-    keep_none,
-    select_survivors,
-    tournament,
-)
+from gasearch.evolution.individual import ConstrainedFitness, Individual
+from gasearch.evolution.selection import evenly_scaled, keep_newest, keep_none, select_survivors
 from gasearch.objectives import pareto
-from gasearch.objectives.fitness import Fitness
-from gasearch.space.genome import Genome
 
 OBJECTIVES = (1, 2, 3, 4, 10)
 unhurried = settings(deadline=None)  # machines are shared
 
 
 def individual(number: int, values, violation=0.0) -> Individual:
-    return Individual(
-        number=number,
-        genome=Genome(genes=(number,), key=f"{number:012x}"),
-        fitness=Fitness(values=tuple(map(float, values)), violation=violation),
-    )
+    return Individual([number], number=number, fitness=ConstrainedFitness(map(float, values), violation))
 
 
 def numbers(individuals) -> list[int]:
@@ -153,17 +139,6 @@ def test_an_empty_pool_has_no_survivors():
     assert select_survivors([], 4) == []
 
 
-def test_the_tournament_prefers_who_stands_earlier():
-    wins = Counter(tournament("abcd", random.Random(seed)) for seed in range(4000))
-    shares = [wins[name] / 4000 for name in "abcd"]
-    assert shares == pytest.approx([7 / 16, 5 / 16, 3 / 16, 1 / 16], abs=0.03)
-
-
-def test_a_greater_tournament_prefers_the_first_more():
-    wins = Counter(tournament("abcd", random.Random(seed), 6) for seed in range(1000))
-    assert wins["a"] / 1000 == pytest.approx(1 - (3 / 4) ** 6, abs=0.04)
-
-
 @unhurried
 @given(pools())
 def test_crowding_of_all_fronts_at_once_is_that_of_each_front(pool):
@@ -184,13 +159,3 @@ def test_an_aging_search_keeps_the_newest_in_the_order_given():
 
 def test_a_search_at_random_keeps_none():
     assert keep_none([individual(0, [1])], 3) == []
-
-
-def test_the_parents_of_an_aging_search_are_the_best_of_a_fifth_whatever_their_age():
-    survivors = tuple(individual(number, [(7 * number) % 50]) for number in range(50))
-    choose = AgingParents()
-    wvalues = [choose(survivors, random.Random(seed)).fitness.values[0] for seed in range(500)]
-    assert np.mean(wvalues) == pytest.approx(49 - 50 / 11, abs=1.0)  # the best of ten of 50
-    infeasible = [individual(number, [9], violation=1.0) for number in range(10)] + [individual(10, [0])]
-    counts = Counter(choose(infeasible, random.Random(seed)).number for seed in range(300))
-    assert counts[10] == max(counts.values())

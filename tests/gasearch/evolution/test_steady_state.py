@@ -15,7 +15,7 @@ from gasearch.objectives.fitness import Fitness
 from gasearch.objectives.pareto import hypervolume
 from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
-from tests.gasearch.evolution.evolution_spaces import any_space, layered, limited, run, two_objectives
+from tests.gasearch.evolution.evolution_spaces import Truth, any_space, layered, limited, run, two_objectives
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=30, deadline=None)
@@ -26,7 +26,9 @@ def make_engine(space: Space, seed: int = 1, population: int = 8, **options) -> 
     return SteadyStateEngine(space, seed=seed, population=population, **options)
 
 
-def disorderly(engine: Engine, workers: int, evaluations: int, seed: int) -> list[Candidate | Scored]:
+def disorderly(
+    engine: Engine, workers: int, evaluations: int, seed: int, truth: Truth = limited
+) -> list[Candidate | Scored]:
     """A run with so many workers that end in any order, as a log of asks and tells."""
     rng, log, flying = random.Random(seed), [], []
     while sum(isinstance(entry, Scored) for entry in log) < evaluations:
@@ -36,7 +38,7 @@ def disorderly(engine: Engine, workers: int, evaluations: int, seed: int) -> lis
         if not flying:
             break
         candidate = flying.pop(rng.randrange(len(flying)))
-        scored = Scored(number=candidate.number, fitness=limited(candidate.genome.genes))
+        scored = Scored(number=candidate.number, fitness=truth(candidate.genome.genes))
         engine.tell(scored)
         log.append(scored)
     return log

@@ -148,19 +148,42 @@ class Search:
         with advising(self._db_url):
             return tune_network(self.name, key, trials=trials, db_url=self._db_url, observer=watching)
 
-    def export(self, key: str, directory: Path | str, *, tuned: bool = False, observer: Observer | None = None) -> Path:
+    def export(
+        self,
+        key: str,
+        directory: Path | str,
+        *,
+        tuned: bool = False,
+        formats: Sequence[str] = (),
+        observer: Observer | None = None,
+    ) -> Path:
         """Train one network again, and write it as integer ONNX with its model.json; returns the folder.
+
+        Args:
+            key: Of the network, or how it begins.
+            directory: The folder to write.
+            tuned: Whether to train it by the best recipe that `tune` found.
+            formats: More forms to write: names of exporters that installed packages add.
+            observer: What is told of the work as it goes on.
 
         Raises:
             UnknownSearch: if not exactly one key begins so.
-            BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, or a
-                folder that holds something else or can't be written.
+            BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, a form
+                that nothing writes, or a folder that holds something else or can't be written.
         """
         from gasearch.deploy.networks import export_network
 
         watching = observer or Silent()
         with advising(self._db_url):
-            return export_network(self.name, key, directory, db_url=self._db_url, observer=watching, is_tuned=tuned)
+            return export_network(
+                self.name,
+                key,
+                directory,
+                db_url=self._db_url,
+                observer=watching,
+                is_tuned=tuned,
+                formats=formats,
+            )
 
     def stop(self) -> None:
         """Ask whoever runs it to stop; `resume` goes on.

@@ -246,13 +246,27 @@ def export(
         Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
     ],
     tuned: Annotated[bool, typer.Option("--tuned", help="Train it by the best recipe that `tune` found.")] = False,
+    formats: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="More forms to write, with commas: those of exporters that installed packages add."
+        ),
+    ] = "",
     db: Db = None,
 ) -> None:
     """Write one network as integer ONNX with its model.json."""
     from gasearch.deploy.networks import export_network
 
     with watching() as observer, clean_stdout():
-        folder = export_network(name, key, output, db_url=database_url(db), observer=observer, is_tuned=tuned)
+        folder = export_network(
+            name,
+            key,
+            output,
+            db_url=database_url(db),
+            observer=observer,
+            is_tuned=tuned,
+            formats=[form.strip() for form in formats.split(",") if form.strip()],
+        )
     print(folder)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from gasearch_workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
+from gasearch_workers.network.registry import UnknownName
 
 from gasearch.deploy.tuning import best_recipe, tune
 from gasearch.errors import BadInput, GasearchError
@@ -28,7 +30,14 @@ from gasearch.storage.sql import open_archive, open_reader
 
 @left_as_found()
 def export_network(
-    name: str, key: str, directory: Path | str, *, db_url: str, observer: Observer, is_tuned: bool = False
+    name: str,
+    key: str,
+    directory: Path | str,
+    *,
+    db_url: str,
+    observer: Observer,
+    is_tuned: bool = False,
+    formats: Sequence[str] = (),
 ) -> Path:
     """Train one network again as it was evaluated, and write it as integer ONNX with its `model.json`.
 
@@ -42,8 +51,8 @@ def export_network(
 
     Raises:
         UnknownSearch: if there is no such search or network.
-        BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, or a folder
-            that holds something else or can't be written.
+        BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, a form that
+            nothing writes, or a folder that holds something else or can't be written.
         GasearchError: if it can't be trained here.
     """
     from gasearch_workers.evaluation.evaluate import Evaluator
@@ -69,8 +78,9 @@ def export_network(
             evaluator=Evaluator(setup.data),
             data=setup.data,
             claimed=network.metrics,
+            formats=formats,
         )
-    except ArtifactError as error:
+    except (ArtifactError, UnknownName) as error:
         raise BadInput(str(error)) from error
     except OSError as error:
         raise BadInput(f"{directory} can't be written: {error.strerror}; name another folder with -o") from error

@@ -64,7 +64,7 @@ class Layer:
     rank: float = 1.0  #: Share of the full rank of each weight matrix, above 0 to 1; 1 is not factored.
     extras: tuple[tuple[str, Scalar], ...] = ()  #: Options that only this kind has, by name; of an added kind.
 
-    def extra(self, name: str) -> Scalar:
+    def option(self, name: str) -> Scalar:
         """An option that only this kind has.
 
         Raises:

@@ -204,13 +204,18 @@ def test_the_table_of_trials_shows_in_what_they_differ(gasearch, monkeypatch):
 
 
 def test_export_prints_the_folder(gasearch, monkeypatch):
-    def export(name, key, directory, *, db_url, observer, is_tuned):
+    def export(name, key, directory, *, db_url, observer, is_tuned, formats):
+        assert formats == ["c", "h"]
         print("chatter")
         observer.on_notice("training 0002 again")
         return directory
 
     monkeypatch.setattr("gasearch.deploy.networks.export_network", export)
-    assert gasearch("export", "digits", "0002", "-o", "out") == (0, "out\n", "chatter\ntraining 0002 again\n")
+    assert gasearch("export", "digits", "0002", "-o", "out", "--formats", "c, h") == (
+        0,
+        "out\n",
+        "chatter\ntraining 0002 again\n",
+    )
 
 
 def test_detach_starts_the_same_command_without_the_password_on_its_command_line(gasearch, monkeypatch):

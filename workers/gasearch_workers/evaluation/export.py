@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
 from gasearch_workers.export.artifact import require_free, write_artifact
+from gasearch_workers.export.exporters import EXPORTERS
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.measure.latency import calibrate, measure_latency
@@ -22,7 +23,13 @@ from gasearch_workers.training.score import Target, report_classes, score
 
 
 def export(
-    request: EvaluationRequest, directory: Path, *, evaluator: Evaluator, data: Dataset, claimed: Mapping[str, float]
+    request: EvaluationRequest,
+    directory: Path,
+    *,
+    evaluator: Evaluator,
+    data: Dataset,
+    claimed: Mapping[str, float],
+    formats: Sequence[str] = (),
 ) -> Path:
     """Train the request's network as its evaluation did, from scratch, and write it to a folder.
 
@@ -31,12 +38,23 @@ def export(
     test split precision, recall, F1 and support; the names of the classes; and how a raw sample is encoded, as
     `docs/deploy.md` shows. What each code of the input stands for is in `vocabulary.json`.
 
+    Args:
+        request: The evaluation.
+        directory: A new or empty folder, or that of an artifact.
+        evaluator: Trains the network.
+        data: What it is trained on.
+        claimed: The metrics that the search has of it.
+        formats: Names of exporters, beside those of every artifact, that write a file each.
+
     Raises:
         ArtifactError: if the folder holds something else; before the training.
+        UnknownName: if there is no such exporter; before the training, too.
         OSError: if the folder can't be written.
         Diverged, MemoryError: if what the search could train can't be trained here.
     """
     require_free(directory)
+    for name in formats:
+        EXPORTERS.get(name)
     blueprint = request.network
     assert isinstance(blueprint, Blueprint)
     request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
@@ -78,6 +96,7 @@ def export(
         vocabularies=data.vocabularies,
         encoding=encoding_of(data),
         decoding=decoding_of(data),
+        formats=formats,
     )
     return directory
 

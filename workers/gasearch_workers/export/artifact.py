@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import onnx
+
+from gasearch_workers.export.exporters import EXPORTERS, GAP, ONNX, is_plain
 from gasearch_workers.export.onnx_builder import output_name
-from gasearch_workers.export.onnx_graph import float_steps, to_onnx
-from gasearch_workers.export.packed import pack
+from gasearch_workers.export.onnx_graph import float_steps
 from gasearch_workers.messages import Blueprint, blueprint_content
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.packed_layout import step_bytes
@@ -30,7 +32,7 @@ from gasearch_workers.network.steps import INPUT, Step
 FORMAT: Final = "gasearch artifact"
 FORMAT_VERSION: Final = 2
 READABLE: Final = (1, FORMAT_VERSION)  #: Version 1 knew no vocabularies.
-ONNX_NAME, PACKED_NAME, DESCRIPTION_NAME = "model.onnx", "model.gap", "model.json"
+ONNX_NAME, PACKED_NAME, DESCRIPTION_NAME = ONNX.file, GAP.file, "model.json"
 VOCABULARY_NAME: Final = "vocabulary.json"  #: Only where the input has codes and their meaning is known.
 _TEMPORARY = ".writing"  #: Suffix of a file that isn't complete.
 
@@ -77,6 +79,7 @@ def write_artifact(
     vocabularies: Sequence[Sequence[str]] = (),
     encoding: Mapping[str, Any] | None = None,
     decoding: Mapping[str, Any] | None = None,
+    formats: Sequence[str] = (),
 ) -> Artifact:
     """Write a network to a folder, which is made; an artifact that is there already is replaced.
 
@@ -90,30 +93,36 @@ def write_artifact(
         vocabularies: For each column of codes, what each code stands for; empty where that is not known.
         encoding: JSON values that go into `model.json` under "input": what else is to be known to encode a raw sample.
         decoding: The same under "output": what else is to be known to read the outputs.
+        formats: Names of further `exporters`, each of which writes a file of its own.
 
     Raises:
         ArtifactError: if the folder holds anything else, the description is no JSON, or the labels or vocabularies are
             not as many as the network's outputs or codes.
+        UnknownName: if there is no such exporter.
         OSError: if the folder can't be written.
     """
     artifact = Artifact(directory=Path(directory))
     _require_fitting(network, labels, vocabularies)
-    graph = to_onnx(network)
-    files = {ONNX_NAME: graph.SerializeToString(deterministic=True), PACKED_NAME: pack(network)}
+    files = {}
+    for form in dict.fromkeys((ONNX.name, GAP.name, *formats)):
+        exporter = EXPORTERS.get(form)
+        files[exporter.file] = exporter.write(network)
     if vocabularies:
         files[VOCABULARY_NAME] = _to_json([list(vocabulary) for vocabulary in vocabularies], indent=None)
     names = {"labels": list(labels), "columns": list(columns)}
     content = _describe(network, blueprint, description, files, names)
     content["input"] |= dict(encoding or {})
-    content["session_options"] = {entry.key: entry.value for entry in graph.metadata_props}
+    content["session_options"] = {
+        entry.key: entry.value for entry in onnx.load_from_string(files[ONNX_NAME]).metadata_props
+    }
     content["output"] |= dict(decoding or {})
     described = _to_json(content)
     require_free(directory)
     outdated = _listed_files(artifact) - files.keys()
     artifact.directory.mkdir(parents=True, exist_ok=True)
     # The description's temporary file is there from first to last: it marks an interrupted folder as ours.
-    for name, content in {DESCRIPTION_NAME: described, **files}.items():
-        _write_durably(artifact.directory / (name + _TEMPORARY), content)
+    for name, written in {DESCRIPTION_NAME: described, **files}.items():
+        _write_durably(artifact.directory / (name + _TEMPORARY), written)
     for name in (*files, DESCRIPTION_NAME):
         (artifact.directory / (name + _TEMPORARY)).replace(artifact.directory / name)
     for name in outdated:
@@ -153,7 +162,7 @@ def read_artifact(directory: Path | str) -> dict[str, Any]:
     artifact = Artifact(directory=Path(directory))
     content = _read_description(artifact)
     files = content.get("files")
-    if not isinstance(files, dict) or files.keys() - {VOCABULARY_NAME} != {ONNX_NAME, PACKED_NAME}:
+    if not isinstance(files, dict) or not files.keys() >= {ONNX_NAME, PACKED_NAME} or not all(map(is_plain, files)):
         listed = ", ".join(files) if isinstance(files, dict) else files
         raise ArtifactError(f"{artifact.description} must list the files {ONNX_NAME} and {PACKED_NAME}; got {listed}")
     for name, expected in files.items():
@@ -176,7 +185,8 @@ def _listed_files(artifact: Artifact) -> set[str]:
         files = _read_description(artifact).get("files")
     except ArtifactError:
         return set()
-    return set(files) & {ONNX_NAME, PACKED_NAME, VOCABULARY_NAME} if isinstance(files, dict) else set()
+    ours = {VOCABULARY_NAME, *(EXPORTERS.get(name).file for name in EXPORTERS.names())}
+    return set(files) & ours if isinstance(files, dict) else set()
 
 
 def _describe(

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from gasearch_workers.messages import Failure
 
@@ -28,7 +28,7 @@ class SearchSummary:
     reason: str  #: Why it has this state; "" while running.
     is_active: bool  #: Whether a controller holds it and, as far as one can see from here, lives.
     owner: str | None
-    objectives: dict[str, str]  #: Metric to "max" or "min", in the spec's order.
+    objectives: dict[str, Literal["max", "min"]]  #: By metric, in the spec's order.
     told: int  #: Evaluations with a final outcome.
     budget: int | None  #: Evaluations allowed; None where only time limits it.
     hours: float | None  #: Wall hours allowed; None without such a limit.

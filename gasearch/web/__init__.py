@@ -11,16 +11,17 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from gasearch.errors import BadInput, GasearchError, GivenUp, StoreError, UnknownSearch
+from gasearch.storage.passwords import hidden
 from gasearch.web import api
 from gasearch.web.attention import LONGEST_S, Attention
 from gasearch.web.auth import TOKEN_VARIABLE, Tokens, server_token
 from gasearch.web.connections import BoundedConnection
-from gasearch.web.guard import LOOPBACK_HOSTS, Guard, error_body
-from gasearch.web.schemas import Health
+from gasearch.web.guard import LOOPBACK_HOSTS, Guard
+from gasearch.web.responses import refusal
 from gasearch.web.shared import SharedReader
 from gasearch.web.turns import Turns
 
@@ -65,7 +66,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(GasearchError, _failed)
-    app.add_api_route("/healthz", _health, methods=["GET"], response_model=Health)
+    app.add_api_route("/healthz", _health, methods=["GET"])
     app.include_router(api.reading)
     return app
 
@@ -81,11 +82,14 @@ def serve(db_url: str, *, host: str, port: int, allowed_hosts: Sequence[str], no
     app = create_app(db_url, token, host=host, allowed_hosts=allowed_hosts)
     app.state.reader()  # Now, not at the first request, is the time to say that it can't be read.
     with _listening_socket(host, port) as listening:
-        notice(f"serving at http://{_bracketed(host)}:{listening.getsockname()[1]}/api/v1; stop with Ctrl-C")
+        address = f"http://{_bracketed(host)}:{listening.getsockname()[1]}/api/v1"
+        notice(f"serving at {address}; stop with Ctrl-C")
         notice(f"token, shown only now: {token}" if is_new else f"the token is that of {TOKEN_VARIABLE}")
+        _LOG.info("service started", extra={"address": address, "database": hidden(db_url)})
         # uvicorn ends Ctrl-C by raising it again, once everything is closed.
         with contextlib.suppress(KeyboardInterrupt):
             server_of(app).run(sockets=[listening])
+        _LOG.info("service stopped", extra={"address": address})
 
 
 def server_of(app: FastAPI, connection: type[BoundedConnection] = BoundedConnection) -> uvicorn.Server:
@@ -93,7 +97,7 @@ def server_of(app: FastAPI, connection: type[BoundedConnection] = BoundedConnect
     return uvicorn.Server(
         uvicorn.Config(
             app, http=connection, ws="none", timeout_keep_alive=5, proxy_headers=False, server_header=False,
-            log_level="warning", access_log=False,
+            log_config=None, log_level="warning", access_log=False,
         )
     )  # fmt: skip
 
@@ -115,41 +119,36 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def _health() -> Health:  # in no thread: all of them may be taken
+async def _health() -> dict[str, str]:  # in no thread: all of them may be taken
     """The server lives; says nothing of its data."""
-    return Health()
+    return {"status": "ok"}
 
 
-def _refused(request: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> Response:
     """An error of HTTP: no route, no token, a wrong method."""
     assert isinstance(error, HTTPException)
-    kind = _KINDS.get(error.status_code, "refused")
-    return JSONResponse(
-        error_body(error.status_code, kind, str(error.detail)), error.status_code, headers=error.headers
-    )
+    return refusal(error.status_code, _KINDS.get(error.status_code, "refused"), str(error.detail), error.headers)
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> Response:
     """Parameters of the wrong type or length; what came isn't echoed."""
     assert isinstance(error, RequestValidationError)
     faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-    return JSONResponse(error_body(422, "invalid", "; ".join(faults)[:LONGEST_MESSAGE]), 422)
+    return refusal(422, "invalid", "; ".join(faults)[:LONGEST_MESSAGE])
 
 
-def _failed(request: Request, error: Exception) -> JSONResponse:
+def _failed(request: Request, error: Exception) -> Response:
     """An error that the command line would turn into an exit status."""
     match error:
         case UnknownSearch():
-            return JSONResponse(error_body(404, "not_found", str(error)), 404)
+            return refusal(404, "not_found", str(error))
         case BadInput():
-            return JSONResponse(error_body(422, "bad_input", str(error)), 422)
+            return refusal(422, "bad_input", str(error))
         case GivenUp():
-            message = "the question took too long: ask for less, or again later"
-            return JSONResponse(error_body(503, "given_up", message), 503)
+            return refusal(503, "given_up", "the question took too long: ask for less, or again later")
         case StoreError():
             request.app.state.reader.close()  # the next request looks at the database anew
             _LOG.error("the database can't be read: %s", error)  # It names hosts and paths: not for callers.
-            message = "the database can't be read now; the server's log says why"
-            return JSONResponse(error_body(503, "store_unreachable", message), 503)
+            return refusal(503, "store_unreachable", "the database can't be read now; the server's log says why")
         case _:
             raise error

@@ -13,7 +13,7 @@ from gasearch.query import comparison, lineage, questions
 from gasearch.query.answers import Row
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import Role, require
-from gasearch.web.schemas import Comparison, Description, Error, Explanation, Generation, Network, Operator, Status
+from gasearch.web.responses import Error, array_of, object_of
 from gasearch.web.turns import turn
 
 MOST_LIMITS = 16
@@ -52,6 +52,8 @@ Names = Annotated[list[Text], Query(max_length=comparison.MOST_COMPARED, default
 Depth = Annotated[int, Query(ge=0, le=DEEPEST)]
 Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
 
+NETWORKS = array_of(questions.FrontPoint, without="number metrics is_on_front", has_metrics=True)
+
 #: Everything here needs the reader's role. Routes that change something go into a router of their own with
 #: `require(Role.ADMIN)`.
 reading = APIRouter(
@@ -61,56 +63,59 @@ reading = APIRouter(
 )
 
 
-@reading.get("/searches", response_model=list[Status])
+@reading.get("/searches", response_model=array_of(questions.SearchSummary))
 def searches(reader: Reader) -> list[Row]:
     """All searches, newest first."""
     return [summary.row() for summary in questions.list_searches(reader)]
 
 
-@reading.get("/searches/{name}", response_model=Description)
+@reading.get("/searches/{name}", response_model=object_of(questions.SearchDescription))
 def search(name: Name, reader: Reader) -> Row:
     """What one search was asked, and where it stands."""
     return questions.describe_search(reader, name).row()
 
 
-@reading.get("/searches/{name}/status", response_model=Status)
+@reading.get("/searches/{name}/status", response_model=object_of(questions.SearchSummary))
 def status(name: Name, reader: Reader) -> Row:
     """Where one search stands."""
     return questions.search_summary(reader, name).row()
 
 
-@reading.get("/searches/{name}/front", response_model=list[Network])
+@reading.get("/searches/{name}/front", response_model=NETWORKS)
 def front(*, name: Name, reader: Reader, by: By = None, where: Where) -> list[Row]:
     """The Pareto front, all of it or under limits."""
-    return [point.row() for point in questions.front_points(reader, name, questions.parse_limits(where), by)]
+    points = questions.front_points(reader, name, questions.parse_limits(where), by)
+    return [point.row() for point in points]
 
 
-@reading.get("/searches/{name}/best", response_model=list[Network])
+@reading.get("/searches/{name}/best", response_model=NETWORKS)
 def best(*, name: Name, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
     """The best networks under limits, or the front's best bargains; an empty array where there is none."""
     limits = questions.parse_limits(where)
     return [point.row() for point in questions.best(reader, name, by=by, limits=limits, knee=knee, count=count)]
 
 
-@reading.get("/searches/{name}/history", response_model=list[Generation])
+@reading.get(
+    "/searches/{name}/history", response_model=array_of(questions.GenerationStats, without="best", has_metrics=True)
+)
 def history(name: Name, reader: Reader) -> list[Row]:
     """Every finished generation, in order."""
     return [generation.row() for generation in questions.history(reader, name)]
 
 
-@reading.get("/searches/{name}/operators", response_model=list[Operator])
+@reading.get("/searches/{name}/operators", response_model=array_of(lineage.OperatorStats))
 def operators(name: Name, reader: Reader) -> list[Row]:
     """Which operators paid so far, greatest gain first."""
     return [one.row() for one in lineage.operators(reader, name)]
 
 
-@reading.get("/searches/{name}/networks/{key}/why", response_model=Explanation)
+@reading.get("/searches/{name}/networks/{key}/why", response_model=object_of(lineage.Explanation))
 def why(name: Name, key: Name, reader: Reader, depth: Depth = lineage.DEPTH) -> Row:
     """How a network came about, and why it is on the front or not; named by its key or a unique beginning of it."""
     return lineage.why(reader, name, key, depth=depth).row()
 
 
-@reading.get("/compare", response_model=Comparison)
+@reading.get("/compare", response_model=object_of(comparison.Comparison, without="curves"))
 def compare(name: Names, reader: Reader) -> Row:
-    """Searches with the same objectives side by side, each named by a parameter `name`; the first is the yardstick."""
+    """Searches with the same objectives side by side, each named by a parameter `name`; the first is the reference."""
     return comparison.compare(reader, name).row()

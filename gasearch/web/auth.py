@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from gasearch.errors import BadInput
+from gasearch.web.guard import request_fields
 
 TOKEN_VARIABLE = "GASEARCH_TOKEN"  # noqa: S105 - the variable's name
+_LOG = logging.getLogger(__name__)
 SHORTEST_TOKEN = 16  #: Characters; a shorter one could be guessed.
 
 
@@ -57,6 +60,7 @@ def require(role: Role) -> Callable[..., Role]:
         tokens: Tokens = request.app.state.tokens
         found = None if given is None else tokens.role_of(given.credentials)
         if found is None:
+            _LOG.info("no token" if given is None else "token refused", extra=request_fields(request.scope))
             message = "send the header 'Authorization: Bearer TOKEN' with the server's token"
             raise HTTPException(401, message, headers={"WWW-Authenticate": "Bearer"})
         if found < role:

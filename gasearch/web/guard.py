@@ -1,8 +1,8 @@
-"""What stands before every route: the Host check, the security headers, and the last resort for errors.
+"""What stands before every route: the Host check, the security headers, the log, and the last resort for errors.
 
 A browser on the same machine is inside the loopback already. What keeps a foreign page out is that every call needs the
 token, that no CORS header invites it in, and that a name which somebody made point here (DNS rebinding) is no Host of
-ours.
+ours. Starlette's own check of the Host knows neither IPv6 addresses nor "any address, but no name".
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import time
 from collections.abc import Iterable
 
-from starlette.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gasearch.web.responses import refusal
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
@@ -26,11 +29,6 @@ HEADERS = {
 }
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::[0-9]{1,5})?")  #: A name or an address, and its port.
 _LOG = logging.getLogger(__name__)
-
-
-def error_body(status: int, kind: str, message: str) -> dict[str, dict[str, object]]:
-    """The one form that every error has."""
-    return {"error": {"status": status, "kind": kind, "message": message}}
 
 
 class Guard:
@@ -53,32 +51,33 @@ class Guard:
             return
         if scope["type"] != "http":
             return  # There is no websocket here; ending without an answer refuses it.
-        is_started = False
+        status, begun = 0, time.perf_counter()
 
         async def send_guarded(message: Message) -> None:
-            nonlocal is_started
+            nonlocal status
             if message["type"] == "http.response.start":
-                is_started = True
-                given = {name.lower() for name, _ in message["headers"]}
-                added = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {
-                    **message,
-                    "headers": [*message["headers"], *(pair for pair in added if pair[0] not in given)],
-                }
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        if not self._is_ours([value for name, value in scope["headers"] if name == b"host"]):
-            refusal = error_body(400, "bad_host", "this server doesn't answer to that Host; start it with --allow-host")
-            await JSONResponse(refusal, 400)(scope, receive, send_guarded)
-            return
         try:
+            if not self._is_ours([value for name, value in scope["headers"] if name == b"host"]):
+                message = "this server doesn't answer to that Host; start it with --allow-host"
+                await refusal(400, "bad_host", message)(scope, receive, send_guarded)
+                return
             await self._app(scope, receive, send_guarded)
         except Exception:
-            _LOG.exception("a request failed unexpectedly")
-            if is_started:
+            _LOG.exception("a request failed unexpectedly", extra=request_fields(scope))
+            if status:
                 raise
-            defect = error_body(500, "defect", "unexpected error; the server's log has the traceback")
-            await JSONResponse(defect, 500)(scope, receive, send_guarded)
+            message = "unexpected error; the server's log has the traceback"
+            await refusal(500, "defect", message)(scope, receive, send_guarded)
+        finally:
+            if _LOG.isEnabledFor(logging.INFO):
+                took = {"status": status, "ms": round((time.perf_counter() - begun) * 1e3, 1)}
+                _LOG.info("request", extra=request_fields(scope) | took)
 
     def _is_ours(self, values: list[bytes]) -> bool:
         if len(values) != 1:
@@ -88,6 +87,11 @@ class Guard:
             return False
         host = parts.group(1)
         return host in self._hosts or (self._is_any_address_ours and _is_address(host))
+
+
+def request_fields(scope: Scope) -> dict[str, object]:
+    """What the log says of a request: nothing of its query, where a token may stand by mistake."""
+    return {"method": scope["method"], "path": scope["path"], "client": (scope.get("client") or [""])[0]}
 
 
 def _is_address(host: str) -> bool:

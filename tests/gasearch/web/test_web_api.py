@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 
 import pytest
@@ -244,3 +245,19 @@ def test_the_health_check_needs_no_token_and_tells_nothing(client):
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/", "/api/v1/searches/"])
 def test_there_are_no_documentation_pages(client, path):
     assert_is_error(client.get(path), 404, "Not Found")
+
+
+def test_each_request_is_logged_and_who_had_no_good_token_but_no_token(client, caplog):
+    with caplog.at_level(logging.INFO, logger="gasearch.web"):
+        client.get(f"{API}/digits/best", params={"by": "macs:min", "token": TOKEN})
+        client.get(API, headers={"Authorization": "Bearer a-wrong-token-of-somebody"})
+        client.get(API, headers={"Host": "evil.example"})
+    [best, refused, unauthorized, foreign] = caplog.records
+    assert (best.method, best.path, best.status, best.client) == ("GET", f"{API}/digits/best", 422, "testclient")
+    assert 0 < best.ms < 60_000
+    assert (refused.getMessage(), refused.client) == ("token refused", "testclient")
+    assert [one.getMessage() for one in (best, unauthorized, foreign)] == ["request"] * 3
+    assert [one.status for one in (unauthorized, foreign)] == [401, 400]
+    told = " ".join(str(vars(one)) for one in caplog.records)
+    assert TOKEN not in told
+    assert "a-wrong-token" not in told

@@ -1,0 +1,94 @@
+"""What the API answers: the rows that `gasearch … --format json` prints, and one form for every error.
+
+The models of the answers are made of the dataclasses in `gasearch.query`: what is added there, is answered here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from types import GenericAlias, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+from starlette.responses import JSONResponse, Response
+
+_Number = int | float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorContent:
+    """What went wrong."""
+
+    status: int
+    kind: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """The form of every error."""
+
+    error: ErrorContent
+
+
+def refusal(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as JSON.
+
+    Args:
+        status: Of HTTP.
+        kind: A word for programs.
+        message: A sentence for people.
+        headers: Further ones.
+    """
+    error = Error(error=ErrorContent(status=status, kind=kind, message=message))
+    return JSONResponse(dataclasses.asdict(error), status, headers=headers)
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class _ObjectWithMetrics(BaseModel):
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, _Number]
+
+
+def object_of(kind: type, *, without: str = "", has_metrics: bool = False) -> type[BaseModel]:
+    """The model of the objects that a type's values become.
+
+    Args:
+        kind: A dataclass.
+        without: Those of its fields, with spaces between, that the objects lack.
+        has_metrics: Whether metrics, which each search names, stand in the objects beside the fields.
+    """
+    hints = {name: hint for name, hint in get_type_hints(kind).items() if name not in without.split()}
+    fields: dict[str, Any] = {name: (_in_json(hint), ...) for name, hint in hints.items()}
+    base = _ObjectWithMetrics if has_metrics else _Object
+    return create_model(kind.__name__, __base__=base, __doc__=kind.__doc__, **fields)
+
+
+def array_of(kind: type, *, without: str = "", has_metrics: bool = False) -> Any:
+    """The model of an array of such objects; see `object_of`."""
+    return GenericAlias(list, (object_of(kind, without=without, has_metrics=has_metrics),))
+
+
+_of_part = cache(object_of)
+
+
+def _in_json(hint: Any) -> Any:
+    """The type of a field as JSON holds it: dates as texts, numbers that aren't finite as null."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _of_part(hint)
+    match get_origin(hint), get_args(hint):
+        case (None, _):
+            return {float: float | None, datetime: str}.get(hint, hint)
+        case (origin, (_, value)) if origin is dict:
+            return dict[str, _Number] if value is float else dict[str, _in_json(value)]  # type: ignore[misc]
+        case (origin, (item, *_)) if origin in (list, tuple):
+            return GenericAlias(list, (_in_json(item),))
+        case (origin, choices) if origin in (Union, UnionType):
+            return Union[tuple(map(_in_json, choices))]  # noqa: UP007 - of any number
+    return hint

@@ -187,7 +187,7 @@ SHORT = ("generational", "steady", "surrogate")
 class Free:
     """An evaluator whose CPU time isn't counted, and that notes the controller's at the end of every window."""
 
-    def __init__(self, answer: Callable[[Network, str], Measurement], seconds: float) -> None:
+    def __init__(self, answer: Callable[[Network, str], Measurement], seconds: float = MEAN_S) -> None:
         self.marks: list[float] = []
         self.stopped = 0
         self._answer, self._seconds = answer, seconds

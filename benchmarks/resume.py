@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.controller import CASES as SEARCHES
-from benchmarks.controller import DECISIONS, OPTIONS, Free
+from benchmarks.controller import Free
 from benchmarks.support.long_search import write_long_search
 from benchmarks.support.timing import Targets, conditions
 from gasearch.jobs.setup import Setup, set_up
@@ -45,6 +45,7 @@ from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader
 
 MOST_S, MOST_MB = 10.0, 600.0
+DECISIONS, OPTIONS = 17, tuple(range(8))  #: Of the flat space.
 NAME = "long"
 POPULATION = 24
 

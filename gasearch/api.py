@@ -10,6 +10,8 @@ from typing import Any, TypeVar, overload
 from gasearch.errors import BadInput, NoStore
 from gasearch.jobs import control
 from gasearch.jobs.advice import advising
+from gasearch.jobs.operators import Configure, named
+from gasearch.jobs.setup import with_toolbox
 from gasearch.jobs.start import go_on, launch
 from gasearch.query import comparison, lineage, questions
 from gasearch.query.failures import Cause, failures
@@ -247,6 +249,7 @@ def run(
     observer: Observer | None = None,
     on_outcome: OnOutcome | None = None,
     upgrade: bool = False,
+    toolbox: Configure | None = None,
 ) -> Search:
     """Run a new search to its end.
 
@@ -257,12 +260,16 @@ def run(
         observer: Watches.
         on_outcome: Is called with every final outcome, failures included, once it is stored.
         upgrade: Bring a database on a server to this version's schema, which locks out every older gasearch.
+        toolbox: `configure(toolbox, space)` that changes a DEAP toolbox in place, a function of a module of its own;
+            stands for the spec's `evolution.toolbox`.
 
     Raises:
-        SpecError: if the spec can't be used.
+        SpecError: if the spec or the toolbox can't be used.
         WrongState: if there is a search of that name.
     """
     loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
+    if toolbox is not None:
+        loaded = with_toolbox(loaded, named(toolbox))
     watching = _watching(observer, on_outcome)
     url = _url(db)
     with advising(url):

@@ -12,7 +12,7 @@ from typing import Any
 from deap import base, tools
 
 from gasearch.errors import OperatorFailed
-from gasearch.evolution.individual import Individual
+from gasearch.evolution.individual import ConstrainedFitness, Individual
 from gasearch.evolution.operators import choose
 from gasearch.evolution.rng import derive, seeded
 from gasearch.evolution.selection import WHOLE_POOL, infeasible_by_violation, select_survivors
@@ -124,6 +124,26 @@ class SeededToolbox:
         chosen += infeasible_by_violation(pool)[: count - len(chosen)]
         return select_survivors(chosen, count) if self._needs_order else chosen
 
+    def try_out(self, objectives: int) -> None:
+        """Call each operator on random individuals with made-up values, so that what can't work is known at once.
+
+        Raises:
+            OperatorFailed: saying which one can't be used, and why.
+        """
+        with self.draws(-1, "try") as rng:
+            pool = [
+                Individual(self.sample(rng)[0], number=number, fitness=ConstrainedFitness(_spread(number, objectives)))
+                for number in range(2 * FEWEST)
+            ]
+        survivors = self.select(pool, FEWEST, step=-1)
+        with self.draws(-2, "try") as rng:
+            for individual in pool:
+                self.mutate(individual, rng)
+            mated = self._call("mate", self._copy(pool[0]), self._copy(pool[1]), rng=rng)
+            self._made("mate", self._first("mate", mated))
+            for count in (1, 2) if len(survivors) >= self.fewest_parents else ():
+                self._choose(survivors, count, rng)
+
     def _choose(self, survivors: Sequence[Individual], count: int, rng: random.Random) -> Sequence[Individual]:
         chosen = list(self._call("choose", survivors, count, rng=rng))[:count]
         if len(chosen) < count or not all(isinstance(one, Individual) for one in chosen):
@@ -180,6 +200,11 @@ class SeededToolbox:
     def _failed(self, name: str, text: str) -> OperatorFailed:
         function = self._names[name]
         return OperatorFailed(f"the toolbox's operator {name!r} ({function}) {text}")
+
+
+def _spread(number: int, objectives: int) -> list[float]:
+    """Values of which none dominates another's where there are two objectives or more."""
+    return [float(1 + (number if objective % 2 else 2 * FEWEST - number)) for objective in range(objectives)]
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:

@@ -26,6 +26,7 @@ from gasearch.storage.owner import being_run, is_gone
 from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchStatus
 
 MOST_SHOWN: Final = 5  #: Files of an evaluator that are named.
+_OPERATORS: Final = "operators"  #: The kind of the event that keeps the files that a search began with.
 _VERSIONS: Final = "versions"  #: The kind of the event that keeps those that a search began with.
 #: The libraries that decide what is proposed, or what comes of it.
 _LIBRARIES: Final = ("numpy", "torch", "deap", "moocore", "optuna", "scikit-learn")
@@ -250,17 +251,61 @@ def note_versions(archive: Archive, lease: Lease, record: SearchRecord, notice: 
 def note_evaluator(
     archive: Archive, lease: Lease, record: SearchRecord, source: str, notice: Callable[[str], None]
 ) -> None:
-    """Say so where the evaluator isn't what it was when the search began."""
-    files = changed_files(record.evaluator_source, source)
+    """Say so where the evaluator isn't what it was when the search began.
+
+    Args:
+        archive: Gets an event.
+        lease: The right to write there.
+        record: The search as it is stored.
+        source: The evaluator's files as they are now.
+        notice: Is told.
+    """
+    consequence = "may not compare with what it has; for networks that do, begin a new search"
+    _note_changed("evaluator", record.evaluator_source, source, consequence, archive, lease, record, notice)
+
+
+def note_operators(
+    archive: Archive, lease: Lease, record: SearchRecord, source: str, notice: Callable[[str], None]
+) -> None:
+    """Keep the files of the user's own operators that a search begins with; say so where it goes on with others.
+
+    Args:
+        archive: Gets an event.
+        lease: The right to write there.
+        record: The search as it is stored.
+        source: The files as they are now; "" where there are none.
+        notice: Is told.
+    """
+    if not source:
+        return
+    kept = next((event.message for event in archive.events(record.id) if event.kind == _OPERATORS), None)
+    if kept is None:
+        archive.add_event(lease, EventRecord(kind=_OPERATORS, message=source))
+    else:
+        consequence = "is another search than that which began"
+        _note_changed("toolbox", kept, source, consequence, archive, lease, record, notice)
+
+
+def _note_changed(
+    what: str,
+    before: str,
+    now: str,
+    consequence: str,
+    archive: Archive,
+    lease: Lease,
+    record: SearchRecord,
+    notice: Callable[[str], None],
+) -> None:
+    files = changed_files(before, now)
     if not files:
         return
     shown = ", ".join(files[:MOST_SHOWN]) + (f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else "")
     message = (
-        f"the evaluator of {record.name} has changed since the search began ({shown}): what it finds from here on may "
-        "not compare with what it has; for networks that do, begin a new search"
+        f"the {what} of {record.name} has changed since the search began ({shown}): what it finds from here on "
+        f"{consequence}"
     )
     notice(message)
-    archive.add_event(lease, EventRecord(kind="other evaluator", message=message))
+    archive.add_event(lease, EventRecord(kind=f"other {what}", message=message))
 
 
 def _versions_without_event(archive: ArchiveReader, record: SearchRecord) -> dict[str, str]:

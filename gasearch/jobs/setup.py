@@ -17,7 +17,7 @@ from gasearch.evolution.engine import Engine
 from gasearch.evolution.evolver import Advisor
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
-from gasearch.evolution.toolbox import make_toolbox
+from gasearch.jobs.operators import require_operators, toolbox_of
 from gasearch.jobs.sources import load_data
 from gasearch.jobs.spec_check import check_against_data
 from gasearch.search.budget import SearchBudget
@@ -60,6 +60,11 @@ class Setup:
         return "" if self.spec.task.evaluator is None else evaluator_source(self.spec.task.evaluator)
 
     @property
+    def operators_source(self) -> str:
+        """The files of the user's own operators as they are now; "" where there are none."""
+        return "" if self.spec.evolution.toolbox is None else evaluator_source(self.spec.evolution.toolbox)
+
+    @property
     def budget(self) -> SearchBudget:
         """What the search may spend."""
         asked = self.spec.budget
@@ -92,7 +97,7 @@ class Setup:
             self.space,
             seed=self.spec.seed,
             population=population,
-            toolbox=make_toolbox(self.space, algorithm),
+            toolbox=toolbox_of(self.spec, self.space),
             violation=self.constraints.violation,
             known=(*self.designs, *known),
             advisor=self._advisor() if self.spec.uses_surrogate else None,
@@ -145,14 +150,15 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
 
     Raises:
         DataNotHere: if the data must be downloaded first.
-        SpecError: if the data or the evaluator can't be used, the family doesn't fit the data, or no network can meet a
-            constraint.
+        SpecError: if the data, the evaluator or the user's operators can't be used, the family doesn't fit the data, or
+            no network can meet a constraint.
     """
     require_texts(spec.model_dump(), "the spec")  # one made in Python was read by nobody
     data = load_data(spec, notice)
     description = None if data is None else data.describe()
     check_against_data(spec, description)
     space = build_space(spec, None if description is None else DataShape.of(description))
+    require_operators(spec, space, notice)
     costs = NetworkCosts(space)
     objectives = spec.objectives_tuple()
     problem = Problem(
@@ -223,6 +229,13 @@ def with_workers(spec: SearchSpec, count: int | None) -> SearchSpec:
         return spec
     content = spec.model_dump(mode="json")
     content["workers"]["count"] = count
+    return SearchSpec.from_json(json.dumps(content))
+
+
+def with_toolbox(spec: SearchSpec, name: str) -> SearchSpec:
+    """The spec with operators by that function."""
+    content = spec.model_dump(mode="json")
+    content["evolution"]["toolbox"] = name
     return SearchSpec.from_json(json.dumps(content))
 
 

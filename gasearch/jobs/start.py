@@ -20,6 +20,7 @@ from gasearch.jobs.resume import (
     note_changes,
     note_evaluator,
     note_lost_weights,
+    note_operators,
     note_versions,
     require_free_name,
     require_nobody_runs,
@@ -153,6 +154,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             record = archive.search(name)
             note_versions(archive, lease, record, observer.on_notice)
             note_evaluator(archive, lease, record, setup.evaluator_source, observer.on_notice)
+            note_operators(archive, lease, record, setup.operators_source, observer.on_notice)
             folder = str(weights_folder(record)) if is_inheriting else None
             if folder is not None:
                 note_lost_weights(archive, lease, record, folder, observer.on_notice)

@@ -22,6 +22,8 @@ _NAMES: Final[dict[Algorithm, str]] = {
 def search_lines(spec: SearchSpec) -> Iterator[str]:
     """The algorithm; when a training ends early; what it begins with, and what it keeps evaluations for."""
     yield f"{_NAMES[spec.algorithm]}{_why(spec)}, {_mode(spec)}{_surrogate(spec)}"
+    if spec.evolution.toolbox is not None:
+        yield f"operators by {spec.evolution.toolbox}"
     if rungs := spec.rung_steps():
         places = " or ".join(f"{rung:.2g}" if rung < 1 else f"{rung:g}" for rung in rungs)
         unit = "step" if spec.is_custom else "epoch"

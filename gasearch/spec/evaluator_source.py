@@ -1,6 +1,6 @@
-"""The source of a custom evaluator: the files that decide what it measures, by which a change is seen.
+"""The source of an installed function, an evaluator or the operators of a toolbox, by which a change of it is seen.
 
-These are its module, the packages that hold it, and what they import from where it lies: of an installed evaluator its
+These are its module, the packages that hold it, and what they import from where it lies: of an installed function its
 own package, of one in a folder all of the folder's modules. Libraries have versions, and data are not looked at.
 """
 
@@ -18,9 +18,9 @@ from typing import Final
 MOST_FILES: Final = 1_000  #: Beyond it the rest isn't looked at.
 
 
-def evaluator_source(evaluator: str) -> str:
+def evaluator_source(function: str) -> str:
     """The hash of each file of "package.module:function" by its name, as JSON; "" where there is no source to see."""
-    name = evaluator.partition(":")[0]
+    name = function.partition(":")[0]
     try:
         file = importlib.import_module(name).__file__
     except (Exception, SystemExit):  # whoever calls it says why

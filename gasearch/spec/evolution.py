@@ -33,6 +33,7 @@ class EvolutionSpec(Section):
     population: int = fields.whole(24, 4, 100_000)
     surrogate: bool = fields.flag(True)  #: Whether a model of the objectives ranks many children.
     replicates: float | None = fields.share(None)  #: Of the evaluations, for further trainings of front members.
+    toolbox: str | None = fields.function()  #: Installed `configure(toolbox, space)`, which changes a DEAP toolbox.
 
     def algorithm_for(self, objectives: int) -> Algorithm:
         """The algorithm, where "auto" takes one by the number of objectives."""

@@ -57,6 +57,11 @@ def text(default: Any, description: str, pattern: str = _NAME) -> Any:
     return Field(default, strict=True, pattern=pattern, description=description)
 
 
+def function() -> Any:
+    """A field that names an installed function, or none."""
+    return text(None, '"package.module:function"', pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+
+
 # --- lists of options -------------------------------------------------------------------------------------------
 
 

@@ -196,6 +196,8 @@ class SearchSpec(Section):
             "surrogate": self.uses_surrogate,
             "replicates": self.replicate_share,
         }
+        if self.evolution.toolbox is None:  # as in versions that had no such key
+            del content["evolution"]["toolbox"]
         content["early_stop"]["rungs"] = self.rung_steps()
         content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):
@@ -223,6 +225,9 @@ class SearchSpec(Section):
         if self.name in self.start.searches:
             path = ("start", "searches", self.start.searches.index(self.name))
             yield Problem(path=path, text=f"{self.name!r} is the name of this search: name earlier ones")
+        if self.evolution.toolbox is not None and self.algorithm.startswith("optuna:"):
+            text = f"{self.algorithm} proposes by itself and takes no operators: leave this key out"
+            yield Problem(path=("evolution", "toolbox"), text=text)
         yield from self._rung_problems()
 
     def _rung_problems(self) -> Iterator[Problem]:

@@ -14,7 +14,6 @@ from gasearch.spec.fields import Section
 DEFAULT_DATASET = "digits"
 #: Of the tags of entities: those of `gasearch_workers.data.tags`, which loads NumPy.
 TagScheme = Literal["bio", "bioes", "bilou", "bmes", "bmewo", "types"]
-_EVALUATOR = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _COLUMN = "the name of a column"
 _FILE = "the path of a file like the data set"
 
@@ -31,7 +30,7 @@ class TaskSpec(Section):
     dataset: str | None = fields.text(None, "the name of a data set, or the path of a file")
     download: bool = fields.flag(False)
     kind: TaskKind | None = fields.word(None)
-    evaluator: str | None = fields.text(None, '"package.module:function"', pattern=_EVALUATOR)
+    evaluator: str | None = fields.function()
     target: str | None = fields.text(None, _COLUMN)
     text: str | None = fields.text(None, _COLUMN)
     features: fields.Names = fields.names()

@@ -57,6 +57,7 @@ class Place:
         shutil.copytree(ROOT / "examples", folder / "examples")
         shrink(folder / "examples/digits.yaml")
         shrink(folder / "examples/custom.yaml")
+        shrink(folder / "examples/own-operators.yaml")
         self.environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

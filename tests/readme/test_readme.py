@@ -122,11 +122,15 @@ def test_the_specs_of_the_readme_are_valid():
 
 
 def test_the_python_of_the_readme_runs(place, monkeypatch):
-    definition, session = blocks("python")
+    definition, operators, session = blocks("python")
     ast.parse(definition)
     folder = place.folder / "python"
     folder.mkdir()
     monkeypatch.chdir(folder)
     (folder / "examples").symlink_to(place.folder / "examples")
+    (folder / "bit_moves.py").write_text(f"import random\nfrom deap import tools\n{operators}")
+    spec = ROOT / "examples/own-operators.yaml"
+    path = f"{shlex.quote(str(folder))}:{ROOT / 'examples'}"
+    assert "operators by bit_moves:configure" in place.run(f"PYTHONPATH={path} gasearch check {spec}")
     (folder / "session.py").write_text(session)
     assert "0." in place.run(f"cd {shlex.quote(str(folder))} && python session.py")

@@ -54,7 +54,8 @@ from benchmarks.support.timing import Targets, conditions
 from benchmarks.support.two_workers import WORKERS, RayWorkers, VirtualWorkers, Workers, request_of
 from gasearch.jobs.setup import Setup, set_up
 from gasearch.objectives.fitness import Fitness, fitness_of
-from gasearch.objectives.pareto import ParetoFront, Scaling
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import Scaling
 from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec

@@ -50,7 +50,8 @@ from benchmarks.support.simulation import (
 from benchmarks.support.timing import Targets, conditions
 from gasearch.jobs.setup import Setup, set_up
 from gasearch.objectives.fitness import Fitness
-from gasearch.objectives.pareto import ParetoFront, Scaling
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import Scaling
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import Genome, make_genome

@@ -38,7 +38,8 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.sampling import sample
 from gasearch.jobs.setup import set_up
 from gasearch.objectives.fitness import Fitness, Objective
-from gasearch.objectives.pareto import ParetoFront, Scaling
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import Scaling
 from gasearch.search.early_stopping import EarlyStop, EarlyStopping, stopped_by
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import decode

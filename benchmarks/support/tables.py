@@ -38,7 +38,8 @@ from typing import Any
 import numpy as np
 
 from gasearch.objectives.fitness import Fitness
-from gasearch.objectives.pareto import REFERENCE, ParetoFront, Scaling, rank
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import REFERENCE, Scaling, rank
 
 FOLDER_VARIABLE = "GASEARCH_BENCHMARK_DATA"  #: Names the folder of tables, for evaluators in other processes too.
 DEFAULT_FOLDER = Path("data")

@@ -20,7 +20,7 @@ from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.objectives.fitness import Fitness, FrontChange
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
 

@@ -16,7 +16,7 @@ from gasearch_workers.messages import Failure, FailureKind, Measurement
 from gasearch.errors import SpecError
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Fitness, Objective, fitness_of
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.space.build import build_space
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space

@@ -14,12 +14,14 @@ A running search, its resume, `front`, `best`, the knee, the plot, comparisons, 
 So the front is a function of the set of points alone, whatever the order in which they came; no member dominates
 another, within the intervals or without; and it is empty only where nothing is feasible.
 
-`gasearch.objectives.pareto` has the front of a whole set, and the front that grows. Everywhere in this module values
-are wvalues: finite, greater is better.
+`gasearch.objectives.pareto` has the front of a whole set, `gasearch.objectives.front` the one that grows. Everywhere in
+this module values are wvalues: finite, greater is better.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import ge
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +30,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
+
+MOST_REMEMBERED = 4  #: Points that each new one is held against first, in other than two objectives.
 
 
 class Standing(NamedTuple):
@@ -97,6 +101,15 @@ def dominated_within(values: Array, spreads: Array, others: Array, widths: Array
     return dominated  # type: ignore[no-any-return]
 
 
+def dominators_within(values: Array, spreads: Array, others: Array, widths: Array) -> Flags:
+    """Which points of a plain front dominate one of them within their intervals; see `dominated_within`."""
+    ahead = others - values[:, None]  # (objectives, points)
+    width = spreads[:, None] + widths
+    dominates: Any = np.logical_and.reduce(ahead >= -width, axis=0)
+    dominates &= np.logical_or.reduce(ahead > width, axis=0)
+    return dominates  # type: ignore[no-any-return]
+
+
 def _reach(values: Array, spreads: Array) -> Array:
     """(points,) Up to where values in one objective may be tied with each; a little more, as sums are rounded."""
     widths = spreads + spreads.max(initial=0.0)
@@ -128,3 +141,45 @@ class _Rivals:
         """The places of a point's rivals, each once."""
         near = [order[begin[place] : end[place]] for order, begin, end in self._near]
         return near[0] if len(near) == 1 else np.unique(np.concatenate(near))
+
+
+class DominanceIndex:
+    """Finds out fast that a front dominates a point, which is what becomes of nearly all; never wrong, but it may miss.
+
+    A member that leaves is dominated by one that stays, so that what it dominates stays dominated.
+    """
+
+    def __init__(self, members: Array) -> None:
+        """An index of these members of a plain front, (members, objectives)."""
+        self._first: list[float] = []  # two objectives: the first values, ascending,
+        self._second: list[float] = []  # and the second ones, descending
+        self._last: list[tuple[float, ...]] = []  # other numbers of them: what dominated the points that came last
+        if members.shape[1] == 2:
+            self._first, self._second = members[np.argsort(members[:, 0])].T.tolist()
+
+    def dominates(self, values: tuple[float, ...]) -> bool:
+        """Whether a point is known to be dominated."""
+        if len(values) == 2:
+            place = bisect_left(self._first, values[0])
+            if place == len(self._first) or self._second[place] < values[1]:
+                return False
+            return (self._first[place], self._second[place]) != values
+        for place, dominating in enumerate(self._last):
+            if all(map(ge, dominating, values)) and dominating != values:
+                if place:
+                    self._last.insert(0, self._last.pop(place))
+                return True
+        return False
+
+    def note_dominating(self, values: Array) -> None:
+        """Remember a member that dominated a point."""
+        if len(values) != 2:
+            self._last = [tuple(values.tolist()), *self._last[: MOST_REMEMBERED - 1]]
+
+    def note_member(self, values: tuple[float, ...]) -> None:
+        """Take in a new member, and forget those that it dominates."""
+        if len(values) == 2:
+            end = begin = bisect_right(self._first, values[0])
+            while begin and self._second[begin - 1] <= values[1]:
+                begin -= 1
+            self._first[begin:end], self._second[begin:end] = [values[0]], [values[1]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gasearch.objectives.fitness import Fitness, FrontChange
-from gasearch.objectives.pareto import Array, ParetoFront, Scaling
-from gasearch.objectives.plain_front import PlainFront
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import Array, Scaling
 
 #: Beyond so many objectives a volume takes seconds (see `pareto.hypervolume`), so that it is taken once a generation.
 MOST_OBJECTIVES_EACH = 5
@@ -63,17 +63,17 @@ class Frontier:
         """
         if fitness is None:
             return FrontChange()
-        before = self.front.plain.version
+        before = self.front.version
         if is_past:
             change = self.front.take_in(number, fitness, is_replacement=is_replicate)
         else:
             change = (self.front.replace if is_replicate else self.front.add)(number, fitness)
         if self.scaling is None:
             self._first += [fitness] if fitness.is_feasible else []
-        elif self.front.plain.version != before and self.is_cheap:
+        elif self.front.version != before and self.is_cheap:
             if is_past:
                 self._states[len(self._completed)] = self._past.add(
-                    self.front.plain, None if is_replicate else change, fitness
+                    self.front, None if is_replicate else change, fitness
                 )
             self._take_down(completed, None if is_past else self.front.hypervolume(self.scaling))
         return FrontChange() if is_past else change
@@ -144,11 +144,11 @@ class _Past:
         self._states: list[_State] = []
         self._at, self._members = -1, dict[int, tuple[float, ...]]()  # the state that was asked for last
 
-    def add(self, front: PlainFront, change: FrontChange | None, fitness: Fitness) -> int:
+    def add(self, front: ParetoFront, change: FrontChange | None, fitness: Fitness) -> int:
         """Keep the state of a front after a fitness changed it, as said or (None) in any way; returns its place."""
         if change is None or not self._states:
-            rows = map(tuple, front.values.tolist())
-            self._states.append(_State(dict(zip(front.numbers, rows, strict=True)), None))
+            rows = map(tuple, front.plain_values.tolist())
+            self._states.append(_State(dict(zip(front.plain_numbers, rows, strict=True)), None))
         else:  # whoever enters, enters at the end
             self._states.append(_State(dict.fromkeys(change.entered, fitness.values), change.left))
         return len(self._states) - 1

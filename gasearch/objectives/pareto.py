@@ -1,4 +1,4 @@
-"""Pareto arithmetic on wvalues: ranks, crowding, hypervolume, the front of a set, and the front as it grows.
+"""Pareto arithmetic on wvalues: ranks, crowding, hypervolume, and the front of a whole set.
 
 Everywhere in this module *values* are wvalues, one row per point and one column per objective: finite, greater is
 better. moocore does the ranking and the volumes; it is imported on first use, so that readers of a stored front don't
@@ -14,9 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gasearch.objectives.dominance import Flags, standing
-from gasearch.objectives.fitness import Fitness, FrontChange
-from gasearch.objectives.plain_front import PlainFront
-from gasearch.objectives.ties import Ties
+from gasearch.objectives.fitness import Fitness
 
 Array = npt.NDArray[np.float64]
 Values = npt.ArrayLike  #: (points, objectives)
@@ -134,15 +132,15 @@ def hypervolume(values: Values, reference: Sequence[float]) -> float:
 class Scaling:
     """A fixed scale per objective, so that hypervolumes of one search compare over its whole life.
 
-    A worth at `ideal` scales to 0 and one at `reference` to 1.1; what is better than the ideal scales below 0.
+    A wvalue at `ideal` scales to 0 and one at `reference` to 1.1; what is better than the ideal scales below 0.
     """
 
-    ideal: tuple[float, ...]  #: Best worth per objective.
-    reference: tuple[float, ...]  #: Worth per objective of the reference point; below the ideal.
+    ideal: tuple[float, ...]  #: Best wvalue per objective.
+    reference: tuple[float, ...]  #: Wvalue per objective of the reference point; below the ideal.
 
     @classmethod
     def of(cls, fitnesses: Sequence[Fitness]) -> Scaling:
-        """The scaling that the feasible ones among these span: from the best to the worst worth seen per objective.
+        """The scaling that the feasible ones among these span: from the best to the worst wvalue seen per objective.
 
         The worst of all, not of the front alone: an early front is often a single point, and later ones reach beyond
         its nadir. An objective with equal wvalues gets its magnitude as range (1 where they are 0).
@@ -170,88 +168,6 @@ class Scaling:
     def hypervolume(self, values: Values) -> float:
         """Volume in scaled units: 1.1 ** objectives at most, unless a point is better than the ideal."""
         return hypervolume(-self.scaled(values), (-REFERENCE,) * len(self.ideal))
-
-
-class ParetoFront:
-    """The front of the points that came in so far, by the rule of `gasearch.objectives.dominance`, spreads included."""
-
-    def __init__(self) -> None:
-        """An empty front; the first point fixes the number of objectives."""
-        self.plain = PlainFront()  #: The same without regard to spreads.
-        self.has_spreads = False  #: Of any feasible point so far.
-        self._ties: Ties | None = None  # None: to be found out where there are spreads
-
-    def __len__(self) -> int:
-        """Number of members."""
-        return len(self._known_ties() if self.has_spreads else self.plain)
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The members' candidate numbers, in the order in which they entered the plain front."""
-        if not self.has_spreads:
-            return self.plain.numbers
-        ties = self._known_ties()
-        return tuple([number for number in self.plain.numbers if ties.is_member(number)])
-
-    @property
-    def values(self) -> Array:
-        """(members, objectives) wvalues, rows in the order of `numbers`."""
-        if not self.has_spreads:
-            return self.plain.values
-        ties = self._known_ties()
-        return self.plain.values[[ties.is_member(number) for number in self.plain.numbers]]
-
-    @property
-    def best(self) -> tuple[float, ...]:
-        """The best worth of each objective among the members; () without any."""
-        return tuple(self.values.max(axis=0).tolist()) if len(self) else ()
-
-    def add(self, number: int, fitness: Fitness) -> FrontChange:
-        """Take a point in, if it belongs to the front, and dismiss the members that it dominates.
-
-        Raises:
-            ValueError: if the number of objectives differs from the front's.
-        """
-        self._note_spreads(fitness)
-        if not self.has_spreads:
-            return self.plain.add(number, fitness)
-        ties = self._known_ties()
-        change = self.plain.add(number, fitness)
-        return ties.update(change.left, {number: fitness}) if change.entered else change
-
-    def replace(self, number: int, fitness: Fitness) -> FrontChange:
-        """Let a point have another fitness: what it had dominated may come back."""
-        self._note_spreads(fitness)
-        if not self.has_spreads:
-            return self.plain.replace(number, fitness)
-        ties, was_member = self._known_ties(), number in self.plain
-        change = self.plain.replace(number, fitness)
-        stays = {number} if was_member and number in self.plain else set()
-        return ties.update({*change.left, *stays}, {one: self.plain[one] for one in {*change.entered, *stays}})
-
-    def take_in(self, number: int, fitness: Fitness, *, is_replacement: bool) -> FrontChange:
-        """Add or replace, and find out who is tied when that is asked for; returns how the plain front changed."""
-        self._note_spreads(fitness)
-        change = (self.plain.replace if is_replacement else self.plain.add)(number, fitness)
-        if is_replacement or change.entered:
-            self._ties = None
-        return change
-
-    def hypervolume(self, scaling: Scaling) -> float:
-        """Scaled hypervolume of all points that came in, members or not; 0 without any.
-
-        A point that is dismissed for a tie has the values that it has: the volume shrinks only where a value does.
-        """
-        return scaling.hypervolume(self.plain.values) if len(self.plain) else 0.0
-
-    def _note_spreads(self, fitness: Fitness) -> None:
-        if fitness.spreads and fitness.is_feasible:
-            self.has_spreads = True
-
-    def _known_ties(self) -> Ties:
-        if self._ties is None:
-            self._ties = Ties({number: self.plain[number] for number in self.plain.numbers})
-        return self._ties
 
 
 def _matrix(values: Values) -> Array:

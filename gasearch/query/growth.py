@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import Fitness, Objective
+from gasearch.objectives.front import ParetoFront
 from gasearch.objectives.metrics import spread_of
-from gasearch.objectives.pareto import ParetoFront, Scaling, pareto
+from gasearch.objectives.pareto import Scaling, pareto
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.measured import judged_by, kept
 from gasearch.storage.records import SearchRecord
@@ -147,11 +148,11 @@ def growth(completed: Told, scaling: Scaling) -> list[GrowthPoint]:
     points: list[GrowthPoint] = []
     is_stale = False
     for turn, place in enumerate(places, 1):
-        version = front.plain.version
+        version = front.version
         (front.replace if completed.is_replicate[place] else front.add)(
             int(completed.numbers[place]), completed.fitness(place)
         )
-        is_stale = is_stale or front.plain.version != version
+        is_stale = is_stale or front.version != version
         if is_stale and turn % every == 0:
             points.append(_point(completed, place, front.hypervolume(scaling), len(front)))
             is_stale = False

@@ -22,8 +22,8 @@ from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurem
 from gasearch_workers.training.stopping import explain_stop, is_hopeless, rung_at
 
 from gasearch.objectives.fitness import Fitness, Objective
+from gasearch.objectives.front import ParetoFront
 from gasearch.objectives.pareto import rank
-from gasearch.objectives.plain_front import PlainFront
 from gasearch.search.curve_fit import Line, fit_line, optimistic_ends, safe_tail
 
 WValues = tuple[float, ...]
@@ -290,7 +290,7 @@ class _Finishers:
     def __init__(self) -> None:
         self.all: list[Finished] = []
         self._newest: dict[int, int] = {}  # when a candidate's newest outcome was told
-        self._front = PlainFront()  # of these, named by when they were told: of equal ones the first is the member
+        self._front = ParetoFront()  # of these, named by when they were told: of equal ones the first is the member
         self._kept: list[list[Finished]] = [[]]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
         self._asked = 0, list[Finished]()  # the front that was asked for last, and of how many
 

@@ -47,8 +47,6 @@ NOT_YET = {
     "gasearch/jobs/sources.py",
     "gasearch/objectives/fitness.py",
     "gasearch/objectives/metrics.py",
-    "gasearch/objectives/plain_front.py",
-    "gasearch/objectives/ties.py",
     "gasearch/query/fronts.py",
     "gasearch/query/knee.py",
     "gasearch/query/near_misses.py",

@@ -12,7 +12,7 @@ from gasearch.dispatch.in_process import InProcess
 from gasearch.evolution.engine import Candidate, Engine
 from gasearch.jobs.setup import set_up
 from gasearch.jobs.start import _known
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.search.log import SearchLog
 from gasearch.search.loop import SearchLoop
 from gasearch.spec.model import SearchSpec

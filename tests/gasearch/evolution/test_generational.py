@@ -19,7 +19,7 @@ from gasearch.evolution.rng import derive
 from gasearch.evolution.sampling import sample
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.objectives.fitness import Fitness
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.space.decisions import Space
 from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome

@@ -19,7 +19,7 @@ from gasearch.evolution.engine import Scored
 from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.jobs.setup import set_up
 from gasearch.objectives.fitness import Fitness
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.search.log import SearchLog
 from gasearch.search.loop import SearchLoop
 from gasearch.space.costs import NetworkCosts

@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.objectives import ties
+from gasearch.objectives import front as growing
 from gasearch.objectives.dominance import dominated_within
 from gasearch.objectives.fitness import Fitness
-from gasearch.objectives.pareto import ParetoFront, Scaling, pareto
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import Scaling, pareto
 
 unhurried = settings(deadline=None)
 
@@ -112,8 +113,8 @@ def test_without_points_there_are_no_members():
 
 def test_a_new_member_is_compared_with_the_others_and_not_all_with_all(monkeypatch):
     compared = []
-    original = ties.dominated_within
-    monkeypatch.setattr(ties, "dominated_within", lambda *columns: compared.append(1) or original(*columns))
+    original = growing.dominated_within
+    monkeypatch.setattr(growing, "dominated_within", lambda *columns: compared.append(1) or original(*columns))
     front, numbers = ParetoFront(), list(range(400))
     random.Random(1).shuffle(numbers)
     for number in numbers:
@@ -125,8 +126,8 @@ def test_a_new_member_is_compared_with_the_others_and_not_all_with_all(monkeypat
 
 def test_a_replayed_front_finds_out_who_is_tied_when_it_is_asked(monkeypatch):
     made = []
-    original = ties.standing
-    monkeypatch.setattr(ties, "standing", lambda *columns: made.append(1) or original(*columns))
+    original = growing.standing
+    monkeypatch.setattr(growing, "standing", lambda *columns: made.append(1) or original(*columns))
     front = ParetoFront()
     for number in range(400):
         fitness = Fitness(values=(float(number), -float(number)), spreads=(0.6, 0.0))

@@ -1,4 +1,4 @@
-"""Ranks, crowding, hypervolume, and the front that grows."""
+"""Ranks, crowding and hypervolume."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.objectives.fitness import Fitness
-from gasearch.objectives.pareto import ParetoFront, Scaling, crowding_distance, hypervolume, rank
+from gasearch.objectives.pareto import Scaling, crowding_distance, hypervolume, rank
 
 OBJECTIVES = (1, 2, 3, 4, 10)
 unhurried = settings(deadline=None)  # machines are shared
@@ -42,10 +42,6 @@ class Plain:
 
 def of_one_front(values: list[tuple[float, ...]]) -> list[float]:
     return crowding_distance(np.array(values), np.zeros(len(values), dtype=np.intp)).tolist()
-
-
-def dominates(a, b) -> bool:
-    return a != b and all(x >= y for x, y in zip(a, b, strict=True))
 
 
 @unhurried
@@ -115,7 +111,7 @@ def test_values_that_are_no_matrix_are_refused():
         rank([1.0, 2.0, 3.0])
 
 
-def test_a_scaling_spans_the_feasible_worths_of_the_first_generation():
+def test_a_scaling_spans_the_feasible_wvalues_of_the_first_generation():
     scaling = Scaling.of(
         [
             Fitness(values=(0.5, -100.0)),
@@ -136,7 +132,7 @@ def test_the_scaled_hypervolume_of_the_ideal_is_the_whole_box_and_better_points_
     assert scaling.hypervolume([(4.0, 4.0)]) == pytest.approx(2.1 * 1.1)
 
 
-def test_a_scaling_of_equal_worths_takes_their_magnitude_as_range():
+def test_a_scaling_of_equal_wvalues_takes_their_magnitude_as_range():
     scaling = Scaling.of([Fitness(values=(5.0, 0.0))])
     assert scaling.reference == pytest.approx((5.0 - 1.1 * 5.0, -1.1))
     assert scaling.hypervolume([(5.0, 0.0)]) == pytest.approx(1.1**2)
@@ -147,67 +143,7 @@ def test_a_scaling_without_a_feasible_fitness_is_refused():
         Scaling.of([Fitness(values=(1.0,), violation=2.0)])
 
 
-@unhurried
-@given(points())
-def test_the_front_holds_the_first_of_each_undominated_value(values):
-    front = ParetoFront()
-    members: set[int] = set()
-    for number, row in enumerate(values):
-        change = front.add(number, Fitness(values=row))
-        assert set(change.left) <= members
-        members = members - set(change.left) | set(change.entered)
-    undominated = [row for row in values if not any(dominates(other, row) for other in values)]
-    assert members == set(front.numbers) == {values.index(row) for row in undominated}
-    assert [values[number] for number in front.numbers] == [tuple(row) for row in front.values.tolist()]
-
-
-def test_an_equal_point_does_not_enter_and_changes_nothing():
-    front = ParetoFront()
-    front.add(4, Fitness(values=(1.0, 2.0)))
-    change = front.add(7, Fitness(values=(1.0, 2.0)))
-    assert (change.entered, change.left, front.numbers) == ((), (), (4,))
-
-
-def test_an_infeasible_point_never_enters_the_front():
-    front = ParetoFront()
-    assert front.add(0, Fitness(values=(9.0, 9.0), violation=1e-9)).entered == ()
-    assert len(front) == 0
-
-
-def test_a_point_that_dominates_all_members_replaces_them():
-    front = ParetoFront()
-    for number in range(50):
-        front.add(number, Fitness(values=(float(number), -float(number))))
-    change = front.add(50, Fitness(values=(100.0, 100.0)))
-    assert (change.entered, change.left) == ((50,), tuple(range(50)))
-    assert front.numbers == (50,)
-
-
-def test_the_front_refuses_another_number_of_objectives():
-    front = ParetoFront()
-    front.add(0, Fitness(values=(1.0, 2.0)))
-    with pytest.raises(ValueError, match="2 objectives; got 3"):
-        front.add(1, Fitness(values=(1.0, 2.0, 3.0)))
-
-
-def test_the_front_tells_its_hypervolume():
-    front = ParetoFront()
-    scaling = Scaling(ideal=(1.0, 1.0), reference=(-0.1, -0.1))
-    assert front.hypervolume(scaling) == 0.0
-    front.add(0, Fitness(values=(1.0, 0.0)))
-    front.add(1, Fitness(values=(0.0, 1.0)))
-    assert front.hypervolume(scaling) == pytest.approx(2 * 1.1 * 0.1 - 0.1**2)
-
-
-def test_importing_pareto_loads_neither_scipy_nor_torch_nor_moocore():
-    code = "import sys, gasearch.objectives.pareto; print(sorted({'scipy', 'moocore', 'deap'} & set(sys.modules)))"
+def test_importing_the_front_loads_neither_scipy_nor_torch_nor_moocore():
+    code = "import sys, gasearch.objectives.front; print(sorted({'scipy', 'moocore', 'deap'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
-
-
-def test_a_chain_of_ties_does_not_eat_up_the_front():
-    front = ParetoFront()
-    for number in range(6):
-        accuracy, cost = 0.40 - 0.06 * number, 600.0 - 100 * number
-        front.add(number, Fitness(values=(accuracy, -cost), spreads=(0.05, 0.0)))
-    assert front.numbers == (1, 3, 5)  # each is tied in accuracy with the one before it, and cheaper

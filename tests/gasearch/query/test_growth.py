@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Objective
-from gasearch.objectives.pareto import ParetoFront, Scaling
+from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.pareto import Scaling
 from gasearch.query import growth as module
 from gasearch.query.growth import FEW_VOLUMES, Told, common_scaling, completed_outcomes, growth, scaling_of
 from gasearch.storage.records import REUSED

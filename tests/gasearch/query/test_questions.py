@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gasearch.errors import BadInput, SpecError, UnknownSearch
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Objective, fitness_of
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.query import near_misses, questions
 from gasearch.query.answers import layers_text
 from gasearch.query.knee import knee_distances, knee_order

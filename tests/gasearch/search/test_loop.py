@@ -6,7 +6,7 @@ from gasearch_workers.messages import FailureKind, Measurement
 
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, LeaseLost, StoreError
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.search.ownership import StopSignal
 from gasearch.search.problem import training_seed
 from gasearch.storage.owner import current_owner

@@ -340,7 +340,7 @@ class _Points(dict[int, Fitness]):
         begin = 0
         while begin < len(others) and len(rows):
             some, begin = others[begin : 2 * begin + 1], 2 * begin + 1
-            is_covered: Any = (known[rows, None] <= some).all(axis=2).any(axis=1)
+            is_covered: Flags = np.logical_or.reduce((known[rows, None] <= some).all(axis=2), axis=1)
             rows = rows[~is_covered]
         return [(self._numbers[row], self[self._numbers[row]]) for row in rows]
 

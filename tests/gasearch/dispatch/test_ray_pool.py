@@ -13,7 +13,6 @@ from gasearch_workers.messages import Blueprint, FailureKind, Layer, Measurement
 from gasearch.dispatch import ray_pool
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.ray_pool import RayPool
-from gasearch.errors import WorkersUnavailable
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
 from tests.doubles.ray_processes import named
 from tests.doubles.requests import custom_request, request_for
@@ -168,12 +167,6 @@ class TestRayPool(DispatcherContract):
             return [name for name in os.environ if name.startswith("GASEARCH_")]
 
         assert ray.get(names.remote()) == []
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nobody.invalid:6379", "no address"])
-def test_an_unreachable_cluster_is_named_with_a_way_out(address):
-    with pytest.raises(WorkersUnavailable, match=rf"the Ray cluster at {address} can't be reached: .*--workers 0"):
-        RayPool(size=PoolSize(count=1), data=None, measures_latency=False, address=address)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")

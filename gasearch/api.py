@@ -13,8 +13,16 @@ from gasearch.jobs.advice import advising
 from gasearch.jobs.operators import Configure, named
 from gasearch.jobs.setup import with_toolbox
 from gasearch.jobs.start import go_on, launch
-from gasearch.query import comparison, lineage, questions
+from gasearch.query import comparison, lineage
+from gasearch.query.answers import FrontPoint, GenerationStats, NetworkDetails, SearchSummary
+from gasearch.query.asked import parse_limits
+from gasearch.query.best import best_points
 from gasearch.query.failures import Cause, failures
+from gasearch.query.front import front_points
+from gasearch.query.history import generations_of
+from gasearch.query.network import network_details
+from gasearch.query.summary import list_searches as all_searches
+from gasearch.query.summary import search_summary
 from gasearch.search.progress import Observer, Several, Silent
 from gasearch.settings import database_url
 from gasearch.spec.loader import load_spec
@@ -52,27 +60,27 @@ class Search:
         """How to open it again, but for a password."""
         return f"Search({self.name!r}, db={shown(parse_url(self._db_url))!r})"
 
-    def status(self) -> questions.SearchSummary:
+    def status(self) -> SearchSummary:
         """How far it is."""
-        return self._ask(lambda reader: questions.search_summary(reader, self.name))
+        return self._ask(lambda reader: search_summary(reader, self.name))
 
-    def front(self, *where: str, by: str | None = None) -> list[questions.FrontPoint]:
+    def front(self, *where: str, by: str | None = None) -> list[FrontPoint]:
         """The Pareto front, within limits such as "latency_ms <= 2"; best first by a metric, "accuracy" or "size:min".
 
         Raises:
             BadInput: if a limit or a metric can't be used.
         """
-        return self._ask(lambda reader: questions.front_points(reader, self.name, questions.parse_limits(where), by))
+        return self._ask(lambda reader: front_points(reader, self.name, parse_limits(where), by))
 
     @overload
     def best(
         self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False
-    ) -> questions.FrontPoint | None: ...
+    ) -> FrontPoint | None: ...
 
     @overload
     def best(
         self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False, count: int
-    ) -> list[questions.FrontPoint]: ...
+    ) -> list[FrontPoint]: ...
 
     def best(
         self,
@@ -81,7 +89,7 @@ class Search:
         where: Sequence[str] | str = (),
         knee: bool = False,
         count: int | None = None,
-    ) -> questions.FrontPoint | list[questions.FrontPoint] | None:
+    ) -> FrontPoint | list[FrontPoint] | None:
         """The best network within the limits, None where they exclude all; with a count a list of so many at most.
 
         Raises:
@@ -89,25 +97,25 @@ class Search:
         """
         if count is not None and count < 1:
             raise BadInput(f"the count must be at least 1; got {count}")
-        limits = questions.parse_limits([where] if isinstance(where, str) else where)
+        limits = parse_limits([where] if isinstance(where, str) else where)
         found = self._ask(
-            lambda reader: questions.best(reader, self.name, by=by, limits=limits, knee=knee, count=count or 1)
+            lambda reader: best_points(reader, self.name, by=by, limits=limits, knee=knee, count=count or 1)
         )
         if count is not None:
             return found
         return found[0] if found else None
 
-    def history(self) -> list[questions.GenerationStats]:
+    def history(self) -> list[GenerationStats]:
         """Every finished generation, in order."""
-        return self._ask(lambda reader: questions.history(reader, self.name))
+        return self._ask(lambda reader: generations_of(reader, self.name))
 
-    def show(self, key: str) -> questions.NetworkDetails:
+    def show(self, key: str) -> NetworkDetails:
         """All that is known of one network, named by its key or a beginning of it.
 
         Raises:
             UnknownSearch: if not exactly one key begins so.
         """
-        return self._ask(lambda reader: questions.show(reader, self.name, key))
+        return self._ask(lambda reader: network_details(reader, self.name, key))
 
     def why(self, key: str, *, depth: int = lineage.DEPTH) -> lineage.Explanation:
         """How a network came about, and why it is on the front or not; named by its key or a beginning of it."""
@@ -280,9 +288,9 @@ def run(
     return Search(loaded.name, db=db)
 
 
-def list_searches(*, db: Database = None) -> list[questions.SearchSummary]:
+def list_searches(*, db: Database = None) -> list[SearchSummary]:
     """Where all stored searches stand, newest first."""
-    return _ask(_url(db), questions.list_searches)
+    return _ask(_url(db), all_searches)
 
 
 def compare(*names: str, db: Database = None) -> comparison.Comparison:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +28,14 @@ from gasearch.jobs.advice import completed
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.metrics import spread_of
 from gasearch.objectives.units import format_quantity
-from gasearch.query import questions
 from gasearch.query.answers import FrontPoint, Row, SearchSummary, layers_text
+from gasearch.query.asked import parse_limits
+from gasearch.query.best import best_points
+from gasearch.query.front import front_points
+from gasearch.query.history import falls_of, generations_of
+from gasearch.query.network import network_details
+from gasearch.query.summary import list_searches, search_summary
+from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import describe
 
 WATCH_EVERY_S = 2.0
@@ -39,7 +46,7 @@ SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency
 @app.command("list", epilog=examples("gasearch list", "gasearch list --format json --db postgresql://host/searches"))
 def list_command(db: Db = None, form: Form = Format.TABLE) -> None:
     """List all searches, newest first."""
-    searches = ask(db, questions.list_searches)
+    searches = ask(db, list_searches)
     if form is not Format.TABLE:
         print_rows([search.row() for search in searches], form)
     elif not searches:
@@ -62,7 +69,7 @@ def status(
             raise BadInput(f"--watch refreshes a table: leave out --format {form}")
         _watch(name, db)
         return
-    summary = ask(db, lambda reader: questions.search_summary(reader, name))
+    summary = ask(db, lambda reader: search_summary(reader, name))
     if form is Format.TABLE:
         print_table(("", ""), status_lines(summary), has_header=False)
     else:
@@ -88,13 +95,19 @@ def best(
     form: Form = Format.TABLE,
 ) -> None:
     """Name the best network of the front; with limits, of the front of all networks within them."""
-    limits = questions.parse_limits(where or ())
-    points = ask(db, lambda reader: questions.best(reader, name, by=by, limits=limits, knee=knee, count=count))
-    if form is Format.TABLE and len(points) == 1:
-        row = points[0].row() | {"network": layers_text(points[0].blueprint)}
+    limits = parse_limits(where or ())
+
+    def question(reader: ArchiveReader) -> Found:
+        points = best_points(reader, name, by=by, limits=limits, knee=knee, count=count)
+        return Found.of(reader, name, points, limits)
+
+    found = ask(db, question)
+    if form is Format.TABLE and len(found.points) == 1:
+        [point] = found.points
+        row = point.row() | {"network": layers_text(point.blueprint)}
         print_object({field: value for field, value in row.items() if field != "blueprint"}, form)
         return
-    _print_points(name, points, limits, db, form, by=by)
+    print_found(found, form, asked=[by, *(limit.metric for limit in limits)])
 
 
 @app.command(
@@ -102,9 +115,9 @@ def best(
 )
 def front(name: Name, where: Where = None, by: By = None, db: Db = None, form: Form = Format.TABLE) -> None:
     """Print the Pareto front, all of it or under limits."""
-    limits = questions.parse_limits(where or ())
-    points = ask(db, lambda reader: questions.front_points(reader, name, limits, by))
-    _print_points(name, points, limits, db, form, by=by)
+    limits = parse_limits(where or ())
+    found = ask(db, lambda reader: Found.of(reader, name, front_points(reader, name, limits, by), limits))
+    print_found(found, form, asked=[by, *(limit.metric for limit in limits)])
 
 
 @app.command(epilog=examples("gasearch history digits-cnn", "gasearch history digits-cnn --format csv"))
@@ -114,7 +127,7 @@ def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
     In steady state a generation is as many outcomes as the population has networks. A network that is trained again
     counts with the mean, which may be worse: what that took from the hypervolume is said.
     """
-    generations, falls = ask(db, lambda reader: (questions.history(reader, name), questions.falls(reader, name)))
+    generations, falls = ask(db, lambda reader: (generations_of(reader, name), falls_of(reader, name)))
     if not generations and form is Format.TABLE:
         say(f"search {name!r} has no finished generation yet; see: gasearch status {name}")
         return
@@ -128,7 +141,7 @@ def history(name: Name, db: Db = None, form: Form = Format.TABLE) -> None:
 @app.command(epilog=examples("gasearch show digits-cnn 3f2a", "gasearch show digits-cnn 3f2a --format json"))
 def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None:
     """Print all that is known of one network."""
-    details = ask(db, lambda reader: questions.show(reader, name, key))
+    details = ask(db, lambda reader: network_details(reader, name, key))
     if form is not Format.TABLE:
         print_object(details.row(), form)
         return
@@ -168,9 +181,50 @@ def _curve_row(point: Row) -> Row:
     return row | {name: value for name, value in point.get("metrics", ()) if name not in row}
 
 
-def print_front(name: str, db: str | None) -> None:
-    """The front as a table, as `front` prints it: what a run ends with."""
-    _print_points(name, ask(db, lambda reader: questions.front_points(reader, name)), (), db, Format.TABLE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The networks that answer a question, and what it takes to print them."""
+
+    points: Sequence[FrontPoint]
+    objectives: Sequence[str]
+    nearest_miss: str  #: Why there are none; "" where there are.
+
+    @classmethod
+    def of(cls, reader: ArchiveReader, name: str, points: Sequence[FrontPoint], limits: Sequence[Limit] = ()) -> Found:
+        """The answer with what is printed beside it.
+
+        Args:
+            reader: Where the search is stored.
+            name: Of the search.
+            points: The networks.
+            limits: That the question sets.
+        """
+        miss = ""
+        if not points:
+            from gasearch.query.near_misses import nearest_miss  # NumPy takes longer to load than all the rest
+
+            miss = nearest_miss(reader, name, limits)
+        return cls(points=points, objectives=[one for one, _ in reader.search(name).objectives], nearest_miss=miss)
+
+
+def print_found(found: Found, form: Format, asked: Sequence[str | None] = ()) -> None:
+    """Print rows of networks; a table shows what the search and the question are about.
+
+    Args:
+        found: The networks.
+        form: How they are printed.
+        asked: Metrics that the question names.
+
+    Raises:
+        NothingFound: where there is none, after printing the empty answer.
+    """
+    own = [metric for one in found.objectives for metric in (one, spread_of(one))]
+    named = [one.partition(":")[0] for one in asked if one]
+    if found.points or form is not Format.TABLE:
+        columns = dict.fromkeys(["key", *own, *named, *SHOWN_METRICS])
+        print_rows([point.row() for point in found.points], form, columns=list(columns))
+    if not found.points:
+        raise NothingFound(found.nearest_miss)
 
 
 def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
@@ -196,33 +250,6 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
     return lines
 
 
-def _print_points(
-    name: str,
-    points: Sequence[FrontPoint],
-    limits: Sequence[Limit],
-    db: str | None,
-    form: Format,
-    by: str | None = None,
-) -> None:
-    """Rows of networks; if there are none, the reason. A table shows what the search and the question are about.
-
-    Raises:
-        NothingFound: after printing the empty answer, with the nearest miss.
-    """
-    if form is not Format.TABLE:
-        print_rows([point.row() for point in points], form)
-    elif points:
-        objectives = ask(db, lambda reader: reader.search(name).objectives)
-        asked = [(by or "").partition(":")[0], *(limit.metric for limit in limits)]
-        own = [name for metric, _ in objectives for name in (metric, spread_of(metric))]
-        columns = dict.fromkeys(["key", *own, *filter(None, asked), *SHOWN_METRICS])
-        print_rows([point.row() for point in points], form, columns=list(columns))
-    if not points:
-        from gasearch.query.near_misses import nearest_miss
-
-        raise NothingFound(ask(db, lambda reader: nearest_miss(reader, name, limits)))
-
-
 def _watch(name: str, db: str | None) -> None:
     """Print the status until no controller holds the search: in place on a terminal, else a line per change."""
     import sys
@@ -233,7 +260,7 @@ def _watch(name: str, db: str | None) -> None:
     def text_of(summary: SearchSummary) -> str:
         return "\n".join(f"{label:<16} {printable(value)}" for label, value in status_lines(summary))
 
-    summary = ask(db, lambda reader: questions.search_summary(reader, name))
+    summary = ask(db, lambda reader: search_summary(reader, name))
     if not sys.stdout.isatty():
         completed = -1
         while summary.is_active:
@@ -241,13 +268,13 @@ def _watch(name: str, db: str | None) -> None:
                 print(_watch_line(summary), flush=True)
             completed = summary.told
             time.sleep(WATCH_EVERY_S)
-            summary = ask(db, lambda reader: questions.search_summary(reader, name))
+            summary = ask(db, lambda reader: search_summary(reader, name))
         print_table(("", ""), status_lines(summary), has_header=False)
         return
     with Live(Text(text_of(summary)), refresh_per_second=2) as live:
         while summary.is_active:
             time.sleep(WATCH_EVERY_S)
-            summary = ask(db, lambda reader: questions.search_summary(reader, name))
+            summary = ask(db, lambda reader: search_summary(reader, name))
             live.update(Text(text_of(summary)))
 
 

@@ -30,13 +30,16 @@ from gasearch.cli.app import (
 )
 from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.cli.fetching import naming_the_download
-from gasearch.cli.reading import print_front
+from gasearch.cli.reading import Found, print_found
 from gasearch.cli.streams import give_up
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.advice import completed
-from gasearch.query import questions
-from gasearch.query.answers import Row
+from gasearch.query.answers import FrontPoint, Row
+from gasearch.query.best import best_points
+from gasearch.query.front import front_points
+from gasearch.query.summary import search_summary
 from gasearch.settings import database_url
+from gasearch.storage.archive import ArchiveReader
 
 
 @app.command(epilog=examples("gasearch init -o search.yaml", "gasearch init --family mlp > search.yaml"))
@@ -200,7 +203,7 @@ def delete(
     """Delete a search: all that is stored of it, and the weights that it keeps. Exported files stay."""
     from gasearch.jobs.control import delete_search
 
-    completed = ask(db, lambda reader: questions.search_summary(reader, name)).told
+    completed = ask(db, lambda reader: search_summary(reader, name)).told
     if not is_sure:
         if not sys.stdin.isatty():
             raise BadInput(f"nobody can be asked whether to delete {name} with its {completed} evaluations: add --yes")
@@ -292,8 +295,11 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
 
 
 def _print_found(name: str, db: str | None) -> None:
-    print_front(name, db)
-    [knee] = ask(db, lambda reader: questions.best(reader, name, knee=True))
+    def question(reader: ArchiveReader) -> tuple[Found, list[FrontPoint]]:
+        return Found.of(reader, name, front_points(reader, name)), best_points(reader, name, knee=True)
+
+    front, [knee] = ask(db, question)
+    print_found(front, Format.TABLE)
     advised = [f"gasearch best {name} --knee", f"gasearch plot {name} -o {name}.html"]
     if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
         advised.append(f"gasearch export {name} {knee.key} -o {name}-model")

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from gasearch_workers.messages import Failure
 
-from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluationRecord, SearchStatus
 
 Row = dict[str, Any]  #: Flat; only what JSON can hold.
@@ -127,19 +126,6 @@ class FailedAttempt:
     def __str__(self) -> str:
         """One line."""
         return f"attempt {self.attempt} failed, {self.failure}: {self.message}"
-
-
-def failed_attempts(reader: ArchiveReader, search_id: int, number: int) -> tuple[list[FailedAttempt], Failure | None]:
-    """The attempts as of `tried_before`, and the failure that a candidate's first training ended with, if it did."""
-    made = reader.attempts_of(search_id, number)
-    outcomes = (one.result.outcome for one in made if one.arrival >= 0 and not one.replicate)
-    final = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
-    return [FailedAttempt.of(one) for one in made if one.arrival < 0], final
-
-
-def tried_before(reader: ArchiveReader, search_id: int, number: int) -> list[FailedAttempt]:
-    """The attempts at a candidate's trainings that failed and were made again, in order."""
-    return failed_attempts(reader, search_id, number)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

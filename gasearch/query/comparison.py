@@ -10,8 +10,8 @@ from gasearch.errors import BadInput
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.pareto import Scaling
 from gasearch.query.answers import Row, json_object
+from gasearch.query.asked import constraints_of, objectives_of
 from gasearch.query.growth import GrowthPoint, Told, common_scaling, completed_outcomes, growth
-from gasearch.query.questions import constraints_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import SearchRecord
 

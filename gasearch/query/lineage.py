@@ -10,8 +10,9 @@ from gasearch_workers.messages import RETRYABLE, Failure, FailureKind, Measureme
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import spread_of
-from gasearch.query.answers import Row, json_object, tried_before
-from gasearch.query.questions import constraints_of, objectives_of
+from gasearch.query.answers import Row, json_object
+from gasearch.query.asked import constraints_of, objectives_of
+from gasearch.query.network import tried_before
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, EvaluatedNetwork, EvaluationRecord
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gasearch.objectives.constraints import SPREADS, Limit, total_violation
 from gasearch.objectives.units import format_quantity
-from gasearch.query.questions import constraints_of
+from gasearch.query.asked import constraints_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.measured import Measured, judged_by
 from gasearch.storage.records import EvaluatedNetwork

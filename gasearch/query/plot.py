@@ -16,12 +16,14 @@ from typing import Any
 
 from gasearch.errors import BadInput
 from gasearch.objectives.units import format_quantity
-from gasearch.query import questions
 from gasearch.query.answers import FrontPoint, SearchSummary, layers_text
+from gasearch.query.asked import constraints_of, objectives_of
 from gasearch.query.comparison import Comparison
 from gasearch.query.figures import BLUE, GREY, RED, Figure, growth_figures, operators_figure, prediction_figures
+from gasearch.query.front import point_of
 from gasearch.query.growth import completed_outcomes, growth, scaling_of
 from gasearch.query.lineage import operators
+from gasearch.query.summary import search_summary
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork
 
@@ -37,7 +39,7 @@ def plot(reader: ArchiveReader, name: str, path: Path) -> None:
         BadInput: for another ending than .html, a file that can't be written, or a search without any outcome.
     """
     require_html(path)
-    summary = questions.search_summary(reader, name)
+    summary = search_summary(reader, name)
     facts = (
         f"{summary.told} evaluations, {sum(summary.failures.values())} failed, {summary.stopped} stopped early, "
         f"front of {summary.front_size}"
@@ -54,9 +56,9 @@ def figures_of(reader: ArchiveReader, summary: SearchSummary) -> list[Figure]:
     if summary.told == 0:
         raise BadInput(f"search {summary.name!r} has no outcome to draw yet; see: gasearch status {summary.name}")
     record = reader.search(summary.name)
-    completed = completed_outcomes(reader, record, questions.objectives_of(record), questions.constraints_of(record))
+    completed = completed_outcomes(reader, record, objectives_of(record), constraints_of(record))
     networks = _drawn(reader, record.id)
-    figures = [front_figure(summary, [questions.point_of(one) for one in networks if one.metrics], completed.networks)]
+    figures = [front_figure(summary, [point_of(one) for one in networks if one.metrics], completed.networks)]
     scaling = scaling_of(record)
     if scaling is not None:
         figures += growth_figures({summary.name: growth(completed, scaling)})
@@ -75,7 +77,7 @@ def plotly_front(reader: ArchiveReader, name: str) -> Any:
         UnknownSearch: if there is no search of that name.
         BadInput: for a search without any outcome.
     """
-    return _plotly(figures_of(reader, questions.search_summary(reader, name))[0])
+    return _plotly(figures_of(reader, search_summary(reader, name))[0])
 
 
 def _plotly(figure: Figure) -> Any:

@@ -9,8 +9,13 @@ from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 
 from gasearch.errors import BadInput
-from gasearch.query import comparison, lineage, questions
-from gasearch.query.answers import Row
+from gasearch.query import comparison, lineage
+from gasearch.query.answers import FrontPoint, GenerationStats, Row, SearchDescription, SearchSummary
+from gasearch.query.asked import parse_limits
+from gasearch.query.best import best_points
+from gasearch.query.front import front_points
+from gasearch.query.history import generations_of
+from gasearch.query.summary import describe_search, list_searches, search_summary
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import Role, require
 from gasearch.web.responses import Error, array_of, object_of
@@ -52,7 +57,7 @@ Names = Annotated[list[Text], Query(max_length=comparison.MOST_COMPARED, default
 Depth = Annotated[int, Query(ge=0, le=DEEPEST)]
 Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
 
-NETWORKS = array_of(questions.FrontPoint, without="number metrics is_on_front", has_metrics=True)
+NETWORKS = array_of(FrontPoint, without="number metrics is_on_front", has_metrics=True)
 
 #: Everything here needs the reader's role. Routes that change something go into a router of their own with
 #: `require(Role.ADMIN)`.
@@ -63,44 +68,42 @@ reading = APIRouter(
 )
 
 
-@reading.get("/searches", response_model=array_of(questions.SearchSummary))
+@reading.get("/searches", response_model=array_of(SearchSummary))
 def searches(reader: Reader) -> list[Row]:
     """All searches, newest first."""
-    return [summary.row() for summary in questions.list_searches(reader)]
+    return [summary.row() for summary in list_searches(reader)]
 
 
-@reading.get("/searches/{name}", response_model=object_of(questions.SearchDescription))
+@reading.get("/searches/{name}", response_model=object_of(SearchDescription))
 def search(name: Name, reader: Reader) -> Row:
     """What one search was asked, and where it stands."""
-    return questions.describe_search(reader, name).row()
+    return describe_search(reader, name).row()
 
 
-@reading.get("/searches/{name}/status", response_model=object_of(questions.SearchSummary))
+@reading.get("/searches/{name}/status", response_model=object_of(SearchSummary))
 def status(name: Name, reader: Reader) -> Row:
     """Where one search stands."""
-    return questions.search_summary(reader, name).row()
+    return search_summary(reader, name).row()
 
 
 @reading.get("/searches/{name}/front", response_model=NETWORKS)
 def front(*, name: Name, reader: Reader, by: By = None, where: Where) -> list[Row]:
     """The Pareto front, all of it or under limits."""
-    points = questions.front_points(reader, name, questions.parse_limits(where), by)
+    points = front_points(reader, name, parse_limits(where), by)
     return [point.row() for point in points]
 
 
 @reading.get("/searches/{name}/best", response_model=NETWORKS)
 def best(*, name: Name, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
     """The best networks under limits, or the front's best bargains; an empty array where there is none."""
-    limits = questions.parse_limits(where)
-    return [point.row() for point in questions.best(reader, name, by=by, limits=limits, knee=knee, count=count)]
+    limits = parse_limits(where)
+    return [point.row() for point in best_points(reader, name, by=by, limits=limits, knee=knee, count=count)]
 
 
-@reading.get(
-    "/searches/{name}/history", response_model=array_of(questions.GenerationStats, without="best", has_metrics=True)
-)
+@reading.get("/searches/{name}/history", response_model=array_of(GenerationStats, without="best", has_metrics=True))
 def history(name: Name, reader: Reader) -> list[Row]:
     """Every finished generation, in order."""
-    return [generation.row() for generation in questions.history(reader, name)]
+    return [generation.row() for generation in generations_of(reader, name)]
 
 
 @reading.get("/searches/{name}/operators", response_model=array_of(lineage.OperatorStats))

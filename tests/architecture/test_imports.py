@@ -265,8 +265,8 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     ),
     (
         each_large_library_has_one_home,
-        {"gasearch/query/questions.py": "import importlib\nimportlib.import_module('torch.nn')"},
-        "gasearch.query.questions:2 imports torch.nn; its home is gasearch_workers",
+        {"gasearch/query/front.py": "import importlib\nimportlib.import_module('torch.nn')"},
+        "gasearch.query.front:2 imports torch.nn; its home is gasearch_workers",
     ),
     (
         packages_import_earlier_ones,
@@ -345,7 +345,7 @@ def test_the_folder_of_revisions_does_not_hide_the_library_of_its_name() -> None
     assert "site-packages" in found.stdout
 
 
-@pytest.mark.parametrize("module", ["gasearch", "gasearch.cli", "gasearch.query.questions", "gasearch.spec"])
+@pytest.mark.parametrize("module", ["gasearch", "gasearch.cli", "gasearch.query.front", "gasearch.spec"])
 def test_what_only_reads_loads_no_heavy_library(module: str, tmp_path: Path) -> None:
     code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

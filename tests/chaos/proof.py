@@ -130,7 +130,7 @@ def require_sound(reader: ArchiveReader, name: str) -> None:
     for network in reader.networks(record.id):
         if network.metrics:
             from gasearch.objectives.fitness import Fitness
-            from gasearch.query.questions import constraints_of, objectives_of
+            from gasearch.query.asked import constraints_of, objectives_of
 
             if all(limit.is_kept_by(network.metrics) for limit in constraints_of(record)):
                 wvalues = tuple(one.wvalue(network.metrics[one.metric]) for one in objectives_of(record))

@@ -16,7 +16,7 @@ import pytest
 from gasearch_workers.messages import CurvePoint
 
 from gasearch.objectives.fitness import FrontChange
-from gasearch.query import questions
+from gasearch.query.summary import search_summary
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.archived import fill_database, scripted_reader, search_record, with_constraints
@@ -177,7 +177,7 @@ def test_a_defect_is_reported_without_a_traceback_unless_asked_for(gasearch, mon
     def fail(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("gasearch.query.questions.best", fail)
+    monkeypatch.setattr("gasearch.cli.reading.best_points", fail)
     status, _, err = gasearch("best", "digits")
     assert (status, "Traceback" in err) == (1, False)
     assert "unexpected error: RuntimeError: boom" in err
@@ -191,7 +191,7 @@ def test_ctrl_c_while_reading_is_a_word_and_status_130(gasearch, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gasearch.query.questions.best", interrupt)
+    monkeypatch.setattr("gasearch.cli.reading.best_points", interrupt)
     assert gasearch("best", "digits") == (130, "", "gasearch: interrupted\n")
 
 
@@ -200,7 +200,7 @@ def test_status_says_how_busy_the_workers_were_and_what_was_stopped_reused_and_t
 
     reader = scripted_reader(worker_seconds=16.0)
     summary = replace(
-        questions.search_summary(reader, "digits"),
+        search_summary(reader, "digits"),
         algorithm="nsga2", mode="steady-state", stopped=4, stopped_seconds=0.5, finished_seconds=2.0,
         saved_seconds=90.0, reused=3, replicates=2,
     )  # fmt: skip
@@ -209,7 +209,7 @@ def test_status_says_how_busy_the_workers_were_and_what_was_stopped_reused_and_t
     assert lines["evaluations"] == "8 of 40, of which 3 reused from earlier searches and 2 further trainings"
     assert lines["stopped early"] == "4, after 0.5 s on average (to the end: 2 s); that saved about 1 min 30 s"
     assert lines["workers busy"] == "50% of 16 s"
-    plain = dict(status_lines(questions.search_summary(scripted_reader(worker_seconds=0.0), "digits")))
+    plain = dict(status_lines(search_summary(scripted_reader(worker_seconds=0.0), "digits")))
     assert (plain["evaluations"], plain["stopped early"], plain["workers busy"]) == ("8 of 40", "0", "8 s in all")
 
 

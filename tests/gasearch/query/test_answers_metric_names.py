@@ -11,7 +11,7 @@ import pytest
 
 import gasearch
 from gasearch import cli
-from gasearch.query import questions
+from gasearch.query.network import network_details
 from gasearch.storage.sql import open_reader
 
 #: Names of the fields of `show` (of its table as well), of SQL columns, of statistics, and words of Python and JSON.
@@ -48,7 +48,7 @@ def test_each_metric_stands_under_its_own_name_everywhere(migrated_sqlite_url, c
         x = json.loads(json.dumps(point.blueprint))["choices"]["x"]
         expected = evaluator({"x": x}, None, None)
         with closing(open_reader(migrated_sqlite_url)) as reader:
-            row = questions.show(reader, "named", point.key).row()
+            row = network_details(reader, "named", point.key).row()
         given = json.loads(printed(capsys, "show", "named", point.key, "--format", "json", db=migrated_sqlite_url))
         for found in (row, given, point.row()):
             assert {name: found[name] for name in expected} == expected

@@ -11,8 +11,9 @@ import pytest
 
 from gasearch.errors import BadInput
 from gasearch.query import plot as plots
-from gasearch.query import questions
+from gasearch.query.front import point_of
 from gasearch.query.plot import plot
+from gasearch.query.summary import search_summary
 from gasearch.storage.records import ExpectedMetric
 from tests.doubles.archived import NETWORKS, ScriptedReader, network, scripted_reader, search_record
 
@@ -60,8 +61,8 @@ def test_the_file_asks_nothing_of_the_network(page):
 
 def drawn(reader):
     """The figure of the front over all measured networks."""
-    points = [questions.point_of(one) for one in reader.networks(1) if one.metrics]
-    return plots.front_figure(questions.search_summary(reader, "digits"), points, len(points))
+    points = [point_of(one) for one in reader.networks(1) if one.metrics]
+    return plots.front_figure(search_summary(reader, "digits"), points, len(points))
 
 
 def test_the_front_is_drawn_over_all_evaluations():
@@ -93,7 +94,7 @@ def test_an_axis_over_decades_is_logarithmic():
 def test_of_many_networks_the_newest_are_drawn_and_the_whole_front(monkeypatch):
     monkeypatch.setattr(plots, "MOST_POINTS", 3)
     reader = scripted_reader()
-    figure = plots.figures_of(reader, questions.search_summary(reader, "digits"))[0]
+    figure = plots.figures_of(reader, search_summary(reader, "digits"))[0]
     dominated, front = figure["data"]
     assert dominated["y"] == []  # of the three newest two failed, and one is on the front
     assert front["y"] == [0.60, 0.90, 0.93, 0.97]

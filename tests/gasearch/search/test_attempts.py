@@ -8,7 +8,8 @@ from gasearch_workers.messages import Failure, FailureKind, Measurement
 from gasearch import cli
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError
-from gasearch.query import lineage, questions
+from gasearch.query import lineage
+from gasearch.query.network import network_details
 from gasearch.search.attempts import (
     LATER_CHARACTERS,
     MAX_LOSSES,
@@ -224,7 +225,7 @@ def given_up(archive):
 
 def test_show_and_why_name_each_try_of_a_network_that_was_given_up(archive):
     key = given_up(archive)
-    details = questions.show(archive, "small", key)
+    details = network_details(archive, "small", key)
     assert (details.failure, details.failure_message) == ("died", "scripted, call 3")
     assert list(map(str, details.attempts)) == [
         "attempt 1 failed, out_of_memory: scripted, call 1",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
-from gasearch.query import questions
+from gasearch.query.summary import search_summary
 from gasearch.search.early_stopping import EarlyStop
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import REUSED, SearchStatus
@@ -155,7 +155,7 @@ def test_a_search_that_goes_on_stands_where_it_stood(
         record = archive.search("small")
         stored = [one.number for one in archive.front(record.id)]
         assert sorted(stored) == sorted(live.state.frontier.front.numbers)
-        assert questions.search_summary(archive, "small").hypervolume == live.state.frontier.hypervolume
+        assert search_summary(archive, "small").hypervolume == live.state.frontier.hypervolume
 
 
 @pytest.mark.parametrize("policy", [SteadyStateEngine, GenerationalEngine])

@@ -1,0 +1,120 @@
+"""The Pareto front of a search: all of it, or that of the networks within limits.
+
+A search's own constraints bind every answer.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from itertools import islice
+
+from gasearch.errors import BadInput
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import Objective
+from gasearch.objectives.metrics import METRICS, spread_of, usual_direction
+from gasearch.query.answers import FrontPoint
+from gasearch.query.asked import constraints_of, objectives_of
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import EvaluatedNetwork, SearchRecord
+
+NETWORKS_LOOKED_AT = 100  #: Of the oldest, besides the front, for the metrics that there are.
+
+
+def front_points(
+    reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by: str | None = None
+) -> list[FrontPoint]:
+    """The Pareto front, best first by a metric (see `ranking`), then by the objectives; see `objectives.dominance`.
+
+    With limits: the front of all networks within them. That holds more than the members of the whole front that
+    keep the limits: a network that was dominated only by one outside of them belongs to it.
+
+    Raises:
+        UnknownSearch: if there is no search of that name.
+        BadInput: if a metric is unknown, or has no better direction.
+    """
+    record = reader.search(name)
+    order, objectives = ranking(reader, record, by), objectives_of(record)
+    _require_known(reader, record, [limit.metric for limit in limits])
+    networks = _front_within(reader, record, limits) if limits else reader.front(record.id)
+    networks = [network for network in networks if order.metric in network.metrics]
+    networks.sort(
+        key=lambda network: (
+            *[-one.wvalue(network.metrics[one.metric]) for one in (order, *objectives)],
+            network.number,
+        )
+    )
+    return [point_of(network) for network in networks]
+
+
+def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Objective:
+    """The metric to rank by and which of its values are better.
+
+    None means the first objective. "name:max" and "name:min" say the direction; else it is that of the search's
+    objective, else the metric's usual one.
+
+    Raises:
+        BadInput: if the metric is unknown, or no direction is known for it.
+    """
+    objectives = objectives_of(record)
+    if by is None:
+        return objectives[0]
+    metric, _, direction = by.partition(":")
+    _require_known(reader, record, [metric])
+    if direction:
+        if direction not in ("max", "min"):
+            raise BadInput(f"a direction is max or min, as in {metric}:max; got {by!r}")
+        return Objective(metric=metric, is_maximized=direction == "max")
+    for objective in objectives:
+        if objective.metric == metric:
+            return objective
+    is_maximized = usual_direction(metric)
+    if is_maximized is None:
+        raise BadInput(f"nobody knows whether more {metric} is better: say {metric}:max or {metric}:min")
+    return Objective(metric=metric, is_maximized=is_maximized)
+
+
+def point_of(network: EvaluatedNetwork) -> FrontPoint:
+    """A measured network as an answer."""
+    return FrontPoint(
+        key=network.key,
+        number=network.number,
+        metrics=network.metrics,
+        blueprint=json.loads(network.network_json),
+        is_on_front=network.is_on_front,
+    )
+
+
+def _front_within(reader: ArchiveReader, record: SearchRecord, limits: Sequence[Limit]) -> list[EvaluatedNetwork]:
+    """The Pareto front of all networks within the search's constraints and these limits, found among all outcomes."""
+    from gasearch.objectives.pareto import pareto  # NumPy takes longer to load than all the rest
+    from gasearch.storage.measured import Measured, judged_by
+
+    objectives, every = objectives_of(record), [*constraints_of(record), *limits]
+    spreads = [spread_of(one.metric) for one in objectives]
+    names = [*(one.metric for one in objectives), *spreads, *judged_by(every)]
+    measured = Measured.of(reader.outcomes(record.id, names)).within(every).having(one.metric for one in objectives)
+    members = pareto(measured.wvalues(objectives), measured.widths(spreads), measured.numbers)
+    return reader.numbered(record.id, [int(number) for number in measured.numbers[members]])
+
+
+def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequence[str]) -> None:
+    """Refuse a metric that no network of the search has; before the first network, accept the standard ones."""
+    missing = [metric for metric in metrics if metric not in dict(record.objectives)]
+    if not missing:
+        return
+    oldest = islice(reader.networks(record.id), NETWORKS_LOOKED_AT)
+    known = {name for metrics in reader.front_metrics(record.id) for name in metrics}
+    known.update(name for network in oldest for name in network.metrics)
+    if not known:
+        known.update(METRICS)
+    known.update(dict(record.objectives))
+    for metric in missing:
+        if metric not in known and not reader.has_metric(record.id, metric):
+            raise BadInput(f"search {record.name!r} has no metric {metric!r}{_nearest(metric, known)}")
+
+
+def _nearest(metric: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(metric, sorted(known), n=1)
+    return (f"; did you mean {close[0]}?" if close else ".") + f" There are {', '.join(sorted(known))}"

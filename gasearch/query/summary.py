@@ -1,0 +1,144 @@
+"""Where searches stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from gasearch_workers.messages import FailureKind
+
+from gasearch.query.answers import SearchDescription, SearchSummary
+from gasearch.query.asked import objectives_of
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.owner import is_gone
+from gasearch.storage.records import Effort, SearchRecord, SearchStatus
+
+MANY_OBJECTIVES = 4  #: As `gasearch.spec.evolution` has it; a test compares the two.
+
+
+def list_searches(reader: ArchiveReader) -> list[SearchSummary]:
+    """All searches, newest first."""
+    return [_summary_of(reader, record) for record in reader.searches()]
+
+
+def search_summary(reader: ArchiveReader, name: str) -> SearchSummary:
+    """Where one search stands.
+
+    Raises:
+        UnknownSearch: if there is none of that name.
+    """
+    return _summary_of(reader, reader.search(name))
+
+
+def describe_search(reader: ArchiveReader, name: str) -> SearchDescription:
+    """What one search was asked, and where it stands.
+
+    Raises:
+        UnknownSearch: if there is none of that name.
+    """
+    record = reader.search(name)
+    return SearchDescription(
+        summary=_summary_of(reader, record),
+        spec=json.loads(record.spec_json),
+        data=json.loads(record.data_json),
+        space_size=record.space_size,
+        space_fingerprint=record.space_fingerprint,
+        version=record.version,
+    )
+
+
+def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
+    counts = reader.counts(record.id)
+    spec = json.loads(record.spec_json)
+    budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
+    front, objectives = reader.front_metrics(record.id), objectives_of(record)
+    return SearchSummary(
+        name=record.name,
+        state=record.state,
+        reason=record.reason,
+        is_active=record.state is SearchStatus.RUNNING and record.is_owned and not is_gone(record.owner or ""),
+        owner=record.owner,
+        objectives={metric: "max" if is_maximized else "min" for metric, is_maximized in record.objectives},
+        told=counts.completed,
+        budget=budget.get("evaluations"),
+        hours=budget.get("hours"),
+        algorithm=_algorithm(asked.get("algorithm", "nsga2"), record),
+        mode=asked.get("mode", "generational"),
+        candidates=counts.candidates,
+        failures=counts.failures,
+        causes={
+            one.failure: f"{one.key}: {one.message}"
+            for one in reader.newest_failures(record.id, sorted(counts.failures))
+        },
+        stopped=counts.stopped,
+        stopped_seconds=_mean_seconds(counts.efforts, FailureKind.STOPPED),
+        finished_seconds=_mean_seconds(counts.efforts, None),
+        saved_seconds=_saved_seconds(counts.efforts),
+        reused=counts.reused,
+        replicates=counts.replicates,
+        retries=counts.retries,
+        front_size=counts.front_size,
+        hypervolume=_hypervolume(reader, record, front, counts.completed),
+        best={
+            one.metric: max((metrics[one.metric] for metrics in front), key=one.wvalue) for one in objectives if front
+        },
+        generation=counts.generation,
+        active_seconds=record.active_seconds,
+        busy_seconds=counts.busy_seconds,
+        worker_seconds=record.worker_seconds,
+        utilisation=_utilisation(counts.busy_seconds, record.worker_seconds),
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def _algorithm(name: str, record: SearchRecord) -> str:
+    """The algorithm that "auto" stands for: `EvolutionSpec.algorithm_for`, without loading what validates specs."""
+    if name != "auto":
+        return name
+    return "nsga3" if len(record.objectives) >= MANY_OBJECTIVES else "nsga2"
+
+
+def _mean_seconds(efforts: Sequence[Effort], failure: str | None) -> float | None:
+    """What an attempt that ended so took on average; None where there is none."""
+    return next((effort.seconds / effort.attempts for effort in efforts if effort.failure == failure), None)
+
+
+def _saved_seconds(efforts: Sequence[Effort]) -> float | None:
+    """By how much shorter the stopped attempts were than as many that went on to their end."""
+    stopped, finished = _mean_seconds(efforts, FailureKind.STOPPED), _mean_seconds(efforts, None)
+    if stopped is None or finished is None:
+        return None
+    attempts = sum(effort.attempts for effort in efforts if effort.failure == FailureKind.STOPPED)
+    return max(0.0, attempts * (finished - stopped))
+
+
+def _utilisation(busy_s: float, worker_s: float) -> float | None:
+    """Share of the workers' time that went into evaluations.
+
+    Unknown where less time was counted than was spent: an evaluation ends before its time is counted, and earlier
+    versions counted none.
+    """
+    return busy_s / worker_s if 0 < worker_s >= busy_s else None
+
+
+def _hypervolume(
+    reader: ArchiveReader, record: SearchRecord, front: Sequence[Mapping[str, float]], completed: int
+) -> float | None:
+    """Of all that was measured; None while its scaling isn't fixed."""
+    if record.reference_ideal is None:
+        return None
+    newest = reader.hypervolume(record.id)
+    if newest is not None:
+        return newest
+    from gasearch.objectives.frontier import MOST_OBJECTIVES_EACH  # NumPy takes longer to load than all the rest
+    from gasearch.query.growth import scaling_of
+
+    generations = reader.generations(record.id)
+    if len(record.objectives) > MOST_OBJECTIVES_EACH or (generations and generations[-1].evaluations == completed):
+        return generations[-1].hypervolume if generations else None
+    # A search of a version before 0.4, which took the volume of the front alone.
+    objectives = objectives_of(record)
+    wvalues = [[one.wvalue(metrics[one.metric]) for one in objectives] for metrics in front]
+    scaling = scaling_of(record)
+    return scaling.hypervolume(wvalues) if scaling is not None and wvalues else 0.0

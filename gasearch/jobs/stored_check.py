@@ -1,4 +1,4 @@
-"""Whether a stored search makes sense as a whole: one order of outcomes, a front and statistics that follow from it.
+"""The check of a stored search as a whole: one order of outcomes, and a front and statistics that follow from it.
 
 What can be wrong with single rows is found by `gasearch.storage.damage`; only a search whose rows are all sound is
 looked at here. All of it reads one snapshot, also of a search that runs.
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 
-from gasearch_workers.messages import Failure, FailureKind, Measurement
+from gasearch_workers.messages import Failure
 
 from gasearch.errors import SpecError
 from gasearch.objectives.constraints import parse_limit
-from gasearch.objectives.fitness import Fitness, Objective, fitness_of
-from gasearch.objectives.front import ParetoFront
+from gasearch.objectives.fitness import Objective
+from gasearch.search.aims import Aims
+from gasearch.search.state import Completed, SearchState
 from gasearch.space.build import build_space
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
@@ -38,31 +38,17 @@ def check_database(url: str) -> list[Finding]:
 
 def check_search(search: StoredSearch) -> Iterator[Finding]:
     """All that is wrong with a search whose rows are sound."""
-    history = _History()
     problems = [
         *_candidates(search),
         *_networks(search),
-        *_outcomes(search, history),
-        *_replicates(search, history),
+        *_outcomes(search),
+        *_replicates(search),
         *_replaced(search),
-        *_front(search, history),
-        *_generations(search, history),
+        *_effects(search),
         *_events(search),
     ]
     for text in problems:
         yield Finding(text=f"search {search.name!r}: {text}", search_id=search.id)
-
-
-@dataclass(slots=True)
-class _History:
-    """What followed from the outcomes, one after the other."""
-
-    completed: int = 0
-    trainings: dict[int, list[int]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  #: Replicates told, by candidate.
-    failures: list[int] = field(default_factory=list)  #: After each outcome.
-    sizes: list[int] = field(default_factory=list)  #: Of the front, after each outcome.
 
 
 def _candidates(search: StoredSearch) -> Iterator[str]:
@@ -102,8 +88,9 @@ def _space(search: StoredSearch) -> Space | None:
         return None
 
 
-def _outcomes(search: StoredSearch, history: _History) -> Iterator[str]:
-    """Told one by one, each of a candidate that was proposed before, and none of them twice."""
+def _outcomes(search: StoredSearch) -> Iterator[str]:
+    """One by one, each of a candidate that was proposed before, and none of them twice."""
+    trainings: set[tuple[int, int]] = set()
     keys = {one.number: (one.key, one.completed) for one in search.candidates}
     for place, one in enumerate(search.outcomes):
         if one.arrival != place:
@@ -115,23 +102,22 @@ def _outcomes(search: StoredSearch, history: _History) -> Iterator[str]:
         if completed > place:
             text = f"outcome {place} of candidate {one.candidate} came before it was proposed"
             yield f"{text} (after {completed} outcomes)"
-        if one.replicate in history.trainings[one.candidate]:
+        if (one.candidate, one.replicate) in trainings:
             yield f"training {one.replicate + 1} of candidate {one.candidate} was told twice"
-        history.trainings[one.candidate].append(one.replicate)
-        kind = one.outcome.kind if isinstance(one.outcome, Failure) else None
-        before = history.failures[-1] if history.failures else 0
-        history.failures.append(before + (kind is not None and kind is not FailureKind.STOPPED))
-        history.completed = place + 1
+        trainings.add((one.candidate, one.replicate))
 
 
-def _replicates(search: StoredSearch, history: _History) -> Iterator[str]:
-    """Each further training was decided before it was told, one after the other."""
+def _replicates(search: StoredSearch) -> Iterator[str]:
+    """Each further training was decided before it was made, one after the other."""
+    trainings: dict[int, list[int]] = defaultdict(list)
+    for one in search.outcomes:
+        trainings[one.candidate].append(one.replicate)
     decided: dict[int, list[int]] = defaultdict(list)
     for candidate, replicate, _ in search.replicates:
         if replicate != len(decided[candidate]) + 1:
             yield f"replicate {replicate} of candidate {candidate} was decided out of turn"
         decided[candidate].append(replicate)
-    for candidate, completed in history.trainings.items():
+    for candidate, completed in trainings.items():
         if completed != sorted(completed) or completed[0] != 0:
             yield f"the trainings of candidate {candidate} were told out of turn: {completed}"
         if undecided := set(completed) - {0, *decided[candidate]}:
@@ -158,23 +144,46 @@ def _replaced(search: StoredSearch) -> Iterator[str]:
             yield f"attempt {attempt} of candidate {number}, never told, is said to be replaced by {replaced}"
 
 
-def _front(search: StoredSearch, history: _History) -> Iterator[str]:
-    """Whoever entered and left the front did so by the outcomes."""
-    fitnesses = _fitnesses(search)
-    if fitnesses is None:
+def _effects(search: StoredSearch) -> Iterator[str]:
+    """Whoever entered and left the front, and the statistics of generations, follow from the outcomes.
+
+    The log is folded once more, and what its events give is held against what is stored.
+    """
+    if any(one.arrival != place for place, one in enumerate(search.outcomes)):
         return
-    front = ParetoFront()
+    aims = _aims(search)
+    state = SearchState(aims, evaluations=len(search.outcomes))
+    failures, sizes = [0], [0]  # after so many outcomes
     stays: dict[tuple[int, int], int | None] = {}
     entered: dict[int, int] = {}
-    for one, fitness in zip(search.outcomes, fitnesses, strict=True):
-        if fitness is not None:
-            change = (front.replace if one.replicate else front.add)(one.candidate, fitness)
-            for number in change.left:
-                stays[number, entered.pop(number)] = one.arrival
-            for number in change.entered:
-                entered[number] = one.arrival
-                stays[number, one.arrival] = None
-        history.sizes.append(len(front))
+    for one in search.outcomes:
+        change = state.apply(Completed(number=one.candidate, replicate=one.replicate, outcome=one.outcome)).change
+        for number in change.left:
+            stays[number, entered.pop(number)] = one.arrival
+        for number in change.entered:
+            entered[number] = one.arrival
+            stays[number, one.arrival] = None
+        failures.append(state.statistics.failures)
+        sizes.append(len(state.frontier.front))
+    if aims.objectives:
+        yield from _stays(search, stays)
+    yield from _generations(search, failures, sizes if aims.objectives else None)
+
+
+def _aims(search: StoredSearch) -> Aims:
+    """What the search is after; nothing where the spec doesn't say it (it is none that gasearch wrote)."""
+    spec = json.loads(search.spec_json)
+    if not isinstance(spec, dict) or "objectives" not in spec:
+        return Aims(objectives=(), limits=())
+    return Aims(
+        objectives=tuple(Objective(metric=metric, is_maximized=is_max) for metric, is_max in search.objectives),
+        limits=tuple(parse_limit(text) for text in spec.get("constraints", ())),
+        replicates=float(bool(search.replicates)),
+    )
+
+
+def _stays(search: StoredSearch, stays: Mapping[tuple[int, int], int | None]) -> Iterator[str]:
+    """The stored times on the front are these: (candidate, entered) to exited."""
     stored = {(candidate, arrival): exited for candidate, arrival, exited in search.stays}
     for number, arrival in sorted(stays.keys() - stored.keys()):
         yield f"candidate {number} entered the front by outcome {arrival}, and that isn't stored"
@@ -189,37 +198,28 @@ def _front(search: StoredSearch, history: _History) -> Iterator[str]:
             )
 
 
-def _fitnesses(search: StoredSearch) -> Sequence[Fitness | None] | None:
-    """The fitness of each outcome; None where the spec doesn't say what is better (it is none that gasearch wrote)."""
-    spec = json.loads(search.spec_json)
-    if not isinstance(spec, dict) or "objectives" not in spec:
-        return None
-    objectives = [Objective(metric=metric, is_maximized=is_maximized) for metric, is_maximized in search.objectives]
-    limits = [parse_limit(text) for text in spec.get("constraints", ())]
-    return [
-        fitness_of(one.outcome, objectives, limits) if isinstance(one.outcome, Measurement) else None
-        for one in search.outcomes
-    ]
+def _generations(search: StoredSearch, failures: Sequence[int], sizes: Sequence[int] | None) -> Iterator[str]:
+    """Numbers without a gap, and statistics of the outcomes until then.
 
-
-def _generations(search: StoredSearch, history: _History) -> Iterator[str]:
-    """Numbers without a gap, and statistics of the outcomes until then."""
+    Args:
+        search: The stored one.
+        failures: How many there were after so many outcomes.
+        sizes: How many members the front had; None: that isn't known.
+    """
     evaluations = 0
     for place, one in enumerate(search.generations):
         name = f"generation {one.number}"
         if one.number != place:
             yield f"generation {place} is missing (the next one is {one.number})"
             return
-        if not evaluations <= one.evaluations <= history.completed:
-            yield f"{name} ended after {one.evaluations} outcomes: not between {evaluations} and {history.completed}"
+        if not evaluations <= one.evaluations <= len(search.outcomes):
+            yield f"{name} ended after {one.evaluations} outcomes: not between {evaluations} and {len(search.outcomes)}"
             return
         evaluations = one.evaluations
-        failures = history.failures[evaluations - 1] if evaluations else 0
-        if one.failures != failures:
-            yield f"{name} counts {one.failures} failures, and there were {failures}"
-        size = history.sizes[evaluations - 1] if evaluations and history.sizes else one.front_size
-        if one.front_size != size:
-            yield f"{name} says that the front had {one.front_size} members; it had {size}"
+        if one.failures != failures[evaluations]:
+            yield f"{name} counts {one.failures} failures, and there were {failures[evaluations]}"
+        if sizes is not None and one.front_size != sizes[evaluations]:
+            yield f"{name} says that the front had {one.front_size} members; it had {sizes[evaluations]}"
 
 
 def _events(search: StoredSearch) -> Iterator[str]:

@@ -128,7 +128,7 @@ FORGED = {
         "candidate 9 was proposed after 0 outcomes, the one before it after",
     ),
     "too early": (
-        lambda url: forge(url, "candidates", {"number": 25}, completed=99),
+        lambda url: forge(url, "candidates", {"number": 25}, told=99),
         "a candidate was proposed after 99 outcomes, and there are 30",
     ),
     "a gap": (

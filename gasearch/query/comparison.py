@@ -11,7 +11,7 @@ from gasearch.objectives.fitness import Objective
 from gasearch.objectives.pareto import Scaling
 from gasearch.query.answers import Row, json_object
 from gasearch.query.asked import constraints_of, objectives_of
-from gasearch.query.growth import GrowthPoint, Told, common_scaling, completed_outcomes, growth
+from gasearch.query.growth import GrowthPoint, OutcomeTable, common_scaling, completed_outcomes, growth
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import SearchRecord
 
@@ -90,7 +90,7 @@ class Comparison:
 
 
 def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
-    """Compare searches with the same objectives; the first one is the yardstick.
+    """Compare searches with the same objectives; the first one's end is what the others are timed to.
 
     Raises:
         UnknownSearch: if there is no search of such a name.
@@ -123,24 +123,30 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
     )
 
 
-def _curve(completed: Told, scaling: Scaling, order: list[int]) -> list[GrowthPoint]:
+def _curve(completed: OutcomeTable, scaling: Scaling, order: list[int]) -> list[GrowthPoint]:
     """How a front grew, its ties settled in the search's own order of objectives; see `objectives.dominance`."""
     ideal, reference = ([corner[place] for place in order] for corner in (scaling.ideal, scaling.reference))
     return growth(_ordered(completed, order), Scaling(ideal=tuple(ideal), reference=tuple(reference)))
 
 
-def _best(completed: Told, order: list[int], objectives: Sequence[Objective]) -> dict[str, float]:
+def _best(completed: OutcomeTable, order: list[int], objectives: Sequence[Objective]) -> dict[str, float]:
     """The best value per objective on the front as it stands."""
     best = _ordered(completed, order).best()
     return {} if best is None else _by_metric(objectives, [best[order.index(place)] for place in range(len(order))])
 
 
-def _ordered(completed: Told, order: list[int]) -> Told:
+def _ordered(completed: OutcomeTable, order: list[int]) -> OutcomeTable:
     return replace(completed, values=completed.values[:, order], spreads=completed.spreads[:, order])
 
 
 def volume_at(curve: Sequence[GrowthPoint], by: str, spent: float) -> float:
-    """The hypervolume when so much was spent; 0 before the first outcome."""
+    """The hypervolume when so much was spent; 0 before the first outcome.
+
+    Args:
+        curve: How a front grew.
+        by: What is spent: one of `AXES`.
+        spent: How much of it.
+    """
     count = bisect_right(curve, spent, key=AXES[by])
     return curve[count - 1].hypervolume if count else 0.0
 

@@ -1,6 +1,8 @@
-"""How a search's front grew, outcome by outcome: the stored outcomes told once more to an empty front.
+"""How a search's front grew, outcome by outcome, in any scaling and within any limits.
 
-All outcomes are read as columns; of most, which an earlier one dominates, no more is made than a row.
+This is the front's part of the fold in `gasearch.search.state`, in a form that is fast on hundreds of thousands of
+outcomes: they are read as columns, and of most, which an earlier one dominates, no more is made than a row. A property
+test holds the two against each other.
 """
 
 from __future__ import annotations
@@ -32,10 +34,10 @@ MEMBERS = 32  #: and members of it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Told:
-    """The told outcomes of a search in their order, judged by some objectives and limits; a row each.
+class OutcomeTable:
+    """The outcomes of a search in their order, judged by some objectives and limits; a row each.
 
-    `active_seconds` and `device_seconds` are what the search had spent when each was told.
+    `active_seconds` and `device_seconds` are what the search had spent when each came.
     """
 
     numbers: npt.NDArray[np.int64]  #: (outcomes,) of the candidates.
@@ -44,7 +46,7 @@ class Told:
     is_feasible: Flags  #: (outcomes,) Whether all limits are kept; False where it isn't judged.
     values: Array  #: (outcomes, objectives) wvalues; NaN where it wasn't measured.
     spreads: Array  #: (outcomes, objectives) half the width of each value's interval, 0 where it is exact.
-    active_seconds: Array  #: (outcomes,) Wall time of the search so far; see `told_outcomes`.
+    active_seconds: Array  #: (outcomes,) Wall time of the search so far; see `completed_outcomes`.
     device_seconds: Array  #: (outcomes,) Time of the workers so far; retried attempts and reused outcomes took none.
 
     def __len__(self) -> int:
@@ -66,7 +68,7 @@ class Told:
         )
 
     def best(self) -> tuple[float, ...] | None:
-        """The best worth per objective on the front of what stands: each candidate's newest training; None without."""
+        """The best wvalue per objective on the front of what stands: each candidate's newest training; None without."""
         places = np.flatnonzero(self.is_judged)
         _, last = np.unique(self.numbers[places][::-1], return_index=True)  # the first of the reversed is the newest
         newest = places[::-1][last]
@@ -81,7 +83,7 @@ class Told:
 class GrowthPoint:
     """The front after an outcome."""
 
-    evaluations: int  #: Outcomes told, this one included.
+    evaluations: int  #: Outcomes so far, this one included.
     active_seconds: float
     device_seconds: float
     hypervolume: float
@@ -97,12 +99,18 @@ def scaling_of(record: SearchRecord) -> Scaling | None:
 
 def completed_outcomes(
     reader: ArchiveReader, record: SearchRecord, objectives: Sequence[Objective], limits: Sequence[Limit]
-) -> Told:
-    """All told outcomes in their order, judged by these objectives and limits.
+) -> OutcomeTable:
+    """All outcomes in their order, judged by these objectives and limits.
 
     When an outcome came is not stored in the time of the search, which stands still while nobody runs it. It is the
     share of the search's active seconds that had passed, counting only time at which some worker evaluated something;
     where no time was taken at all, the share of the outcomes.
+
+    Args:
+        reader: Of the store.
+        record: Of the search.
+        objectives: To judge by, its own or others.
+        limits: To keep, its own or others.
     """
     metrics, spreads = [one.metric for one in objectives], [spread_of(one.metric) for one in objectives]
     outcomes = reader.outcomes(record.id, [*metrics, *spreads, *judged_by(limits)])
@@ -113,7 +121,7 @@ def completed_outcomes(
     is_within = kept(limits, columns)
     own = ~np.asarray(outcomes.is_reused, dtype=bool)
     seconds = np.asarray(outcomes.seconds)
-    return Told(
+    return OutcomeTable(
         numbers=np.asarray(outcomes.candidates, dtype=np.int64),
         is_replicate=np.asarray(outcomes.is_replicate, dtype=bool),
         is_judged=is_judged,
@@ -125,7 +133,7 @@ def completed_outcomes(
     )
 
 
-def common_scaling(searches: Iterable[Told]) -> Scaling | None:
+def common_scaling(searches: Iterable[OutcomeTable]) -> Scaling | None:
     """The scaling over all feasible outcomes of several searches; None where there is none."""
     feasible = [completed.values[completed.is_feasible] for completed in searches]
     feasible = [values for values in feasible if len(values)]
@@ -136,7 +144,7 @@ def common_scaling(searches: Iterable[Told]) -> Scaling | None:
     return Scaling.of([Fitness(values=tuple(corner.tolist())) for corner in corners])
 
 
-def growth(completed: Told, scaling: Scaling) -> list[GrowthPoint]:
+def growth(completed: OutcomeTable, scaling: Scaling) -> list[GrowthPoint]:
     """The front after every outcome that changed it, and after the last one.
 
     Of very many changes, or many objectives, some are left out: each volume takes time.
@@ -161,7 +169,7 @@ def growth(completed: Told, scaling: Scaling) -> list[GrowthPoint]:
     return points
 
 
-def _point(completed: Told, place: int, hypervolume: float, front_size: int) -> GrowthPoint:
+def _point(completed: OutcomeTable, place: int, hypervolume: float, front_size: int) -> GrowthPoint:
     return GrowthPoint(
         evaluations=place + 1,
         active_seconds=float(completed.active_seconds[place]),
@@ -171,8 +179,8 @@ def _point(completed: Told, place: int, hypervolume: float, front_size: int) -> 
     )
 
 
-def _may_change_the_front(completed: Told) -> list[int]:
-    """The places of the outcomes that a front must be told, in order.
+def _may_change_the_front(completed: OutcomeTable) -> list[int]:
+    """The places of the outcomes that a front must take in, in order.
 
     Where networks are trained again, and may lose what they had, it must know all; else only what no earlier outcome
     dominates.
@@ -229,7 +237,7 @@ def _dominates(firsts: Array, seconds: Array) -> Flags:
 
 
 def _shares_of_busy_time(ended: Array, seconds: Array, own: Flags) -> Array:
-    """(outcomes,) The share that had passed, when each was told, of the time at which some worker was evaluating.
+    """(outcomes,) The share that had passed, when each came, of the time at which some worker was evaluating.
 
     The time since the outcome before counts, as far as this evaluation took: so nights without a controller don't, and
     a clock that was set forward or back misplaces one outcome at most.

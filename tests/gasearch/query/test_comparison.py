@@ -47,7 +47,7 @@ def searched(tmp_path_factory):
     with closing(open_archive(url, notice=lambda message: None)) as archive:
         for name, evaluations, population in (("long", 60, 10), ("short", 30, 6)):
             lease = archive.create_search(small_search(name), owner="alice", ttl_s=60)
-            loop_over(archive, lease=lease, evaluations=evaluations, population=population).run()
+            loop_over(archive, lease=lease, evaluations=evaluations, population=population, asked={"name": name}).run()
             archive.renew(lease, ttl_s=60, active_s=6.0)
     with closing(open_reader(url)) as reader:
         yield reader

@@ -8,16 +8,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from gasearch_workers.messages import FailureKind
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Objective
-from gasearch.objectives.front import ParetoFront
 from gasearch.objectives.pareto import Scaling
 from gasearch.query import growth as module
-from gasearch.query.growth import FEW_VOLUMES, Told, common_scaling, completed_outcomes, growth, scaling_of
+from gasearch.query.growth import FEW_VOLUMES, OutcomeTable, common_scaling, completed_outcomes, growth, scaling_of
+from gasearch.search.aims import Aims
+from gasearch.search.state import Completed, SearchState
 from gasearch.storage.records import REUSED
 from tests.doubles.archived import SCALING, ScriptedReader, search_record
 from tests.doubles.records import failed, measured, trained_again
@@ -33,7 +34,7 @@ def completed(*outcomes):
     count = len(outcomes)
     options = [one[2] if len(one) > 2 else {} for one in outcomes]
     is_judged = np.array([one[1] is not None for one in outcomes], dtype=bool)
-    return Told(
+    return OutcomeTable(
         numbers=np.array([one[0] for one in outcomes], dtype=np.int64),
         is_replicate=np.array([one.get("is_replicate", False) for one in options], dtype=bool),
         is_judged=is_judged,
@@ -200,25 +201,39 @@ def test_without_further_trainings_a_volume_never_shrinks(pairs):
     assert all(after >= before - 1e-12 for before, after in pairwise(volumes))
 
 
-fitnesses = st.lists(st.tuples(*3 * [st.integers(0, 4)]) | st.none() | st.just("infeasible"), max_size=30)
+rows = st.lists(
+    st.tuples(st.sampled_from(["first", "again"]), st.tuples(*3 * [st.integers(0, 4)]) | st.none(), st.booleans()),
+    max_size=30,
+)
+SPREADS = (0.5, 0.0, 1.0)
+AIMS = Aims(
+    objectives=tuple(Objective(metric=metric, is_maximized=True) for metric in "abc"),
+    limits=(parse_limit("is_good >= 1"),),
+    replicates=0.5,
+)
 
 
 @settings(deadline=None)
-@given(fitnesses, st.integers(1, 4), st.integers(1, 3))
-def test_the_front_grows_as_if_every_outcome_had_been_told_to_it(rows, block, members):
+@given(rows, st.integers(1, 4), st.integers(1, 3))
+def test_the_front_grows_as_the_fold_of_the_log_says(rows, block, members):
     scaling = Scaling(ideal=(4.0,) * 3, reference=(-1.0,) * 3)
-    infeasible = ((9, 9, 9), {"is_feasible": False})
-    pairs = [(row, {"spreads": (0.5, 0.0, 1.0)} if row else {}) for row in rows]
-    outcomes = completed(*((n, *(infeasible if pair[0] == "infeasible" else pair)) for n, pair in enumerate(pairs)))
-    front, expected = ParetoFront(), []
-    for place in range(len(outcomes)):
-        if outcomes.is_judged[place]:
-            front.add(place, outcomes.fitness(place))
-        expected.append((front.hypervolume(scaling), len(front)))
+    state, outcomes, expected = SearchState(AIMS, evaluations=100), [], []
+    for place, (training, values, is_good) in enumerate(rows):
+        number = place // 2 if training == "again" else place
+        replicate = sum(one[0] == number for one in outcomes)
+        outcome = Failure(kind=FailureKind.DIVERGED, message="")
+        if values is not None:
+            spreads = {f"{name}_spread": width for name, width in zip("abc", SPREADS, strict=True)}
+            metrics = dict(zip("abc", map(float, values), strict=True)) | spreads | {"is_good": float(is_good)}
+            outcome = Measurement(others=tuple(sorted(metrics.items())))
+        options = {"is_replicate": replicate > 0, "is_feasible": is_good} | ({"spreads": SPREADS} if values else {})
+        outcomes.append((number, values, options))
+        state.apply(Completed(number=number, replicate=replicate, outcome=outcome))
+        expected.append((state.frontier.front.hypervolume(scaling), len(state.frontier.front)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", block)
         patch.setattr(module, "MEMBERS", members)
-        points = growth(outcomes, scaling)
+        points = growth(completed(*outcomes), scaling)
     found = dict.fromkeys(range(len(rows)))
     found |= {point.evaluations - 1: (point.hypervolume, point.front_size) for point in points}
     known = (0.0, 0)

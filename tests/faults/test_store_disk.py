@@ -51,7 +51,7 @@ try:
             loop.run()
         except StoreError as error:  # as gasearch.jobs.start does
             with suppress(StoreError):
-                archive.release(loop._lease, state=SearchStatus.STOPPED, reason=str(error))
+                archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason=str(error))
             raise
 except StoreError as error:
     sys.stderr.write(str(error))

@@ -48,7 +48,6 @@ MOST_S, MOST_MB = 10.0, 600.0
 DECISIONS, OPTIONS = 17, tuple(range(8))  #: Of the flat space.
 NAME = "long"
 POPULATION = 24
-DECISIONS, OPTIONS = 17, tuple(range(8))  #: Of the flat space.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ def make_setup(case: Case, evaluations: int) -> Setup:
 def make_store(case: Case, path: Path, evaluations: int, *, is_real: bool = False) -> None:
     """A store of so many evaluations, from the real engine or from one that hardly thinks."""
     setup = make_setup(case, evaluations)
-    evaluate = Free(SEARCHES[case.search].answer, 2.0).evaluate
+    evaluate = Free(SEARCHES[case.search].answer).evaluate
     engine = setup.engine() if is_real else None
     write_long_search(setup, f"sqlite:///{path}", evaluations=evaluations, evaluate=evaluate, engine=engine)
 

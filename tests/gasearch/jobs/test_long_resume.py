@@ -160,7 +160,7 @@ SMALL = {
 
 
 def free():
-    return Free(SEARCHES["flat"].answer, 2.0).evaluate
+    return Free(SEARCHES["flat"].answer).evaluate
 
 
 @pytest.mark.parametrize(

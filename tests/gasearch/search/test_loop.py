@@ -84,7 +84,7 @@ def test_a_lost_evaluation_is_tried_once_more_under_the_same_seed(archive):
     ("kind", "attempts"), [(FailureKind.DIED, 2), (FailureKind.OUT_OF_MEMORY, 2), (FailureKind.WORKER_LOST, 10)]
 )
 def test_an_evaluation_that_never_comes_back_is_a_typed_failure_outside_the_front(archive, kind, attempts):
-    evaluator = Scripted(flaky(two_objectives, every=11, attempts=attempts, kind=kind))
+    evaluator = Scripted(flaky(two_objectives, every=13, attempts=attempts, kind=kind))
     loop_over(archive, evaluator=evaluator).run()
     record = archive.search("small")
     lost = [one for one in archive.networks(record.id) if one.failure is not None]

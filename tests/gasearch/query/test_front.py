@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gasearch.errors import BadInput
 from gasearch.objectives.fitness import Objective, fitness_of
-from gasearch.objectives.pareto import ParetoFront
+from gasearch.objectives.front import ParetoFront
 from gasearch.query.asked import parse_limits
 from gasearch.query.best import best_points
 from gasearch.query.front import front_points

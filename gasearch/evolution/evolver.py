@@ -221,20 +221,25 @@ class Evolver(Engine):
         """Whether the initial sample isn't complete yet: a population, or what an advisor wants to begin with."""
         return number < (self._size if self._advisor is None else min(self._size, self._advisor.initial))
 
-    def _learn(self, scored: Scored) -> None:
-        """Learn from an outcome; a later one of the same candidate takes the place of the earlier one."""
+    def _learn(self, scored: Scored) -> FrontChange | None:
+        """Learn from an outcome; a later one of the same candidate takes the place of the earlier one.
+
+        Returns:
+            How the front changed; None where there is no fitness.
+        """
         candidate = self._candidates[scored.number]
         if self._advisor is not None:
             self._advisor.note(candidate.genome, scored)
         if scored.fitness is None:
             if scored.number not in self._fitnesses:
                 self._rates.note(candidate.operator, 0.0)
-            return
+            return None
         is_first = scored.number not in self._fitnesses
         self._fitnesses[scored.number] = scored.fitness
         change = (self._front.add if is_first else self._front.replace)(scored.number, scored.fitness)
         if is_first:
             self._rates.note(candidate.operator, self._reward(candidate, scored.fitness, change))
+        return change
 
     def _individual(self, number: int) -> Individual:
         return evaluated(number, self._candidates[number].genome.genes, self._fitnesses[number])

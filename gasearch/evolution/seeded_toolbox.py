@@ -15,7 +15,7 @@ from gasearch.errors import OperatorFailed
 from gasearch.evolution.individual import ConstrainedFitness, Individual
 from gasearch.evolution.operators import choose
 from gasearch.evolution.rng import derive, seeded
-from gasearch.evolution.selection import WHOLE_POOL, infeasible_by_violation, select_survivors
+from gasearch.evolution.selection import WHOLE_POOL, RankedPool, infeasible_by_violation, select_survivors
 from gasearch.space.decisions import Genes, Space
 
 OPERATORS = ("individual", "mate", "mutate", "select", "choose")
@@ -55,6 +55,7 @@ class SeededToolbox:
         self._takes_rng = {name for name, found in self._operators.items() if takes(found, "rng")}
         self._takes_rates = {name for name, found in self._operators.items() if rates and takes(found, "rates")}
         self._space, self._seed, self._rates = space, seed, rates
+        self.ranks = getattr(toolbox.select, "func", None) is select_survivors
         self._is_select_ours = getattr(toolbox.select, WHOLE_POOL, False)
         self._is_global = bool({*OPERATORS} - self._takes_rng - ({"select"} if self._is_select_ours else set()))
         self._needs_order = not self._is_select_ours and getattr(toolbox.choose, "func", None) is choose
@@ -102,17 +103,19 @@ class SeededToolbox:
             name = f"{name}+{mutation}"
         return genes, name, (first.number, second.number)
 
-    def select(self, pool: Sequence[Individual], count: int, *, step: int) -> Sequence[Individual]:
+    def select(self, pool: Sequence[Individual] | RankedPool, count: int, *, step: int) -> Sequence[Individual]:
         """The survivors, at most `count`, best first where the parents are chosen by us.
 
         Args:
-            pool: Evaluated individuals.
+            pool: Evaluated individuals; ranked ones where the toolbox `ranks`.
             count: How many may survive.
             step: Outcomes known: tells one selection from the next.
 
         Raises:
             OperatorFailed: where the operator raises, or gives something else than individuals.
         """
+        if isinstance(pool, RankedPool):
+            return pool.best(count)
         if self._is_select_ours:
             return self._operators["select"](pool, count)  # type: ignore[no-any-return]
         chosen = [individual for individual in pool if individual.fitness.is_feasible]

@@ -7,9 +7,13 @@ from operator import attrgetter
 from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gasearch.evolution.individual import Individual
 from gasearch.objectives import pareto
+from gasearch.objectives.dominance import Flags
+
+_NOBODY: Final = np.iinfo(np.int64).max  #: Dominators of a row that is free.
 
 Select = TypeVar("Select", bound=Callable[..., Sequence[Individual]])
 
@@ -71,8 +75,18 @@ def by_rank_and_crowding(individuals: Sequence[Individual]) -> list[Individual]:
     """
     values = np.array([individual.fitness.wvalues for individual in individuals])  # (individuals, objectives)
     ranks = pareto.rank(values)
-    crowding = pareto.crowding_distance(evenly_scaled(values), ranks)
-    return [individuals[index] for index in np.lexsort((-crowding, ranks))]
+    return [individuals[index] for index in _best_rows(values, ranks, _spans_decades(*_range(values.T)))]
+
+
+def _best_rows(values: pareto.Array, ranks: npt.NDArray[np.intp], is_wide: Flags) -> npt.NDArray[np.intp]:
+    """(individuals,) rows, best first: by rank, then from lonely to crowded, then in the order given.
+
+    Args:
+        values: (individuals, objectives), at least one.
+        ranks: (individuals,).
+        is_wide: (objectives,) which of them are crowded on a logarithmic scale.
+    """
+    return np.lexsort((-pareto.crowding_distance(_scaled(values, is_wide), ranks), ranks))
 
 
 def evenly_scaled(values: pareto.Array) -> pareto.Array:
@@ -83,13 +97,139 @@ def evenly_scaled(values: pareto.Array) -> pareto.Array:
     Args:
         values: (individuals, objectives).
     """
-    magnitudes = np.abs(values)
-    is_wide = (magnitudes.max(axis=0) > DECADE * magnitudes.min(axis=0)) & (
-        (values > 0).all(axis=0) | (values < 0).all(axis=0)
-    )
-    mantissas, exponents = np.frexp(magnitudes)  # magnitude = mantissa * 2 ** exponent, mantissa in [0.5, 1)
+    return _scaled(values, _spans_decades(*_range(values.T)))
+
+
+def _range(columns: pareto.Array) -> tuple[pareto.Array, pareto.Array]:
+    """(objectives,) the least and the greatest of (objectives, individuals) values, but for NaN."""
+    return np.fmin.reduce(columns, axis=1), np.fmax.reduce(columns, axis=1)
+
+
+def _spans_decades(low: pareto.Array, high: pareto.Array) -> Flags:
+    """(objectives,) which have one sign and span more than a decade."""
+    return np.asarray(((low > 0) & (high > DECADE * low)) | ((high < 0) & (low < DECADE * high)))
+
+
+def _scaled(values: pareto.Array, is_wide: Flags) -> pareto.Array:
+    if not is_wide.any():
+        return values
+    mantissas, exponents = np.frexp(np.abs(values))  # magnitude = mantissa * 2 ** exponent, mantissa in [0.5, 1)
     scaled: pareto.Array = np.where(is_wide, np.sign(values) * (exponents + 2 * mantissas), values)
     return scaled
+
+
+class RankedPool:
+    """Individuals that come and go one by one; knows the best of them without ranking all of them anew.
+
+    It counts how many others dominate each: whoever is dominated by as many as survive isn't among these, nor does it
+    decide about them. Where only those came and went who are ranked behind the last front that survives, the answer is
+    that of before. What came and went between two questions is caught up with at the second one.
+    """
+
+    def __init__(self) -> None:
+        """A pool without anybody."""
+        self._individuals: dict[int, Individual] = {}
+        self._changed: set[int] = set()  # numbers that came or went since the last question
+        self._rows: dict[int, int] = {}  # of the feasible ones in what follows
+        self._free: list[int] = []
+        self._values = np.empty((0, 0))  # (objectives, rows), NaN where nobody is: that dominates nobody
+        self._numbers = np.empty(0, dtype=np.int64)
+        self._dominators = np.empty(0, dtype=np.int64)
+        self._front = np.empty(0, dtype=np.int64)  # (rows,) the front of each that decided the last answer, else -1
+        self._last = -1  # the last of these fronts
+        self._is_wide: Flags = np.empty(0, dtype=np.bool_)
+        self._answer: tuple[int, list[Individual]] | None = None  # how many were asked for, and who; None: not known
+
+    def __contains__(self, number: int) -> bool:
+        """Whether the candidate of that number is in it."""
+        return number in self._individuals
+
+    def __getitem__(self, number: int) -> Individual:
+        """The candidate of that number."""
+        return self._individuals[number]
+
+    def put(self, individual: Individual) -> None:
+        """Take an individual in, in the place of an earlier one of its number."""
+        self._individuals[individual.number] = individual
+        self._changed.add(individual.number)
+
+    def drop(self, number: int) -> None:
+        """Let a candidate go, if it is there."""
+        if self._individuals.pop(number, None) is not None:
+            self._changed.add(number)
+
+    def best(self, count: int) -> list[Individual]:
+        """The best of them, as `select_survivors` selects them from all."""
+        for number in sorted(self._changed):
+            self._catch_up(number)
+        self._changed.clear()
+        best: list[Individual] = []
+        if self._rows:
+            is_wide = _spans_decades(*_range(self._values))
+            if self._answer is None or self._answer[0] != count or (is_wide != self._is_wide).any():
+                self._is_wide, self._answer = is_wide, (count, self._rank(count, is_wide))
+            best = self._answer[1]
+        if len(best) < count and len(self._rows) < len(self._individuals):
+            best = best + infeasible_by_violation([*self._individuals.values()])[: count - len(best)]
+        return best
+
+    def _rank(self, count: int, is_wide: Flags) -> list[Individual]:
+        """The best feasible ones."""
+        rows = np.flatnonzero(self._dominators == 0)
+        is_enough = len(rows) >= count  # where the first front alone is, nothing needs to be ranked
+        if not is_enough:
+            rows = np.flatnonzero(self._dominators < count)
+        rows = rows[np.argsort(self._numbers[rows])]
+        ranks = np.zeros(len(rows), dtype=np.intp) if is_enough else pareto.rank(self._values[:, rows].T)
+        self._last = int(np.partition(ranks, count - 1)[count - 1]) if count < len(rows) else int(ranks.max())
+        decides = ranks <= self._last
+        rows, ranks = rows[decides], ranks[decides]
+        self._front[:] = -1
+        self._front[rows] = ranks
+        best = rows[_best_rows(self._values[:, rows].T, ranks, is_wide)[:count]]
+        return [self._individuals[number] for number in self._numbers[best].tolist()]
+
+    def _catch_up(self, number: int) -> None:
+        row = self._rows.pop(number, None)
+        if row is not None:
+            if self._front[row] >= 0:
+                self._answer = None
+            self._dominators[self._dominated(row)] -= 1
+            self._values[:, row], self._dominators[row] = np.nan, _NOBODY
+            self._free.append(row)
+        individual = self._individuals.get(number)
+        if individual is None or not individual.fitness.is_feasible:
+            return
+        if not self._free:
+            self._grow(len(individual.fitness.wvalues))
+        row = self._rows[number] = self._free.pop()
+        self._values[:, row], self._numbers[row] = individual.fitness.wvalues, number
+        dominating = self._dominating(row)
+        self._dominators[row] = np.count_nonzero(dominating)
+        if self._answer is not None and not (
+            len(self._answer[1]) == self._answer[0] and (dominating & (self._front == self._last)).any()
+        ):
+            self._answer = None
+        self._dominators[self._dominated(row)] += 1
+
+    def _grow(self, objectives: int) -> None:
+        size = len(self._numbers)
+        values = np.full((objectives, 2 * size or 64), np.nan)
+        if size:
+            values[:, :size] = self._values
+        self._values, added = values, values.shape[1] - size
+        self._numbers = np.concatenate([self._numbers, np.zeros(added, dtype=np.int64)])
+        self._dominators = np.concatenate([self._dominators, np.full(added, _NOBODY)])
+        self._front = np.concatenate([self._front, np.full(added, -1)])
+        self._free.extend(range(size, size + added))
+
+    def _dominated(self, row: int) -> Flags:
+        point = self._values[:, row, None]
+        return np.asarray((self._values <= point).all(axis=0) & (self._values < point).any(axis=0))
+
+    def _dominating(self, row: int) -> Flags:
+        point = self._values[:, row, None]
+        return np.asarray((self._values >= point).all(axis=0) & (self._values > point).any(axis=0))
 
 
 @takes_whole_pool

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.evolver import Evolver
 from gasearch.evolution.individual import Individual
+from gasearch.evolution.selection import RankedPool
 
 RECENT = 3  #: The newest so many populations of outcomes compete with the front for survival.
 
@@ -26,6 +26,9 @@ class SteadyStateEngine(Evolver):
         super().__init__(*arguments, **options)
         self._tells = 0
         self._changes = 0  # of the pool: outcomes with a fitness
+        self._newest: dict[int, None] = {}  # numbers, in the order in which they were told first
+        self._members: set[int] = set()  # of the front
+        self._pool = RankedPool()  # of both
         self._kept: Sequence[Individual] | None = None  # None: to be selected
 
     @property
@@ -53,22 +56,36 @@ class SteadyStateEngine(Evolver):
 
     def _survivors(self) -> Sequence[Individual]:
         if self._kept is None:
-            self._kept = tuple(self._toolbox.select(self._pool(), self._size, step=self._changes))
+            pool = self._pool if self._toolbox.ranks else self._listed()
+            self._kept = tuple(self._toolbox.select(pool, self._size, step=self._changes))
         return self._kept
 
-    def _pool(self) -> list[Individual]:
-        """The front, then the newest outcomes in the order in which they were told."""
-        newest = list(islice(reversed(self._fitnesses), RECENT * self._size))[::-1]
-        known = set(newest)
-        elders = [number for number in self._front.numbers if number not in known]
-        return [self._individual(number) for number in (*elders, *newest)]
+    def _listed(self) -> list[Individual]:
+        """The pool: the front, then the newest outcomes in the order in which they were told."""
+        earlier = sorted(number for number in self._members if number not in self._newest)
+        return [self._pool[number] for number in (*earlier, *self._newest)]
 
     def _on_their_way(self) -> Sequence[int]:
         return sorted(self._pending)
 
     def _take_note(self, scored: Scored) -> None:
         self._tells += 1
-        self._learn(scored)
-        if scored.fitness is not None:
-            self._changes += 1
-            self._kept = None
+        change = self._learn(scored)
+        if change is None:
+            return
+        self._changes += 1
+        self._kept = None
+        touched = {scored.number, *change.entered, *change.left}
+        self._members.update(change.entered)
+        self._members.difference_update(change.left)
+        if scored.number == next(reversed(self._fitnesses)):
+            self._newest[scored.number] = None
+            if len(self._newest) > RECENT * self._size:
+                oldest = next(iter(self._newest))
+                del self._newest[oldest]
+                touched.add(oldest)
+        for number in touched:
+            if number not in self._newest and number not in self._members:
+                self._pool.drop(number)
+            elif number == scored.number or number not in self._pool:
+                self._pool.put(self._individual(number))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.evolution.individual import ConstrainedFitness, Individual
-from gasearch.evolution.selection import evenly_scaled, keep_newest, keep_none, select_survivors
+from gasearch.evolution.selection import RankedPool, evenly_scaled, keep_newest, keep_none, select_survivors
 from gasearch.objectives import pareto
 
 OBJECTIVES = (1, 2, 3, 4, 10)
@@ -159,3 +159,32 @@ def test_an_aging_search_keeps_the_newest_in_the_order_given():
 
 def test_a_search_at_random_keeps_none():
     assert keep_none([individual(0, [1])], 3) == []
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(0, 25),  # a candidate comes, or comes again with other values,
+        st.lists(st.sampled_from([1, 2, 3, 40, 50]), min_size=3, max_size=3),
+        st.sampled_from([0.0, 0.0, 0.0, 0.5]),
+        st.lists(st.integers(0, 25), max_size=2),  # and others go,
+        st.booleans(),  # before somebody asks, or not
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@unhurried
+@given(steps, st.integers(1, 12), st.sampled_from([1, 3]))
+def test_who_comes_and_goes_one_by_one_is_selected_from_as_all_at_once(steps, count, objectives):
+    pool, everybody = RankedPool(), {}
+    for number, row, violation, leaving, is_asked in steps:
+        everybody[number] = individual(number, row[:objectives], violation)
+        pool.put(everybody[number])
+        for other in leaving:
+            pool.drop(other)
+            everybody.pop(other, None)
+        if is_asked:
+            assert numbers(pool.best(count)) == numbers(select_survivors([*everybody.values()], count))
+    assert numbers(pool.best(count)) == numbers(select_survivors([*everybody.values()], count))
+    assert all(pool[number] is one and number in pool for number, one in everybody.items())

@@ -82,7 +82,7 @@ def main() -> int:
     setup = set_up(spec)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(
-        f"{status.completed} evaluations, {status.active_seconds:.0f} s of searching, {wall_s:.0f} s with set-up; "
+        f"{status.told} evaluations, {status.active_seconds:.0f} s of searching, {wall_s:.0f} s with set-up; "
         f"front of {len(front)}"
     )
     print(
@@ -98,7 +98,7 @@ def main() -> int:
         print(f"float, largest, {kind}: validation {mean:.4f} +- {deviation:.4f}, test {test:.4f} ({SEEDS} seeds)")
     behind = 100 * (max(references) - best.metrics["accuracy"])
     print(f"best quantized behind best float: {behind:.2f} points (to reach: at most {TARGET_POINTS})")
-    is_reached = behind <= TARGET_POINTS and len(front) >= LEAST_FRONT and status.completed >= LEAST_EVALUATIONS
+    is_reached = behind <= TARGET_POINTS and len(front) >= LEAST_FRONT and status.told >= LEAST_EVALUATIONS
     return 0 if is_reached and status.active_seconds <= MOST_SECONDS else 1
 
 

@@ -51,7 +51,7 @@ def test_a_search_in_which_all_failed_has_failed_and_says_why(url):
     assert "RuntimeError: no such file: weights.bin" in text
     assert caught.value.exit_status == 1
     status = gasearch.open("broken", db=url).status()
-    assert (status.state, status.completed, status.failures) == (SearchStatus.FAILED, 3, {"user_error": 3})
+    assert (status.state, status.told, status.failures) == (SearchStatus.FAILED, 3, {"user_error": 3})
 
 
 def test_a_failed_search_goes_on_once_it_is_mended(url, tmp_path):
@@ -61,7 +61,7 @@ def test_a_failed_search_goes_on_once_it_is_mended(url, tmp_path):
         gasearch.open("broken", db=url).resume()
     mend(tmp_path)
     status = gasearch.open("broken", db=url).resume().status()
-    assert (status.state, status.completed, status.failures) == (SearchStatus.FINISHED, 12, {"user_error": 6})
+    assert (status.state, status.told, status.failures) == (SearchStatus.FINISHED, 12, {"user_error": 6})
     with pytest.raises(WrongState, match="is finished"):
         gasearch.open("broken", db=url).resume()
 
@@ -148,4 +148,4 @@ def test_workers_find_what_the_controller_finds_and_what_they_can_t_import_is_to
         gasearch.open("broken", db=url)
     spec = SPEC | {"workers": {"count": 1, "environment": ["NEEDED_BY_EVALUATOR"]}}
     status = gasearch.run(spec, db=url).status()
-    assert (status.state, status.completed, status.failures) == (SearchStatus.FINISHED, 3, {})
+    assert (status.state, status.told, status.failures) == (SearchStatus.FINISHED, 3, {})

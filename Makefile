@@ -14,7 +14,7 @@ PYTEST_FLAGS ?=
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install search test test-data test-wheel chaos check format bench wheel clean
+.PHONY: help install search test test-fast test-data test-wheel chaos check format bench wheel clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | while IFS='#' read -r target does; do \
@@ -44,6 +44,9 @@ search: $(INSTALLED) ## Install, then search small networks for the digits (or S
 # Two files of tests at a time: many wait for processes that they start and end.
 test: $(INSTALLED) ## Install, then run the tests
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
+
+test-fast: $(INSTALLED) ## Run the tests that need neither Ray, PostgreSQL nor any other process
+	$(ONE_THREAD) $(BIN)/python -m pytest --fast -n 2 --dist worksteal $(PYTEST_FLAGS)
 
 test-data: $(INSTALLED) ## Run the tests on real data, of the folder in GASEARCH_TEST_DATA
 	@test -d "$(GASEARCH_TEST_DATA)" || { \

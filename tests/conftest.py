@@ -17,6 +17,8 @@ from gasearch import cli
 from gasearch.storage.sql import open_archive
 from tests.real_data import FOLDER, VARIABLE
 
+pytest_plugins = ["tests.fast_tier"]
+
 NO_DATA = f"{VARIABLE} names no folder of real data"
 
 

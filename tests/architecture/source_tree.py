@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,14 @@ def read_modules(root: Path, packages: Iterable[str]) -> list[Module]:
             parts = path.relative_to((root / package).parent).with_suffix("").parts
             is_package = parts[-1] == "__init__"
             name = ".".join(parts[:-1] if is_package else parts)
-            found.append(Module(name=name, path=path, is_package=is_package, syntax=ast.parse(path.read_text())))
+            found.append(Module(name=name, path=path, is_package=is_package, syntax=parse(path.read_text())))
     return sorted(found, key=lambda module: module.name)
+
+
+@functools.cache
+def parse(source: str) -> ast.Module:
+    """The syntax of a file, read once for all rules: none changes it."""
+    return ast.parse(source)
 
 
 def read_imports(modules: Iterable[Module]) -> list[Import]:

@@ -127,7 +127,7 @@ def test_an_entry_of_exact_is_needed_per_objective():
 
 
 def test_evidence_whose_parts_differ_in_length_is_refused():
-    with pytest.raises(ValueError, match="worths must have 2 dimensions and a row per genome, of which there are 3"):
+    with pytest.raises(ValueError, match="wvalues must have 2 dimensions and a row per genome, of which there are 3"):
         evidence_of(np.zeros((3, 1), dtype=int), np.zeros((2, 1)))
 
 

@@ -270,7 +270,9 @@ class Results:
 def run_from(line: str) -> Run:
     """The run that a line of the file holds."""
     fields = json.loads(line)
-    points = [Point(**point | {"wvalues": point["wvalues"] and tuple(point["wvalues"])}) for point in fields.pop("points")]
+    points = [
+        Point(**point | {"wvalues": point["wvalues"] and tuple(point["wvalues"])}) for point in fields.pop("points")
+    ]
     return Run(key=Key(**fields.pop("key")), points=tuple(points), **fields)
 
 

@@ -26,7 +26,7 @@ class Frontier:
         """An empty front without a scaling."""
         self.front = ParetoFront()
         self.scaling: Scaling | None = None
-        self._completed: list[int] = []  # outcomes told wherever a volume was taken, ascending
+        self._completed: list[int] = []  # outcomes so far wherever a volume was taken, ascending
         self._volumes: list[float | None] = []  # these; None: to be measured when it is asked for
         self._states: dict[int, int] = {}  # by the place of such a volume, that of its front in `_past`
         self._past = _Past()
@@ -43,7 +43,7 @@ class Frontier:
 
     @property
     def growth(self) -> list[tuple[int, float]]:
-        """(outcomes told, hypervolume) wherever that was taken."""
+        """(outcomes so far, hypervolume) wherever that was taken."""
         return [(completed, self._volume(place)) for place, completed in enumerate(self._completed)]
 
     def note(
@@ -80,7 +80,7 @@ class Frontier:
 
     @property
     def is_cheap(self) -> bool:
-        """Whether a volume is taken at each outcome."""
+        """True where a volume is taken at each outcome."""
         return self.scaling is not None and len(self.scaling.ideal) <= MOST_OBJECTIVES_EACH
 
     def gain_since(self, before: float | None) -> float | None:

@@ -29,7 +29,7 @@ AXES: dict[str, Callable[[GrowthPoint], float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What had been spent when something was reached."""
+    """The spending until something was reached."""
 
     evaluations: int
     active_seconds: float

@@ -74,7 +74,7 @@ def _changing(curve: Sequence[GrowthPoint]) -> list[GrowthPoint]:
 
 
 def operators_figure(operators: Sequence[OperatorStats]) -> Figure:
-    """What a child of each operator gained on average, with how many there were."""
+    """The gain of a child of each operator on average, with how many there were."""
     order = sorted(operators, key=lambda one: (-one.gain_per_child, one.operator))
     trace = {
         "type": "bar",

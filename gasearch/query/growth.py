@@ -226,7 +226,7 @@ def _not_dominated_before(rows: Array) -> npt.NDArray[np.intp]:
 
 
 def _dominates(firsts: Array, seconds: Array) -> Flags:
-    """Whether the first ones dominate the second ones: as good in all objectives, the last axis, better in one."""
+    """True where the first ones dominate the second ones: as good in all objectives, the last axis, better in one."""
     is_as_good = np.ones((), dtype=bool)
     is_better = np.zeros((), dtype=bool)
     for objective in range(seconds.shape[-1]):  # a reduction over so short an axis would take ten times as long

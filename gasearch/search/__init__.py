@@ -1,1 +1,1 @@
-"""The loop of a search: ask, store, dispatch, collect, tell."""
+"""The loop of a search: ask, store, dispatch, collect, apply."""

@@ -1,4 +1,4 @@
-"""What a search is after, as far as its state depends on it."""
+"""The aims of a search: all of its spec that its state depends on."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ MAX_LOSSES_PER_WORKER = 3  #: In a row: so often may a node, or all of Ray, take
 
 
 def may_go_on(failed: Sequence[FailureKind]) -> bool:
-    """Whether a training is tried again after attempts that failed so."""
+    """True where a training is tried again after attempts that failed so."""
     losses = failed.count(FailureKind.WORKER_LOST)
     return losses < MAX_LOSSES and len(failed) - losses < MAX_TRIES
 
@@ -34,12 +34,12 @@ def bounded(outcome: Outcome, *, failed_before: int) -> Outcome:
 
 
 def retry_event(pending: Pending, failure: Failure) -> EventRecord:
-    """What the log says of an attempt that is followed by another one."""
+    """The log's line on an attempt that is followed by another one."""
     return EventRecord(kind="retry", message=f"{failure.kind}: {failure.message}", candidate=pending.number)
 
 
 def quarantine_event(pending: Pending, failure: Failure, failed: Sequence[FailureKind]) -> EventRecord:
-    """What the log says of a training that could have been tried again, and isn't any more.
+    """The log's line on a training that could have been tried again, and isn't any more.
 
     Args:
         pending: Its last attempt.

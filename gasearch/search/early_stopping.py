@@ -1,9 +1,9 @@
-"""How trainings go on after a look at them: the rules by which workers stop those that can't reach the front.
+"""The early stopping of trainings: the rules by which workers stop those that can't reach the front.
 
-At each rung (a number of epochs) a line per objective leads from the worth there to the worth at the end, fitted to the
-trainings that were finished, and their residuals say how much better than the line a training may do. A training is
-stopped where even that end is dominated by a finished network: small networks are measured against small ones, which
-halving by score alone would end first (measured: see `benchmarks/early_stopping.py`).
+At each step (a number of epochs) a straight line per objective leads from the wvalue there to the wvalue at the end. It
+is fitted to the trainings that were finished, and their residuals say how much better than the line a training may do.
+A training is stopped where even that end is dominated by a finished network: small networks are measured against small
+ones, which halving by score alone would end first (measured: see `benchmarks/early_stopping.py`).
 
 A share of the trainings gets no judgement, so that the lines are also fitted to those that would have been stopped.
 """
@@ -24,7 +24,7 @@ from gasearch_workers.training.stopping import explain_stop, is_hopeless, rung_a
 from gasearch.objectives.fitness import Fitness, Objective
 from gasearch.objectives.front import ParetoFront
 from gasearch.objectives.pareto import rank
-from gasearch.search.curve_fit import Line, fit_line, optimistic_ends, safe_tail
+from gasearch.search.curve_fit import CurveFit, fit_curve, optimistic_ends, safe_tail
 
 WValues = tuple[float, ...]
 
@@ -35,13 +35,13 @@ EVERY = 512  #: Fronts of the past are kept after so many finished trainings eac
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What a training that went to its end showed."""
+    """A training that went to its end, as it stood at each step."""
 
-    completed: int  #: How many outcomes had been told before it.
+    completed: int  #: How many outcomes there were before it.
     number: int  #: Of the candidate; a later training of the same one replaces it on the front.
     wvalues: WValues
     is_feasible: bool
-    at_rungs: tuple[tuple[float | None, ...] | None, ...]  #: Per rung its wvalues by then; None where none were taken.
+    at_steps: tuple[tuple[float | None, ...] | None, ...]  #: Per step its wvalues by then; None where none were taken.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +49,12 @@ class Halted:
     """A training that was stopped, where it stood."""
 
     completed: int  #: As in `Finished`.
-    rung: int  #: Its index.
+    step: int  #: Its index.
     wvalues: WValues  #: Reported or known.
 
 
 Ends = tuple[tuple[float, float], ...]  #: (slope, offset) per objective; () where trainings are only looked at.
-Lines = tuple[tuple[Line | None, ...], ...]  #: Per rung and objective; None where too little is known.
+CurveFits = tuple[tuple[CurveFit | None, ...], ...]  #: Per step and objective; None where too little is known.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class EarlyStop:
 
 
 class EarlyStopping:
-    """What is known of how trainings go on. Rules are functions of the outcomes alone, in their order."""
+    """Knows how trainings go on. Rules are functions of the outcomes alone, in their order."""
 
     def __init__(self, objectives: Sequence[Objective], settings: EarlyStop, *, seed: int) -> None:
         """Begin without knowledge.
@@ -96,8 +96,14 @@ class EarlyStopping:
         self._completed = 0
         self._finished = _Finishers()
         self._halted: list[Halted] = []
-        self._lines: tuple[int, Lines] = (-1, ())  #: The newest that were asked for, and from how many finished ones.
-        self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: The same, from how many told.
+        self._fits: tuple[int, CurveFits] = (
+            -1,
+            (),
+        )  #: The newest that were asked for, and from how many finished ones.
+        self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (
+            -1,
+            {},
+        )  #: The same, from how many outcomes.
 
     def note(
         self,
@@ -107,7 +113,7 @@ class EarlyStopping:
         number: int | None = None,
         known: Sequence[float | None] = (),
     ) -> None:
-        """Take note of a told outcome, stopped and failed ones too, in the order in which they are told.
+        """Take note of an outcome, stopped and failed ones too, in their order.
 
         Args:
             outcome: What came of a training.
@@ -124,7 +130,7 @@ class EarlyStopping:
                         number=-1 - self._completed if number is None else number,
                         wvalues=fitness.values,
                         is_feasible=fitness.is_feasible,
-                        at_rungs=self._at_rungs(outcome.curve),
+                        at_steps=self._at_steps(outcome.curve),
                     )
                 )
             case Failure(kind=FailureKind.STOPPED) if outcome.curve:
@@ -132,19 +138,19 @@ class EarlyStopping:
                 place = rung_at(self._steps, point.epoch)
                 wvalues = _completed(self._wvalues(point), known)
                 if place is not None and wvalues is not None:
-                    self._halted.append(Halted(completed=self._completed, rung=place, wvalues=wvalues))
+                    self._halted.append(Halted(completed=self._completed, step=place, wvalues=wvalues))
         self._completed += 1
 
     def rule(self, number: int, *, known: Sequence[float | None], completed: int | None = None) -> StoppingRule:
         """The rule for a candidate's training.
 
-        An exempt training, and all trainings while too little is known, get a rule that only looks at the rungs.
+        An exempt training, and all trainings while too little is known, get a rule that judges nothing.
 
         Args:
             number: The candidate's.
-            known: Per objective the worth that needs no training, exact or an optimistic guess; None where there is
+            known: Per objective the wvalue that needs no training, exact or an optimistic guess; None where there is
                 none: the training reports it, or isn't judged.
-            completed: The number of outcomes that were told when it was proposed; None: all that were noted.
+            completed: The number of outcomes that there were when it was proposed; None: all that were noted.
         """
         completed = self._completed if completed is None else completed
         front, judged = self._judgements(completed, tuple(wvalue is not None for wvalue in known))
@@ -168,17 +174,17 @@ class EarlyStopping:
             return None
         count = self._finished_among(_learned_from(self._completed))
         found: list[float] = []
-        for wvalue, here, line in zip(known, self._wvalues(point), self._fit(count)[place], strict=True):
+        for wvalue, here, fit in zip(known, self._wvalues(point), self._fit(count)[place], strict=True):
             if wvalue is not None:
                 found.append(wvalue)
-            elif here is not None and line is not None:
-                found.append(line.mean(here))
+            elif here is not None and fit is not None:
+                found.append(fit.mean(here))
             else:
                 return None
         return tuple(found)
 
     def _judgements(self, completed: int, is_known: tuple[bool, ...]) -> tuple[tuple[WValues, ...], tuple[Ends, ...]]:
-        """The front after the first outcomes, and per rung the optimistic ends by those of them that count for that."""
+        """The front after the first outcomes, and per step the optimistic ends by those of them that count for that."""
         front = self._finished.front_of_first(self._finished_among(completed))
         learned = _learned_from(completed)
         if self._ends_at[0] != learned:
@@ -198,30 +204,30 @@ class EarlyStopping:
     def _ends(
         self, place: int, completed: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]
     ) -> Ends:
-        """The optimistic ends at one rung; () while an objective that must be reported isn't known well enough."""
-        lines = [None if known else line for known, line in zip(is_known, self._fit(count)[place], strict=True)]
-        if not front or any(line is None and not known for known, line in zip(is_known, lines, strict=True)):
+        """The optimistic ends at one step; () while an objective that must be reported isn't known well enough."""
+        fits = [None if known else fit for known, fit in zip(is_known, self._fit(count)[place], strict=True)]
+        if not front or any(fit is None and not known for known, fit in zip(is_known, fits, strict=True)):
             return ()
         reached: dict[int, WValues] = {}
         for one in self._finished.all[max(0, count - NEWEST) : count]:
-            at_rung = one.at_rungs[place]
+            at_step = one.at_steps[place]
             ends = [wvalue if known else None for known, wvalue in zip(is_known, one.wvalues, strict=True)]
-            if at_rung is not None and (wvalues := _completed(at_rung, ends)) is not None:
+            if at_step is not None and (wvalues := _completed(at_step, ends)) is not None:
                 reached[one.completed] = wvalues
         until = bisect_left(self._halted, completed, key=lambda one: one.completed)
         reached |= {
-            one.completed: one.wvalues for one in self._halted[max(0, until - NEWEST) : until] if one.rung == place
+            one.completed: one.wvalues for one in self._halted[max(0, until - NEWEST) : until] if one.step == place
         }
         is_own = np.array([[member.completed == number for member in front] for number in reached])
         values = np.array([member.wvalues for member in front])
-        return optimistic_ends(lines, safe_tail(lines, np.array([*reached.values()]), values, is_own, risk=self._risk))
+        return optimistic_ends(fits, safe_tail(fits, np.array([*reached.values()]), values, is_own, risk=self._risk))
 
     def _is_exempt(self, number: int) -> bool:
         digest = hashlib.blake2b(f"{self._seed}/{number}/stopping".encode(), digest_size=7).digest()
         return int.from_bytes(digest) < self._exempt * 2**56
 
-    def _at_rungs(self, curve: Sequence[CurvePoint]) -> tuple[tuple[float | None, ...] | None, ...]:
-        """Per rung the wvalues at the first report in its reach, where a worker would have judged."""
+    def _at_steps(self, curve: Sequence[CurvePoint]) -> tuple[tuple[float | None, ...] | None, ...]:
+        """Per step the wvalues at the first report in its reach, where a worker would have judged."""
         found: list[tuple[float | None, ...] | None] = [None] * len(self._steps)
         for point in curve:
             place = rung_at(self._steps, point.epoch) if point.metrics else None
@@ -233,13 +239,13 @@ class EarlyStopping:
         metrics = dict(point.metrics)
         return tuple([one.wvalue(metrics[one.metric]) if one.metric in metrics else None for one in self._objectives])
 
-    def _fit(self, count: int) -> Lines:
-        """The lines from the first finished trainings, the newest of them."""
-        if self._lines[0] != count:
+    def _fit(self, count: int) -> CurveFits:
+        """The fits from the first finished trainings, the newest of them."""
+        if self._fits[0] != count:
             newest = self._finished.all[max(0, count - NEWEST) : count]
             places, objectives = range(len(self._steps)), range(len(self._objectives))
-            self._lines = count, tuple(tuple(_line(newest, place, at) for at in objectives) for place in places)
-        return self._lines[1]
+            self._fits = count, tuple(tuple(_curve_fit(newest, place, at) for at in objectives) for place in places)
+        return self._fits[1]
 
 
 def _learned_from(completed: int) -> int:
@@ -251,7 +257,7 @@ def _learned_from(completed: int) -> int:
 def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
     """The outcome of a training that was finished once, as this rule would have ended it; None where it would not.
 
-    Needs a curve with the reports at the rule's rungs.
+    Needs a curve with the reports at the rule's steps.
     """
     judged: set[int] = set()
     for count, point in enumerate(outcome.curve, start=1):
@@ -266,31 +272,31 @@ def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
     return None
 
 
-def _line(finished: Sequence[Finished], place: int, objective: int) -> Line | None:
-    """How one objective goes on from a rung."""
-    return fit_line(
+def _curve_fit(finished: Sequence[Finished], place: int, objective: int) -> CurveFit | None:
+    """The fit of one objective from a step on."""
+    return fit_curve(
         [
             (here, one.wvalues[objective])
             for one in finished
-            if (at_rung := one.at_rungs[place]) is not None and (here := at_rung[objective]) is not None
+            if (at_step := one.at_steps[place]) is not None and (here := at_step[objective]) is not None
         ]
     )
 
 
 def _completed(reported: Sequence[float | None], known: Sequence[float | None]) -> WValues | None:
-    """What is known, else reported; None where an objective is neither."""
+    """Each wvalue that is known, else reported; None where an objective has neither."""
     known = known or (None,) * len(reported)
     found = [here if there is None else there for here, there in zip(reported, known, strict=True)]
     return None if None in found else tuple(found)  # type: ignore[arg-type]
 
 
 class _Finishers:
-    """The finished trainings in the order in which they were told, and the front after each of them."""
+    """The finished trainings in their order, and the front after each of them."""
 
     def __init__(self) -> None:
         self.all: list[Finished] = []
-        self._newest: dict[int, int] = {}  # when a candidate's newest outcome was told
-        self._front = ParetoFront()  # of these, named by when they were told: of equal ones the first is the member
+        self._newest: dict[int, int] = {}  # when a candidate's newest outcome came
+        self._front = ParetoFront()  # of these, named by when they came: of equal ones the first is the member
         self._kept: list[list[Finished]] = [[]]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
         self._asked = 0, list[Finished]()  # the front that was asked for last, and of how many
 
@@ -306,7 +312,7 @@ class _Finishers:
             self._kept.append(self._members())
 
     def front_of_first(self, count: int) -> list[Finished]:
-        """The front of the first so many, in the order in which they were told."""
+        """The front of the first so many, in their order."""
         begun, front = self._asked
         if begun == count:
             return front
@@ -350,7 +356,7 @@ def _front_of(finished: Sequence[Finished]) -> list[Finished]:
 
 
 def _is_covered(one: WValues, by: WValues) -> bool:
-    """Whether another one is at least as good in all objectives."""
+    """True where another one is at least as good in all objectives."""
     return all(map(ge, by, one))
 
 

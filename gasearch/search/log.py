@@ -12,7 +12,7 @@ from gasearch.errors import StoreError
 from gasearch.search.problem import Problem
 from gasearch.search.state import Attempted, Completed, Event, Proposed, Repeated
 from gasearch.storage.archive import Archive
-from gasearch.storage.records import REUSED, EvaluationRecord, Lease
+from gasearch.storage.records import REUSED, Lease
 
 MOST_COMPARED = (
     10_000  #: Stored networks that a resume makes of their genes again, at 0.1 ms each; `db check` does all.
@@ -28,7 +28,7 @@ class SearchLog:
     lease: Lease
 
     def events(self, problem: Problem) -> Iterator[Event]:
-        """What is stored, in an order that gives the state: each candidate after the outcomes that it knows of.
+        """All that is stored, in an order that gives the state: each candidate after the outcomes that it knows of.
 
         The closing of generations isn't among it: it follows from what evolution learns.
 
@@ -40,19 +40,19 @@ class SearchLog:
         """
         archive, search_id = self.archive, self.lease.search_id
         outcomes = self._outcomes(problem)
-        count, completed = archive.counts(search_id).candidates, 0
+        count, known = archive.counts(search_id).candidates, 0
         every = -(-count // MOST_COMPARED)
         for stored in archive.candidates(search_id):
             if stored.number % every == 0 or stored.number >= count - NEWEST_COMPARED:
                 problem.require_agreement(stored)
-            while completed < stored.completed:
+            while known < stored.completed:
                 event = next(outcomes, None)
                 if event is None:
                     raise StoreError(
                         f"search {problem.name!r}: candidate {stored.number} was proposed after {stored.completed} "
-                        f"outcomes, but the database has {completed}: restore a backup"
+                        f"outcomes, but the database has {known}: restore a backup"
                     )
-                completed += isinstance(event, Completed)
+                known += isinstance(event, Completed)
                 yield event
             yield Proposed(candidate=problem.candidate(stored))
         yield from outcomes
@@ -79,7 +79,7 @@ class SearchLog:
             earlier = retried.get(record.candidate)
             while earlier and earlier[0].attempt < record.result.attempt:
                 yield earlier.popleft()
-            yield completed_by(record)
+            yield completed(record.candidate, record.replicate, record.result)
         for decision in decided:
             yield Repeated(number=decision.candidate, replicate=decision.replicate)
         for left in retried.values():
@@ -94,12 +94,17 @@ def attempted(number: int, result: EvaluationResult) -> Attempted | None:
     return Attempted(number=number, attempt=result.attempt, kind=kind, seconds=seconds)
 
 
-def completed_by(record: EvaluationRecord) -> Completed:
-    """The event of an outcome."""
-    result = record.result
+def completed(number: int, replicate: int, result: EvaluationResult) -> Completed:
+    """The event of an outcome.
+
+    Args:
+        number: Of the candidate.
+        replicate: Which of its trainings it is, 0 for the first.
+        result: The last attempt's.
+    """
     return Completed(
-        number=record.candidate,
-        replicate=record.replicate,
+        number=number,
+        replicate=replicate,
         attempt=result.attempt,
         outcome=result.outcome,
         seconds=0.0 if result.worker == REUSED else result.duration_s,

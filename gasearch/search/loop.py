@@ -23,7 +23,7 @@ from gasearch.objectives.fitness import FrontChange
 from gasearch.objectives.pareto import Scaling
 from gasearch.search.attempts import Breaker, bounded, may_go_on, quarantine_event, retry_event
 from gasearch.search.budget import EXHAUSTED, SearchBudget, ending
-from gasearch.search.log import SearchLog, attempted, completed_by
+from gasearch.search.log import SearchLog, attempted, completed
 from gasearch.search.notices import Notices
 from gasearch.search.ownership import StopSignal
 from gasearch.search.pace import Pace
@@ -262,16 +262,15 @@ class SearchLoop:
     def _record(self, pending: Pending, result: EvaluationResult) -> None:
         """Apply an outcome, store it with what follows from it, and let evolution learn from it."""
         state, arrival = self.state, self.state.statistics.completed
-        outcome = state.pooled(pending.number, result.outcome) if pending.replicate else result.outcome
-        record = self._problem.evaluation(pending, replace(result, outcome=outcome), arrival=arrival)
-        effects = state.apply(completed_by(record))
+        if pending.replicate:
+            result = replace(result, outcome=state.pooled(pending.number, result.outcome))
+        effects = state.apply(completed(pending.number, pending.replicate, result))
         assert effects.outcome is not None, "an outcome is judged"
         assert effects.scored is not None, "an outcome is something to learn from"
-        record = replace(
-            record,
-            result=replace(result, outcome=effects.outcome),
-            gain=effects.gain,
-            hypervolume=effects.hypervolume,
+        if effects.outcome is not result.outcome:
+            result = replace(result, outcome=effects.outcome)
+        record = self._problem.evaluation(
+            pending, result, arrival=arrival, gain=effects.gain, hypervolume=effects.hypervolume
         )
         if result.worker != REUSED:
             self._breaker.note(effects.outcome)
@@ -287,7 +286,8 @@ class SearchLoop:
         """Store an attempt that is applied already."""
         statistics = self.state.statistics
         outcome = bounded(record.result.outcome, failed_before=statistics.failures + statistics.retries - 1)
-        record = replace(record, result=replace(record.result, outcome=outcome))
+        if outcome is not record.result.outcome:
+            record = replace(record, result=replace(record.result, outcome=outcome))
         if not self._archive.add_evaluation(self._lease, record, change):
             raise StoreError(
                 f"attempt {record.result.attempt} at candidate {record.candidate} is stored already, with another "

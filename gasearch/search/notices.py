@@ -1,4 +1,4 @@
-"""What the user should know while there is time to stop a search: that nothing keeps the limits, or nothing can stop.
+"""Notices while there is time to stop a search: that nothing keeps its limits, or that no training can end early.
 
 What was said is the controller's own knowledge: a resumed search says it once more.
 """

@@ -34,7 +34,7 @@ class StopSignal:
 
     @property
     def is_requested(self) -> bool:
-        """Whether somebody asked."""
+        """True once somebody asked."""
         return self._event.is_set()
 
     @property
@@ -81,6 +81,13 @@ def kept_alive(
 
     A lost lease, a lost file and a wish to stop from outside reach the search through `stop`. A database that is away
     for a moment is asked again at the next turn. Time is also counted once for each of the dispatcher's slots.
+
+    Args:
+        archive: Of the search.
+        lease: On it.
+        stop: Hears of what ends it.
+        slots: How many evaluations can be in flight.
+        renewal_s: Between two renewals.
     """
     finished = threading.Event()
     counted = time.monotonic()

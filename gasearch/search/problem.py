@@ -1,4 +1,4 @@
-"""What a search asks, and what it sends and stores about each evaluation: values in, values out."""
+"""The question of a search, and the messages and records about each evaluation: values in, values out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem(Aims):
-    """What a search asks; the same over its whole life."""
+    """The question of a search; the same over its whole life."""
 
     name: str
     task: Task
@@ -85,7 +85,7 @@ class Problem(Aims):
         return tuple(found)
 
     def _counted_wvalue(self, candidate: Candidate, objective: Objective, prediction: Prediction | None) -> float:
-        """What arithmetic knows; where it stands in the prediction, it need not be counted again.
+        """A wvalue by arithmetic; where it stands in the prediction, it need not be counted again.
 
         Counting takes 0.1 ms, and a resume asks this of everything that was stopped.
         """
@@ -136,7 +136,7 @@ class Problem(Aims):
         )
 
     def request(self, pending: Pending, *, calibration: Calibration | None) -> EvaluationRequest:
-        """What a worker is asked."""
+        """The request to a worker."""
         return EvaluationRequest(
             key=pending.key,
             attempt=pending.attempt,
@@ -170,7 +170,7 @@ class Problem(Aims):
         gain: float | None = None,
         hypervolume: float | None = None,
     ) -> EvaluationRecord:
-        """What is stored of an attempt.
+        """The record of an attempt.
 
         Args:
             pending: What was to be made.
@@ -193,7 +193,7 @@ class Problem(Aims):
         )
 
     def record(self, candidate: Candidate, network: Network) -> CandidateRecord:
-        """What is stored of a candidate."""
+        """The record of a candidate."""
         return CandidateRecord(
             number=candidate.number,
             key=candidate.genome.key,
@@ -245,6 +245,11 @@ def training_seed(search_seed: int, key: str, replicate: int = 0) -> int:
     """The seed of a network's training: 31 bits, from the search's seed and the network's key alone.
 
     So searches with the same seed train the same network alike, and can take over each other's outcomes unchanged.
+
+    Args:
+        search_seed: Of the search.
+        key: Of the network.
+        replicate: Which of its trainings it is, 0 for the first.
     """
     digest = hashlib.blake2b(f"{search_seed}/{key}/{replicate}/training".encode(), digest_size=4).digest()
     return int.from_bytes(digest) >> 1

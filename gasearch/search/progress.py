@@ -1,4 +1,4 @@
-"""What a running search tells whoever watches."""
+"""The progress of a running search, for whoever watches it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Progress:
     budget: int  #: Evaluations allowed in all.
     in_flight: int
     failures: int  #: Trainings that ended early are none.
-    stopped: int  #: Trainings that ended early at a rung.
+    stopped: int  #: Trainings that ended early.
     retries: int
     generation: int
     front_size: int
@@ -38,7 +38,7 @@ class Observer(Protocol):
     def on_outcome(self, record: EvaluationRecord) -> None:
         """Every final outcome, failures included, once it is stored: in the order of arrival, each once.
 
-        Of a further training the outcome holds the means over all of them. What an earlier controller was told, and
+        Of a further training the outcome holds the means over all of them. What came to an earlier controller, and
         attempts that are made again, don't come here.
         """
 

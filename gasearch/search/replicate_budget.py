@@ -33,12 +33,12 @@ class ReplicateBudget:
 
     @property
     def is_free(self) -> bool:
-        """Whether what was kept goes to new candidates."""
+        """True where what was kept goes to new candidates."""
         return self._is_settled or self._proposed > self._room(int(self._share * self._evaluations))
 
     @property
     def is_kept(self) -> bool:
-        """Whether further trainings may come."""
+        """True while further trainings may come."""
         return self._share > 0 and not self.is_free
 
     @property

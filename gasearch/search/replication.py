@@ -36,7 +36,7 @@ class Trained:
 
 
 def is_noisy(metric: str, *, is_custom: bool) -> bool:
-    """Whether a fresh seed gives another value; of a custom evaluator's metrics nobody knows, so any may."""
+    """True where a fresh seed gives another value; of a custom evaluator's metrics nobody knows, so any may."""
     return is_custom or metric in _SCORES or metric == "generalization_gap"
 
 
@@ -145,7 +145,7 @@ def _without_curve(measurement: Measurement) -> Measurement:
 
 
 class Trainings:
-    """What a search knows of its networks' trainings, as far as it may repeat them."""
+    """The measurements of a search's networks, as far as their trainings may be repeated."""
 
     def __init__(self, objectives: Sequence[Objective], noisy: Sequence[str]) -> None:
         """Nothing is trained yet.
@@ -159,7 +159,14 @@ class Trainings:
         self._fitness: dict[int, Fitness] = {}
 
     def note(self, number: int, outcome: Outcome, fitness: Fitness | None, *, replicate: int) -> None:
-        """Take note of what is told of a candidate: of its first training, or of the mean with a further one."""
+        """Take note of what came of a candidate: of its first training, or of the mean with a further one.
+
+        Args:
+            number: Of the candidate.
+            outcome: Of the training, or the mean.
+            fitness: Of that; None for a failure.
+            replicate: Which training it is, 0 for the first.
+        """
         known = self._trained.get(number)
         if isinstance(outcome, Measurement) and fitness is not None and fitness.is_feasible:
             measurement = _without_curve(outcome)

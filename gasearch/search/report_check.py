@@ -13,7 +13,7 @@ FIRST = 3  #: Finished evaluations after which it is known.
 
 
 class ReportCheck:
-    """What was reported at the steps by the evaluations so far; a single one that reported all of it is enough."""
+    """Collects what evaluations report at the steps; a single one that reported all of it is enough."""
 
     def __init__(self, objectives: Sequence[Objective], steps: Sequence[float]) -> None:
         """Nothing is reported yet.
@@ -42,7 +42,7 @@ class ReportCheck:
                 self._is_settled = self._is_settled or names.issuperset(self._wanted)
 
     def lack(self) -> str | None:
-        """What is missing, and what to do; None where nothing is, or it isn't known yet."""
+        """A sentence on what is missing, and what to do; None where nothing is, or it isn't known yet."""
         if self._is_settled or self._finished < FIRST:
             return None
         return (

@@ -79,7 +79,7 @@ _UNCHANGED = FrontChange()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What follows from an event: to be stored with it, and to be acted on."""
+    """Consequences of an event: to be stored with it, and to be acted on."""
 
     outcome: Outcome | None = None  #: As it was judged: one that lacks an objective's metric is a failure.
     scored: Scored | None = None  #: What evolution is to learn.
@@ -149,7 +149,7 @@ class SearchState:
         return _NOTHING
 
     def failed_attempts(self, number: int) -> tuple[FailureKind, ...]:
-        """What became of the earlier attempts of a candidate's training that is under way."""
+        """The ends of the earlier attempts of a candidate's training that is under way."""
         return self._failed.get(number, ())
 
     def next_attempt(self, number: int) -> int:
@@ -157,7 +157,7 @@ class SearchState:
         return self._attempts.get(number, 0 if number in self.open else 1) + 1
 
     def known_wvalues(self, candidate: Candidate) -> tuple[float | None, ...]:
-        """What early stopping may know of a candidate before any training; () without early stopping."""
+        """The wvalues that early stopping may know before any training; () without early stopping."""
         return () if self.early_stopping is None else self.aims.known_wvalues(candidate)
 
     def generation_record(self, number: int, *, finished_at: datetime) -> GenerationRecord:

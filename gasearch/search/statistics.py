@@ -1,4 +1,4 @@
-"""What a search counts: outcomes, failures, the time of its workers, and how near it came to its limits."""
+"""Statistics of a search: outcomes, failures, the time of its workers, and how near it came to its limits."""
 
 from __future__ import annotations
 

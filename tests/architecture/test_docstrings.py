@@ -29,7 +29,6 @@ NOT_YET = {
     "gasearch.jobs",
     "gasearch.objectives",
     "gasearch.query",
-    "gasearch.search",
     "gasearch.space",
     "gasearch.spec",
     "gasearch.storage",

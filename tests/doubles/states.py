@@ -16,7 +16,7 @@ OWN = {
     "_columns",  # with rows that aren't in use; compared as the members
     "_volumes", "_states", "_past",  # compared as the growth that they give
     "_ties",  # compared as the members
-    "OperatorRates._rates", "SteadyStateEngine._kept", "EarlyStopping._ends_at", "EarlyStopping._lines",
+    "OperatorRates._rates", "SteadyStateEngine._kept", "EarlyStopping._ends_at", "EarlyStopping._fits",
     "_Finishers._asked",
 }  # fmt: skip
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from gasearch.evolution.drafts import Draft, put_layers, take_layers
 from gasearch.evolution.mutation import mutate
+from gasearch.evolution.partial_genomes import PartialGenome, put_layers, take_layers
 from gasearch.evolution.rng import pick
-from gasearch.evolution.sampling import HOLE, Variant, settle
+from gasearch.evolution.sampling import INACTIVE, Variant, settle
 from gasearch.space.decisions import Genes, Space
 
 ATTEMPTS = 4  #: Exchanges tried before a child that equals a parent is mutated instead.
@@ -48,14 +48,14 @@ def mate(
     return _walk_away(child, first, second, space, rng, rates)
 
 
-def _exchange(draft: Draft, donor: Draft, space: Space, rng: random.Random, whole: float) -> Variant:
+def _exchange(partial: PartialGenome, donor: PartialGenome, space: Space, rng: random.Random, whole: float) -> Variant:
     """A child; `whole` is the chance that its parents exchange whole layers."""
     if not space.slots:
-        return Variant(settle(_blend(draft, donor, rng), space, rng), "crossover")
-    layers, others = take_layers(draft, space), take_layers(donor, space)
-    depth = draft[space.depth] if space.depth is not None else HOLE
+        return Variant(settle(_blend(partial, donor, rng), space, rng), "crossover")
+    layers, others = take_layers(partial, space), take_layers(donor, space)
+    depth = partial[space.depth] if space.depth is not None else INACTIVE
     takes_whole_layers = rng.random() < whole
-    partners = _align(len(layers), len(others), rng)
+    partners = align(len(layers), len(others), rng)
     for position, partner in enumerate(partners):
         if partner is None:
             continue
@@ -63,7 +63,7 @@ def _exchange(draft: Draft, donor: Draft, space: Space, rng: random.Random, whol
             layers[position] = _blend(layers[position], others[partner], rng)
         elif rng.random() < 0.5:
             layers[position] = others[partner]
-    child = _blend(draft, donor, rng)  # the decisions outside the slots; the next lines overwrite the others
+    child = _blend(partial, donor, rng)  # the decisions outside the slots; the next lines overwrite the others
     if space.depth is not None:
         child[space.depth] = depth
     put_layers(layers, child, space)
@@ -82,14 +82,20 @@ def _walk_away(
     return Variant(mutant.genes, f"{child.operator}+{mutant.operator}")
 
 
-def _blend(ours: Draft, theirs: Draft, rng: random.Random) -> Draft:
-    """Each gene from either side; where one side has a hole, from the other."""
+def _blend(ours: PartialGenome, theirs: PartialGenome, rng: random.Random) -> PartialGenome:
+    """Each gene from either side; where one side's is inactive, from the other."""
     draw = rng.random
-    return [b if a == HOLE or (b != HOLE and draw() < 0.5) else a for a, b in zip(ours, theirs, strict=True)]
+    return [b if a == INACTIVE or (b != INACTIVE and draw() < 0.5) else a for a, b in zip(ours, theirs, strict=True)]
 
 
-def _align(count: int, others: int, rng: random.Random) -> list[int | None]:
-    """Per layer of the base, its partner among the donor's layers, or None."""
+def align(count: int, others: int, rng: random.Random) -> list[int | None]:
+    """Per layer of the base, its partner among the donor's layers, or None.
+
+    Args:
+        count: Layers of the base.
+        others: Layers of the donor.
+        rng: For all draws.
+    """
     if not others:
         return [None] * count
     if rng.random() < 0.5:

@@ -56,7 +56,14 @@ class Advisor(Protocol):
     def choose(
         self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate], vary: Vary
     ) -> tuple[Offspring, tuple[Prediction, ...]]:
-        """One of the drafts or of their variants, and what it expects of it."""
+        """One of the drafts or of their variants, and what it expects of it.
+
+        Args:
+            drafts: To choose from.
+            number: Of the candidate.
+            pending: On their way.
+            vary: Makes variants of drafts.
+        """
 
 
 class Evolver(Engine):

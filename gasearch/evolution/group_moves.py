@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import random
 
-from gasearch.evolution.drafts import Draft, changeable_genes, neighbour, other_option, put_layers, take_layers
+from gasearch.evolution.partial_genomes import (
+    PartialGenome,
+    changeable_genes,
+    neighbour,
+    other_option,
+    put_layers,
+    take_layers,
+)
 from gasearch.evolution.rng import pick
 from gasearch.space.decisions import Space
 
@@ -17,24 +24,35 @@ MORE_BITS = 0.5  #: Chance of each further decision on bits in one mutation.
 WHOLE_DEPTH = 0.5  #: Share of the moves of a block that take all layers.
 
 
-def change_bits(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Move the bits of one or a few layers, of weights or activations, to a neighbouring option."""
-    bits = [index for index in changeable_genes(draft, space) if space.name_parts[index][1] in BITS]
+def change_bits(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Move the bits of one or a few layers, of weights or activations, to a neighbouring option.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    bits = [index for index in changeable_genes(partial, space) if space.name_parts[index][1] in BITS]
     if not bits:
         return False
     while True:
         index = bits.pop(pick(rng, len(bits)))
-        draft[index] = neighbour(draft[index], space.sizes[index], rng)
+        partial[index] = neighbour(partial[index], space.sizes[index], rng)
         if not bits or rng.random() >= MORE_BITS:
             return True
 
 
-def change_block(draft: Draft, space: Space, rng: random.Random) -> bool:
+def change_block(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
     """Move one decision of a run of layers, often of all, by one option in the same direction.
 
     Where its options have no order, the run takes the same option.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
     """
-    depth = space.layer_count(draft)
+    depth = space.layer_count(partial)
     if depth < 2:
         return False
     first, last = (0, depth) if rng.random() < WHOLE_DEPTH else _run(depth, rng)
@@ -42,46 +60,70 @@ def change_block(draft: Draft, space: Space, rng: random.Random) -> bool:
     if not places:
         return False
     place = places[pick(rng, len(places))]
-    return _move_alike([slot[place] for slot in space.slots[first:last]], draft, space, rng)
+    return _move_alike([slot[place] for slot in space.slots[first:last]], partial, space, rng)
 
 
-def copy_layer(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Copy the choices of a layer over one or more of those that follow it."""
-    layers = take_layers(draft, space)
+def copy_layer(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Copy the choices of a layer over one or more of those that follow it.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    layers = take_layers(partial, space)
     if len(layers) < 2:
         return False
     first, last = _run(len(layers), rng)
     layers[first:last] = [list(layers[first]) for _ in range(first, last)]
-    before = list(draft)
-    put_layers(layers, draft, space)
-    return draft != before
+    before = list(partial)
+    put_layers(layers, partial, space)
+    return partial != before
 
 
-def change_group(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Move several decisions with the same options by one option in the same direction, or to the same option."""
-    group = _group(draft, space, rng)
+def change_group(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Move several decisions with the same options by one option in the same direction, or to the same option.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    group = _group(partial, space, rng)
     if not group:
         return False
     rng.shuffle(group)
-    return _move_alike(group[: 2 + pick(rng, len(group) - 1)], draft, space, rng)
+    return _move_alike(group[: 2 + pick(rng, len(group) - 1)], partial, space, rng)
 
 
-def swap_choices(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Exchange the choices of two decisions with the same options."""
-    pair = _unlike_pair(draft, space, rng)
+def swap_choices(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Exchange the choices of two decisions with the same options.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    pair = _unlike_pair(partial, space, rng)
     if pair is None:
         return False
     first, second = pair
-    draft[first], draft[second] = draft[second], draft[first]
+    partial[first], partial[second] = partial[second], partial[first]
     return True
 
 
-def copy_choice(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Let a decision choose what another one with the same options has chosen."""
-    pair = _unlike_pair(draft, space, rng)
+def copy_choice(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Let a decision choose what another one with the same options has chosen.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    pair = _unlike_pair(partial, space, rng)
     if pair is None:
         return False
-    draft[pair[0]] = draft[pair[1]]
+    partial[pair[0]] = partial[pair[1]]
     return True
 
 
@@ -91,12 +133,12 @@ def has_groups(space: Space) -> bool:
     return not space.slots and len(set(options)) < len(options)
 
 
-def _move_alike(indices: list[int], draft: Draft, space: Space, rng: random.Random) -> bool:
+def _move_alike(indices: list[int], partial: PartialGenome, space: Space, rng: random.Random) -> bool:
     """Move decisions with the same options alike, those that express and don't stand at the end already."""
-    indices = [index for index in indices if draft[index] >= 0]
+    indices = [index for index in indices if partial[index] >= 0]
     if not indices:
         return False
-    size, before = space.sizes[indices[0]], [draft[index] for index in indices]
+    size, before = space.sizes[indices[0]], [partial[index] for index in indices]
     step = 1 if rng.random() < 0.5 else -1
     if space.ordinal[indices[0]]:
         if all(not 0 <= gene + step < size for gene in before):
@@ -105,23 +147,23 @@ def _move_alike(indices: list[int], draft: Draft, space: Space, rng: random.Rand
     else:
         after = [other_option(before[0], indices[0], space, rng)] * len(before)
     for index, gene in zip(indices, after, strict=True):
-        draft[index] = gene
+        partial[index] = gene
     return after != before
 
 
-def _group(draft: Draft, space: Space, rng: random.Random) -> list[int]:
+def _group(partial: PartialGenome, space: Space, rng: random.Random) -> list[int]:
     """All that express of a random decision's group: the decisions with the same options; () where it is alone."""
     groups: dict[object, list[int]] = {}
-    for index in changeable_genes(draft, space):
+    for index in changeable_genes(partial, space):
         groups.setdefault(space.decisions[index].options, []).append(index)
     shared = [group for group in groups.values() if len(group) > 1]
     members = [group for group in shared for _ in group]  # larger groups more often
     return list(members[pick(rng, len(members))]) if members else []
 
 
-def _unlike_pair(draft: Draft, space: Space, rng: random.Random) -> tuple[int, int] | None:
-    group = _group(draft, space, rng)
-    pairs = [(first, second) for first in group for second in group if draft[first] != draft[second]]
+def _unlike_pair(partial: PartialGenome, space: Space, rng: random.Random) -> tuple[int, int] | None:
+    group = _group(partial, space, rng)
+    pairs = [(first, second) for first in group for second in group if partial[first] != partial[second]]
     return pairs[pick(rng, len(pairs))] if pairs else None
 
 

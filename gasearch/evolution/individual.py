@@ -120,5 +120,11 @@ def clone(individual: Individual) -> Individual:
 
 
 def evaluated(number: int, genes: Iterable[int], fitness: Fitness) -> Individual:
-    """The individual of a candidate that was evaluated with success."""
+    """The individual of a candidate that was evaluated with success.
+
+    Args:
+        number: Of the candidate.
+        genes: Canonical.
+        fitness: Of its outcome.
+    """
     return Individual(genes, fitness=ConstrainedFitness(fitness.values, fitness.violation), number=number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from gasearch.evolution.drafts import Draft, Edit, changeable_genes, other_option, put_layers, take_layers
 from gasearch.evolution.group_moves import (
     change_bits,
     change_block,
@@ -19,8 +18,16 @@ from gasearch.evolution.group_moves import (
     has_groups,
     swap_choices,
 )
+from gasearch.evolution.partial_genomes import (
+    Edit,
+    PartialGenome,
+    changeable_genes,
+    other_option,
+    put_layers,
+    take_layers,
+)
 from gasearch.evolution.rng import pick
-from gasearch.evolution.sampling import HOLE, Variant, settle
+from gasearch.evolution.sampling import INACTIVE, Variant, settle
 from gasearch.space.decisions import Genes, Space
 
 MORE_GENES = 0.35  #: Chance of each further gene in one mutation: 1.5 genes on average.
@@ -40,10 +47,10 @@ def mutate(genes: Genes, space: Space, rng: random.Random, rates: Mapping[str, f
     edits = (_draw_kind(_kinds(space), rng, rates), change_genes, insert_layers, remove_layers)
     for edit in edits:  # a kind that doesn't apply gives way to the next
         for _ in range(ATTEMPTS):
-            draft = space.marked(genes)
-            if not edit(draft, space, rng):
+            partial = space.marked(genes)
+            if not edit(partial, space, rng):
                 break
-            mutant = settle(draft, space, rng)
+            mutant = settle(partial, space, rng)
             if mutant != genes:
                 return Variant(mutant, edit.__name__)
     return _any_other(genes, space, rng)
@@ -66,51 +73,75 @@ def _any_other(genes: Genes, space: Space, rng: random.Random) -> Variant:
     return Variant(genes, "none")
 
 
-def change_genes(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Change one or a few expressing genes (not the depth); genes that thereby begin to express are sampled later."""
-    changeable = changeable_genes(draft, space)
+def change_genes(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Change one or a few expressing genes (not the depth); genes that thereby begin to express are sampled later.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    changeable = changeable_genes(partial, space)
     if not changeable:
         return False
-    _change_one(changeable, draft, space, rng)
+    _change_one(changeable, partial, space, rng)
     while changeable and rng.random() < MORE_GENES:
-        _change_one(changeable, draft, space, rng)
+        _change_one(changeable, partial, space, rng)
     return True
 
 
-def insert_layers(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Grow to the next depth: new layers at any position, each a changed copy of its neighbour or sampled."""
-    if not _can_step(draft, space, +1):
+def insert_layers(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Grow to the next depth: new layers at any position, each a changed copy of its neighbour or sampled.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    if not _can_step(partial, space, +1):
         return False
-    layers = take_layers(draft, space)
-    _step(draft, space, +1)
-    while len(layers) < space.layer_count(draft):
+    layers = take_layers(partial, space)
+    _step(partial, space, +1)
+    while len(layers) < space.layer_count(partial):
         position = pick(rng, len(layers) + 1)
         layers.insert(position, _new_layer(layers, position, space, rng))
-    put_layers(layers, draft, space)
+    put_layers(layers, partial, space)
     return True
 
 
-def remove_layers(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Shrink to the depth before: layers at any position leave, the others close up."""
-    if not _can_step(draft, space, -1):
+def remove_layers(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Shrink to the depth before: layers at any position leave, the others close up.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    if not _can_step(partial, space, -1):
         return False
-    layers = take_layers(draft, space)
-    _step(draft, space, -1)
-    while len(layers) > space.layer_count(draft):
+    layers = take_layers(partial, space)
+    _step(partial, space, -1)
+    while len(layers) > space.layer_count(partial):
         del layers[pick(rng, len(layers))]
-    put_layers(layers, draft, space)
+    put_layers(layers, partial, space)
     return True
 
 
-def swap_layers(draft: Draft, space: Space, rng: random.Random) -> bool:
-    """Exchange two layers that differ."""
-    layers = take_layers(draft, space)
+def swap_layers(partial: PartialGenome, space: Space, rng: random.Random) -> bool:
+    """Exchange two layers that differ.
+
+    Args:
+        partial: A partial genome, changed in place.
+        space: What genes mean.
+        rng: For all draws.
+    """
+    layers = take_layers(partial, space)
     pairs = [(i, j) for j in range(len(layers)) for i in range(j) if layers[i] != layers[j]]
     if not pairs:
         return False
     first, second = pairs[pick(rng, len(pairs))]
     layers[first], layers[second] = layers[second], layers[first]
-    put_layers(layers, draft, space)
+    put_layers(layers, partial, space)
     return True
 
 
@@ -149,15 +180,15 @@ def _draw_kind(kinds: Sequence[tuple[Edit, float]], rng: random.Random, rates: M
     return change_genes
 
 
-def _change_one(changeable: list[int], draft: Draft, space: Space, rng: random.Random) -> None:
+def _change_one(changeable: list[int], partial: PartialGenome, space: Space, rng: random.Random) -> None:
     index = changeable.pop(pick(rng, len(changeable)))
-    draft[index] = other_option(draft[index], index, space, rng)
+    partial[index] = other_option(partial[index], index, space, rng)
 
 
-def _new_layer(layers: list[Draft], position: int, space: Space, rng: random.Random) -> Draft:
+def _new_layer(layers: list[PartialGenome], position: int, space: Space, rng: random.Random) -> PartialGenome:
     slot = space.slots[0]
     if not layers or rng.random() >= COPY:
-        return [HOLE] * len(slot)
+        return [INACTIVE] * len(slot)
     copy = list(layers[min(position, len(layers) - 1)])
     changeable = [place for place, gene in enumerate(copy) if gene >= 0 and space.sizes[slot[place]] > 1]
     if changeable:
@@ -166,10 +197,10 @@ def _new_layer(layers: list[Draft], position: int, space: Space, rng: random.Ran
     return copy
 
 
-def _can_step(draft: Draft, space: Space, step: int) -> bool:
-    return space.depth is not None and 0 <= draft[space.depth] + step < space.sizes[space.depth]
+def _can_step(partial: PartialGenome, space: Space, step: int) -> bool:
+    return space.depth is not None and 0 <= partial[space.depth] + step < space.sizes[space.depth]
 
 
-def _step(draft: Draft, space: Space, step: int) -> None:
+def _step(partial: PartialGenome, space: Space, step: int) -> None:
     if space.depth is not None:
-        draft[space.depth] += step
+        partial[space.depth] += step

@@ -78,7 +78,7 @@ class OptunaEngine(Engine):
         self._breeder = Breeder(space, toolbox, seed=seed, violation=violation)
         self._known = KnownNetworks(known)
         with _quietly():
-            self._study = _create_study(objectives)
+            self.study = _create_study(objectives)  #: What Optuna has been told.
         self._candidates: dict[int, Candidate] = {}
         self._pending: dict[int, optuna.Trial] = {}
         self._individuals: dict[int, Individual] = {}
@@ -156,14 +156,14 @@ class OptunaEngine(Engine):
         found: Offspring | None = None
         with _quietly():
             while found is None and len(tried) < TRIES[self._sampler_name]:
-                self._study.sampler = self._make_sampler(number, len(tried))
-                trial = self._study.ask()
+                self.study.sampler = self._make_sampler(number, len(tried))
+                trial = self.study.ask()
                 tried.append(trial)
                 genome = make_genome(_decide(trial, self._space), self._space)
                 if self._breeder.is_admissible(genome):
                     found = Offspring(genome, (), f"optuna:{self._sampler_name}")
             for trial in tried:
-                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return found
 
     def _make_sampler(self, number: int, tries: int) -> optuna.samplers.BaseSampler:
@@ -189,10 +189,10 @@ class OptunaEngine(Engine):
         """A running trial with these genes and nothing else, but for the generation in which NSGA-II counts it."""
         conditioned = self._space.conditioned(genome.genes)
         with _quietly():
-            self._study.sampler = _given(
+            self.study.sampler = _given(
                 {decision.name: gene for decision, gene in zip(self._space.decisions, conditioned, strict=True)}
             )
-            trial = self._study.ask()
+            trial = self.study.ask()
             _decide(trial, self._space)
             if self._sampler_name == "nsga2":
                 self._count_generation(trial)
@@ -203,18 +203,18 @@ class OptunaEngine(Engine):
         import optuna
 
         sampler = optuna.samplers.NSGAIISampler(population_size=self._size)
-        frozen = self._study.get_trials(deepcopy=False)[trial.number]
-        sampler.get_parent_population(self._study, sampler.get_trial_generation(self._study, frozen))
+        frozen = self.study.get_trials(deepcopy=False)[trial.number]
+        sampler.get_parent_population(self.study, sampler.get_trial_generation(self.study, frozen))
 
     def _finish(self, trial: optuna.Trial, scored: Scored) -> None:
         import optuna
 
         if scored.fitness is None:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
             return
         if self._is_limited:
             trial.set_constraint("violation", scored.fitness.violation)
-        self._study.tell(trial, list(scored.fitness.values))
+        self.study.tell(trial, list(scored.fitness.values))
 
 
 def _decide(trial: optuna.Trial, space: Space) -> Genes:

@@ -15,7 +15,13 @@ GLOBAL: Final = cast("random.Random", random)
 
 
 def derive(seed: int, number: int, purpose: str) -> random.Random:
-    """The generator for one purpose of one candidate, the same on every machine and in every order of calls."""
+    """The generator for one purpose of one candidate, the same on every machine and in every order of calls.
+
+    Args:
+        seed: Of the search.
+        number: Of the candidate.
+        purpose: Of the draws.
+    """
     return random.Random(_state(seed, number, purpose))
 
 

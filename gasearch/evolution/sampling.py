@@ -9,9 +9,8 @@ from typing import NamedTuple
 from gasearch.evolution.rng import pick
 from gasearch.space.decisions import Genes, Space
 
-#: In a draft: a gene without a value. Operators work on drafts, the lists that `Space.marked` gives; `settle` turns
-#: them into genes.
-HOLE = -1
+#: In a partial genome, a list as `Space.marked` gives it: a gene without a value. `settle` completes it.
+INACTIVE = -1
 
 
 class Variant(NamedTuple):
@@ -23,16 +22,22 @@ class Variant(NamedTuple):
 
 def sample(space: Space, rng: random.Random) -> Variant:
     """Random genes: each decision that expresses is uniform, the number of layers too."""
-    return Variant(settle([HOLE] * len(space.decisions), space, rng), "sample")
+    return Variant(settle([INACTIVE] * len(space.decisions), space, rng), "sample")
 
 
-def settle(draft: Sequence[int], space: Space, rng: random.Random) -> Genes:
-    """Canonical genes from a draft: holes that express are sampled, what doesn't express becomes 0."""
+def settle(partial: Sequence[int], space: Space, rng: random.Random) -> Genes:
+    """Canonical genes from a partial genome: inactive ones that express are sampled, what doesn't express becomes 0.
+
+    Args:
+        partial: A partial genome.
+        space: What genes mean.
+        rng: For all draws.
+    """
     marked: list[int] = []
-    for gene, size, needs in zip(draft, space.sizes, space.needs, strict=True):
+    for gene, size, needs in zip(partial, space.sizes, space.needs, strict=True):
         for decision, options in needs:
             if marked[decision] not in options:
-                marked.append(HOLE)
+                marked.append(INACTIVE)
                 break
         else:
             marked.append(gene if 0 <= gene < size else pick(rng, size))

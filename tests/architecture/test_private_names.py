@@ -20,7 +20,6 @@ NOT_YET = {
     "tests/contracts",
     "tests/faults",
     "tests/gasearch",
-    "tests/gasearch/evolution",
     "tests/gasearch/jobs",
     "tests/gasearch/search",
     "tests/gasearch/space",

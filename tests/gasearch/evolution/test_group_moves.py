@@ -39,9 +39,9 @@ def outcomes(edit, genes, space, tries=200) -> set[tuple[int, ...]]:
     found = set()
     for seed in range(tries):
         rng = random.Random(seed)
-        draft = space.marked(genes)
-        if edit(draft, space, rng):
-            found.add(settle(draft, space, rng))
+        partial = space.marked(genes)
+        if edit(partial, space, rng):
+            found.add(settle(partial, space, rng))
     return found
 
 

@@ -133,7 +133,7 @@ def test_a_violation_is_told_to_optuna_as_a_constraint_and_a_failure_as_failed()
         candidate = engine.ask()
         fitness = None if violation is None else Fitness(values=(1.0, 2.0), violation=violation)
         engine.tell(Scored(number=candidate.number, fitness=fitness))
-    trials = engine._study.get_trials(deepcopy=False)
+    trials = engine.study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert [trial.constraints for trial in complete] == [{"violation": 0.0}, {"violation": 0.5}]
     assert [trial.values for trial in complete] == [[1.0, 2.0], [1.0, 2.0]]

@@ -101,9 +101,9 @@ def layers_of(genes, space):
 
 def edited(edit, genes, space, seed):
     rng = random.Random(seed)
-    draft = space.marked(genes)
-    assert edit(draft, space, rng)
-    return settle(draft, space, rng)
+    partial = space.marked(genes)
+    assert edit(partial, space, rng)
+    return settle(partial, space, rng)
 
 
 @unhurried
@@ -176,9 +176,9 @@ def test_crossover_gives_the_child_the_depth_of_one_parent():
 
 def test_relative_alignment_spans_the_whole_donor():
     draws = random.Random(0)
-    alignments = {tuple(crossover._align(2, 5, draws)) for _ in range(50)}
+    alignments = {tuple(crossover.align(2, 5, draws)) for _ in range(50)}
     assert alignments == {(0, 1), (0, 4)}
-    assert {tuple(crossover._align(5, 2, draws)) for _ in range(50)} == {(0, 1, None, None, None), (0, 0, 0, 1, 1)}
+    assert {tuple(crossover.align(5, 2, draws)) for _ in range(50)} == {(0, 1, None, None, None), (0, 0, 0, 1, 1)}
 
 
 def test_genes_that_begin_to_express_are_sampled():

@@ -36,7 +36,7 @@ class MinedArchive:
             log: File that gets a line of JSON for each write that was acknowledged.
         """
         self._archive, self._mines = archive, mines
-        self._calls: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self._log = None if log is None else os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def __getattr__(self, name: str) -> Any:
@@ -45,9 +45,9 @@ class MinedArchive:
 
     def _mined(self, name: str, write: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
-            self._calls[name] += 1
+            self.calls[name] += 1
             if name != FROM_THE_CLOCK:
-                self._calls["*"] += 1
+                self.calls["*"] += 1
             self._step_on(name, is_before=True)
             answer = write(*arguments, **options)
             self._step_on(name, is_before=False)
@@ -59,7 +59,7 @@ class MinedArchive:
     def _step_on(self, name: str, *, is_before: bool) -> None:
         for mine in self._mines:
             is_here = mine["method"] in (name, "*" if name != FROM_THE_CLOCK else name)
-            if is_here and mine["is_before"] is is_before and self._calls[mine["method"]] == mine["count"]:
+            if is_here and mine["is_before"] is is_before and self.calls[mine["method"]] == mine["count"]:
                 self._die()
 
     def _die(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from gasearch.dispatch.in_process import InProcess
 from gasearch.evolution.engine import Candidate, Engine
 from gasearch.jobs.setup import set_up
-from gasearch.jobs.start import _known
 from gasearch.objectives.front import ParetoFront
 from gasearch.search.log import SearchLog
 from gasearch.search.loop import SearchLoop
@@ -102,8 +101,8 @@ def require_replay(url: str, name: str) -> int:
         record = reader.search(name)
         setup = set_up(SearchSpec.from_json(record.spec_json))
         lease = Lease(search_id=record.id, owner="nobody", epoch=0)
-        known = _known(reader, lease, setup, lambda message: None)  # type: ignore[arg-type]
-        engine = _Asked(setup.engine(known))
+        assert not setup.spec.start.searches, "what it began with would have to be read too"
+        engine = _Asked(setup.engine())
         SearchLoop(
             problem=setup.problem,
             budget=setup.budget,

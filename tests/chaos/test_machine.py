@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gasearch.errors import GasearchError, LeaseLost, WrongState
 from gasearch.search.ownership import StopSignal
-from gasearch.storage.owner import _machine
+from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.chaos.mined import MinedArchive
@@ -39,6 +39,7 @@ TTL_S = 600.0
 MOST_LOSSES = 8  #: Of one network: fewer than make its failure final, which would make another search of it.
 KINDS = ("good", "good", "good", "lost", "died", "twice", "stale")
 OUTCOMES = "SELECT candidate, attempt, arrival FROM evaluations"
+MACHINE = current_owner().rpartition("/")[2].partition("-")[0]  #: As this one names itself in an owner.
 DEAD_PID = 2**22 + 1  #: Above the greatest that Linux gives.
 
 
@@ -55,7 +56,7 @@ class Mined(MinedArchive):
 
     def lay(self, count, is_before):
         """Die at the write so many from now."""
-        self._mines = [{"method": "*", "count": self._calls["*"] + count, "is_before": is_before}]
+        self._mines = [{"method": "*", "count": self.calls["*"] + count, "is_before": is_before}]
 
     def _die(self):
         raise Died
@@ -210,7 +211,7 @@ class Searching(RuleBasedStateMachine):
         self._numbers += 1
         owner = f"elsewhere/{self._numbers}"
         if is_gone:  # whoever comes next believes that it is dead, which it need not be
-            owner = f"{socket.gethostname()}/{DEAD_PID}/{_machine()}-{self._numbers}"
+            owner = f"{socket.gethostname()}/{DEAD_PID}/{MACHINE}-{self._numbers}"
         may = self._may_be_claimed()
         controller = Controller(self.url, owner, self)
         if may:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Engine, event
 
 from gasearch.errors import GasearchError, StoreError
 from gasearch.jobs import start
@@ -127,8 +128,7 @@ def logged(tmp_path_factory, migrated_sqlite_file):
     path = tmp_path_factory.mktemp("logged") / "store.db"
     shutil.copy(migrated_sqlite_file, path)
     archive = open_archive(f"sqlite:///{path}", notice=silent)
-    archive._connection().exec_driver_sql("PRAGMA wal_autocheckpoint = 0")
-    archive._connection().rollback()
+    event.listen(Engine, "begin", keep_log)
     objectives = {one.metric: "max" if one.is_maximized else "min" for one in OBJECTIVES}
     new = replace(new_search(), spec_json=json.dumps({"objectives": objectives}))
     lease = archive.create_search(new, owner="alice", ttl_s=600.0)
@@ -149,7 +149,13 @@ def logged(tmp_path_factory, migrated_sqlite_file):
     with closing(open_reader(f"sqlite:///{path}")) as reader:
         outcomes = list(reader.evaluations(1))
     archive.close()
+    event.remove(Engine, "begin", keep_log)
     return copy, lengths, outcomes
+
+
+def keep_log(connection):
+    """Have it written back by nobody but the last to close the file."""
+    connection.exec_driver_sql("PRAGMA wal_autocheckpoint = 0")
 
 
 @pytest.mark.parametrize("how", ["cut", "flipped"])

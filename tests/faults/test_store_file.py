@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -87,8 +88,10 @@ def test_a_reader_that_has_the_file_open_at_the_end_keeps_nothing_out_of_it(gase
 
 def test_a_reader_in_the_midst_of_its_question_writes_back_what_it_has_hindered(gasearch, told_in_a_copy):
     assert gasearch.here("run", gasearch.write_spec(), "--set", "budget.evaluations=8").status == 0
-    with closing(open_reader(gasearch.url)) as reader, reader._engine.connect() as asking:
-        asking.exec_driver_sql("SELECT count(*) FROM searches").all()
+    path = gasearch.folder / gasearch.url.rpartition("/")[2]
+    with closing(open_reader(gasearch.url)), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as asking:
+        asking.execute("BEGIN")
+        asking.execute("SELECT count(*) FROM searches").fetchall()
         assert gasearch.here("resume", "small", "--evaluations", "30").status == 0
         assert log_size(gasearch.folder) > 0
     assert log_size(gasearch.folder) == 0

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import Engine, event, make_url
 
 from gasearch.errors import LeaseLost, StoreError
 from gasearch.jobs.stored_check import check_database
@@ -216,8 +216,22 @@ def test_a_server_that_falls_silent_is_left_and_found_again(proxied, archive, le
     assert "doesn't answer (" in notices[0]
 
 
+@pytest.fixture
+def listen_to_commits():
+    """Has a function called at each commit until the test ends."""
+    listeners = []
+
+    def listen(listener):
+        event.listen(Engine, "commit", listener)
+        listeners.append(listener)
+
+    yield listen
+    for listener in listeners:
+        event.remove(Engine, "commit", listener)
+
+
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57P01", "08006"])
-def test_a_transaction_that_gives_way_is_done_again(archive, lease, state):
+def test_a_transaction_that_gives_way_is_done_again(archive, lease, listen_to_commits, state):
     turns = []
 
     def give_way(connection):
@@ -225,7 +239,7 @@ def test_a_transaction_that_gives_way_is_done_again(archive, lease, state):
         if len(turns) % 3:
             connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '{state}'; END $$")
 
-    event.listen(archive._writing, "commit", give_way)
+    listen_to_commits(give_way)
     for number in range(4):
         assert archive.add_evaluation(lease, measured(number), UNCHANGED)
     assert completed(archive, lease) == list(range(4))
@@ -233,11 +247,11 @@ def test_a_transaction_that_gives_way_is_done_again(archive, lease, state):
 
 
 @pytest.mark.parametrize("state", ["53100", "58030", "23505"])
-def test_a_full_or_failing_disk_of_the_server_is_not_tried_again(archive, lease, state):
+def test_a_full_or_failing_disk_of_the_server_is_not_tried_again(archive, lease, listen_to_commits, state):
     def fail(connection):
         connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '{state}'; END $$")
 
-    event.listen(archive._writing, "commit", fail)
+    listen_to_commits(fail)
     began = time.monotonic()
     with pytest.raises(StoreError, match=r"refused: injected"):
         archive.add_evaluation(lease, measured(0), UNCHANGED)

@@ -11,6 +11,7 @@ import importlib
 import math
 import platform
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -156,8 +157,11 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
         time_limit_s=request.time_limit_s,
     )
     reports = _Reports(request.stopping)
-    # Stdout is for answers, and the search goes on in the folder where it began.
-    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir("."):
+    # Stdout is for answers, and the search goes on in the folder where it began. Threads that end in another order than
+    # they began would put back each other's: theirs stays the program's.
+    is_alone = threading.current_thread() is threading.main_thread()
+    stdout = contextlib.redirect_stdout(sys.stderr) if is_alone else contextlib.nullcontext()
+    with stdout, contextlib.chdir("."):
         # In a context of its own: no context variable that it sets is seen by the next one.
         answer = contextvars.copy_context().run(function, request.network.as_dict(), budget, reports.note)
     if reports.stopped is not None:

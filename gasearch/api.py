@@ -92,6 +92,12 @@ class Search:
     ) -> FrontPoint | list[FrontPoint] | None:
         """The best network within the limits, None where they exclude all; with a count a list of so many at most.
 
+        Args:
+            by: The metric that ranks, such as "size:min"; None: the first objective.
+            where: Limits such as "latency_ms <= 2".
+            knee: The front's best bargains instead of the best by a metric.
+            count: The most networks to give; None: one, not in a list.
+
         Raises:
             BadInput: if a limit, a metric or the count can't be used.
         """
@@ -126,7 +132,7 @@ class Search:
         return self._ask(lambda reader: lineage.operators(reader, self.name))
 
     def failures(self) -> list[Cause]:
-        """What failed, by cause, the most frequent first, with an example's traceback and last output."""
+        """Failures by cause, the most frequent first, with an example's traceback and last output."""
         return self._ask(lambda reader: failures(reader, self.name, is_full=True))
 
     def evaluations(self) -> list[EvaluatedNetwork]:
@@ -147,6 +153,11 @@ class Search:
 
     def tune(self, key: str, *, trials: int = 20, observer: Observer | None = None) -> list[TuningTrial]:
         """Try training recipes for one network; returns all of its trials, earlier ones too.
+
+        Args:
+            key: The network's key, or a unique beginning of it.
+            trials: How many to run.
+            observer: Watches.
 
         Raises:
             UnknownSearch: if not exactly one key begins so.
@@ -222,7 +233,15 @@ class Search:
         observer: Observer | None = None,
         on_outcome: OnOutcome | None = None,
     ) -> Search:
-        """Go on, or extend (by "budget.stalled=200" as well); returns when it is finished."""
+        """Go on, or extend (by "budget.stalled=200" as well); returns when it is finished.
+
+        Args:
+            evaluations: The new budget, in all.
+            hours: The new wall time, in all.
+            overrides: "key.path=value" each.
+            observer: Watches.
+            on_outcome: Is called with every final outcome, failures included, once it is stored.
+        """
         with advising(self._db_url):
             go_on(
                 self.name,

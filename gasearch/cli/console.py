@@ -1,4 +1,4 @@
-"""What a person sees: tables, machine-readable rows, and the progress of a running search.
+"""The output that a person sees: tables, machine-readable rows, and the progress of a running search.
 
 Answers go to stdout, all else to stderr, so that `--format json` can be piped while notices appear.
 """
@@ -47,7 +47,13 @@ class Format(StrEnum):
 
 
 def print_rows(rows: Sequence[Row], form: Format, columns: Sequence[str] | None = None) -> None:
-    """Print rows to stdout: JSON and CSV with every field, a table with the given columns that any row has."""
+    """Print rows to stdout: JSON and CSV with every field, a table with the given columns that any row has.
+
+    Args:
+        rows: Flat objects.
+        form: How they are printed.
+        columns: Those of a table; None: all.
+    """
     match form:
         case Format.JSON:
             print(_json_text(list(rows)))
@@ -79,7 +85,13 @@ def write_csv(rows: Sequence[Row], stream: TextIO) -> None:
 
 
 def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]], *, has_header: bool = True) -> None:
-    """Print a table to stdout; nothing is cut off where stdout is no terminal."""
+    """Print a table to stdout; nothing is cut off where stdout is no terminal.
+
+    Args:
+        columns: Their titles.
+        cells: A text for each column, row by row.
+        has_header: Prints the titles.
+    """
     table = Table(show_header=has_header, box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         looks_numeric = number > 0 and all(row[number][:1] in "-0123456789" for row in cells)
@@ -126,7 +138,7 @@ def printable(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """What another program printed, indented: of a line that it wrote over again the last state, and no colours."""
+    """Output of another program, indented: of a line that it wrote over again the last state, and no colours."""
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in _COLOUR.sub("", text).split("\n")]
     return "\n".join(f"    {printable(line.expandtabs())}".rstrip() for line in lines)
 
@@ -164,7 +176,7 @@ def say(message: str) -> None:
 
 @contextlib.contextmanager
 def clean_stdout() -> Iterator[None]:
-    """Whatever prints inside, a library for instance, prints to stderr."""
+    """Send to stderr what prints inside, a library for instance."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
 

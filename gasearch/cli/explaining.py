@@ -36,9 +36,7 @@ SPENT = {"evaluations": "evaluations", "active_seconds": "ran for", "device_seco
 def compare(
     names: Annotated[
         list[str],
-        typer.Argument(
-            metavar="NAME", help="The searches, two or more; the first is the yardstick.", show_default=False
-        ),
+        typer.Argument(metavar="NAME", help="Two or more; the others are compared with the first.", show_default=False),
     ],
     output: Annotated[
         Path | None,

@@ -37,7 +37,11 @@ def data(spec: Spec, overrides: Override = None) -> None:
 
 @contextmanager
 def naming_the_download(spec: Path, overrides: Sequence[str] | None) -> Iterator[None]:
-    """Let the error of data that must be downloaded first name the command that does so."""
+    """Let the error of data that must be downloaded first name the command that does so.
+
+    Raises:
+        DataNotHere: naming the command, where that was raised inside.
+    """
     try:
         yield
     except DataNotHere as error:

@@ -295,14 +295,14 @@ def _list_cells(search: SearchSummary) -> list[str]:
 
 
 def _kinds_text(summary: SearchSummary) -> str:
-    """What the evaluations are besides first trainings: ", of which 3 were reused and 2 are further trainings"."""
+    """The evaluations besides first trainings: ", of which 3 were reused and 2 are further trainings"."""
     kinds = [f"{summary.reused} reused from earlier searches"] if summary.reused else []
     kinds += [f"{summary.replicates} further trainings"] if summary.replicates else []
     return f", of which {' and '.join(kinds)}" if kinds else ""
 
 
 def _stopped_text(summary: SearchSummary) -> str:
-    """Trainings that ended at a rung: "12, after 0.41 s on average (to the end: 1.3 s); ..."."""
+    """Trainings that were stopped early: "12, after 0.41 s on average (to the end: 1.3 s); ..."."""
     text = str(summary.stopped)
     if summary.stopped_seconds is None or summary.finished_seconds is None:
         return text

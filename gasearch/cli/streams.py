@@ -21,7 +21,7 @@ class Lost(io.TextIOBase):
         raise OSError(errno.EBADF, "it is closed")
 
     def writable(self) -> bool:
-        """Whether it was made for writing."""
+        """Says that it was made for writing."""
         return True
 
 

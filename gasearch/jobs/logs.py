@@ -112,12 +112,12 @@ def choose(*, level: LogLevel | None = None, form: LogForm | None = None) -> Non
 
 
 def chosen() -> dict[str, str]:
-    """What was chosen, as variables of the environment of a command of ours in a process of its own."""
+    """The choices, as variables of the environment of a command of ours in a process of its own."""
     return dict(_Log.chosen)
 
 
 def stands_in() -> bool:
-    """Whether the log takes the place of what a command would say of a running search: it tells more, or is JSON."""
+    """Says that the log replaces what a command would print of a running search: it holds more, or is JSON."""
     is_full = logging.getLogger("gasearch").isEnabledFor(logging.INFO)
     return _Log.handler is not None and (is_full or _Log.formatter.form is LogForm.JSON)
 

@@ -1,1 +1,1 @@
-"""What anyone may ask of a stored search."""
+"""Questions that anyone may ask of a stored search, and their answers."""

@@ -1,4 +1,4 @@
-"""What a question about a search is answered with: values in native units, ready to print.
+"""Answers to questions about a search: values in native units, ready to print.
 
 `row()` of each is flat where it can be, and holds only what JSON can hold.
 """
@@ -34,14 +34,14 @@ class SearchSummary:
     algorithm: str  #: Such as "nsga2".
     mode: str  #: "steady-state" or "generational".
     candidates: int
-    failures: dict[str, int]  #: Per kind, of those told.
+    failures: dict[str, int]  #: Per kind, of those completed.
     causes: dict[str, str]  #: Per kind, the newest failure of that kind: "KEY: message".
-    stopped: int  #: Trainings that ended early at a rung, of those told; they are no failures.
+    stopped: int  #: Trainings that were stopped early, of those completed; they are no failures.
     stopped_seconds: float | None  #: What such a training took on average; None where none was made here.
     finished_seconds: float | None  #: What a training to its end took on average.
     saved_seconds: float | None  #: What stopping has saved, had those taken as long as others; None where unknown.
-    reused: int  #: Outcomes taken over from an earlier search, of those told.
-    replicates: int  #: Further trainings of a network with a fresh seed, of those told.
+    reused: int  #: Outcomes taken over from an earlier search, of those completed.
+    replicates: int  #: Further trainings of a network with a fresh seed, of those completed.
     retries: int
     front_size: int
     hypervolume: float | None  #: Scaled, of all that was measured; None before the first generation fixes its scaling.
@@ -56,7 +56,7 @@ class SearchSummary:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether its controller died without giving it up."""
+        """Says that its controller died without giving it up."""
         return self.state is SearchStatus.RUNNING and not self.is_active
 
     def row(self) -> Row:
@@ -66,7 +66,7 @@ class SearchSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchDescription:
-    """What a search was asked, and where it stands."""
+    """The question that a search was asked, and where it stands."""
 
     summary: SearchSummary
     spec: dict[str, Any]
@@ -173,7 +173,7 @@ class GenerationStats:
     """A finished generation; in steady state as many outcomes as the population has networks."""
 
     generation: int
-    evaluations: int  #: Told so far in the whole search, failures included.
+    evaluations: int  #: Completed so far in the whole search, failures included.
     failures: int  #: Of these.
     front_size: int
     hypervolume: float

@@ -1,4 +1,4 @@
-"""What a search was asked: its objectives and constraints, and the limits that a question adds."""
+"""The question that a search was asked: its objectives and constraints, and the limits that a question adds."""
 
 from __future__ import annotations
 

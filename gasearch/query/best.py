@@ -29,6 +29,14 @@ def best_points(
     What another network within the limits dominates is never named, spreads included, also where it has the best value
     of a metric that is no objective, or one that is tied.
 
+    Args:
+        reader: Where the search is stored.
+        name: Of the search.
+        by: The metric that ranks; see `ranking`.
+        limits: That a network must keep, beside the search's own constraints.
+        knee: Asks for the best bargains.
+        count: The most networks to give.
+
     Returns:
         At most `count` networks, best first; none if nothing keeps the limits (`nearest_miss` then says why).
 

@@ -1,4 +1,4 @@
-"""What failed in a search, by cause."""
+"""Failures of a search, by cause."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class Cause:
 
 def failures(reader: ArchiveReader, name: str, *, is_full: bool = False) -> list[Cause]:
     """The causes of all failed attempts, the most frequent first; `is_full` reads an example's last words as well.
+
+    Args:
+        reader: Where the search is stored.
+        name: Of the search.
+        is_full: Reads an example's traceback and output as well.
 
     Raises:
         UnknownSearch: if there is no search of that name.

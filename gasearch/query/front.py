@@ -30,6 +30,12 @@ def front_points(
     With limits: the front of all networks within them. That holds more than the members of the whole front that
     keep the limits: a network that was dominated only by one outside of them belongs to it.
 
+    Args:
+        reader: Where the search is stored.
+        name: Of the search.
+        limits: That a network must keep, beside the search's own constraints.
+        by: The metric that ranks; see `ranking`.
+
     Raises:
         UnknownSearch: if there is no search of that name.
         BadInput: if a metric is unknown, or has no better direction.
@@ -53,6 +59,11 @@ def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Obje
 
     None means the first objective. "name:max" and "name:min" say the direction; else it is that of the search's
     objective, else the metric's usual one.
+
+    Args:
+        reader: Where the search is stored.
+        record: The search.
+        by: "name", "name:max", "name:min", or None.
 
     Raises:
         BadInput: if the metric is unknown, or no direction is known for it.

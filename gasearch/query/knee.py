@@ -40,7 +40,7 @@ def knee_order(metrics: Sequence[Mapping[str, float]], objectives: Sequence[Obje
 
 
 def _is_good(objective: Objective, values: Sequence[float], value: float) -> bool:
-    """Whether a score is at least 90 % of the best one; where less is better, the best one at least 90 % of it."""
+    """Says that a score is at least 90 % of the best one; where less is better, the best one at least 90 % of it."""
     best = objective.wvalue(max(map(objective.wvalue, values)))
     share = SHARE_OF_SCORE if (best > 0) == objective.is_maximized else 1 / SHARE_OF_SCORE
     return objective.wvalue(value) >= objective.wvalue(best * share)
@@ -54,7 +54,7 @@ def _weighed(objective: Objective, values: Sequence[float]) -> list[float]:
 
 
 def _is_share(objective: Objective, values: Sequence[float]) -> bool:
-    """Whether more is better, up to 1."""
+    """Says that more is better, up to 1."""
     return objective.is_maximized and min(values, default=0.0) >= 0 and max(values, default=0.0) <= 1
 
 

@@ -16,7 +16,7 @@ from gasearch.query.network import tried_before
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, EvaluatedNetwork, EvaluationRecord
 
-DEPTH = 3  #: Generations of ancestors that are told where nobody asks for more.
+DEPTH = 3  #: Generations of ancestors that are shown where nobody asks for more.
 MOST_ANCESTORS = 500
 MOST_RIVALS = 5  #: Of the networks that dominate one.
 IN_FLIGHT = "in flight"
@@ -27,7 +27,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What the surrogate expected of a metric, and what came; native units."""
+    """A metric as the surrogate expected it, and as it came; native units."""
 
     metric: str
     mean: float
@@ -88,12 +88,12 @@ class Rival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorStats:
-    """What the children of one operator came to."""
+    """The outcomes of one operator's children."""
 
     operator: str
-    children: int  #: Candidates told.
+    children: int  #: Candidates with an outcome.
     measured: int  #: Of these, with a measurement.
-    entered: int  #: Of these, entered the front when they were told.
+    entered: int  #: Of these, entered the front when they were completed.
     gain: float  #: Sum of the scaled hypervolume that they added.
     gain_per_child: float
 
@@ -108,7 +108,7 @@ class Explanation:
 
     verdict: str  #: One sentence on where it stands and why.
     steps: list[Step]  #: The network itself, then its ancestors, the nearest first; each once.
-    is_cut: bool  #: Whether there are ancestors beyond those told.
+    is_cut: bool  #: Whether there are ancestors beyond those shown.
     expected: list[Expectation]
     trainings: list[TrainingStory]
     stays: list[FrontStay]
@@ -127,7 +127,7 @@ def why(reader: ArchiveReader, name: str, key: str, *, depth: int = DEPTH) -> Ex
         reader: Where the search is stored.
         name: Of the search.
         key: Of the network, or a unique beginning of it.
-        depth: How many generations of ancestors to tell of.
+        depth: How many generations of ancestors to give.
 
     Raises:
         UnknownSearch: if there is no such search, or not exactly one such key in it.
@@ -140,9 +140,11 @@ def why(reader: ArchiveReader, name: str, key: str, *, depth: int = DEPTH) -> Ex
     own = [one for one in trained if one.candidate == network.number]
     stays = _stays(reader, record.id, network)
     rivals = [] if network.is_on_front else _rivals(reader.front(record.id), network, objectives)
-    elder = None if network.is_on_front or rivals else _elder(reader, record.id, network, objectives, limits)
+    dominator = (
+        None if network.is_on_front or rivals else _earlier_dominator(reader, record.id, network, objectives, limits)
+    )
     return Explanation(
-        verdict=_verdict(network, stays, rivals, limits, elder) + _tried(reader, record.id, network),
+        verdict=_verdict(network, stays, rivals, limits, dominator) + _tried(reader, record.id, network),
         steps=_steps(family, trained, objectives),
         is_cut=is_cut,
         expected=_expected(network),
@@ -305,7 +307,7 @@ def _rivals(
     return [one for one in members if _dominates(one.metrics, network.metrics, objectives)][:MOST_RIVALS]
 
 
-def _elder(
+def _earlier_dominator(
     reader: ArchiveReader,
     search_id: int,
     network: EvaluatedNetwork,
@@ -342,7 +344,7 @@ def _verdict(
     stays: Sequence[FrontStay],
     rivals: Sequence[EvaluatedNetwork],
     limits: Sequence[Limit],
-    elder: EvaluatedNetwork | None,
+    dominator: EvaluatedNetwork | None,
 ) -> str:
     """One sentence."""
     if network.failure == FailureKind.STOPPED:
@@ -359,11 +361,11 @@ def _verdict(
         return f"never on the front: it breaks {' and '.join(map(str, broken))}"
     if rivals:
         return f"never on the front: dominated by {', '.join(one.key for one in rivals)}"
-    if elder is None:
+    if dominator is None:
         return "never on the front: what dominated it then has left the front, or was lowered by a later training"
-    if elder.is_on_front:
-        return f"never on the front: {elder.key}, which came before, equals it"
-    return f"never on the front: dominated by {elder.key}, which is not on the front itself"
+    if dominator.is_on_front:
+        return f"never on the front: {dominator.key}, which came before, equals it"
+    return f"never on the front: dominated by {dominator.key}, which is not on the front itself"
 
 
 def _tried(reader: ArchiveReader, search_id: int, network: EvaluatedNetwork) -> str:

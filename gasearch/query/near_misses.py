@@ -17,6 +17,11 @@ def nearest_miss(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ())
 
     Of a time with its spread, since that counts against the limit.
 
+    Args:
+        reader: Where the search is stored.
+        name: Of the search.
+        limits: That a network must keep, beside the search's own constraints.
+
     Raises:
         UnknownSearch: if there is no search of that name.
     """
@@ -56,7 +61,7 @@ def _miss(network: EvaluatedNetwork, limits: Sequence[Limit]) -> str:
 
 
 def _judged_text(network: EvaluatedNetwork, limit: Limit) -> str:
-    """What was put against the limit: "latency_ms 2.1 ms + 0.05 ms of spread"."""
+    """The value that was put against the limit: "latency_ms 2.1 ms + 0.05 ms of spread"."""
     text = f"{limit.metric} {format_quantity(network.metrics[limit.metric], limit.metric)}"
     spread = SPREADS.get(limit.metric)
     if spread is None or not network.metrics.get(spread):

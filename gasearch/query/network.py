@@ -15,6 +15,11 @@ from gasearch.storage.archive import ArchiveReader
 def network_details(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
     """All that is known of one candidate, named by its key or a unique beginning of it.
 
+    Args:
+        reader: Where the search is stored.
+        name: Of the search.
+        key: The candidate's key, or a unique beginning of it.
+
     Raises:
         UnknownSearch: if there is no such search, or not exactly one such key in it.
     """
@@ -33,7 +38,13 @@ def network_details(reader: ArchiveReader, name: str, key: str) -> NetworkDetail
 
 
 def failed_attempts(reader: ArchiveReader, search_id: int, number: int) -> tuple[list[FailedAttempt], Failure | None]:
-    """The attempts as of `tried_before`, and the failure that a candidate's first training ended with, if it did."""
+    """The attempts as of `tried_before`, and the failure that a candidate's first training ended with, if it did.
+
+    Args:
+        reader: Where the search is stored.
+        search_id: The search.
+        number: The candidate.
+    """
     made = reader.attempts_of(search_id, number)
     outcomes = (one.result.outcome for one in made if one.arrival >= 0 and not one.replicate)
     final = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
@@ -41,7 +52,13 @@ def failed_attempts(reader: ArchiveReader, search_id: int, number: int) -> tuple
 
 
 def tried_before(reader: ArchiveReader, search_id: int, number: int) -> list[FailedAttempt]:
-    """The attempts at a candidate's trainings that failed and were made again, in order."""
+    """The attempts at a candidate's trainings that failed and were made again, in order.
+
+    Args:
+        reader: Where the search is stored.
+        search_id: The search.
+        number: The candidate.
+    """
     return failed_attempts(reader, search_id, number)[0]
 
 

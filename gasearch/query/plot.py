@@ -34,6 +34,11 @@ LOG_SPAN = 50.0  #: An axis whose values span more than this factor is logarithm
 def plot(reader: ArchiveReader, name: str, path: Path) -> None:
     """Draw a search into a file, replacing it.
 
+    Args:
+        reader: Where the search is stored.
+        name: Of the search.
+        path: The file.
+
     Raises:
         UnknownSearch: if there is no search of that name.
         BadInput: for another ending than .html, a file that can't be written, or a search without any outcome.
@@ -169,7 +174,13 @@ def failures_figure(failures: dict[str, int]) -> Figure:
 
 
 def page(title: str, facts: str, figures: Sequence[Figure]) -> str:
-    """The whole HTML document, plotly.js in it once; title and facts are plain text."""
+    """The whole HTML document, plotly.js in it once; title and facts are plain text.
+
+    Args:
+        title: Of the document.
+        facts: A line below the title.
+        figures: Drawn one below the other.
+    """
     from plotly.io import templates, to_html
 
     template = templates["plotly_white"].to_plotly_json()

@@ -31,7 +31,7 @@ def search_summary(reader: ArchiveReader, name: str) -> SearchSummary:
 
 
 def describe_search(reader: ArchiveReader, name: str) -> SearchDescription:
-    """What one search was asked, and where it stands.
+    """Describe one search: what it was asked, and where it stands.
 
     Raises:
         UnknownSearch: if there is none of that name.
@@ -100,7 +100,7 @@ def _algorithm(name: str, record: SearchRecord) -> str:
 
 
 def _mean_seconds(efforts: Sequence[Effort], failure: str | None) -> float | None:
-    """What an attempt that ended so took on average; None where there is none."""
+    """Mean seconds of an attempt that ended so; None where there is none."""
     return next((effort.seconds / effort.attempts for effort in efforts if effort.failure == failure), None)
 
 

@@ -74,6 +74,13 @@ def create_app(
 def serve(db_url: str, *, host: str, port: int, allowed_hosts: Sequence[str], notice: Callable[[str], None]) -> None:
     """Serve until interrupted; a token that had to be made is shown once, through `notice`.
 
+    Args:
+        db_url: The database, which requests only read.
+        host: The address to listen on.
+        port: 0: any free one.
+        allowed_hosts: Further names by which it may be called.
+        notice: Takes the address and the token, a sentence each.
+
     Raises:
         BadInput: if the address reaches beyond this machine and GASEARCH_TOKEN isn't set, or it can't be listened on.
         StoreError: if the database can't be read.

@@ -76,7 +76,7 @@ def searches(reader: Reader) -> list[Row]:
 
 @reading.get("/searches/{name}", response_model=object_of(SearchDescription))
 def search(name: Name, reader: Reader) -> Row:
-    """What one search was asked, and where it stands."""
+    """Describe one search: what it was asked, and where it stands."""
     return describe_search(reader, name).row()
 
 

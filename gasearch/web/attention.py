@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gasearch.storage.question import Question, asking
 
 LONGEST_S = 30.0  #: Of a question.
-AGAIN_S = 0.2  #: So often is the database told, until the question has ended.
+AGAIN_S = 0.2  #: So often is the database asked to, until the question has ended.
 MOST_MESSAGES = 16  #: Of a request's body that nobody has read yet.
 
 

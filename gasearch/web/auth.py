@@ -22,7 +22,7 @@ SHORTEST_TOKEN = 16  #: Characters; a shorter one could be guessed.
 
 
 class Role(IntEnum):
-    """What a caller may do; a greater role includes the smaller ones."""
+    """Rights of a caller; a greater role includes the smaller ones."""
 
     READER = 1
     ADMIN = 2

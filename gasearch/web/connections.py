@@ -53,7 +53,7 @@ class BoundedConnection(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether no request is being answered."""
+        """Says that no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def _set_timer(self) -> None:

@@ -1,4 +1,4 @@
-"""What stands before every route: the Host check, the security headers, the log, and the last resort for errors.
+"""The guard before every route: the Host check, the security headers, the log, and the last resort for errors.
 
 A browser on the same machine is inside the loopback already. What keeps a foreign page out is that every call needs the
 token, that no CORS header invites it in, and that a name which somebody made point here (DNS rebinding) is no Host of
@@ -90,7 +90,7 @@ class Guard:
 
 
 def request_fields(scope: Scope) -> dict[str, object]:
-    """What the log says of a request: nothing of its query, where a token may stand by mistake."""
+    """The fields of a request in the log: nothing of its query, where a token may stand by mistake."""
     return {"method": scope["method"], "path": scope["path"], "client": (scope.get("client") or [""])[0]}
 
 

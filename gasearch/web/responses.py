@@ -1,4 +1,4 @@
-"""What the API answers: the rows that `gasearch … --format json` prints, and one form for every error.
+"""The answers of the API: the rows that `gasearch … --format json` prints, and one form for every error.
 
 The models of the answers are made of the dataclasses in `gasearch.query`: what is added there, is answered here.
 """
@@ -20,7 +20,7 @@ _Number = int | float | None
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorContent:
-    """What went wrong."""
+    """The cause of a refusal."""
 
     status: int
     kind: str
@@ -71,7 +71,13 @@ def object_of(kind: type, *, without: str = "", has_metrics: bool = False) -> ty
 
 
 def array_of(kind: type, *, without: str = "", has_metrics: bool = False) -> Any:
-    """The model of an array of such objects; see `object_of`."""
+    """The model of an array of such objects; see `object_of`.
+
+    Args:
+        kind: As there.
+        without: As there.
+        has_metrics: As there.
+    """
     return GenericAlias(list, (object_of(kind, without=without, has_metrics=has_metrics),))
 
 

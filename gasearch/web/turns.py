@@ -24,6 +24,9 @@ async def turn(request: Request) -> AsyncIterator[None]:
     """A dependency that refuses an address whose questions already take its share of the threads, with 429.
 
     A turn ends when the database has ended the question, not when its asker hangs up.
+
+    Raises:
+        HTTPException: 429, where the share is taken.
     """
     running: Counter[str] = request.app.state.turns.running
     address = request.client.host if request.client else ""

@@ -14,7 +14,7 @@ from gasearch.evolution.engine import Candidate, Prediction, Scored
 from gasearch.evolution.evolver import Vary
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.surrogate.evidence import Evidence, IntArray
-from gasearch.evolution.surrogate.schedule import is_due
+from gasearch.evolution.surrogate.schedule import EVERY_SCALES, UNBOUNDED, Pace, is_due, pace
 from gasearch.evolution.surrogate.surrogate import FittedSurrogate, Predictions, Surrogate
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
@@ -33,13 +33,14 @@ CLIMBED, VARIED, CLIMBS = 1_000_000, 12, 2
 #: From such a population on a search is meant to be long: so few drafts do from its beginning, and models are fitted
 #: anew after so many outcomes at least.
 LARGE, DRAFTS_IF_LARGE, BETWEEN_FITS = 100, 20, 8
+FEWEST_DRAFTS = 4  #: However little time a proposal may take.
 INITIAL = 16  #: Samples before the first choice,
 SPREAD = 24  #: each the one of so many that is least like those before it.
 EXPLORED = 0.01  #: Share of candidates that are drawn from the drafts at random: a model can be wrong for long.
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Completed:
     number: int
     genome: Genome
     wvalues: tuple[float, ...] | None
@@ -63,7 +64,9 @@ class _Judged:
 class _Rows:
     """A matrix with a row per outcome, each made when it is asked for: what costs 0.1 ms and more isn't made of all."""
 
-    def __init__(self, completed: Sequence[_Told], row_of: Callable[[_Told], tuple[float, ...]], dtype: Any) -> None:
+    def __init__(
+        self, completed: Sequence[_Completed], row_of: Callable[[_Completed], tuple[float, ...]], dtype: Any
+    ) -> None:
         self._completed, self._row_of, self._dtype = completed, row_of, dtype
 
     @property
@@ -78,8 +81,8 @@ class _Rows:
 class SurrogateAdvisor:
     """An `Advisor` that picks the draft that promises most.
 
-    The model in use is a function of the outcomes up to the last one after which a fit was due, whenever it is made:
-    so a resume fits once, not as often as the search that it continues.
+    The model in use is a function of the outcomes up to the last one after which a fit was due, and of those after
+    which its scales were, whenever it is made: so a resume fits twice, not as often as the search that it continues.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class SurrogateAdvisor:
         costs: Costs = lambda genome: (),
         initial: int = INITIAL,
         is_long: bool = False,
+        is_paced: bool = False,
     ) -> None:
         """An advisor that knows nothing yet.
 
@@ -103,27 +107,31 @@ class SurrogateAdvisor:
             costs: What arithmetic knows of a network.
             initial: How many candidates are to be sampled before it is asked.
             is_long: Whether evaluations will be so many that each may be chosen with less effort.
+            is_paced: Whether its work is bounded by what trainings take, as their outcomes say.
         """
-        self.initial, self._is_long = initial, is_long
+        self.initial, self._is_long, self._is_paced = initial, is_long, is_paced
         self._climbs = CLIMBS if math.prod(space.sizes) >= CLIMBED and not is_long else 0
         self._space, self._surrogate, self._objectives = space, surrogate, objectives
         self._seed, self._costs = seed, costs
-        self._log: list[_Told] = []
+        self._log: list[_Completed] = []
         self._known_genes: dict[int, tuple[int, ...]] = {}  # by number, of what models were fitted to;
         self._known_costs: dict[int, tuple[float, ...]] = {}  # -1 where a decision doesn't express
-        self._due_at = 0  # length of the log at the last point where a fit was due
-        self._fitted_at = -1
+        self._models = surrogate.models
+        self._trainings, self._training_s = 0, 0.0  # measured ones, and how long they took together
+        self._due_at, self._scales_due_at = 0, 0  # length of the log at the last points where a fit and its scales were
+        self._fitted_at, self._scales_fitted_at = -1, -1
         self._fitted: FittedSurrogate | None = None
+        self._scaled: FittedSurrogate | None = None  # whose scales are in use
 
     def drafts(self, number: int) -> int:
         """See `Advisor.drafts`."""
         if number < self.initial:
             return SPREAD
-        if self._is_long:
-            return DRAFTS_IF_LARGE
-        wanted = DRAFTS if self._space.data is None else DRAFTS_WITH_COSTS
-        drafts = next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
-        return drafts // (1 + self._climbs)
+        drafts = DRAFTS_IF_LARGE
+        if not self._is_long:
+            wanted = DRAFTS if self._space.data is None else DRAFTS_WITH_COSTS
+            drafts = next((drafts for below, drafts in wanted if number < below), LATER_DRAFTS)
+        return max(FEWEST_DRAFTS, int(min(drafts, self._pace.drafts)) // (1 + self._climbs))
 
     def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
         """See `Advisor.spread`: the most decisions made otherwise than in the nearest one that was taken."""
@@ -141,7 +149,7 @@ class SurrogateAdvisor:
             wvalues, violation = scored.fitness.values, scored.fitness.violation
         elif wvalues is None:
             violation = float("inf")
-        completed = _Told(
+        completed = _Completed(
             scored.number,
             genome,
             wvalues,
@@ -149,11 +157,23 @@ class SurrogateAdvisor:
             scored.fitness is None and scored.expected is not None,
         )
         self._log.append(completed)
-        if is_due(len(self._log), self._due_at, least=BETWEEN_FITS if self._is_long else 1):
-            self._due_at = len(self._log)
+        if scored.seconds is not None:
+            self._trainings, self._training_s = self._trainings + 1, self._training_s + scored.seconds
+        now, most = len(self._log), self._pace
+        least = BETWEEN_FITS if self._is_long else 1
+        if is_due(now, self._due_at, least=max(least, most.between_fits)):
+            self._due_at = now
+            if is_due(now, self._scales_due_at, least=max(least, most.between_scales), part=EVERY_SCALES):
+                self._scales_due_at = now
+
+    @property
+    def _pace(self) -> Pace:
+        if not self._is_paced or not self._trainings:
+            return UNBOUNDED
+        return pace(self._training_s / self._trainings, self._models)
 
     def is_ready(self, number: int) -> bool:
-        """Whether a model can choose this candidate: the initial sample is proposed, and there is enough to learn."""
+        """Return whether a model can choose this candidate: the first sample is proposed, and enough is known."""
         return number >= self.initial and self._model() is not None
 
     def choose(
@@ -197,7 +217,12 @@ class SurrogateAdvisor:
 
     def _model(self) -> FittedSurrogate | None:
         if self._fitted_at != self._due_at:
-            self._fitted = self._surrogate.fit(self._evidence(self._log[: self._due_at]))
+            if self._scales_fitted_at != self._scales_due_at:
+                self._scaled = self._surrogate.fit(self._evidence(self._log[: self._scales_due_at]))
+                self._scales_fitted_at = self._scales_due_at
+            self._fitted = self._scaled
+            if self._due_at != self._scales_due_at:
+                self._fitted = self._surrogate.fit(self._evidence(self._log[: self._due_at]), self._scaled)
             self._fitted_at = self._due_at
         return self._fitted
 
@@ -218,11 +243,11 @@ class SurrogateAdvisor:
             parts.append(model.outcomes(np.array([completed.wvalues for completed in newer])))
         if pending:
             expected = self._predict(model, [candidate.genome for candidate in pending])
-            parts.append(replace(expected, features=None) if self._is_long else expected)
+            parts.append(replace(expected, prepared=None) if self._is_long else expected)
         return Predictions.joined(parts) if parts else None
 
-    def _evidence(self, log: Sequence[_Told]) -> Evidence:
-        """The newest outcome of each candidate, in the order in which these were first told."""
+    def _evidence(self, log: Sequence[_Completed]) -> Evidence:
+        """The newest outcome of each candidate, in the order in which these were first completed."""
         newest = {completed.number: completed for completed in log}
         rows = list(newest.values())
         nothing = (float("nan"),) * self._objectives
@@ -236,13 +261,13 @@ class SurrogateAdvisor:
             is_partial=np.array([completed.is_partial for completed in rows], dtype=np.bool_),
         )
 
-    def _genes_of(self, completed: _Told) -> tuple[int, ...]:
+    def _genes_of(self, completed: _Completed) -> tuple[int, ...]:
         found = self._known_genes.get(completed.number)
         if found is None:
             found = self._known_genes[completed.number] = tuple(self._space.marked(completed.genome.genes))
         return found
 
-    def _costs_of(self, completed: _Told) -> tuple[float, ...]:
+    def _costs_of(self, completed: _Completed) -> tuple[float, ...]:
         found = self._known_costs.get(completed.number)
         if found is None:
             found = self._known_costs[completed.number] = self._costs(completed.genome)

@@ -55,6 +55,7 @@ class Scored:
     expected: tuple[float, ...] | None = (
         None  #: Of a training that was stopped: the wvalues that it would have reached.
     )
+    seconds: float | None = None  #: What the training took, as it is recorded; None: it failed, or wasn't made here.
 
 
 class Engine(Protocol):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from statistics import NormalDist
+
 import numpy as np
 
 from gasearch.evolution.surrogate.evidence import Array
-from gasearch.evolution.surrogate.normal import cumulative, density, quantile
+from gasearch.evolution.surrogate.normal import cumulative, density
 from gasearch.objectives import pareto
 
 DIRECTIONS = 96  #: Of the scalarizations that stand for a hypervolume of more than two objectives.
@@ -63,16 +66,27 @@ def _gain_in_two(means: Array, deviations: Array, front: Array, reference: Array
 
 
 def _gain_by_directions(means: Array, deviations: Array, front: Array, reference: Array) -> Array:
-    objectives = means.shape[1]
-    directions = np.abs(quantile(_even_points(DIRECTIONS, objectives)))
-    directions = np.maximum(directions / np.sqrt((directions**2).sum(axis=1, keepdims=True)), 1e-6)
-    draws = quantile(_even_points(DRAWS, objectives, shift=0.5))
+    count, objectives = means.shape
+    directions, draws = _directions(objectives)
     best = _scalarized(front - reference, directions).max(axis=0, initial=0.0)  # (directions,)
-    gains = np.zeros(len(means))
-    for draw in draws:
-        reached = _scalarized(means + deviations * draw - reference, directions)  # (m, directions)
-        gains += np.maximum(reached**objectives - best**objectives, 0.0).mean(axis=1)
-    return gains / len(draws)
+    drawn = means + deviations * draws[:, None, :] - reference  # (draws, m, objectives)
+    reached = _scalarized(drawn.reshape(-1, objectives), directions)  # (draws * m, directions)
+    gains = np.maximum(reached**objectives - best**objectives, 0.0).mean(axis=1)
+    return np.asarray(gains.reshape(len(draws), count).mean(axis=0))
+
+
+@lru_cache
+def _directions(objectives: int) -> tuple[Array, Array]:
+    """Unit vectors of positive entries, and draws from the standard normal distribution."""
+    directions = np.abs(_quantiles(_even_points(DIRECTIONS, objectives)))
+    directions = np.maximum(directions / np.sqrt((directions**2).sum(axis=1, keepdims=True)), 1e-6)
+    return directions, _quantiles(_even_points(DRAWS, objectives, shift=0.5))
+
+
+def _quantiles(shares: Array) -> Array:
+    """Of the standard normal distribution."""
+    inverse = NormalDist().inv_cdf
+    return np.array([[inverse(share) for share in row] for row in shares.tolist()])
 
 
 def _scalarized(above: Array, directions: Array) -> Array:

@@ -24,16 +24,6 @@ class Features:
     choices: Array  #: (m, columns) which option each decision has.
     sums: Array  #: (m, sums) how often each option occurs among alike decisions, and logarithms of the costs.
 
-    def __getitem__(self, rows: slice) -> Features:
-        """Some of the rows."""
-        return Features(choices=self.choices[rows], sums=self.sums[rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence[Features]) -> Features:
-        """All rows, in order."""
-        choices, sums = ([getattr(part, name) for part in parts] for name in ("choices", "sums"))
-        return cls(choices=np.concatenate(choices), sums=np.concatenate(sums))
-
 
 class Encoder:
     """Turns genes and costs of one space into features; depends on the space and the number of costs alone."""

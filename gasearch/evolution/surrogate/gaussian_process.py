@@ -1,40 +1,81 @@
-"""Gaussian process regression over features of genomes, its scales set by a bounded climb of the likelihood."""
+"""Gaussian process regression over features of genomes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
-from gasearch.evolution.surrogate.evidence import Array, IntArray
-from gasearch.evolution.surrogate.features import Features, squared_distances
+from gasearch.evolution.surrogate.evidence import Array
+from gasearch.evolution.surrogate.features import Encoder, Features, squared_distances
+from gasearch.evolution.surrogate.hyperparameters import Climb, Layout, inverse_of
 
-STEPS = 25  #: Of the climb.
-MOST_CLIMBING = 120  #: Points whose likelihood is climbed; the process itself may hold more.
-_FEWEST_JITTER, _TRIES = 1e-8, 6
 _LEAST_VARIANCE = 1e-8  #: Of a prediction.
-_LARGEST = 8.0  #: Absolute logarithms of scales stay below.
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where each hyperparameter stands in the vector of logarithms."""
+class Prepared:
+    """Rows of features as all processes over the same points see them."""
 
-    choices: int
-    sums: int
+    choices: Array  #: (m, columns).
+    linear: Array  #: (m, columns) the same centered, so scaled that the points have a mean square norm of 1.
+    sums: Array  #: (m, sums) standardized.
+    cross_linear: Array  #: (m, n) linear part of the covariance with the points, over the choices.
+    cross_sums: Array  #: (m, n) the same over the sums.
 
-    @property
-    def size(self) -> int:
-        return self.choices + self.sums + 5
+    def last(self, count: int) -> Prepared:
+        """At most so many rows, the last ones."""
+        return Prepared(*(getattr(self, field.name)[-count:] for field in fields(self)))
 
-    def start(self, counts: Array) -> Array:
-        """The vector where the climb begins, the mean of its prior too."""
-        w = np.log(2.0 / max(self.choices, 1)) * np.ones(self.choices)
-        v = np.log(0.5 / max(self.sums, 1)) * np.ones(self.sums) - np.log(np.maximum(counts, 1.0))
-        return np.concatenate([w, v, np.log([0.4, 0.4, 0.2, 0.2, 0.02])])
 
-    def prior_deviations(self) -> Array:
-        return np.concatenate([np.full(self.choices + self.sums, 1.0), np.full(4, 1.0), [1.5]])
+class Points:
+    """The n evaluations that processes hold."""
+
+    def __init__(self, features: Features, encoder: Encoder) -> None:
+        """Their features, and the encoder that made these."""
+        self.columns, self.sum_columns = encoder.scale_of_column, encoder.scale_of_sum
+        self.layout = Layout(int(self.columns.max(initial=-1)) + 1, int(self.sum_columns.max(initial=-1)) + 1)
+        self._center = features.choices.mean(axis=0)
+        self._sum_center = features.sums.mean(axis=0)
+        spread = features.sums.std(axis=0)
+        self._sum_spread = np.where(spread > 1e-9, spread, 1.0)
+        self.choices, self.sums = features.choices, self._standardized(features.sums)
+        self._linear_scale = max(float(((self.choices - self._center) ** 2).sum(axis=1).mean()), 1e-9) ** -0.5
+        self.sum_linear_scale = 1.0 / max(float((self.sums**2).sum(axis=1).mean()), 1e-9)
+        self.linear = self._linear(self.choices)
+
+    def prepared(self, features: Features) -> Prepared:
+        """Features of m genomes, and what of their covariance with the points no hyperparameter changes."""
+        linear, sums = self._linear(features.choices), self._standardized(features.sums)
+        cross = linear @ self.linear.T
+        return Prepared(features.choices, linear, sums, cross, sums @ self.sums.T * self.sum_linear_scale)
+
+    @cached_property
+    def own(self) -> Prepared:
+        """The points themselves."""
+        cross = self.linear @ self.linear.T
+        return Prepared(self.choices, self.linear, self.sums, cross, self.sums @ self.sums.T * self.sum_linear_scale)
+
+    @cached_property
+    def climb(self) -> Climb:
+        """Finds the best hyperparameters for targets."""
+        return Climb(
+            self.layout,
+            choices=self.choices,
+            sums=self.sums,
+            covariances=(self.own.cross_linear, self.own.cross_sums),
+            columns=self.columns,
+            sum_columns=self.sum_columns,
+        )
+
+    def _linear(self, choices: Array) -> Array:
+        result: Array = (choices - self._center) * self._linear_scale
+        return result
+
+    def _standardized(self, sums: Array) -> Array:
+        result: Array = np.clip((sums - self._sum_center) / self._sum_spread, -10.0, 10.0)
+        return result
 
 
 class GaussianProcess:
@@ -44,153 +85,72 @@ class GaussianProcess:
     counts and costs a squared exponential (a weight per count or cost), and a linear part over each.
     """
 
-    def __init__(self, features: Features, targets: Array, scale_of_column: IntArray, scale_of_sum: IntArray) -> None:
-        """Fit to targets of about zero mean and unit variance, (n,); the features give n rows."""
-        self._columns, self._sum_columns = scale_of_column, scale_of_sum
-        self._layout = _Layout(int(scale_of_column.max(initial=-1)) + 1, int(scale_of_sum.max(initial=-1)) + 1)
-        self._center = features.choices.mean(axis=0)
-        self._sum_center = features.sums.mean(axis=0)
-        spread = features.sums.std(axis=0)
-        self._sum_spread = np.where(spread > 1e-9, spread, 1.0)
-        self._choices, self._sums = features.choices, self._standardized(features.sums)
-        self._linear_scale = 1.0 / max(float(((self._choices - self._center) ** 2).sum(axis=1).mean()), 1e-9)
-        self._sum_linear_scale = 1.0 / max(float((self._sums**2).sum(axis=1).mean()), 1e-9)
-        self._theta = self._climb(targets)
-        covariance = self._covariance(self._choices, self._sums, self._choices, self._sums)
-        inverse = _inverse(covariance, float(np.exp(self._theta[-1])))
-        self._inverse = inverse
-        self._weights = inverse @ targets
-        self.left_out = targets - self._weights / np.diag(inverse)  #: (n,) leave-one-out means.
-        self.left_out_variances = 1.0 / np.diag(inverse)
+    def __init__(self, points: Points, targets: Array, scales: Array | None = None) -> None:
+        """A process for targets of about zero mean and unit variance.
 
-    def predict(self, features: Features) -> tuple[Array, Array]:
+        Args:
+            points: n of them.
+            targets: (n,).
+            scales: Logarithms of the hyperparameters; None: those that fit best.
+        """
+        self.points = points
+        self.scales = points.climb.best(targets) if scales is None else scales
+        layout, theta = points.layout, np.exp(self.scales)
+        self._amplitudes = theta[-5:]
+        self._weights = np.sqrt(theta[: layout.choices])[points.columns]
+        self._sum_weights = np.sqrt(theta[layout.choices : layout.choices + layout.sums])[points.sum_columns]
+        self._near, self._near_sums = points.choices * self._weights, points.sums * self._sum_weights
+        self._inverse = inverse_of(self._cross(points.own), float(theta[-1]))
+        self._targets = self._inverse @ targets
+
+    def predict(self, prepared: Prepared) -> tuple[Array, Array]:
         """Means and deviations (m,) of the noise-free target."""
-        cross = self._cross(features)  # (m, n)
-        variance = self._prior_variance(features) - ((cross @ self._inverse) * cross).sum(axis=1)
-        return cross @ self._weights, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+        cross = self._cross(prepared)  # (m, n)
+        variance = self._prior_variance(prepared) - ((cross @ self._inverse) * cross).sum(axis=1)
+        return cross @ self._targets, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
-    def deviations_after(self, features: Features, deviations: Array, others: Features) -> Array:
-        """What remains of predicted deviations (m,) once other genomes are evaluated too, whatever comes out."""
-        cross, other_cross = self._cross(features), self._cross(others)  # (m, n), (p, n)
+    def deviations_after(self, prepared: Prepared, deviations: Array, others: Prepared) -> Array:
+        """What remains of predicted deviations (m,) once other genomes are evaluated too, whatever comes out.
+
+        Args:
+            prepared: Of the m genomes.
+            deviations: (m,) predicted of them.
+            others: Those that are being evaluated.
+        """
+        cross, other_cross = self._cross(prepared), self._cross(others)  # (m, n), (p, n)
         explained = other_cross @ self._inverse  # (p, n)
-        between = self._between(features, others) - cross @ explained.T  # (m, p)
+        between = self._between(prepared, others) - cross @ explained.T  # (m, p)
         among = self._between(others, others) - other_cross @ explained.T  # (p, p)
-        completed = between @ _inverse(among, float(np.exp(self._theta[-1])))  # (m, p)
+        completed = between @ inverse_of(among, float(self._amplitudes[-1]))  # (m, p)
         remaining = deviations**2 - np.maximum((completed * between).sum(axis=1), 0.0)
         return np.asarray(np.sqrt(np.maximum(remaining, _LEAST_VARIANCE)))
 
-    def _between(self, left: Features, right: Features) -> Array:
-        sums, other_sums = self._standardized(left.sums), self._standardized(right.sums)
-        return self._covariance(left.choices, sums, right.choices, other_sums)
+    def _cross(self, left: Prepared) -> Array:
+        """(m, n) covariance with the points."""
+        near, near_sums = left.choices * self._weights, left.sums * self._sum_weights
+        return self._covariance(
+            squared_distances(near, self._near),
+            squared_distances(near_sums, self._near_sums),
+            left.cross_linear,
+            left.cross_sums,
+        )
 
-    def _cross(self, features: Features) -> Array:
-        return self._covariance(features.choices, self._standardized(features.sums), self._choices, self._sums)
+    def _between(self, left: Prepared, right: Prepared) -> Array:
+        """(m, p) covariance of genomes that aren't among the points."""
+        return self._covariance(
+            squared_distances(left.choices * self._weights, right.choices * self._weights),
+            squared_distances(left.sums * self._sum_weights, right.sums * self._sum_weights),
+            left.linear @ right.linear.T,
+            left.sums @ right.sums.T * self.points.sum_linear_scale,
+        )
 
-    def _prior_variance(self, features: Features) -> Array:
-        sums, theta = self._standardized(features.sums), np.exp(self._theta[-5:])
-        prior = theta[0] + theta[1]
-        prior = prior + theta[2] * self._linear_scale * ((features.choices - self._center) ** 2).sum(axis=1)
-        prior = prior + theta[3] * self._sum_linear_scale * (sums**2).sum(axis=1)
-        return np.asarray(prior)
-
-    def _standardized(self, sums: Array) -> Array:
-        result: Array = np.clip((sums - self._sum_center) / self._sum_spread, -10.0, 10.0)
+    def _covariance(self, distances: Array, sum_distances: Array, linear: Array, sum_linear: Array) -> Array:
+        near, near_sums, by_linear, by_sums, _ = self._amplitudes
+        result: Array = near * np.exp(-distances) + by_linear * linear
+        result += near_sums * np.exp(-sum_distances) + by_sums * sum_linear
         return result
 
-    def _covariance(self, a: Array, a_sums: Array, b: Array, b_sums: Array) -> Array:
-        layout, theta = self._layout, np.exp(self._theta)
-        w, v = np.sqrt(theta[: layout.choices]), np.sqrt(theta[layout.choices : layout.choices + layout.sums])
-        scale, sum_scale = w[self._columns], v[self._sum_columns]
-        near = np.exp(-squared_distances(a * scale, b * scale))
-        near_sums = np.exp(-squared_distances(a_sums * sum_scale, b_sums * sum_scale))
-        linear = (a - self._center) @ (b - self._center).T * self._linear_scale
-        sum_linear = a_sums @ b_sums.T * self._sum_linear_scale
-        result: Array = theta[-5] * near + theta[-4] * near_sums + theta[-3] * linear + theta[-2] * sum_linear
-        return result
-
-    def _climb(self, targets: Array) -> Array:
-        """Maximum a posteriori logarithms, by a fixed number of steps of iRprop- (Igel and Huesken 2003).
-
-        Rprop needs no line search and suits Gaussian processes (Blum and Riedmiller 2013).
-        """
-        layout = self._layout
-        rows = _spread_rows(len(targets), MOST_CLIMBING)
-        choices, sums, y = self._choices[rows], self._sums[rows], targets[rows]
-        distances = np.array(
-            [
-                squared_distances(choices[:, self._columns == g], choices[:, self._columns == g])
-                for g in range(layout.choices)
-            ]
-            + [
-                squared_distances(sums[:, self._sum_columns == g], sums[:, self._sum_columns == g])
-                for g in range(layout.sums)
-            ]
-        ).reshape(layout.choices + layout.sums, len(rows) ** 2)
-        centered = choices - self._center
-        linear = centered @ centered.T * self._linear_scale
-        sum_linear = sums @ sums.T * self._sum_linear_scale
-        counts = np.bincount(self._sum_columns, minlength=layout.sums).astype(np.float64)
-        start = layout.start(counts)
-        precision = 1.0 / layout.prior_deviations() ** 2
-        theta, step, last = start.copy(), np.full(layout.size, 0.2), np.zeros(layout.size)
-        best, best_value = start, -np.inf
-        n, c = len(y), layout.choices
-        for _ in range(STEPS):
-            e = np.exp(theta)
-            near = e[-5] * np.exp(-(e[:c] @ distances[:c])).reshape(n, n)
-            near_sums = e[-4] * np.exp(-(e[c : c + layout.sums] @ distances[c:])).reshape(n, n)
-            covariance = near + near_sums + e[-3] * linear + e[-2] * sum_linear
-            factor = _factor(covariance, float(e[-1]))
-            if factor is None:
-                break
-            lower_inverse = np.linalg.inv(factor)
-            inverse = lower_inverse.T @ lower_inverse
-            alpha = inverse @ y
-            prior = 0.5 * float((precision * (theta - start) ** 2).sum())
-            value = -0.5 * float(y @ alpha) - float(np.log(np.diag(factor)).sum()) - prior
-            if not np.isfinite(value):
-                break
-            if value > best_value:
-                best, best_value = theta.copy(), value
-            slack = 0.5 * (np.outer(alpha, alpha) - inverse)
-            by_near, by_sums = slack * near, slack * near_sums
-            gradient = np.concatenate(
-                [
-                    -e[:c] * (distances[:c] @ by_near.ravel()),
-                    -e[c : c + layout.sums] * (distances[c:] @ by_sums.ravel()),
-                    [by_near.sum(), by_sums.sum(), e[-3] * (slack * linear).sum(), e[-2] * (slack * sum_linear).sum()],
-                    [e[-1] * np.trace(slack)],
-                ]
-            ) - precision * (theta - start)
-            agrees = gradient * last
-            step = np.clip(np.where(agrees > 0, step * 1.2, np.where(agrees < 0, step * 0.5, step)), 1e-3, 1.0)
-            last = np.where(agrees < 0, 0.0, gradient)
-            theta = np.clip(theta + np.sign(last) * step, -_LARGEST, _LARGEST)
-        return best
-
-
-def _spread_rows(count: int, most: int) -> IntArray:
-    """At most so many row numbers, evenly spread over all."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
-
-
-def _factor(covariance: Array, noise: float) -> Array | None:
-    """Lower Cholesky factor with noise on the diagonal, and as much more as it takes; None if nothing helps."""
-    scale = max(float(np.mean(np.diag(covariance))), 1e-12)
-    extra = _FEWEST_JITTER * scale
-    for _ in range(_TRIES):
-        try:
-            return np.asarray(
-                np.linalg.cholesky(covariance + (noise + extra) * np.eye(len(covariance))), dtype=np.float64
-            )
-        except np.linalg.LinAlgError:
-            extra *= 30.0
-    return None
-
-
-def _inverse(covariance: Array, noise: float) -> Array:
-    factor = _factor(covariance, noise)
-    if factor is None:
-        return np.eye(len(covariance)) / (noise + max(float(np.mean(np.diag(covariance))), 1e-6))
-    lower_inverse = np.linalg.inv(factor)
-    return lower_inverse.T @ lower_inverse
+    def _prior_variance(self, prepared: Prepared) -> Array:
+        near, near_sums, by_linear, by_sums, _ = self._amplitudes
+        prior = near + near_sums + by_linear * (prepared.linear**2).sum(axis=1)
+        return np.asarray(prior + by_sums * self.points.sum_linear_scale * (prepared.sums**2).sum(axis=1))

@@ -10,7 +10,7 @@ import numpy as np
 from gasearch.evolution.surrogate.acquisition import expected_gain, front_of
 from gasearch.evolution.surrogate.evidence import Array, Evidence, IntArray
 from gasearch.evolution.surrogate.features import Encoder, Features
-from gasearch.evolution.surrogate.gaussian_process import GaussianProcess
+from gasearch.evolution.surrogate.gaussian_process import GaussianProcess, Points, Prepared
 from gasearch.evolution.surrogate.normal import cumulative
 from gasearch.evolution.surrogate.subset import representative_rows
 from gasearch.evolution.surrogate.transforms import Scale
@@ -32,19 +32,17 @@ class Predictions:
     feasibility: Array  #: (m,) probability that every limit is met; while none did, to miss them less than all so far.
     scores: Array  #: (m, objectives) means on the scale on which the models work.
     score_deviations: Array  #: (m, objectives).
-    features: Features | None = None  #: Of the drafts; None where only their wvalues are known.
+    prepared: Prepared | None = None  #: Their features; None where only their wvalues are known.
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
-        """One set of all the drafts, in order; the features of those that have any."""
-        features = [part.features for part in parts if part.features is not None]
+        """One set of all the drafts, in order, of which the features aren't known."""
         return cls(
             means=np.concatenate([part.means for part in parts]),
             deviations=np.concatenate([part.deviations for part in parts]),
             feasibility=np.concatenate([part.feasibility for part in parts]),
             scores=np.concatenate([part.scores for part in parts]),
             score_deviations=np.concatenate([part.score_deviations for part in parts]),
-            features=Features.joined(features) if features else None,
         )
 
 
@@ -68,13 +66,23 @@ class Surrogate:
         self._space, self._objectives, self._exact, self._seed = space, objectives, tuple(exact), seed
         self._encoders: dict[int, Encoder] = {}
 
-    def fit(self, evidence: Evidence) -> FittedSurrogate | None:
-        """Models of what was told; None where there is too little or nothing to learn from it."""
+    @property
+    def models(self) -> int:
+        """How many of the objectives are modelled."""
+        return self._exact.count(None)
+
+    def fit(self, evidence: Evidence, like: FittedSurrogate | None = None) -> FittedSurrogate | None:
+        """Models of what was completed; None where there is too little or nothing to learn from it.
+
+        Args:
+            evidence: To learn from.
+            like: An earlier fit whose scales of distances are kept; finding them is most of the work.
+        """
         known = np.flatnonzero(evidence.is_known)
         if len(known) < FEWEST or (np.ptp(evidence.wvalues[known], axis=0) == 0).all():
             return None
         with np.errstate(all="ignore"):
-            return FittedSurrogate(self._encoder(evidence.costs.shape[1]), evidence, self._exact)
+            return FittedSurrogate(self._encoder(evidence.costs.shape[1]), evidence, self._exact, like)
 
     def _encoder(self, costs: int) -> Encoder:
         if costs not in self._encoders:
@@ -85,7 +93,9 @@ class Surrogate:
 class FittedSurrogate:
     """Models of one state of the evidence."""
 
-    def __init__(self, encoder: Encoder, evidence: Evidence, exact: Sequence[int | None]) -> None:
+    def __init__(
+        self, encoder: Encoder, evidence: Evidence, exact: Sequence[int | None], like: FittedSurrogate | None
+    ) -> None:
         """Use `Surrogate.fit`."""
         self._encoder, self._exact = encoder, tuple(exact)
         known = evidence.is_known
@@ -94,10 +104,15 @@ class FittedSurrogate:
         rows = np.flatnonzero(known)[representative_rows(wvalues, MOST_POINTS)]
         costs = evidence.costs[rows]
         self._signs = [_sign(evidence.wvalues[rows], costs, *pair) for pair in enumerate(exact)]
-        features = encoder.encode(evidence.genes[rows], costs)
-        self._models = [self._model(features, objective, evidence.wvalues[rows]) for objective in range(len(exact))]
+        self._points = Points(encoder.encode(evidence.genes[rows], costs), encoder)
+        self._models: list[GaussianProcess | None] = [
+            self._model(objective, evidence.wvalues[rows], None if like is None else like._models[objective])
+            for objective in range(len(exact))
+        ]
         self._nearest: float | None = None  # score of the least violation, while there is nothing better
-        self._feasibility = self._feasibility_model(evidence)
+        self._feasibility: GaussianProcess | None = self._feasibility_model(
+            evidence, None if like is None else like._feasibility
+        )
         counting = evidence.is_feasible & ~evidence.is_partial
         self._front = front_of(self._scored(evidence.wvalues[counting]))
         self._reference = _reference(self._front, self._scored(wvalues))
@@ -111,7 +126,8 @@ class FittedSurrogate:
         """
         with np.errstate(all="ignore"):
             features = self._encoder.encode(genes, costs)
-            columns = [self._predicted(objective, features, costs) for objective in range(len(self._models))]
+            prepared = self._points.prepared(features)
+            columns = [self._predicted(objective, prepared, costs) for objective in range(len(self._models))]
             means, deviations, scores, score_deviations = (
                 np.stack(part, axis=1) for part in zip(*columns, strict=True)
             )
@@ -121,7 +137,7 @@ class FittedSurrogate:
                 feasibility=self._feasible(features),
                 scores=_finite(scores),
                 score_deviations=_finite(score_deviations),
-                features=features,
+                prepared=prepared,
             )
 
     def gains(self, predictions: Predictions, *, pending: Predictions | None = None) -> Array:
@@ -132,7 +148,7 @@ class FittedSurrogate:
         Args:
             predictions: of the drafts.
             pending: of candidates that are being evaluated: they count as if they had come out as predicted, and
-                what they will teach of the drafts is no longer to be gained from these.
+                what will be learned from them of the drafts is no longer to be gained from these.
         """
         if self._nearest is not None:
             return predictions.feasibility
@@ -145,22 +161,19 @@ class FittedSurrogate:
         return _finite(gains * predictions.feasibility)
 
     def _deviations_after(self, predictions: Predictions, pending: Predictions) -> Array:
-        """(m, objectives) deviations of scores once the pending candidates are told."""
+        """(m, objectives) deviations of scores once the pending candidates are completed."""
         deviations = predictions.score_deviations.copy()
-        drafts, others = predictions.features, pending.features
+        drafts, others = predictions.prepared, pending.prepared
         if drafts is None or others is None:
             return deviations
-        last = others[-MOST_PENDING:]
+        last = others.last(MOST_PENDING)
         for objective, model in enumerate(self._models):
             if model is not None:
                 deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], last)
         return _finite(deviations)
 
-    def outcomes(self, wvalues: Array, genes: IntArray | None = None, costs: Array | None = None) -> Predictions:
-        """Outcomes told since the fit, (m, objectives) wvalues, as predictions that are certain: for `pending`.
-
-        With the genes (m, decisions) and exact costs (m, k), drafts that are like them count as better known.
-        """
+    def outcomes(self, wvalues: Array) -> Predictions:
+        """Outcomes since the fit, (m, objectives) wvalues, as predictions that are certain: for `pending`."""
         zeros = np.zeros_like(wvalues)
         return Predictions(
             means=wvalues,
@@ -168,19 +181,18 @@ class FittedSurrogate:
             feasibility=np.ones(len(wvalues)),
             scores=_finite(self._scored(wvalues)),
             score_deviations=zeros,
-            features=self._encoder.encode(genes, costs) if genes is not None and costs is not None else None,
         )
 
     # --- models -------------------------------------------------------------------------------------------------
 
-    def _model(self, features: Features, objective: int, wvalues: Array) -> GaussianProcess | None:
+    def _model(self, objective: int, wvalues: Array, like: GaussianProcess | None) -> GaussianProcess | None:
         scale = self._scales[objective]
         if self._exact[objective] is not None or scale.is_constant:
             return None
         targets = scale.scores_of(wvalues[:, objective])
-        return GaussianProcess(features, targets, self._encoder.scale_of_column, self._encoder.scale_of_sum)
+        return GaussianProcess(self._points, targets, None if like is None else like.scales)
 
-    def _feasibility_model(self, evidence: Evidence) -> GaussianProcess | None:
+    def _feasibility_model(self, evidence: Evidence, like: GaussianProcess | None) -> GaussianProcess | None:
         """A process over which evaluations met every limit; over how little they missed them, where none did."""
         feasible = evidence.is_feasible
         if feasible.all():
@@ -198,25 +210,25 @@ class FittedSurrogate:
             return None
         rows = representative_rows(labels[:, None], MOST_POINTS)
         features = self._encoder.encode(evidence.genes[rows], evidence.costs[rows])
-        return GaussianProcess(features, labels[rows], self._encoder.scale_of_column, self._encoder.scale_of_sum)
+        return GaussianProcess(Points(features, self._encoder), labels[rows], None if like is None else like.scales)
 
     def _feasible(self, features: Features) -> Array:
         if self._feasibility is None:
             return np.ones(len(features.choices))
-        mean, deviation = self._feasibility.predict(features)
+        mean, deviation = self._feasibility.predict(self._feasibility.points.prepared(features))
         level = 0.0 if self._nearest is None else self._nearest
         return _finite(cumulative((mean - level) / np.sqrt(deviation**2 + LABEL_NOISE)))
 
-    def _predicted(self, objective: int, features: Features, costs: Array) -> tuple[Array, Array, Array, Array]:
-        """Mean and deviation of the worth, then of the score."""
+    def _predicted(self, objective: int, prepared: Prepared, costs: Array) -> tuple[Array, Array, Array, Array]:
+        """Mean and deviation of the wvalue, then of the score."""
         scale, column, model = self._scales[objective], self._exact[objective], self._models[objective]
-        zeros = np.zeros(len(features.choices))
+        zeros = np.zeros(len(prepared.choices))
         if column is not None:
             wvalues = self._signs[objective] * costs[:, column]
             return wvalues, zeros, scale.scores_of(wvalues), zeros
         if model is None:
             return zeros + scale.values[0], zeros, zeros, zeros
-        scores, deviations = model.predict(features)
+        scores, deviations = model.predict(prepared)
         return (*scale.moments(scores, deviations), scores, deviations)
 
     def _scored(self, wvalues: Array) -> Array:
@@ -239,7 +251,7 @@ def _reference(front: Array, everything: Array) -> Array:
 
 
 def _sign(wvalues: Array, costs: Array, objective: int, column: int | None) -> float:
-    """1 where the worth is the cost itself, -1 where less of it is better.
+    """1 where the wvalue is the cost itself, -1 where less of it is better.
 
     Args:
         wvalues: (n, objectives).

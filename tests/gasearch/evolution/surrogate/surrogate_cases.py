@@ -18,7 +18,7 @@ def random_genes(space: Space, count: int, seed: int) -> np.ndarray:
     return np.stack([rng.integers(0, size, count) for size in space.sizes], axis=1)
 
 
-def two_worths(genes: np.ndarray) -> np.ndarray:
+def two_wvalues(genes: np.ndarray) -> np.ndarray:
     """A gain with an interaction, and a price: (n, 2)."""
     gain = (genes[:, :-1] * (1 + genes[:, 1:] % 2)).sum(axis=1)
     return np.stack([np.sqrt(gain), -np.exp(genes.sum(axis=1) / 4.0)], axis=1)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.space.decisions import Decision, Space
-from tests.gasearch.evolution.surrogate.surrogate_cases import evidence_of, plain_space, random_genes, two_worths
+from tests.gasearch.evolution.surrogate.surrogate_cases import evidence_of, plain_space, random_genes, two_wvalues
 
 ROOT = Path(__file__).parents[4]
 NO_COSTS = np.zeros((64, 0))
@@ -31,7 +31,7 @@ def fitted(genes, wvalues, *, space=None, exact=None, **rest):
 def digest() -> str:
     """Of all that a surrogate says of some drafts."""
     genes = random_genes(plain_space(), 40, seed=1)
-    model = fitted(genes, two_worths(genes))
+    model = fitted(genes, two_wvalues(genes))
     said = model.predict(random_genes(plain_space(), 64, seed=2), NO_COSTS)
     parts = (said.means, said.deviations, said.feasibility, model.gains(said))
     return hashlib.blake2b(b"".join(part.tobytes() for part in parts)).hexdigest()
@@ -48,8 +48,8 @@ def test_the_same_evidence_gives_the_same_answer_bit_for_bit_in_another_process(
 
 def test_what_it_predicts_ranks_unseen_networks_well():
     genes, unseen = random_genes(plain_space(), 60, seed=3), random_genes(plain_space(), 64, seed=4)
-    said = fitted(genes, two_worths(genes)).predict(unseen, NO_COSTS)
-    truth = two_worths(unseen)
+    said = fitted(genes, two_wvalues(genes)).predict(unseen, NO_COSTS)
+    truth = two_wvalues(unseen)
     for objective in range(2):
         order, expected = np.argsort(np.argsort(said.means[:, objective])), np.argsort(np.argsort(truth[:, objective]))
         assert np.corrcoef(order, expected)[0, 1] > 0.85
@@ -57,9 +57,9 @@ def test_what_it_predicts_ranks_unseen_networks_well():
 
 def test_drafts_that_it_prefers_improve_the_front_more_often_than_others():
     genes, drafts = random_genes(plain_space(), 40, seed=5), random_genes(plain_space(), 400, seed=6)
-    model = fitted(genes, two_worths(genes))
+    model = fitted(genes, two_wvalues(genes))
     gains = model.gains(model.predict(drafts, np.zeros((400, 0))))
-    seen, truth = two_worths(genes), two_worths(drafts)
+    seen, truth = two_wvalues(genes), two_wvalues(drafts)
     enters = np.array([not ((seen >= wvalue).all(axis=1)).any() for wvalue in truth])
     best = np.argsort(-gains)[:20]
     assert enters[best].mean() > 3 * enters.mean()
@@ -68,7 +68,7 @@ def test_drafts_that_it_prefers_improve_the_front_more_often_than_others():
 def test_an_exact_objective_is_returned_exactly_and_with_its_sign():
     genes, drafts = random_genes(plain_space(), 30, seed=7), random_genes(plain_space(), 64, seed=8)
     costs, draft_costs = 1e3 * (1.0 + genes[:, :1]), 1e3 * (1.5 + drafts[:, :1])
-    wvalues = np.stack([two_worths(genes)[:, 0], -costs[:, 0]], axis=1)
+    wvalues = np.stack([two_wvalues(genes)[:, 0], -costs[:, 0]], axis=1)
     said = fitted(genes, wvalues, exact=(None, 0), costs=costs).predict(drafts, draft_costs)
     assert (said.means[:, 1] == -draft_costs[:, 0]).all()
     assert (said.deviations[:, 1] == 0.0).all()
@@ -77,7 +77,7 @@ def test_an_exact_objective_is_returned_exactly_and_with_its_sign():
 
 def test_a_pending_candidate_lowers_what_its_like_would_gain():
     genes, drafts = random_genes(plain_space(), 40, seed=9), random_genes(plain_space(), 64, seed=10)
-    model = fitted(genes, two_worths(genes))
+    model = fitted(genes, two_wvalues(genes))
     said = model.predict(drafts, NO_COSTS)
     gains = model.gains(said)
     best = int(gains.argmax())
@@ -89,7 +89,7 @@ def test_a_pending_candidate_lowers_what_its_like_would_gain():
 def test_networks_like_those_that_failed_are_thought_infeasible():
     genes, drafts = random_genes(plain_space(), 60, seed=11), random_genes(plain_space(), 64, seed=12)
     fails = genes[:, 0] == 3
-    wvalues = np.where(fails[:, None], np.nan, two_worths(genes))
+    wvalues = np.where(fails[:, None], np.nan, two_wvalues(genes))
     said = fitted(genes, wvalues, violations=np.where(fails, np.inf, 0.0)).predict(drafts, NO_COSTS)
     assert said.feasibility[drafts[:, 0] == 3].mean() < 0.25
     assert said.feasibility[drafts[:, 0] != 3].mean() > 0.75
@@ -97,7 +97,7 @@ def test_networks_like_those_that_failed_are_thought_infeasible():
 
 def test_while_nothing_is_feasible_drafts_that_miss_the_limits_less_gain_more():
     genes, drafts = random_genes(plain_space(), 60, seed=13), random_genes(plain_space(), 64, seed=14)
-    model = fitted(genes, two_worths(genes), violations=1.0 + genes.sum(axis=1))
+    model = fitted(genes, two_wvalues(genes), violations=1.0 + genes.sum(axis=1))
     gains = model.gains(model.predict(drafts, NO_COSTS))
     violation = drafts.sum(axis=1)
     assert violation[np.argsort(-gains)[:8]].mean() < violation.mean() - 3
@@ -105,7 +105,7 @@ def test_while_nothing_is_feasible_drafts_that_miss_the_limits_less_gain_more():
 
 def test_a_training_that_was_stopped_is_no_front_point():
     genes = random_genes(plain_space(), 40, seed=15)
-    wvalues = two_worths(genes)
+    wvalues = two_wvalues(genes)
     wvalues[0] = wvalues.max(axis=0) + 1.0  # dominates everything
     drafts = random_genes(plain_space(), 64, seed=16)
     whole, partial = (
@@ -114,9 +114,9 @@ def test_a_training_that_was_stopped_is_no_front_point():
     assert whole.gains(whole.predict(drafts, NO_COSTS)).sum() < partial.gains(partial.predict(drafts, NO_COSTS)).sum()
 
 
-def test_too_little_evidence_and_equal_worths_teach_nothing():
+def test_too_little_evidence_and_equal_wvalues_teach_nothing():
     genes = random_genes(plain_space(), 30, seed=17)
-    assert fitted(genes[:7], two_worths(genes[:7])) is None
+    assert fitted(genes[:7], two_wvalues(genes[:7])) is None
     assert fitted(genes, np.ones((30, 2))) is None
     assert fitted(genes, np.full((30, 2), np.nan), violations=np.full(30, np.inf)) is None
 

@@ -233,6 +233,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         ("search", summary.name),
         ("state", completed(_state_text(summary))),
         ("searched by", f"{summary.algorithm}, {summary.mode}"),
+        *_surrogate_lines(summary),
         ("evaluations", f"{summary.told} of {_budget_text(summary)}{_kinds_text(summary)}"),
         ("stopped early", _stopped_text(summary)),
         ("failed", failures_text(summary.failures)),
@@ -299,6 +300,14 @@ def _kinds_text(summary: SearchSummary) -> str:
     kinds = [f"{summary.reused} reused from earlier searches"] if summary.reused else []
     kinds += [f"{summary.replicates} further trainings"] if summary.replicates else []
     return f", of which {' and '.join(kinds)}" if kinds else ""
+
+
+def _surrogate_lines(summary: SearchSummary) -> list[tuple[str, str]]:
+    """What bounds the surrogate, where trainings are so short that something does."""
+    if summary.surrogate_seconds is None or summary.finished_seconds is None:
+        return []
+    allowed, training = _seconds_text(summary.surrogate_seconds), _seconds_text(summary.finished_seconds)
+    return [("surrogate", f"at most {allowed} per network, as a training takes {training}")]
 
 
 def _stopped_text(summary: SearchSummary) -> str:

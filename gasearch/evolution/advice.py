@@ -192,28 +192,21 @@ class SurrogateAdvisor:
         rng = derive(self._seed, number, "explore")
         if rng.random() < EXPLORED:
             chosen = drafts[pick(rng, len(drafts))]
-            [judged] = self._judged(model, [chosen], None)
+            [judged] = _judged(model, [chosen], self._predict(model, [chosen.genome]), None)
             return chosen, judged.predicted
-        expected = self._expected(model, pending)
-        found = self._judged(model, drafts, expected)
+        genomes = [draft.genome for draft in drafts] + [candidate.genome for candidate in pending]
+        predicted = self._predict(model, genomes)
+        expected = self._expected(model, predicted[len(drafts) :])
+        found = _judged(model, drafts, predicted[: len(drafts)], expected)
         for step in range(self._climbs):
             known = {one.draft.genome.key for one in found}
             best = [one.draft for one in sorted(found, key=lambda one: -one.gain)[:VARIED]]
             fresh = [variant for variant in vary(best, len(drafts), step=step) if variant.genome.key not in known]
-            found += self._judged(model, fresh, expected)
+            if fresh:
+                predicted = self._predict(model, [variant.genome for variant in fresh])
+                found += _judged(model, fresh, predicted, expected)
         winner = max(found, key=lambda one: one.gain)
         return winner.draft, winner.predicted
-
-    def _judged(
-        self, model: FittedSurrogate, drafts: Sequence[Offspring], expected: Predictions | None
-    ) -> list[_Judged]:
-        """What the model makes of drafts."""
-        if not drafts:
-            return []
-        predictions = self._predict(model, [draft.genome for draft in drafts])
-        gains = model.gains(predictions, pending=expected).tolist()
-        means, deviations = predictions.means.tolist(), predictions.deviations.tolist()
-        return [_Judged(*one) for one in zip(drafts, gains, means, deviations, strict=True)]
 
     def _model(self) -> FittedSurrogate | None:
         if self._fitted_at != self._due_at:
@@ -231,20 +224,19 @@ class SurrogateAdvisor:
         costs = np.array([self._costs(genome) for genome in genomes], dtype=np.float64)
         return model.predict(genes, costs.reshape(len(genomes), -1))
 
-    def _expected(self, model: FittedSurrogate, pending: Sequence[Candidate]) -> Predictions | None:
+    def _expected(self, model: FittedSurrogate, pending: Predictions) -> Predictions | None:
         """What to reckon with besides the evidence of the model: outcomes since then, and what is on its way."""
         newer = [
-            completed
+            completed.wvalues
             for completed in self._log[self._due_at :]
             if completed.wvalues is not None and not completed.is_partial and completed.violation <= 0
         ]
-        parts = []
-        if newer:
-            parts.append(model.outcomes(np.array([completed.wvalues for completed in newer])))
-        if pending:
-            expected = self._predict(model, [candidate.genome for candidate in pending])
-            parts.append(replace(expected, prepared=None) if self._is_long else expected)
-        return Predictions.joined(parts) if parts else None
+        if self._is_long:
+            pending = replace(pending, prepared=None)
+        if not newer:
+            return pending if len(pending.scores) else None
+        outcomes = model.outcomes(np.array(newer))
+        return outcomes if not len(pending.scores) else Predictions.joined([outcomes, pending])
 
     def _evidence(self, log: Sequence[_Completed]) -> Evidence:
         """The newest outcome of each candidate, in the order in which these were first completed."""
@@ -272,3 +264,12 @@ class SurrogateAdvisor:
         if found is None:
             found = self._known_costs[completed.number] = self._costs(completed.genome)
         return found
+
+
+def _judged(
+    model: FittedSurrogate, drafts: Sequence[Offspring], predictions: Predictions, expected: Predictions | None
+) -> list[_Judged]:
+    """What the model makes of drafts."""
+    gains = model.gains(predictions, pending=expected).tolist()
+    means, deviations = predictions.means.tolist(), predictions.deviations.tolist()
+    return [_Judged(*one) for one in zip(drafts, gains, means, deviations, strict=True)]

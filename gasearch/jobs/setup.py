@@ -123,6 +123,7 @@ class Setup:
             seed=self.spec.seed,
             costs=lambda genome: tuple(float(value) for value in self.costs.of(genome).values()),
             is_long=self.spec.evolution.population >= LARGE,
+            is_paced=self.spec.paces_surrogate,
         )
 
     def new_search(self) -> NewSearch:

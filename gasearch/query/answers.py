@@ -40,6 +40,7 @@ class SearchSummary:
     stopped_seconds: float | None  #: What such a training took on average; None where none was made here.
     finished_seconds: float | None  #: What a training to its end took on average.
     saved_seconds: float | None  #: What stopping has saved, had those taken as long as others; None where unknown.
+    surrogate_seconds: float | None  #: What choosing a network may take, CPU; None: unbounded, or no surrogate.
     reused: int  #: Outcomes taken over from an earlier search, of those completed.
     replicates: int  #: Further trainings of a network with a fresh seed, of those completed.
     retries: int

@@ -74,6 +74,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         stopped_seconds=_mean_seconds(counts.efforts, FailureKind.STOPPED),
         finished_seconds=_mean_seconds(counts.efforts, None),
         saved_seconds=_saved_seconds(counts.efforts),
+        surrogate_seconds=_surrogate_seconds(asked, record, _mean_seconds(counts.efforts, None)),
         reused=counts.reused,
         replicates=counts.replicates,
         retries=counts.retries,
@@ -97,6 +98,13 @@ def _algorithm(name: str, record: SearchRecord) -> str:
     if name != "auto":
         return name
     return "nsga3" if len(record.objectives) >= MANY_OBJECTIVES else "nsga2"
+
+
+def _surrogate_seconds(asked: Mapping[str, Any], record: SearchRecord, training_s: float | None) -> float | None:
+    """What bounds a proposal where trainings are short: `SearchSpec.paces_surrogate`, without what validates specs."""
+    is_ranked = _algorithm(asked.get("algorithm", "nsga2"), record) in ("nsga2", "nsga3", "aging")
+    is_paced = asked.get("surrogate") is True and asked.get("mode") == "steady-state" and is_ranked
+    return allowed_seconds(training_s) if is_paced else None
 
 
 def _mean_seconds(efforts: Sequence[Effort], failure: str | None) -> float | None:
@@ -131,7 +139,8 @@ def _hypervolume(
     newest = reader.hypervolume(record.id)
     if newest is not None:
         return newest
-    from gasearch.objectives.frontier import MOST_OBJECTIVES_EACH  # NumPy takes longer to load than all the rest
+    from gasearch.evolution.surrogate.schedule import allowed_seconds
+from gasearch.objectives.frontier import MOST_OBJECTIVES_EACH  # NumPy takes longer to load than all the rest
     from gasearch.query.growth import scaling_of
 
     generations = reader.generations(record.id)

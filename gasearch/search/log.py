@@ -107,5 +107,5 @@ def completed(number: int, replicate: int, result: EvaluationResult) -> Complete
         replicate=replicate,
         attempt=result.attempt,
         outcome=result.outcome,
-        seconds=0.0 if result.worker == REUSED else result.duration_s,
+        seconds=None if result.worker == REUSED else result.duration_s,
     )

@@ -59,7 +59,7 @@ class Completed:
     replicate: int = 0  #: 0 for the candidate's first training.
     attempt: int = 1
     outcome: Outcome  #: Of a replicate that was measured the means over all trainings so far.
-    seconds: float = 0.0  #: What the last attempt took a worker; 0 where an earlier search had made it.
+    seconds: float | None = 0.0  #: What the last attempt took a worker; None where an earlier search had made it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ class SearchState:
         )
         if is_replicate:
             fitness = fitness or self.trainings.fitness_of(number)
-        self.statistics.note(self.keys.get(number, ""), outcome, fitness, seconds=event.seconds)
+        self.statistics.note(self.keys.get(number, ""), outcome, fitness, seconds=event.seconds or 0.0)
         expected = None
         if self.early_stopping is not None:
             self.early_stopping.note(outcome, fitness, number=number, known=known)
@@ -215,7 +215,8 @@ class SearchState:
         self.report_check.note(outcome)
         if self.aims.replicates:
             self.trainings.note(number, outcome, fitness, replicate=event.replicate)
-        scored = Scored(number=number, fitness=fitness, expected=expected)
+        training_s = event.seconds if isinstance(outcome, Measurement) else None
+        scored = Scored(number=number, fitness=fitness, expected=expected, seconds=training_s)
         if is_stored:
             return Effects(outcome=outcome, scored=scored)
         return Effects(

@@ -25,13 +25,22 @@ MAX_DESIGNS, MAX_SEARCHES, MAX_RUNGS = 1000, 100, 16
 RANKED: frozenset[Algorithm] = frozenset({"nsga2", "nsga3", "aging"})
 
 
+def _surrogate(value: object) -> object:
+    if isinstance(value, bool) or value == "full":
+        return value
+    raise fields.not_allowed()
+
+
 class EvolutionSpec(Section):
     """How new networks are proposed."""
 
     algorithm: _Asked = fields.word("auto")
     mode: Mode = fields.word("steady-state")
     population: int = fields.whole(24, 4, 100_000)
-    surrogate: bool = fields.flag(True)  #: Whether a model of the objectives ranks many children.
+    #: Whether a model of the objectives ranks many children; "full": whatever that takes, however short trainings are.
+    surrogate: Annotated[bool | Literal["full"], BeforeValidator(_surrogate)] = Field(
+        default=True, description="true, false or full"
+    )
     replicates: float | None = fields.share(None)  #: Of the evaluations, for further trainings of front members.
     toolbox: str | None = fields.function()  #: Installed `configure(toolbox, space)`, which changes a DEAP toolbox.
 

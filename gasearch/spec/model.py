@@ -136,7 +136,12 @@ class SearchSpec(Section):
     @property
     def uses_surrogate(self) -> bool:
         """Whether a model of the objectives ranks many children; some algorithms have none to rank."""
-        return self.evolution.surrogate and self.algorithm in RANKED
+        return bool(self.evolution.surrogate) and self.algorithm in RANKED
+
+    @property
+    def paces_surrogate(self) -> bool:
+        """Whether what trainings take bounds its work: never in generations, which no clock may change."""
+        return self.uses_surrogate and self.is_steady and self.evolution.surrogate != "full"
 
     @property
     def replicate_share(self) -> float:
@@ -193,7 +198,7 @@ class SearchSpec(Section):
         del content["task"]["download"]
         content["evolution"] |= {
             "algorithm": self.algorithm,
-            "surrogate": self.uses_surrogate,
+            "surrogate": "full" if self.evolution.surrogate == "full" else self.uses_surrogate,
             "replicates": self.replicate_share,
         }
         if self.evolution.toolbox is None:  # as in versions that had no such key

@@ -62,44 +62,29 @@ class Encoder:
             scale_of = {int(index): number for number, index in enumerate(self._varying)}
         else:
             scale_of = {index: number % MOST_SCALES for number, members in enumerate(groups) for index in members}
-        folded = np.minimum(self._sizes, MOST_OPTIONS)
-        wide = [2 * int(folded[i]) if self._ordinal[i] else int(folded[i]) + 1 for i in self._varying]
-        self._is_hashed = sum(wide) > MOST_COLUMNS
+        sizes, is_ordinal = self._sizes[self._varying], self._ordinal[self._varying]
+        self._folded = np.minimum(sizes, MOST_OPTIONS)
+        self._is_hashed = int(np.where(is_ordinal, 2 * self._folded, self._folded + 1).sum()) > MOST_COLUMNS
         if self._is_hashed:
             self.scale_of_column = np.zeros(MOST_COLUMNS, dtype=np.int64)
-            self._column_weights = np.full(MOST_COLUMNS, 0.5)
-        else:
-            scales: list[int] = []
-            weights: list[float] = []
-            for index in self._varying:
-                flags = int(folded[index]) + 1
-                share = 0.25 if self._ordinal[index] else 0.5
-                weights += [share] * flags
-                if self._ordinal[index]:
-                    weights += [0.5 / (folded[index] - 1)] * (int(folded[index]) - 1)
-                scales += [scale_of[int(index)]] * (len(weights) - len(scales))
-            self.scale_of_column = np.array(scales, dtype=np.int64)
-            self._column_weights = np.array(weights)
-        self.scales = int(self.scale_of_column.max(initial=-1)) + 1  # length scales of the choices
+            return
+        levels = zip(self._folded.tolist(), is_ordinal.tolist(), strict=True)
+        self._rows_of_level = [_rows_of_level(*one) for one in levels]
+        scales = [
+            np.full(rows.shape[1], scale_of[int(index)])
+            for index, rows in zip(self._varying, self._rows_of_level, strict=True)
+        ]
+        self.scale_of_column = np.concatenate([np.zeros(0, dtype=np.int64), *scales])
 
     def _choices(self, genes: IntArray) -> Array:
         if self._is_hashed:
-            return np.asarray(self._hashed(genes) * np.sqrt(self._column_weights))
-        blocks: list[Array] = []
-        for index in self._varying:
-            gene, size = genes[:, index], int(self._sizes[index])
-            folded = min(size, MOST_OPTIONS)
-            is_ordinal = bool(self._ordinal[index])
-            level = gene * folded // size if is_ordinal else gene % folded
-            level = np.where(gene < 0, folded, level)
-            blocks.append((level[:, None] == np.arange(folded + 1)).astype(np.float64))
-            if is_ordinal:
-                reached = (level[:, None] > np.arange(folded - 1)) & (gene >= 0)[:, None]
-                blocks.append(reached.astype(np.float64))
-        if not blocks:
-            return np.zeros((len(genes), 0))
-        embedded: Array = np.concatenate(blocks, axis=1) * np.sqrt(self._column_weights)
-        return embedded
+            return np.asarray(self._hashed(genes) * 0.5**0.5)
+        genes = genes[:, self._varying]
+        sizes, folded = self._sizes[self._varying], self._folded
+        levels = np.where(self._ordinal[self._varying], genes * folded // sizes, genes % folded)
+        levels = np.where(genes < 0, folded, levels)
+        blocks = [rows[level] for rows, level in zip(self._rows_of_level, levels.T, strict=True)]
+        return np.concatenate([np.zeros((len(genes), 0)), *blocks], axis=1)
 
     def _hashed(self, genes: IntArray) -> Array:
         """Flags of (decision, option) pairs, folded into `MOST_COLUMNS` columns."""
@@ -136,9 +121,36 @@ class Encoder:
         return np.concatenate([np.array(columns, dtype=np.float64).reshape(len(columns), len(genes)).T, logs], axis=1)
 
 
-def squared_distances(left: Array, right: Array) -> Array:
-    """(m, n) squared Euclidean distances between rows, never negative."""
-    cross = left @ right.T
-    distances = (left * left).sum(axis=1)[:, None] + (right * right).sum(axis=1)[None, :] - 2.0 * cross
-    positive: Array = np.maximum(distances, 0.0)
+def _rows_of_level(folded: int, is_ordinal: bool) -> Array:
+    """(folded + 1, columns) how a decision's options are embedded, the last row of one that doesn't express.
+
+    A flag for each; for an ordinal one, each option that it reaches beyond, too.
+    """
+    flags = np.eye(folded + 1)
+    if not is_ordinal:
+        return np.asarray(flags * 0.5**0.5)
+    reached = np.arange(folded + 1)[:, None] > np.arange(folded - 1)
+    reached[-1] = False
+    return np.concatenate([flags * 0.25**0.5, reached * (0.5 / (folded - 1)) ** 0.5], axis=1)
+
+
+def squared_norms(rows: Array) -> Array:
+    """(m,) squared Euclidean norms of rows."""
+    norms: Array = np.einsum("ij,ij->i", rows, rows)
+    return norms
+
+
+def squared_distances(left: Array, right: Array, right_norms: Array | None = None) -> Array:
+    """(m, n) squared Euclidean distances between rows, never negative.
+
+    Args:
+        left: (m, columns).
+        right: (n, columns).
+        right_norms: (n,) squared, where they are known.
+    """
+    distances = left @ right.T
+    distances *= -2.0
+    distances += squared_norms(left)[:, None]
+    distances += squared_norms(right) if right_norms is None else right_norms
+    positive: Array = np.maximum(distances, 0.0, out=distances)
     return positive

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from gasearch.evolution.surrogate.evidence import Array
-from gasearch.evolution.surrogate.features import Encoder, Features, squared_distances
+from gasearch.evolution.surrogate.features import Encoder, Features, squared_distances, squared_norms
 from gasearch.evolution.surrogate.hyperparameters import Climb, Layout, inverse_of
 
 _LEAST_VARIANCE = 1e-8  #: Of a prediction.
@@ -24,9 +24,9 @@ class Prepared:
     cross_linear: Array  #: (m, n) linear part of the covariance with the points, over the choices.
     cross_sums: Array  #: (m, n) the same over the sums.
 
-    def last(self, count: int) -> Prepared:
-        """At most so many rows, the last ones."""
-        return Prepared(*(getattr(self, field.name)[-count:] for field in fields(self)))
+    def __getitem__(self, rows: slice) -> Prepared:
+        """Some of the rows."""
+        return Prepared(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 class Points:
@@ -100,13 +100,14 @@ class GaussianProcess:
         self._weights = np.sqrt(theta[: layout.choices])[points.columns]
         self._sum_weights = np.sqrt(theta[layout.choices : layout.choices + layout.sums])[points.sum_columns]
         self._near, self._near_sums = points.choices * self._weights, points.sums * self._sum_weights
+        self._norms, self._sum_norms = squared_norms(self._near), squared_norms(self._near_sums)
         self._inverse = inverse_of(self._cross(points.own), float(theta[-1]))
         self._targets = self._inverse @ targets
 
     def predict(self, prepared: Prepared) -> tuple[Array, Array]:
         """Means and deviations (m,) of the noise-free target."""
         cross = self._cross(prepared)  # (m, n)
-        variance = self._prior_variance(prepared) - ((cross @ self._inverse) * cross).sum(axis=1)
+        variance = self._prior_variance(prepared) - np.einsum("ij,ij->i", cross @ self._inverse, cross)
         return cross @ self._targets, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
     def deviations_after(self, prepared: Prepared, deviations: Array, others: Prepared) -> Array:
@@ -129,8 +130,8 @@ class GaussianProcess:
         """(m, n) covariance with the points."""
         near, near_sums = left.choices * self._weights, left.sums * self._sum_weights
         return self._covariance(
-            squared_distances(near, self._near),
-            squared_distances(near_sums, self._near_sums),
+            squared_distances(near, self._near, self._norms),
+            squared_distances(near_sums, self._near_sums, self._sum_norms),
             left.cross_linear,
             left.cross_sums,
         )
@@ -146,11 +147,14 @@ class GaussianProcess:
 
     def _covariance(self, distances: Array, sum_distances: Array, linear: Array, sum_linear: Array) -> Array:
         near, near_sums, by_linear, by_sums, _ = self._amplitudes
-        result: Array = near * np.exp(-distances) + by_linear * linear
-        result += near_sums * np.exp(-sum_distances) + by_sums * sum_linear
+        result: Array = np.exp(-distances)
+        result *= near
+        result += near_sums * np.exp(-sum_distances)
+        result += by_linear * linear
+        result += by_sums * sum_linear
         return result
 
     def _prior_variance(self, prepared: Prepared) -> Array:
         near, near_sums, by_linear, by_sums, _ = self._amplitudes
-        prior = near + near_sums + by_linear * (prepared.linear**2).sum(axis=1)
-        return np.asarray(prior + by_sums * self.points.sum_linear_scale * (prepared.sums**2).sum(axis=1))
+        prior = near + near_sums + by_linear * squared_norms(prepared.linear)
+        return np.asarray(prior + by_sums * self.points.sum_linear_scale * squared_norms(prepared.sums))

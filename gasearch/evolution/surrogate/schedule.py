@@ -13,12 +13,12 @@ FEW, EVERY_OF_FEW = 192, 64  #: while there are few, each of which counts most, 
 EVERY_SCALES = 16  #: The scales of distances are found anew after a sixteenth: that is most of a fit's work.
 
 SHARE = 0.1  #: Of the mean measured time of a training: what a proposal by the surrogate may take,
-FLOOR_S = 0.002  #: or so many CPU seconds, about what the rest of the controller takes,
+FLOOR_S = 0.003  #: or so many CPU seconds, a few times what the rest of the controller takes,
 STEP = 4.0  #: times a power of this: far apart, so that the noise of measured times seldom tips one into the next.
 FULL_S = 0.05  #: What is allowed so much or more isn't bounded: no proposal takes longer.
-#: What the parts take, in CPU seconds of one core: a draft, with its breeding; holding other evaluations in a model;
-#: finding the scales of one.
-DRAFT_S, HOLDING_S, SCALES_S = 0.0001, 0.004, 0.025
+#: What the parts take, in CPU seconds of one core: a choice; each draft of it, with its breeding; holding other
+#: evaluations in a model; finding the scales of one.
+CHOICE_S, DRAFT_S, HOLDING_S, SCALES_S = 0.001, 0.00005, 0.005, 0.025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def pace(training_seconds: float | None, models: int) -> Pace:
     if allowed is None:
         return UNBOUNDED
     return Pace(
-        drafts=allowed / 2 / DRAFT_S,
+        drafts=(allowed / 2 - CHOICE_S) / DRAFT_S,
         between_fits=max(1.0, models * HOLDING_S / (allowed / 4)),
         between_scales=max(1.0, models * SCALES_S / (allowed / 4)),
     )

@@ -34,15 +34,27 @@ class Predictions:
     score_deviations: Array  #: (m, objectives).
     prepared: Prepared | None = None  #: Their features; None where only their wvalues are known.
 
+    def __getitem__(self, rows: slice) -> Predictions:
+        """Those of some of the drafts."""
+        return Predictions(
+            means=self.means[rows],
+            deviations=self.deviations[rows],
+            feasibility=self.feasibility[rows],
+            scores=self.scores[rows],
+            score_deviations=self.score_deviations[rows],
+            prepared=None if self.prepared is None else self.prepared[rows],
+        )
+
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
-        """One set of all the drafts, in order, of which the features aren't known."""
+        """One set of all the drafts, in order; the features are those of the last part."""
         return cls(
             means=np.concatenate([part.means for part in parts]),
             deviations=np.concatenate([part.deviations for part in parts]),
             feasibility=np.concatenate([part.feasibility for part in parts]),
             scores=np.concatenate([part.scores for part in parts]),
             score_deviations=np.concatenate([part.score_deviations for part in parts]),
+            prepared=parts[-1].prepared,
         )
 
 
@@ -166,7 +178,7 @@ class FittedSurrogate:
         drafts, others = predictions.prepared, pending.prepared
         if drafts is None or others is None:
             return deviations
-        last = others.last(MOST_PENDING)
+        last = others[-MOST_PENDING:]
         for objective, model in enumerate(self._models):
             if model is not None:
                 deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], last)
@@ -267,4 +279,6 @@ def _sign(wvalues: Array, costs: Array, objective: int, column: int | None) -> f
 
 
 def _finite(values: Array) -> Array:
+    if np.isfinite(values).all():
+        return values
     return np.nan_to_num(values, nan=0.0, posinf=1e300, neginf=-1e300)

@@ -88,7 +88,7 @@ REFUSALS = [
     (CNN, "evolution.algorithm", "optuna:cmaes", "optuna:gp; got 'optuna:cmaes'; did you mean \"optuna:tpe\"?"),
     (CNN, "evolution.algorithm", "nsgaii", "evolution.algorithm: must be one of auto, nsga2, nsga3, aging, random,"),
     (CNN, "evolution.mode", "steady", "must be one of steady-state, generational; got 'steady'; did you mean \"steady"),
-    (CNN, "evolution.surrogate", 1, "evolution.surrogate: must be true or false; got 1"),
+    (CNN, "evolution.surrogate", 1, "evolution.surrogate: must be true, false or full; got 1"),
     (CNN, "evolution.replicates", 1, "evolution.replicates: must be a number from 0 to below 1; got 1"),
     (CNN, "early_stop", 3, "early_stop: must be false, or a mapping with rungs and risk; got 3"),
     (CNN, "early_stop", "of", "early_stop: must be false, or a mapping with rungs and risk; got 'of'"),

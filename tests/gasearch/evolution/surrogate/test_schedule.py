@@ -15,7 +15,7 @@ def test_fits_become_rarer_as_evaluations_grow():
 
 
 @pytest.mark.parametrize(
-    ("training_s", "allowed_s"), [(0.0, FLOOR_S), (0.07, FLOOR_S), (0.1, 4 * FLOOR_S), (0.4, 16 * FLOOR_S)]
+    ("training_s", "allowed_s"), [(0.0, FLOOR_S), (0.1, FLOOR_S), (0.13, 4 * FLOOR_S), (0.4, 4 * FLOOR_S)]
 )
 def test_a_proposal_may_take_a_tenth_of_a_training_in_coarse_steps(training_s, allowed_s):
     assert allowed_seconds(training_s) == pytest.approx(allowed_s)
@@ -28,7 +28,7 @@ def test_nothing_bounds_a_surrogate_where_trainings_are_long_or_none_was_measure
 
 
 def test_the_shorter_a_training_the_fewer_drafts_and_the_rarer_the_fits():
-    short, longer = pace(0.0, 3), pace(0.1, 3)
+    short, longer = pace(0.0, 3), pace(0.2, 3)
     assert short.drafts < longer.drafts
     assert short.between_scales > short.between_fits > longer.between_fits
     assert pace(0.0, 6).between_fits == 2 * short.between_fits

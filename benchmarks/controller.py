@@ -67,6 +67,7 @@ from gasearch.storage.sql import open_archive
 from gasearch.storage.sql_writer import SqlArchive
 
 SLOTS = 8
+DECISIONS, OPTIONS = 17, tuple(range(8))  #: Of the flat space.
 WINDOW = 500  #: Evaluations that a figure is taken over.
 GROWTH = 1.15  #: What the last windows may take, in those up to 1,000 evaluations: the noise of a machine with others.
 
@@ -97,8 +98,10 @@ def short_objectives(values: Sequence[Any]) -> tuple[float, float, float]:
 
 def evaluate(choices: dict[str, Any], budget: object, report: object) -> dict[str, float]:
     """The evaluator that the specs of custom spaces name; the benchmark itself answers without it."""
-    error, cost, delay = short_objectives(list(choices.values()))
-    return {"error": error, "cost": cost, "delay": delay}
+    values = list(choices.values())
+    if len(values) == DECISIONS:
+        return dict(zip(("error", "cost"), flat_objectives(values), strict=True))
+    return dict(zip(("error", "cost", "delay"), short_objectives(values), strict=True))
 
 
 def answer_short(network: Network, key: str) -> Measurement:
@@ -155,7 +158,7 @@ CASES = {
             "task": {"evaluator": "benchmarks.controller:evaluate"},
             "space": {
                 "family": "custom",
-                "decisions": {f"x{number}": {"choices": list(range(8))} for number in range(17)},
+                "decisions": {f"x{number}": {"choices": list(OPTIONS)} for number in range(DECISIONS)},
             },
             "objectives": {"error": "min", "cost": "min"},
             "early_stop": {"rungs": [1, 3]},
@@ -232,7 +235,7 @@ def make_setup(case: Case, *, evaluations: int, population: int) -> Setup:
     return set_up(load_spec(case.content | fixed))
 
 
-def run_ours(case: Case, *, evaluations: int, population: int, seconds: float) -> Free:
+def run_ours(case: Case, *, evaluations: int, population: int, seconds: float = 0.0) -> Free:
     """Make a search; the marks are the controller's CPU time at the end of each window, and at the end."""
     setup = make_setup(case, evaluations=evaluations, population=population)
     free, clock = Free(case.answer, seconds if case.seconds is None else case.seconds), VirtualClock()

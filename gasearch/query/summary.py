@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gasearch_workers.messages import FailureKind
 
+from gasearch.evolution.surrogate.schedule import allowed_seconds
 from gasearch.query.answers import SearchDescription, SearchSummary
 from gasearch.query.asked import objectives_of
 from gasearch.storage.archive import ArchiveReader
@@ -139,8 +141,7 @@ def _hypervolume(
     newest = reader.hypervolume(record.id)
     if newest is not None:
         return newest
-    from gasearch.evolution.surrogate.schedule import allowed_seconds
-from gasearch.objectives.frontier import MOST_OBJECTIVES_EACH  # NumPy takes longer to load than all the rest
+    from gasearch.objectives.frontier import MOST_OBJECTIVES_EACH  # NumPy takes longer to load than all the rest
     from gasearch.query.growth import scaling_of
 
     generations = reader.generations(record.id)

@@ -57,6 +57,38 @@ def test_a_resume_goes_on_as_the_undisturbed_engine_does(policy):
             assert resumed.ask() == entry if isinstance(entry, Candidate) else resumed.tell(entry) is None
 
 
+def paced_engine():
+    """An engine whose surrogate keeps within what trainings take, and its advisor."""
+    surrogate = Surrogate(SPACE, objectives=2, exact=[None, None], seed=1)
+    advisor = SurrogateAdvisor(SPACE, surrogate, objectives=2, seed=1, is_paced=True)
+    return SteadyStateEngine(SPACE, seed=1, population=12, advisor=advisor), advisor
+
+
+def keys_of(engine, seconds, evaluations=40):
+    keys = []
+    for _ in range(evaluations):
+        candidate = engine.ask()
+        keys.append(candidate.genome.key)
+        fitness = two_objectives(candidate.genome.genes)
+        engine.tell(Scored(number=candidate.number, fitness=fitness, seconds=seconds))
+    return keys
+
+
+def test_the_shorter_trainings_are_the_fewer_drafts_are_chosen_from():
+    drafts = []
+    for seconds in (0.0, 0.2, 1.0):
+        engine, advisor = paced_engine()
+        keys_of(engine, seconds, evaluations=20)
+        drafts.append(advisor.drafts(20))
+    assert drafts == sorted(drafts)
+    assert drafts[0] < drafts[1] < drafts[2]
+
+
+def test_recorded_times_alone_decide_and_long_ones_change_nothing():
+    short, again, unknown, long = (keys_of(paced_engine()[0], one) for one in (0.001, 0.002, None, 2.0))
+    assert short == again != unknown == long
+
+
 def test_no_network_is_proposed_twice_and_what_was_expected_is_said():
     candidates = run(make_engine(), two_objectives, 60)
     assert len({candidate.genome.key for candidate in candidates}) == 60

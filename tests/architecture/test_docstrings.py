@@ -23,7 +23,6 @@ FEW = 3
 #: Packages, or modules of a root, that don't keep the rule yet.
 NOT_YET = {
     "gasearch.deploy",
-    "gasearch.evolution",
     "gasearch.jobs",
     "gasearch.objectives",
     "gasearch.space",

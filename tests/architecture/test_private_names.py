@@ -16,12 +16,9 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 
 #: Folders of tests that don't keep the rule yet.
 NOT_YET = {
-    "tests/contracts",
     "tests/gasearch",
     "tests/gasearch/jobs",
-    "tests/gasearch/search",
     "tests/gasearch/space",
-    "tests/gasearch/storage",
     "tests/gasearch/web",
     "tests/workers/export",
     "tests/workers/measure",

@@ -29,6 +29,7 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.sql import open_archive, open_reader
 from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
+from tests.doubles.connections import reading, writing
 from tests.doubles.records import (
     UNCHANGED,
     candidate,
@@ -43,7 +44,7 @@ from tests.doubles.records import (
 ROOT = Path(__file__).parents[2]
 
 
-def fill_every_table(archive, lease):
+def fill_every_table(archive, lease, url):
     """At least one row of the search in each table."""
     archive.add_candidates(lease, [candidate(number) for number in range(4)])
     archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, completed=1)])
@@ -55,7 +56,7 @@ def fill_every_table(archive, lease):
         lease.search_id,
         TuningTrial(key=key_of(0), study="recipe", number=0, recipe_json="{}", value=0.5, message=""),
     )
-    with archive._writing.begin() as connection:
+    with writing(url) as connection:
         artifact = {
             "key": key_of(0),
             "kind": "onnx",
@@ -67,9 +68,9 @@ def fill_every_table(archive, lease):
         connection.execute(tables.artifacts.insert().values(search_id=lease.search_id, **artifact))
 
 
-def rows_per_table(archive, search_id):
+def rows_per_table(url, search_id):
     """How many rows of a search each table holds."""
-    with archive._engine.connect() as connection:
+    with reading(url) as connection:
         return {
             table.name: connection.execute(
                 select(func.count()).where((table.c.id if table is tables.searches else table.c.search_id) == search_id)
@@ -142,20 +143,20 @@ class ArchiveContract(EmptyStore):
             archive.set_reference(lease, ideal=(float("nan"), 0.0), point=(0.0, 0.0))
         assert archive.search("digits").reference_point is None
 
-    def test_a_deleted_search_leaves_nothing_of_itself_and_everything_of_others(self, archive, reader):
+    def test_a_deleted_search_leaves_nothing_of_itself_and_everything_of_others(self, url, archive, reader):
         kept, gone = (archive.create_search(new_search(name), owner="alice", ttl_s=LONG) for name in ("kept", "gone"))
         for lease in (kept, gone):
-            fill_every_table(archive, lease)
-        before = rows_per_table(archive, kept.search_id)
-        assert rows_per_table(archive, gone.search_id) == before
+            fill_every_table(archive, lease, url)
+        before = rows_per_table(url, kept.search_id)
+        assert rows_per_table(url, gone.search_id) == before
         assert min(before.values()) > 0
         with pytest.raises(WrongState, match="search 'gone' is being run by alice"):
             archive.delete_search("gone")
-        assert rows_per_table(archive, gone.search_id) == before
+        assert rows_per_table(url, gone.search_id) == before
         archive.release(gone, state=SearchStatus.FINISHED, reason="")
         assert archive.delete_search("gone").id == gone.search_id
-        assert set(rows_per_table(archive, gone.search_id).values()) == {0}
-        assert rows_per_table(archive, kept.search_id) == before
+        assert set(rows_per_table(url, gone.search_id).values()) == {0}
+        assert rows_per_table(url, kept.search_id) == before
         assert [record.name for record in reader.searches()] == ["kept"]
         with pytest.raises(UnknownSearch, match="gone"):
             archive.delete_search("gone")
@@ -731,11 +732,11 @@ class ArchiveContract(EmptyStore):
         archive.add_evaluation(lease, measured(1), UNCHANGED)
         assert archive.counts(lease.search_id).completed == 2
 
-    def test_a_reader_cannot_write(self, reader, lease):
+    def test_a_reader_cannot_write(self, url, lease):
         from sqlalchemy import text
         from sqlalchemy.exc import DBAPIError
 
-        with reader._engine.connect() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
+        with reading(url) as connection, pytest.raises(DBAPIError, match=r"read-?only"):
             connection.execute(text("UPDATE searches SET name = 'mine'"))
 
     def test_an_archive_reopened_knows_all_that_was_written(self, url, archive, lease):
@@ -806,6 +807,7 @@ import tempfile
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.owner import current_owner
 from gasearch.storage.sql import open_archive
+from tests.doubles.connections import reading, writing
 from tests.doubles.records import candidate, measured, new_search
 archive = open_archive(sys.argv[1], notice=lambda message: None)
 lease = archive.create_search(new_search(), owner=current_owner(), ttl_s=600.0)

@@ -1,5 +1,6 @@
 """What every archive tells of the past: trainings, stays on the front, and where the time went."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import REUSED, SearchStatus, Stay
-from gasearch.storage.sql_reader import SqlReader
+from gasearch.storage.sql import open_reader
 from tests.contracts.empty_store import LONG, EmptyStore, numbers
 from tests.doubles.records import UNCHANGED, candidate, failed, measured, new_search, outcome_of, trained_again
 
@@ -64,7 +65,7 @@ class HistoriesContract(EmptyStore):
     def test_a_search_that_has_evaluated_nothing_took_no_time(self, archive, lease):
         assert archive.counts(lease.search_id).efforts == ()
 
-    def test_what_is_counted_as_outcomes_come_is_what_a_fresh_count_finds(self, archive, lease):
+    def test_what_is_counted_as_outcomes_come_is_what_a_fresh_count_finds(self, url, archive, lease):
         stopped = Failure(kind=FailureKind.STOPPED, message="stopped at 1")
         records = (
             failed(0, FailureKind.WORKER_LOST, arrival=-1),
@@ -81,7 +82,7 @@ class HistoriesContract(EmptyStore):
         for completed, record in enumerate(records):
             archive.add_evaluation(lease, record, UNCHANGED)
             archive.add_candidates(lease, [candidate(12 + completed)])
-            assert_counted_as_afresh(archive, archive, lease)
+            assert_counted_as_afresh(archive, url, lease)
             assert archive.counts(lease.search_id).candidates == 13 + completed
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.retries, counts.replicates, counts.reused, counts.stopped) == (7, 3, 2, 1, 1)
@@ -98,11 +99,11 @@ class HistoriesContract(EmptyStore):
             ("worker_lost", 1, "worker_lost at step 3"),
         ]
 
-    def test_what_is_stored_out_of_order_is_counted_too(self, archive, lease):
+    def test_what_is_stored_out_of_order_is_counted_too(self, url, archive, lease):
         for arrival in (2, 0, 5, 1, 3, 4):
             archive.add_evaluation(lease, measured(arrival), UNCHANGED)
             archive.add_candidates(lease, [candidate(20 - arrival)])
-            assert_counted_as_afresh(archive, archive, lease)
+            assert_counted_as_afresh(archive, url, lease)
         assert archive.counts(lease.search_id).completed == 6
         assert archive.counts(lease.search_id).candidates == 18
 
@@ -121,7 +122,7 @@ class HistoriesContract(EmptyStore):
             assert archive.front_metrics(lease.search_id) == members
         assert [one["accuracy"] for one in members] == [0.25, 0.75]
 
-    def test_nothing_counted_of_a_deleted_search_counts_for_another_one_of_its_number(self, archive, reader):
+    def test_nothing_counted_of_a_deleted_search_counts_for_another_one_of_its_number(self, url, archive, reader):
         for completed in (3, 2, 4, 0):
             lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
             archive.add_candidates(lease, [candidate(number) for number in range(completed)])
@@ -131,15 +132,17 @@ class HistoriesContract(EmptyStore):
             assert [one["accuracy"] for one in reader.front_metrics(lease.search_id)] == (completed % 2) * completed * [
                 completed / 8
             ]
-            assert_counted_as_afresh(reader, archive, lease)
+            assert_counted_as_afresh(reader, url, lease)
             assert reader.counts(lease.search_id).completed == completed
             archive.release(lease, state=SearchStatus.STOPPED, reason="enough")
             archive.delete_search("digits")
 
 
-def assert_counted_as_afresh(reader, archive, lease):
+def assert_counted_as_afresh(reader, url, lease):
     """Whether a reader counts what one that remembers nothing counts; sums of seconds up to the last bit."""
-    found, afresh = reader.counts(lease.search_id), SqlReader(archive._engine).counts(lease.search_id)
+    found = reader.counts(lease.search_id)
+    with closing(open_reader(url)) as other:
+        afresh = other.counts(lease.search_id)
     seconds = [[effort.seconds for effort in counts.efforts] for counts in (found, afresh)]
     assert seconds[0] == pytest.approx(seconds[1], rel=1e-12)
     efforts = [replace(one, seconds=other.seconds) for one, other in zip(found.efforts, afresh.efforts, strict=True)]

@@ -10,6 +10,7 @@ from gasearch.errors import StoreError
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import REUSED, ExpectedMetric, Fall, OperatorCounts, ReplicateRecord
 from tests.contracts.empty_store import LONG, EmptyStore, as_listed, best, numbers
+from tests.doubles.connections import writing
 from tests.doubles.records import (
     PREDICTED,
     UNCHANGED,
@@ -291,9 +292,9 @@ class RetrainingContract(EmptyStore):
         keys = [key_of(3), key_of(4)]
         assert archive.reusable("c0ffee", keys) == {key_of(3): [old, newest[0]], key_of(4): [newest[1]]}
 
-    def test_a_changed_measurement_is_not_reused(self, archive):
+    def test_a_changed_measurement_is_not_reused(self, url, archive):
         filled_search(archive, "earlier", measured(3, arrival=0, accuracy=0.5))
-        with archive._writing.begin() as connection:
+        with writing(url) as connection:
             connection.execute(text("UPDATE evaluations SET accuracy = 0.75"))
         with pytest.raises(StoreError, match=r"candidate 3, attempt 1 .* doesn't match its checksum"):
             archive.reusable("c0ffee", [key_of(3)])

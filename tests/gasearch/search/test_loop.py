@@ -12,6 +12,7 @@ from gasearch.search.problem import training_seed
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
+from tests.doubles.connections import writing
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
 from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search
 
@@ -219,11 +220,11 @@ def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(
     assert len({candidate.key for candidate in after}) == 40
 
 
-def test_a_store_that_lost_outcomes_is_refused(archive):
+def test_a_store_that_lost_outcomes_is_refused(archive, tmp_path):
     loop = loop_over(archive, evaluations=25)
     loop.run()
     archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
-    with archive._writing.begin() as connection:
+    with writing(f"sqlite:///{tmp_path}/search.db") as connection:
         connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival >= 5")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     with pytest.raises(
@@ -232,11 +233,11 @@ def test_a_store_that_lost_outcomes_is_refused(archive):
         loop_over(archive, lease=lease).run()
 
 
-def test_a_store_that_lost_one_outcome_of_many_is_refused(archive):
+def test_a_store_that_lost_one_outcome_of_many_is_refused(archive, tmp_path):
     loop = loop_over(archive, evaluations=25)
     loop.run()
     archive.release(loop.log.lease, state=SearchStatus.STOPPED, reason="test")
-    with archive._writing.begin() as connection:
+    with writing(f"sqlite:///{tmp_path}/search.db") as connection:
         connection.exec_driver_sql("DELETE FROM evaluations WHERE arrival = 22")
     lease = archive.claim("small", owner=current_owner(), ttl_s=60)
     with pytest.raises(StoreError, match="lacks outcome 22, and has 23 in its place: restore a backup"):

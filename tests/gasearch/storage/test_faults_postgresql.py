@@ -6,13 +6,14 @@ from dataclasses import replace
 import psycopg
 import pytest
 from gasearch_workers.messages import Calibration
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from gasearch.errors import StoreError, UnknownSearch
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import current, open_archive, open_reader
 from tests.contracts.archive_contract import generation
+from tests.doubles.connections import listening, writing
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 
 LONG = 600.0
@@ -70,8 +71,8 @@ def test_an_old_style_address_is_understood(postgresql_url):
     open_reader(postgresql_url.replace("postgresql://", "postgres://")).close()
 
 
-def test_limits_keep_a_session_from_waiting_for_ever(archive):
-    with archive._writing.connect() as connection:
+def test_limits_keep_a_session_from_waiting_for_ever(postgresql_url):
+    with writing(postgresql_url) as connection:
         for setting, expected in (
             ("statement_timeout", "1min"),
             ("lock_timeout", "30s"),
@@ -84,11 +85,9 @@ def test_limits_keep_a_session_from_waiting_for_ever(archive):
 
 
 def test_what_the_address_says_has_precedence(postgresql_url):
-    archive = open_archive(f"{postgresql_url}&application_name=mine&options=-c%20lock_timeout%3D7s", notice=silent)
-    with archive._writing.connect() as connection:
+    with writing(f"{postgresql_url}&application_name=mine&options=-c%20lock_timeout%3D7s") as connection:
         assert connection.exec_driver_sql("SHOW application_name").scalar() == "mine"
         assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "7s"
-    archive.close()
 
 
 # --- what breaks on the way -------------------------------------------------------------------------------------
@@ -103,7 +102,7 @@ def test_a_lost_connection_is_made_again(postgresql, postgresql_url, archive, le
     assert [found.candidate for found in archive.evaluations(lease.search_id)] == list(range(5))
 
 
-def lose_the_answer_of_the_next_commit(archive):
+def lose_the_answer_of_the_next_commit():
     """The next commit happens, but its connection breaks before we hear of it."""
 
     def commit_and_break(connection):
@@ -113,14 +112,14 @@ def lose_the_answer_of_the_next_commit(archive):
         raise_as_driver_would = psycopg.OperationalError("server closed the connection unexpectedly")
         connection._handle_dbapi_exception(raise_as_driver_would, None, None, None, None)
 
-    event.listen(archive._writing, "commit", commit_and_break, once=True)
+    event.listen(Engine, "commit", commit_and_break, once=True)
 
 
 def test_an_outcome_whose_commit_was_not_answered_counts_once_and_is_ours(archive, lease):
-    lose_the_answer_of_the_next_commit(archive)
+    lose_the_answer_of_the_next_commit()
     assert archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
     assert archive.counts(lease.search_id).completed == archive.counts(lease.search_id).front_size == 1
-    lose_the_answer_of_the_next_commit(archive)
+    lose_the_answer_of_the_next_commit()
     assert not archive.add_evaluation(lease, measured(0, arrival=1, accuracy=0.9), FrontChange(entered=(0,)))
     assert archive.counts(lease.search_id).completed == 1
 
@@ -188,7 +187,7 @@ def test_every_write_may_be_repeated_after_an_unanswered_commit(postgresql, arch
     twin_lease = twin.create_search(new_search(), owner="alice", ttl_s=LONG)
     twin.add_candidates(twin_lease, [candidate(number) for number in range(12)])
 
-    lose_the_answer_of_the_next_commit(archive)
+    lose_the_answer_of_the_next_commit()
     assert write(archive, lease) == write(twin, twin_lease)
     assert read(archive, lease) == read(twin, twin_lease)
 
@@ -202,10 +201,9 @@ def test_a_connection_that_breaks_twice_is_an_error(archive, lease):
         connection.connection.dbapi_connection.close()
         connection._handle_dbapi_exception(broken, None, None, None, None)
 
-    event.listen(archive._writing, "commit", break_always)
-    with pytest.raises(StoreError, match=r"can't be reached: server closed the connection unexpectedly"):
+    refused = pytest.raises(StoreError, match=r"can't be reached: server closed the connection unexpectedly")
+    with listening("commit", break_always), refused:
         archive.add_evaluation(lease, measured(0), UNCHANGED)
-    event.remove(archive._writing, "commit", break_always)
     assert archive.add_evaluation(lease, measured(0), UNCHANGED)
 
 
@@ -225,7 +223,7 @@ def test_a_change_of_owner_waits_for_a_write_under_way(postgresql_url, archive, 
         done.append("committed")
 
     claiming = threading.Thread(target=claim)
-    event.listen(archive._writing, "commit", hold, once=True)
+    event.listen(Engine, "commit", hold, once=True)
     assert archive.add_evaluation(lease, measured(0), UNCHANGED)
     claiming.join(timeout=30)
     other.close()

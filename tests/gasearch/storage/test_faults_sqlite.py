@@ -11,6 +11,7 @@ import pytest
 from gasearch.errors import StoreError
 from gasearch.storage import patience
 from gasearch.storage.sql import current, open_archive, open_reader, upgrade
+from tests.doubles.connections import listening, writing
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 
 
@@ -191,6 +192,11 @@ def test_a_store_of_another_user_can_be_read_while_it_is_written(public_folder, 
 # --- what breaks on the way -------------------------------------------------------------------------------------
 
 
+def at_every_begin(statement):
+    """Has each connection run the statement before each transaction."""
+    return listening("begin", lambda connection: connection.connection.dbapi_connection.execute(statement))
+
+
 def add_evaluations(archive, lease, acknowledged):
     """Add outcome after outcome, noting each that is stored."""
     for number in range(2000):
@@ -200,12 +206,13 @@ def add_evaluations(archive, lease, acknowledged):
 
 def test_a_full_disk_ends_in_one_sentence_and_a_store_that_reopens(migrated_sqlite_url, started):
     archive, lease = started
-    [pages] = archive._connection().exec_driver_sql("PRAGMA page_count").one()
-    archive._connection().rollback()
-    archive._connection().exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}")
-    archive._connection().rollback()
+    with writing(migrated_sqlite_url) as connection:
+        [pages] = connection.exec_driver_sql("PRAGMA page_count").one()
     acknowledged = []
-    with pytest.raises(StoreError, match=r"the disk that holds sqlite:.* is full: free some space, then resume the se"):
+    full = pytest.raises(
+        StoreError, match=r"the disk that holds sqlite:.* is full: free some space, then resume the se"
+    )
+    with at_every_begin(f"PRAGMA max_page_count = {pages + 20}"), full:
         add_evaluations(archive, lease, acknowledged)
     assert 10 < len(acknowledged) < 2000
     reader = open_reader(migrated_sqlite_url)
@@ -221,8 +228,8 @@ def test_a_store_locked_by_another_program_says_so(path, started, monkeypatch):
     archive.add_evaluation(lease, measured(0), UNCHANGED)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        archive._connection().connection.dbapi_connection.execute("PRAGMA busy_timeout = 50")
-        with pytest.raises(StoreError, match=r"stayed locked by another process: end that process, then try"):
+        locked = pytest.raises(StoreError, match=r"stayed locked by another process: end that process, then try")
+        with at_every_begin("PRAGMA busy_timeout = 50"), locked:
             archive.add_evaluation(lease, measured(1), UNCHANGED)
     assert archive.add_evaluation(lease, measured(1), UNCHANGED)
 

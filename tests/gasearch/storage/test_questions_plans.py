@@ -1,10 +1,10 @@
 """How SQLite finds what it is asked: a question about a few candidates must not walk through all outcomes."""
 
 import pytest
-from sqlalchemy import event
 
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.sql import open_archive
+from tests.doubles.connections import listening
 from tests.doubles.records import candidate, failed, key_of, measured, new_search
 
 QUESTIONS = {
@@ -36,11 +36,15 @@ def lease(archive):
 def plans_of(archive, ask):
     """The steps by which SQLite answers each statement that a question asks."""
     asked = []
-    listening = (archive._engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
-    event.listen(*listening)
-    ask(archive)
-    event.remove(*listening)
-    with archive._engine.connect() as connection:
+    connections = []
+
+    def note(connection, cursor, *call):
+        asked.append(call[:2])
+        connections.append(connection)
+
+    with listening("before_cursor_execute", note):
+        ask(archive)
+    with connections[-1].engine.connect() as connection:
         return [
             [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             for statement, parameters in asked

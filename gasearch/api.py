@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 from gasearch.errors import BadInput, NoStore
 from gasearch.jobs import control
-from gasearch.jobs.advice import advising
+from gasearch.jobs.commands import advising
 from gasearch.jobs.operators import Configure, named
 from gasearch.jobs.setup import with_toolbox
 from gasearch.jobs.start import go_on, launch

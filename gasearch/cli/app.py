@@ -12,7 +12,7 @@ import typer.core
 
 from gasearch.cli.console import Format, clean_stdout
 from gasearch.errors import GasearchError
-from gasearch.jobs import advice, logs
+from gasearch.jobs import commands, logs
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.passwords import hidden
@@ -71,7 +71,7 @@ Override = Annotated[
 
 
 def _note_database(db: str | None) -> str | None:
-    advice.name_database(db)
+    commands.name_database(db)
     return db
 
 

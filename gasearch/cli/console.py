@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gasearch.jobs import logs
-from gasearch.jobs.advice import completed
+from gasearch.jobs.commands import completed
 from gasearch.objectives.metrics import METRICS
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import Row

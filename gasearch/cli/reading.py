@@ -24,7 +24,7 @@ from gasearch.cli.console import (
     say,
 )
 from gasearch.errors import BadInput
-from gasearch.jobs.advice import completed
+from gasearch.jobs.commands import completed
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.metrics import spread_of
 from gasearch.objectives.units import format_quantity

@@ -33,7 +33,7 @@ from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.reading import Found, print_found
 from gasearch.cli.streams import give_up
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
-from gasearch.jobs.advice import completed
+from gasearch.jobs.commands import completed
 from gasearch.query.answers import FrontPoint, Row
 from gasearch.query.best import best_points
 from gasearch.query.front import front_points

@@ -11,7 +11,7 @@ import typer
 from gasearch.cli.app import Db, Form, LogForm, LogLevel, NothingFound, app, ask, database_name, examples
 from gasearch.cli.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
-from gasearch.jobs.advice import completed
+from gasearch.jobs.commands import completed
 from gasearch.settings import database_url
 
 db_app = typer.Typer(

@@ -14,7 +14,7 @@ from gasearch_workers.network.registry import UnknownName
 from gasearch.deploy.tuning import best_recipe, tune
 from gasearch.errors import BadInput, GasearchError
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.distillation import taught
+from gasearch.jobs.distillation import with_teacher_outputs
 from gasearch.jobs.setup import Setup, require_same_data, set_up
 from gasearch.search.progress import Observer
 from gasearch.settings import database_patience_s
@@ -49,6 +49,15 @@ def export_network(
     The scores in `model.json` are those of the written graph, run by ONNX Runtime, on the validation split and on the
     test split, which no search looks at.
 
+    Args:
+        name: Of the search.
+        key: Of the network, or a beginning of it.
+        directory: To be filled.
+        db_url: Where the search is stored.
+        observer: Watches.
+        is_tuned: Whether the best recipe that was tuned takes the place of the search's.
+        formats: What to write besides; see `gasearch_workers.export`.
+
     Raises:
         UnknownSearch: if there is no such search or network.
         BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, a form that
@@ -60,7 +69,8 @@ def export_network(
     from gasearch_workers.export.artifact import ArtifactError, require_free
 
     with closing(open_reader(db_url)) as reader:
-        record, network = reader.search(name), _measured(reader, name, key)
+        record = reader.search(name)
+        network = _measured(reader, record, key)
         found = best_recipe(reader.trials(record.id, network.key), _metric(record)) if is_tuned else None
     if is_tuned and found is None:
         raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
@@ -92,6 +102,13 @@ def export_network(
 def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Observer) -> list[TuningTrial]:
     """Try recipes for one network, and store each; returns all trials of that network, earlier ones too.
 
+    Args:
+        name: Of the search.
+        key: Of the network, or a beginning of it.
+        trials: How many further recipes to try.
+        db_url: Where the search is stored.
+        observer: Watches.
+
     Raises:
         UnknownSearch: if there is no such search or network.
         BadInput: for a network without a measurement, or a custom space.
@@ -99,7 +116,8 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
     from gasearch_workers.evaluation.evaluate import Evaluator
 
     with closing(open_reader(db_url)) as reader:
-        record, network = reader.search(name), _measured(reader, name, key)
+        record = reader.search(name)
+        network = _measured(reader, record, key)
     setup = _layered_setup(record, "tune", observer)
     assert setup.data is not None
     evaluator, metric = Evaluator(setup.data), PRIMARY[setup.data.kind]
@@ -130,10 +148,10 @@ def _metric(record: SearchRecord) -> str:
     return PRIMARY[kind]
 
 
-def _measured(reader: ArchiveReader, name: str, key: str) -> EvaluatedNetwork:
-    network = reader.network(reader.search(name).id, key)
+def _measured(reader: ArchiveReader, record: SearchRecord, key: str) -> EvaluatedNetwork:
+    network = reader.network(record.id, key)
     if network.failure is not None or not network.metrics:
-        raise BadInput(f"network {network.key} of {name} has no measurement: {_state(network)}")
+        raise BadInput(f"network {network.key} of {record.name} has no measurement: {_state(network)}")
     return network
 
 
@@ -154,7 +172,7 @@ def _layered_setup(record: SearchRecord, command: str, observer: Observer) -> Se
         raise BadInput(f"{command} needs a network that gasearch trains itself; {record.name} has a custom evaluator")
     setup = set_up(spec, observer.on_notice)
     require_same_data(record, setup.data)
-    return taught(setup, device="cpu", notice=observer.on_notice)
+    return with_teacher_outputs(setup, device="cpu", notice=observer.on_notice)
 
 
 def _request(setup: Setup, network: EvaluatedNetwork) -> EvaluationRequest:

@@ -56,6 +56,15 @@ def tune(
     better. The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011). It learns from the earlier
     trials, so tuning can be interrupted and taken up again. The first trial of all is the search's own recipe as it is,
     also outside the tuned ranges: the one to beat.
+
+    Args:
+        request: The network, with the search's own recipe.
+        earlier: What was tried before, in its order.
+        trials: How many further recipes to try.
+        seed: Of the sampler.
+        metric: The task's primary score.
+        evaluate: Trains and measures.
+        store: Keeps each trial as it is finished.
     """
     import optuna
 

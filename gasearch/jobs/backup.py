@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gasearch.errors import BadInput, GasearchError
-from gasearch.jobs.advice import option
+from gasearch.jobs.commands import option
 from gasearch.jobs.stored_check import check_database
 from gasearch.storage.copying import copy_from_file, copy_to_file, file_url
 from gasearch.storage.sql import current
@@ -53,6 +53,11 @@ def back_up(url: str, path: Path, *, is_forced: bool, notice: Callable[[str], No
 
 def restore(path: Path, url: str, *, notice: Callable[[str], None]) -> None:
     """Copy a backup into an empty database of either kind.
+
+    Args:
+        path: The backup.
+        url: The empty database.
+        notice: Takes what the user should know.
 
     Raises:
         BadInput: if there is no such file.

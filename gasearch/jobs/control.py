@@ -14,6 +14,11 @@ from gasearch.storage.sql import open_archive, open_reader
 def stop_search(name: str, *, db_url: str, notice: Callable[[str], None]) -> SearchRecord:
     """Ask a running search to stop; returns it as it stood.
 
+    Args:
+        name: Of the search.
+        db_url: Where it is stored.
+        notice: Takes what the user should know.
+
     Raises:
         UnknownSearch: if there is none of that name.
         WrongState: if nobody runs it.
@@ -27,6 +32,11 @@ def delete_search(name: str, *, db_url: str, notice: Callable[[str], None]) -> S
     """Delete all that is stored of a search, and the weights that it keeps on this machine; returns it as it stood.
 
     What other searches took over from it is theirs, and what was exported stays.
+
+    Args:
+        name: Of the search.
+        db_url: Where it is stored.
+        notice: Takes what the user should know.
 
     Raises:
         UnknownSearch: if there is none of that name.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gasearch.errors import BadInput, GasearchError
-from gasearch.jobs.advice import child_environment
+from gasearch.jobs.commands import child_environment
 from gasearch.jobs.logs import LEVEL_VARIABLE, LogLevel
 from gasearch.storage.sql import database_file
 

@@ -11,7 +11,7 @@ from gasearch.settings import cache_folder
 from gasearch.space.extremes import Extremes
 
 
-def taught(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup:
+def with_teacher_outputs(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup:
     """The setup, its training split with the teacher's outputs; as it is where there is no teacher.
 
     The largest network of the space is trained here, once: its outputs are kept in the cache folder.
@@ -19,7 +19,7 @@ def taught(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup
     Args:
         setup: Of the search.
         device: Where to train the teacher.
-        notice: Told what takes long.
+        notice: Takes what takes long.
 
     Raises:
         SpecError: if the teacher doesn't fit the data or can't be trained; before any other training.

@@ -76,26 +76,34 @@ def spec_to_go_on_with(
     return spec, found
 
 
-def stored_spec(record: SearchRecord, spec: SearchSpec) -> SearchSpec:
-    """What the store keeps of the spec of a resume: the workers of one run are not the search's."""
-    before = json.loads(SearchSpec.from_json(record.spec_json).to_json())
-    return SearchSpec.from_json(json.dumps(json.loads(spec.to_json()) | {"workers": before["workers"]}))
-
-
 def note_changes(archive: Archive, lease: Lease, record: SearchRecord, spec: SearchSpec, found: list[Change]) -> None:
-    """Store what a resume changes, and that it does."""
+    """Store what a resume changes, and that it does.
+
+    Args:
+        archive: Where the search is stored.
+        lease: On it.
+        record: The search as it is stored.
+        spec: What it goes on with.
+        found: In what that differs from the stored one.
+    """
     if any(change.path[0] == "budget" for change in found):
         archive.add_event(lease, EventRecord(kind="extended", message=json.dumps(spec.budget.model_dump())))
     others = [change for change in found if change.path[0] != "budget"]
     if others:
         archive.add_event(lease, EventRecord(kind="changed", message="; ".join(map(str, others))))
-    kept = stored_spec(record, spec)
-    if kept != SearchSpec.from_json(record.spec_json):
+    stored = SearchSpec.from_json(record.spec_json)
+    kept = spec.model_copy(update={"workers": stored.workers})  # those of one run are not the search's
+    if kept != stored:
         archive.update_spec(lease, spec_json=kept.to_json())
 
 
 def require_free_name(archive: ArchiveReader, name: str, spec: SearchSpec) -> None:
     """Refuse a new search of a name that is taken, and say how its spec differs.
+
+    Args:
+        archive: Where searches are stored.
+        name: Of the new search.
+        spec: Of the new search.
 
     Raises:
         WrongState: if there is such a search.
@@ -234,7 +242,14 @@ def current_versions() -> dict[str, str]:
 
 
 def note_versions(archive: Archive, lease: Lease, record: SearchRecord, notice: Callable[[str], None]) -> None:
-    """Keep the versions that a search begins with; say so where it goes on with others."""
+    """Keep the versions that a search begins with; say so where it goes on with others.
+
+    Args:
+        archive: Where the search is stored.
+        lease: On it.
+        record: The search as it is stored.
+        notice: Takes what the user should know.
+    """
     now = current_versions()
     kept = next((event.message for event in archive.events(record.id) if event.kind == _VERSIONS), None)
     began = json.loads(kept) if kept is not None else _versions_without_event(archive, record)
@@ -258,7 +273,7 @@ def note_evaluator(
         lease: The right to write there.
         record: The search as it is stored.
         source: The evaluator's files as they are now.
-        notice: Is told.
+        notice: Takes what the user should know.
     """
     consequence = "may not compare with what it has; for networks that do, begin a new search"
     _note_changed("evaluator", record.evaluator_source, source, consequence, archive, lease, record, notice)
@@ -274,7 +289,7 @@ def note_operators(
         lease: The right to write there.
         record: The search as it is stored.
         source: The files as they are now; "" where there are none.
-        notice: Is told.
+        notice: Takes what the user should know.
     """
     if not source:
         return
@@ -319,7 +334,15 @@ def _versions_without_event(archive: ArchiveReader, record: SearchRecord) -> dic
 def note_lost_weights(
     archive: Archive, lease: Lease, record: SearchRecord, folder: str, notice: Callable[[str], None]
 ) -> None:
-    """Say that trained weights are gone which children would have begun with, where there were any."""
+    """Say that trained weights are gone which children would have begun with, where there were any.
+
+    Args:
+        archive: Where the search is stored.
+        lease: On it.
+        record: The search as it is stored.
+        folder: Where its weights should be.
+        notice: Takes what the user should know.
+    """
     if Path(folder).is_dir() or not archive.counts(record.id).completed:
         return
     message = (

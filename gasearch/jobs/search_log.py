@@ -35,7 +35,13 @@ _LOG = logging.getLogger("gasearch.search")
 
 
 def logged(archive: Archive, name: str, *, db_url: str) -> Archive:
-    """The archive, whose writes to a search are logged under its name once they are stored."""
+    """The archive, whose writes to a search are logged under its name once they are stored.
+
+    Args:
+        archive: Does what is asked.
+        name: Of the search.
+        db_url: The database; a password in it isn't logged.
+    """
     return cast(Archive, _LoggedArchive(archive, name, hidden(db_url)))
 
 

@@ -19,19 +19,16 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.jobs.operators import require_operators, toolbox_of
 from gasearch.jobs.sources import load_data
-from gasearch.jobs.spec_check import check_against_data
+from gasearch.jobs.spec_check import build_on_data
 from gasearch.search.budget import SearchBudget
 from gasearch.search.early_stopping import EarlyStop
 from gasearch.search.problem import Problem
 from gasearch.search.progress import unheard
 from gasearch.search.replication import is_noisy
-from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.costs import NetworkCosts
-from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
-from gasearch.space.designs import starting_genomes
 from gasearch.space.extremes import COST_METRICS
 from gasearch.space.genome import Genome
 from gasearch.space.identity import disagreement
@@ -147,7 +144,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
 
     Args:
         spec: Of the search.
-        notice: Is told what is downloaded.
+        notice: Takes what is downloaded.
 
     Raises:
         DataNotHere: if the data must be downloaded first.
@@ -156,9 +153,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
     """
     require_texts(spec.model_dump(), "the spec")  # one made in Python was read by nobody
     data = load_data(spec, notice)
-    description = None if data is None else data.describe()
-    check_against_data(spec, description)
-    space = build_space(spec, None if description is None else DataShape.of(description))
+    space, designs = build_on_data(spec, None if data is None else data.describe())
     require_operators(spec, space, notice)
     costs = NetworkCosts(space)
     objectives = spec.objectives_tuple()
@@ -189,7 +184,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         space=space,
         constraints=ArithmeticConstraints(spec.limits(), space, costs),
         costs=costs,
-        designs=starting_genomes(spec.start.designs, spec.limits(), space),
+        designs=designs,
         problem=problem,
     )
 
@@ -215,7 +210,13 @@ def _seconds(hours: float | None) -> float | None:
 
 
 def extended(spec: SearchSpec, *, evaluations: int | None, hours: float | None) -> SearchSpec:
-    """The spec with another budget: the only thing that a resume may change in the store."""
+    """The spec with another budget: the only thing that a resume may change in the store.
+
+    Args:
+        spec: Of the search.
+        evaluations: The new budget, in all; None: as it is.
+        hours: The new wall time, in all; None: as it is.
+    """
     changes = {name: value for name, value in (("evaluations", evaluations), ("hours", hours)) if value is not None}
     if not changes:
         return spec

@@ -25,7 +25,7 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
 
     Args:
         spec: Names them.
-        notice: Is told what is downloaded, and of an evaluator that no other program can find.
+        notice: Takes what is downloaded, and of an evaluator that no other program can find.
         downloads: Whether data that are not here may be downloaded though the spec doesn't say so.
 
     Raises:

@@ -16,6 +16,7 @@ from gasearch.space.data_shape import DataShape
 from gasearch.space.decisions import Space
 from gasearch.space.designs import starting_genomes
 from gasearch.space.extremes import COST_METRICS, Extremes, SizedNetwork, cost_of
+from gasearch.space.genome import Genome
 from gasearch.space.size import SizeEstimate, space_size
 from gasearch.spec.engine_text import search_lines
 from gasearch.spec.evolution import BudgetSpec
@@ -69,9 +70,7 @@ def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
     Raises:
         SpecError: if the networks can't work on the data, or none of them can meet a constraint.
     """
-    check_against_data(spec, data)
-    space = build_space(spec, None if data is None else DataShape.of(data))
-    designs = starting_genomes(spec.start.designs, spec.limits(), space)
+    space, designs = build_on_data(spec, data)
     size = space_size(space)
     extremes = None if data is None else Extremes(space=space)
     return SpecReport(
@@ -93,7 +92,7 @@ def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
 
     Args:
         spec: To be checked.
-        notice: Is told what is downloaded.
+        notice: Takes what is downloaded.
 
     Raises:
         DataNotHere: if the data must be downloaded first.
@@ -111,15 +110,16 @@ def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
     return str(found)
 
 
-def check_against_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> None:
-    """Refuse a spec whose networks can't work on the data, or can't meet a constraint there.
+def build_on_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> tuple[Space, tuple[Genome, ...]]:
+    """The space of a spec and the designs that it begins with, where its networks work on the data.
 
     Raises:
-        SpecError: saying which key doesn't fit, and why.
+        SpecError: saying which key doesn't fit the data, or what can't meet a constraint, and why.
     """
+    limits = spec.limits()
     if data is None or isinstance(spec.space, CustomSpace):
-        starting_genomes(spec.start.designs, spec.limits(), build_space(spec))
-        return
+        space = build_space(spec)
+        return space, starting_genomes(spec.start.designs, limits, space)
     family, kind = spec.space.family, data["kind"]
     problems = [
         *input_problems(family, data),
@@ -130,8 +130,8 @@ def check_against_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> None
     if problems:
         raise SpecError("\n".join(map(str, problems)))
     space = build_space(spec, DataShape.of(data))
-    ArithmeticConstraints(spec.limits(), space).require_possible()
-    starting_genomes(spec.start.designs, spec.limits(), space)
+    ArithmeticConstraints(limits, space).require_possible()
+    return space, starting_genomes(spec.start.designs, limits, space)
 
 
 def _other_ends(budget: BudgetSpec) -> Iterator[str]:

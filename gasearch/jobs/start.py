@@ -15,7 +15,7 @@ from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, Interrupted, LeaseLost, SearchFailed, SpecError, UnknownSearch
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.distillation import taught
+from gasearch.jobs.distillation import with_teacher_outputs
 from gasearch.jobs.resume import (
     note_changes,
     note_evaluator,
@@ -54,6 +54,12 @@ from gasearch.storage.sql import open_archive, open_reader, upgrade_if_older
 @left_as_found()
 def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | None = None) -> SearchRecord:
     """Run a new search to its end.
+
+    Args:
+        spec: Of the search.
+        db_url: Where to store it.
+        observer: Watches.
+        workers: How many; None: as the spec says.
 
     Raises:
         BadInput: before any work, if the spec, its data or the name can't be used.
@@ -135,7 +141,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
 
     name = setup.spec.name
     if setup.problem.recipe.teacher is not None:  # asking for a device loads torch: seconds that others need not wait
-        setup = taught(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
+        setup = with_teacher_outputs(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
     stop = StopSignal()
     archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
     is_inheriting = setup.problem.recipe.is_inheriting
@@ -180,7 +186,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
     return archive.search(name)
 
 
-_MOST_FAILURES_READ = 100  #: For the causes that are told.
+_MOST_FAILURES_READ = 100  #: For the causes that are named.
 
 
 def _search_failed(archive: ArchiveReader, record: SearchRecord) -> SearchFailed:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gasearch.errors import BadInput, Interrupted, LeaseLost, NoStore, Paused, StoreError, UnknownSearch
-from gasearch.jobs.advice import child_environment
+from gasearch.jobs.commands import child_environment
 from gasearch.search.interrupts import leave_lost_terminal, signals_heard
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_reader

@@ -102,7 +102,14 @@ def dominated_within(values: Array, spreads: Array, others: Array, widths: Array
 
 
 def dominators_within(values: Array, spreads: Array, others: Array, widths: Array) -> Flags:
-    """Which points of a plain front dominate one of them within their intervals; see `dominated_within`."""
+    """Which points of a plain front dominate one of them within their intervals; see `dominated_within`.
+
+    Args:
+        values: (objectives,) of the one.
+        spreads: (objectives,) half widths of the one.
+        others: (objectives, points).
+        widths: (objectives, points) half widths of the others.
+    """
     ahead = others - values[:, None]  # (objectives, points)
     width = spreads[:, None] + widths
     dominates: Any = np.logical_and.reduce(ahead >= -width, axis=0)

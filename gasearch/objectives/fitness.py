@@ -52,6 +52,11 @@ class MissingMetric(KeyError):
 def fitness_of(outcome: Outcome, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Fitness | None:
     """The fitness of an outcome; None for a failure, which has none. Limits on times are judged with their spread.
 
+    Args:
+        outcome: Of a training.
+        objectives: Decide the values, in their order.
+        limits: Decide the violation.
+
     Raises:
         MissingMetric: if a measurement lacks a metric of an objective or limit.
     """

@@ -78,6 +78,11 @@ def changed(stored: SearchSpec, source: Path | str | Mapping[str, Any] | None, o
     The name is the stored one's, as the search was asked for by it, unless an override says otherwise. Decisions,
     objectives and other mappings with the stored keys have the stored order.
 
+    Args:
+        stored: The spec that the search began with.
+        source: A file or a mapping that takes its place.
+        overrides: "key.path=value" each.
+
     Raises:
         SpecError: if it can't be used.
     """

@@ -20,7 +20,13 @@ class Section(BaseModel):
 
 
 def whole(default: Any, low: int, high: int) -> Any:
-    """A field that holds a whole number; "3" and 3.0 are none."""
+    """A field that holds a whole number; "3" and 3.0 are none.
+
+    Args:
+        default: Where the key is missing.
+        low: The least.
+        high: The greatest.
+    """
     return Field(default, strict=True, ge=low, le=high, description=f"a whole number from {low:,} to {high:,}")
 
 
@@ -53,7 +59,13 @@ _NAME = rf"^[^\x00-\x1f\x7f]{{1,{MOST_CHARACTERS}}}$"
 
 
 def text(default: Any, description: str, pattern: str = _NAME) -> Any:
-    """A field that holds a text without control characters, or of the given pattern."""
+    """A field that holds a text without control characters, or of the given pattern.
+
+    Args:
+        default: Where the key is missing.
+        description: What it takes, for messages.
+        pattern: What it must match.
+    """
     return Field(default, strict=True, pattern=pattern, description=description)
 
 
@@ -71,14 +83,23 @@ def as_list(value: object) -> object:
 
 
 def only_a_list(value: object) -> object:
-    """No set, no view and no generator, which have no order or are gone once they were read."""
+    """No set, no view and no generator, which have no order or are gone once they were read.
+
+    Raises:
+        not_allowed: for anything else, by its name.
+    """
     if not isinstance(value, list | tuple):
         raise not_allowed()
     return value
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """At least one option, none twice."""
+    """At least one option, none twice.
+
+    Raises:
+        ValueError: if one comes twice.
+        not_allowed: if there is none.
+    """
     if not values:
         raise not_allowed()
     for position, value in enumerate(values):

@@ -88,7 +88,13 @@ def input_problems(family: str, data: Any) -> Iterator[Problem]:
 
 
 def recipe_problems(recipe: RecipeSpec, kind: TaskKind | None, input_kind: InputKind | None) -> Iterator[Problem]:
-    """What a training can't do with such data; None for what isn't known yet."""
+    """What a training can't do with such data; None for what isn't known yet.
+
+    Args:
+        recipe: How networks are trained.
+        kind: Of the task.
+        input_kind: What a sample is.
+    """
     if recipe.augment and input_kind not in ("image", None):
         text = f"only images are shifted and flipped, and a sample is {_SAMPLE_NOUNS[input_kind]}: leave this key out"
         yield Problem(path=("recipe", "augment"), text=text)

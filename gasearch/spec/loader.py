@@ -182,6 +182,11 @@ def require_texts(node: Any, origin: str, path: tuple[str | int, ...] = ()) -> N
 
     Neither the database nor a worker could take them.
 
+    Args:
+        node: What to look through.
+        origin: The file, for the message.
+        path: Where the node stands in it.
+
     Raises:
         SpecError: with the key.
     """

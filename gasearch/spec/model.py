@@ -85,7 +85,7 @@ class SearchSpec(Section):
         return told_kind(self.space.family, self.task)
 
     def to_task(self, data_fingerprint: str | None = None, kind: TaskKind | None = None) -> Task:
-        """What a worker is told about the task; the kind is that of the data where the spec doesn't say it."""
+        """The task as a worker gets it; the kind is that of the data where the spec doesn't say it."""
         return Task(
             kind=self.kind or kind,
             dataset=self.task.dataset,
@@ -94,7 +94,7 @@ class SearchSpec(Section):
         )
 
     def to_recipe(self) -> Recipe:
-        """What a worker is told about the training."""
+        """The training as a worker gets it."""
         return self.recipe.to_recipe()
 
     def to_fidelity(self) -> Fidelity:
@@ -114,7 +114,7 @@ class SearchSpec(Section):
         return tuple(dict.fromkeys([*self.objectives, *(limit.metric for limit in self.limits())]))
 
     def measures(self) -> frozenset[str]:
-        """The dear metrics that a worker must be asked for: `latency_ms`, and `energy_j` where it is wanted.
+        """The expensive metrics that a worker must be asked for: `latency_ms`, and `energy_j` where it is wanted.
 
         The latency brings its spread with it, and the energy and the efficiency are computed with it.
         """

@@ -51,7 +51,7 @@ class RecipeSpec(Section):
     inherit: bool = fields.flag(False)
 
     def to_recipe(self) -> Recipe:
-        """What a worker is told about the training."""
+        """The training as a worker gets it."""
         content: dict[str, Any] = self.model_dump(exclude={"data_share", "distillation", "full_range", "inherit"})
         if self.distillation is not None:
             content |= {

@@ -22,7 +22,7 @@ from gasearch.storage.engines import parse_url, reading_engine, writing_engine
 from gasearch.storage.faults import as_store_errors, shown, store_error
 from gasearch.storage.tables import metadata, searches
 
-_CHUNK = 1000
+CHUNK = 1000
 _OF_TARGET = ("full", "readonly", "unable to open")  #: What SQLite says of the copy; the original was read before.
 _UNOWNED = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
 
@@ -96,7 +96,7 @@ def copy_rows(source: Connection, target: Connection) -> None:
         chunk: list[dict[str, Any]] = []
         for row in rows_of(source, select(table).order_by(*table.primary_key)):
             chunk.append({str(name): value for name, value in row.items()})
-            if len(chunk) == _CHUNK:
+            if len(chunk) == CHUNK:
                 target.execute(insert(table), chunk)
                 chunk = []
         if chunk:

@@ -21,7 +21,6 @@ NOT_YET = {
     "tests/gasearch/space",
     "tests/gasearch/web",
     "tests/workers/export",
-    "tests/workers/measure",
 }
 
 #: Calls whose second argument is the name of an attribute of the first.

@@ -94,7 +94,7 @@ def test_the_commands_that_follow_name_the_database_if_it_was_named(gasearch, ca
 
 
 def test_a_password_is_not_repeated():
-    from gasearch.jobs.advice import option
+    from gasearch.jobs.commands import option
 
     assert option("postgresql://me:se@cret@host/db") == " --db postgresql://me:PASSWORD@host/db"
     assert option("sqlite:///my searches.db") == " --db 'sqlite:///my searches.db'"

@@ -167,7 +167,7 @@ def test_a_restore_that_fails_halfway_leaves_the_database_empty(url, file, tmp_p
     from gasearch.storage import copying
 
     back_up(url, file, is_forced=False, notice=silent)
-    monkeypatch.setattr(copying, "_CHUNK", 5)
+    monkeypatch.setattr(copying, "CHUNK", 5)
 
     def break_off(source, statement):
         for count, row in enumerate(copy(source, statement)):

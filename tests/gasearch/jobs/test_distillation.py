@@ -9,7 +9,7 @@ from gasearch_workers.export.artifact import read_artifact
 
 from gasearch.deploy.networks import export_network, tune_network
 from gasearch.errors import BadInput, SpecError, UnknownSearch
-from gasearch.jobs.distillation import taught
+from gasearch.jobs.distillation import with_teacher_outputs
 from gasearch.jobs.setup import set_up
 from gasearch.jobs.start import go_on, launch
 from gasearch.settings import cache_folder
@@ -78,7 +78,7 @@ def test_the_teacher_is_the_largest_network_at_full_precision(monkeypatch, cache
 
     seen = []
     monkeypatch.setattr(teacher, "train_teacher", lambda network, *_, **__: seen.append(network) or np.zeros((1, 1)))
-    taught(set_up(load_spec(spec(distillation={"teacher": "largest"}))), device="cpu", notice=print)
+    with_teacher_outputs(set_up(load_spec(spec(distillation={"teacher": "largest"}))), device="cpu", notice=print)
     [network] = seen
     assert [layer.width for layer in network.layers] == [16, 16, 10]
     assert {(layer.weight_bits, layer.activation_bits, layer.sparsity, layer.rank) for layer in network.layers} == {

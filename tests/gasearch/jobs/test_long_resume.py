@@ -54,7 +54,7 @@ def replayed(setup, path):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How often each of some dear methods is called."""
+    """How often each of some expensive methods is called."""
     counts = {}
 
     def count(owner, name):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gasearch.errors import BadInput, SpecError
-from gasearch.jobs.spec_check import check, check_against_data, report
+from gasearch.jobs.spec_check import build_on_data, check, report
 from gasearch.space.build import build_space
 from gasearch.space.data_shape import DataShape
 from gasearch.space.size import space_size
@@ -150,7 +150,7 @@ def test_a_spec_without_doubts_has_no_notes():
 )
 def test_what_only_the_data_show_not_to_fit_is_refused(base, data, complaint):
     with pytest.raises(SpecError, match=complaint):
-        check_against_data(load_spec(base), data)
+        build_on_data(load_spec(base), data)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_share_of_the_data_is_in_the_budget():
 
 def test_an_mlp_takes_tables_and_images():
     for data in (TABLE, IMAGES):
-        check_against_data(load_spec(MLP), data)
+        build_on_data(load_spec(MLP), data)
 
 
 def test_a_constraint_that_no_network_can_meet_is_refused():
@@ -220,7 +220,7 @@ def test_every_starter_is_a_workable_spec(family, tmp_path):
     path.write_text(starter_spec(family), encoding="utf-8")
     spec = load_spec(path)
     assert spec.space.family == family
-    check_against_data(spec, DATA[family])
+    build_on_data(spec, DATA[family])
     assert space_size(build_space(spec, DATA[family] and DataShape.of(DATA[family]))).count > 10
 
 
@@ -231,7 +231,7 @@ def test_the_design_in_the_comments_of_a_starter_is_one_of_its_space(family, tmp
     path.write_text(before + (start + after).replace("\n#", "\n").replace("# start", "start", 1), encoding="utf-8")
     spec = load_spec(path)
     assert len(spec.start.designs) == 1
-    check_against_data(spec, DATA[family])
+    build_on_data(spec, DATA[family])
 
 
 @pytest.mark.parametrize("family", ["cnn", "mlp"])

@@ -3,7 +3,7 @@
 import pytest
 
 from gasearch.errors import SpecError
-from gasearch.jobs.spec_check import check, check_against_data
+from gasearch.jobs.spec_check import build_on_data, check
 from gasearch.spec.loader import load_spec
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, changed
 
@@ -111,7 +111,7 @@ def test_a_space_of_one_network_is_searched_to_its_end():
 )
 def test_a_design_that_the_space_lacks_is_refused_with_its_place(base, data, design, complaint):
     good = DESIGN if base is CNN else {"op": "none"}
-    for check_it in (check, check_against_data):
+    for check_it in (check, build_on_data):
         with pytest.raises(SpecError, match=complaint):
             check_it(load_spec(changed(base, "start.designs", [good, design])), data)
 
@@ -119,4 +119,4 @@ def test_a_design_that_the_space_lacks_is_refused_with_its_place(base, data, des
 def test_a_design_beyond_a_limit_is_refused_with_what_it_has():
     spec = changed(changed(CNN, "start.designs", [DESIGN]), "constraints", "params <= 200")
     with pytest.raises(SpecError, match=r'designs\[0\]: the network has params 330, which misses "params <= 200"'):
-        check_against_data(load_spec(spec), IMAGES)
+        build_on_data(load_spec(spec), IMAGES)

@@ -126,7 +126,7 @@ def test_latency_is_measured_only_where_it_is_asked_for(evaluator):
     assert outcome_of(evaluator, replace(request, measures=frozenset())).latency_ms is None
 
 
-def test_a_yardstick_is_kept_for_its_device_and_never_used_on_another(evaluator):
+def test_a_reference_latency_is_kept_for_its_device_and_never_used_on_another(evaluator):
     known = Calibration(device=evaluator.calibrate(()).device, reference_latency_ms=123.0)
     other = Calibration(device="another", reference_latency_ms=0.01)
     assert evaluator.calibrate((other, known)) is known

@@ -191,7 +191,7 @@ def test_a_student_follows_its_teacher(data):
 
 
 def test_the_fingerprint_of_the_data_does_not_depend_on_the_teacher(data):
-    taught = with_teacher(data, np.zeros((len(data.train), 10), dtype=np.float32))
-    assert taught.fingerprint == data.fingerprint
-    assert taught.describe() == data.describe()
-    assert (taught.validation.teacher, taught.test.teacher) == (None, None)
+    distilled = with_teacher(data, np.zeros((len(data.train), 10), dtype=np.float32))
+    assert distilled.fingerprint == data.fingerprint
+    assert distilled.describe() == data.describe()
+    assert (distilled.validation.teacher, distilled.test.teacher) == (None, None)

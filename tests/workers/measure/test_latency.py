@@ -109,7 +109,7 @@ def machine(monkeypatch):
     """A machine on which a network takes 50 us, the reference 100."""
     scripted = ScriptedMachine()
     monkeypatch.setattr(module, "inference_call", lambda *_: scripted.call("candidate", 50))
-    monkeypatch.setattr(module, "_reference_call", lambda: scripted.call("reference", 100))
+    monkeypatch.setattr(module, "reference_call", lambda: scripted.call("reference", 100))
     return scripted
 
 
@@ -141,7 +141,7 @@ def test_the_spread_holds_what_the_blocks_tell_and_what_other_moments_make_of_it
 
 
 @pytest.mark.parametrize("reference_ms", [0.15, 0.2, 0.08])
-def test_the_spread_holds_the_error_of_a_yardstick_that_was_taken_at_another_moment(machine, reference_ms):
+def test_the_spread_holds_the_error_of_a_reference_latency_that_was_taken_at_another_moment(machine, reference_ms):
     found = measured(machine, reference_ms=reference_ms)
     assert abs(found.latency_ms - 0.05) <= found.spread_ms
 
@@ -188,7 +188,7 @@ def test_a_real_calibration_and_measurement_are_positive_and_name_this_device():
 
 def test_calibration_takes_the_calm_blocks_of_a_half_busy_machine(monkeypatch):
     machine = ScriptedMachine(slowness=lambda call: 3.0 if call // 300 % 2 else 1.0)
-    monkeypatch.setattr(module, "_reference_call", lambda: machine.call("reference", 100))
+    monkeypatch.setattr(module, "reference_call", lambda: machine.call("reference", 100))
     assert calibrate(machine.clock, pause=lambda _: None).reference_latency_ms == pytest.approx(0.1)
 
 
@@ -206,7 +206,7 @@ def test_calibration_waits_until_two_moments_agree_on_the_lowest(monkeypatch, bu
         return 1.0 if machine.now_ns > busy_until_s * 1e9 else 2.0 if busy_until_s > 9 else 2.0 - 0.5 * len(passed)
 
     machine._slowness = slowness
-    monkeypatch.setattr(module, "_reference_call", lambda: machine.call("reference", 100))
+    monkeypatch.setattr(module, "reference_call", lambda: machine.call("reference", 100))
     found = calibrate(machine.clock, pause=pause).reference_latency_ms
     assert found == pytest.approx(0.2 if busy_until_s > 9 else 0.1)
     assert len(passed) == moments - 1

@@ -72,7 +72,7 @@ class Evaluator:
         self._meter = LatencyMeter()
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """The yardstick of this machine."""
+        """The reference latency of this machine."""
         return self._meter.calibrate(known)
 
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:

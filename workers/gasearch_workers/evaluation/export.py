@@ -144,7 +144,13 @@ def decoding_of(data: Dataset) -> dict[str, Any]:
 
 
 def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:
-    """Every score of the task that the integer graph reaches on a split."""
+    """Every score of the task that the integer graph reaches on a split.
+
+    Args:
+        graph: The ONNX file's bytes.
+        split: Of the data.
+        target: What the outputs stand for.
+    """
     return score(run_onnx(graph, split.x), split.truth, target)
 
 

@@ -191,6 +191,15 @@ def train_teacher(
 
     They are kept in the folder: the same network, recipe, seed, data, versions and device are trained once.
 
+    Args:
+        network: The teacher.
+        data: Of the search.
+        recipe: Of the search.
+        seed: Of the training.
+        device: Where to train.
+        folder: Where outputs are kept.
+        notice: Takes what takes long.
+
     Raises:
         TeacherError: if the network can't be trained.
     """

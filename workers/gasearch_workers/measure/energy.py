@@ -136,6 +136,12 @@ def measure_energy(
 
     The power without is taken before and after, and the packages' other work with it; what comes and goes within a
     second is not told apart. None where nothing is left, or the counters fail.
+
+    Args:
+        call: One inference.
+        rapl: The counters.
+        clock: Gives seconds.
+        sleep: Waits so many seconds.
     """
     try:
         idle_before = _idle_power(rapl, clock, sleep)

@@ -103,7 +103,7 @@ def measure_latency(
     """
     if calibration.device != device_name():
         raise ValueError(f"a calibration of {device_name()!r} is needed here; got one of {calibration.device!r}")
-    candidate, reference = inference_call(model, sample_input(shape, dtype, categories)), _reference_call()
+    candidate, reference = inference_call(model, sample_input(shape, dtype, categories)), reference_call()
     protocol, expected_s = protocol or Protocol(), calibration.reference_latency_ms / 1e3
     rounds: list[_Round] = []
     for number in range(protocol.rounds):
@@ -118,11 +118,11 @@ def measure_latency(
 
 
 def calibrate(clock: Clock = time.perf_counter_ns, pause: Pause = time.sleep) -> Calibration:
-    """This device's yardstick: the fastest calls of the reference, at two moments or more; 0.6 s, at most 5.
+    """This device's reference latency: the fastest calls of the reference, at two moments or more; 0.6 s, at most 5.
 
     The lowest moment counts, because a neighbour only ever adds time; it is taken for calm where another one agrees.
     """
-    call = _reference_call()
+    call = reference_call()
     with gc_paused():
         _fastest(call, CALIBRATION_CALLS, clock)  # the warm-up
         moments = [_calibration_moment(call, clock)]
@@ -156,7 +156,7 @@ class _Round:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing disturbs the machine now; a yardstick that was taken while something did is no reason."""
+        """Whether nothing disturbs the machine now; that something did when the reference was taken is no reason."""
         return self.deviation <= CALM and self.drift <= CALM
 
 
@@ -171,7 +171,14 @@ def _measure_round(candidate: Call, reference: Call, expected_s: float, *, proto
 
 
 def paired_ratios(candidate: Call, reference: Call, *, protocol: Protocol, clock: Clock) -> list[float]:
-    """Per block the fastest candidate call over the fastest reference call; at least two blocks."""
+    """Per block the fastest candidate call over the fastest reference call; at least two blocks.
+
+    Args:
+        candidate: Runs the network once.
+        reference: Runs the reference model once.
+        protocol: How many calls, in which time.
+        clock: Gives nanoseconds.
+    """
     end = clock() + round(protocol.limit_s * 1e9)
     ratios: list[float] = []
     with gc_paused():
@@ -199,6 +206,11 @@ def sample_input(shape: tuple[int, ...], dtype: str, categories: tuple[int, ...]
     """A batch of one sample that looks like data: bytes over their whole range, floats around 0, codes that exist.
 
     No token of it is padding: the longest sequence takes longest.
+
+    Args:
+        shape: Of one sample.
+        dtype: uint8, int32 or float32.
+        categories: How many codes each of the last columns has.
     """
     ramp = np.arange(np.prod(shape)).reshape(1, *shape) * 37
     match dtype:
@@ -222,7 +234,8 @@ def _codes(ramp: NDArray[np.int64], categories: tuple[int, ...]) -> NDArray[np.i
 
 
 @cache
-def _reference_call() -> Call:
+def reference_call() -> Call:
+    """A call that runs the reference model once."""
     model = reference_model()
     return inference_call(model.graph, sample_input(model.shape, "uint8"))
 

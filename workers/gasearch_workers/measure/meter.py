@@ -22,7 +22,7 @@ class LatencyMeter:
         self._rapl = find_rapl(powercap)
 
     def calibrate(self, known: tuple[Calibration, ...]) -> Calibration:
-        """The yardstick of this device: the known one, so that a resumed search goes on with it, or a fresh one."""
+        """This device's reference latency: the known one, so that a resumed search goes on with it, or a fresh one."""
         name = device_name()
         for calibration in known:
             if calibration.device == name:
@@ -33,6 +33,11 @@ class LatencyMeter:
         """The result with latency and spread in its measurement; a graph that doesn't run makes it a failure.
 
         Where energy is wanted and a counter gives it, it takes the place of the estimate.
+
+        Args:
+            result: Of the training.
+            prepared: The graph to time, and what it takes.
+            calibration: Of this device.
         """
         if not isinstance(result.outcome, Measurement):
             return result

@@ -21,7 +21,7 @@ import typer
 import gasearch as package
 from gasearch import cli
 from gasearch.errors import WrongState
-from gasearch.jobs import advice
+from gasearch.jobs import commands
 from gasearch.storage.engines import parse_url
 from gasearch.storage.owner import current_owner
 from gasearch.storage.sql import open_archive, open_reader
@@ -260,10 +260,10 @@ def test_from_python_the_advice_names_the_database_too(url, follow, monkeypatch)
 
 
 def test_a_password_is_not_advised():
-    with advice.advising("postgresql://me:hunter22@host/db?sslpassword=hunter33"):
+    with commands.advising("postgresql://me:hunter22@host/db?sslpassword=hunter33"):
         texts = [
-            advice.completed("go on with: gasearch resume night"),
-            str(advice.child_environment("")["GASEARCH_DB_OPTION"]),
+            commands.completed("go on with: gasearch resume night"),
+            str(commands.child_environment("")["GASEARCH_DB_OPTION"]),
         ]
     assert texts[0] == f"go on with: gasearch resume night{texts[1]}"
     assert "me:PASSWORD@host" in texts[0]
@@ -271,17 +271,17 @@ def test_a_password_is_not_advised():
 
 
 def test_what_names_its_database_or_is_no_command_stays_as_it_is():
-    with advice.advising("sqlite:///other.db"):
-        once = advice.completed("see: gasearch status night; `gasearch list` shows all; gasearch resume a.b-c")
+    with commands.advising("sqlite:///other.db"):
+        once = commands.completed("see: gasearch status night; `gasearch list` shows all; gasearch resume a.b-c")
         assert once.count(" --db sqlite:///other.db") == 3
-        assert advice.completed(once) == once
+        assert commands.completed(once) == once
         for text in (
             "an older gasearch is running",
             "gasearch check spec.yaml",
             "gasearch db restore",
             "gasearch listens",
         ):
-            assert advice.completed(text) == text
+            assert commands.completed(text) == text
 
 
 def test_every_command_that_uses_a_database_is_completed():
@@ -293,4 +293,4 @@ def test_every_command_that_uses_a_database_is_completed():
                 yield prefix + name
 
     found = set(using(typer.main.get_command(cli.app)))
-    assert found - {"serve", "db restore"} == {*advice.OF_A_SEARCH, *advice.OF_A_DATABASE}
+    assert found - {"serve", "db restore"} == {*commands.OF_A_SEARCH, *commands.OF_A_DATABASE}

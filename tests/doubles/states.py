@@ -18,6 +18,9 @@ OWN = {
     "_ties",  # compared as the members
     "OperatorRates._rates", "SteadyStateEngine._kept", "EarlyStopping._ends_at", "EarlyStopping._fits",
     "_Finishers._asked",
+    # of the ranked pool all but its individuals, as it catches up when it is asked; compared as the survivors
+    *(f"RankedPool.{name}" for name in ("_answer", "_changed", "_rows", "_free", "_values", "_numbers")),
+    *(f"RankedPool.{name}" for name in ("_dominators", "_front", "_last", "_is_wide")),
 }  # fmt: skip
 
 

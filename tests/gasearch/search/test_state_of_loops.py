@@ -96,6 +96,7 @@ def answers(loop) -> dict[str, Any]:
         "hypervolume": frontier.hypervolume,
         "members": frontier.front.numbers,
         "best": loop.state.best(),
+        "survivors": loop.engine.population,
     }
 
 

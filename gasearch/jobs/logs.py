@@ -50,7 +50,8 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line; as text, a traceback stands below it."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        given = {name: _plain(value) for name, value in vars(record).items() if name not in _PLAIN}
+        of_event = [name for name in vars(record) if name not in _PLAIN and name[0] != "_"]  # Ray adds one with a "_"
+        given = {name: _plain(getattr(record, name)) for name in of_event}
         given.setdefault("search", self.search)
         fields = {name: given.pop(name) for name in FIRST_FIELDS if given.get(name) not in (None, "")} | given
         fields = {name: value for name, value in fields.items() if name not in FIRST_FIELDS or value not in (None, "")}

@@ -5,8 +5,8 @@ import onnx
 from gasearch_workers.export.onnx_builder import output_name
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import open_session, run_onnx
-from gasearch_workers.export.reference import compute, run_reference, take_in_all
 
+from tests.workers.export.reference import compute, run_reference, take_in_all
 from tests.workers.integer_networks import present, random_raw
 
 TIE = 0.05  #: Classes whose logits lie this close (in standard deviations) may change places.

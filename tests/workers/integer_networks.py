@@ -4,11 +4,12 @@ import dataclasses
 import math
 
 import numpy as np
-from gasearch_workers.export.reference import compute, on_grid, take_in_all
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep, weight_grid
 from gasearch_workers.network.plan import plan
 from threadpoolctl import threadpool_limits
+
+from tests.workers.export.reference import compute, on_grid, take_in_all
 
 threadpool_limits(1, user_api="blas")  # on a busy machine a second thread made these tests three times slower
 

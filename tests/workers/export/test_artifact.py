@@ -10,11 +10,11 @@ import pytest
 from gasearch_workers.export.artifact import ArtifactError, read_artifact, write_artifact
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.packed import pack, unpack
-from gasearch_workers.export.reference import run_reference
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
 from gasearch_workers.network.costs import costs
 from gasearch_workers.network.packed_layout import frame_bytes
 
+from tests.workers.export.reference import run_reference
 from tests.workers.integer_networks import (
     FAMILIES,
     assert_equal_networks,

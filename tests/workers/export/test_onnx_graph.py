@@ -8,12 +8,12 @@ import pytest
 from gasearch_workers.export.onnx_graph import float_steps, to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.onnx_stretch import most_stretch
-from gasearch_workers.export.reference import run_reference
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from gasearch_workers.network.integer import Grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.workers.export.reference import run_reference
 from tests.workers.graph_checks import compare, operators, require_nearest_integers
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 

@@ -5,13 +5,14 @@ import pytest
 import torch
 from gasearch_workers.data.dataset import Split
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.export.reference import run_reference
 from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
 from gasearch_workers.modules.build import build
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.network.plan import plan
 from gasearch_workers.training.resident import ResidentSplit
 from gasearch_workers.training.train import train
+
+from tests.workers.export.reference import run_reference
 
 BITS = [2, 3, 4, 5, 8, 32]
 KINDS = ["linear", "conv", "separable", "residual"]

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 import torch
-from gasearch_workers.export.reference import run_reference
 from gasearch_workers.modules.lower import lower
 
+from tests.workers.export.reference import run_reference
 from tests.workers.trained_networks import NETWORKS, blueprint, make, samples, train_a_little
 
 BITS = [1, 2, 4, 8, 32]

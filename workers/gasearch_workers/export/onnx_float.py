@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gasearch_workers.export.onnx_builder import GraphBuilder
 from gasearch_workers.export.onnx_integer import embed, geometry, max_tokens, window
 from gasearch_workers.export.onnx_sequences import attention, gru, layer_norm, mean_tokens
-from gasearch_workers.export.reference import real_weight
 from gasearch_workers.network.integer import IntegerStep
 from gasearch_workers.network.steps import CODES
 
@@ -51,7 +50,7 @@ def _computed(builder: GraphBuilder, item: IntegerStep, inputs: list[str], name:
         case "max_pool":
             return builder.node("MaxPool", inputs, name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
         case "embedding":
-            return embed(builder, step, real_weight(item).astype(np.float32), name)
+            return embed(builder, step, item.real_weight().astype(np.float32), name)
         case "position":
             return builder.node("Add", [*inputs, builder.weight(f"{step.name}.table", *_weights(item))], name)
         case "window":
@@ -86,7 +85,7 @@ def _weights(item: IntegerStep) -> tuple[NDArray[Any], NDArray[np.float32] | Non
 
 def _real_weights(builder: GraphBuilder, item: IntegerStep) -> list[str]:
     name = item.step.name
-    weight = real_weight(item).astype(np.float32)
+    weight = item.real_weight().astype(np.float32)
     assert item.bias is not None
     return [builder.constant(f"{name}.weight", weight), builder.constant(f"{name}.bias", item.bias)]
 

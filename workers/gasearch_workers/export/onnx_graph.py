@@ -29,8 +29,8 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
     """The network as an ONNX model.
 
     `input` (batch, *input_shape), raw samples -> `logits` (batch, outputs), of a tagger (batch, tokens, tags), or
-    `prediction` (batch, 1) of a regression. Equal networks give equal models. The argmax agrees with
-    `gasearch_workers.export.reference.run_reference`; the logits do up to the rounding of biases and ties.
+    `prediction` (batch, 1) of a regression. Equal networks give equal models. The argmax is that of the integer
+    network's numbers; the logits are theirs up to the rounding of biases and ties.
 
     Where weights are larger than `steps.largest_weight`, the model's metadata name the option of ONNX Runtime's
     (`EXACT_KERNELS`) that x86 CPUs without VNNI need.

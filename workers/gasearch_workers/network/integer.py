@@ -49,6 +49,19 @@ class IntegerStep:
     bias: NDArray[np.float32] | None = None  #: (step.biases,), in real values; None for tables of vectors.
     output_grid: Grid | None = None  #: None: float output. See `Step.passes_grid` and `Step.has_weight_grid`.
 
+    def real_weight(self) -> NDArray[np.float64]:
+        """The weights as real numbers, shape `step.weight_shape`.
+
+        Raises:
+            ValueError: if the step has no weights.
+        """
+        if self.weight is None:
+            raise ValueError(f"step {self.step.name!r} ({self.step.op}) has no weights")
+        weight = self.weight.astype(np.float64)
+        if self.weight_scale is None:
+            return weight
+        return np.asarray(weight * self.weight_scale.reshape(-1, *[1] * (weight.ndim - 1)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegerNetwork:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from gasearch_workers.network.steps import MASKED_SCORE, PADDING, UNKNOWN, Step
+from numpy.typing import NDArray
 
 Reals = NDArray[np.float64]
 Codes = NDArray[np.int64]

@@ -1,7 +1,7 @@
 """What an integer network computes, in plain NumPy: the meaning that packed file and ONNX graph must keep.
 
 Every step is done in real numbers (float64) and its output put on its grid, rounding halves to even as ONNX does. Slow
-and simple on purpose: it is the oracle of tests and of the verification of an artifact, not a runtime.
+and simple on purpose.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-from gasearch_workers.export import reference_sequences as sequences
 from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
 from gasearch_workers.network.steps import CODES, INPUT, LAYER_NORM_EPSILON, MASKED, Plan, Step
+from numpy.typing import NDArray
+
+from tests.workers.export import reference_sequences as sequences
 
 Reals = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -76,28 +76,14 @@ def on_grid(values: Reals, grid: Grid) -> Reals:
     return np.asarray((integers - grid.zero_point) * grid.scale)
 
 
-def real_weight(item: IntegerStep) -> Reals:
-    """The weights as real numbers, shape `item.step.weight_shape`.
-
-    Raises:
-        ValueError: if the step has no weights.
-    """
-    if item.weight is None:
-        raise ValueError(f"step {item.step.name!r} ({item.step.op}) has no weights")
-    weight = item.weight.astype(np.float64)
-    if item.weight_scale is None:
-        return weight
-    return np.asarray(weight * item.weight_scale.reshape(-1, *[1] * (weight.ndim - 1)))
-
-
 def _operate(item: IntegerStep, inputs: list[NDArray[Any]]) -> Reals:
     step, x = item.step, inputs[0]
     present = sequences.present_tokens(inputs[-1]) if step.op in MASKED else np.ones((1, 1), bool)
     match step.op:
         case "conv":
-            return _convolve(x, real_weight(item), step) + _bias(item).reshape(-1, 1, 1)
+            return _convolve(x, item.real_weight(), step) + _bias(item).reshape(-1, 1, 1)
         case "linear":
-            return np.asarray(x @ real_weight(item).T + _bias(item))  # (B, ..., in) -> (B, ..., out)
+            return np.asarray(x @ item.real_weight().T + _bias(item))  # (B, ..., in) -> (B, ..., out)
         case "add":
             return np.asarray(x + inputs[1])
         case "product":
@@ -111,19 +97,19 @@ def _operate(item: IntegerStep, inputs: list[NDArray[Any]]) -> Reals:
         case "max_pool":
             return _max_pool(x)
         case "embedding":
-            return sequences.embed(x, real_weight(item), step)
+            return sequences.embed(x, item.real_weight(), step)
         case "position":
-            return np.asarray(x + real_weight(item))  # (B, T, C) + (T, C)
+            return np.asarray(x + item.real_weight())  # (B, T, C) + (T, C)
         case "window":
             return sequences.window(x, step.kernel)
         case "gru":
-            return sequences.gru(x, real_weight(item), _bias(item), present)
+            return sequences.gru(x, item.real_weight(), _bias(item), present)
         case "attention":
             return sequences.attention(x, step.heads, present)
         case "layer_norm":
             centred = x - x.mean(axis=-1, keepdims=True)
             variance = np.square(centred).mean(axis=-1, keepdims=True)
-            return np.asarray(centred / np.sqrt(variance + LAYER_NORM_EPSILON) * real_weight(item) + _bias(item))
+            return np.asarray(centred / np.sqrt(variance + LAYER_NORM_EPSILON) * item.real_weight() + _bias(item))
         case "mean_tokens":
             return sequences.mean_tokens(x, present)
         case "max_tokens":

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gasearch_workers.export.reference import compute
 from gasearch_workers.network.integer import IntegerStep
 from gasearch_workers.network.steps import CODES, LAYER_NORM_EPSILON, MASKED, Step
 from torch import nn
 
+from tests.workers.export.reference import compute
 from tests.workers.integer_networks import random_blueprint, random_network
 
 RNG = np.random.default_rng(0)

@@ -336,7 +336,10 @@ class _Points(dict[int, Fitness]):
         rows = np.flatnonzero((known <= values).all(axis=1))
         if len(others):  # those that cover most come first; they leave few, which are held against ever more at once
             reach = np.minimum(others, values)
-            others = others[np.argsort(-(reach / (np.ptp(reach, axis=0) + 1e-300)).sum(axis=1))]
+            low = reach.min(axis=0)
+            with np.errstate(all="ignore"):  # a range may be 0, or beyond what a float holds: the order only saves time
+                shares = np.nan_to_num((reach - low) / (reach.max(axis=0) - low))
+            others = others[np.argsort(-shares.sum(axis=1))]
         begin = 0
         while begin < len(others) and len(rows):
             some, begin = others[begin : 2 * begin + 1], 2 * begin + 1

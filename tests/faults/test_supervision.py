@@ -58,7 +58,8 @@ def test_a_supervised_search_in_which_everything_fails_is_paused_with_its_budget
 
 
 def test_a_supervised_search_that_is_asked_to_stop_stays_stopped(gasearch):
-    process = gasearch.start("run", gasearch.write_spec(truth="unhurried"), "--supervise")
+    spec = gasearch.write_spec(truth="unhurried", **{"evaluations: 40": "evaluations: 400"})
+    process = gasearch.start("run", spec, "--supervise")
     gasearch.wait_for(2, process)
     assert gasearch.here("stop", "small").status == 0
     done = finish(process, timeout_s=60)

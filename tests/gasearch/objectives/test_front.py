@@ -57,6 +57,24 @@ def test_the_members_don_t_depend_on_the_order_in_which_points_come(points, rng)
 
 
 @unhurried
+@given(fitnesses(widest=0), fitnesses(widest=0), st.randoms(use_true_random=False))
+def test_values_of_any_size_have_the_front_of_small_ones(points, newer, rng):
+    def enlarged(one):
+        values = tuple((value - 2.5) * 2.0**1022 for value in one.values)  # their range is no float any more
+        return Fitness(values=values, violation=one.violation)
+
+    newer = [one for one in newer if len(one.values) == len(points[0].values)]
+    points = [one for one in points if len(one.values) == len(points[0].values)]
+    order = list(enumerate(newer))
+    rng.shuffle(order)
+    small, large = front_of(enumerate(points)), front_of(enumerate(map(enlarged, points)))
+    for number, fitness in order:
+        small.replace(number, fitness)
+        large.replace(number, enlarged(fitness))
+    assert set(large.numbers) == set(small.numbers)
+
+
+@unhurried
 @given(fitnesses(), fitnesses(), st.randoms(use_true_random=False))
 def test_a_front_whose_points_were_replaced_is_that_of_the_newest(points, newer, rng):
     objectives = len(points[0].values)

@@ -27,7 +27,7 @@ task: {dataset: digits}
 space: {family: mlp, layers: [1, 2], width: [4, 8, 16], weight_bits: [2, 4, 8], activation_bits: [4, 8]}
 objectives: {accuracy: max, model_bytes: min}
 recipe: {epochs: 1, batch_size: 128}
-evolution: {population: 6}
+evolution: {population: 6, surrogate: full}  # else what it may take follows from how long the trainings took
 budget: {evaluations: 18}
 workers: {count: 0}
 """

@@ -29,6 +29,8 @@ def one_family():
     """A process with two children, one in a session of its own."""
     process = start_family("sleep 600 & setsid sleep 601 &")
     assert process.stdout.readline() == b"ready\n"
+    # The shell doesn't wait for what it starts: not until its second child has become a leader of its own.
+    wait_until(lambda: sorted(os.getsid(child) == process.pid for child in descendants(process.pid)) == [False, True])
     yield process
     end_processes(lambda: {process.pid, *descendants(process.pid), *marked(MARK)})
     process.communicate()

@@ -13,9 +13,8 @@ import numpy as np
 #: What is found out anew when it is asked, or compared as the answers that it gives.
 OWN = {
     "_is_settled",  # of the replicate budget: found out anew by the first round that finds nothing
-    "_columns",  # with rows that aren't in use; compared as the members
+    "_arrays",  # with columns that aren't in use; those in use are compared
     "_volumes", "_states", "_past",  # compared as the growth that they give
-    "_ties",  # compared as the members
     "OperatorRates._rates", "SteadyStateEngine._kept", "EarlyStopping._ends_at", "EarlyStopping._fits",
     "_Finishers._asked",
     # of the ranked pool all but its individuals, as it catches up when it is asked; compared as the survivors

@@ -51,10 +51,10 @@ def told_input(family: str, task: TaskSpec) -> InputKind | None:
 
 def custom_problems(recipe: RecipeSpec) -> Iterator[Problem]:
     """What a custom evaluator never sees."""
-    completed = " and ".join(TOLD_TO_EVALUATORS)
+    heeded = " and ".join(TOLD_TO_EVALUATORS)
     for key, field in RecipeSpec.model_fields.items():
         if key not in TOLD_TO_EVALUATORS and getattr(recipe, key) != field.default:
-            text = f"a custom evaluator trains by itself, and is told {completed} alone: leave this key out"
+            text = f"a custom evaluator trains by itself, and is told {heeded} alone: leave this key out"
             yield Problem(path=("recipe", key), text=text)
 
 

@@ -12,7 +12,8 @@ from gasearch_workers.messages import STANDARD_METRICS, EvaluationResult, Failur
 
 from gasearch.errors import UnknownSearch
 from gasearch.objectives.constraints import Limit
-from gasearch.objectives.fitness import FrontChange
+from gasearch.objectives.fitness import FrontChange, Objective, fitness_of
+from gasearch.objectives.front import ParetoFront
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     REUSED,
@@ -300,3 +301,19 @@ def _evaluation(network: EvaluatedNetwork) -> EvaluationRecord:
     return EvaluationRecord(
         candidate=network.number, arrival=network.arrival, result=result, seed=1, epochs=1, data_share=1.0
     )
+
+
+def keys_of(points):
+    """The numbers of answers, in their order."""
+    return [point.number for point in points]
+
+
+def reader_of(values):
+    """A search that measured these, with the front that a running search keeps."""
+    objectives = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
+    front = ParetoFront()
+    for number, one in enumerate(values):
+        outcome = Measurement(others=tuple(sorted(one.items())))
+        front.add(number, fitness_of(outcome, objectives, ()))
+    networks = tuple(network(n, on_front=n in front.numbers, **one) for n, one in enumerate(values))
+    return ScriptedReader(record=search_record(), all_networks=networks), front

@@ -5,30 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gasearch_workers.messages import Measurement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.errors import BadInput
 from gasearch.objectives.constraints import parse_limit
-from gasearch.objectives.fitness import Objective, fitness_of
-from gasearch.objectives.front import ParetoFront
 from gasearch.query.asked import parse_limits
 from gasearch.query.best import best_points
 from gasearch.query.front import front_points
 from tests.doubles.archived import (
     NETWORKS,
     ScriptedReader,
+    keys_of,
     network,
+    reader_of,
     scripted_reader,
     search_record,
     with_constraints,
 )
-
-
-def keys_of(points):
-    return [point.number for point in points]
-
 
 few = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
@@ -36,17 +30,6 @@ few = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 measured = st.fixed_dictionaries(
     {"accuracy": few, "model_bytes": few, "macs": few}, optional={"accuracy_spread": few, "model_bytes_spread": few}
 )
-
-
-def reader_of(values):
-    """A search that measured these, with the front that a running search keeps."""
-    objectives = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
-    front = ParetoFront()
-    for number, one in enumerate(values):
-        outcome = Measurement(others=tuple(sorted(one.items())))
-        front.add(number, fitness_of(outcome, objectives, ()))
-    networks = tuple(network(n, on_front=n in front.numbers, **one) for n, one in enumerate(values))
-    return ScriptedReader(record=search_record(), all_networks=networks), front
 
 
 def test_best_without_a_metric_asks_for_the_first_objective():

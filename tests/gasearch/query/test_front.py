@@ -5,45 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gasearch_workers.messages import Measurement
-from hypothesis import strategies as st
 
 from gasearch.errors import BadInput
-from gasearch.objectives.fitness import Objective, fitness_of
-from gasearch.objectives.front import ParetoFront
 from gasearch.query.asked import parse_limits
 from gasearch.query.best import best_points
 from gasearch.query.front import front_points
-from tests.doubles.archived import (
-    NETWORKS,
-    ScriptedReader,
-    network,
-    scripted_reader,
-    search_record,
-)
-
-
-def keys_of(points):
-    return [point.number for point in points]
-
-
-few = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
-
-
-measured = st.fixed_dictionaries(
-    {"accuracy": few, "model_bytes": few, "macs": few}, optional={"accuracy_spread": few, "model_bytes_spread": few}
-)
-
-
-def reader_of(values):
-    """A search that measured these, with the front that a running search keeps."""
-    objectives = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
-    front = ParetoFront()
-    for number, one in enumerate(values):
-        outcome = Measurement(others=tuple(sorted(one.items())))
-        front.add(number, fitness_of(outcome, objectives, ()))
-    networks = tuple(network(n, on_front=n in front.numbers, **one) for n, one in enumerate(values))
-    return ScriptedReader(record=search_record(), all_networks=networks), front
+from tests.doubles.archived import NETWORKS, ScriptedReader, keys_of, network, reader_of, scripted_reader, search_record
 
 
 @pytest.mark.parametrize(("by", "where"), [("latency", ()), (None, ("latency <= 2",))])

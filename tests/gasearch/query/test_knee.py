@@ -7,14 +7,7 @@ import pytest
 from gasearch.objectives.fitness import Objective
 from gasearch.query.best import best_points
 from gasearch.query.knee import knee_distances, knee_order
-from tests.doubles.archived import (
-    scripted_reader,
-)
-
-
-def keys_of(points):
-    return [point.number for point in points]
-
+from tests.doubles.archived import keys_of, scripted_reader
 
 ACCURACY = Objective(metric="accuracy", is_maximized=True)
 

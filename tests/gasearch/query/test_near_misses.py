@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
 from gasearch.query import near_misses
 from gasearch.query.asked import parse_limits
 from gasearch.query.best import best_points
-from tests.doubles.archived import (
-    ScriptedReader,
-    failed,
-    scripted_reader,
-    search_record,
-)
-
-
-def keys_of(points):
-    return [point.number for point in points]
-
-
-few = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
-
-
-measured = st.fixed_dictionaries(
-    {"accuracy": few, "model_bytes": few, "macs": few}, optional={"accuracy_spread": few, "model_bytes_spread": few}
-)
+from tests.doubles.archived import ScriptedReader, failed, keys_of, scripted_reader, search_record
 
 
 def test_the_nearest_miss_names_the_limit_that_alone_excludes_all():

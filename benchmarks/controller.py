@@ -4,8 +4,9 @@
                                     [--seconds 0] [--optuna 500] [--population 200] [--parts]
 
 Evaluations are free, so all that is measured is the controller: proposing, storing (SQLite in WAL mode,
-synchronous=FULL, one transaction per outcome), front and hypervolume at each outcome, completing. Eight evaluations are
-in flight, the population is 200, there are no replicates. By default, in a custom space of 12 decisions with 16 options
+synchronous=FULL, one transaction for the outcomes that are collected at once), front and hypervolume at each outcome,
+completing. Eight evaluations are in flight, and end at once where none takes time; the population is 200, there are no
+replicates. By default, in a custom space of 12 decisions with 16 options
 each and three objectives:
 
     generational   without a surrogate
@@ -293,7 +294,7 @@ PARTS: tuple[tuple[type, str], ...] = (
     (EarlyStopping, "expected_end"),
     (Frontier, "note"),
     (SqlArchive, "add_candidates"),
-    (SqlArchive, "add_evaluation"),
+    (SqlArchive, "add_evaluations"),
     (SqlArchive, "reusable"),
 )
 

@@ -76,7 +76,7 @@ def report(database: str, url: str, evaluations: int) -> None:
         for first in range(0, evaluations, 1000):
             batches, outcomes, commits = fill(archive, lease, bare, first, min(first + 1000, evaluations))
             print(
-                f"{database:10} rows {first:6}: add_evaluation {median(outcomes):4.0f} (bare commit "
+                f"{database:10} rows {first:6}: add_evaluations {median(outcomes):4.0f} (bare commit "
                 f"{median(commits):4.0f}), add_candidates {median(batches):5.0f} per {BATCH}"
             )
     archive.close()
@@ -108,7 +108,7 @@ def fill(
         record = outcome(number)
         change = FrontChange(entered=(number,), left=(number - 300,)) if number % 10 == 0 else FrontChange()
         before = time.process_time()
-        is_new = archive.add_evaluation(lease, record, change)
+        is_new = archive.add_evaluations(lease, [(record, change)])
         outcomes.append((time.process_time() - before) * 1e6)
         assert is_new
         before = time.process_time()

@@ -135,7 +135,7 @@ def fill_store(kind: Kind, url: str, name: str, *, evaluations: int, seed: int =
             completed = proposal.number + 1
             change = frontier.note(proposal.number, fitness, completed=completed, is_replicate=False)
             record = replace(_record(proposal, outcome), hypervolume=frontier.hypervolume)
-            archive.add_evaluation(lease, record, change)
+            archive.add_evaluations(lease, [(record, change)])
             scaling = frontier.fix(completed) if frontier.scaling is None and completed == FIRST else None
             if scaling is not None:
                 archive.set_reference(lease, ideal=scaling.ideal, point=scaling.reference)

@@ -94,6 +94,10 @@ class Engine(Protocol):
         """How many generations are told to the last candidate."""
 
     @property
+    def until_closing(self) -> int:
+        """How many outcomes must be told, at least, until the next generation is complete; 1 or more."""
+
+    @property
     def is_exhausted(self) -> bool:
         """Whether no further distinct feasible network could be found: no later ask will ever give one."""
 

@@ -58,6 +58,11 @@ class GenerationalEngine(Evolver):
         return self._generation
 
     @property
+    def until_closing(self) -> int:
+        """See `Engine.until_closing`."""
+        return max(1, len(self._pending))
+
+    @property
     def _completed(self) -> int:
         return self._learned
 

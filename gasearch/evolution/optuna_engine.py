@@ -136,6 +136,11 @@ class OptunaEngine(Engine):
         return self._completed // self._size
 
     @property
+    def until_closing(self) -> int:
+        """See `Engine.until_closing`."""
+        return self._size - self._completed % self._size
+
+    @property
     def is_exhausted(self) -> bool:
         """See `Engine.is_exhausted`; found out by the ask that finds nothing."""
         return self._is_exhausted

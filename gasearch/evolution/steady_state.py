@@ -42,6 +42,11 @@ class SteadyStateEngine(Evolver):
         return self._tells // self._size
 
     @property
+    def until_closing(self) -> int:
+        """See `Engine.until_closing`."""
+        return self._size - self._tells % self._size
+
+    @property
     def _completed(self) -> int:
         return self._tells
 

@@ -109,11 +109,12 @@ class _LoggedArchive:
         for one in records:
             self._log(logging.DEBUG, "training again", candidate=one.candidate, replicate=one.replicate)
 
-    def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
-        is_new = self._archive.add_evaluation(lease, record, change)
-        if is_new and _LOG.isEnabledFor(logging.INFO):
-            self._log_evaluation(record, change)
-        return is_new
+    def add_evaluations(self, lease: Lease, outcomes: Sequence[tuple[EvaluationRecord, FrontChange]]) -> bool:
+        are_new = self._archive.add_evaluations(lease, outcomes)
+        if are_new and _LOG.isEnabledFor(logging.INFO):
+            for record, change in outcomes:
+                self._log_evaluation(record, change)
+        return are_new
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
         self._archive.add_generation(lease, record)

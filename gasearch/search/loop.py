@@ -19,7 +19,6 @@ from gasearch_workers.messages import Calibration, EvaluationResult, Failure
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.errors import StoreError
 from gasearch.evolution.engine import Candidate, Engine, Scored
-from gasearch.objectives.fitness import FrontChange
 from gasearch.objectives.pareto import Scaling
 from gasearch.search.attempts import Breaker, bounded, may_go_on, quarantine_event, retry_event
 from gasearch.search.budget import EXHAUSTED, SearchBudget, ending
@@ -30,7 +29,7 @@ from gasearch.search.pace import Pace
 from gasearch.search.problem import Pending, Problem
 from gasearch.search.progress import Observer, Silent
 from gasearch.search.reuse import Reuse
-from gasearch.search.state import GenerationClosed, Proposed, Repeated, SearchState
+from gasearch.search.state import Effects, GenerationClosed, Proposed, Repeated, SearchState
 from gasearch.storage.records import REUSED, CandidateRecord, EvaluationRecord, EventRecord, SearchStatus
 
 COLLECT_S = 1.0
@@ -90,6 +89,7 @@ class SearchLoop:
         self._reuse: Reuse | None = None  #: Asked anew by each controller.
         self._waiting: deque[Pending] = deque()
         self._flying: dict[str, Pending] = {}
+        self._applied: list[tuple[EvaluationRecord, Effects]] = []  #: To be stored together.
         self._calibration: Calibration | None = None
         self._breaker, self._notices, self._pace = Breaker(), Notices(), Pace(self._clock)
         self._reported = self._clock()
@@ -209,6 +209,7 @@ class SearchLoop:
         for pending, result in found:
             self._waiting.remove(pending)
             self._record(pending, result)
+        self._commit()
         return len(found)
 
     def _train_again(self) -> None:
@@ -243,30 +244,32 @@ class SearchLoop:
                 self._retry(pending, result, result.outcome)
             else:
                 self._record(pending, result)
+        self._commit()
 
     def _retry(self, pending: Pending, result: EvaluationResult, failure: Failure) -> None:
         """Let an attempt that may end differently next time be made again, as long as one is left."""
         failed = (*self.state.failed_attempts(pending.number), failure.kind)
         if not may_go_on(failed):
             self._record(pending, result)
+            self._commit()
             self._archive.add_event(self._lease, quarantine_event(pending, failure, failed))
             return
         event = attempted(pending.number, result)
         assert event is not None, "it is of a failure"
-        self.state.apply(event)
-        self._store(self._problem.evaluation(pending, result, arrival=-1), FrontChange())
+        effects = self.state.apply(event)
+        self._applied.append((self._bounded(self._problem.evaluation(pending, result, arrival=-1)), effects))
+        self._commit()
         self._archive.add_event(self._lease, retry_event(pending, failure))
         self._breaker.note_retry(failure)
         self._waiting.appendleft(replace(pending, attempt=self.state.next_attempt(pending.number)))
 
     def _record(self, pending: Pending, result: EvaluationResult) -> None:
-        """Apply an outcome, store it with what follows from it, and let evolution learn from it."""
+        """Apply an outcome, to be stored with those that came with it; with what follows from it."""
         state, arrival = self.state, self.state.statistics.completed
         if pending.replicate:
             result = replace(result, outcome=state.pooled(pending.number, result.outcome))
         effects = state.apply(completed(pending.number, pending.replicate, result))
         assert effects.outcome is not None, "an outcome is judged"
-        assert effects.scored is not None, "an outcome is something to learn from"
         if effects.outcome is not result.outcome:
             result = replace(result, outcome=effects.outcome)
         record = self._problem.evaluation(
@@ -274,25 +277,37 @@ class SearchLoop:
         )
         if result.worker != REUSED:
             self._breaker.note(effects.outcome)
-        self._store(record, effects.change)
-        self._learn(effects.scored)
-        self._observer.on_outcome(record)
-        for notice in self._notices.of(state):
+        self._applied.append((self._bounded(record), effects))
+        if len(self._applied) >= self.engine.until_closing:
+            self._commit()
+
+    def _bounded(self, record: EvaluationRecord) -> EvaluationRecord:
+        """The record of an attempt that is applied already, without the length of what the store needn't keep."""
+        statistics = self.state.statistics
+        outcome = bounded(record.result.outcome, failed_before=statistics.failures + statistics.retries - 1)
+        if outcome is record.result.outcome:
+            return record
+        return replace(record, result=replace(record.result, outcome=outcome))
+
+    def _commit(self) -> None:
+        """Store what was applied in one transaction; then let evolution learn from it, and tell who watches."""
+        applied, self._applied = self._applied, []
+        if not applied:
+            return
+        if not self._archive.add_evaluations(self._lease, [(record, effects.change) for record, effects in applied]):
+            attempts = ", ".join(f"{one.result.attempt} at candidate {one.candidate}" for one, _ in applied)
+            raise StoreError(
+                f"of the attempts {attempts} one is stored already, with another outcome: this controller's knowledge "
+                f"is out of date; gasearch resume {self._problem.name}"
+            )
+        for record, effects in applied:
+            if effects.scored is not None:
+                self._learn(effects.scored)
+                self._observer.on_outcome(record)
+        for notice in self._notices.of(self.state):
             self._observer.on_notice(notice)
         if self._clock() - self._reported >= PROGRESS_S:
             self._report()
-
-    def _store(self, record: EvaluationRecord, change: FrontChange) -> None:
-        """Store an attempt that is applied already."""
-        statistics = self.state.statistics
-        outcome = bounded(record.result.outcome, failed_before=statistics.failures + statistics.retries - 1)
-        if outcome is not record.result.outcome:
-            record = replace(record, result=replace(record.result, outcome=outcome))
-        if not self._archive.add_evaluation(self._lease, record, change):
-            raise StoreError(
-                f"attempt {record.result.attempt} at candidate {record.candidate} is stored already, with another "
-                f"outcome: this controller's knowledge is out of date; gasearch resume {self._problem.name}"
-            )
 
     def _learn(self, scored: Scored) -> None:
         """Let evolution learn from an outcome, and close the generations that are complete by it."""

@@ -202,8 +202,10 @@ class Archive(ArchiveReader, Protocol):
     def add_replicates(self, lease: Lease, records: Sequence[ReplicateRecord]) -> None:
         """Store decisions to train candidates again."""
 
-    def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
-        """Store an outcome with its change of the front; False, and no effect, if (candidate, attempt) is stored.
+    def add_evaluations(self, lease: Lease, outcomes: Sequence[tuple[EvaluationRecord, FrontChange]]) -> bool:
+        """Store outcomes, each with its change of the front, in the order of their arrival.
+
+        All or none: False, and no effect, if a (candidate, attempt) of them is stored.
 
         A replicate's measurement replaces the candidate's earlier told outcome in all answers; both stay stored. A
         replicate that failed replaces nothing, and stands in no answer but the counts.

@@ -78,7 +78,7 @@ _EXIT_FRONT = (
 _REPLACE = (
     update(evaluations)
     .where(evaluations.c.search_id == bindparam("of_search"), evaluations.c.candidate == bindparam("of_candidate"))
-    .where(IS_NEWEST, evaluations.c.arrival != bindparam("by"))
+    .where(IS_NEWEST, evaluations.c.arrival < bindparam("by"))
     .values(replaced=bindparam("by"))
 )
 _FREE = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
@@ -235,29 +235,38 @@ class SqlArchive(SqlReader):
         new = [rows.replicate_row(lease.search_id, record) for record in records]
         self._add_all(lease, checksums.REPLICATES, new, "search_id", "candidate", "replicate")
 
-    def add_evaluation(self, lease: Lease, record: EvaluationRecord, change: FrontChange) -> bool:
-        row = evaluation_rows.evaluation_row(lease.search_id, record)
-        is_replacement = record.replicate > 0 and record.arrival >= 0 and row["replaced"] is None
-        values = row | lease_values(lease)
+    def add_evaluations(self, lease: Lease, outcomes: Sequence[tuple[EvaluationRecord, FrontChange]]) -> bool:
+        new = [evaluation_rows.evaluation_row(lease.search_id, record) for record, _ in outcomes]
+        values = [row | lease_values(lease) for row in new]
 
         def work(connection: Connection, is_repeat: bool) -> bool:
-            if self._add_evaluation.execute(connection, values).rowcount == 0:
+            if self._add_evaluation.execute(connection, values).rowcount < len(new):
                 require_lease(connection, lease)
-                return is_repeat and is_stored(connection, evaluations, row, "search_id", "candidate", "checksum")
-            if is_replacement:
-                of_candidate = {"of_search": lease.search_id, "of_candidate": record.candidate}
-                self._replace.execute(connection, of_candidate | {"by": record.arrival})
-            if change.left:
-                exit_ = {"of_search": lease.search_id, "arrival": record.arrival}
-                for number in change.left:
-                    self._exit_front.execute(connection, exit_ | {"leaving": number})
-            if change.entered:
-                entry = {"search_id": lease.search_id, "entered": record.arrival, "exited": None}
-                for number in change.entered:
-                    self._enter_front.execute(connection, stamped(entry | {"candidate": number}, checksums.FRONT))
+                # By the try before this one, all of them.
+                is_mine = is_repeat and is_stored(connection, evaluations, new[0], "search_id", "candidate", "checksum")
+                if not is_mine:
+                    connection.rollback()
+                return is_mine
+            for row, (record, change) in zip(new, outcomes, strict=True):
+                self._note_consequences(connection, row, record, change)
             return True
 
-        return self._transact(work)
+        return not new or self._transact(work)
+
+    def _note_consequences(
+        self, connection: Connection, row: Row, record: EvaluationRecord, change: FrontChange
+    ) -> None:
+        """Let an outcome replace the one before of its candidate, and change the front."""
+        of_search = {"of_search": row["search_id"]}
+        if record.replicate > 0 and record.arrival >= 0 and row["replaced"] is None:
+            self._replace.execute(connection, [of_search | {"of_candidate": record.candidate, "by": record.arrival}])
+        if change.left:
+            leaving = [of_search | {"arrival": record.arrival, "leaving": number} for number in change.left]
+            self._exit_front.execute(connection, leaving)
+        if change.entered:
+            entry = {"search_id": row["search_id"], "entered": record.arrival, "exited": None}
+            entering = [stamped(entry | {"candidate": number}, checksums.FRONT) for number in change.entered]
+            self._enter_front.execute(connection, entering)
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
         row = rows.generation_row(lease.search_id, record)

@@ -31,10 +31,11 @@ class Prepared:
         self._sql = str(compiled)
         self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
 
-    def execute(self, connection: Connection, values: dict[str, Any]) -> CursorResult[Any]:
-        """Run it with these values, which the driver takes as they are."""
-        ordered = values if self._names is None else tuple([values[name] for name in self._names])
-        return connection.exec_driver_sql(self._sql, ordered)
+    def execute(self, connection: Connection, rows: list[dict[str, Any]]) -> CursorResult[Any]:
+        """Run it for each of these rows of values, which the driver takes as they are."""
+        if self._names is None:
+            return connection.exec_driver_sql(self._sql, rows)
+        return connection.exec_driver_sql(self._sql, [tuple([row[name] for name in self._names]) for row in rows])
 
 
 def insert_fenced_evaluation(engine: Engine, holds_lease: ColumnElement[bool]) -> Insert:

@@ -27,5 +27,5 @@ def test_the_parts_are_taken_apart_and_left_as_they_were():
     with taking_time(seconds):
         run_ours(CASES["flat"], evaluations=20, population=8)
     assert EarlyStopping.rule is before
-    assert set(seconds) >= {"EarlyStopping.rule", "SqlArchive.add_evaluation"}
+    assert set(seconds) >= {"EarlyStopping.rule", "SqlArchive.add_evaluations"}
     assert min(seconds.values()) >= 0

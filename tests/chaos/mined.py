@@ -78,9 +78,8 @@ def _written(name: str, arguments: Sequence[Any], answer: Any) -> Any:
             return answer.epoch
         case "add_candidates":
             return [[record.number, record.key] for record in arguments[1]]
-        case "add_evaluation":
-            record = arguments[1]
-            return [record.candidate, record.result.attempt, record.arrival] if answer else None
+        case "add_evaluations" if answer:
+            return [[record.candidate, record.result.attempt, record.arrival] for record, _ in arguments[1]]
         case "add_generation":
             return arguments[1].number
         case _:

@@ -157,8 +157,9 @@ def require_acknowledged(url: str, name: str, log: Path) -> int:
         match write["method"], write["wrote"]:
             case "add_candidates", records:
                 assert all(keys.get(number) == key for number, key in records), "an acknowledged candidate is lost"
-            case "add_evaluation", [number, attempt, arrival]:
-                assert (number, attempt, arrival) in stored, f"acknowledged outcome {number}/{attempt} is lost"
+            case "add_evaluations", [*outcomes]:
+                lost = {tuple(outcome) for outcome in outcomes} - stored
+                assert not lost, f"acknowledged outcomes are lost (candidate, attempt, arrival): {lost}"
             case "add_generation", number:
                 assert number in generations, f"acknowledged generation {number} is lost"
     return len(writes)

@@ -191,11 +191,11 @@ class Searching(RuleBasedStateMachine):
         match name:
             case "add_candidates":
                 self.candidates |= {record.number: record.key for record in arguments[1]}
-            case "add_evaluation" if answer:
-                record = arguments[1]
-                place = record.candidate, record.result.attempt
-                assert place not in self.outcomes, f"{place} was acknowledged twice"
-                self.outcomes[place] = record.arrival
+            case "add_evaluations" if answer:
+                for record, _ in arguments[1]:
+                    place = record.candidate, record.result.attempt
+                    assert place not in self.outcomes, f"{place} was acknowledged twice"
+                    self.outcomes[place] = record.arrival
             case "add_generation":
                 self.generations.add(arguments[1].number)
             case "release":

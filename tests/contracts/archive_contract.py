@@ -25,6 +25,7 @@ from gasearch.storage.records import (
     GenerationRecord,
     ReplicateRecord,
     SearchStatus,
+    Stay,
     TuningTrial,
 )
 from gasearch.storage.sql import open_archive, open_reader
@@ -48,7 +49,7 @@ def fill_every_table(archive, lease, url):
     """At least one row of the search in each table."""
     archive.add_candidates(lease, [candidate(number) for number in range(4)])
     archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, completed=1)])
-    archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
+    archive.add_evaluations(lease, [(measured(0, accuracy=0.5), FrontChange(entered=(0,)))])
     archive.add_generation(lease, generation(0))
     archive.add_event(lease, EventRecord(kind="retry", message="again"))
     archive.add_calibration(lease, Calibration(device="cpu", reference_latency_ms=1.0))
@@ -201,7 +202,7 @@ class ArchiveContract(EmptyStore):
         again = archive.claim("digits", owner="alice", ttl_s=LONG)
         assert again.epoch == lease.epoch + 1
         with pytest.raises(LeaseLost):
-            archive.add_evaluation(lease, measured(0, accuracy=0.5), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(0, accuracy=0.5), UNCHANGED)])
 
     def test_the_lease_of_a_dead_process_of_this_host_is_free_at_once(self, archive):
         host, _, start = current_owner().split("/")
@@ -235,7 +236,7 @@ class ArchiveContract(EmptyStore):
         with ThreadPoolExecutor(1) as pool:
             renewed = pool.submit(renew_until_done)
             for number in range(12):
-                assert archive.add_evaluation(lease, measured(number, accuracy=0.5), UNCHANGED)
+                assert archive.add_evaluations(lease, [(measured(number, accuracy=0.5), UNCHANGED)])
             is_done.set()
         assert archive.search("digits").active_seconds == renewed.result() > 0
         assert archive.counts(lease.search_id).completed == 12
@@ -249,7 +250,9 @@ class ArchiveContract(EmptyStore):
             lambda archive, lease: archive.add_replicates(
                 lease, [ReplicateRecord(candidate=0, replicate=1, completed=0)]
             ),
-            lambda archive, lease: archive.add_evaluation(lease, measured(0, accuracy=1.0), FrontChange(entered=(0,))),
+            lambda archive, lease: archive.add_evaluations(
+                lease, [(measured(0, accuracy=1.0), FrontChange(entered=(0,)))]
+            ),
             lambda archive, lease: archive.add_generation(lease, generation(0)),
             lambda archive, lease: archive.add_event(lease, EventRecord(kind="retry", message="late")),
             lambda archive, lease: archive.add_calibration(lease, Calibration(device="x", reference_latency_ms=1.0)),
@@ -339,7 +342,7 @@ class ArchiveContract(EmptyStore):
 
     def test_a_full_measurement_reads_back_exactly(self, archive, lease):
         given = outcome_of(3, full_measurement(), arrival=0)
-        assert archive.add_evaluation(lease, given, UNCHANGED)
+        assert archive.add_evaluations(lease, [(given, UNCHANGED)])
         [found] = archive.evaluations(lease.search_id)
         assert found == given
         for name in WHOLE_METRICS:
@@ -348,31 +351,31 @@ class ArchiveContract(EmptyStore):
 
     def test_an_empty_measurement_reads_back_exactly(self, archive, lease):
         given = measured(3, arrival=0)
-        archive.add_evaluation(lease, given, UNCHANGED)
+        archive.add_evaluations(lease, [(given, UNCHANGED)])
         assert list(archive.evaluations(lease.search_id)) == [given]
 
     @pytest.mark.parametrize("kind", list(FailureKind))
     def test_every_failure_reads_back_exactly(self, archive, lease, kind):
         given = failed(3, kind, arrival=0)
-        assert archive.add_evaluation(lease, given, UNCHANGED)
+        assert archive.add_evaluations(lease, [(given, UNCHANGED)])
         assert list(archive.evaluations(lease.search_id)) == [given]
 
     def test_a_message_with_bytes_that_sql_refuses_is_stored_legibly(self, archive, lease):
         message = "Traceback \x00 \ud800 in 'épreuve'"
-        archive.add_evaluation(lease, outcome_of(3, Failure(kind=FailureKind.CRASHED, message=message)), UNCHANGED)
+        archive.add_evaluations(lease, [(outcome_of(3, Failure(kind=FailureKind.CRASHED, message=message)), UNCHANGED)])
         [found] = archive.evaluations(lease.search_id)
         assert found.result.outcome.message == "Traceback \N{SYMBOL FOR NULL} ? in 'épreuve'"
 
     @pytest.mark.parametrize("count", [12.5, 2**63])
     def test_a_count_that_is_no_count_is_refused(self, archive, lease, count):
         with pytest.raises(StoreError, match=r"outcome of candidate 3 can't be stored: params must be a whole number"):
-            archive.add_evaluation(lease, measured(3, params=count), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(3, params=count), UNCHANGED)])
         assert archive.counts(lease.search_id).completed == 0
 
     def test_outcomes_come_in_the_order_of_arrival(self, archive, lease):
         order = [5, 2, 11, 0, 7]
         for arrival, number in enumerate(order):
-            archive.add_evaluation(lease, measured(number, arrival=arrival, accuracy=0.5), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(number, arrival=arrival, accuracy=0.5), UNCHANGED)])
         assert [found.candidate for found in archive.evaluations(lease.search_id)] == order
         assert numbers(archive.networks(lease.search_id)) == order
 
@@ -380,7 +383,7 @@ class ArchiveContract(EmptyStore):
         lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
         archive.add_candidates(lease, [candidate(number) for number in range(501)])
         for number in range(501):
-            archive.add_evaluation(lease, measured(number, accuracy=number / 501), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(number, accuracy=number / 501), UNCHANGED)])
         assert [found.candidate for found in archive.evaluations(lease.search_id)] == list(range(501))
         assert numbers(archive.networks(lease.search_id)) == list(range(501))
 
@@ -392,8 +395,8 @@ class ArchiveContract(EmptyStore):
             outcome_of(7, Measurement(model_bytes=2**40), arrival=3, worker=REUSED),
         ]
         for record in given:
-            archive.add_evaluation(lease, record, UNCHANGED)
-        archive.add_evaluation(lease, failed(8, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
+        archive.add_evaluations(lease, [(failed(8, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)])
         found = archive.outcomes(lease.search_id, ["accuracy", "heat", "cells", "flops", "model_bytes", "nothing"])
         assert (len(found), list(found.candidates)) == (4, [5, 2, 0, 7])
         assert list(found.seconds) == pytest.approx([one.result.duration_s for one in given])
@@ -410,8 +413,8 @@ class ArchiveContract(EmptyStore):
         }
 
     def test_columns_of_metrics_that_follow_from_others_are_those_of_the_networks(self, archive, lease):
-        archive.add_evaluation(lease, outcome_of(3, full_measurement()), UNCHANGED)
-        archive.add_evaluation(lease, measured(4, macs=10, latency_ms=1.0), UNCHANGED)
+        archive.add_evaluations(lease, [(outcome_of(3, full_measurement()), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(4, macs=10, latency_ms=1.0), UNCHANGED)])
         found = archive.outcomes(lease.search_id, ["efficiency"]).metrics["efficiency"]
         expected = [network.metrics.get("efficiency") for network in archive.networks(lease.search_id)]
         assert as_listed(found) == expected
@@ -423,40 +426,51 @@ class ArchiveContract(EmptyStore):
 
     def test_a_metric_is_known_where_a_single_outcome_has_it(self, archive, lease):
         assert not archive.has_metric(lease.search_id, "heat")
-        archive.add_evaluation(lease, measured(3, arrival=0, macs=5, others=(("cells", 1.0),)), UNCHANGED)
-        archive.add_evaluation(lease, measured(4, arrival=1, others=(("heat", 1.0),)), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(3, arrival=0, macs=5, others=(("cells", 1.0),)), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(4, arrival=1, others=(("heat", 1.0),)), UNCHANGED)])
         known = ("macs", "flops", "cells", "heat")
         assert all(archive.has_metric(lease.search_id, name) for name in known)
         unknown = ("accuracy", "efficiency", "Heat", "hea_", "%", "a\x00b", 'heat",1.0],["cells')
         assert not any(archive.has_metric(lease.search_id, name) for name in unknown)
 
     def test_the_same_attempt_counts_once(self, archive, lease):
-        assert archive.add_evaluation(lease, measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))
+        assert archive.add_evaluations(lease, [(measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))])
         late = measured(3, arrival=1, accuracy=0.9)
-        assert not archive.add_evaluation(lease, late, FrontChange(entered=(4,), left=(3,)))
+        assert not archive.add_evaluations(lease, [(late, FrontChange(entered=(4,), left=(3,)))])
         assert archive.counts(lease.search_id).completed == 1
         assert numbers(archive.front(lease.search_id)) == [3]
         assert archive.network(lease.search_id, key_of(3)).metrics == {"accuracy": 0.5}
 
+    def test_outcomes_are_stored_together_in_their_order_or_not_at_all(self, archive, lease):
+        entering, leaving = FrontChange(entered=(3,)), FrontChange(entered=(4,), left=(3,))
+        assert archive.add_evaluations(lease, [(measured(3, arrival=0), entering), (measured(4, arrival=1), leaving)])
+        assert archive.stays(lease.search_id, 3) == [Stay(entered=0, exited=1, exited_by=4)]
+        again = FrontChange(entered=(3,))
+        assert not archive.add_evaluations(
+            lease, [(measured(5, arrival=2), again), (measured(4, arrival=3), UNCHANGED)]
+        )
+        assert [one.candidate for one in archive.evaluations(lease.search_id)] == [3, 4]
+        assert numbers(archive.front(lease.search_id)) == [4]
+
     def test_no_two_outcomes_arrive_at_the_same_place(self, archive, lease):
-        archive.add_evaluation(lease, measured(3, arrival=0), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(3, arrival=0), UNCHANGED)])
         with pytest.raises(StoreError, match=r"refused"):
-            archive.add_evaluation(lease, measured(4, arrival=0), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(4, arrival=0), UNCHANGED)])
 
     def test_an_outcome_needs_its_candidate(self, archive, lease):
         with pytest.raises(StoreError, match=r"refused"):
-            archive.add_evaluation(lease, measured(99), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(99), UNCHANGED)])
 
     def test_a_retried_attempt_is_stored_but_not_told(self, archive, lease):
         lost = failed(3, FailureKind.WORKER_LOST, arrival=-1, attempt=1)
-        assert archive.add_evaluation(lease, lost, UNCHANGED)
-        assert not archive.add_evaluation(lease, lost, UNCHANGED)
+        assert archive.add_evaluations(lease, [(lost, UNCHANGED)])
+        assert not archive.add_evaluations(lease, [(lost, UNCHANGED)])
         assert list(archive.evaluations(lease.search_id)) == list(archive.networks(lease.search_id)) == []
         assert archive.retried(lease.search_id) == [lost]
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.retries, counts.failures) == (0, 1, {})
 
-        archive.add_evaluation(lease, failed(3, FailureKind.WORKER_LOST, arrival=0, attempt=2), UNCHANGED)
+        archive.add_evaluations(lease, [(failed(3, FailureKind.WORKER_LOST, arrival=0, attempt=2), UNCHANGED)])
         assert archive.retried(lease.search_id) == [lost]
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.retries, counts.failures) == (1, 1, {"worker_lost": 1})
@@ -465,17 +479,17 @@ class ArchiveContract(EmptyStore):
         kinds = [FailureKind.WORKER_LOST, FailureKind.DIED, FailureKind.WORKER_LOST]
         tries = [failed(3, kind, arrival=-1, attempt=attempt) for attempt, kind in enumerate(kinds, 1)]
         for one in (tries[2], *tries[:2]):
-            archive.add_evaluation(lease, one, UNCHANGED)
+            archive.add_evaluations(lease, [(one, UNCHANGED)])
         other = failed(4, FailureKind.OUT_OF_MEMORY, arrival=-1, attempt=7)
-        archive.add_evaluation(lease, other, UNCHANGED)
+        archive.add_evaluations(lease, [(other, UNCHANGED)])
         assert archive.retried(lease.search_id) == [*tries, other]
         assert archive.attempts_of(lease.search_id, 3) == tries
         assert archive.attempts_of(lease.search_id, 5) == []
 
     def test_counts_say_how_far_a_search_is(self, archive, lease):
         for number, kind in enumerate([FailureKind.DIVERGED, FailureKind.TIMED_OUT, FailureKind.DIVERGED]):
-            archive.add_evaluation(lease, failed(number, kind), UNCHANGED)
-        archive.add_evaluation(lease, measured(3, accuracy=0.5), FrontChange(entered=(3,)))
+            archive.add_evaluations(lease, [(failed(number, kind), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(3, accuracy=0.5), FrontChange(entered=(3,)))])
         counts = archive.counts(lease.search_id)
         assert (counts.candidates, counts.completed, counts.front_size, counts.generation) == (12, 4, 1, 1)
         assert counts.failures == {"diverged": 2, "timed_out": 1}
@@ -489,9 +503,9 @@ class ArchiveContract(EmptyStore):
     def test_searches_do_not_mix(self, archive, lease):
         other = archive.create_search(new_search("other"), owner="alice", ttl_s=LONG)
         archive.add_candidates(other, [candidate(0), candidate(1)])
-        archive.add_evaluation(lease, measured(0, accuracy=0.1), FrontChange(entered=(0,)))
-        archive.add_evaluation(other, measured(0, accuracy=0.9), FrontChange(entered=(0,)))
-        archive.add_evaluation(other, measured(1, accuracy=0.95), FrontChange(entered=(1,), left=(0,)))
+        archive.add_evaluations(lease, [(measured(0, accuracy=0.1), FrontChange(entered=(0,)))])
+        archive.add_evaluations(other, [(measured(0, accuracy=0.9), FrontChange(entered=(0,)))])
+        archive.add_evaluations(other, [(measured(1, accuracy=0.95), FrontChange(entered=(1,), left=(0,)))])
         assert [found.metrics["accuracy"] for found in archive.front(lease.search_id)] == [0.1]
         assert [found.metrics["accuracy"] for found in archive.front(other.search_id)] == [0.95]
         assert [found.result.outcome.accuracy for found in archive.evaluations(lease.search_id)] == [0.1]
@@ -501,10 +515,10 @@ class ArchiveContract(EmptyStore):
     # --- the front ----------------------------------------------------------------------------------------------
 
     def test_the_newest_failures_come_first(self, archive, lease):
-        archive.add_evaluation(lease, measured(0, arrival=0, accuracy=0.4), FrontChange())
+        archive.add_evaluations(lease, [(measured(0, arrival=0, accuracy=0.4), FrontChange())])
         for arrival, number in enumerate((3, 1, 2), start=1):
             failure = Failure(kind=FailureKind.DIVERGED, message=f"number {number}")
-            archive.add_evaluation(lease, outcome_of(number, failure, arrival=arrival), FrontChange())
+            archive.add_evaluations(lease, [(outcome_of(number, failure, arrival=arrival), FrontChange())])
         found = archive.failed(lease.search_id, count=2)
         assert [(one.number, one.failure, one.failure_message) for one in found] == [
             (2, "diverged", "number 2"),
@@ -512,14 +526,14 @@ class ArchiveContract(EmptyStore):
         ]
 
     def test_all_failed_attempts_are_listed_but_what_was_stopped(self, archive, lease):
-        archive.add_evaluation(lease, measured(0, arrival=0, accuracy=0.4), FrontChange())
+        archive.add_evaluations(lease, [(measured(0, arrival=0, accuracy=0.4), FrontChange())])
         for number, attempt, arrival, kind in (
             (2, 1, -1, FailureKind.DIED),
             (2, 2, 1, FailureKind.DIED),
             (1, 1, 2, FailureKind.STOPPED),
             (3, 1, 3, FailureKind.DIVERGED),
         ):
-            archive.add_evaluation(lease, failed(number, kind, arrival=arrival, attempt=attempt), FrontChange())
+            archive.add_evaluations(lease, [(failed(number, kind, arrival=arrival, attempt=attempt), FrontChange())])
         assert archive.failures(lease.search_id) == [
             FailedAttempt(
                 candidate=number,
@@ -537,16 +551,16 @@ class ArchiveContract(EmptyStore):
         ]
 
     def test_networks_enter_and_leave_the_front(self, archive, lease):
-        archive.add_evaluation(lease, measured(4, arrival=0, accuracy=0.4), FrontChange(entered=(4,)))
-        archive.add_evaluation(lease, measured(2, arrival=1, accuracy=0.5), FrontChange(entered=(2,)))
+        archive.add_evaluations(lease, [(measured(4, arrival=0, accuracy=0.4), FrontChange(entered=(4,)))])
+        archive.add_evaluations(lease, [(measured(2, arrival=1, accuracy=0.5), FrontChange(entered=(2,)))])
         assert numbers(archive.front(lease.search_id)) == [2, 4]
-        archive.add_evaluation(lease, measured(7, arrival=2, accuracy=0.9), FrontChange(entered=(7,), left=(2, 4)))
+        archive.add_evaluations(lease, [(measured(7, arrival=2, accuracy=0.9), FrontChange(entered=(7,), left=(2, 4)))])
         assert numbers(archive.front(lease.search_id)) == [7]
         assert [found.is_on_front for found in archive.networks(lease.search_id)] == [False, False, True]
         assert archive.counts(lease.search_id).front_size == 1
 
     def test_a_front_point_carries_all_that_is_known(self, archive, lease):
-        archive.add_evaluation(lease, outcome_of(3, full_measurement(), arrival=0), FrontChange(entered=(3,)))
+        archive.add_evaluations(lease, [(outcome_of(3, full_measurement(), arrival=0), FrontChange(entered=(3,)))])
         [found] = archive.front(lease.search_id)
         given = candidate(3)
         for name in ("number", "key", "generation", "parents", "operator", "network_json"):
@@ -568,9 +582,9 @@ class ArchiveContract(EmptyStore):
             accuracy, size = min(number, 6) / 8, 100 * min(number, 6)
             own = (("cells", number % 3),)
             record = measured(number, accuracy=accuracy, model_bytes=size, macs=number, others=own)
-            archive.add_evaluation(lease, record, UNCHANGED)
-        archive.add_evaluation(lease, failed(8), UNCHANGED)
-        archive.add_evaluation(lease, measured(9, accuracy=0.99), UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
+        archive.add_evaluations(lease, [(failed(8), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(9, accuracy=0.99), UNCHANGED)])
         return lease
 
     def test_the_best_has_the_greatest_or_least_value(self, archive, measured_lease):
@@ -602,15 +616,15 @@ class ArchiveContract(EmptyStore):
     @pytest.mark.parametrize("metric", STANDARD_METRICS)
     def test_every_standard_metric_can_be_asked_for_and_limited(self, archive, lease, metric):
         for number, value in enumerate([0, 2, 1]):
-            archive.add_evaluation(lease, measured(number, **{metric: value}), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(number, **{metric: value}), UNCHANGED)])
         limit = Limit(metric=metric, operator=">=", bound=0.5)
         assert best(archive, lease, metric=metric, is_maximized=False, limits=[limit], count=9) == [2, 1]
 
     def test_efficiency_can_be_asked_for_where_all_that_it_follows_from_was_measured(self, archive, lease):
         cost = {"macs": 500_000, "latency_ms": 2.0, "model_bytes": 1_000}
-        archive.add_evaluation(lease, measured(0, train_seconds=10.0, **cost), UNCHANGED)
-        archive.add_evaluation(lease, measured(1, train_seconds=5.0, **cost), UNCHANGED)
-        archive.add_evaluation(lease, measured(2, **cost), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(0, train_seconds=10.0, **cost), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(1, train_seconds=5.0, **cost), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(2, **cost), UNCHANGED)])
         assert best(archive, lease, metric="efficiency", is_maximized=False, count=9) == [1, 0]
         [found] = archive.best(lease.search_id, metric="efficiency", is_maximized=True)
         assert found.metrics["efficiency"] == (10.0 + 1_000_000 * 0.002) / 1_000
@@ -649,13 +663,13 @@ class ArchiveContract(EmptyStore):
             archive.network(lease.search_id, "xyz")
 
     def test_a_network_in_flight_has_no_outcome_yet(self, archive, lease):
-        archive.add_evaluation(lease, failed(3, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
+        archive.add_evaluations(lease, [(failed(3, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)])
         found = archive.network(lease.search_id, key_of(3))
         assert (found.arrival, found.metrics, found.failure, found.curve_json) == (-1, {}, None, "[]")
         assert (found.worker, found.seed, found.versions) == (None, None, "")
 
     def test_a_failed_network_says_why(self, archive, lease):
-        archive.add_evaluation(lease, failed(3, arrival=0), UNCHANGED)
+        archive.add_evaluations(lease, [(failed(3, arrival=0), UNCHANGED)])
         found = archive.network(lease.search_id, key_of(3))
         assert (found.failure, found.failure_message, found.metrics) == ("diverged", "diverged at step 3", {})
 
@@ -720,16 +734,16 @@ class ArchiveContract(EmptyStore):
         with ThreadPoolExecutor(2) as pool:
             readers = [pool.submit(read, number) for number in range(2)]
             for number in range(12):
-                archive.add_evaluation(lease, measured(number, accuracy=0.5), FrontChange(entered=(number,)))
+                archive.add_evaluations(lease, [(measured(number, accuracy=0.5), FrontChange(entered=(number,)))])
                 time.sleep(0.01)
         for reader in readers:
             assert reader.result() == sorted(reader.result())
 
     def test_a_paused_stream_of_a_reader_holds_no_writer_up(self, reader, archive, lease):
-        archive.add_evaluation(lease, measured(0), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
         stream = reader.evaluations(lease.search_id)
         next(stream)
-        archive.add_evaluation(lease, measured(1), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(1), UNCHANGED)])
         assert archive.counts(lease.search_id).completed == 2
 
     def test_a_reader_cannot_write(self, url, lease):
@@ -740,12 +754,12 @@ class ArchiveContract(EmptyStore):
             connection.execute(text("UPDATE searches SET name = 'mine'"))
 
     def test_an_archive_reopened_knows_all_that_was_written(self, url, archive, lease):
-        archive.add_evaluation(lease, outcome_of(3, full_measurement(), arrival=0), FrontChange(entered=(3,)))
+        archive.add_evaluations(lease, [(outcome_of(3, full_measurement(), arrival=0), FrontChange(entered=(3,)))])
         before = everything(archive, lease.search_id)
         archive.close()
         again = open_archive(url, notice=pytest.fail)
         assert everything(again, lease.search_id) == before
-        assert again.add_evaluation(lease, measured(4, arrival=1), UNCHANGED)
+        assert again.add_evaluations(lease, [(measured(4, arrival=1), UNCHANGED)])
         again.close()
 
     def test_a_killed_writer_loses_nothing_that_it_acknowledged(self, url):
@@ -762,7 +776,7 @@ class ArchiveContract(EmptyStore):
         # The last one may be durable, though it couldn't say so any more.
         assert len(completed) in (acknowledged + 1, acknowledged + 2)
         assert reader.counts(search.id).front_size == len(completed)
-        assert archive.add_evaluation(lease, measured(len(completed), accuracy=0.5), UNCHANGED)
+        assert archive.add_evaluations(lease, [(measured(len(completed), accuracy=0.5), UNCHANGED)])
         assert reader.network(search.id, key_of(len(completed))).arrival == len(completed)
         archive.close()
         reader.close()
@@ -813,7 +827,7 @@ archive = open_archive(sys.argv[1], notice=lambda message: None)
 lease = archive.create_search(new_search(), owner=current_owner(), ttl_s=600.0)
 archive.add_candidates(lease, [candidate(number) for number in range(5000)])
 for number in range(5000):
-    archive.add_evaluation(lease, measured(number, accuracy=number / 5000), FrontChange(entered=(number,)))
+    archive.add_evaluations(lease, [(measured(number, accuracy=number / 5000), FrontChange(entered=(number,)))])
     print(number, flush=True)
 """
 

@@ -19,8 +19,8 @@ class HistoriesContract(EmptyStore):
     """The part of the archive that explains how a search came to what it found."""
 
     def test_candidates_are_found_by_their_numbers_with_their_newest_outcome_or_none(self, archive, lease):
-        archive.add_evaluation(lease, measured(3, arrival=0, accuracy=0.5), UNCHANGED)
-        archive.add_evaluation(lease, trained_again(3, arrival=1, accuracy=0.25), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(3, arrival=0, accuracy=0.5), UNCHANGED)])
+        archive.add_evaluations(lease, [(trained_again(3, arrival=1, accuracy=0.25), UNCHANGED)])
         found = archive.numbered(lease.search_id, [3, 7, 99, 0])
         assert numbers(found) == [0, 3, 7]
         assert [network.arrival for network in found] == [-1, 1, -1]
@@ -31,15 +31,15 @@ class HistoriesContract(EmptyStore):
         first, other = measured(3, arrival=1, attempt=2, accuracy=0.5), measured(5, arrival=0)
         again, lost = trained_again(3, arrival=3, attempt=3, accuracy=0.25), failed(3, arrival=-1, attempt=1)
         for record in (other, lost, first, failed(6, arrival=2), again):
-            archive.add_evaluation(lease, record, UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
         assert archive.trainings(lease.search_id, [3]) == [first, again]
         assert archive.trainings(lease.search_id, [3, 5, 8]) == [other, first, again]
         assert archive.trainings(lease.search_id, [8]) == []
 
     def test_a_stay_on_the_front_ends_with_the_outcome_of_whoever_ended_it(self, archive, lease):
-        archive.add_evaluation(lease, measured(3, arrival=0), FrontChange(entered=(3,)))
-        archive.add_evaluation(lease, measured(5, arrival=1), FrontChange(entered=(5,), left=(3,)))
-        archive.add_evaluation(lease, trained_again(5, arrival=2), FrontChange(entered=(3,), left=(5,)))
+        archive.add_evaluations(lease, [(measured(3, arrival=0), FrontChange(entered=(3,)))])
+        archive.add_evaluations(lease, [(measured(5, arrival=1), FrontChange(entered=(5,), left=(3,)))])
+        archive.add_evaluations(lease, [(trained_again(5, arrival=2), FrontChange(entered=(3,), left=(5,)))])
         assert archive.stays(lease.search_id, 3) == [
             Stay(entered=0, exited=1, exited_by=5),
             Stay(entered=2, exited=None, exited_by=None),
@@ -52,7 +52,7 @@ class HistoriesContract(EmptyStore):
         lost = failed(4, FailureKind.WORKER_LOST, arrival=-1)
         reused = outcome_of(6, Measurement(accuracy=0.5), arrival=3, worker=REUSED)
         for record in (outcome_of(0, stopped), measured(1), measured(2), lost, reused):
-            archive.add_evaluation(lease, record, UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
         found = archive.counts(lease.search_id).efforts
         assert [(effort.failure, effort.attempts) for effort in found] == [
             (None, 2),
@@ -80,7 +80,7 @@ class HistoriesContract(EmptyStore):
             outcome_of(4, Measurement(accuracy=0.5), arrival=6, seconds=0.25),
         )
         for completed, record in enumerate(records):
-            archive.add_evaluation(lease, record, UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
             archive.add_candidates(lease, [candidate(12 + completed)])
             assert_counted_as_afresh(archive, url, lease)
             assert archive.counts(lease.search_id).candidates == 13 + completed
@@ -91,8 +91,8 @@ class HistoriesContract(EmptyStore):
     def test_the_newest_failure_of_each_kind_is_a_told_one(self, archive, lease):
         lost = FailureKind.WORKER_LOST
         for record in (failed(0, lost, arrival=1), failed(2, arrival=0), failed(1, lost, arrival=2), measured(4)):
-            archive.add_evaluation(lease, record, UNCHANGED)
-        archive.add_evaluation(lease, failed(5, lost, arrival=-1), UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
+        archive.add_evaluations(lease, [(failed(5, lost, arrival=-1), UNCHANGED)])
         found = archive.newest_failures(lease.search_id, ["diverged", "out_of_memory", "worker_lost"])
         assert [(one.failure, one.candidate, one.message) for one in found] == [
             ("diverged", 2, "diverged at step 3"),
@@ -101,7 +101,7 @@ class HistoriesContract(EmptyStore):
 
     def test_what_is_stored_out_of_order_is_counted_too(self, url, archive, lease):
         for arrival in (2, 0, 5, 1, 3, 4):
-            archive.add_evaluation(lease, measured(arrival), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(arrival), UNCHANGED)])
             archive.add_candidates(lease, [candidate(20 - arrival)])
             assert_counted_as_afresh(archive, url, lease)
         assert archive.counts(lease.search_id).completed == 6
@@ -117,7 +117,7 @@ class HistoriesContract(EmptyStore):
         records = [measured(number, accuracy=(1 + number) / 8) for number in range(4)]
         records.append(trained_again(3, arrival=4, attempt=2, accuracy=0.75))
         for record, change in zip(records, (*changes, UNCHANGED), strict=True):
-            archive.add_evaluation(lease, record, change)
+            archive.add_evaluations(lease, [(record, change)])
             members = [one.metrics for one in archive.front(lease.search_id)]
             assert archive.front_metrics(lease.search_id) == members
         assert [one["accuracy"] for one in members] == [0.25, 0.75]
@@ -128,7 +128,9 @@ class HistoriesContract(EmptyStore):
             archive.add_candidates(lease, [candidate(number) for number in range(completed)])
             for number in range(completed):
                 record = measured(number, accuracy=completed / 8) if completed % 2 else failed(number)
-                archive.add_evaluation(lease, record, FrontChange(entered=(number,)) if completed % 2 else UNCHANGED)
+                archive.add_evaluations(
+                    lease, [(record, FrontChange(entered=(number,)) if completed % 2 else UNCHANGED)]
+                )
             assert [one["accuracy"] for one in reader.front_metrics(lease.search_id)] == (completed % 2) * completed * [
                 completed / 8
             ]

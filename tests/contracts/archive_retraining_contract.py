@@ -42,7 +42,7 @@ def filled_search(archive, name, *records, context="c0ffee"):
     lease = archive.create_search(new_search(name, context=context), owner="alice", ttl_s=LONG)
     archive.add_candidates(lease, [candidate(number) for number in range(12)])
     for record in records:
-        assert archive.add_evaluation(lease, record, UNCHANGED)
+        assert archive.add_evaluations(lease, [(record, UNCHANGED)])
     return lease
 
 
@@ -68,7 +68,7 @@ class RetrainingContract(EmptyStore):
     @pytest.mark.parametrize("gain", [None, 0.0, 1 / 3])
     def test_the_gain_of_an_outcome_reads_back_exactly(self, archive, lease, gain):
         given = outcome_of(3, Measurement(accuracy=0.5), arrival=0, gain=gain)
-        archive.add_evaluation(lease, given, FrontChange(entered=(3,)))
+        archive.add_evaluations(lease, [(given, FrontChange(entered=(3,)))])
         assert list(archive.evaluations(lease.search_id)) == [given]
         assert [network.gain for network in archive.front(lease.search_id)] == [gain]
 
@@ -76,16 +76,16 @@ class RetrainingContract(EmptyStore):
 
     def test_a_stopped_training_reads_back_with_its_curve(self, archive, lease):
         given = outcome_of(3, STOPPED, arrival=0)
-        archive.add_evaluation(lease, given, UNCHANGED)
+        archive.add_evaluations(lease, [(given, UNCHANGED)])
         assert list(archive.evaluations(lease.search_id)) == [given]
         found = archive.network(lease.search_id, key_of(3))
         assert (found.failure, found.metrics) == ("stopped", {})
         assert found.curve_json.startswith('[{"epoch":0.25,"train_loss":1.5,"accuracy":0.125},{"epoch":0.5,')
 
     def test_a_stopped_training_counts_apart_from_failures(self, archive, lease):
-        archive.add_evaluation(lease, failed(0), UNCHANGED)
-        archive.add_evaluation(lease, outcome_of(1, STOPPED), UNCHANGED)
-        archive.add_evaluation(lease, outcome_of(2, STOPPED), UNCHANGED)
+        archive.add_evaluations(lease, [(failed(0), UNCHANGED)])
+        archive.add_evaluations(lease, [(outcome_of(1, STOPPED), UNCHANGED)])
+        archive.add_evaluations(lease, [(outcome_of(2, STOPPED), UNCHANGED)])
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.failures, counts.stopped, counts.retries) == (3, {"diverged": 1}, 2, 0)
         assert numbers(archive.failed(lease.search_id, count=9)) == [0]
@@ -118,7 +118,7 @@ class RetrainingContract(EmptyStore):
         archive.add_replicates(lease, [decision(3)])
         for record in self.completed:
             entered = (record.candidate,) if not record.replicate else ()
-            assert archive.add_evaluation(lease, record, FrontChange(entered=entered))
+            assert archive.add_evaluations(lease, [(record, FrontChange(entered=entered))])
         return lease
 
     def test_what_further_trainings_took_from_the_hypervolume_can_be_asked(self, archive, lease):
@@ -128,7 +128,7 @@ class RetrainingContract(EmptyStore):
         for arrival, (number, attempt, volume) in enumerate(trainings):
             record = measured(number, arrival=arrival, attempt=attempt, accuracy=0.5)
             record = replace(record, replicate=attempt - 1, hypervolume=volume)
-            assert archive.add_evaluation(lease, record, UNCHANGED)
+            assert archive.add_evaluations(lease, [(record, UNCHANGED)])
             assert archive.hypervolume(lease.search_id) == volume
         assert archive.falls(lease.search_id) == [Fall(arrival=3, key=key_of(3), by=0.25)]
         assert archive.falls(lease.search_id + 1) == []
@@ -143,7 +143,7 @@ class RetrainingContract(EmptyStore):
         assert best(archive, retrained, metric="cells", count=9) == [3, 4]
 
     def test_outcomes_as_columns_say_which_training_answers_for_its_network(self, archive, retrained):
-        archive.add_evaluation(retrained, failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)
+        archive.add_evaluations(retrained, [(failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)])
         found = archive.outcomes(retrained.search_id, ["cells"])
         assert list(found.candidates) == [3, 4, 3, 4]
         assert list(found.is_replicate) == [0, 0, 1, 1]
@@ -158,20 +158,20 @@ class RetrainingContract(EmptyStore):
 
     def test_each_further_training_replaces_the_one_before(self, archive, retrained):
         third = trained_again(3, arrival=3, replicate=2, attempt=3, accuracy=0.7)
-        archive.add_evaluation(retrained, third, UNCHANGED)
+        archive.add_evaluations(retrained, [(third, UNCHANGED)])
         assert archive.network(retrained.search_id, key_of(3)).metrics == {"accuracy": 0.7}
         assert numbers(archive.networks(retrained.search_id)) == [4, 3]
         assert list(archive.evaluations(retrained.search_id)) == [*self.completed, third]
 
     def test_a_repeated_further_training_counts_once(self, archive, retrained):
         late = trained_again(3, arrival=3, accuracy=0.1)
-        assert not archive.add_evaluation(retrained, late, FrontChange(left=(3,)))
+        assert not archive.add_evaluations(retrained, [(late, FrontChange(left=(3,)))])
         assert archive.network(retrained.search_id, key_of(3)).metrics["accuracy"] == 0.5
         assert numbers(archive.front(retrained.search_id)) == [3, 4]
 
     def test_a_further_training_that_fails_replaces_nothing_and_only_counts(self, archive, retrained):
         given = failed(4, arrival=3, attempt=2, replicate=1)
-        assert archive.add_evaluation(retrained, given, UNCHANGED)
+        assert archive.add_evaluations(retrained, [(given, UNCHANGED)])
         found = archive.network(retrained.search_id, key_of(4))
         assert (found.arrival, found.failure, found.metrics["accuracy"]) == (1, None, 0.8)
         assert archive.failed(retrained.search_id, count=9) == []
@@ -182,40 +182,42 @@ class RetrainingContract(EmptyStore):
         assert (counts.completed, counts.replicates, counts.failures) == (4, 2, {"diverged": 1})
 
     def test_a_further_training_after_one_that_failed_replaces_the_last_measurement(self, archive, retrained):
-        archive.add_evaluation(retrained, failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)
+        archive.add_evaluations(retrained, [(failed(4, arrival=3, attempt=2, replicate=1), UNCHANGED)])
         again = trained_again(4, arrival=4, replicate=2, attempt=3, accuracy=0.7)
-        archive.add_evaluation(retrained, again, UNCHANGED)
+        archive.add_evaluations(retrained, [(again, UNCHANGED)])
         assert archive.network(retrained.search_id, key_of(4)).metrics == {"accuracy": 0.7}
         assert numbers(archive.networks(retrained.search_id)) == [3, 4]
 
     def test_a_lost_attempt_of_a_further_training_replaces_nothing(self, archive, retrained):
         archive.add_replicates(retrained, [decision(4, completed=3)])
         lost = failed(4, FailureKind.WORKER_LOST, arrival=-1, attempt=2, replicate=1)
-        assert archive.add_evaluation(retrained, lost, UNCHANGED)
+        assert archive.add_evaluations(retrained, [(lost, UNCHANGED)])
         assert archive.network(retrained.search_id, key_of(4)).metrics["accuracy"] == 0.8
         assert archive.retried(retrained.search_id) == [lost]
 
     def test_searches_do_not_replace_each_others_outcomes(self, archive, retrained):
         other = filled_search(archive, "other", measured(3, arrival=0, accuracy=0.25))
-        archive.add_evaluation(retrained, trained_again(3, arrival=3, replicate=2, attempt=3), UNCHANGED)
+        archive.add_evaluations(retrained, [(trained_again(3, arrival=3, replicate=2, attempt=3), UNCHANGED)])
         assert archive.network(other.search_id, key_of(3)).metrics == {"accuracy": 0.25}
 
     def test_a_network_may_leave_the_front_and_enter_again(self, archive, retrained):
-        archive.add_evaluation(retrained, measured(5, arrival=3, accuracy=0.6), FrontChange(entered=(5,), left=(3,)))
+        archive.add_evaluations(
+            retrained, [(measured(5, arrival=3, accuracy=0.6), FrontChange(entered=(5,), left=(3,)))]
+        )
         assert numbers(archive.front(retrained.search_id)) == [4, 5]
         again = trained_again(3, arrival=4, replicate=2, attempt=3, accuracy=0.95)
-        archive.add_evaluation(retrained, again, FrontChange(entered=(3,), left=(5,)))
+        archive.add_evaluations(retrained, [(again, FrontChange(entered=(3,), left=(5,)))])
         assert numbers(archive.front(retrained.search_id)) == [3, 4]
         assert archive.counts(retrained.search_id).front_size == 2
 
     # --- counts -------------------------------------------------------------------------------------------------
 
     def test_workers_were_busy_with_every_attempt_but_not_with_what_was_reused(self, archive, lease):
-        archive.add_evaluation(lease, failed(0, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
-        archive.add_evaluation(lease, measured(0, arrival=0, attempt=2, accuracy=0.5), UNCHANGED)
+        archive.add_evaluations(lease, [(failed(0, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)])
+        archive.add_evaluations(lease, [(measured(0, arrival=0, attempt=2, accuracy=0.5), UNCHANGED)])
         reused = outcome_of(1, Measurement(accuracy=0.5), worker=REUSED)
-        archive.add_evaluation(lease, reused, UNCHANGED)
-        archive.add_evaluation(lease, trained_again(0, arrival=2, attempt=3), UNCHANGED)
+        archive.add_evaluations(lease, [(reused, UNCHANGED)])
+        archive.add_evaluations(lease, [(trained_again(0, arrival=2, attempt=3), UNCHANGED)])
         counts = archive.counts(lease.search_id)
         assert (counts.completed, counts.reused, counts.replicates) == (3, 1, 1)
         assert counts.busy_seconds == pytest.approx(3 * 1.530865, abs=1e-5)
@@ -225,7 +227,7 @@ class RetrainingContract(EmptyStore):
         backwards = outcome_of(1, Measurement(accuracy=0.5))
         result = replace(backwards.result, finished_at=backwards.result.started_at - 86_400.0)
         for record in (minute, replace(backwards, result=result)):
-            archive.add_evaluation(lease, record, UNCHANGED)
+            archive.add_evaluations(lease, [(record, UNCHANGED)])
         assert archive.counts(lease.search_id).busy_seconds == 60.0
         assert [effort.seconds for effort in archive.counts(lease.search_id).efforts] == [60.0]
         assert [record.result.duration_s for record in archive.evaluations(lease.search_id)] == [60.0, 0.0]
@@ -241,16 +243,16 @@ class RetrainingContract(EmptyStore):
         made_by = ["sample", "sample", "sample", "mutate", "mutate", "idle", "depth", "depth"]
         archive.add_candidates(lease, [candidate(n, operator=operator) for n, operator in enumerate(made_by)])
         on_front = FrontChange(entered=(0,))
-        archive.add_evaluation(lease, outcome_of(0, Measurement(accuracy=0.5), gain=0.25), on_front)
-        archive.add_evaluation(lease, outcome_of(1, Measurement(accuracy=0.25), gain=0.0), UNCHANGED)
-        archive.add_evaluation(lease, failed(2), UNCHANGED)
-        archive.add_evaluation(lease, failed(3, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)
-        archive.add_evaluation(
-            lease, outcome_of(3, Measurement(), attempt=2, gain=0.5), FrontChange(entered=(3,), left=(0,))
+        archive.add_evaluations(lease, [(outcome_of(0, Measurement(accuracy=0.5), gain=0.25), on_front)])
+        archive.add_evaluations(lease, [(outcome_of(1, Measurement(accuracy=0.25), gain=0.0), UNCHANGED)])
+        archive.add_evaluations(lease, [(failed(2), UNCHANGED)])
+        archive.add_evaluations(lease, [(failed(3, FailureKind.WORKER_LOST, arrival=-1), UNCHANGED)])
+        archive.add_evaluations(
+            lease, [(outcome_of(3, Measurement(), attempt=2, gain=0.5), FrontChange(entered=(3,), left=(0,)))]
         )
-        archive.add_evaluation(lease, measured(6, arrival=4), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(6, arrival=4), UNCHANGED)])
         again = trained_again(0, arrival=5, gain=0.125)
-        archive.add_evaluation(lease, again, FrontChange(entered=(0,)))
+        archive.add_evaluations(lease, [(again, FrontChange(entered=(0,)))])
         assert archive.operators(lease.search_id) == [
             OperatorCounts(operator="mutate", children=1, measured=1, entered=1, gain=0.5),
             OperatorCounts(operator="sample", children=3, measured=2, entered=1, gain=0.25),

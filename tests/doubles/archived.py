@@ -264,7 +264,7 @@ def fill_database(url: str, record: SearchRecord | None = None, *, state: Search
     archive.add_candidates(lease, [_candidate(network) for network in NETWORKS])
     for network in NETWORKS:
         change = FrontChange(entered=(network.number,) if network.is_on_front else ())
-        assert archive.add_evaluation(lease, _evaluation(network), change)
+        assert archive.add_evaluations(lease, [(_evaluation(network), change)])
     if record.reference_ideal is not None and record.reference_point is not None:
         archive.set_reference(lease, ideal=record.reference_ideal, point=record.reference_point)
     for generation in GENERATIONS:

@@ -78,7 +78,7 @@ class Killed(BaseException):
 class Dying:
     """An archive that kills whoever makes the n-th write, just before or just after it."""
 
-    WRITES = ("add_candidates", "add_evaluation", "add_replicates", "add_generation", "set_reference", "add_event")
+    WRITES = ("add_candidates", "add_evaluations", "add_replicates", "add_generation", "set_reference", "add_event")
 
     def __init__(self, archive: Archive, *, after: int, is_written: bool) -> None:
         self._archive, self._left, self._is_written = archive, after, is_written

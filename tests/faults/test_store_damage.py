@@ -134,14 +134,14 @@ def logged(tmp_path_factory, migrated_sqlite_file):
     lease = archive.create_search(new, owner="alice", ttl_s=600.0)
     log = path.with_name("store.db-wal")
     lengths = []
-    add = archive.add_evaluation
+    add = archive.add_evaluations
 
     def add_and_note(*arguments):
         is_new = add(*arguments)
         lengths.append(log.stat().st_size)
         return is_new
 
-    archive.add_evaluation = add_and_note
+    archive.add_evaluations = add_and_note
     loop_over(archive, lease=lease, evaluations=60).run()
     copy = path.with_name("copy.db")
     shutil.copy(path, copy)

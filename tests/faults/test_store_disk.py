@@ -38,12 +38,13 @@ from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from gasearch.storage.sql_writer import SqlArchive
 from tests.doubles.searches import loop_over
-add = SqlArchive.add_evaluation
-def add_and_tell(self, lease, record, change):
-    is_new = add(self, lease, record, change)
-    os.write(1, f"{record.arrival}\\n".encode())
+add = SqlArchive.add_evaluations
+def add_and_tell(self, lease, outcomes):
+    is_new = add(self, lease, outcomes)
+    for record, _ in outcomes:
+        os.write(1, f"{record.arrival}\\n".encode())
     return is_new
-SqlArchive.add_evaluation = add_and_tell
+SqlArchive.add_evaluations = add_and_tell
 try:
     with closing(open_archive(sys.argv[1], notice=lambda message: None)) as archive:
         loop = loop_over(archive, evaluations=int(sys.argv[2]))

@@ -102,7 +102,7 @@ def test_a_running_search_writes_its_log_back_now_and_then(migrated_sqlite_url, 
     with closing(open_archive(migrated_sqlite_url, notice=silent)) as archive:
         lease = archive.create_search(new_search(), owner="alice", ttl_s=600.0)
         archive.add_candidates(lease, [candidate(0)])
-        archive.add_evaluation(lease, measured(0), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
         archive.renew(lease, ttl_s=600.0)
         assert log_size(tmp_path) > 0
         monkeypatch.setattr(sql_writer, "CHECKPOINT_EVERY_S", 0.0)

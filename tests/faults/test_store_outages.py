@@ -194,7 +194,7 @@ def test_an_outcome_whose_commit_is_cut_off_before_the_answer_counts_once(proxie
     while proxy.cut < times:
         if number % 100 == 0:
             through.add_candidates(lease, [candidate(300 + number + one) for one in range(100)])
-        assert through.add_evaluation(lease, measured(number, accuracy=0.5), FrontChange(entered=(number,)))
+        assert through.add_evaluations(lease, [(measured(number, accuracy=0.5), FrontChange(entered=(number,)))])
         number += 1
     through.close()
     assert completed(archive, lease) == list(range(number))
@@ -207,10 +207,10 @@ def test_a_server_that_falls_silent_is_left_and_found_again(proxied, archive, le
     notices = []
     through = open_archive(url, notice=silent)
     through.be_patient(60.0, notice=notices.append)
-    assert through.add_evaluation(lease, measured(0), UNCHANGED)
+    assert through.add_evaluations(lease, [(measured(0), UNCHANGED)])
     proxy.is_silent = True
     threading.Timer(2.5, lambda: setattr(proxy, "is_silent", False)).start()
-    assert through.add_evaluation(lease, measured(1), UNCHANGED)
+    assert through.add_evaluations(lease, [(measured(1), UNCHANGED)])
     through.close()
     assert completed(archive, lease) == [0, 1]
     assert "doesn't answer (" in notices[0]
@@ -241,7 +241,7 @@ def test_a_transaction_that_gives_way_is_done_again(archive, lease, listen_to_co
 
     listen_to_commits(give_way)
     for number in range(4):
-        assert archive.add_evaluation(lease, measured(number), UNCHANGED)
+        assert archive.add_evaluations(lease, [(measured(number), UNCHANGED)])
     assert completed(archive, lease) == list(range(4))
     assert len(turns) == 12
 
@@ -254,7 +254,7 @@ def test_a_full_or_failing_disk_of_the_server_is_not_tried_again(archive, lease,
     listen_to_commits(fail)
     began = time.monotonic()
     with pytest.raises(StoreError, match=r"refused: injected"):
-        archive.add_evaluation(lease, measured(0), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
     assert time.monotonic() - began < 1.0
 
 
@@ -265,7 +265,7 @@ def test_who_was_taken_over_while_the_database_was_away_writes_no_more(postgresq
     other.close()
     postgresql.drop_connections(to=postgresql_url)
     with pytest.raises(LeaseLost):
-        archive.add_evaluation(lease, measured(0), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
     assert completed(archive, lease) == []
 
 
@@ -342,7 +342,7 @@ def test_a_file_locked_by_another_program_is_waited_for(tmp_path, migrated_sqlit
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(2.0, lambda: other.execute("ROLLBACK")).start()
-    assert archive.add_evaluation(lease, measured(0), UNCHANGED)
+    assert archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
     archive.close()
     other.close()
     assert "doesn't answer (database is locked): trying again for 5" in notices[0]

@@ -265,7 +265,7 @@ def test_a_network_that_was_stopped_early_has_not_failed_but_has_nothing_to_expo
         lease = archive.create_search(new_search("small"), owner="alice", ttl_s=60)
         archive.add_candidates(lease, [candidate(0)])
         stopped = Failure(kind=FailureKind.STOPPED, message="stopped at 1 with accuracy 0.2")
-        archive.add_evaluation(lease, outcome_of(0, stopped), FrontChange())
+        archive.add_evaluations(lease, [(outcome_of(0, stopped), FrontChange())])
     text = rf"network {key_of(0)} of small has no measurement: its training was stopped at 1 with accuracy 0.2$"
     with pytest.raises(BadInput, match=text):
         export_network("small", key_of(0), tmp_path / "model", db_url=url, observer=Silent())

@@ -388,7 +388,7 @@ def test_a_curve_is_shown_as_a_table(gasearch, tmp_path):
     with closing(open_archive(url, notice=lambda message: None)) as archive:
         lease = archive.create_search(new_search(), owner="alice", ttl_s=60)
         archive.add_candidates(lease, [candidate(0)])
-        archive.add_evaluation(lease, measured(0, accuracy=0.5, curve=curve), FrontChange(entered=(0,)))
+        archive.add_evaluations(lease, [(measured(0, accuracy=0.5, curve=curve), FrontChange(entered=(0,)))])
     status, out, _ = gasearch("show", "digits", key_of(0), "--db", url)
     table = [line.split() for line in out.partition("curve:\n")[2].splitlines()]
     assert (status, table) == (

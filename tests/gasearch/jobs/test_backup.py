@@ -106,7 +106,7 @@ def test_a_backup_under_constant_writes_is_one_state_of_the_database(url, file):
         for number in range(2000):
             if is_done.is_set():
                 return
-            archive.add_evaluation(lease, measured(number), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(number), UNCHANGED)])
             archive.add_event(lease, EventRecord(kind="told", message="", candidate=number))
 
     writer = threading.Thread(target=write)

@@ -217,7 +217,7 @@ def test_a_damaged_search_says_nothing_about_a_sound_one(url):
     archive = sql.open_archive(url, notice=silent)
     lease = archive.create_search(new_search("other"), owner="alice", ttl_s=60)
     archive.add_candidates(lease, [candidate(0), candidate(1)])
-    archive.add_evaluation(lease, measured(0, arrival=1), FrontChange())
+    archive.add_evaluations(lease, [(measured(0, arrival=1), FrontChange())])
     archive.close()
     edit(url, "UPDATE candidates SET operator = 'x' WHERE search_id = 1 AND number = 1")
     assert [(found.search_id, found.text) for found in check_database(url)] == [

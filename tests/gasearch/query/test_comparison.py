@@ -31,7 +31,7 @@ def fill(archive, name, *records, **changes):
     lease = archive.create_search(new_search(name, **changes), owner="alice", ttl_s=60)
     archive.add_candidates(lease, [candidate(number) for number in range(6)])
     for record in records:
-        assert archive.add_evaluation(lease, record, UNCHANGED)
+        assert archive.add_evaluations(lease, [(record, UNCHANGED)])
 
 
 def taking(record, seconds):

@@ -40,7 +40,7 @@ class Story:
 
     def tell(self, record, *, entered=(), left=()):
         change = FrontChange(entered=entered, left=left)
-        assert self.archive.add_evaluation(self._lease, record, change)
+        assert self.archive.add_evaluations(self._lease, [(record, change)])
 
     def why(self, number, **options):
         return why(self.archive, "digits", key_of(number), **options)

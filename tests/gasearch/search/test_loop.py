@@ -6,6 +6,8 @@ from gasearch_workers.messages import FailureKind, Measurement
 
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, LeaseLost, StoreError
+from gasearch.evolution.generational import GenerationalEngine
+from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.objectives.front import ParetoFront
 from gasearch.search.ownership import StopSignal
 from gasearch.search.problem import training_seed
@@ -13,8 +15,9 @@ from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.connections import writing
+from tests.doubles.disorder import Disorderly
 from tests.doubles.scripted import Scripted, failing, flaky, two_objectives
-from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search
+from tests.doubles.searches import OBJECTIVES, digest, loop_over, new_search, small_space
 
 
 @pytest.fixture
@@ -206,6 +209,27 @@ def test_a_late_result_is_noted_and_not_used(archive):
     record = archive.search("small")
     assert archive.counts(record.id).completed == 12
     assert [event.kind for event in archive.events(record.id)] == ["late"] * 12
+
+
+@pytest.mark.parametrize("kind", [GenerationalEngine, SteadyStateEngine])
+def test_outcomes_that_come_together_are_stored_before_evolution_learns_from_any(archive, kind):
+    workers = Disorderly(Scripted(), rng=random.Random(3), capacity=6)
+    loop = loop_over(archive, evaluations=40, dispatcher=workers, engine=kind(small_space(8), seed=7, population=10))
+    stored, add, tell = [], archive.add_evaluations, loop.engine.tell
+
+    def add_and_note(lease, outcomes):
+        stored.append([record.candidate for record, _ in outcomes])
+        return add(lease, outcomes)
+
+    def tell_if_stored(scored):
+        assert scored.number in stored[-1]
+        tell(scored)
+
+    archive.add_evaluations, loop.engine.tell = add_and_note, tell_if_stored
+    loop.run()
+    assert max(map(len, stored)) > 1
+    assert sum(map(len, stored)) == 40
+    assert [one.evaluations for one in archive.generations(1)] == [10, 20, 30, 40]
 
 
 def test_what_was_stored_is_adopted_whatever_this_evolution_would_have_proposed(archive):

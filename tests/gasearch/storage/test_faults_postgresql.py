@@ -96,7 +96,7 @@ def test_what_the_address_says_has_precedence(postgresql_url):
 def test_a_lost_connection_is_made_again(postgresql, postgresql_url, archive, lease):
     for number in range(5):
         postgresql.drop_connections(to=postgresql_url)
-        assert archive.add_evaluation(lease, measured(number, accuracy=0.5), FrontChange(entered=(number,)))
+        assert archive.add_evaluations(lease, [(measured(number, accuracy=0.5), FrontChange(entered=(number,)))])
         assert archive.renew(lease, ttl_s=LONG) is False
         assert archive.counts(lease.search_id).completed == number + 1
     assert [found.candidate for found in archive.evaluations(lease.search_id)] == list(range(5))
@@ -117,10 +117,10 @@ def lose_the_answer_of_the_next_commit():
 
 def test_an_outcome_whose_commit_was_not_answered_counts_once_and_is_ours(archive, lease):
     lose_the_answer_of_the_next_commit()
-    assert archive.add_evaluation(lease, measured(0, accuracy=0.5), FrontChange(entered=(0,)))
+    assert archive.add_evaluations(lease, [(measured(0, accuracy=0.5), FrontChange(entered=(0,)))])
     assert archive.counts(lease.search_id).completed == archive.counts(lease.search_id).front_size == 1
     lose_the_answer_of_the_next_commit()
-    assert not archive.add_evaluation(lease, measured(0, arrival=1, accuracy=0.9), FrontChange(entered=(0,)))
+    assert not archive.add_evaluations(lease, [(measured(0, arrival=1, accuracy=0.9), FrontChange(entered=(0,)))])
     assert archive.counts(lease.search_id).completed == 1
 
 
@@ -203,8 +203,8 @@ def test_a_connection_that_breaks_twice_is_an_error(archive, lease):
 
     refused = pytest.raises(StoreError, match=r"can't be reached: server closed the connection unexpectedly")
     with listening("commit", break_always), refused:
-        archive.add_evaluation(lease, measured(0), UNCHANGED)
-    assert archive.add_evaluation(lease, measured(0), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
+    assert archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
 
 
 def test_a_change_of_owner_waits_for_a_write_under_way(postgresql_url, archive, lease):
@@ -224,7 +224,7 @@ def test_a_change_of_owner_waits_for_a_write_under_way(postgresql_url, archive, 
 
     claiming = threading.Thread(target=claim)
     event.listen(Engine, "commit", hold, once=True)
-    assert archive.add_evaluation(lease, measured(0), UNCHANGED)
+    assert archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
     claiming.join(timeout=30)
     other.close()
     assert done == ["committed", "claimed"]

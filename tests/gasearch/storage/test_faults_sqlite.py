@@ -200,7 +200,7 @@ def at_every_begin(statement):
 def add_evaluations(archive, lease, acknowledged):
     """Add outcome after outcome, noting each that is stored."""
     for number in range(2000):
-        archive.add_evaluation(lease, measured(number, accuracy=0.5), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(number, accuracy=0.5), UNCHANGED)])
         acknowledged.append(number)
 
 
@@ -219,19 +219,19 @@ def test_a_full_disk_ends_in_one_sentence_and_a_store_that_reopens(migrated_sqli
     assert [found.candidate for found in reader.evaluations(lease.search_id)] == acknowledged
     reader.close()
     number = len(acknowledged)  # there is space again: the connection that failed, and its limit, are gone
-    assert archive.add_evaluation(lease, measured(number, accuracy=0.5), UNCHANGED)
+    assert archive.add_evaluations(lease, [(measured(number, accuracy=0.5), UNCHANGED)])
 
 
 def test_a_store_locked_by_another_program_says_so(path, started, monkeypatch):
     monkeypatch.setattr(patience, "SQLITE_PATIENCE_S", 0.3)
     archive, lease = started
-    archive.add_evaluation(lease, measured(0), UNCHANGED)
+    archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         locked = pytest.raises(StoreError, match=r"stayed locked by another process: end that process, then try")
         with at_every_begin("PRAGMA busy_timeout = 50"), locked:
-            archive.add_evaluation(lease, measured(1), UNCHANGED)
-    assert archive.add_evaluation(lease, measured(1), UNCHANGED)
+            archive.add_evaluations(lease, [(measured(1), UNCHANGED)])
+    assert archive.add_evaluations(lease, [(measured(1), UNCHANGED)])
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_store_locked_by_another_program_says_so(path, started, monkeypatch):
 def test_a_row_edited_by_hand_is_found_and_named(path, started, change):
     archive, lease = started
     for number in range(3):
-        archive.add_evaluation(lease, measured(number, accuracy=0.5), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(number, accuracy=0.5), UNCHANGED)])
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute(f"UPDATE evaluations SET {change} WHERE candidate = 1")
     with pytest.raises(
@@ -254,7 +254,7 @@ def test_every_flipped_bit_of_an_outcome_is_found_or_harmless(path, migrated_sql
     archive, lease = started
     completed = [measured(number, accuracy=number / 50, model_bytes=number) for number in range(50)]
     for record in completed:
-        archive.add_evaluation(lease, record, UNCHANGED)
+        archive.add_evaluations(lease, [(record, UNCHANGED)])
     archive.close()
     intact = path.read_bytes()
     draw = random.Random(7)
@@ -283,7 +283,7 @@ def test_every_flipped_bit_of_an_outcome_is_found_or_harmless(path, migrated_sql
 def test_a_log_cut_anywhere_leaves_a_prefix_of_what_was_written(tmp_path, path, started):
     archive, lease = started
     for number in range(40):
-        archive.add_evaluation(lease, measured(number, accuracy=0.5), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(number, accuracy=0.5), UNCHANGED)])
     log = Path(f"{path}-wal").read_bytes()
     draw = random.Random(1)
     for trial in range(25):

@@ -33,7 +33,7 @@ def archive(request):
     archive.add_candidates(lease, [candidate(number) for number in range(len(TIMES))])
     for number, (latency_ms, spread_ms) in enumerate(TIMES):
         times = {"latency_ms": latency_ms, "latency_spread_ms": spread_ms}
-        archive.add_evaluation(lease, measured(number, accuracy=number / 10, params=number, **times), UNCHANGED)
+        archive.add_evaluations(lease, [(measured(number, accuracy=number / 10, params=number, **times), UNCHANGED)])
     yield archive
     archive.close()
 

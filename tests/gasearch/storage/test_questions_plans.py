@@ -29,7 +29,7 @@ def lease(archive):
     """Of a search with candidates and an outcome."""
     lease = archive.create_search(new_search(context="c0ffee"), owner="alice", ttl_s=600.0)
     archive.add_candidates(lease, [candidate(number) for number in range(12)])
-    archive.add_evaluation(lease, measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))
+    archive.add_evaluations(lease, [(measured(3, arrival=0, accuracy=0.5), FrontChange(entered=(3,)))])
     return lease
 
 
@@ -86,15 +86,15 @@ def test_all_outcomes_are_counted_in_an_index_once_and_then_only_those_that_came
     assert [step for step in sizes if step.startswith("SEARCH candidates") and "(search_id=? AND number>?)" in step]
 
     assert len(plans_of(archive, count)) == 1
-    archive.add_evaluation(lease, measured(4, arrival=1), FrontChange())
+    archive.add_evaluations(lease, [(measured(4, arrival=1), FrontChange())])
     [_, [completed, *_]] = plans_of(archive, count)
     assert completed.endswith("INDEX uq_evaluations_search_id_arrival (search_id=? AND arrival>?)")
-    archive.add_evaluation(lease, failed(5, arrival=-1), FrontChange())
+    archive.add_evaluations(lease, [(failed(5, arrival=-1), FrontChange())])
     [_, [retried, *_]] = plans_of(archive, count)
     assert retried.startswith("SEARCH evaluations USING INDEX ix_evaluations_failed")
 
 
 def test_the_newest_failure_of_a_kind_is_the_last_entry_of_an_index(archive, lease):
-    archive.add_evaluation(lease, failed(4, arrival=1), FrontChange())
+    archive.add_evaluations(lease, [(failed(4, arrival=1), FrontChange())])
     [found] = plan_of(archive, lambda archive: archive.newest_failures(1, ["diverged"]))
     assert "(search_id=? AND failure=? AND arrival>?)" in found

@@ -68,7 +68,7 @@ def test_every_outcome_that_can_be_built_reads_back_equal(store, outcome):
     archive, lease = store
     arrival = archive.counts(lease.search_id).completed
     record = outcome_of(arrival, outcome)
-    assert archive.add_evaluation(lease, record, UNCHANGED)
+    assert archive.add_evaluations(lease, [(record, UNCHANGED)])
     [*_, found] = archive.evaluations(lease.search_id)
     assert found == record
     network = archive.network(lease.search_id, record.result.key)

@@ -49,7 +49,7 @@ def test_a_search_of_the_first_schema_goes_on_in_the_new_one(old_url):
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     archive.add_candidates(lease, [candidate(4)])
     new = outcome_of(4, Measurement(accuracy=0.9, energy_j=0.5, energy_source="rapl", images_seen=180_000))
-    assert archive.add_evaluation(lease, new, UNCHANGED)
+    assert archive.add_evaluations(lease, [(new, UNCHANGED)])
     assert list(archive.evaluations(1))[-1] == new
     [best] = archive.best(1, metric="images_seen", is_maximized=True)
     assert best.number == 4

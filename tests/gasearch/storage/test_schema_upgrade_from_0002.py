@@ -76,8 +76,8 @@ def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
     curve = (CurvePoint(epoch=0.5, train_loss=None, accuracy=0.125),)
     stopped = outcome_of(4, Failure(kind=FailureKind.STOPPED, message="", curve=curve))
     again = trained_again(0, arrival=5, gain=0.0, accuracy=0.25)
-    assert archive.add_evaluation(lease, stopped, UNCHANGED)
-    assert archive.add_evaluation(lease, again, FrontChange(left=(0,)))
+    assert archive.add_evaluations(lease, [(stopped, UNCHANGED)])
+    assert archive.add_evaluations(lease, [(again, FrontChange(left=(0,)))])
     assert list(archive.evaluations(1)) == [*OLD_OUTCOMES, stopped, again]
     assert archive.network(1, key_of(0)).metrics == {"accuracy": 0.25}
     assert archive.network(1, key_of(4)).predicted == PREDICTED
@@ -103,7 +103,7 @@ def test_an_outcome_still_needs_its_candidate_after_the_upgrade(old_url):
     archive = sql.open_archive(old_url, notice=pytest.fail)
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     with pytest.raises(StoreError, match=r"refused"):
-        archive.add_evaluation(lease, outcome_of(99, Measurement(), arrival=9), UNCHANGED)
+        archive.add_evaluations(lease, [(outcome_of(99, Measurement(), arrival=9), UNCHANGED)])
     archive.close()
 
 

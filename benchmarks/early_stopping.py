@@ -35,7 +35,7 @@ from benchmarks.support import tables
 from benchmarks.support.timing import Targets, conditions
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
-from gasearch.evolution.sampling import sample
+from gasearch.evolution.partial_genomes import sample
 from gasearch.jobs.setup import set_up
 from gasearch.objectives.fitness import Fitness, Objective
 from gasearch.objectives.front import ParetoFront

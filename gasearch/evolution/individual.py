@@ -108,6 +108,11 @@ class Individual(list[int]):
         self.fitness = ConstrainedFitness() if fitness is None else fitness
         self.number, self.operator = number, operator
 
+    @property
+    def genes(self) -> tuple[int, ...]:
+        """The genes alone."""
+        return tuple(self)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Individual:
         """See `clone`."""
         return clone(self)

@@ -13,9 +13,8 @@ from deap import base, tools
 
 from gasearch.errors import OperatorFailed
 from gasearch.evolution.individual import ConstrainedFitness, Individual
-from gasearch.evolution.operators import choose
 from gasearch.evolution.rng import derive, seeded
-from gasearch.evolution.selection import WHOLE_POOL, RankedPool, infeasible_by_violation, select_survivors
+from gasearch.evolution.selection import WHOLE_POOL, RankedPool, choose, infeasible_by_violation, select_survivors
 from gasearch.space.decisions import Genes, Space
 
 OPERATORS = ("individual", "mate", "mutate", "select", "choose")

@@ -1,7 +1,8 @@
-"""Survivor selection: NSGA-II with Deb's constraint rules, and aging; see `nsga3.py` for many objectives."""
+"""Who survives and who has children: NSGA-II with Deb's constraint rules, aging; see `nsga3.py` for many objectives."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Final, TypeVar
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gasearch.evolution.individual import Individual
+from gasearch.evolution.rng import GLOBAL, pick
 from gasearch.objectives import pareto
 from gasearch.objectives.dominance import Flags
 
@@ -30,6 +32,7 @@ def takes_whole_pool(select: Select) -> Select:
 DECADE = 10.0
 
 AGING_SAMPLE = 0.2  #: Share of the survivors among which an aging search takes its parent; 25 of 100 in the paper.
+TRIES = 4  #: Draws of a second parent that may be the first one again, before any other one is taken.
 
 
 @takes_whole_pool
@@ -246,3 +249,47 @@ def keep_none(individuals: Sequence[Individual], count: int) -> list[Individual]
     """No survivors: a search at random breeds from nothing."""
     del individuals, count
     return []
+
+
+# --- parents ----------------------------------------------------------------------------------------------------
+
+
+def choose(individuals: Sequence[Individual], k: int, *, rng: random.Random = GLOBAL) -> list[Individual]:
+    """Parents, one or two: each the better of two drawn at random; two are different ones.
+
+    Args:
+        individuals: Best first, at least one; two different ones where two are asked for.
+        k: How many.
+        rng: For the draws.
+    """
+    return _distinct(individuals, k, 2, rng)
+
+
+class AgingParents:
+    """Parents of an aging search: the best, as `select_survivors` orders them, of a random fifth of the survivors.
+
+    The paper has one objective. Rank and crowding are those among all survivors: within a sample the two ends of each
+    objective are infinitely lonely, and an end would always win.
+    """
+
+    def __init__(self) -> None:
+        """Remembers the order of the survivors that it was asked about last: several children come from each."""
+        self._survivors: tuple[Individual, ...] = ()
+        self._ordered: list[Individual] = []
+
+    def __call__(self, individuals: Sequence[Individual], k: int, *, rng: random.Random = GLOBAL) -> list[Individual]:
+        """See `choose`; the survivors may be in any order."""
+        if individuals is not self._survivors:
+            self._ordered = select_survivors(individuals, len(individuals))
+            self._survivors = individuals if isinstance(individuals, tuple) else ()
+        return _distinct(self._ordered, k, max(2, round(AGING_SAMPLE * len(self._ordered))), rng)
+
+
+def _distinct(ordered: Sequence[Individual], count: int, size: int, rng: random.Random) -> list[Individual]:
+    """Parents, each the best of `size` drawn at random, with replacement, from a sequence ordered best first."""
+    chosen = ordered[min(pick(rng, len(ordered)) for _ in range(size))]
+    for _ in range(TRIES) if count > 1 else ():
+        other = ordered[min(pick(rng, len(ordered)) for _ in range(size))]
+        if other.number != chosen.number:
+            return [chosen, other]
+    return [chosen] if count == 1 else [chosen, next(one for one in ordered if one.number != chosen.number)]

@@ -40,10 +40,12 @@ from typing import Any
 
 from deap import base, tools
 
+from gasearch.evolution.crossover import mate
 from gasearch.evolution.individual import Individual, clone
+from gasearch.evolution.mutation import mutate
 from gasearch.evolution.nsga3 import select_by_niches
-from gasearch.evolution.operators import AgingParents, choose, make_individual, mate, mutate
-from gasearch.evolution.selection import keep_newest, keep_none, select_survivors
+from gasearch.evolution.partial_genomes import sample
+from gasearch.evolution.selection import AgingParents, choose, keep_newest, keep_none, select_survivors
 from gasearch.space.decisions import Space
 
 CXPB = 0.9  #: Share of children with two parents, unless the algorithm has none such.
@@ -78,7 +80,7 @@ def make_toolbox(space: Space, algorithm: str = "nsga2") -> base.Toolbox:
         raise ValueError(f"algorithm must be one of {', '.join(_ALGORITHMS)}; got {algorithm!r}")
     select, find_parents, cxpb = _ALGORITHMS[algorithm]
     toolbox = base.Toolbox()
-    toolbox.register("individual", make_individual, space=space)
+    toolbox.register("individual", sample, space=space)
     toolbox.register("population", tools.initRepeat, list, toolbox.individual)
     toolbox.register("evaluate", evaluate)
     toolbox.register("mate", mate, space=space)

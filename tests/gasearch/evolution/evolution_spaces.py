@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from operator import lt
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
+from gasearch.evolution.crossover import mate
 from gasearch.evolution.engine import Candidate, Engine, Scored
+from gasearch.evolution.individual import Individual
+from gasearch.evolution.mutation import mutate
 from gasearch.objectives.fitness import Fitness
 from gasearch.space.decisions import Condition, Decision, Genes, Space
+
+seeds = st.integers(0, 2**32)
+unhurried = settings(deadline=None)  # machines are shared
 
 Truth = Callable[[Genes], Fitness | None]
 
@@ -96,3 +104,26 @@ def run_in_batches(engine: Engine, truth: Truth, evaluations: int, order) -> lis
             engine.tell(Scored(number=candidate.number, fitness=truth(candidate.genome.genes)))
         candidates += batch
     return candidates
+
+
+def is_closed(genes: Genes, space: Space) -> bool:
+    """Whether these are canonical genes of the space."""
+    sizes = [len(decision.options) for decision in space.decisions]
+    return (
+        isinstance(genes, tuple) and space.canonical(genes) == genes and all(map(lt, genes, sizes)) and min(genes) >= 0
+    )
+
+
+def layers_of(genes: Genes, space: Space) -> list[Genes]:
+    """The genes of each layer that expresses."""
+    return [tuple(genes[index] for index in slot) for slot in space.slots[: space.layer_count(genes)]]
+
+
+def mutant(genes: Genes, space: Space, rng, rates=None) -> Individual:
+    """A mutant of some genes."""
+    return mutate(Individual(genes), space=space, rng=rng, rates=rates)[0]
+
+
+def child(first: Genes, second: Genes, space: Space, rng, rates=None) -> Individual:
+    """A child of two parents."""
+    return mate(Individual(first), Individual(second), space=space, rng=rng, rates=rates)[0]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.individual import Individual
+from gasearch.evolution.partial_genomes import sample
 from gasearch.evolution.rng import derive
-from gasearch.evolution.sampling import sample
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.objectives.fitness import Fitness
 from gasearch.objectives.front import ParetoFront

@@ -12,7 +12,7 @@ import pytest
 
 from gasearch.evolution.engine import Candidate, Scored
 from gasearch.evolution.optuna_engine import OptunaEngine
-from gasearch.evolution.sampling import sample
+from gasearch.evolution.partial_genomes import sample
 from gasearch.objectives.fitness import Fitness
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.enumerate import every_genome

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from gasearch.evolution.rng import GLOBAL, derive, seeded
+from gasearch.evolution.rng import GLOBAL, derive, pick, seeded
 
 
 def states():
@@ -51,3 +51,18 @@ def test_they_are_restored_where_the_block_raises():
     with pytest.raises(KeyError):
         fail()
     assert states() == before
+
+
+def test_a_derived_generator_depends_on_seed_number_and_purpose():
+    draws = {derive(*triple).random() for triple in [(1, 2, "a"), (1, 2, "b"), (1, 3, "a"), (2, 2, "a"), (12, 3, "a")]}
+    assert len(draws) == 5
+    assert derive(1, 2, "a").random() == derive(1, 2, "a").random()
+
+
+def test_a_derived_generator_is_the_same_on_every_machine():
+    assert derive(7, 11, "breed").random() == pytest.approx(0.25300977638186417, abs=1e-15)
+
+
+def test_pick_reaches_every_index_and_no_other():
+    rng = random.Random(3)
+    assert {pick(rng, 5) for _ in range(300)} == {0, 1, 2, 3, 4}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.evolution.individual import ConstrainedFitness, Individual
-from gasearch.evolution.selection import RankedPool, evenly_scaled, keep_newest, keep_none, select_survivors
+from gasearch.evolution.selection import (
+    AgingParents,
+    RankedPool,
+    choose,
+    evenly_scaled,
+    keep_newest,
+    keep_none,
+    select_survivors,
+)
 from gasearch.objectives import pareto
 
 OBJECTIVES = (1, 2, 3, 4, 10)
@@ -188,3 +197,25 @@ def test_who_comes_and_goes_one_by_one_is_selected_from_as_all_at_once(steps, co
             assert numbers(pool.best(count)) == numbers(select_survivors([*everybody.values()], count))
     assert numbers(pool.best(count)) == numbers(select_survivors([*everybody.values()], count))
     assert all(pool[number] is one and number in pool for number, one in everybody.items())
+
+
+def test_a_parent_is_the_better_of_two():
+    ordered = [individual(number, [9 - number]) for number in range(4)]
+    wins = Counter(choose(ordered, 1, rng=random.Random(seed))[0].number for seed in range(4000))
+    assert [wins[number] / 4000 for number in range(4)] == pytest.approx([7 / 16, 5 / 16, 3 / 16, 1 / 16], abs=0.03)
+
+
+def test_two_parents_are_different_ones():
+    pair = [individual(4, [2]), individual(7, [1])]
+    for seed in range(100):
+        assert {one.number for one in choose(pair, 2, rng=random.Random(seed))} == {4, 7}
+
+
+def test_the_parents_of_an_aging_search_are_the_best_of_a_fifth_whatever_their_age():
+    survivors = tuple(individual(number, [(7 * number) % 50]) for number in range(50))
+    find = AgingParents()
+    values = [find(survivors, 1, rng=random.Random(seed))[0].fitness.values[0] for seed in range(500)]
+    assert np.mean(values) == pytest.approx(49 - 50 / 11, abs=1.0)  # the best of ten of 50
+    infeasible = [individual(number, [9], violation=1.0) for number in range(10)] + [individual(10, [0])]
+    counts = Counter(find(infeasible, 1, rng=random.Random(seed))[0].number for seed in range(300))
+    assert counts[10] == max(counts.values())

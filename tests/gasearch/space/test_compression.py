@@ -7,17 +7,16 @@ from gasearch_workers.network.plan import plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gasearch.evolution.crossover import mate
 from gasearch.evolution.engine import Scored
 from gasearch.evolution.generational import GenerationalEngine
-from gasearch.evolution.mutation import mutate
-from gasearch.evolution.sampling import sample
+from gasearch.evolution.partial_genomes import sample
 from gasearch.objectives.fitness import Fitness
 from gasearch.space.data_shape import DataShape
 from gasearch.space.decode import decode
 from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
 from gasearch.space.size import space_size
+from tests.gasearch.evolution.evolution_spaces import child, mutant
 from tests.gasearch.space.space_samples import genes_of, layered_sections, layered_spaces, space_of
 
 unhurried = settings(deadline=None)
@@ -92,10 +91,10 @@ def test_a_space_without_compression_has_no_rules_and_the_same_keys_as_one_that_
 def test_operators_give_canonical_genes_that_differ_from_their_parents(data, seed):
     space, rng = data.draw(layered_spaces()), random.Random(seed)
     first, second = sample(space, rng).genes, sample(space, rng).genes
-    for genes in (first, second, mate(first, second, space, rng).genes, mutate(first, space, rng).genes):
+    for genes in (first, second, child(first, second, space, rng).genes, mutant(first, space, rng).genes):
         assert space.canonical(genes) == genes
     if space_size(space).count <= 300:
-        assert (mutate(first, space, rng).genes != first) is (len(list(every_genome(space))) > 1)
+        assert (mutant(first, space, rng).genes != first) is (len(list(every_genome(space))) > 1)
 
 
 def test_evolution_proposes_every_network_of_a_compressed_space_once():

@@ -5,7 +5,7 @@ import random
 from gasearch_workers.network.costs import costs
 from gasearch_workers.network.plan import plan
 
-from gasearch.evolution.sampling import sample
+from gasearch.evolution.partial_genomes import sample
 from gasearch.space import costs as module
 from gasearch.space.build import build_space
 from gasearch.space.costs import NetworkCosts

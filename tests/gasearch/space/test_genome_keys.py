@@ -9,7 +9,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.evolution.sampling import sample
+from gasearch.evolution.partial_genomes import sample
 from gasearch.space.genome import expressed_choices, make_genome
 from tests.gasearch.evolution.evolution_spaces import any_space, layered
 

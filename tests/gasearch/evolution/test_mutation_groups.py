@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-from gasearch.evolution.group_moves import (
+from gasearch.evolution.mutation import (
     change_bits,
     change_block,
     change_group,
@@ -14,7 +14,7 @@ from gasearch.evolution.group_moves import (
     has_groups,
     swap_choices,
 )
-from gasearch.evolution.sampling import settle
+from gasearch.evolution.partial_genomes import PartialGenome, settle
 from gasearch.space.decisions import Condition, Decision, Space
 from tests.gasearch.evolution.evolution_spaces import layered
 
@@ -38,10 +38,9 @@ def outcomes(edit, genes, space, tries=200) -> set[tuple[int, ...]]:
     """What the edit makes of the genes under many seeds, where it makes something."""
     found = set()
     for seed in range(tries):
-        rng = random.Random(seed)
-        partial = space.marked(genes)
-        if edit(partial, space, rng):
-            found.add(settle(partial, space, rng))
+        partial = PartialGenome(space.marked(genes), space, random.Random(seed))
+        if edit(partial):
+            found.add(partial.settled())
     return found
 
 

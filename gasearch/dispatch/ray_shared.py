@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gasearch_workers.machine.shared_folder import why_not_shared
+from gasearch_workers.machine.files import why_not_shared
 
 from gasearch.dispatch.ray_cluster import first_line
 from gasearch.errors import WorkersUnavailable

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gasearch_workers.machine.collection import gc_paused
+from gasearch_workers.machine.process_state import gc_paused
 from gasearch_workers.messages import Calibration, EvaluationResult, Failure
 
 from gasearch.dispatch.dispatcher import Dispatcher

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gasearch_workers.machine.collection import gc_paused
+from gasearch_workers.machine.process_state import gc_paused
 from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
 from sqlalchemy import ColumnElement, Select, func, literal, select, type_coerce
 from sqlalchemy.types import NULLTYPE

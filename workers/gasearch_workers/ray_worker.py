@@ -16,8 +16,8 @@ from typing import Any
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.identity import identity, refusal
+from gasearch_workers.machine.files import why_not_shared
 from gasearch_workers.machine.node import usable_cpus
-from gasearch_workers.machine.shared_folder import why_not_shared
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Prepared, WorkerTerms
 from gasearch_workers.sandbox.codec import decode, encode
 from gasearch_workers.sandbox.host import TrialHost

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from gasearch_workers.machine.shared_folder import why_not_shared
+from gasearch_workers.machine.files import why_not_shared
 
 from gasearch.errors import BadInput
 from gasearch.jobs.weights import marked_root

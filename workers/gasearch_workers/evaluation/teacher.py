@@ -20,7 +20,7 @@ from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
 from gasearch_workers.export.artifact import DESCRIPTION_NAME, ONNX_NAME, VOCABULARY_NAME, ArtifactError, read_artifact
 from gasearch_workers.export.onnx_session import open_session, run_onnx
-from gasearch_workers.machine.atomic import replaced
+from gasearch_workers.machine.files import replaced
 from gasearch_workers.messages import (
     FULL_PRECISION,
     Blueprint,

@@ -22,10 +22,12 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
-from gasearch_workers.machine import library_state
+from gasearch_workers.machine.library_state import LIBRARY_PARTS, Part, generator_states
 
 MOST_DESCRIPTORS: Final = 64  #: Left open by evaluations: modules may keep some for later.
 THREAD_S: Final = 0.1  #: For threads that are about to end.
@@ -42,7 +44,7 @@ class ProcessState:
 
     def __init__(self) -> None:
         """Read it."""
-        self._found = [(name, read, write, read()) for name, (read, write) in _PARTS.items()]
+        self._found = [(name, read, write, [read()]) for name, read, write in _PARTS]
         self._threads = set(threading.enumerate())
         self._descriptors = _open_descriptors()
 
@@ -51,15 +53,15 @@ class ProcessState:
         left = []
         for name, read, write, before in self._found:
             try:
-                if read() != before:
-                    write(before)
-                    if read() != before:
+                if [read()] != before:
+                    write(before[0])
+                    if [read()] != before:
                         left.append(name)
             except Exception:  # whatever stands in the way of it
                 left.append(name)
         if self._new_threads():
             left.append("threads")
-        return left + self._held_descriptors()
+        return list(dict.fromkeys(left)) + self._held_descriptors()
 
     def _held_descriptors(self) -> list[str]:
         """Things held by descriptors that nobody else can have: locks of files, ports. Or that they are too many."""
@@ -85,7 +87,7 @@ def unchanged_process() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    state, generators = ProcessState(), library_state.generator_states()
+    state, generators = ProcessState(), generator_states()
     try:
         yield
     finally:
@@ -94,12 +96,24 @@ def unchanged_process() -> Iterator[None]:
             write(before)
 
 
-class _Known(dict[Any, Any]):
-    """Values by name, different if one of the earlier names has another value: modules that are loaded add some."""
+@contextlib.contextmanager
+def gc_paused() -> Iterator[None]:
+    """Look for no reference cycles meanwhile: that takes long where much is made, and disturbs measurements."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
-    def __ne__(self, before: object) -> bool:
+
+class _Known(dict[Any, Any]):
+    """Values by name, equal to earlier ones if each of those is the same: modules that are loaded add some."""
+
+    def __eq__(self, before: object) -> bool:
         assert isinstance(before, dict)
-        return any(self.get(name, _MISSING) != value for name, value in before.items())
+        return all(self.get(name, _MISSING) == value for name, value in before.items())
 
 
 _MISSING: Final = object()
@@ -122,7 +136,7 @@ def _what_holds(descriptors: set[tuple[int, Any]]) -> list[str]:
         with contextlib.suppress(OSError):  # no Linux
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 found += ["ports"] if _is_listening(descriptor) else []
-            elif "\nlock:" in _text_of(f"/proc/self/fdinfo/{descriptor}"):
+            elif "\nlock:" in Path(f"/proc/self/fdinfo/{descriptor}").read_text():
                 found.append("locked files")
     return found
 
@@ -130,11 +144,6 @@ def _what_holds(descriptors: set[tuple[int, Any]]) -> list[str]:
 def _is_listening(descriptor: int) -> bool:
     with socket.socket(fileno=os.dup(descriptor)) as copy:
         return copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
-
-
-def _text_of(file: str) -> str:
-    with open(file) as opened:
-        return opened.read()
 
 
 def _set_environment(state: tuple[dict[str, str], bool]) -> None:
@@ -152,53 +161,12 @@ def _umask() -> int:
     return mask
 
 
-def _limits() -> list[tuple[int, int]]:
-    return [resource.getrlimit(kind) for kind in _LIMITS]
-
-
-def _set_limits(wanted: list[tuple[int, int]]) -> None:
-    for kind, limits in zip(_LIMITS, wanted, strict=True):
-        if resource.getrlimit(kind) != limits:
-            resource.setrlimit(kind, limits)
-
-
-def _handlers() -> list[Any]:
-    return [signal.getsignal(number) for number in _SIGNALS]
-
-
-def _set_handlers(wanted: list[Any]) -> None:
-    for number, handler in zip(_SIGNALS, wanted, strict=True):
-        if signal.getsignal(number) != handler:
-            signal.signal(number, handler)
-
-
-def _running_timers() -> list[int]:
-    return [timer for timer in _TIMERS if signal.getitimer(timer)[0] > 0]
-
-
-def _stop_timers(wanted: list[int]) -> None:
-    for timer in set(_TIMERS) - set(wanted):
-        signal.setitimer(timer, 0)
-
-
-def _standard_files() -> list[tuple[int, int] | None]:
-    return [_file(descriptor) for descriptor in range(3)]
-
-
 def _file(descriptor: int) -> tuple[int, int] | None:
     try:
         found = os.fstat(descriptor)
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _cores() -> set[int]:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-
-
-def _set_cores(wanted: set[int]) -> None:
-    os.sched_setaffinity(0, wanted)
 
 
 def _place() -> tuple[int, ...]:
@@ -213,64 +181,13 @@ def _stay_as_it_is(wanted: object) -> None:
 # --- Python's ---------------------------------------------------------------------------------------------------
 
 
-def _hooks() -> list[Any]:
-    closed = [getattr(stream, "closed", False) for stream in (sys.stdin, sys.stdout, sys.stderr)]
-    return [*(getattr(sys, name) for name in _HOOKS), closed]
+def _attribute(part: str, owner: Any, name: str) -> Part:
+    return part, partial(getattr, owner, name), partial(setattr, owner, name)
 
 
-def _set_hooks(wanted: list[Any]) -> None:
-    for name, value in zip(_HOOKS, wanted, strict=False):
-        setattr(sys, name, value)
-
-
-def _paths() -> tuple[list[str], list[str], str | None]:
-    return list(sys.path), list(sys.argv), tempfile.tempdir
-
-
-def _set_paths(wanted: tuple[list[str], list[str], str | None]) -> None:
-    path, arguments, tempfile.tempdir = wanted
-    sys.path, sys.argv = list(path), list(arguments)
-
-
-def _interpreter() -> tuple[Any, ...]:
-    return (
-        sys.getrecursionlimit(),
-        sys.getswitchinterval(),
-        sys.get_int_max_str_digits(),
-        sys.gettrace(),
-        sys.getprofile(),
-        threading.stack_size(),
-    )
-
-
-def _set_interpreter(wanted: tuple[Any, ...]) -> None:
-    recursion, interval, digits, trace, profile, stack = wanted
-    sys.setrecursionlimit(recursion)
-    sys.setswitchinterval(interval)
-    sys.set_int_max_str_digits(digits)
-    sys.settrace(trace)
-    sys.setprofile(profile)
-    threading.stack_size(stack)
-
-
-def _collector() -> tuple[Any, ...]:
-    return gc.isenabled(), gc.get_threshold(), gc.get_debug()
-
-
-def _set_collector(wanted: tuple[Any, ...]) -> None:
-    is_enabled, thresholds, debug = wanted
-    (gc.enable if is_enabled else gc.disable)()
-    gc.set_threshold(*thresholds)
-    gc.set_debug(debug)
-
-
-def _warnings() -> tuple[list[Any], Any]:
-    return list(warnings.filters), warnings.showwarning
-
-
-def _set_warnings(wanted: tuple[list[Any], Any]) -> None:
+def _set_warnings(wanted: list[Any]) -> None:
     warnings.resetwarnings()  # also what is remembered as shown
-    warnings.filters[:], warnings.showwarning = wanted  # type: ignore[index]
+    warnings.filters[:] = wanted  # type: ignore[index]
 
 
 def _names() -> _Known:
@@ -304,33 +221,53 @@ def _set_loggers(wanted: _Known) -> None:
             logger.handlers[:], logger.filters[:] = handlers, filters
 
 
-_PARTS: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]] = {
-    "limits": (_limits, _set_limits),  # first: the others may need them
-    "environment": (lambda: (dict(os.environ), os.environ is _ENVIRON), _set_environment),
-    "umask": (_umask, os.umask),
-    "folder": (os.getcwd, os.chdir),
-    "signals": (_handlers, _set_handlers),
-    "blocked signals": (
+_PARTS: Final[tuple[Part, ...]] = (
+    # limits first: the others may need them
+    *(("limits", partial(resource.getrlimit, kind), partial(resource.setrlimit, kind)) for kind in _LIMITS),
+    ("environment", lambda: (dict(os.environ), os.environ is _ENVIRON), _set_environment),
+    ("umask", _umask, os.umask),
+    ("folder", os.getcwd, os.chdir),
+    *(("signals", partial(signal.getsignal, number), partial(signal.signal, number)) for number in _SIGNALS),
+    (
+        "blocked signals",
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         lambda wanted: signal.pthread_sigmask(signal.SIG_SETMASK, wanted),
     ),
-    "timers": (_running_timers, _stop_timers),
-    "standard files": (_standard_files, _stay_as_it_is),
-    "cores": (_cores, _set_cores),
-    "session, user or priority": (_place, _stay_as_it_is),
-    "hooks": (_hooks, _set_hooks),
-    "paths": (_paths, _set_paths),
-    "interpreter": (_interpreter, _set_interpreter),
-    "collector": (_collector, _set_collector),
-    "warnings": (_warnings, _set_warnings),
-    "names": (_names, _set_names),
-    "logging": (_loggers, _set_loggers),
-    "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
-    "sockets": (socket.getdefaulttimeout, socket.setdefaulttimeout),
-    "decimal": (library_state.decimal_context, library_state.set_decimal_context),
-    "multiprocessing": (library_state.start_method, library_state.set_start_method),
-    "event loop": (library_state.event_loop, library_state.set_event_loop),
-    "numpy": (library_state.numpy_errors, library_state.set_numpy_errors),
-    "torch": (library_state.torch_settings, library_state.set_torch_settings),
-    "denormal numbers": (library_state.flushes_denormals, library_state.set_flushing),
-}
+    (
+        "timers",
+        lambda: [timer for timer in _TIMERS if signal.getitimer(timer)[0] > 0],
+        lambda running: [signal.setitimer(timer, 0) for timer in _TIMERS if timer not in running],
+    ),
+    ("standard files", lambda: [_file(descriptor) for descriptor in range(3)], _stay_as_it_is),
+    (
+        "cores",
+        lambda: os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(),
+        lambda wanted: os.sched_setaffinity(0, wanted),
+    ),
+    ("session, user or priority", _place, _stay_as_it_is),
+    *(_attribute("hooks", sys, name) for name in _HOOKS),
+    (
+        "hooks",
+        lambda: [getattr(stream, "closed", False) for stream in (sys.stdin, sys.stdout, sys.stderr)],
+        _stay_as_it_is,
+    ),
+    ("paths", lambda: list(sys.path), lambda wanted: setattr(sys, "path", list(wanted))),
+    ("paths", lambda: list(sys.argv), lambda wanted: setattr(sys, "argv", list(wanted))),
+    _attribute("paths", tempfile, "tempdir"),
+    ("interpreter", sys.getrecursionlimit, sys.setrecursionlimit),
+    ("interpreter", sys.getswitchinterval, sys.setswitchinterval),
+    ("interpreter", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
+    ("interpreter", sys.gettrace, sys.settrace),
+    ("interpreter", sys.getprofile, sys.setprofile),
+    ("interpreter", threading.stack_size, threading.stack_size),
+    ("collector", gc.isenabled, lambda is_on: gc.enable() if is_on else gc.disable()),
+    ("collector", gc.get_threshold, lambda wanted: gc.set_threshold(*wanted)),
+    ("collector", gc.get_debug, gc.set_debug),
+    ("warnings", lambda: list(warnings.filters), _set_warnings),
+    _attribute("warnings", warnings, "showwarning"),
+    ("names", _names, _set_names),
+    ("logging", _loggers, _set_loggers),
+    ("locale", partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)),
+    ("sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
+    *LIBRARY_PARTS,
+)

@@ -29,7 +29,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from gasearch_workers.export.onnx_session import open_session
-from gasearch_workers.machine.collection import gc_paused
+from gasearch_workers.machine.process_state import gc_paused
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.reference_model import reference_model
 from gasearch_workers.messages import Calibration

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gasearch_workers.machine.atomic import replaced
+from gasearch_workers.machine.files import replaced
 
 IMAGES_SEEN: Final = "images_seen"  #: The array that is no weight; no parameter is called so.
 

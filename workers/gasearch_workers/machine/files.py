@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders through which machines exchange them."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,3 +27,13 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def why_not_shared(mark: str) -> str:
+    """Why files can't be exchanged through the folder of the controller's file; "" where they can."""
+    folder = Path(mark).parent
+    if not Path(mark).is_file():
+        return f"{socket.gethostname()} doesn't see what the controller has in {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{socket.gethostname()} can't write to {folder}"
+    return ""

@@ -37,6 +37,11 @@ def _of_torch(default: Any, read: Callable[[Any], Any], write: Callable[[Any, An
     return "torch", found, lambda wanted: write and write(_torch(), wanted)
 
 
+def _set_cudnn(torch: Any, wanted: tuple[bool, ...]) -> None:
+    for name, value in zip(_CUDNN, wanted, strict=True):
+        setattr(torch.backends.cudnn, name, value)
+
+
 def _torch_threads() -> int | None:
     """The number that torch computes with; None where a torch to come will choose it by itself."""
     torch = _torch()
@@ -122,7 +127,7 @@ LIBRARY_PARTS: Final[tuple[Part, ...]] = (
     _of_torch(
         (True, False, False),
         lambda torch: tuple(getattr(torch.backends.cudnn, name) for name in _CUDNN),
-        lambda torch, wanted: [setattr(torch.backends.cudnn, *pair) for pair in zip(_CUDNN, wanted, strict=True)],
+        _set_cudnn,
     ),
     # this thread takes the smallest numbers for zero, or not; torch can switch that
     ("denormal numbers", lambda: sys.float_info.min / 2 == 0.0, lambda is_on: _torch().set_flush_denormal(is_on)),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import uvicorn
@@ -17,13 +16,12 @@ from starlette.responses import Response
 from gasearch.errors import BadInput, GasearchError, GivenUp, StoreError, UnknownSearch
 from gasearch.storage.passwords import hidden
 from gasearch.web import api
-from gasearch.web.attention import LONGEST_S, Attention
-from gasearch.web.auth import TOKEN_VARIABLE, Tokens, server_token
-from gasearch.web.connections import BoundedConnection
+from gasearch.web.auth import SHORTEST_TOKEN, TOKEN_VARIABLE, server_token
+from gasearch.web.connections import BoundedConnection, bracketed, listening_socket
 from gasearch.web.guard import LOOPBACK_HOSTS, Guard
+from gasearch.web.questions import LONGEST_S, Attention
 from gasearch.web.responses import refusal
 from gasearch.web.shared import SharedReader
-from gasearch.web.turns import Turns
 
 LARGEST_BODY = 1 << 20  #: Bytes of a request.
 LONGEST_MESSAGE = 2000
@@ -55,12 +53,14 @@ def create_app(
     Raises:
         BadInput: if the token is too short to be secret.
     """
+    if len(token) < SHORTEST_TOKEN:
+        raise BadInput(f"{TOKEN_VARIABLE} must have at least {SHORTEST_TOKEN} characters; got {len(token)}")
     # No documentation pages: they load from a CDN, and a description of the API helps a stranger.
     app = FastAPI(title="gasearch", openapi_url=None, max_body_size=LARGEST_BODY, redirect_slashes=False)
-    app.state.tokens = Tokens(token)
+    app.state.token = token
     app.state.reader = SharedReader(db_url)
-    app.state.turns = Turns()
-    hosts = (*LOOPBACK_HOSTS, _bracketed(host), *allowed_hosts)
+    app.state.running = Counter()
+    hosts = (*LOOPBACK_HOSTS, bracketed(host), *allowed_hosts)
     app.add_middleware(Attention, longest_s=longest_s)
     app.add_middleware(Guard, hosts=hosts, is_any_address_ours=host in ALL_INTERFACES)
     app.add_exception_handler(HTTPException, _refused)
@@ -85,11 +85,11 @@ def serve(db_url: str, *, host: str, port: int, allowed_hosts: Sequence[str], no
         BadInput: if the address reaches beyond this machine and GASEARCH_TOKEN isn't set, or it can't be listened on.
         StoreError: if the database can't be read.
     """
-    token, is_new = server_token(is_public=_bracketed(host) not in LOOPBACK_HOSTS)
+    token, is_new = server_token(is_public=bracketed(host) not in LOOPBACK_HOSTS)
     app = create_app(db_url, token, host=host, allowed_hosts=allowed_hosts)
     app.state.reader()  # Now, not at the first request, is the time to say that it can't be read.
-    with _listening_socket(host, port) as listening:
-        address = f"http://{_bracketed(host)}:{listening.getsockname()[1]}/api/v1"
+    with listening_socket(host, port) as listening:
+        address = f"http://{bracketed(host)}:{listening.getsockname()[1]}/api/v1"
         notice(f"serving at {address}; stop with Ctrl-C")
         notice(f"token, shown only now: {token}" if is_new else f"the token is that of {TOKEN_VARIABLE}")
         _LOG.info("service started", extra={"address": address, "database": hidden(db_url)})
@@ -107,23 +107,6 @@ def server_of(app: FastAPI, connection: type[BoundedConnection] = BoundedConnect
             log_config=None, log_level="warning", access_log=False,
         )
     )  # fmt: skip
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    try:
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise BadInput(
-            f"can't listen on {_bracketed(host)}:{port}: {os.strerror(error.errno) if error.errno else error}"
-        ) from error
-    # Its connections inherit that. Without it the body of an answer waits 40 ms for the caller to acknowledge the head.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
-def _bracketed(host: str) -> str:
-    """The address as it stands in a URL."""
-    return f"[{host}]" if ":" in host else host
 
 
 async def _health() -> dict[str, str]:  # in no thread: all of them may be taken

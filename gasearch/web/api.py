@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 
@@ -17,14 +17,11 @@ from gasearch.query.front import front_points
 from gasearch.query.history import generations_of
 from gasearch.query.summary import describe_search, list_searches, search_summary
 from gasearch.storage.archive import ArchiveReader
-from gasearch.web.auth import Role, require
+from gasearch.web.auth import require_token
+from gasearch.web.questions import turn
 from gasearch.web.responses import Error, array_of, object_of
-from gasearch.web.turns import turn
 
-MOST_LIMITS = 16
 LONGEST_TEXT = 200
-LARGEST_COUNT = 1000
-DEEPEST = 1000  #: Generations of ancestors.
 
 
 def archive_reader(request: Request) -> ArchiveReader:
@@ -33,7 +30,7 @@ def archive_reader(request: Request) -> ArchiveReader:
     return reader
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuse parameters that the route doesn't have: a mistyped limit would be none.
 
     Raises:
@@ -48,72 +45,69 @@ def known_parameters(request: Request) -> None:
 
 
 Reader = Annotated[ArchiveReader, Depends(archive_reader)]
-Name = Annotated[str, Path(max_length=LONGEST_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
-By = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
-LimitText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
-Where = Annotated[list[LimitText], Query(max_length=MOST_LIMITS, default_factory=list)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Names = Annotated[list[Text], Query(max_length=comparison.MOST_COMPARED, default_factory=list)]
-Depth = Annotated[int, Query(ge=0, le=DEEPEST)]
-Count = Annotated[int, Query(ge=1, le=LARGEST_COUNT)]
+By = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
+LimitText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Where = Annotated[list[LimitText], Query(max_length=16, default_factory=list)]
+Depth = Annotated[int, Query(ge=0, le=1000)]  #: Generations of ancestors.
+Count = Annotated[int, Query(ge=1, le=1000)]
 
-NETWORKS = array_of(FrontPoint, without="number metrics is_on_front", has_metrics=True)
+NETWORKS = array_of(object_of(FrontPoint, without="number metrics is_on_front", has_metrics=True))
+GENERATIONS = array_of(object_of(GenerationStats, without="best", has_metrics=True))
 
-#: Everything here needs the reader's role. Routes that change something go into a router of their own with
-#: `require(Role.ADMIN)`.
 reading = APIRouter(
     prefix="/api/v1",
-    dependencies=[Depends(require(Role.READER)), Depends(turn), Depends(known_parameters)],
+    dependencies=[Depends(require_token), Depends(turn), Depends(known_parameters)],
     responses={status: {"model": Error} for status in (400, 401, 404, 422, 429, 503)},
 )
 
 
-@reading.get("/searches", response_model=array_of(SearchSummary))
+@reading.get("/searches", response_model=array_of(object_of(SearchSummary)))
 def searches(reader: Reader) -> list[Row]:
     """All searches, newest first."""
     return [summary.row() for summary in list_searches(reader)]
 
 
 @reading.get("/searches/{name}", response_model=object_of(SearchDescription))
-def search(name: Name, reader: Reader) -> Row:
+def search(name: Text, reader: Reader) -> Row:
     """Describe one search: what it was asked, and where it stands."""
     return describe_search(reader, name).row()
 
 
 @reading.get("/searches/{name}/status", response_model=object_of(SearchSummary))
-def status(name: Name, reader: Reader) -> Row:
+def status(name: Text, reader: Reader) -> Row:
     """Where one search stands."""
     return search_summary(reader, name).row()
 
 
 @reading.get("/searches/{name}/front", response_model=NETWORKS)
-def front(*, name: Name, reader: Reader, by: By = None, where: Where) -> list[Row]:
+def front(*, name: Text, reader: Reader, by: By = None, where: Where) -> list[Row]:
     """The Pareto front, all of it or under limits."""
-    points = front_points(reader, name, parse_limits(where), by)
-    return [point.row() for point in points]
+    return [point.row() for point in front_points(reader, name, parse_limits(where), by)]
 
 
 @reading.get("/searches/{name}/best", response_model=NETWORKS)
-def best(*, name: Name, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
+def best(*, name: Text, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
     """The best networks under limits, or the front's best bargains; an empty array where there is none."""
     limits = parse_limits(where)
     return [point.row() for point in best_points(reader, name, by=by, limits=limits, knee=knee, count=count)]
 
 
-@reading.get("/searches/{name}/history", response_model=array_of(GenerationStats, without="best", has_metrics=True))
-def history(name: Name, reader: Reader) -> list[Row]:
+@reading.get("/searches/{name}/history", response_model=GENERATIONS)
+def history(name: Text, reader: Reader) -> list[Row]:
     """Every finished generation, in order."""
     return [generation.row() for generation in generations_of(reader, name)]
 
 
-@reading.get("/searches/{name}/operators", response_model=array_of(lineage.OperatorStats))
-def operators(name: Name, reader: Reader) -> list[Row]:
+@reading.get("/searches/{name}/operators", response_model=array_of(object_of(lineage.OperatorStats)))
+def operators(name: Text, reader: Reader) -> list[Row]:
     """Which operators paid so far, greatest gain first."""
     return [one.row() for one in lineage.operators(reader, name)]
 
 
 @reading.get("/searches/{name}/networks/{key}/why", response_model=object_of(lineage.Explanation))
-def why(name: Name, key: Name, reader: Reader, depth: Depth = lineage.DEPTH) -> Row:
+def why(name: Text, key: Text, reader: Reader, depth: Depth = lineage.DEPTH) -> Row:
     """How a network came about, and why it is on the front or not; named by its key or a unique beginning of it."""
     return lineage.why(reader, name, key, depth=depth).row()
 

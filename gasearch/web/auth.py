@@ -1,13 +1,10 @@
-"""Who may call: bearer tokens, compared in constant time, each with a role."""
+"""Who may call: whoever sends the server's bearer token."""
 
 from __future__ import annotations
 
-import hmac
 import logging
 import os
 import secrets
-from collections.abc import Callable
-from enum import IntEnum
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
@@ -17,57 +14,23 @@ from gasearch.errors import BadInput
 from gasearch.web.guard import request_fields
 
 TOKEN_VARIABLE = "GASEARCH_TOKEN"  # noqa: S105 - the variable's name
-_LOG = logging.getLogger(__name__)
 SHORTEST_TOKEN = 16  #: Characters; a shorter one could be guessed.
-
-
-class Role(IntEnum):
-    """Rights of a caller; a greater role includes the smaller ones."""
-
-    READER = 1
-    ADMIN = 2
-
-
-class Tokens:
-    """The tokens that the server knows."""
-
-    def __init__(self, token: str) -> None:
-        """One token, for the administrator.
-
-        Raises:
-            BadInput: if it is too short to be secret.
-        """
-        if len(token) < SHORTEST_TOKEN:
-            raise BadInput(f"{TOKEN_VARIABLE} must have at least {SHORTEST_TOKEN} characters; got {len(token)}")
-        self._known = ((token.encode(), Role.ADMIN),)
-
-    def role_of(self, token: str) -> Role | None:
-        """The role that a token gives; None for an unknown one. Takes equally long for every wrong token."""
-        given, found = token.encode(), None
-        for known, role in self._known:
-            if hmac.compare_digest(known, given):
-                found = role
-        return found
-
-
+_LOG = logging.getLogger(__name__)
 _bearer = HTTPBearer(auto_error=False)
 
 
-def require(role: Role) -> Callable[..., Role]:
-    """A dependency that lets only callers with at least this role pass; else 401, or 403 for a smaller role."""
+async def require_token(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """A dependency that lets pass who sends the token, compared in constant time.
 
-    def caller(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Role:
-        tokens: Tokens = request.app.state.tokens
-        found = None if given is None else tokens.role_of(given.credentials)
-        if found is None:
-            _LOG.info("no token" if given is None else "token refused", extra=request_fields(request.scope))
-            message = "send the header 'Authorization: Bearer TOKEN' with the server's token"
-            raise HTTPException(401, message, headers={"WWW-Authenticate": "Bearer"})
-        if found < role:
-            raise HTTPException(403, f"that needs the role {role.name.lower()}")
-        return found
-
-    return caller
+    Raises:
+        HTTPException: 401, without it.
+    """
+    if given is None or not secrets.compare_digest(given.credentials.encode(), request.app.state.token.encode()):
+        _LOG.info("no token" if given is None else "token refused", extra=request_fields(request.scope))
+        message = "send the header 'Authorization: Bearer TOKEN' with the server's token"
+        raise HTTPException(401, message, headers={"WWW-Authenticate": "Bearer"})
 
 
 def server_token(*, is_public: bool) -> tuple[str, bool]:

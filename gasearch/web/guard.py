@@ -35,11 +35,7 @@ class Guard:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str], is_any_address_ours: bool = False) -> None:
-        """Accept these names as Host.
-
-        With `is_any_address_ours`, for a server on all interfaces, any IP address is accepted too: rebinding needs a
-        name, an address can't be made to point elsewhere.
-        """
+        """Accept these names as Host; on all interfaces any IP address too: rebinding needs a name."""
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._is_any_address_ours = is_any_address_ours
@@ -80,13 +76,8 @@ class Guard:
                 _LOG.info("request", extra=request_fields(scope) | took)
 
     def _is_ours(self, values: list[bytes]) -> bool:
-        if len(values) != 1:
-            return False
-        parts = _HOST.fullmatch(values[0].decode("latin-1").lower())
-        if parts is None:
-            return False
-        host = parts.group(1)
-        return host in self._hosts or (self._is_any_address_ours and _is_address(host))
+        parts = _HOST.fullmatch(values[0].decode("latin-1").lower()) if len(values) == 1 else None
+        return parts is not None and (parts[1] in self._hosts or (self._is_any_address_ours and _is_address(parts[1])))
 
 
 def request_fields(scope: Scope) -> dict[str, object]:

@@ -70,15 +70,9 @@ def object_of(kind: type, *, without: str = "", has_metrics: bool = False) -> ty
     return create_model(kind.__name__, __base__=base, __doc__=kind.__doc__, **fields)
 
 
-def array_of(kind: type, *, without: str = "", has_metrics: bool = False) -> Any:
-    """The model of an array of such objects; see `object_of`.
-
-    Args:
-        kind: As there.
-        without: As there.
-        has_metrics: As there.
-    """
-    return GenericAlias(list, (object_of(kind, without=without, has_metrics=has_metrics),))
+def array_of(model: type[BaseModel]) -> Any:
+    """The model of an array of such objects."""
+    return GenericAlias(list, (model,))
 
 
 _of_part = cache(object_of)
@@ -88,13 +82,13 @@ def _in_json(hint: Any) -> Any:
     """The type of a field as JSON holds it: dates as texts, numbers that aren't finite as null."""
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _of_part(hint)
-    match get_origin(hint), get_args(hint):
+    match get_origin(hint), tuple(map(_in_json, get_args(hint))):
         case (None, _):
             return {float: float | None, datetime: str}.get(hint, hint)
-        case (origin, (_, value)) if origin is dict:
-            return dict[str, _Number] if value is float else dict[str, _in_json(value)]  # type: ignore[misc]
+        case (origin, parts) if origin is dict:
+            return dict[str, _Number] if float in get_args(hint) else GenericAlias(dict, parts)
         case (origin, (item, *_)) if origin in (list, tuple):
-            return GenericAlias(list, (_in_json(item),))
+            return GenericAlias(list, (item,))
         case (origin, choices) if origin in (Union, UnionType):
-            return Union[tuple(map(_in_json, choices))]  # noqa: UP007 - of any number
+            return Union[choices]  # noqa: UP007 - of any number
     return hint

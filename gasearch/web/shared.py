@@ -16,9 +16,8 @@ class SharedReader:
     """
 
     def __init__(self, db_url: str) -> None:
-        """Of the database at that URL."""
         self._db_url = db_url
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._reader: ArchiveReader | None = None
         self._file: SqliteFile | None = None
 
@@ -29,19 +28,14 @@ class SharedReader:
             StoreError: if there is no database, it can't be reached, or its schema isn't the current one.
         """
         with self._lock:
-            if self._reader is not None and (self._file is None or self._file.is_same()):
-                return self._reader
-            self._close()
-            self._reader = open_reader(self._db_url)
-            self._file = sqlite_file(self._db_url)
+            if self._reader is None or not (self._file is None or self._file.is_same()):
+                self.close()
+                self._reader, self._file = open_reader(self._db_url), sqlite_file(self._db_url)
             return self._reader
 
     def close(self) -> None:
         """Give the reader up; the next request opens another one."""
         with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-        self._reader = self._file = None
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = self._file = None

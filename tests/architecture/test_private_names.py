@@ -19,7 +19,6 @@ NOT_YET = {
     "tests/gasearch",
     "tests/gasearch/jobs",
     "tests/gasearch/space",
-    "tests/gasearch/web",
     "tests/workers/export",
 }
 

@@ -38,7 +38,7 @@ ROW = {"at": "2026-01-02T03:04:05+00:00", "size": None, "metrics": {"macs": 5, "
 
 
 def test_a_row_comes_out_as_it_went_in_its_dates_and_whole_numbers_too():
-    adapter = TypeAdapter(array_of(Whole, without="inner"))
+    adapter = TypeAdapter(array_of(object_of(Whole, without="inner")))
     assert adapter.dump_python(adapter.validate_python([ROW])) == [ROW]
     assert b'"macs":5,' in adapter.dump_json(adapter.validate_python([ROW]))
 

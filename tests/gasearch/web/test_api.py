@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
-import shutil
 
 import pytest
-from fastapi.testclient import TestClient
 
 from gasearch import cli
-from gasearch.errors import GasearchError, StoreError
-from gasearch.web import create_app, shared
+from gasearch.web import create_app
 from tests.doubles.archived import fill_database, scripted_reader, search_record
-
-TOKEN = "a-token-for-tests-only"
-API = "/api/v1/searches"
-
-
-def client_of(app):
-    client = TestClient(app, base_url="http://localhost:8080", raise_server_exceptions=False)
-    client.headers["Authorization"] = f"Bearer {TOKEN}"
-    return client
+from tests.doubles.service import API, TOKEN, Shared, assert_is_error, client_of
 
 
 @pytest.fixture
@@ -42,35 +30,6 @@ def url(tmp_path_factory):
     fill_database(url)
     fill_database(url, search_record("other"))
     return url
-
-
-class Shared:
-    """Stands for the reader that requests share."""
-
-    def __init__(self, give):
-        self.give = give
-
-    def __call__(self):
-        return self.give()
-
-    def close(self):
-        """Nothing is open."""
-
-
-def fails(error):
-    def fail(*arguments):
-        raise error
-
-    return fail
-
-
-def assert_is_error(response, status, text):
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/json"
-    error = response.json()["error"]
-    assert set(response.json()) == {"error"}
-    assert error["status"] == status
-    assert text in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -113,32 +72,6 @@ def test_a_search_is_described_with_its_spec_and_its_status(client):
 def test_limits_that_nothing_keeps_give_an_empty_array(client):
     response = client.get(f"{API}/digits/best", params={"where": "latency_ms <= 0.01"})
     assert (response.status_code, response.json()) == (200, [])
-
-
-def test_requests_share_a_reader_and_an_error_of_the_database_gives_it_up(url, tmp_path, monkeypatch):
-    path = tmp_path / "copy.db"
-    shutil.copy(url.removeprefix("sqlite:///"), path)
-    client, opened = client_of(create_app(f"sqlite:///{path}", TOKEN)), []
-    real = shared.open_reader
-    monkeypatch.setattr(shared, "open_reader", lambda db_url: opened.append(real(db_url)) or opened[-1])
-    assert [client.get(f"{API}/digits/status").status_code for _ in range(3)] == [200] * 3
-    assert client.get(f"{API}/nope").status_code == 404
-    assert len(opened) == 1
-    monkeypatch.setattr(opened[0], "search", fails(StoreError("the disk that holds it fails")))
-    assert_is_error(client.get(f"{API}/digits/status"), 503, "can't be read now")
-    assert client.get(f"{API}/digits/status").status_code == 200
-    assert len(opened) == 2
-
-
-def test_a_database_that_was_replaced_is_opened_anew(url, tmp_path):
-    path = tmp_path / "copy.db"
-    shutil.copy(url.removeprefix("sqlite:///"), path)
-    client = client_of(create_app(f"sqlite:///{path}", TOKEN))
-    assert [one["name"] for one in client.get(API).json()] == ["other", "digits"]
-    path.rename(tmp_path / "old.db")
-    assert_is_error(client.get(API), 503, "can't be read now")
-    fill_database(f"sqlite:///{path}", search_record("new"))
-    assert [one["name"] for one in client.get(API).json()] == ["new"]
 
 
 @pytest.mark.parametrize(
@@ -195,35 +128,6 @@ def test_nothing_can_be_changed(client, method):
     assert_is_error(client.request(method, f"{API}/digits"), 405, "Method Not Allowed")
 
 
-def test_an_unreachable_store_is_503_and_its_address_stays_in_the_log(client, caplog):
-    def fail():
-        raise StoreError("can't reach postgresql://me@secret-host/db")
-
-    client.app.state.reader = Shared(fail)
-    response = client.get(API)
-    assert_is_error(response, 503, "the database can't be read now")
-    assert "secret-host" not in response.text
-    assert "secret-host" in caplog.text
-
-
-def test_a_defect_is_500_without_details(client, caplog):
-    def fail():
-        raise RuntimeError("boom at /some/path")
-
-    client.app.state.reader = Shared(fail)
-    response = client.get(API)
-    assert_is_error(response, 500, "unexpected error")
-    assert "boom" not in response.text
-    assert "boom at /some/path" in caplog.text
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-
-    def fail_otherwise():
-        raise GasearchError("a worker said no")
-
-    client.app.state.reader = Shared(fail_otherwise)
-    assert_is_error(client.get(API), 500, "unexpected error")
-
-
 def test_what_is_not_finite_becomes_null_never_nan(client, reader):
     reader.record = scripted_reader(space_size=float("inf")).record
     reader.all_generations = tuple(
@@ -234,30 +138,3 @@ def test_what_is_not_finite_becomes_null_never_nan(client, reader):
     )
     assert client.get(f"{API}/digits").json()["space_size"] is None
     assert client.get(f"{API}/digits/history").json()[0]["hypervolume"] is None
-
-
-def test_the_health_check_needs_no_token_and_tells_nothing(client):
-    del client.headers["Authorization"]
-    response = client.get("/healthz")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
-
-
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/", "/api/v1/searches/"])
-def test_there_are_no_documentation_pages(client, path):
-    assert_is_error(client.get(path), 404, "Not Found")
-
-
-def test_each_request_is_logged_and_who_had_no_good_token_but_no_token(client, caplog):
-    with caplog.at_level(logging.INFO, logger="gasearch.web"):
-        client.get(f"{API}/digits/best", params={"by": "macs:min", "token": TOKEN})
-        client.get(API, headers={"Authorization": "Bearer a-wrong-token-of-somebody"})
-        client.get(API, headers={"Host": "evil.example"})
-    [best, refused, unauthorized, foreign] = caplog.records
-    assert (best.method, best.path, best.status, best.client) == ("GET", f"{API}/digits/best", 422, "testclient")
-    assert 0 < best.ms < 60_000
-    assert (refused.getMessage(), refused.client) == ("token refused", "testclient")
-    assert [one.getMessage() for one in (best, unauthorized, foreign)] == ["request"] * 3
-    assert [one.status for one in (unauthorized, foreign)] == [401, 400]
-    told = " ".join(str(vars(one)) for one in caplog.records)
-    assert TOKEN not in told
-    assert "a-wrong-token" not in told

@@ -1,10 +1,14 @@
-"""Questions end when nobody waits for the answer: the caller hung up, or has waited too long."""
+"""Questions of callers: they end when nobody waits for the answer, and those of one address leave threads to others."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gasearch.storage.question import Question, asking
@@ -12,13 +16,14 @@ from gasearch.storage.question import Question, asking
 LONGEST_S = 30.0  #: Of a question.
 AGAIN_S = 0.2  #: So often is the database asked to, until the question has ended.
 MOST_MESSAGES = 16  #: Of a request's body that nobody has read yet.
+SHARE = 4  #: One address may have the threads' total divided by this.
+RETRY_S = 1
 
 
 class Attention:
-    """ASGI middleware: while the application answers, listens whether the caller is still there."""
+    """ASGI middleware: while the application answers, listens whether the caller is still there, for `longest_s`."""
 
     def __init__(self, app: ASGIApp, *, longest_s: float = LONGEST_S) -> None:
-        """Give a question up after so many seconds."""
         self._app, self._longest_s = app, longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,3 +53,26 @@ class Attention:
         while True:
             await asyncio.to_thread(question.give_up)
             await asyncio.sleep(AGAIN_S)
+
+
+async def turn(request: Request) -> AsyncIterator[None]:
+    """A dependency that refuses an address whose questions already take its share of the threads.
+
+    A turn ends when the database has ended the question, not when its asker hangs up.
+
+    Raises:
+        HTTPException: 429, where the share is taken.
+    """
+    running: Counter[str] = request.app.state.running  # questions by address; touched in the event loop alone
+    address = request.client.host if request.client else ""
+    most = max(1, int(current_default_thread_limiter().total_tokens) // SHARE)
+    if running[address] >= most:
+        message = f"{most} questions from this address are being answered: wait for one of them, then ask again"
+        raise HTTPException(429, message, headers={"Retry-After": str(RETRY_S)})
+    running[address] += 1
+    try:
+        yield
+    finally:
+        running[address] -= 1
+        if not running[address]:
+            del running[address]

@@ -24,7 +24,6 @@ FEW = 3
 NOT_YET = {
     "gasearch.space",
     "gasearch.storage",
-    "gasearch_workers.data",
     "gasearch_workers.export",
     "gasearch_workers.modules",
     "gasearch_workers.network",

@@ -1,7 +1,7 @@
 import gzip
 
 import pytest
-from gasearch_workers.data import DataError, DataOptions, load_dataset, text_files
+from gasearch_workers.data import DataError, DataOptions, files, load_dataset
 
 TABLE = "age,colour,label\n" + "".join(
     f"{20 + n},{'red' if n % 3 else 'blue'},{'yes' if n % 2 else 'no'}\n" for n in range(40)
@@ -92,7 +92,7 @@ def test_a_damaged_gzip_file_is_refused(save):
 
 
 def test_a_file_beyond_all_measure_is_refused_before_it_is_parsed(save, monkeypatch):
-    monkeypatch.setattr(text_files, "MOST_BYTES", 100)
+    monkeypatch.setattr(files, "MOST_BYTES", 100)
     with pytest.raises(DataError, match=r"set\.csv\.gz: expected at most 100 bytes of text, unpacked; got more"):
         load_dataset(save(gzip.compress(TABLE.encode()), "set.csv.gz"))
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.splits import hold_out, hold_out_plain
+from gasearch_workers.data.splits import hold_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,15 +61,15 @@ def test_too_few_samples_are_refused_with_their_number(labels):
 def test_plain_parts_are_disjoint_complete_and_in_order(size, share, seed):
     split = Split(x=np.arange(size, dtype=np.float32)[:, None], y=np.linspace(0, 1, size, dtype=np.float32))
     count = min(max(1, round(size * share)), size - 1)
-    rest, held_out = hold_out_plain(split, count, seed=seed, name="t")
+    rest, held_out = hold_out(split, count, seed=seed, name="t", is_stratified=False)
     assert len(held_out) == count
     assert sorted(members(rest) + members(held_out)) == list(range(size))
     assert all(members(part) == sorted(members(part)) for part in (rest, held_out))
-    assert members(hold_out_plain(split, count, seed=seed, name="t")[1]) == members(held_out)
+    assert members(hold_out(split, count, seed=seed, name="t", is_stratified=False)[1]) == members(held_out)
 
 
 @pytest.mark.parametrize(("size", "count"), [(5, 5), (5, 0), (1, 1)])
 def test_a_plain_part_that_leaves_nothing_is_refused(size, count):
     split = Split(x=np.zeros((size, 1), dtype=np.float32), y=np.zeros(size, dtype=np.float32))
     with pytest.raises(DataError, match=rf"t: expected enough samples .* to hold out {count} .* got {size} samples"):
-        hold_out_plain(split, count, seed=0, name="t")
+        hold_out(split, count, seed=0, name="t", is_stratified=False)

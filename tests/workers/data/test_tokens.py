@@ -1,9 +1,5 @@
-import numpy as np
 import pytest
-from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.fit import fit
-from gasearch_workers.data.parts import Parts
-from gasearch_workers.data.source import Source
+from gasearch_workers.data.dataset import DataError
 from gasearch_workers.data.tokens import SHAPES, check_tokens, pad, shape_of, tokenize
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,35 +83,3 @@ def test_short_rows_are_filled_and_long_ones_cut():
 
 
 # --- vocabularies -----------------------------------------------------------------------------------------------
-
-
-def source(words: tuple[str, ...], most: int = 0) -> Source:
-    split = Split(x=np.zeros((1, 1), dtype=np.int32), y=np.zeros(1, dtype=np.int64))
-    return Source(name="t", input_kind="tokens", parts=Parts(split), outputs=2, words=(words,), most_words=most)
-
-
-def ids(rows: list[list[int]]) -> Split:
-    return Split(x=np.array(rows, dtype=np.int32), y=np.zeros(len(rows), dtype=np.int64))
-
-
-def test_words_are_numbered_by_frequency_in_the_training_split_then_by_alphabet():
-    words = ("ape", "bee", "cat", "dog")  # Raw ids 1 to 4.
-    found = fit(source(words), (ids([[3, 3, 2], [1, 0, 0]]), ids([[4, 4, 1]])))
-    assert found.vocabularies == (("<padding>", "<unknown>", "cat", "ape", "bee"),)
-    assert found.splits[0].x.tolist() == [[2, 2, 4], [3, 0, 0]]
-    assert found.splits[1].x.tolist() == [[1, 1, 3]]  # "dog" occurs in no training sentence.
-
-
-def test_rarer_words_than_the_most_kept_are_unknown():
-    found = fit(source(("ape", "bee", "cat"), most=1), (ids([[3, 3, 2, 1]]),))
-    assert found.vocabularies == (("<padding>", "<unknown>", "cat"),)
-    assert found.splits[0].x.tolist() == [[2, 2, 1, 1]]
-
-
-@given(st.lists(st.lists(st.integers(1, 9), min_size=4, max_size=4), min_size=1, max_size=8), st.integers(1, 9))
-@settings(max_examples=100, deadline=None)
-def test_a_smaller_vocabulary_is_the_larger_one_with_high_codes_unknown(rows, most):
-    words = tuple("abcdefghi")
-    large = fit(source(words), (ids(rows),)).splits[0].x
-    small = fit(source(words, most), (ids(rows),)).splits[0].x
-    assert (small == np.where(large >= most + 2, 1, large)).all()

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.offsets import READ_TINY, Centred, centre
-from gasearch_workers.data.parts import Parts
-from gasearch_workers.data.source import Source
+from gasearch_workers.data.labels import MOST_INTEGER_CLASSES
+from gasearch_workers.data.offsets import READ_TINY, Centred, centre, offsets_of
+from gasearch_workers.data.source import Parts, Source
 from gasearch_workers.messages import TaskKind
 
 Array = NDArray[Any]
-MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken for classes.
 MOST_CHANNELS = 4  #: Of an image, as far as its axes are told by their sizes.
 
 
@@ -52,60 +51,43 @@ def make_source(
             f"{where}: expected classes as an array of integers, or targets that aren't all whole; y_train holds "
             f"{len(np.unique(y))} different whole numbers as {y.dtype} (task.kind: classification, or regression)"
         )
-
-    def read(arrays: tuple[Array, Array], what: str) -> tuple[Array, Array]:
-        samples = _samples(arrays[0], f"{where}: x_{what}", channels)
-        return samples, _read_targets(arrays[0], samples, arrays[1], where, what, is_regression=is_regression)
-
-    names = Parts("train", "validation" if parts.validation else None, "test" if parts.test else None)
-    read_parts = [read(part, what) for part, what in zip(parts.given, names.given, strict=True)]
-    classes = 1 if is_regression else _count_classes(read_parts[0][1], f"{where}: y_train")
-    for (samples, targets), what in zip(read_parts[1:], names.given[1:], strict=True):
-        _check_like(samples, read_parts[0][0], targets, what, classes=None if is_regression else classes, where=where)
-    found = [samples for samples, _ in read_parts]
-    is_small = all(samples.dtype.itemsize <= 2 for samples in found)  # float32 holds whatever 16 bits do
-    tables = [] if found[0].ndim == 4 or is_small else _centred_tables(found, where, columns)
-    offsets = tuple(column.offset for column in tables)
-    target = _centred_target([targets for _, targets in read_parts], where) if is_regression else None
-    y_parts = [targets for _, targets in read_parts] if target is None else list(target.parts)
-    if any(offsets):
-        x_parts = [np.stack([column.parts[part] for column in tables], axis=1) for part in range(len(found))]
-    else:
-        x_parts = [one if one.ndim == 4 else np.ascontiguousarray(one, dtype=np.float32) for one in found]
-    splits = iter([Split(x=x, y=y) for x, y in zip(x_parts, y_parts, strict=True)])
+    samples, targets = [], []
+    for what, (x, y) in parts.named:
+        samples.append(_samples(x, f"{where}: x_{what}", channels))
+        if is_regression and samples[-1].ndim != 2:
+            raise DataError(
+                f"{where}: x_{what} must hold a table of the shape (count, features) for regression; got {x.shape}"
+            )
+        targets.append(_targets(y, f"{where}: y_{what}", len(samples[-1]), is_regression=is_regression))
+    classes = None if is_regression else _count_classes(targets[0], f"{where}: y_train")
+    for (what, _), like, told in zip(parts.named[1:], samples[1:], targets[1:], strict=True):
+        _check_like(like, samples[0], told, what, classes=classes, where=where)
+    is_image = samples[0].ndim == 4
+    is_small = all(one.dtype.itemsize <= 2 for one in samples)  # float32 holds whatever 16 bits do
+    tables = [] if is_image or is_small else _centred_columns(samples, where, columns)
+    if any(column.offset for column in tables):
+        samples = [np.stack([column.parts[part] for column in tables], axis=1) for part in range(len(samples))]
+    elif not is_image:
+        samples = [np.ascontiguousarray(one, dtype=np.float32) for one in samples]
+    target = centre(targets, "the target", where, "take them minus an offset") if is_regression else None
     return Source(
         name=name,
         kind="regression" if is_regression else "classification",
-        input_kind="image" if found[0].ndim == 4 else "table",
-        parts=parts.map(lambda _: next(splits)),
-        outputs=classes,
+        input_kind="image" if is_image else "table",
+        parts=parts.refilled(
+            Split(x=x, y=y) for x, y in zip(samples, target.parts if target else targets, strict=True)
+        ),
+        outputs=classes or 1,
         labels=labels,
         columns=columns,
-        offsets=offsets if any(offsets) else (),
+        offsets=offsets_of(tables),
         target_offset=target.offset if target else 0.0,
         notes=tuple(note for column in (*tables, *((target,) if target else ())) for note in column.notes),
         reading=READ_TINY if any(column.is_tiny for column in tables) else (),
     )
 
 
-def _read_targets(x: Array, samples: Array, y: Array, where: str, what: str, *, is_regression: bool) -> Array:
-    """One number or class for each sample."""
-    if is_regression and samples.ndim != 2:
-        raise DataError(
-            f"{where}: x_{what} must hold a table of the shape (count, features) for regression; got {x.shape}"
-        )
-    name = f"{where}: y_{what}"
-    targets = _targets(y, name) if is_regression else _labels(y, name)
-    if len(samples) != len(targets):
-        raise DataError(f"{name} must have one label per sample; got {len(targets)} labels for {len(samples)} samples")
-    return targets
-
-
-def _centred_target(parts: list[Array], where: str) -> Centred:
-    return centre(parts, "the target", where, "take them minus an offset")
-
-
-def _centred_tables(tables: list[Array], where: str, columns: tuple[str, ...]) -> list[Centred]:
+def _centred_columns(tables: list[Array], where: str, columns: tuple[str, ...]) -> list[Centred]:
     """The columns of tables (count, features)."""
     names = tuple(map(repr, columns)) or tuple(f"number {place}" for place in range(tables[0].shape[1]))
     advice = "take them minus an offset, or leave the column out"
@@ -126,31 +108,28 @@ def _samples(x: Array, name: str, channels: str | None) -> Array:
         )
     if x.size == 0:
         raise DataError(f"{name} must hold at least one sample; got the shape {x.shape}")
-    return _table(x, name) if x.ndim == 2 else _images(x, name, channels)
-
-
-def _table(x: Array, name: str) -> Array:
-    """(count, features), finite also as float32."""
-    with np.errstate(over="ignore"):
-        is_finite = np.isfinite(x.astype(np.float32, copy=False))
-    if not is_finite.all():
-        row, column = np.argwhere(~is_finite)[0]
-        raise DataError(f"{name} must hold finite float32 numbers; got {x[row, column]} in row {row}, column {column}")
-    return x
-
-
-def _images(x: Array, name: str, channels: str | None) -> NDArray[np.uint8]:
-    """(N, H, W), (N, H, W, C) or (N, C, H, W) -> (N, C, H, W)."""
+    if x.ndim == 2:
+        return _finite(x, name)
     if x.dtype != np.uint8:
         raise DataError(
             f"{name} must hold images as uint8 (0..255); got type {x.dtype} with the shape {x.shape} "
             f"and values from {x.min():g} to {x.max():g}"
         )
     if x.ndim == 3:
-        x = x[:, np.newaxis]
+        x = x[:, np.newaxis]  # (N, H, W) -> (N, 1, H, W)
     elif (channels or _channels(x.shape, name)) == "last":
-        x = x.transpose(0, 3, 1, 2)
+        x = x.transpose(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)
     return np.ascontiguousarray(x)
+
+
+def _finite(x: Array, name: str) -> Array:
+    """The numbers, (count,) or (count, features), which are finite as float32 too."""
+    with np.errstate(over="ignore"):
+        is_finite = np.isfinite(x.astype(np.float32, copy=False))
+    for place in map(tuple, np.argwhere(~is_finite)[:1]):
+        at = f"at sample {place[0]}" if x.ndim == 1 else f"in row {place[0]}, column {place[1]}"
+        raise DataError(f"{name} must hold finite float32 numbers; got {x[place]} {at}")
+    return x
 
 
 def _channels(shape: tuple[int, ...], name: str) -> str:
@@ -171,38 +150,33 @@ def _channels(shape: tuple[int, ...], name: str) -> str:
     )
 
 
-def _targets(y: Array, name: str) -> Array:
-    """(count,) or (count, 1) of any number type -> (count,), finite also as float32."""
-    y = _one_each(y, name, "number")
-    if y.dtype.kind not in "uif":
+def _targets(y: Array, name: str, count: int, *, is_regression: bool) -> Array:
+    """(count,) or (count, 1) -> (count,): numbers of any type that float32 can hold, or classes as int64."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        noun = "number" if is_regression else "class number"
+        raise DataError(f"{name} must have the shape (count,), one {noun} per sample; got {y.shape}")
+    if not is_regression:
+        y = _labels(y, name)
+    elif y.dtype.kind not in "uif":
         raise DataError(f"{name} must hold numbers for regression; got type {y.dtype}")
-    with np.errstate(over="ignore"):
-        is_finite = np.isfinite(y.astype(np.float32, copy=False))
-    for sample in np.flatnonzero(~is_finite)[:1]:
-        raise DataError(f"{name} must hold finite float32 numbers; got {y[sample]} at sample {sample}")
+    else:
+        y = _finite(y, name)
+    if len(y) != count:
+        raise DataError(f"{name} must have one label per sample; got {len(y)} labels for {count} samples")
     return y
 
 
 def _labels(y: Array, name: str) -> NDArray[np.int64]:
-    """(count,) or (count, 1) of any type of whole numbers -> int64."""
-    y = _one_each(y, name, "class number")
+    """Classes (count,) of any type of whole numbers -> int64."""
     if y.dtype.kind == "f" and (y == np.rint(y)).all() and (np.abs(y) < 2**31).all():
         y = y.astype(np.int64)
     if y.dtype.kind not in "ui":
         raise DataError(f"{name} must hold integer labels 0 .. classes - 1; got type {y.dtype}")
-    if len(y) and (y.min() < 0 or y.max() >= 2**31):
-        wrong = int(y.min()) if y.min() < 0 else int(y.max())
-        raise DataError(f"{name} must hold labels 0 .. classes - 1; got {wrong} at sample {int(np.argmax(y == wrong))}")
+    for sample in np.flatnonzero((y < 0) | (y >= 2**31))[:1]:
+        raise DataError(f"{name} must hold labels 0 .. classes - 1; got {y[sample]} at sample {sample}")
     return np.ascontiguousarray(y, dtype=np.int64)
-
-
-def _one_each(y: Array, name: str, noun: str) -> Array:
-    """(count,) or (count, 1) -> (count,)."""
-    if y.ndim == 2 and y.shape[1] == 1:
-        return y[:, 0]
-    if y.ndim != 1:
-        raise DataError(f"{name} must have the shape (count,), one {noun} per sample; got {y.shape}")
-    return y
 
 
 def _count_classes(y: NDArray[np.int64], name: str) -> int:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.labels import shown, sort_names
+from gasearch_workers.data.files import plain_suffix, read_lines
+from gasearch_workers.data.labels import number_names, sort_names
 from gasearch_workers.data.options import COLUMNS, DataOptions
-from gasearch_workers.data.parts import Parts
-from gasearch_workers.data.source import Source, refuse
+from gasearch_workers.data.source import Parts, Source
 from gasearch_workers.data.tags import TYPES, Tag, UnknownTags, entities, read_tags, scheme_of, sort_tags
-from gasearch_workers.data.text_files import plain_suffix, read_lines
 from gasearch_workers.data.tokens import SHAPES, check_tokens, cut_note, pad, shape_of, sorted_words
 
 SUFFIXES = (".conll", ".iob", ".bio")
@@ -35,7 +35,7 @@ class Tagged:
 
 
 def is_conll(path: Path) -> bool:
-    """Whether a path is named like a file of tagged sentences."""
+    """Tell by its name whether a path is a file of tagged sentences."""
     return plain_suffix(path) in SUFFIXES
 
 
@@ -50,42 +50,42 @@ def read_conll(path: Path) -> Tagged:
     sentences: list[list[tuple[str, str, str]]] = [[]]
     width = 0
     for number, raw in enumerate(read_lines(path), start=1):
-        line = raw.replace(BYTE_ORDER_MARK, "")
+        line, where = raw.replace(BYTE_ORDER_MARK, ""), f"{path}:{number}"
         if not line.strip():
             sentences.append([])
             continue
         cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
         width = width or len(cells)
-        _check_cells(cells, width, f"{path}:{number}")
+        if len(cells) < 2:
+            raise DataError(
+                f"{where}: expected a token and its tag, separated by a tab or blanks; got {cells[0][:80]!r}"
+            )
+        if len(cells) != width:
+            raise DataError(f"{where}: expected {width} columns as in the first line; got {len(cells)}")
+        if not cells[0] or not cells[-1]:
+            raise DataError(f"{where}: expected a token and its tag; the {'tag' if cells[0] else 'token'} is empty")
+        check_tokens(cells[:1], where)
         if cells[0] != DOCUMENT:
-            sentences[-1].append((cells[0], cells[-1], f"{path}:{number}"))
+            sentences[-1].append((cells[0], cells[-1], where))
     kept = [tuple(zip(*sentence, strict=True)) for sentence in sentences if sentence]
     if not kept:
         raise DataError(f"{path}: expected lines of a token and its tag; the file holds none")
-    return Tagged(
-        tokens=tuple(sentence[0] for sentence in kept),
-        tags=tuple(sentence[1] for sentence in kept),
-        places=tuple(sentence[2] for sentence in kept),
-    )
-
-
-def _check_cells(cells: Sequence[str], width: int, where: str) -> None:
-    if len(cells) < 2:
-        raise DataError(f"{where}: expected a token and its tag, separated by a tab or blanks; got {cells[0][:80]!r}")
-    if len(cells) != width:
-        raise DataError(f"{where}: expected {width} columns as in the first line; got {len(cells)}")
-    if not cells[0] or not cells[-1]:
-        raise DataError(f"{where}: expected a token and its tag; the {'tag' if cells[0] else 'token'} is empty")
-    check_tokens(cells[:1], where)
+    tokens, tags, places = zip(*kept, strict=True)
+    return Tagged(tokens=tokens, tags=tags, places=places)
 
 
 def read_tagged(name: str, paths: Parts[Path], options: DataOptions) -> Source:
     """The tagged sentences of one file or of one per part.
 
+    Args:
+        name: Of the dataset.
+        paths: Of the files.
+        options: As for `make_tagging_source`.
+
     Raises:
         DataError: with file and line, if a file can't be used.
     """
-    refuse(options, COLUMNS, f"{paths.train}: the first column is the token, the last its tag")
+    options.refuse(COLUMNS, f"{paths.train}: the first column is the token, the last its tag")
     return make_tagging_source(name, paths.map(read_conll), options)
 
 
@@ -100,26 +100,36 @@ def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -
     Raises:
         DataError: with file and line, if a part holds a tag that the training part lacks.
     """
-    train = parts.train
+    where = parts.train.places[0][0]
     if options.kind not in (None, "tagging"):
-        raise DataError(f"{train.places[0][0]}: sentences with one tag per token serve tagging; got {options.kind!r}")
-    scheme, tags = _tags(train, options.tags)
+        raise DataError(f"{where}: sentences with one tag per token serve tagging; got {options.kind!r}")
+    scheme, tags = _tags(parts.train, options.tags)
     if len(tags) < 2:
-        raise DataError(f"{train.places[0][0]}: expected at least 2 different tags; got {tags[0]!r} for every token")
+        raise DataError(f"{where}: expected at least 2 different tags; got {tags[0]!r} for every token")
     everything = [sentence for part in parts.given for sentence in part.tokens]
-    length = min(options.length, max(len(sentence) for sentence in everything))
-    cased = [[token.lower() if options.is_lower else token for token in sentence] for sentence in everything]
-    words = sorted_words(cased, length=length)
-    codes = {word: code for code, word in enumerate(words, start=1)}
-    longest = max(len(sentence) for sentence in everything)
+    longest = max(map(len, everything))
+    length = min(options.length, longest)
+    words = sorted_words(([_cased(token, options) for token in one] for one in everything), length=length)
+    codes = {word: code for code, word in enumerate(words, start=1)}  # 0 is padding
 
     def split(part: Tagged) -> Split:
-        x = _codes(part, codes, length=length, is_lower=options.is_lower)
+        ids = pad(
+            ([codes[_cased(token, options)] for token in one[:length]] for one in part.tokens), length=length, filler=0
+        )
+        shapes = pad((list(map(shape_of, one[:length])) for one in part.tokens), length=length, filler=0)
         y = _numbers(part, tags, length=longest)
-        cut = y[:, length:].astype(np.int16) if longest > length else None
-        return Split(x=x, y=np.ascontiguousarray(y[:, :length]), cut=cut)
+        return Split(
+            x=np.stack((ids, shapes), axis=-1).astype(np.int32),  # 2 x (count, length) -> (count, length, 2)
+            y=np.ascontiguousarray(y[:, :length]),
+            cut=y[:, length:].astype(np.int16) if longest > length else None,
+        )
 
     splits = parts.map(split)
+    notes = _cut_note(everything, splits, read_tags(tags, scheme), length=length)
+    if scheme == TYPES and options.tags is None:  # nothing but the tags' names says it
+        notes += (
+            f"no tag has a role such as B- or I-: each is a type, and a run of one is one entity (task.tags: {TYPES})",
+        )
     return Source(
         name=name,
         kind="tagging",
@@ -131,9 +141,13 @@ def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -
         words=(words, SHAPES),
         most_words=options.vocabulary,
         is_lower=options.is_lower,
-        notes=(*_cut_note(everything, splits, read_tags(tags, scheme), length=length), *_types_note(options, scheme)),
-        reading=() if scheme == TYPES or all(_PLAIN.fullmatch(tag) for tag in tags) else (f"tags {scheme}",),
+        notes=notes,
+        reading=() if scheme == TYPES or all(map(_PLAIN.fullmatch, tags)) else (f"tags {scheme}",),
     )
+
+
+def _cased(token: str, options: DataOptions) -> str:
+    return token.lower() if options.is_lower else token
 
 
 def _tags(train: Tagged, scheme: str | None) -> tuple[str, tuple[str, ...]]:
@@ -149,13 +163,6 @@ def _tags(train: Tagged, scheme: str | None) -> tuple[str, tuple[str, ...]]:
     return scheme, sort_names(different) if scheme == TYPES else sort_tags(different, scheme)
 
 
-def _types_note(options: DataOptions, scheme: str) -> tuple[str, ...]:
-    """What is said where nothing but the tags' names says that they are types."""
-    if scheme != TYPES or options.tags is not None:
-        return ()
-    return (f"no tag has a role such as B- or I-: each is a type, and a run of one is one entity (task.tags: {TYPES})",)
-
-
 def _cut_note(
     everything: Sequence[Sequence[str]], parts: Parts[Split], roles: tuple[Tag, ...], *, length: int
 ) -> tuple[str, ...]:
@@ -168,19 +175,8 @@ def _cut_note(
     return (f"{said[0]}, which cuts {sum(found)} of {len(found)} entities: these count as missed (task.length)",)
 
 
-def _codes(part: Tagged, codes: dict[str, int], *, length: int, is_lower: bool) -> NDArray[np.int32]:
-    """(count, length, 2): word and shape of each token."""
-    words = [[codes[token.lower() if is_lower else token] for token in one[:length]] for one in part.tokens]
-    shapes = [[shape_of(token) for token in sentence[:length]] for sentence in part.tokens]
-    padded = (pad(words, length=length, filler=0), pad(shapes, length=length, filler=0))
-    return np.stack(padded, axis=-1).astype(np.int32)  # 2 x (count, length) -> (count, length, 2)
-
-
 def _numbers(part: Tagged, tags: Sequence[str], *, length: int) -> NDArray[np.int64]:
     """(count, length): the number of each tag, -1 at padding."""
-    numbers = {tag: number for number, tag in enumerate(tags)}
-    for sentence, places in zip(part.tags, part.places, strict=True):
-        for tag, place in zip(sentence, places, strict=True):
-            if tag not in numbers:
-                raise DataError(f"{place}: expected a tag of the training part, {shown(tags)}; got {tag!r}")
-    return pad([[numbers[tag] for tag in sentence] for sentence in part.tags], length=length, filler=-1)
+    places = list(chain.from_iterable(part.places))
+    numbers = iter(number_names(list(chain.from_iterable(part.tags)), tags, places.__getitem__, what="tag").tolist())
+    return pad(([next(numbers) for _ in sentence] for sentence in part.tags), length=length, filler=-1)

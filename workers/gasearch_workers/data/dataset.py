@@ -1,14 +1,13 @@
-"""A dataset in memory: three splits that share no sample, and a fingerprint of the content."""
+"""A dataset in memory: three splits that share no sample, and what its numbers stand for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.data.number_format import NumberFormat
 from gasearch_workers.messages import InputKind, TaskKind
 
 
@@ -17,8 +16,34 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberFormat:
+    """How a column writes its numbers: what is removed, then what its decimal mark is; parentheses are a minus."""
+
+    decimal: str = "."
+    removed: tuple[str, ...] = ()  #: Marks of thousands, unit, spaces.
+    is_presumed: bool = False  #: Whether each point of the column may as well be a mark of thousands.
+
+    def value(self, cell: str) -> float:
+        """The number in a cell.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        text = cell.strip()
+        is_negative = text[:1] == "(" and text[-1:] == ")"
+        text = text[1:-1] if is_negative else text
+        for mark in self.removed:
+            text = text.replace(mark, "")
+        number = float(text.replace(self.decimal, ".").replace("\u2212", "-"))
+        return -number if is_negative else number
+
+
+PLAIN: Final = NumberFormat()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Samples with what is to be told about them; the forms of `x` and `y` are those of `Dataset.input_kind`."""
+    """Samples with what is to be told about them; the forms of `x` and `y` are those of `Description.input_kind`."""
 
     #: "image": (count, channels, height, width) uint8. "table": (count, features) float32, numeric columns first, then
     #: one column of category codes per categorical column. "tokens": (count, length) int32 word ids, or
@@ -49,35 +74,48 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """What a network is trained on (`train`), selected by (`validation`), and reported with, once (`test`)."""
+class Description:
+    """What the numbers of samples and outputs stand for, known before the data are split."""
 
     name: str
     kind: TaskKind
     input_kind: InputKind
-    train: Split
-    validation: Split
-    test: Split
     outputs: int  #: Classes or tags; 1 for regression and rating.
-    categories: tuple[int, ...] = ()  #: Codes per categorical column, per feature of a token; users and items.
     labels: tuple[str, ...] = ()  #: Names of the classes or tags, in order of their numbers; () where they have none.
     tags: str | None = None  #: Of tagging: the scheme of `labels`, one of `gasearch_workers.data.options.SCHEMES`.
     columns: tuple[str, ...] = ()  #: Names of the features in the order of `x`; () where they have none.
-    vocabularies: tuple[tuple[str, ...], ...] = ()  #: For each of `categories`, what each code stands for.
-    #: Of a table: the training split's mean of each numeric column, which is what a missing number counts as.
-    missing_numbers: tuple[float, ...] = ()
-    #: Of a table: what each numeric column of the source was taken minus of, in float64, before it became float32.
+    #: Of a table: what each numeric column was taken minus of, in float64, before it became float32; () without any.
     offsets: tuple[float, ...] = ()
     target_offset: float = 0.0  #: The same of a continuous target: a prediction plus this is in the source's unit.
     formats: tuple[NumberFormat, ...] = ()  #: Of a table from a text file: how each numeric column writes its numbers.
     missing: tuple[str, ...] = ()  #: Of such a table: the cells that hold no number.
-    is_boolean: tuple[
-        bool, ...
-    ] = ()  #: Of such a table: whether a column of categories is of true and false in any case.
+    #: Of such a table: whether a column of categories is of true and false, or yes and no, in any case.
+    is_boolean: tuple[bool, ...] = ()
     is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
+    notes: tuple[str, ...] = ()  #: What was changed or left out of the source, one sentence each.
+
+
+#: What the store keeps about the data, in this order.
+_STORED: Final = (
+    *("name", "kind", "input_kind", "input_shape", "dtype", "classes", "outputs", "categories", "labels", "tags"),
+    *("columns", "train", "validation", "test", "offsets", "target_offset", "target_mean", "target_deviation"),
+    *("notes", "fingerprint"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Description):
+    """What a network is trained on (`train`), selected by (`validation`), and reported with, once (`test`)."""
+
+    train: Split
+    validation: Split
+    test: Split
+    categories: tuple[int, ...] = ()  #: Codes per categorical column, per feature of a token; users and items.
+    vocabularies: tuple[tuple[str, ...], ...] = ()  #: For each of `categories`, what each code stands for.
+    #: Of a table: the training split's mean of each numeric column, which is what a missing number counts as.
+    missing_numbers: tuple[float, ...] = ()
     target_mean: float = 0.0  #: Of the training split, for regression and rating, minus the offset; else 0.
     target_deviation: float = 1.0  #: Of the training split, for regression and rating; else 1.
-    notes: tuple[str, ...] = ()  #: What was changed or left out of the source, one sentence each.
     fingerprint: str  #: 16 hexadecimal digits: hash of everything that the source holds, and of how it is read.
 
     @property
@@ -91,31 +129,9 @@ class Dataset:
         return tuple(self.train.x.shape[1:])
 
     def describe(self) -> dict[str, object]:
-        """What the store keeps about the data, as plain values."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "input_kind": self.input_kind,
-            "input_shape": list(self.input_shape),
-            "dtype": str(self.train.x.dtype),
-            "classes": self.classes,
-            "outputs": self.outputs,
-            "categories": list(self.categories),
-            "labels": list(self.labels),
-            "tags": self.tags,
-            "columns": list(self.columns),
-            "train": len(self.train),
-            "validation": len(self.validation),
-            "test": len(self.test),
-            "offsets": list(self.offsets),
-            "target_offset": self.target_offset,
-            "target_mean": self.target_mean + self.target_offset,
-            "target_deviation": self.target_deviation,
-            "notes": list(self.notes),
-            "fingerprint": self.fingerprint,
-        }
-
-
-def target_moments(y: NDArray[Any]) -> tuple[float, float]:
-    """Mean and deviation of a continuous target, both of float64 sums."""
-    return float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64))
+        """What the store keeps about the data, as plain values; splits are their sizes."""
+        found: dict[str, object] = {}
+        for name in _STORED:
+            value = str(self.train.x.dtype) if name == "dtype" else getattr(self, name)
+            found[name] = len(value) if isinstance(value, Split) else list(value) if isinstance(value, tuple) else value
+        return found | {"target_mean": self.target_mean + self.target_offset}

@@ -9,27 +9,36 @@ from gasearch_workers.data.dataset import DataError
 from gasearch_workers.data.labels import in_one_case, shown
 from gasearch_workers.data.numbers import label_marks
 from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.ratings import is_rating, make_rating_source
 from gasearch_workers.data.rows import Rows, check_named, check_same_columns, find_known, is_number, read_rows
 from gasearch_workers.data.sentences import Sentences, make_sentence_source
-from gasearch_workers.data.source import Source, refuse
+from gasearch_workers.data.source import Parts, Source
 from gasearch_workers.data.table import make_table_source
 
 
 def read_delimited(name: str, paths: Parts[Path], options: DataOptions) -> Source:
     """The rows of one file or of one per part.
 
+    Args:
+        name: Of the dataset.
+        paths: Of the files.
+        options: As for `make_rows_source`.
+
     Raises:
         DataError: with file and line, if a file can't be read, or if a cell or the choice of columns can't be used.
     """
     train = read_rows(paths.train, options)
-    others = (None if path is None else read_rows(path, options, like=train) for path in (paths.validation, paths.test))
-    return make_rows_source(name, Parts(train, *others), options)
+    others = [read_rows(path, options, like=train) for path in paths.given[1:]]
+    return make_rows_source(name, paths.refilled([train, *others]), options)
 
 
 def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
-    """Ratings, labelled sentences or a table: what the options say, else what the columns' names or number say.
+    """Ratings, labelled sentences or a table.
+
+    Args:
+        name: Of the dataset.
+        parts: Its rows.
+        options: Say which; where they don't, the columns' names or number do.
 
     Raises:
         DataError: with file and line, if a cell or the choice of columns can't be used.
@@ -44,17 +53,14 @@ def _make_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
     for part in parts.given[1:]:
         check_same_columns(part, train)
     if is_rating(train, options):
-        refuse(
-            options,
-            ("text", "features", "categorical", "missing"),
-            f"{train.file}: ratings are told from user and item alone",
-        )
+        why = f"{train.file}: ratings are told from user and item alone"
+        options.refuse(("text", "features", "categorical", "missing"), why)
         return make_rating_source(name, parts, options)
     text = _text_column(train, options)
-    refuse(options, ("user", "item"), f"{train.file}: users and items belong to the kind 'rating'")
+    options.refuse(("user", "item"), f"{train.file}: users and items belong to the kind 'rating'")
     if text is not None:
-        surplus = ("features", "categorical", "decimal")
-        refuse(options, surplus, f"{train.file}: classes are told from the text {text!r} alone")
+        why = f"{train.file}: classes are told from the text {text!r} alone"
+        options.refuse(("features", "categorical", "decimal"), why)
         return _sentence_source(name, parts, options, text)
     if train.header is None:
         first = [column[0] for column in train.columns]
@@ -71,10 +77,14 @@ def _text_column(rows: Rows, options: DataOptions) -> str | None:
         return options.text
     if options.kind == "regression" or options.features or options.categorical:
         return None
+
+    def holds_words(name: str) -> bool:
+        return not all(map(is_number, rows.column(name)))
+
     if rows.header is not None:
         known = find_known(rows, "text")
-        return known if known is not None and not all(is_number(cell) for cell in rows.column(known)) else None
-    words = [name for name in rows.names if not all(is_number(cell) for cell in rows.column(name))]
+        return known if known is not None and holds_words(known) else None
+    words = list(filter(holds_words, rows.names))
     if len(rows.names) != 2 or not words:
         return None
     return max(words, key=lambda name: (len(set(rows.column(name))), sum(map(len, rows.column(name)))))
@@ -89,6 +99,8 @@ def _sentence_source(name: str, parts: Parts[Rows], options: DataOptions, text: 
             f"{train.file}: expected the column of labels in task.target, another than the text {text!r}; "
             f"the columns are {shown(train.names)}"
         )
-    labels = iter(in_one_case([part.column(target) for part in parts.given]))
-    sentences = parts.map(lambda part: Sentences(texts=part.column(text), labels=next(labels), at=part.at))
-    return make_sentence_source(name, sentences, options, missing=label_marks(options))
+    sentences = (
+        Sentences(texts=part.column(text), labels=labels, at=part.at)
+        for part, labels in zip(parts.given, in_one_case([part.column(target) for part in parts.given]), strict=True)
+    )
+    return make_sentence_source(name, parts.refilled(sentences), options, missing=label_marks(options))

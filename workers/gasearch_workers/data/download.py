@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from gasearch_workers.data.dataset import DataError
 
-Notice = Callable[[str], None]  #: Is told what is downloaded, from where, and what came.
+Notice = Callable[[str], None]  #: Takes what is downloaded, from where, and what came.
 Found = TypeVar("Found")
 
 #: What brings the libraries that know public data sets, in versions that fit the installed torch.
@@ -34,8 +34,27 @@ class NotDownloaded(DataError):
     """A data set that is known by its name, or the library that knows it, isn't on this machine."""
 
 
+def not_installed(source: str, library: str, error: ImportError) -> NotDownloaded:
+    """The error of a library that isn't here.
+
+    Args:
+        source: Needs it.
+        library: Its name.
+        error: Of its import.
+    """
+    return NotDownloaded(
+        f"{source}: expected the library {library}, which isn't installed ({error}); install it with: {INSTALL}"
+    )
+
+
 def tried(fetch: Callable[[], Found], what: str, notice: Notice, pauses_s: Sequence[float] | None = None) -> Found:
-    """What `fetch` gives, tried again after each of the pauses (by default `PAUSES_S`).
+    """A download's result, tried again where the network fails.
+
+    Args:
+        fetch: Makes the download.
+        what: It is, for errors.
+        notice: Takes why it is tried again.
+        pauses_s: Before each further try; None: `PAUSES_S`.
 
     Raises:
         DataError: if it fails for good, with the last reason.
@@ -60,6 +79,11 @@ def made_aside(target: Path, *, what: str, megabytes: int) -> Iterator[Path]:
     """A folder beside what `target` holds; its files are moved there once the block has ended well, and else removed.
 
     Each file appears at once and as a whole, and replaces one that was there, which may be damaged.
+
+    Args:
+        target: The folder for good.
+        what: Is made, for errors.
+        megabytes: Its download has.
 
     Raises:
         DataError: if there is no room for it, or it can't be written.

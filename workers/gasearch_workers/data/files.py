@@ -1,54 +1,25 @@
-"""NumPy archives (.npz) as datasets; nothing in them is unpickled."""
+"""Files, plain or gzipped, as bytes and as text; every error names the file, that of a text its line."""
 
 from __future__ import annotations
 
-import pickle
-import zipfile
+import gzip
 import zlib
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
-import numpy as np
-
-from gasearch_workers.data.arrays import Array, make_source
 from gasearch_workers.data.dataset import DataError
-from gasearch_workers.data.parts import Parts
-from gasearch_workers.data.source import Source
-from gasearch_workers.messages import TaskKind
 
-REQUIRED = ("x_train", "y_train")
-OPTIONAL = ("x_test", "y_test")
-
-
-def read_npz(path: Path, *, kind: TaskKind | None = None, channels: str | None = None) -> Source:
-    """The arrays x_train, y_train and, where there is a test part, x_test, y_test.
-
-    Raises:
-        DataError: if the file can't be read, lacks an array, or holds one that can't be used.
-    """
-    check_file(path)
-    arrays = _load(path)
-    missing = [key for key in REQUIRED if key not in arrays]
-    if missing:
-        raise DataError(
-            f"{path}: expected the arrays x_train, y_train and perhaps x_test, y_test; "
-            f"missing {', '.join(missing)}, found {', '.join(arrays) or 'none'}"
-        )
-    if ("x_test" in arrays) != ("y_test" in arrays):
-        have, lack = OPTIONAL if "x_test" in arrays else OPTIONAL[::-1]
-        raise DataError(f"{path}: expected x_test and y_test together; got {have} without {lack}")
-    test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    train = (arrays["x_train"], arrays["y_train"])
-    if train[0].ndim != 4 and channels is not None:
-        raise DataError(f"{path}: task.channels is for images of four axes; got x_train of the shape {train[0].shape}")
-    found = make_source(path.stem, str(path), Parts(train, None, test), kind=kind, channels=channels)
-    others = [key for key in arrays if key.startswith(("x_", "y_")) and key not in (*REQUIRED, *OPTIONAL)]
-    note = f"the archive's arrays {', '.join(others)} are left out: only {', '.join((*REQUIRED, *OPTIONAL))} are read"
-    return replace(found, notes=(*found.notes, note)) if others else found
+MOST_BYTES = 2**28  #: Of one unpacked text file; read as cells it takes some twenty times as much memory.
 
 
 def check_file(path: Path) -> None:
-    """Raise a DataError unless the path is a file with something in it."""
+    """Refuse what is no file with something in it.
+
+    Raises:
+        DataError: saying what is there instead.
+    """
     try:
         if not path.exists():
             raise DataError(f"{path}: no such file")
@@ -60,23 +31,77 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path}: expected a file; it can't be read ({error.strerror})") from error
 
 
-def _load(path: Path) -> dict[str, Array]:
-    """The wanted arrays of the archive that are there; of others, the names with empty arrays."""
+@contextmanager
+def opened(path: Path, what: str) -> Iterator[BinaryIO]:
+    """A file's content, unpacked where its name ends in `.gz`.
+
+    Args:
+        path: Of the file.
+        what: The file that was expected, for the error.
+
+    Raises:
+        DataError: if there is none, or it can't be read.
+    """
+    check_file(path)
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: expected an archive of named arrays (numpy.savez); got a single array")
-            wanted = (*REQUIRED, *OPTIONAL)
-            return {key: archive[key] if key in wanted else np.empty(0) for key in archive.files}
-    except ValueError as error:
-        if isinstance(error, DataError):
-            raise
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{path}: expected arrays of numbers with samples of equal shape; "
-                "got Python objects (ragged or pickled), which are not loaded"
-            ) from error
-        raise DataError(f"{path}: the archive is damaged ({error})") from error
-    except (OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError) as error:
-        raise DataError(f"{path}: expected a NumPy archive (.npz); it can't be read ({error})") from error
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            yield cast("BinaryIO", file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: expected {what}; it can't be read ({error})") from error
+
+
+def find_file(path: Path) -> Path | None:
+    """The path itself, or its gzipped or unpacked twin, whichever is a file."""
+    plain = path.with_name(path.name.removesuffix(".gz"))
+    return next((one for one in (path, plain, plain.with_name(f"{plain.name}.gz")) if one.is_file()), None)
+
+
+def plain_suffix(path: Path) -> str:
+    """The suffix in lower case, that before `.gz` where the file is gzipped."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def plain_stem(path: Path) -> str:
+    """The file's name without its suffix, and without `.gz`."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).stem
+
+
+def read_text(path: Path, *, fallback: str | None = None) -> str:
+    """The file's content without a byte-order mark at its beginning.
+
+    Args:
+        path: Of a UTF-8 text.
+        fallback: The encoding of a file that is known not to be UTF-8.
+
+    Raises:
+        DataError: if the file can't be read, is empty, too large, or no text of that encoding, with the line.
+    """
+    with opened(path, "a text file") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise DataError(f"{path}: expected at most {MOST_BYTES} bytes of text, unpacked; got more (an .npz takes less)")
+    if not content.strip():
+        raise DataError(f"{path}: expected data; the file holds nothing but white space")
+    if b"\0" in content:
+        raise DataError(f"{path}:{_line(content, content.index(0))}: expected text; got a zero byte")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if fallback is not None:
+            return content.decode(fallback)
+        raise DataError(
+            f"{path}:{_line(content, error.start)}: expected text in UTF-8; got the byte 0x{content[error.start]:02x}"
+        ) from error
+
+
+def read_lines(path: Path, *, fallback: str | None = None) -> list[str]:
+    r"""The lines of `read_text` without their ends; what stands behind the last end of line counts if it isn't empty.
+
+    Only \n and \r\n end a line: sentences may hold the other characters that Python's `splitlines` breaks at.
+    """
+    lines = read_text(path, fallback=fallback).split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _line(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import Split
 from gasearch_workers.data.source import Source
-from gasearch_workers.data.tokens import SHAPES, SPECIAL
+from gasearch_workers.data.tokens import SHAPES, SPECIAL, UNKNOWN
 
-Array = NDArray[Any]
 MISSING = "<missing>"  #: What the code 0 of a category stands for: an empty cell, or one that training never saw.
 
 
@@ -45,28 +44,23 @@ def fit(source: Source, splits: tuple[Split, ...]) -> Fitted:
 
 def _fit_tokens(source: Source, splits: tuple[Split, ...]) -> Fitted:
     """Words by falling frequency in the training split, then alphabet; a word that it lacks is unknown."""
-    words = source.words[0]
-    has_shapes = splits[0].x.ndim == 3
+    words, has_shapes = source.words[0], splits[0].x.ndim == 3
     ids = splits[0].x[..., 0] if has_shapes else splits[0].x
     counts = np.bincount(ids.reshape(-1), minlength=len(words) + 1)[1:]  # Raw ids are 0 for padding, else 1 + word.
-    order = np.lexsort((np.arange(len(words)), -counts))  # (words,), most frequent first
+    order = np.argsort(-counts, kind="stable")  # (words,), most frequent first
     kept = order[: min(int((counts > 0).sum()), source.most_words or len(words))]
-    codes = np.full(len(words) + 1, SPECIAL.index("<unknown>"), dtype=np.int32)
+    codes = np.full(len(words) + 1, SPECIAL.index(UNKNOWN), dtype=np.int32)
     codes[0] = 0
     codes[kept + 1] = len(SPECIAL) + np.arange(len(kept), dtype=np.int32)
+
+    def recoded(x: NDArray[Any]) -> NDArray[Any]:
+        return np.stack((codes[x[..., 0]], x[..., 1]), axis=-1) if has_shapes else codes[x]
+
     vocabulary = (*SPECIAL, *(words[number] for number in kept))
     return Fitted(
-        splits=tuple(replace(split, x=_recoded(split.x, codes)) for split in splits),
+        splits=tuple(replace(split, x=recoded(split.x)) for split in splits),
         vocabularies=(vocabulary, SHAPES) if has_shapes else (vocabulary,),
     )
-
-
-def _recoded(x: Array, codes: NDArray[np.int32]) -> Array:
-    if x.ndim == 2:
-        return codes[x]
-    recoded = x.copy()
-    recoded[..., 0] = codes[x[..., 0]]
-    return recoded
 
 
 def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
@@ -74,10 +68,10 @@ def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
     numeric = splits[0].x.shape[1] - len(source.words)
     tables = [split.x.copy() if source.words or np.isnan(split.x).any() else split.x for split in splits]
     means = tuple(_mean(tables[0][:, column]) for column in range(numeric))
-    for column, mean in enumerate(means):
-        if any(np.isnan(table[:, column]).any() for table in tables):
-            for table in tables:
-                table[np.isnan(table[:, column]), column] = mean
+    for table in tables:
+        for column, mean in enumerate(means):
+            if (is_missing := np.isnan(table[:, column])).any():
+                table[is_missing, column] = mean
     vocabularies = []
     for column, words in enumerate(source.words, start=numeric):
         kept = [int(code) for code in np.unique(tables[0][:, column]) if code > 0]  # Raw codes: 0 missing, 1 + word.
@@ -93,7 +87,7 @@ def _fit_table(source: Source, splits: tuple[Split, ...]) -> Fitted:
     )
 
 
-def _mean(column: Array) -> float:
+def _mean(column: NDArray[Any]) -> float:
     """Of the numbers that are there, rounded to float32; 0 where there are none."""
     present = column[~np.isnan(column)]
     return float(np.float32(present.mean(dtype=np.float64))) if len(present) else 0.0

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gasearch_workers.data.array_files import find_images, read_idx
 from gasearch_workers.data.conll import SUFFIXES, read_tagged
 from gasearch_workers.data.dataset import DataError
 from gasearch_workers.data.delimited import read_delimited
-from gasearch_workers.data.idx import has_images, read_idx
+from gasearch_workers.data.files import find_file, plain_suffix, read_lines
 from gasearch_workers.data.options import COLUMNS, DataOptions
-from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import DELIMITERS
 from gasearch_workers.data.sentences import Sentences, make_sentence_source
-from gasearch_workers.data.source import Source, refuse
-from gasearch_workers.data.text_files import find_text, plain_suffix, read_lines
+from gasearch_workers.data.source import Parts, Source
 
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 POLARITIES = {"neg": "negative", "pos": "positive"}  #: Suffix and label of the two files of Pang and Lee's sentences.
@@ -33,20 +32,18 @@ def read_folder(folder: Path, options: DataOptions) -> Source:
     Raises:
         DataError: if the folder holds none of the known forms, several of them, or a file that can't be used.
     """
-    refuse(options, ("validation", "test"), f"{folder}: a folder names its parts itself")
-    if has_images(folder):
-        refuse(options, COLUMNS, f"{folder}: images have no columns")
-        return read_idx(folder, kind=options.kind)
-    if find_text(folder / "train_text.txt") is not None:
-        refuse(options, COLUMNS, f"{folder}: files of lines have no columns")
-        return _read_line_pairs(folder, options)
-    if find_text(folder / "rt-polarity.pos") is not None or find_text(folder / "rt-polarity.neg") is not None:
-        refuse(options, COLUMNS, f"{folder}: files of lines have no columns")
-        return _read_polarity(folder, options)
+    options.refuse(("validation", "test"), f"{folder}: a folder names its parts itself")
+    images = find_images(folder)
+    if images is not None:
+        options.refuse(COLUMNS, f"{folder}: images have no columns")
+        return read_idx(images, kind=options.kind)
+    is_of_pairs = find_file(folder / "train_text.txt") is not None
+    if is_of_pairs or any(find_file(folder / f"rt-polarity.{suffix}") for suffix in POLARITIES):
+        options.refuse(COLUMNS, f"{folder}: files of lines have no columns")
+        return _read_line_pairs(folder, options) if is_of_pairs else _read_polarity(folder, options)
     paths = _part_files(folder)
-    if plain_suffix(paths.train) in SUFFIXES:
-        return read_tagged(folder.name, paths, options)
-    return read_delimited(folder.name, paths, options)
+    read = read_tagged if plain_suffix(paths.train) in SUFFIXES else read_delimited
+    return read(folder.name, paths, options)
 
 
 def _part_files(folder: Path) -> Parts[Path]:
@@ -80,19 +77,15 @@ def _only(folder: Path, paths: list[Path]) -> Path | None:
 
 def _read_line_pairs(folder: Path, options: DataOptions) -> Source:
     """Texts and labels line by line in two files per part, as TweetEval hands them out."""
+    given = {name for name in (*VALIDATION_NAMES, "test") if find_file(folder / f"{name}_text.txt")}
+    validation = next((name for name in VALIDATION_NAMES if name in given), None)
+    parts = Parts("train", validation, "test" if "test" in given else None)
     names = _read_mapping(folder / "mapping.txt")
-    validation = next((name for name in VALIDATION_NAMES if find_text(folder / f"{name}_text.txt")), None)
-    has_test = find_text(folder / "test_text.txt") is not None
-    parts = Parts(
-        _line_pairs(folder, "train"),
-        None if validation is None else _line_pairs(folder, validation),
-        _line_pairs(folder, "test") if has_test else None,
-    )
-    return make_sentence_source(folder.name, parts, options, names=names)
+    return make_sentence_source(folder.name, parts.map(lambda part: _line_pairs(folder, part)), options, names=names)
 
 
 def _line_pairs(folder: Path, part: str) -> Sentences:
-    text, label = (find_text(folder / f"{part}_{what}.txt") for what in ("text", "labels"))
+    text, label = (find_file(folder / f"{part}_{what}.txt") for what in ("text", "labels"))
     if text is None or label is None:
         raise DataError(f"{folder}: expected {part}_text.txt and {part}_labels.txt together; one of them isn't there")
     texts, labels = read_lines(text), [line.strip() for line in read_lines(label)]
@@ -103,15 +96,17 @@ def _line_pairs(folder: Path, part: str) -> Sentences:
 
 def _read_mapping(path: Path) -> dict[str, str]:
     """Names of the labels, "NUMBER TAB NAME" per line; none where there is no such file."""
-    found = find_text(path)
+    found = find_file(path)
     names: dict[str, str] = {}
     for number, line in enumerate(() if found is None else read_lines(found), start=1):
-        label, tab, name = line.partition("\t")
-        if line.strip() and not (tab and name.strip()):
+        if not line.strip():
+            continue
+        label, _, name = map(str.strip, line.partition("\t"))
+        if not name:
             raise DataError(f"{path}:{number}: expected a label, a tab and its name; got {line[:80]!r}")
-        if name.strip() in names.values():
-            raise DataError(f"{path}:{number}: expected a name that no other label has; got {name.strip()!r} again")
-        names |= {label.strip(): name.strip()} if line.strip() else {}
+        if name in names.values():
+            raise DataError(f"{path}:{number}: expected a name that no other label has; got {name!r} again")
+        names[label] = name
     return names
 
 
@@ -121,7 +116,7 @@ def _read_polarity(folder: Path, options: DataOptions) -> Source:
     labels: list[str] = []
     places: list[str] = []
     for suffix, label in POLARITIES.items():
-        path = find_text(folder / f"rt-polarity.{suffix}")
+        path = find_file(folder / f"rt-polarity.{suffix}")
         if path is None:
             raise DataError(f"{folder}: expected rt-polarity.pos and rt-polarity.neg together; one of them isn't there")
         lines = read_lines(path, fallback="latin-1")

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.source import Source
 
 At = Callable[[int], str]  #: Says where a sample stands: "file:line".
+MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken for classes.
 MOST_CLASSES = 1_000
 SHOWN = 12  #: Names in an error.
-
-
 #: Pairs of words that are one and the same in any case.
 BOOLEANS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"on", "off"})
 
 
 def is_boolean(names: Iterable[str]) -> bool:
-    """Whether names are true and false, or words that stand for these, in any case."""
+    """Tell whether names are true and false, or words that stand for these, in any case."""
     different = {name.lower() for name in names}
     return any(different <= pair for pair in BOOLEANS)
 
@@ -69,27 +69,42 @@ def name_classes(names: Sequence[str], at: At, *, missing: Sequence[str] = ("",)
     return classes
 
 
-def number_classes(names: Sequence[str], classes: Sequence[str], at: At) -> NDArray[np.int64]:
+def number_names(names: Sequence[str], known: Sequence[str], at: At, *, what: str = "label") -> NDArray[np.int64]:
     """The number of each sample's class, (count,).
 
+    Args:
+        names: The class of each sample.
+        known: The classes in order of their numbers.
+        at: Where a sample stands.
+        what: A name is, for the error.
+
     Raises:
-        DataError: naming the first sample whose label is none of the classes.
+        DataError: naming the first sample whose class is none of the known ones.
     """
-    numbers = {name: number for number, name in enumerate(classes)}
+    numbers = {name: number for number, name in enumerate(known)}
     for sample, name in enumerate(names):
         if name not in numbers:
-            raise DataError(f"{at(sample)}: expected a label of the training part, {shown(classes)}; got {name!r}")
+            raise DataError(f"{at(sample)}: expected a {what} of the training part, {shown(known)}; got {name!r}")
     return np.array([numbers[name] for name in names], dtype=np.int64)
 
 
-def check_classes(part: Split, what: str, *, classes: int, labels: Sequence[str], train: Split) -> None:
-    """Raise a DataError if a part for validation or test leaves a class out: its score would say nothing of it."""
-    counts = np.bincount(part.y, minlength=classes)
+def check_classes(part: Split, what: str, source: Source) -> None:
+    """Refuse a part for validation or test that leaves a class out: its score would say nothing of it.
+
+    Args:
+        part: Of the source.
+        what: The part, for the error.
+        source: Says which classes there are.
+
+    Raises:
+        DataError: naming the class, and how many samples it has for training.
+    """
+    counts = np.bincount(part.y, minlength=source.outputs)
     for missing in np.flatnonzero(counts == 0)[:1]:
-        name = repr(labels[missing]) if labels else str(missing)
+        name = repr(source.labels[missing]) if source.labels else str(missing)
         raise DataError(
             f"{what} must hold every class; it leaves out {name}, of which the training part has "
-            f"{int((train.y == missing).sum())} samples (more samples, or fewer classes, would do)"
+            f"{int((source.parts.train.y == missing).sum())} samples (more samples, or fewer classes, would do)"
         )
 
 

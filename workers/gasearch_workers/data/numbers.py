@@ -13,12 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.data.dataset import DataError
+from gasearch_workers.data.dataset import DataError, NumberFormat
 from gasearch_workers.data.labels import shown
-from gasearch_workers.data.number_format import NumberFormat
 from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import Rows, is_number
+from gasearch_workers.data.source import Parts
 
 #: Cells that hold no value, as programs and people mark them. `task.missing` names others.
 MARKS: Final = (
@@ -127,15 +126,19 @@ def number_format(
 
 
 def require_one_decimal_mark(train: Rows, formats: dict[str, NumberFormat]) -> None:
-    """Refuse columns whose points may be marks of thousands in a file where another column has decimal commas."""
-    commas = [column for column, form in formats.items() if form.decimal == ","]
-    for column, form in formats.items():
-        if commas and form.is_presumed:
-            raise DataError(
-                f"{train.file}: expected numbers that can be read in one way; the column {commas[0]!r} has decimal "
-                f"commas, and the points in the column {column!r} may be decimal or between thousands "
-                "(task.decimal: '.' or ',')"
-            )
+    """Refuse points that may be marks of thousands in a file where another column has decimal commas.
+
+    Raises:
+        DataError: naming both columns.
+    """
+    comma = next((column for column, form in formats.items() if form.decimal == ","), None)
+    presumed = next((column for column, form in formats.items() if form.is_presumed), None)
+    if comma is not None and presumed is not None:
+        raise DataError(
+            f"{train.file}: expected numbers that can be read in one way; the column {comma!r} has decimal "
+            f"commas, and the points in the column {presumed!r} may be decimal or between thousands "
+            "(task.decimal: '.' or ',')"
+        )
 
 
 def read_numbers(
@@ -143,21 +146,37 @@ def read_numbers(
 ) -> NDArray[np.float64]:
     """A column as numbers, (rows,); NaN where a value is missing and may be.
 
+    Args:
+        rows: Of one part.
+        column: Its name.
+        form: How it writes its numbers.
+        missing: Cells that hold no value, beside empty ones.
+        allows_missing: Whether there may be such cells.
+
     Raises:
         DataError: naming file and line of the first cell that isn't a finite number of float32's range.
     """
+    cells = rows.column(column)
     marks = frozenset(missing) | {""}
-    values = {cell: _value(cell, form) for cell in set(rows.column(column))}
+    values = {cell: _value(cell, form) for cell in set(cells)}
     wrong = {cell for cell, value in values.items() if not abs(value) <= MOST}
     if allows_missing:
         wrong -= marks
         values |= dict.fromkeys(marks, np.nan)
-    for row, cell in enumerate(rows.column(column) if wrong else ()):
+    for row, cell in enumerate(cells if wrong else ()):
         if cell in wrong:
             came = f"got {cell[:80]!r}" if cell else "the cell is empty"
             raise DataError(f"{rows.at(row)}: expected a finite number in the column {column!r}; {came}")
-    _require_exact(rows, column, [cell for cell, value in values.items() if abs(value) > EXACT])
-    return np.fromiter(map(values.__getitem__, rows.column(column)), dtype=np.float64, count=len(rows))
+    large = [cell for cell, value in values.items() if abs(value) > EXACT]
+    whole = {int(cell) for cell in large if cell.lstrip("+-").isdecimal()}
+    kept = set(map(float, whole))
+    if len(kept) < len(whole):
+        raise DataError(
+            f"{rows.file}: expected numbers that float64 tells apart in the column {column!r}; {len(whole)} different "
+            f"ones become {len(kept)} (take them minus an offset; leave the column out of task.features, or name it in "
+            f"task.categorical, where they are names: {shown(sorted(large)[:2])})"
+        )
+    return np.fromiter(map(values.__getitem__, cells), dtype=np.float64, count=len(rows))
 
 
 def _value(cell: str, form: NumberFormat) -> float:
@@ -173,14 +192,14 @@ def _refuse_mixed(rows: Rows, column: str, different: set[str], missing: frozens
     hint = "a feature of names goes to task.categorical, one that says nothing is left out of task.features"
     if is_target:
         hint = "classes belong to task.kind: classification"
+    present = [(row, cell) for row, cell in enumerate(rows.column(column)) if cell not in missing]
     if sum(bool(_ODD.fullmatch(cell)) for cell in different) * 2 > len(different):
-        row, cell = next((row, cell) for row, cell in enumerate(rows.column(column)) if _ODD.fullmatch(cell))
+        row, cell = next((row, cell) for row, cell in present if _ODD.fullmatch(cell))
         raise DataError(
             f"{rows.at(row)}: expected numbers or names in the column {column!r}; got {cell!r}, "
             f"which looks like a date, a time, a fraction or a hexadecimal number (write it in decimals; {hint})"
         )
     numbers = {cell for cell in different if _is_written_number(cell)}
-    present = [(row, cell) for row, cell in enumerate(rows.column(column)) if cell not in missing]
     wrong = [(row, cell) for row, cell in present if cell not in numbers]
     share = len(wrong) / len(present)
     if share < FEWEST_NUMBERS or (share <= 1 - FEWEST_NUMBERS and not is_target):
@@ -193,7 +212,7 @@ def _refuse_mixed(rows: Rows, column: str, different: set[str], missing: frozens
 
 
 def _is_written_number(cell: str) -> bool:
-    """Whether a cell is a number by itself, with a currency or a percent sign at most."""
+    """Tell whether a cell is a number by itself, with a currency or a percent sign at most."""
     match = None if _ODD.fullmatch(cell) else _CELL.fullmatch(cell)
     return match is not None and (match["suffix"] is None or not match["suffix"][:1].isalpha())
 
@@ -201,7 +220,7 @@ def _is_written_number(cell: str) -> bool:
 def _written(parts: Parts[Rows], column: str, cells: dict[str, re.Match[str]], decimal: str | None) -> NumberFormat:
     """The one reading of a column of formatted numbers."""
 
-    def refuse(cell: str, expected: str, key: str) -> DataError:
+    def refuse(cell: str, expected: str, key: str = "") -> DataError:
         part = next(part for part in parts.given if cell in part.column(column))
         where = part.at(part.column(column).index(cell))
         return DataError(
@@ -212,21 +231,18 @@ def _written(parts: Parts[Rows], column: str, cells: dict[str, re.Match[str]], d
     units = _units(cells)
     if len(units) > 1:
         one, other = list(units.values())[:2]
-        raise refuse(other, f"numbers of one unit, as in {one!r},", "")
+        raise refuse(other, f"numbers of one unit, as in {one!r},")
     if all(bool(match["open"]) for match in cells.values()):
-        raise refuse(next(iter(cells)), "numbers, some in parentheses where these are a minus,", "")
+        raise refuse(next(iter(cells)), "numbers, some in parentheses where these are a minus,")
     for cell, match in cells.items():
         if bool(match["open"]) != bool(match["close"]) or (match["open"] and (match["sign"] or match["minus"])):
-            raise refuse(cell, "a number", "")
+            raise refuse(cell, "a number")
     bodies = {cell: match["body"] for cell, match in cells.items()}
     mark = decimal or _decimal(list(bodies.values()))
     if mark is None:
         ambiguous = next(cell for cell, body in bodies.items() if "," in body)
-        raise refuse(
-            ambiguous,
-            "numbers that can be read in one way",
-            "is the comma decimal, or between thousands? task.decimal: ',' or '.'; ",
-        )
+        key = "is the comma decimal, or between thousands? task.decimal: ',' or '.'; "
+        raise refuse(ambiguous, "numbers that can be read in one way", key)
     other = re.escape("." if mark == "," else ",")
     groups = rf"\d{{1,3}}(?P<mark>[{other}'\u2019_{_SPACES}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"
     shape = re.compile(rf"(?:\d+|{groups})?(?:{re.escape(mark)}\d*)?")
@@ -234,9 +250,7 @@ def _written(parts: Parts[Rows], column: str, cells: dict[str, re.Match[str]], d
         if not shape.fullmatch(body):
             raise refuse(cell, f"a number with the decimal mark {mark!r}", "task.decimal: ',' or '.'; ")
     marks = {character for body in bodies.values() for character in body if not character.isdigit()} - {mark}
-    affixes = {text.strip() for match in cells.values() for text in (match["prefix"] or "", match["suffix"] or "")} - {
-        ""
-    }
+    affixes = {(match[side] or "").strip() for match in cells.values() for side in ("prefix", "suffix")} - {""}
     spaces = {character for cell in cells for character in cell if character in _SPACES}
     return NumberFormat(decimal=mark, removed=(*sorted(affixes, key=len, reverse=True), *sorted(marks | spaces)))
 
@@ -273,15 +287,3 @@ def _decimal(bodies: Sequence[str]) -> str | None:
         return "."
     plain = [body for body in bodies if body.isdigit()]
     return "." if groups >= SURE and plain and all(len(body) <= 3 for body in plain) else None
-
-
-def _require_exact(rows: Rows, column: str, cells: Sequence[str]) -> None:
-    """Refuse whole numbers that even float64 can't tell apart."""
-    whole = {int(cell) for cell in cells if cell.lstrip("+-").isdecimal()}
-    kept = {float(number) for number in whole}
-    if len(kept) < len(whole):
-        raise DataError(
-            f"{rows.file}: expected numbers that float64 tells apart in the column {column!r}; {len(whole)} different "
-            f"ones become {len(kept)} (take them minus an offset; leave the column out of task.features, or name it in "
-            f"task.categorical, where they are names: {shown(sorted(cells)[:2])})"
-        )

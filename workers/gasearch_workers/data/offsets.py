@@ -23,12 +23,18 @@ READ_TINY: Final = ("deviations below 1e-12",)  #: Said of a table that has such
 
 @dataclass(frozen=True, slots=True)
 class Centred:
-    """One column of each part, minus the offset."""
+    """One column of each part, minus the offset: float32, or int64 classes, from which nothing is taken."""
 
-    parts: tuple[NDArray[np.float32], ...]
+    parts: tuple[NDArray[Any], ...]
     offset: float  #: 0 where float32 holds the numbers as they are.
     is_tiny: bool = False  #: Whether they differ by so little that versions before 0.4 took them for a constant.
     notes: tuple[str, ...] = ()
+
+
+def offsets_of(columns: Sequence[Centred]) -> tuple[float, ...]:
+    """The offset of each column; () where none has one."""
+    offsets = tuple(column.offset for column in columns)
+    return offsets if any(offsets) else ()
 
 
 def centre(parts: Sequence[NDArray[Any]], what: str, where: str, advice: str) -> Centred:
@@ -72,7 +78,7 @@ def centre(parts: Sequence[NDArray[Any]], what: str, where: str, advice: str) ->
 
 
 def _is_held(numbers: NDArray[Any]) -> bool:
-    """Whether float32 surely holds numbers as well as is needed, which is quicker to tell than by comparing them."""
+    """Tell whether float32 surely holds numbers as well as is needed: quicker than comparing them."""
     peak, deviation = float(np.abs(numbers.astype(np.float64)).max()), float(numbers.std(dtype=np.float64))
     if deviation == 0:
         return True

@@ -1,19 +1,19 @@
-"""How a dataset is to be read: what a spec's `task` section may say about it, standard library only."""
+"""How a dataset is to be read: what a spec's `task` section may say about it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gasearch_workers.data.dataset import DataError
 from gasearch_workers.messages import TaskKind
 
 #: The options that name columns, or say how these are read.
 COLUMNS = ("target", "text", "features", "categorical", "user", "item", "missing", "decimal", "header")
-
-#: How tags may spell entities, see `gasearch_workers.data.tags`.
-SCHEMES = ("bio", "bioes", "bilou", "bmes", "bmewo", "types")
-
 #: The options that name files.
 FILES = ("validation", "test")
+#: How tags may spell entities, see `gasearch_workers.data.tags`.
+SCHEMES = ("bio", "bioes", "bilou", "bmes", "bmewo", "types")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +25,14 @@ class DataOptions:
     text: str | None = None  #: The column of sentences.
     features: tuple[str, ...] = ()  #: The columns of a table to learn from; () for all but the target.
     categorical: tuple[str, ...] = ()  #: Columns of a table whose numbers are names, not amounts.
-    missing: tuple[str, ...] | None = (
-        None  #: Cells of a table that hold no value, beside empty ones; None: the usual ones.
-    )
+    #: Cells of a table that hold no value, beside empty ones; None: the usual ones.
+    missing: tuple[str, ...] | None = None
     decimal: str | None = None  #: The decimal mark of numbers in text files, "." or ",".
     header: bool | None = None  #: Whether the first row of a text file names the columns.
     channels: str | None = None  #: Which axis of images behind the samples is that of channels, "first" or "last".
     user: str | None = None  #: The column of users, for ratings.
     item: str | None = None  #: The column of items, for ratings.
-    tags: str | None = None  #: The scheme of tags, one of `gasearch_workers.data.options.SCHEMES`.
+    tags: str | None = None  #: The scheme of tags, one of `SCHEMES`.
     length: int = 64  #: Tokens kept of a sentence, at least 1; the rest is cut off.
     vocabulary: int = 20_000  #: Most frequent words kept, at least 1; the rest are one unknown word.
     is_lower: bool = True  #: Whether words are written in lower case before they are counted.
@@ -56,10 +55,19 @@ class DataOptions:
     @property
     def named_columns(self) -> dict[str, str]:
         """Every column that is named, with the option that names it."""
-        single = {name: getattr(self, name) for name in ("target", "text", "user", "item")}
-        several = {"features": self.features, "categorical": self.categorical}
-        found = {column: option for option, columns in several.items() for column in columns}
-        return found | {column: option for option, column in single.items() if column is not None}
+        found = {column: option for option in ("features", "categorical") for column in getattr(self, option)}
+        single = {getattr(self, option): option for option in ("target", "text", "user", "item")}
+        return found | {column: option for column, option in single.items() if column is not None}
+
+    def refuse(self, names: Sequence[str], why: str) -> None:
+        """Refuse options that a source can't heed.
+
+        Raises:
+            DataError: if one of these is set.
+        """
+        for name in names:
+            if getattr(self, name) not in (None, ()):
+                raise DataError(f"{why}; got task.{name} = {getattr(self, name)!r}")
 
 
 DEFAULTS = DataOptions()

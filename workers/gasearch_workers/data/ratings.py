@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.labels import shown, sort_names
-from gasearch_workers.data.number_format import PLAIN
+from gasearch_workers.data.dataset import PLAIN, DataError, Split
+from gasearch_workers.data.labels import number_names, shown, sort_names
 from gasearch_workers.data.numbers import missing_marks, number_format, read_numbers
 from gasearch_workers.data.offsets import centre
 from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import Rows, find_known
-from gasearch_workers.data.source import Source
+from gasearch_workers.data.source import Parts, Source
 
 
 def is_rating(rows: Rows, options: DataOptions) -> bool:
-    """Whether rows are meant as ratings: by their kind, by a named user or item, or by the names of their columns."""
+    """Tell whether rows are meant as ratings: by their kind, a named user or item, or the names of their columns."""
     if options.kind is not None:
         return options.kind == "rating"
     if options.user or options.item:
@@ -40,7 +36,8 @@ def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> S
         DataError: with file and line, if a cell can't be used.
     """
     user, item, target = (_column(parts.train, options, role) for role in ("user", "item", "target"))
-    words = tuple(_ids(parts, column, missing_marks(options, of_names=True)) for column in (user, item))
+    marks = frozenset(missing_marks(options, of_names=True))
+    words = tuple(_ids(parts, column, marks) for column in (user, item))
     form = number_format(parts, target, options, is_target=True) or PLAIN
     y = centre(
         [read_numbers(part, target, form) for part in parts.given],
@@ -48,12 +45,18 @@ def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> S
         parts.train.file,
         "take them minus an offset",
     )
-    ratings = iter(y.parts)
+
+    def split(part: Rows, ratings: NDArray[np.float32]) -> Split:
+        pairs = [
+            number_names(part.column(column), ids, part.at) for column, ids in zip((user, item), words, strict=True)
+        ]
+        return Split(x=np.stack(pairs, axis=1).astype(np.int32), y=ratings)  # 2 x (rows,) -> (rows, 2)
+
     return Source(
         name=name,
         kind="rating",
         input_kind="ids",
-        parts=parts.map(lambda part: Split(x=_pairs(part, (user, item), words), y=next(ratings))),
+        parts=parts.refilled(map(split, parts.given, y.parts)),
         outputs=1,
         columns=(user, item),
         words=words,
@@ -71,20 +74,10 @@ def _column(rows: Rows, options: DataOptions, role: str) -> str:
     return column
 
 
-def _ids(parts: Parts[Rows], column: str, missing: Sequence[str]) -> tuple[str, ...]:
-    marks = set(missing)
+def _ids(parts: Parts[Rows], column: str, missing: frozenset[str]) -> tuple[str, ...]:
     for part in parts.given:
         for row, cell in enumerate(part.column(column)):
-            if cell in marks:
+            if cell in missing:
                 came = f"got {cell!r} (task.missing lists what is none)" if cell else "the cell is empty"
                 raise DataError(f"{part.at(row)}: expected an id in the column {column!r}; {came}")
     return sort_names(cell for part in parts.given for cell in part.column(column))
-
-
-def _pairs(rows: Rows, columns: Sequence[str], words: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
-    """(rows, 2): the dense numbers of user and item."""
-    pairs = np.empty((len(rows), len(columns)), dtype=np.int32)
-    for place, (column, ids) in enumerate(zip(columns, words, strict=True)):
-        number = {name: number for number, name in enumerate(ids)}
-        pairs[:, place] = [number[cell] for cell in rows.column(column)]
-    return pairs

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gasearch_workers.data.dataset import DataError
+from gasearch_workers.data.files import plain_suffix, read_text
 from gasearch_workers.data.labels import shown
 from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.text_files import plain_suffix, read_text
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 FEWEST_ROWS = 5  #: Of each name of a column, for another one in the first row to be the column's.
@@ -56,7 +56,7 @@ class Rows:
 
 
 def is_delimited(path: Path) -> bool:
-    """Whether a path is named like a CSV or TSV file."""
+    """Tell by its name whether a path is a CSV or TSV file."""
     return plain_suffix(path) in DELIMITERS
 
 
@@ -80,7 +80,11 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
     if not cells:
         raise DataError(f"{path}: expected rows of cells; the file holds none")
     has_header = _has_header(path, cells, options, like)
-    _check_rectangle(path, cells, lines, what="the header" if has_header else "the first row")
+    for row, line in zip(cells, lines, strict=True):
+        if len(row) != len(cells[0]):
+            what = "the header" if has_header else "the first row"
+            raise DataError(f"{path}:{line}: expected {len(cells[0])} cells as in {what}; got {len(row)}")
+    _check_width(path, lines[0], cells[0])
     header = tuple(cells[0]) if has_header else None
     if header is not None:
         _check_header(header, f"{path}:{lines[0]}")
@@ -90,10 +94,9 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
     columns = tuple(zip(*cells, strict=True))
     notes: tuple[str, ...] = ()
     if header is not None and "" in header:
-        unnamed = [place for place, name in enumerate(header) if not name]
-        notes = tuple(_left_out(path, place, columns[place], options) for place in unnamed)
+        notes = tuple(_left_out(path, place, columns[place], options) for place, name in enumerate(header) if not name)
+        columns = tuple(column for name, column in zip(header, columns, strict=True) if name)
         header = tuple(filter(None, header))
-        columns = tuple(column for place, column in enumerate(columns) if place not in unnamed)
         _check_width(path, 1, header)
     return Rows(file=str(path), header=header, columns=columns, lines=lines, notes=notes)
 
@@ -121,26 +124,12 @@ def _parse_any(path: Path) -> tuple[list[list[str]], list[int]]:
     delimiter, text = DELIMITERS[plain_suffix(path)], read_text(path)
     if delimiter == "\t":
         return _parse(path, text, delimiter=delimiter, is_quoted=False)
-    refusal: DataError | None = None
-    found: tuple[list[list[str]], list[int]] = [], []
-    try:
-        found = _parse(path, text, delimiter=delimiter, is_quoted=True)
-    except DataError as error:
-        refusal = error
-    if refusal is None and _is_rectangle(found[0]):
-        return found
-    for other in OTHER_DELIMITERS:
+    for other in (delimiter, *OTHER_DELIMITERS):
         with contextlib.suppress(DataError):
             cells, lines = _parse(path, text, delimiter=other, is_quoted=True)
-            if _is_rectangle(cells):
+            if cells and len(cells[0]) > 1 and all(len(row) == len(cells[0]) for row in cells):
                 return cells, lines
-    if refusal is not None:
-        raise refusal
-    return found
-
-
-def _is_rectangle(cells: list[list[str]]) -> bool:
-    return bool(cells) and len(cells[0]) > 1 and all(len(row) == len(cells[0]) for row in cells)
+    return _parse(path, text, delimiter=delimiter, is_quoted=True)
 
 
 def _parse(path: Path, text: str, *, delimiter: str, is_quoted: bool) -> tuple[list[list[str]], list[int]]:
@@ -168,7 +157,7 @@ def _parse(path: Path, text: str, *, delimiter: str, is_quoted: bool) -> tuple[l
 
 
 def _has_header(path: Path, cells: list[list[str]], options: DataOptions, like: Rows | None) -> bool:
-    """Whether the first row names the columns.
+    """Tell whether the first row names the columns.
 
     Raises:
         DataError: if that can't be told.
@@ -215,14 +204,6 @@ def _untold(path: Path, first: list[str], why: str) -> DataError:
     )
 
 
-def _check_rectangle(path: Path, cells: list[list[str]], lines: list[int], *, what: str) -> None:
-    width = len(cells[0])
-    for row, line in zip(cells, lines, strict=True):
-        if len(row) != width:
-            raise DataError(f"{path}:{line}: expected {width} cells as in {what}; got {len(row)}")
-    _check_width(path, lines[0], cells[0])
-
-
 def _check_width(path: Path, line: int, names: Sequence[str]) -> None:
     if len(names) < 2:
         raise DataError(f"{path}:{line}: expected at least 2 columns; got {len(names)}, {shown(names)[:80]!r}")
@@ -238,7 +219,11 @@ def _check_header(header: tuple[str, ...], where: str) -> None:
 
 
 def check_named(rows: Rows, named: dict[str, str]) -> None:
-    """Raise a DataError unless there is a column for every name, with the nearest for one that is missing."""
+    """Refuse names of columns that aren't there.
+
+    Raises:
+        DataError: with the nearest name.
+    """
     for column, option in named.items():
         if column not in rows.names:
             near = difflib.get_close_matches(column, rows.names, n=1, cutoff=0.6)
@@ -247,7 +232,11 @@ def check_named(rows: Rows, named: dict[str, str]) -> None:
 
 
 def check_same_columns(part: Rows, like: Rows) -> None:
-    """Raise a DataError unless two parts of a dataset have the same columns, in any order."""
+    """Refuse a part with other columns than the training part's, whose order may be another.
+
+    Raises:
+        DataError: naming those that are missing or too many.
+    """
     if set(part.names) == set(like.names) and (part.header is None) == (like.header is None):
         return
     missing = [name for name in like.names if name not in part.names]
@@ -265,7 +254,7 @@ def find_known(rows: Rows, role: str) -> str | None:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number as CSV files write it; "nan" and "inf" are."""
+    """Tell whether a cell is a number as CSV files write it; "nan" and "inf" are."""
     try:
         float(cell)
     except ValueError:

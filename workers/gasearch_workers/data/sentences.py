@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.labels import At, name_classes, number_classes
+from gasearch_workers.data.labels import At, name_classes, number_names
 from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.parts import Parts
-from gasearch_workers.data.source import Source
-from gasearch_workers.data.tokens import cut_note, pad, sorted_words, split_sentences
+from gasearch_workers.data.source import Parts, Source
+from gasearch_workers.data.tokens import check_tokens, cut_note, pad, sorted_words, tokenize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +46,22 @@ def make_sentence_source(
     train = parts.train
     if options.kind not in (None, "classification"):
         raise DataError(f"{train.at(0)}: sentences with one label each serve classification; got kind {options.kind!r}")
-    cut = parts.map(lambda part: (part, split_sentences(part.texts, part.at, is_lower=options.is_lower)))
-    everything = [sentence for _, sentences in cut.given for sentence in sentences]
-    length = min(options.length, max(len(sentence) for sentence in everything))
+    cut = parts.map(lambda part: _cut(part, is_lower=options.is_lower))
+    everything = [sentence for part in cut.given for sentence in part]
+    length = min(options.length, max(map(len, everything)))
     words = sorted_words(everything, length=length)
     classes = name_classes(train.labels, train.at, missing=missing)
-    numbers = {word: number for number, word in enumerate(words, start=1)}
+    codes = {word: code for code, word in enumerate(words, start=1)}  # 0 is padding
 
-    def split(pair: tuple[Sentences, list[list[str]]]) -> Split:
-        part, sentences = pair
-        x = raw_ids(sentences, numbers, length=length)
-        return Split(x=x, y=number_classes(part.labels, classes, part.at))
+    def split(part: Sentences, sentences: list[list[str]]) -> Split:
+        x = pad(([codes[token] for token in one[:length]] for one in sentences), length=length, filler=0)
+        return Split(x=x.astype(np.int32), y=number_names(part.labels, classes, part.at))
 
     return Source(
         name=name,
+        kind="classification",
         input_kind="tokens",
-        parts=cut.map(split),
+        parts=parts.refilled(map(split, parts.given, cut.given)),
         outputs=len(classes),
         labels=tuple((names or {}).get(label, label) for label in classes),
         words=(words,),
@@ -73,7 +71,10 @@ def make_sentence_source(
     )
 
 
-def raw_ids(sentences: Sequence[Sequence[str]], numbers: dict[str, int], *, length: int) -> NDArray[np.int32]:
-    """Word ids (count, length) by the alphabetical numbers of all words, from 1; 0 is padding."""
-    rows = [[numbers[token] for token in sentence[:length]] for sentence in sentences]
-    return pad(rows, length=length, filler=0).astype(np.int32)
+def _cut(part: Sentences, *, is_lower: bool) -> list[list[str]]:
+    """The tokens of each sentence."""
+    found = []
+    for sample, text in enumerate(part.texts):
+        found.append(tokenize(text, is_lower=is_lower))
+        check_tokens(found[-1], part.at(sample))
+    return found

@@ -3,47 +3,60 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.number_format import NumberFormat
-from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.parts import Parts
-from gasearch_workers.messages import InputKind, TaskKind
+from gasearch_workers.data.dataset import Description, Split
+
+Part = TypeVar("Part")
+Other = TypeVar("Other")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts(Generic[Part]):
+    """The parts of a dataset as its source gives them; what is None is to be held out of the training part."""
+
+    train: Part
+    validation: Part | None = None
+    test: Part | None = None
+
+    @property
+    def named(self) -> tuple[tuple[str, Part], ...]:
+        """The parts that there are, each with its name, the training part first."""
+        every = (("train", self.train), ("validation", self.validation), ("test", self.test))
+        return tuple((name, part) for name, part in every if part is not None)
+
+    @property
+    def given(self) -> tuple[Part, ...]:
+        """The parts that there are, the training part first."""
+        return tuple(part for _, part in self.named)
+
+    def map(self, change: Callable[[Part], Other]) -> Parts[Other]:
+        """The same of every part that there is."""
+        return self.refilled(map(change, self.given))
+
+    def refilled(self, values: Iterable[Other]) -> Parts[Other]:
+        """Other values in place of the parts that there are, in their order."""
+        found = {name: value for (name, _), value in zip(self.named, values, strict=True)}
+        return Parts(found["train"], found.get("validation"), found.get("test"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Description):
     """Checked parts with what their numbers stand for.
 
     Codes and word ids in `x` are raw here: they number all of `words`, in alphabetical order. `data.fit` turns
     them into those of a `Dataset` by what the training split alone holds. A missing number is NaN.
     """
 
-    name: str
-    kind: TaskKind = "classification"
-    input_kind: InputKind
     parts: Parts[Split]
-    outputs: int
-    labels: tuple[str, ...] = ()
-    tags: str | None = None  #: The scheme of tags.
-    columns: tuple[str, ...] = ()
     words: tuple[tuple[str, ...], ...] = ()  #: What the codes in `x` stand for, one tuple per column of codes.
-    #: Of a table: what each numeric column was taken minus of, in float64, before it became float32; () without any.
-    offsets: tuple[float, ...] = ()
-    target_offset: float = 0.0  #: The same of the target.
-    formats: tuple[NumberFormat, ...] = ()  #: Of a table from a text file: how each numeric column writes its numbers.
-    missing: tuple[str, ...] = ()  #: Of such a table: the cells that hold no number.
-    is_boolean: tuple[bool, ...] = ()  #: Whether each of `words` is true and false, or yes and no, in any case.
     most_words: int = 0  #: Of a sentence's vocabulary; 0 for all.
-    is_lower: bool | None = None  #: Whether the words of sentences are in lower case; None where there are none.
-    notes: tuple[str, ...] = ()
-    reading: tuple[
-        str, ...
-    ] = ()  #: What tells this reading of the arrays from that of versions before 0.4, if it does.
+    #: What tells this reading of the arrays from that of versions before 0.4, if it does.
+    reading: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over shape, type and bytes of every array, and over every name; formats play no part.
@@ -71,10 +84,3 @@ class Source:
         yield from self.reading
         for names in (self.labels, self.columns, *self.words):
             yield from (f"{len(names)} names", *names) if names else ()
-
-
-def refuse(options: DataOptions, names: Sequence[str], why: str) -> None:
-    """Raise a DataError if one of the named options, which a source can't heed, is set."""
-    for name in names:
-        if getattr(options, name) not in (None, ()):
-            raise DataError(f"{why}; got task.{name} = {getattr(options, name)!r}")

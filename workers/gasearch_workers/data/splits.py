@@ -9,58 +9,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
+from gasearch_workers.data.labels import check_classes
+from gasearch_workers.data.source import Source
 
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 MOST_VALIDATION = 10_000  #: Samples; more would cost time and tell little (standard error 0.5 points at worst).
 
 
-def hold_out(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, Split]:
-    """Cut `count` samples off, stratified by label; both parts keep the order of the samples.
-
-    Args:
-        split: What to cut, with labels 0 .. classes - 1.
-        count: Samples to hold out.
-        seed: Of the choice within each class.
-        name: Of the dataset, for the error.
-
-    Returns:
-        (rest, held out). Each class keeps at least one sample in the rest.
+def split_source(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
+    """Train, validation and test, the latter two as the source gives them or held out of the first.
 
     Raises:
-        DataError: if the classes are too small to give that many, or none would be held out.
+        DataError: if there are too few samples, or a part leaves a class out.
     """
-    sizes = np.bincount(split.y)
-    quotas = _quotas(sizes, count)
-    if quotas.sum() != count or count < 1:
-        raise DataError(
-            f"{name}: expected enough samples of each class for training, validation and test; "
-            f"to hold out {count} for one of them, got {len(split)} samples in {len(sizes)} classes, "
-            f"the smallest with {sizes.min()}"
-        )
-    rng = np.random.default_rng(seed)
-    is_held_out = np.zeros(len(split), dtype=bool)
-    for label, quota in enumerate(quotas):
-        is_held_out[rng.permutation(np.flatnonzero(split.y == label))[:quota]] = True
-    return split.chosen(~is_held_out), split.chosen(is_held_out)
+    is_stratified = source.kind == "classification"
+    train, validation, test = source.parts.train, source.parts.validation, source.parts.test
+    if test is None:
+        count = round(len(train) * TEST_SHARE)
+        train, test = hold_out(train, count, seed=seed, name=source.name, is_stratified=is_stratified)
+    if validation is None:
+        count = min(round(len(train) * VALIDATION_SHARE), MOST_VALIDATION)
+        train, validation = hold_out(train, count, seed=seed + 1, name=source.name, is_stratified=is_stratified)
+    if is_stratified:
+        for part, what in ((validation, "validation"), (test, "test")):
+            check_classes(part, f"{source.name}: the {what} part", source)
+    return train, validation, test
 
 
-def hold_out_plain(split: Split, count: int, *, seed: int, name: str) -> tuple[Split, Split]:
-    """Cut `count` samples off by chance alone; both parts keep the order of the samples.
+def hold_out(split: Split, count: int, *, seed: int, name: str, is_stratified: bool = True) -> tuple[Split, Split]:
+    """Cut `count` samples off; both parts keep the order of the samples.
+
+    Args:
+        split: What to cut.
+        count: Samples to hold out.
+        seed: Of the choice, within each class where there are classes.
+        name: Of the dataset, for the error.
+        is_stratified: Whether `y` are labels 0 .. classes - 1, each of which keeps at least one sample in the rest.
 
     Returns:
         (rest, held out).
 
     Raises:
-        DataError: if no sample would be left, or none would be held out.
+        DataError: if none would be held out, or nothing would be left, of any class.
     """
-    if not 1 <= count < len(split):
+    sizes = np.bincount(split.y) if is_stratified else np.array([len(split)])
+    quotas = _quotas(sizes, count)
+    if quotas.sum() != count or count < 1:
+        each, found = (" of each class", f" in {len(sizes)} classes, the smallest with {sizes.min()}")
         raise DataError(
-            f"{name}: expected enough samples for training, validation and test; "
-            f"to hold out {count} for one of them, got {len(split)} samples"
+            f"{name}: expected enough samples{each * is_stratified} for training, validation and test; "
+            f"to hold out {count} for one of them, got {len(split)} samples{found * is_stratified}"
         )
+    rng = np.random.default_rng(seed)
     is_held_out = np.zeros(len(split), dtype=bool)
-    is_held_out[np.random.default_rng(seed).permutation(len(split))[:count]] = True
+    for label, quota in enumerate(quotas):
+        members = np.flatnonzero(split.y == label) if is_stratified else np.arange(len(split))
+        is_held_out[rng.permutation(members)[:quota]] = True
     return split.chosen(~is_held_out), split.chosen(is_held_out)
 
 

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.labels import in_one_case, is_boolean, name_classes, number_classes, shown, sort_names
-from gasearch_workers.data.number_format import PLAIN, NumberFormat
+from gasearch_workers.data.dataset import PLAIN, DataError, NumberFormat, Split
+from gasearch_workers.data.labels import (
+    MOST_INTEGER_CLASSES,
+    in_one_case,
+    is_boolean,
+    name_classes,
+    number_names,
+    shown,
+    sort_names,
+)
 from gasearch_workers.data.numbers import (
     MOST,
     label_marks,
@@ -20,14 +27,12 @@ from gasearch_workers.data.numbers import (
     read_numbers,
     require_one_decimal_mark,
 )
-from gasearch_workers.data.offsets import READ_TINY, Centred, centre
+from gasearch_workers.data.offsets import READ_TINY, Centred, centre, offsets_of
 from gasearch_workers.data.options import DataOptions
-from gasearch_workers.data.parts import Parts
 from gasearch_workers.data.rows import Rows, find_known
-from gasearch_workers.data.source import Source
+from gasearch_workers.data.source import Parts, Source
 from gasearch_workers.messages import TaskKind
 
-MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken as classes.
 MOST_CATEGORIES = 1_000  #: Different words in a column that isn't named as categorical; more are names or texts.
 FEWEST_NAMES = 10  #: Cells of a column of words that may all be different.
 
@@ -44,7 +49,11 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
         DataError: with file and line, if a cell or the choice of columns can't be used.
     """
     train = parts.train
-    target = _target(train, options)
+    target = options.target or find_known(train, "target")
+    if target is None:
+        raise DataError(
+            f"{train.file}: expected the column to predict in task.target; the columns are {shown(train.names)}"
+        )
     kind, target_format = _kind(parts, target, options)
     features = options.features or tuple(column for column in train.names if column != target)
     if target in features:
@@ -55,48 +64,32 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
     formats = {column: form for column, form in found.items() if form is not None}
     require_one_decimal_mark(train, formats | ({target: target_format} if kind == "regression" else {}))
     categorical = tuple(column for column in features if column not in formats)
-    cells = {column: _cells(parts, column, options) for column in categorical}
-    words = tuple(_words(parts, column, cells[column], options) for column in categorical)
+    cells = [_cells(parts, column, options) for column in categorical]
+    words = tuple(_words(train.file, column, one, options) for column, one in zip(categorical, cells, strict=True))
     numeric = [_numeric(parts, column, form, options) for column, form in formats.items()]
-    marked = [
-        note
-        for column in formats
-        for note in (_missing_note(parts, column, options), _name_note(train, column))
-        if note is not None
-    ]
-    y, target_offset, classes, target_notes = _targets(parts, target, kind, target_format, options)
-
-    def split(number: int) -> Split:
-        return Split(x=_features(number, numeric, [cells[column] for column in categorical], words), y=y[number])
-
-    given = iter(range(len(parts.given)))
-    offsets = tuple(column.offset for column in numeric)
+    marked = [note for column in formats for note in (_missing_note(parts, column, options), _name_note(train, column))]
+    told, classes = _targets(parts, target, kind, target_format, options)
+    splits = (
+        Split(x=_features([one.parts[number] for one in numeric], [one[number] for one in cells], words), y=y)
+        for number, y in enumerate(told.parts)
+    )
     return Source(
         name=name,
         kind=kind,
         input_kind="table",
-        parts=parts.map(lambda _: split(next(given))),
+        parts=parts.refilled(splits),
         outputs=len(classes) or 1,
         labels=classes,
         columns=(*formats, *categorical),
         words=words,
-        offsets=offsets if any(offsets) else (),
-        target_offset=target_offset,
+        offsets=offsets_of(numeric),
+        target_offset=told.offset,
         formats=tuple(formats.values()),
         missing=missing_marks(options),
-        is_boolean=tuple(is_boolean(one) for one in words),
+        is_boolean=tuple(map(is_boolean, words)),
         reading=READ_TINY if any(column.is_tiny for column in numeric) else (),
-        notes=(*marked, *(note for column in numeric for note in column.notes), *target_notes),
+        notes=(*filter(None, marked), *(note for column in (*numeric, told) for note in column.notes)),
     )
-
-
-def _target(rows: Rows, options: DataOptions) -> str:
-    target = options.target or find_known(rows, "target")
-    if target is None:
-        raise DataError(
-            f"{rows.file}: expected the column to predict in task.target; the columns are {shown(rows.names)}"
-        )
-    return target
 
 
 def _kind(parts: Parts[Rows], target: str, options: DataOptions) -> tuple[TaskKind, NumberFormat]:
@@ -119,20 +112,15 @@ def _kind(parts: Parts[Rows], target: str, options: DataOptions) -> tuple[TaskKi
 
 def _targets(
     parts: Parts[Rows], target: str, kind: TaskKind, form: NumberFormat, options: DataOptions
-) -> tuple[list[NDArray[Any]], float, tuple[str, ...], tuple[str, ...]]:
-    """What is to be told, for each part; what it was taken minus of; the classes' names; notes."""
+) -> tuple[Centred, tuple[str, ...]]:
+    """What is to be told, numbers or numbered classes, and the classes' names."""
     if kind == "regression":
         given = [read_numbers(part, target, form) for part in parts.given]
-        found = centre(given, f"the target {target!r}", _file(parts), "take them minus an offset")
-        return list(found.parts), found.offset, (), found.notes
+        return centre(given, f"the target {target!r}", parts.train.file, "take them minus an offset"), ()
     cells = _cells(parts, target, options)
     classes = name_classes(cells[0], parts.train.at, missing=label_marks(options))
-    return (
-        [number_classes(one, classes, part.at) for one, part in zip(cells, parts.given, strict=True)],
-        0.0,
-        classes,
-        (),
-    )
+    numbers = (number_names(one, classes, part.at) for one, part in zip(cells, parts.given, strict=True))
+    return Centred(tuple(numbers), 0.0), classes
 
 
 def _cells(parts: Parts[Rows], column: str, options: DataOptions) -> list[Sequence[str]]:
@@ -140,25 +128,26 @@ def _cells(parts: Parts[Rows], column: str, options: DataOptions) -> list[Sequen
     return in_one_case([part.column(column) for part in parts.given], label_marks(options))
 
 
-def _words(parts: Parts[Rows], column: str, cells: list[Sequence[str]], options: DataOptions) -> tuple[str, ...]:
+def _words(file: str, column: str, cells: list[Sequence[str]], options: DataOptions) -> tuple[str, ...]:
     """The categories of all parts, sorted.
 
     Raises:
         DataError: if there are too many, or most occur once, unless they are asked for.
     """
-    is_named = column in options.categorical
-    words = sort_names({cell for one in cells for cell in one} - set(missing_marks(options, of_names=True)))
+    known = {cell for one in cells for cell in one} - set(missing_marks(options, of_names=True))
+    words = sort_names(known)
     hint = "leave it out of task.features, or name it in task.categorical or task.text"
-    if len(words) > MOST_CATEGORIES and not is_named:
+    if column in options.categorical:
+        return words
+    if len(words) > MOST_CATEGORIES:
         raise DataError(
-            f"{parts.train.file}: expected at most {MOST_CATEGORIES} categories in the column {column!r}; "
-            f"got {len(words)} ({hint})"
+            f"{file}: expected at most {MOST_CATEGORIES} categories in the column {column!r}; got {len(words)} ({hint})"
         )
-    counts = Counter(cell for cell in cells[0] if cell in set(words))
+    counts = Counter(cell for cell in cells[0] if cell in known)
     single = sum(count == 1 for count in counts.values())
-    if not is_named and counts.total() > FEWEST_NAMES and 2 * single > counts.total():
+    if counts.total() > FEWEST_NAMES and 2 * single > counts.total():
         raise DataError(
-            f"{parts.train.file}: expected categories that recur in the column {column!r}; "
+            f"{file}: expected categories that recur in the column {column!r}; "
             f"{single} of {counts.total()} cells are names that occur once, such as "
             f"{shown(sorted(counts)[:2])} ({hint})"
         )
@@ -170,9 +159,20 @@ def _numeric(parts: Parts[Rows], column: str, form: NumberFormat, options: DataO
     return centre(
         [read_numbers(part, column, form, marks, allows_missing=True) for part in parts.given],
         f"the column {column!r}",
-        _file(parts),
+        parts.train.file,
         "leave the column out of task.features, or name it in task.categorical where its numbers are names",
     )
+
+
+def _features(
+    numeric: list[NDArray[np.float32]], cells: list[Sequence[str]], words: Sequence[tuple[str, ...]]
+) -> NDArray[np.float32]:
+    """(rows, features) with NaN for missing numbers, 0 for missing categories, else 1 + word."""
+    columns: list[Any] = [*numeric]
+    for one, known in zip(cells, words, strict=True):
+        codes = {word: code for code, word in enumerate(known, start=1)}
+        columns.append([codes.get(cell, 0) for cell in one])
+    return np.ascontiguousarray(np.array(columns, dtype=np.float32).T)  # (features, rows) -> (rows, features)
 
 
 def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str | None:
@@ -182,8 +182,8 @@ def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str 
     if not marks or options.missing is not None:
         return None
     found = {mark: sum(part.column(column).count(mark) for part in parts.given) for mark in marks}
-    marks_found = ", ".join(map(repr, found))
-    return f"the column {column!r}: {sum(found.values())} cells with {marks_found} hold no value (task.missing)"
+    shown_marks = ", ".join(map(repr, found))
+    return f"the column {column!r}: {sum(found.values())} cells with {shown_marks} hold no value (task.missing)"
 
 
 def _name_note(train: Rows, column: str) -> str | None:
@@ -199,18 +199,3 @@ def _name_note(train: Rows, column: str) -> str | None:
         what = "begin with zeros"
     hint = "task.features leaves columns out, task.categorical names those of names"
     return what and f"the cells of the column {column!r} {what}, and are read as amounts ({hint})"
-
-
-def _features(
-    part: int, numeric: Sequence[Centred], cells: Sequence[list[Sequence[str]]], words: Sequence[tuple[str, ...]]
-) -> NDArray[np.float32]:
-    """(rows, features) with NaN for missing numbers, 0 for missing categories, else 1 + word."""
-    columns: list[Any] = [column.parts[part] for column in numeric]
-    for one, known in zip(cells, words, strict=True):
-        codes = {word: code for code, word in enumerate(known, start=1)}
-        columns.append([codes.get(cell, 0) for cell in one[part]])
-    return np.ascontiguousarray(np.array(columns, dtype=np.float32).T)
-
-
-def _file(parts: Parts[Rows]) -> str:
-    return parts.train.file

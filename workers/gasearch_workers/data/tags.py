@@ -8,11 +8,13 @@ decided as CoNLL's conlleval does, which also reads sequences that no scheme all
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gasearch_workers.data.labels import shown
 
 #: The letters of each scheme, in either case, and their roles. Tags of one type alone may be the letters themselves.
 LETTERS: Final = {
@@ -26,8 +28,9 @@ TYPES: Final = "types"  #: The scheme without roles: a tag is the type of its to
 OUTSIDE: Final = ("O", "o")  #: Tags of tokens that belong to no entity.
 UNTYPED: Final = "entity"  #: The type of entities whose tags name none.
 
-_PREFIX = re.compile(r"(?P<role>[A-Za-z])(?P<mark>[-_:./|])(?P<kind>.+)")
-_SUFFIX = re.compile(r"(?P<kind>.+)(?P<mark>[-_:./|])(?P<role>[A-Za-z])")
+#: The letter of a tag and the type of its entity: before the type, or behind it.
+_PREFIX = re.compile(r"(?P<role>[A-Za-z])[-_:./|](?P<kind>.+)")
+_SUFFIX = re.compile(r"(?P<kind>.+)[-_:./|](?P<role>[A-Za-z])")
 _NAME = re.compile(r"[^\W\d_][^()*\[\]<>]*")  #: Of a type, as far as it can be told from a bracket or a number.
 
 
@@ -53,7 +56,7 @@ def scheme_of(labels: Iterable[str]) -> str:
     """
     names = sorted(set(labels) - set(OUTSIDE))
     unknown: list[str] = []
-    for form in (_letters, _prefixes, _suffixes):
+    for form in _FORMS:
         parts = [part for name in names if (part := form(name)) is not None]
         if not names or len(parts) < len(names):
             continue
@@ -62,20 +65,21 @@ def scheme_of(labels: Iterable[str]) -> str:
         if fitting and (form is not _letters or letters & {"B", "I"}):
             return fitting[0]
         unknown = unknown or sorted(letters)
+    came, schemes = shown(list(map(repr, names))), ", ".join(LETTERS)
     if unknown:
         raise UnknownTags(
-            f"expected the tags of one scheme, {', '.join(LETTERS)}; got {_shown(names)}, whose letters "
-            f"{', '.join(unknown)} belong to none of them for sure"
+            f"expected the tags of one scheme, {schemes}; got {came}, whose letters {', '.join(unknown)} belong to "
+            "none of them for sure"
         )
     odd = next((name for name in names if _is_odd(name, names)), None)
     if odd is not None:
         raise UnknownTags(
-            f"expected the tags of one scheme, {', '.join(LETTERS)}, such as 'B-person' and 'O', or the names of "
-            f"types; got {odd!r} among {_shown(names)}"
+            f"expected the tags of one scheme, {schemes}, such as 'B-person' and 'O', or the names of types; got "
+            f"{odd!r} among {came}"
         )
     if not set(OUTSIDE) & set(labels):
         raise UnknownTags(
-            f"expected the tag 'O' of the tokens that belong to no entity; the tags are {_shown(names)}: of which "
+            f"expected the tag 'O' of the tokens that belong to no entity; the tags are {came}: of which "
             "scheme are they?"
         )
     return TYPES
@@ -95,7 +99,7 @@ def read_tags(labels: Sequence[str], scheme: str | None = None) -> tuple[Tag, ..
     if scheme == TYPES:
         return tuple(NOTHING if label in OUTSIDE else Tag("I", label) for label in labels)
     roles, names = LETTERS[scheme], [label for label in labels if label not in OUTSIDE]
-    for form in (_letters, _prefixes, _suffixes):
+    for form in _FORMS:
         parts = {name: form(name) for name in names}
         if all(part is not None and part[0].upper() in roles for part in parts.values()):
             tags = {name: Tag(roles[part[0].upper()], part[1]) for name, part in parts.items() if part is not None}
@@ -139,35 +143,33 @@ def types_of(parts: Iterable[Tag]) -> tuple[str, ...]:
 
 
 def _letters(tag: str) -> tuple[str, str] | None:
-    return (tag, UNTYPED) if len(tag) == 1 and any(tag.upper() in known for known in LETTERS.values()) else None
+    return (tag, UNTYPED) if len(tag) == 1 and _is_role(tag) else None
 
 
 def _prefixes(tag: str) -> tuple[str, str] | None:
-    return _affixed(tag, _PREFIX.fullmatch)
+    return (found["role"], found["kind"]) if (found := _PREFIX.fullmatch(tag)) else None
 
 
 def _suffixes(tag: str) -> tuple[str, str] | None:
-    return _affixed(tag, _SUFFIX.fullmatch)
+    return (found["role"], found["kind"]) if (found := _SUFFIX.fullmatch(tag)) else None
 
 
-def _affixed(tag: str, match: Callable[[str], re.Match[str] | None]) -> tuple[str, str] | None:
-    found = match(tag)
-    return None if found is None else (found["role"], found["kind"])
+def _is_role(letter: str) -> bool:
+    return any(letter.upper() in known for known in LETTERS.values())
 
 
 def _is_odd(name: str, names: Sequence[str]) -> bool:
-    """Whether what should be a type is a number, a bracket, or a tag of a scheme (of another spelling) among others."""
-    parts = [_letters(name), _prefixes(name), _suffixes(name)]
-    has_role = any(part and any(part[0].upper() in known for known in LETTERS.values()) for part in parts)
+    """Tell whether what should be a type is a number, a bracket, or a tag of a scheme, or of another spelling."""
+    has_role = any(part and _is_role(part[0]) for part in (form(name) for form in _FORMS))
     return has_role or not _NAME.fullmatch(name) or _is_compound(names)
 
 
 def _is_compound(names: Sequence[str]) -> bool:
-    """Whether each name is one of a few words and a type that others of these words come with too: BEG-x, IN-x."""
+    """Tell whether each name is one of a few words and a type that others of these words come with too: BEG-x, IN-x."""
+    parts = [re.split(r"[-_:./|]", name, maxsplit=1) for name in names]
+    if any(len(part) != 2 for part in parts):
+        return False
     for place in (0, 1):
-        parts = [re.split(r"[-_:./|]", name, maxsplit=1) for name in names]
-        if any(len(part) != 2 for part in parts):
-            return False
         words: dict[str, set[str]] = {}
         for part in parts:
             words.setdefault(part[1 - place], set()).add(part[place])
@@ -176,5 +178,5 @@ def _is_compound(names: Sequence[str]) -> bool:
     return False
 
 
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+#: How a tag may be written: as a letter alone, or with a type behind or before it.
+_FORMS: Final = (_letters, _prefixes, _suffixes)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError
-from gasearch_workers.data.labels import At
 
 PADDING, UNKNOWN = "<padding>", "<unknown>"
 SPECIAL = (PADDING, UNKNOWN)  #: What the codes 0 and 1 of words stand for.
@@ -21,19 +20,8 @@ MOST_CHARACTERS = 1_000  #: Of one token; a longer one is a damaged file.
 
 #: What the second code of a token to be tagged stands for: how the word looks, which its lower case hides.
 SHAPES = (
-    PADDING,
-    "other",
-    "lower",
-    "Title",
-    "UPPER",
-    "mixedCase",
-    "digits",
-    "with-digit",
-    "punctuation",
-    "@mention",
-    "#hashtag",
-    "URL",
-    "Single",
+    *(PADDING, "other", "lower", "Title", "UPPER", "mixedCase", "digits", "with-digit", "punctuation", "@mention"),
+    *("#hashtag", "URL", "Single"),
 )
 
 TOKEN = re.compile(
@@ -60,10 +48,10 @@ def _shape(token: str) -> str:
         return "@mention" if token[0] == "@" else "#hashtag"
     if token.lower().startswith(("http://", "https://", "www.")):
         return "URL"
-    if not any(character.isalnum() for character in token):
+    if not any(map(str.isalnum, token)):
         return "punctuation"
-    if any(character.isdigit() for character in token):
-        return "with-digit" if any(character.isalpha() for character in token) else "digits"
+    if any(map(str.isdigit, token)):
+        return "with-digit" if any(map(str.isalpha, token)) else "digits"
     if token.islower():
         return "lower"
     if token.isupper():
@@ -74,7 +62,11 @@ def _shape(token: str) -> str:
 
 
 def check_tokens(tokens: Sequence[str], where: str) -> None:
-    """Raise a DataError if a sentence has no token, or one beyond all measure."""
+    """Refuse a sentence without a token, or with one beyond all measure.
+
+    Raises:
+        DataError: saying where it stands.
+    """
     if not tokens:
         raise DataError(f"{where}: expected a sentence; got no word")
     longest = max(tokens, key=len)
@@ -85,32 +77,24 @@ def check_tokens(tokens: Sequence[str], where: str) -> None:
         )
 
 
-def split_sentences(sentences: Iterable[str], at: At, *, is_lower: bool) -> list[list[str]]:
-    """The tokens of each sentence.
-
-    Raises:
-        DataError: naming the first sentence that is empty or holds a token beyond all measure.
-    """
-    found = []
-    for sample, sentence in enumerate(sentences):
-        tokens = tokenize(sentence, is_lower=is_lower)
-        check_tokens(tokens, at(sample))
-        found.append(tokens)
-    return found
-
-
 def sorted_words(sentences: Iterable[Sequence[str]], *, length: int) -> tuple[str, ...]:
     """Every word among the first `length` tokens of the sentences, by alphabet (code points)."""
     return tuple(sorted({token for sentence in sentences for token in sentence[:length]}))
 
 
-def pad(rows: Sequence[Sequence[int]], *, length: int, filler: int) -> NDArray[np.int64]:
-    """Rows of any length -> (count, length): the first `length` numbers of each, then the filler."""
-    table = np.full((len(rows), length), filler, dtype=np.int64)
-    for number, row in enumerate(rows):
-        kept = row[:length]
-        table[number, : len(kept)] = kept
-    return table
+def pad(rows: Iterable[Sequence[int]], *, length: int, filler: int) -> NDArray[np.int64]:
+    """Numbers per token in rows of one length.
+
+    Args:
+        rows: Of any length.
+        length: Numbers kept of each.
+        filler: What fills shorter ones up.
+
+    Returns:
+        (count, length).
+    """
+    kept = [row[:length] for row in rows]
+    return np.array([[*row, *[filler] * (length - len(row))] for row in kept], dtype=np.int64).reshape(-1, length)
 
 
 def cut_note(sentences: Sequence[Sequence[str]], *, length: int) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from gasearch_workers.data.dataset import Dataset, Split
-from gasearch_workers.data.number_format import PLAIN
+from gasearch_workers.data.dataset import PLAIN, Dataset, Split
 from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.evaluation.evaluate import Evaluator, versions

@@ -3,8 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from gasearch_workers.data import load_dataset
-from gasearch_workers.data.dataset import DataError
+from gasearch_workers.data import DataError, load_dataset
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 4, 3), dtype=np.uint8)

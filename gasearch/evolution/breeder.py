@@ -12,8 +12,8 @@ from gasearch.evolution.individual import Individual
 from gasearch.evolution.rng import derive, pick
 from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.space.decisions import Genes, Space
-from gasearch.space.enumerate import every_conditioned, every_genome
 from gasearch.space.genome import Genome, make_genome
+from gasearch.space.size import every_conditioned, every_genome
 
 CHILDREN = 4  #: Children tried before the best of them is walked to somewhere new.
 SAMPLES = 8  #: The same for samples.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gasearch.errors import SpecError
 from gasearch.jobs.setup import Setup
 from gasearch.settings import cache_folder
-from gasearch.space.extremes import Extremes
+from gasearch.space.costs import Extremes
 
 
 def with_teacher_outputs(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup:

@@ -26,12 +26,10 @@ from gasearch.search.problem import Problem
 from gasearch.search.progress import unheard
 from gasearch.search.replication import is_noisy
 from gasearch.space.constraints import ArithmeticConstraints
-from gasearch.space.costs import NetworkCosts
+from gasearch.space.costs import COST_METRICS, NetworkCosts
 from gasearch.space.decisions import Space
-from gasearch.space.decode import decode
-from gasearch.space.extremes import COST_METRICS
+from gasearch.space.decode import decode, disagreement
 from gasearch.space.genome import Genome
-from gasearch.space.identity import disagreement
 from gasearch.space.size import space_size
 from gasearch.spec.evaluator_source import evaluator_source
 from gasearch.spec.loader import require_texts

@@ -12,10 +12,9 @@ from gasearch.objectives.units import format_quantity
 from gasearch.search.progress import unheard
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
-from gasearch.space.data_shape import DataShape
-from gasearch.space.decisions import Space
-from gasearch.space.designs import starting_genomes
-from gasearch.space.extremes import COST_METRICS, Extremes, SizedNetwork, cost_of
+from gasearch.space.costs import COST_METRICS, Extremes, SizedNetwork, cost_of
+from gasearch.space.decisions import DataShape, Space
+from gasearch.space.encode import starting_genomes
 from gasearch.space.genome import Genome
 from gasearch.space.size import SizeEstimate, space_size
 from gasearch.spec.engine_text import search_lines

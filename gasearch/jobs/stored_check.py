@@ -18,9 +18,8 @@ from gasearch.objectives.fitness import Objective
 from gasearch.search.aims import Aims
 from gasearch.search.state import Completed, SearchState
 from gasearch.space.build import build_space
-from gasearch.space.data_shape import DataShape
-from gasearch.space.decisions import Space
-from gasearch.space.identity import disagreement
+from gasearch.space.decisions import DataShape, Space
+from gasearch.space.decode import disagreement
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.damage import Finding
 from gasearch.storage.stored_search import StoredOutcome, StoredSearch, damage_and_searches

@@ -1,22 +1,42 @@
-"""A search space: its decisions in order, and when each of them expresses."""
+"""A search space: the data that its networks fit, its decisions in order, and when each of them expresses."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, lru_cache
+from typing import Any, Protocol, Self
 
-from gasearch_workers.messages import Scalar
+from gasearch_workers.messages import NUMERIC_KINDS, Scalar
 from gasearch_workers.network.layer_kinds import KINDS, LayerKind
 
-from gasearch.space.data_shape import DataShape
-from gasearch.space.strides import strides
-
 Genes = tuple[int, ...]  #: One option index per decision.
+
+FIRST_STRIDE_FROM = 16  #: Side of the input from which the first layer of a cnn halves it.
+SMALLEST_SIDE = 4  #: Later layers halve the side while it is greater.
 _MOST_FLAGS_KNOWN = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataShape:
+    """The input and output of a network, as the data want them."""
+
+    input_shape: tuple[int, ...]  #: Of one sample, see `gasearch_workers.messages.Blueprint.input_kind`.
+    outputs: int  #: Classes, or tags per token; 1 for regression and rating.
+    categories: tuple[int, ...] = ()  #: Number of codes per column of codes.
+    is_regression: bool = False  #: Whether the output is a number in the target's unit, not logits.
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any]) -> Self:
+        """The shape of data as `Dataset.describe` gives them."""
+        return cls(
+            input_shape=tuple(description["input_shape"]),
+            outputs=description["outputs"],
+            categories=tuple(description["categories"]),
+            is_regression=description["kind"] in NUMERIC_KINDS,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +66,7 @@ class Decision:
 
 
 class Simplifier(Protocol):
-    """Knows which genes make the same network, for all that the conditions allow."""
+    """The rules by which genes make the same network, for all that the conditions allow."""
 
     def simplify(self, marked: list[int]) -> None:
         """Put the first of all equal choices in the place of each, and -1 where a gene thereby no longer expresses.
@@ -85,30 +105,27 @@ class Space:
 
     def conditioned(self, genes: Sequence[int]) -> list[int]:
         """The genes with -1 wherever a condition doesn't hold, and nothing else changed."""
-        switched = tuple([genes[decision] for decision in self.switches])
-        flags = self._flags_known.get(switched)
-        if flags is None:
-            flags = self._flags(genes)
-            if len(self._flags_known) >= _MOST_FLAGS_KNOWN:
-                self._flags_known.clear()
-            self._flags_known[switched] = flags
+        flags = self._expressing(tuple([genes[decision] for decision in self.switches]))
         return [gene if flag else -1 for gene, flag in zip(genes, flags, strict=True)]
 
-    def _flags(self, genes: Sequence[int]) -> tuple[bool, ...]:
-        flags: list[bool] = []
-        for needs in self.needs:
-            flags.append(all(flags[decision] and genes[decision] in options for decision, options in needs))
-        return tuple(flags)
+    @cached_property
+    def _expressing(self) -> Callable[[Genes], list[bool]]:
+        """Which decisions express, by the genes of `switches`: evolution asks the same a few times per candidate."""
+
+        @lru_cache(_MOST_FLAGS_KNOWN)
+        def flags_of(switched: Genes) -> list[bool]:
+            genes = dict(zip(self.switches, switched, strict=True))
+            flags: list[bool] = []
+            for needs in self.needs:
+                flags.append(all(flags[decision] and genes[decision] in options for decision, options in needs))
+            return flags
+
+        return flags_of
 
     @cached_property
     def switches(self) -> tuple[int, ...]:
         """The decisions that conditions ask about: their genes alone say which decisions express."""
         return tuple(sorted({decision for needs in self.needs for decision, _ in needs}))
-
-    @cached_property
-    def _flags_known(self) -> dict[Genes, tuple[bool, ...]]:
-        """What expresses, by the genes of `switches`; evolution asks the same a few times per candidate."""
-        return {}
 
     def layer_count(self, genes: Sequence[int]) -> int:
         """Number of layer slots that express; 0 for a space without slots."""
@@ -118,19 +135,27 @@ class Space:
 
     @cached_property
     def layer_kinds(self) -> tuple[LayerKind, ...]:
-        """What the kinds of the layers are."""
+        """The kinds of `kinds`, as registered."""
         return tuple(map(KINDS.get, self.kinds))
 
     @cached_property
     def halves_images(self) -> bool:
-        """Whether some kind of layer does."""
+        """Whether a layer may halve the side of an image."""
         return any("downsample" in kind.options for kind in self.layer_kinds)
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
-        """Per layer slot how it goes over an image; all 1 where no kind of layer halves one."""
-        shape = self.data.input_shape if self.data is not None and self.halves_images else ()
-        return tuple(strides(shape, len(self.slots)))
+        """Per layer slot how it goes over an image; all 1 where no kind of layer halves one.
+
+        Small images keep their side in the first layer; then it is halved until few positions are left.
+        """
+        side = max(self.data.input_shape[1:], default=1) if self.data is not None and self.halves_images else 1
+        found: list[int] = []
+        for number in range(len(self.slots)):
+            is_halved = side >= FIRST_STRIDE_FROM or (side > SMALLEST_SIDE and number > 0)
+            found.append(2 if is_halved else 1)
+            side = -(-side // found[-1])
+        return tuple(found)
 
     @cached_property
     def needs(self) -> tuple[tuple[tuple[int, frozenset[int]], ...], ...]:

@@ -1,15 +1,24 @@
-"""What a genome means: the network that a worker builds, or the choices that a custom evaluator takes."""
+"""The network that a genome means, or the choices that a custom evaluator takes; and whether a stored one agrees."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from gasearch_workers.messages import LAYER_FIELDS, Blueprint, Choices, Layer, Network
+from gasearch_workers.messages import (
+    LAYER_FIELDS,
+    Blueprint,
+    Choices,
+    Layer,
+    Network,
+    network_from_json,
+    network_to_json,
+)
 from gasearch_workers.network.families import FAMILIES
 
 from gasearch.space.decisions import Space
-from gasearch.space.genome import Genome
+from gasearch.space.genome import Genome, make_genome
 
 _FIELDS = frozenset(LAYER_FIELDS)
 
@@ -58,3 +67,44 @@ def _by_layer(marked: Sequence[int], space: Space) -> dict[str, dict[str, Any]]:
         if gene >= 0:
             chosen.setdefault(layer, {})[name] = decision.options[gene]
     return chosen
+
+
+def disagreement(genes: Sequence[int], key: str, network_json: str, space: Space) -> str | None:
+    """How a candidate's genes, read in the space of its search, differ from the network that is stored with them.
+
+    They do where the candidate was proposed in another space: with the decisions in another order, or other choices.
+
+    Args:
+        genes: As they are stored.
+        key: Of the stored network.
+        network_json: The stored network.
+        space: Of the search.
+
+    Returns:
+        The end of a sentence about the candidate; None where they agree.
+    """
+    sizes = space.sizes
+    if len(genes) != len(sizes) or not all(0 <= gene < size for gene, size in zip(genes, sizes, strict=True)):
+        return f"has genes {list(genes)}, which the space of its search doesn't have"
+    genome = make_genome(genes, space)
+    network = decode(genome, space)
+    text = network_to_json(network)
+    if text != network_json and not _is_that(network, network_json):
+        return f"has genes {list(genes)}, which are the network {text}, and is stored as {network_json}"
+    if genome.key != key:
+        return f"has genes {list(genes)}, which are the network {genome.key}, and is stored as {key}"
+    return None
+
+
+def _is_that(network: Network, network_json: str) -> bool:
+    """Whether a text is that network, perhaps written by a version that knew fewer keys.
+
+    Choices are compared as text, as 1, 1.0 and true make other networks.
+    """
+    try:
+        stored = network_from_json(network_json)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    if isinstance(network, Choices) and isinstance(stored, Choices):
+        return json.dumps(network.as_dict(), sort_keys=True) == json.dumps(stored.as_dict(), sort_keys=True)
+    return network == stored

@@ -1,8 +1,8 @@
-"""Known networks as genomes: designs that a spec writes down, and networks of other searches."""
+"""Known networks as genomes: the designs that a search begins with, and networks of other searches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,16 +10,53 @@ from gasearch_workers.messages import LAYER_FIELDS, Choices, Layer, Network, Sca
 from gasearch_workers.network.families import FAMILIES
 
 from gasearch.errors import SpecError
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.units import format_quantity
+from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import network_of
 from gasearch.space.genome import Genome, make_genome
-from gasearch.spec.explain import Path, Problem, nearest, show
+from gasearch.spec.explain import Path, Problem, nearest, path_text, show
 from gasearch.spec.spaces import same_choice
 
 MAX_SHOWN = 20  #: Options that an error lists.
 
-#: What a layer has of which its space decides nothing, save its kind.
+#: The values of a layer of which its space decides nothing, save its kind.
 _UNDECIDED: Final[dict[str, Scalar]] = {"sparsity": 0.0, "pruning": "structured", "rank": 1.0, "downsample": "stride"}
+
+
+def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limit], space: Space) -> tuple[Genome, ...]:
+    """The genomes of the designs in their order, each network once.
+
+    Args:
+        designs: `start.designs` of the spec.
+        limits: Of the spec.
+        space: What may be proposed.
+
+    Raises:
+        SpecError: with every problem on a line of its own: what a design has that the space hasn't, and limits that it
+            misses by arithmetic.
+    """
+    found: dict[str, Genome] = {}
+    costs = NetworkCosts(space)
+    problems: list[str] = []
+    for number, design in enumerate(designs):
+        path = ("start", "designs", number)
+        try:
+            genome = encode(design, space, path)
+        except SpecError as error:
+            problems.append(str(error))
+            continue
+        found.setdefault(genome.key, genome)
+        known = costs.of(genome)  # of a custom space nothing: its limits are for its evaluator
+        for limit in limits:
+            if limit.metric in known and not limit.is_met(known[limit.metric]):
+                has = f"{limit.metric} {format_quantity(known[limit.metric], limit.metric, digits=6)}"
+                text = f'the network has {has}, which misses "{limit}": change it or the limit'
+                problems.append(f"{path_text(path)}: {text}")
+    if problems:
+        raise SpecError("\n".join(problems))
+    return tuple(found.values())
 
 
 def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
@@ -46,21 +83,26 @@ def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
 def encode_network(network: Network, space: Space) -> Genome | None:
     """The genome of a network of this or another search: what `decode` makes it of. None where the space has none."""
     values = network.as_dict() if isinstance(network, Choices) else _values_of(network.layers, space)
-    genes, flags = [0] * len(space.decisions), _Flags(space)
-    for index, decision in enumerate(space.decisions):
-        if flags.expresses(index, genes):
-            option = _option(decision, values.get(decision.name))
-            if option is None:
-                return None
-            genes[index] = option
-    return make_genome(genes, space) if _is_same(network_of(space.conditioned(genes), space), network) else None
+    genes = _choose(space, lambda decision, is_needed: _option(decision, values.get(decision.name)) if is_needed else 0)
+    known = [gene for gene in genes if gene is not None]
+    if len(known) < len(genes):
+        return None
+    made = network_of(space.conditioned(known), space)
+    if isinstance(made, Choices) and isinstance(network, Choices):  # a store doesn't keep the order of choices
+        is_same = made.as_dict().keys() == network.as_dict().keys()
+    else:
+        is_same = made == network
+    return make_genome(known, space) if is_same else None
 
 
-def _is_same(one: Network, other: Network) -> bool:
-    """Whether two networks are the same; a store doesn't keep the order of choices."""
-    if isinstance(one, Choices) and isinstance(other, Choices):
-        return one.as_dict().keys() == other.as_dict().keys()
-    return one == other
+def _choose(space: Space, option_of: Callable[[Decision, bool], int | None]) -> list[int | None]:
+    """An option per decision, chosen one after the other, each by the decision and whether it expresses."""
+    genes: list[int | None] = []
+    flags: list[bool] = []
+    for decision, needs in zip(space.decisions, space.needs, strict=True):
+        flags.append(all(flags[other] and genes[other] in options for other, options in needs))
+        genes.append(option_of(decision, flags[-1]))
+    return genes
 
 
 def _values_of(layers: Sequence[Layer], space: Space) -> dict[str, Scalar]:
@@ -83,24 +125,7 @@ def _values_of(layers: Sequence[Layer], space: Space) -> dict[str, Scalar]:
 
 def _option(decision: Decision, value: object) -> int | None:
     """The index of the option that a value is; None where it is none."""
-    for index, option in enumerate(decision.options):
-        if same_choice(option, value):  # type: ignore[arg-type]
-            return index
-    return None
-
-
-class _Flags:
-    """Which decisions express, found one after the other while the genes are being chosen."""
-
-    def __init__(self, space: Space) -> None:
-        self._needs = space.needs
-        self._flags: list[bool] = []
-
-    def expresses(self, index: int, genes: Sequence[int]) -> bool:
-        """Whether the next decision expresses, by the genes of those before it."""
-        flags = self._flags
-        flags.append(all(flags[other] and genes[other] in options for other, options in self._needs[index]))
-        return flags[index]
+    return next((index for index, option in enumerate(decision.options) if same_choice(option, value)), None)
 
 
 # --- designs ----------------------------------------------------------------------------------------------------
@@ -132,9 +157,7 @@ class _Design:
             self._take_layered(design)
         if self._problems:
             return [], self._problems
-        genes, flags = [0] * len(self._space.decisions), _Flags(self._space)
-        for index, decision in enumerate(self._space.decisions):
-            genes[index] = self._gene(decision, is_needed=flags.expresses(index, genes))
+        genes = [gene or 0 for gene in _choose(self._space, self._gene)]
         self._check_kinds(genes)
         return genes, self._problems
 
@@ -148,7 +171,7 @@ class _Design:
                 self._given[decision] = given
             elif name == "kind":
                 self._kinds.append(given)
-            elif not same_choice(_UNDECIDED[name], value):  # type: ignore[arg-type]
+            elif not same_choice(_UNDECIDED[name], value):
                 self._complain(given.path, _no_option(value, (_UNDECIDED[name],)))
 
     def _take_layered(self, design: object) -> None:
@@ -211,7 +234,7 @@ class _Design:
 
     # --- what it means ---
 
-    def _gene(self, decision: Decision, *, is_needed: bool) -> int:
+    def _gene(self, decision: Decision, is_needed: bool) -> int:
         """The option that the design takes; 0 where none is needed."""
         given = self._given.get(decision.name)
         if given is not None:

@@ -1,20 +1,40 @@
-"""How many distinct networks a space holds."""
+"""The networks of a space: all of them, and how many they are."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gasearch.space.decisions import Space
-from gasearch.space.enumerate import every_genome
+from gasearch.space.decisions import Genes, Space
 
 MAX_STATES = 5_000  #: Beyond this many kinds of partial genomes, counting ends in a bound.
 MAX_LISTED = 2_000  #: Genomes of a space whose layers are compressed that are tried one by one.
 
 #: Of a decision that later ones depend on: which of them its option lets express; None where it doesn't express.
 _Effect = frozenset[int] | None
+
+
+def every_conditioned(space: Space) -> Iterator[Genes]:
+    """All genes with 0 where a condition doesn't hold, each once, in lexicographic order.
+
+    An odometer that skips what doesn't express. Where a space has a simplifier, several may make the same network.
+    """
+    sizes = space.sizes
+    marked = space.conditioned([0] * len(sizes))
+    while True:
+        yield tuple([gene if gene >= 0 else 0 for gene in marked])
+        last = max((index for index, gene in enumerate(marked) if 0 <= gene < sizes[index] - 1), default=-1)
+        if last < 0:
+            return
+        marked = space.conditioned([*marked[:last], marked[last] + 1, *[0] * (len(sizes) - last - 1)])
+
+
+def every_genome(space: Space) -> Iterator[Genes]:
+    """All canonical genes, each once, in lexicographic order."""
+    return (genes for genes in every_conditioned(space) if space.simplifier is None or space.canonical(genes) == genes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +78,26 @@ def _conditioned_size(space: Space) -> SizeEstimate:
     Walks the decisions once and counts partial genomes, those together that leave the same choices to the rest: what
     later conditions ask of an earlier decision is all that is remembered of it.
     """
-    wanted = _wanted_options(space)
+    wanted: list[dict[int, frozenset[int]]] = [{} for _ in space.decisions]  # per decision: who asks it, for what
+    for number, needs in enumerate(space.needs):
+        for decision, options in needs:
+            wanted[decision][number] = wanted[decision].get(number, options) & options
     last_use = [max(later, default=-1) for later in wanted]
     states: Counter[tuple[tuple[int, _Effect], ...]] = Counter({(): 1})
-    for number, decision in enumerate(space.decisions):
+    for number, needs in enumerate(space.needs):
         effects = Counter(
             frozenset(later for later, options in wanted[number].items() if option in options)
-            for option in range(len(decision.options))
+            for option in range(space.sizes[number])
         )
         following: Counter[tuple[tuple[int, _Effect], ...]] = Counter()
         for state, count in states.items():
             known = dict(state)
-            is_expressed = all(number in (known[need.decision] or ()) for need in decision.when)
+            is_expressed = all(number in (known[decision] or ()) for decision, _ in needs)
             kept = tuple(item for item in state if last_use[item[0]] > number)
             for effect, ways in effects.items() if is_expressed else [(None, 1)]:
                 is_needed = last_use[number] > number
                 following[(*kept, (number, effect)) if is_needed else kept] += count * ways
         if len(following) > MAX_STATES:
-            rest = math.prod(len(later.options) for later in space.decisions[number + 1 :])
-            return SizeEstimate(count=following.total() * rest, is_exact=False)
+            return SizeEstimate(count=following.total() * math.prod(space.sizes[number + 1 :]), is_exact=False)
         states = following
     return SizeEstimate(count=states.total(), is_exact=True)
-
-
-def _wanted_options(space: Space) -> list[dict[int, frozenset[int]]]:
-    """Per decision: the later decisions that depend on it, with the options that let them express."""
-    wanted: list[dict[int, frozenset[int]]] = [{} for _ in space.decisions]
-    for number, decision in enumerate(space.decisions):
-        for need in decision.when:
-            wanted[need.decision][number] = wanted[need.decision].get(number, need.options) & need.options
-    return wanted

@@ -181,7 +181,7 @@ AnySpace = Annotated[
 ]
 
 
-def same_choice(one: Scalar, other: Scalar) -> bool:
+def same_choice(one: object, other: object) -> bool:
     """Whether two choices are the same; `true` and 1 are not."""
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 

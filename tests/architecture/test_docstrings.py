@@ -22,7 +22,6 @@ FEW = 3
 
 #: Packages, or modules of a root, that don't keep the rule yet.
 NOT_YET = {
-    "gasearch.space",
     "gasearch.storage",
     "gasearch_workers.export",
     "gasearch_workers.modules",

@@ -284,10 +284,10 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
     (
         the_controller_enters_by_doors,
         {
-            "gasearch/space/bounds.py": "from gasearch_workers.modules import build",
+            "gasearch/space/constraints.py": "from gasearch_workers.modules import build",
             "workers/gasearch_workers/modules/build.py": "",
         },
-        "gasearch.space.bounds:1 imports gasearch_workers.modules.build; no door leads there",
+        "gasearch.space.constraints:1 imports gasearch_workers.modules.build; no door leads there",
     ),
     (
         no_import_cycle,

@@ -16,9 +16,7 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 
 #: Folders of tests that don't keep the rule yet.
 NOT_YET = {
-    "tests/gasearch",
     "tests/gasearch/jobs",
-    "tests/gasearch/space",
     "tests/workers/export",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gasearch_workers.messages import Choices, Measurement, Recipe, Task
+from gasearch_workers.messages import Measurement, Recipe, Task
 
 from gasearch.dispatch.in_process import InProcess
 from gasearch.evolution.generational import GenerationalEngine
@@ -17,7 +17,7 @@ from gasearch.search.ownership import StopSignal
 from gasearch.search.problem import Problem
 from gasearch.search.progress import Silent
 from gasearch.space.decisions import Condition, Decision, Space
-from gasearch.space.genome import expressed_choices
+from gasearch.space.decode import decode
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import NewSearch
 from tests.doubles.scripted import Scripted
@@ -63,7 +63,7 @@ def problem(*, limits: tuple[str, ...] = (), name: str = "small", seed: int = 7,
         recipe=Recipe(),
         objectives=OBJECTIVES,
         limits=tuple(parse_limit(limit) for limit in limits),
-        decode=lambda genome: Choices(values=tuple(expressed_choices(genome.genes, space).items())),
+        decode=lambda genome: decode(genome, space),
     )
 
 

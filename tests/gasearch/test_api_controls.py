@@ -14,6 +14,7 @@ import gasearch
 from gasearch.cli.app import app
 from gasearch.errors import BadInput, UnknownSearch, WrongState
 from gasearch.search import ownership
+from gasearch.storage.sql import open_reader
 from tests.gasearch.test_api import CUSTOM_SPEC
 
 FAILING = CUSTOM_SPEC | {"name": "failing", "task": {"evaluator": "tests.doubles.evaluators:sometimes"}}
@@ -135,8 +136,9 @@ def test_a_running_search_is_stopped_and_only_then_deleted(tmp_path, monkeypatch
 
 def test_an_object_says_how_to_get_it_and_no_password(search, db, monkeypatch):
     assert repr(search) == f"Search('small', db={'sqlite:///' + str(db)!r})"
-    monkeypatch.setattr(search, "_db_url", "postgresql://ann:s3cret@host/runs")
-    assert repr(search) == "Search('small', db='postgresql+psycopg://ann:***@host/runs')"
+    monkeypatch.setattr("gasearch.api.open_reader", lambda url: open_reader(f"sqlite:///{db}"))
+    on_a_server = gasearch.open("small", db="postgresql://ann:s3cret@host/runs")
+    assert repr(on_a_server) == "Search('small', db='postgresql+psycopg://ann:***@host/runs')"
 
 
 def test_help_and_dir_tell_of_all_that_there_is():

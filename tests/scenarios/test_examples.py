@@ -7,7 +7,8 @@ from gasearch_workers.data import is_named
 
 from gasearch.jobs.spec_check import report
 from gasearch.space.build import build_space
-from gasearch.space.genome import expressed_choices, make_genome
+from gasearch.space.decode import decode
+from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 from tests.real_data import real
 
@@ -68,7 +69,7 @@ def test_the_custom_example_is_workable_and_its_evaluator_answers(monkeypatch):
 
     space = build_space(spec)
     for genes in ([0] * 5, [len(decision.options) - 1 for decision in space.decisions]):
-        choices = expressed_choices(make_genome(genes, space).genes, space)
+        choices = decode(make_genome(genes, space), space).as_dict()
         metrics = lookup_table.evaluate(choices, None, None)
         assert set(spec.wanted_metrics()) <= set(metrics)
     assert metrics["error"] < 0.001  # the largest table is exact to 12 bits

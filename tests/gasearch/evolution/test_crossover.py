@@ -11,7 +11,7 @@ from gasearch.evolution.crossover import align, mate
 from gasearch.evolution.individual import Individual, clone
 from gasearch.evolution.mutation import mutate
 from gasearch.evolution.partial_genomes import sample, settle
-from gasearch.space.enumerate import every_genome
+from gasearch.space.size import every_genome
 from tests.gasearch.evolution.evolution_spaces import (
     any_space,
     child,

@@ -21,8 +21,8 @@ from gasearch.evolution.toolbox import make_toolbox
 from gasearch.objectives.fitness import Fitness
 from gasearch.objectives.front import ParetoFront
 from gasearch.space.decisions import Space
-from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
+from gasearch.space.size import every_genome
 from tests.gasearch.evolution.evolution_spaces import (
     any_space,
     custom_spaces,

@@ -13,7 +13,7 @@ from gasearch.evolution import mutation
 from gasearch.evolution.mutation import insert_layers, mutation_kinds, remove_layers, swap_layers
 from gasearch.evolution.partial_genomes import PartialGenome, sample, settle
 from gasearch.space.decisions import Condition, Decision, Space
-from gasearch.space.enumerate import every_genome
+from gasearch.space.size import every_genome
 from tests.gasearch.evolution.evolution_spaces import any_space, is_closed, layered, layers_of, mutant, seeds, unhurried
 
 

@@ -15,8 +15,8 @@ from gasearch.evolution.optuna_engine import OptunaEngine
 from gasearch.evolution.partial_genomes import sample
 from gasearch.objectives.fitness import Fitness
 from gasearch.space.decisions import Decision, Space
-from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
+from gasearch.space.size import every_genome
 from tests.gasearch.evolution.evolution_spaces import layered, limited, run, two_objectives
 
 SPACE = layered((1, 2, 3), with_kind=True)

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 
 from gasearch.evolution.partial_genomes import INACTIVE, PartialGenome, sample, settle
-from gasearch.space.enumerate import every_genome
+from gasearch.space.size import every_genome
 from tests.gasearch.evolution.evolution_spaces import any_space, custom_spaces, is_closed, layered, seeds, unhurried
 
 

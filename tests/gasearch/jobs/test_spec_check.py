@@ -9,7 +9,7 @@ import pytest
 from gasearch.errors import BadInput, SpecError
 from gasearch.jobs.spec_check import build_on_data, check, report
 from gasearch.space.build import build_space
-from gasearch.space.data_shape import DataShape
+from gasearch.space.decisions import DataShape
 from gasearch.space.size import space_size
 from gasearch.spec.loader import load_spec
 from gasearch.spec.starter import STARTERS, starter_spec
@@ -249,7 +249,7 @@ def test_a_starter_of_an_unknown_family_is_refused():
 def test_reading_a_spec_loads_neither_torch_nor_numpy():
     code = (
         "import sys; from gasearch.spec.loader import load_spec; from gasearch.space.build import build_space; "
-        "from gasearch.space.data_shape import DataShape; "
+        "from gasearch.space.decisions import DataShape; "
         f"build_space(load_spec({str(EXAMPLES / 'digits.yaml')!r}), DataShape(input_shape=(1, 8, 8), outputs=10)); "
         "print(*{'torch', 'numpy', 'ray', 'sklearn'} & set(sys.modules))"
     )

@@ -11,8 +11,8 @@ from gasearch.jobs.stored_check import check_database
 from gasearch.objectives.fitness import FrontChange
 from gasearch.space.build import build_space
 from gasearch.space.decode import decode
-from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
+from gasearch.space.size import every_genome
 from gasearch.spec.model import SearchSpec
 from gasearch.storage import sql
 from gasearch.storage.records import EventRecord

@@ -8,7 +8,7 @@ from gasearch.errors import SpecError
 from gasearch.objectives.constraints import Limit, parse_limit
 from gasearch.objectives.metrics import METRICS, measured_metrics, metric_named, usual_direction
 from gasearch.objectives.units import format_quantity, parse_quantity
-from gasearch.space.extremes import COST_METRICS
+from gasearch.space.costs import COST_METRICS
 
 
 @pytest.mark.parametrize(

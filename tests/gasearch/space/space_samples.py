@@ -5,7 +5,7 @@ import itertools
 from hypothesis import strategies as st
 
 from gasearch.space.build import build_space
-from gasearch.space.data_shape import DataShape
+from gasearch.space.decisions import DataShape
 from gasearch.space.genome import make_genome
 from gasearch.spec.loader import load_spec
 
@@ -28,6 +28,15 @@ SENTENCES = st.sampled_from(
     ]
 )
 RATINGS = st.just(DataShape(input_shape=(2,), outputs=1, categories=(20, 30), is_regression=True))
+CNN = {
+    "family": "cnn",
+    "layers": [1, 3],
+    "width": [8, 16],
+    "kernel": [3, 5],
+    "kind": ["conv", "residual"],
+    "weight_bits": [2, 8],
+    "activation_bits": 8,
+}
 DIGITS = DataShape(input_shape=(1, 8, 8), outputs=10)
 
 
@@ -122,6 +131,9 @@ def space_of(section, data=DIGITS):
         "objectives": {"error" if custom else "params": "min"},
     }
     return build_space(load_spec(spec), data)
+
+
+any_space = st.one_of(layered_spaces(), custom_sections().map(space_of))
 
 
 def all_genomes(space, limit=4000):

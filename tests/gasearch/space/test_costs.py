@@ -1,17 +1,19 @@
 """What arithmetic knows of a genome's network."""
 
 import random
+from dataclasses import replace
 
+import pytest
 from gasearch_workers.network.costs import costs
 from gasearch_workers.network.plan import plan
 
 from gasearch.evolution.partial_genomes import sample
 from gasearch.space import costs as module
 from gasearch.space.build import build_space
-from gasearch.space.costs import NetworkCosts
+from gasearch.space.costs import COST_METRICS, Extremes, NetworkCosts
 from gasearch.space.decode import decode
-from gasearch.space.extremes import COST_METRICS
 from gasearch.space.genome import make_genome
+from gasearch.space.size import every_genome
 from gasearch.spec.loader import load_spec
 from tests.doubles.searches import small_space
 from tests.gasearch.space.space_samples import DIGITS
@@ -46,13 +48,29 @@ def test_nobody_knows_what_a_point_of_a_custom_space_costs():
     assert NetworkCosts(space).of(genome(1, space)) == {}
 
 
-def test_a_known_network_is_not_counted_again_and_memory_stays_bounded(monkeypatch):
+def test_a_known_network_is_not_counted_again_while_few_others_were_asked_for(monkeypatch):
+    asked = []
     monkeypatch.setattr(module, "MOST_KNOWN", 2)
+    monkeypatch.setattr(module, "plan", lambda network: asked.append(network) or plan(network))
     counted = NetworkCosts(SPACE)
-    one, *others = [genome(seed) for seed in range(12)]
+    one, *others = {one.key: one for one in map(genome, range(12))}.values()
     first = counted.of(one)
     assert counted.of(one) is first
+    assert len(asked) == 1
     for other in others:
         counted.of(other)
-        assert len(counted._known) <= 2
     assert counted.of(one) == first
+    assert len(asked) == 1 + len(others) + 1
+
+
+def test_the_smallest_and_the_largest_network_are_the_ends_of_a_small_space():
+    extremes, params = Extremes(space=SPACE), COST_METRICS[0]
+    assert extremes.is_exact(params)
+    counts = [NetworkCosts(SPACE).of(make_genome(genes, SPACE))[params] for genes in every_genome(SPACE)]
+    assert extremes.smallest(params).costs.params == min(counts)
+    assert extremes.largest(params).costs.params == max(counts)
+
+
+def test_a_custom_space_has_no_extremes():
+    with pytest.raises(TypeError, match="only a layered space has extremes; got family 'custom'"):
+        Extremes(space=replace(small_space(), depth=0)).smallest("params")

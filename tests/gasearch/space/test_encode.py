@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
-from gasearch.space.data_shape import DataShape
+from gasearch.space.decisions import DataShape
 from gasearch.space.decode import decode
 from gasearch.space.encode import encode, encode_network
 from gasearch.space.genome import make_genome
@@ -49,7 +49,7 @@ def layers_of(design, section, data):
     return decode(encode(design, space), space).layers
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_the_network_of_any_genome_has_that_genome(data):
     space = data.draw(SPACES)
@@ -57,7 +57,7 @@ def test_the_network_of_any_genome_has_that_genome(data):
     assert encode_network(decode(genome, space), space) == genome
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_a_stored_network_has_the_genome_that_it_had(data):
     space = data.draw(SPACES)
@@ -65,7 +65,7 @@ def test_a_stored_network_has_the_genome_that_it_had(data):
     assert encode_network(network_from_json(network_to_json(decode(genome, space))), space) == genome
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_a_network_of_another_space_is_found_exactly_where_the_space_has_it(data):
     space, other = data.draw(SPACES), data.draw(SPACES)
@@ -211,7 +211,7 @@ def test_all_that_is_wrong_with_the_values_of_a_design_is_said_at_once():
     ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_the_choices_of_any_custom_genome_are_a_design_of_it(data):
     space = space_of(data.draw(custom_sections()))
@@ -219,7 +219,7 @@ def test_the_choices_of_any_custom_genome_are_a_design_of_it(data):
     assert encode(decode(genome, space).as_dict(), space) == genome
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_the_layers_of_any_genome_are_a_design_of_it(data):
     space = data.draw(layered_spaces())

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from gasearch.errors import SpecError
 from gasearch.objectives.constraints import parse_limit
 from gasearch.space.decode import decode
-from gasearch.space.designs import starting_genomes
-from gasearch.space.encode import encode
+from gasearch.space.encode import encode, starting_genomes
 from tests.gasearch.space.space_samples import custom_sections, layered_spaces, space_of
 
 MLP = {"family": "mlp", "layers": [0, 2], "width": [8, 16]}
@@ -46,7 +45,7 @@ def test_the_limits_of_a_custom_space_are_left_to_its_evaluator():
     assert len(starting_genomes([{"op": "a", "params": 900}], [parse_limit("params <= 5")], space)) == 1
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.data(), st.dictionaries(KEYS, VALUES, max_size=4))
 def test_any_design_is_a_network_or_refused_in_a_sentence(data, design):
     space = data.draw(st.one_of(layered_spaces(), custom_sections().map(space_of)))

@@ -88,6 +88,8 @@ def test_a_lost_evaluation_is_tried_once_more_under_the_same_seed(archive):
     ("kind", "attempts"), [(FailureKind.DIED, 2), (FailureKind.OUT_OF_MEMORY, 2), (FailureKind.WORKER_LOST, 10)]
 )
 def test_an_evaluation_that_never_comes_back_is_a_typed_failure_outside_the_front(archive, kind, attempts):
+    # 13 divides the keys of candidates 12, 36, 44 and 58. With 11 it would be 51 and 52 too: two that lose ten workers
+    # each, one after the other, are 20 losses in a row, at which the breaker ends the search, as it should.
     evaluator = Scripted(flaky(two_objectives, every=13, attempts=attempts, kind=kind))
     loop_over(archive, evaluator=evaluator).run()
     record = archive.search("small")

@@ -122,7 +122,8 @@ class Loop:
         self.stopped_at = dict.fromkeys(setting.steps, 0)  #: Trainings.
         self.wrong = 0
         self._length, self._number = setting.length, 0
-        self._model = EarlyStopping(setting.objectives, EarlyStop(steps=setting.steps, risk=RISK), seed=seed)
+        settings = EarlyStop(steps=setting.steps, risk=RISK)
+        self._model = EarlyStopping(setting.objectives, settings, seed=seed, front=self.front)
 
     def take(self, training: Training) -> Scored:
         """Train in full or in part; what evolution is told of it."""
@@ -271,7 +272,8 @@ def digit_trainings(networks: int) -> tuple[list[Training], Setting]:
     recipe = Recipe(epochs=EPOCHS, batch_size=64, learning_rate=0.005)
     objectives = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
     steps = default_rungs(EPOCHS)
-    look = EarlyStopping(objectives, EarlyStop(steps=steps, risk=RISK), seed=0).rule(0, known=(None, 0.0))
+    settings = EarlyStop(steps=steps, risk=RISK)
+    look = EarlyStopping(objectives, settings, seed=0, front=ParetoFront()).rule(0, known=(None, 0.0))
     found: list[Training] = []
     for number in range(networks):
         genome = make_genome(sample(setup.space, random.Random(number)).genes, setup.space)

@@ -15,7 +15,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import ge
 
 import numpy as np
 from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
@@ -30,7 +29,6 @@ WValues = tuple[float, ...]
 
 NEWEST = 200  #: Curves that the lines are fitted to: evolution moves on to networks unlike the first.
 LARGEST_FRONT = 64  #: Points of the front that travel with a request.
-EVERY = 512  #: Fronts of the past are kept after so many finished trainings each; those between are made again.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,34 +81,32 @@ class EarlyStop:
 class EarlyStopping:
     """Knows how trainings go on. Rules are functions of the outcomes alone, in their order."""
 
-    def __init__(self, objectives: Sequence[Objective], settings: EarlyStop, *, seed: int) -> None:
+    def __init__(self, objectives: Sequence[Objective], settings: EarlyStop, *, seed: int, front: ParetoFront) -> None:
         """Begin without knowledge.
 
         Args:
             objectives: In the spec's order.
             settings: When trainings are judged, and how.
             seed: The search's; decides with a candidate's number whether it is exempt.
+            front: The search's: holds each finished training before that is noted here.
         """
         self._objectives, self._steps = tuple(objectives), settings.steps
         self._risk, self._exempt, self._seed = settings.risk, settings.exempt, seed
         self._completed = 0
-        self._finished = _Finishers()
+        self._finished: list[Finished] = []
+        self._newest: dict[int, Finished] = {}  #: By candidate.
         self._halted: list[Halted] = []
-        self._fits: tuple[int, CurveFits] = (
-            -1,
-            (),
-        )  #: The newest that were asked for, and from how many finished ones.
-        self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (
-            -1,
-            {},
-        )  #: The same, from how many outcomes.
+        self._front = front
+        self._asked: tuple[int, list[Finished]] = (0, [])  #: The front asked for last, of how many finished ones.
+        self._fits: tuple[int, CurveFits] = (-1, ())  #: The same of the fits.
+        self._ends_at: tuple[int, dict[tuple[bool, ...], tuple[Ends, ...]]] = (-1, {})  #: By what is known.
 
     def note(
         self,
         outcome: Outcome,
         fitness: Fitness | None,
         *,
-        number: int | None = None,
+        number: int,
         known: Sequence[float | None] = (),
     ) -> None:
         """Take note of an outcome, stopped and failed ones too, in their order.
@@ -118,21 +114,20 @@ class EarlyStopping:
         Args:
             outcome: What came of a training.
             fitness: Its fitness, None for a failure.
-            number: The candidate's. Where one is trained again, its newest outcome stands for it; None: a new one.
+            number: The candidate's. Where one is trained again, its newest outcome stands for it.
             known: As in `rule`. Of a stopped training; without it, one that didn't report all objectives doesn't count
                 among those by which the daring of judgements is chosen, which are then more careful.
         """
         match outcome:
             case Measurement() if fitness is not None:
-                self._finished.append(
-                    Finished(
-                        completed=self._completed,
-                        number=-1 - self._completed if number is None else number,
-                        wvalues=fitness.values,
-                        is_feasible=fitness.is_feasible,
-                        at_steps=self._at_steps(outcome.curve),
-                    )
+                self._newest[number] = Finished(
+                    completed=self._completed,
+                    number=number,
+                    wvalues=fitness.values,
+                    is_feasible=fitness.is_feasible,
+                    at_steps=self._at_steps(outcome.curve),
                 )
+                self._finished.append(self._newest[number])
             case Failure(kind=FailureKind.STOPPED) if outcome.curve:
                 point = outcome.curve[-1]
                 place = rung_at(self._steps, point.epoch)
@@ -185,21 +180,29 @@ class EarlyStopping:
 
     def _judgements(self, completed: int, is_known: tuple[bool, ...]) -> tuple[tuple[WValues, ...], tuple[Ends, ...]]:
         """The front after the first outcomes, and per step the optimistic ends by those of them that count for that."""
-        front = self._finished.front_of_first(self._finished_among(completed))
+        front = self._front_of_first(self._finished_among(completed))
         learned = _learned_from(completed)
         if self._ends_at[0] != learned:
             self._ends_at = learned, {}
         known_ends = self._ends_at[1]
         if is_known not in known_ends:
             count = self._finished_among(learned)
-            then = self._finished.front_of_first(count)
+            then = self._front_of_first(count)
             places = range(len(self._steps))
             known_ends[is_known] = tuple(self._ends(place, learned, count, then, is_known) for place in places)
         return tuple(member.wvalues for member in front), known_ends[is_known]
 
     def _finished_among(self, completed: int) -> int:
         """How many trainings were finished among the first outcomes."""
-        return bisect_left(self._finished.all, completed, key=lambda one: one.completed)
+        return bisect_left(self._finished, completed, key=lambda one: one.completed)
+
+    def _front_of_first(self, count: int) -> list[Finished]:
+        """The front of the first so many finished trainings; that of all is the search's."""
+        if self._asked[0] != count:
+            is_newest = count == len(self._finished)
+            members = map(self._newest.__getitem__, self._front.plain_numbers)
+            self._asked = count, list(members) if is_newest else _front_of(self._finished[:count])
+        return self._asked[1]
 
     def _ends(
         self, place: int, completed: int, count: int, front: Sequence[Finished], is_known: tuple[bool, ...]
@@ -209,7 +212,7 @@ class EarlyStopping:
         if not front or any(fit is None and not known for known, fit in zip(is_known, fits, strict=True)):
             return ()
         reached: dict[int, WValues] = {}
-        for one in self._finished.all[max(0, count - NEWEST) : count]:
+        for one in self._finished[max(0, count - NEWEST) : count]:
             at_step = one.at_steps[place]
             ends = [wvalue if known else None for known, wvalue in zip(is_known, one.wvalues, strict=True)]
             if at_step is not None and (wvalues := _completed(at_step, ends)) is not None:
@@ -242,7 +245,7 @@ class EarlyStopping:
     def _fit(self, count: int) -> CurveFits:
         """The fits from the first finished trainings, the newest of them."""
         if self._fits[0] != count:
-            newest = self._finished.all[max(0, count - NEWEST) : count]
+            newest = self._finished[max(0, count - NEWEST) : count]
             places, objectives = range(len(self._steps)), range(len(self._objectives))
             self._fits = count, tuple(tuple(_curve_fit(newest, place, at) for at in objectives) for place in places)
         return self._fits[1]
@@ -290,74 +293,16 @@ def _completed(reported: Sequence[float | None], known: Sequence[float | None]) 
     return None if None in found else tuple(found)  # type: ignore[arg-type]
 
 
-class _Finishers:
-    """The finished trainings in their order, and the front after each of them."""
-
-    def __init__(self) -> None:
-        self.all: list[Finished] = []
-        self._newest: dict[int, int] = {}  # when a candidate's newest outcome came
-        self._front = ParetoFront()  # of these, named by when they came: of equal ones the first is the member
-        self._kept: list[list[Finished]] = [[]]  # the front after 0, `EVERY`, 2 x `EVERY`, ... of them
-        self._asked = 0, list[Finished]()  # the front that was asked for last, and of how many
-
-    def append(self, finished: Finished) -> None:
-        """Take one in."""
-        self.all.append(finished)
-        if finished.number in self._newest:
-            self._front.remove(self._newest[finished.number])
-        self._newest[finished.number] = finished.completed
-        if finished.is_feasible:
-            self._front.add(finished.completed, Fitness(values=finished.wvalues))
-        if len(self.all) % EVERY == 0:
-            self._kept.append(self._members())
-
-    def front_of_first(self, count: int) -> list[Finished]:
-        """The front of the first so many, in their order."""
-        begun, front = self._asked
-        if begun == count:
-            return front
-        if count == len(self.all):
-            front = self._members()
-        else:
-            if not count // EVERY * EVERY <= begun < count:
-                begun, front = count // EVERY * EVERY, self._kept[count // EVERY]
-            for place in range(begun, count):
-                front = _after(front, self.all, place)
-        self._asked = count, front
-        return front
-
-    def _members(self) -> list[Finished]:
-        return [
-            self.all[bisect_left(self.all, completed, key=lambda one: one.completed)]
-            for completed in self._front.numbers
-        ]
-
-
-def _after(front: list[Finished], finished: Sequence[Finished], place: int) -> list[Finished]:
-    """A front with one more training, the one at this place."""
-    new = finished[place]
-    if any(one.number == new.number for one in front):
-        return _front_of(finished[: place + 1])
-    if not new.is_feasible or any(_is_covered(new.wvalues, one.wvalues) for one in front):
-        return front
-    return [*(one for one in front if not _is_covered(one.wvalues, new.wvalues)), new]
-
-
 def _front_of(finished: Sequence[Finished]) -> list[Finished]:
-    """The members of the front among the newest outcome of each candidate, one of equal ones."""
+    """The front of the newest outcome of each candidate, in their order, as `ParetoFront` gives it."""
     newest = {one.number: one for one in finished}
-    feasible = sorted((one for one in newest.values() if one.is_feasible), key=lambda one: one.completed)
+    feasible = [one for one in newest.values() if one.is_feasible]
     ranks = rank([one.wvalues for one in feasible]) if feasible else ()
-    first: dict[WValues, Finished] = {}
-    for one, its_rank in zip(feasible, ranks, strict=True):
+    first: dict[WValues, Finished] = {}  # of equal ones that of the candidate that was proposed first
+    for one, its_rank in sorted(zip(feasible, ranks, strict=True), key=lambda pair: pair[0].number):
         if its_rank == 0:
             first.setdefault(one.wvalues, one)
-    return list(first.values())
-
-
-def _is_covered(one: WValues, by: WValues) -> bool:
-    """True where another one is at least as good in all objectives."""
-    return all(map(ge, by, one))
+    return sorted(first.values(), key=lambda one: one.completed)
 
 
 def _spread(front: Sequence[WValues]) -> tuple[WValues, ...]:

@@ -111,9 +111,10 @@ class SearchState:
         self.frontier = Frontier()
         self.trainings = Trainings(aims.objectives, aims.noisy)  #: Kept where trainings may be repeated.
         self.replicate_budget = ReplicateBudget(aims.replicates, evaluations, self.trainings)
-        self.early_stopping = (
-            None if aims.early_stop is None else EarlyStopping(aims.objectives, aims.early_stop, seed=aims.seed)
-        )
+        self.early_stopping: EarlyStopping | None = None
+        if aims.early_stop is not None:
+            front = self.frontier.front
+            self.early_stopping = EarlyStopping(aims.objectives, aims.early_stop, seed=aims.seed, front=front)
         self.report_check = ReportCheck(aims.objectives, aims.reported_steps)
         self._attempts: dict[int, int] = {}  # the newest of each candidate that needed more than one
         self._failed: dict[int, tuple[FailureKind, ...]] = {}  # attempts of the trainings under way

@@ -16,7 +16,7 @@ OWN = {
     "_arrays",  # with columns that aren't in use; those in use are compared
     "_volumes", "_states", "_past",  # compared as the growth that they give
     "OperatorRates._rates", "SteadyStateEngine._kept", "EarlyStopping._ends_at", "EarlyStopping._fits",
-    "_Finishers._asked",
+    "EarlyStopping._asked",
     # of the ranked pool all but its individuals, as it catches up when it is asked; compared as the survivors
     *(f"RankedPool.{name}" for name in ("_answer", "_changed", "_rows", "_free", "_values", "_numbers")),
     *(f"RankedPool.{name}" for name in ("_dominators", "_front", "_last", "_is_wide")),

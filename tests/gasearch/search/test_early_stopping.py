@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasearch.objectives.fitness import Fitness, Objective
+from gasearch.objectives.front import ParetoFront
 from gasearch.search.early_stopping import LARGEST_FRONT, EarlyStop, EarlyStopping
 from gasearch.spec.evolution import default_rungs
 
@@ -16,8 +17,24 @@ OBJECTIVES = (Objective(metric="accuracy", is_maximized=True), Objective(metric=
 STEPS = (1.0, 3.0)
 
 
+class Model(EarlyStopping):
+    """Keeps the front itself, as a search does; whoever has no number is a new candidate."""
+
+    def __init__(self, *arguments, **options):
+        self.front = ParetoFront()
+        self.noted = 0
+        super().__init__(*arguments, seed=1, front=self.front, **options)
+
+    def note(self, outcome, fitness, *, number=None, known=()):
+        number = 1000 + self.noted if number is None else number
+        self.noted += 1
+        if fitness is not None:
+            self.front.replace(number, fitness)
+        super().note(outcome, fitness, number=number, known=known)
+
+
 def early_stopping(objectives=OBJECTIVES, **changes):
-    return EarlyStopping(objectives, EarlyStop(**{"steps": STEPS, "risk": 0.05, "exempt": 0.0} | changes), seed=1)
+    return Model(objectives, EarlyStop(**{"steps": STEPS, "risk": 0.05, "exempt": 0.0} | changes))
 
 
 def point(step, **metrics):

@@ -15,7 +15,7 @@ from gasearch_workers.messages import Failure
 from gasearch.errors import SpecError
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import Objective
-from gasearch.search.aims import Aims
+from gasearch.search.problem import Aims
 from gasearch.search.state import Completed, SearchState
 from gasearch.space.build import build_space
 from gasearch.space.decisions import DataShape, Space

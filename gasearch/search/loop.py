@@ -14,19 +14,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gasearch_workers.machine.process_state import gc_paused
-from gasearch_workers.messages import Calibration, EvaluationResult, Failure
+from gasearch_workers.messages import Calibration, EvaluationResult, Failure, network_from_json
 
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.errors import StoreError
 from gasearch.evolution.engine import Candidate, Engine, Scored
 from gasearch.objectives.pareto import Scaling
 from gasearch.search.attempts import Breaker, bounded, may_go_on, quarantine_event, retry_event
-from gasearch.search.budget import EXHAUSTED, SearchBudget, ending
+from gasearch.search.budget import EXHAUSTED, Pace, SearchBudget, ending
 from gasearch.search.log import SearchLog, attempted, completed
 from gasearch.search.notices import Notices
 from gasearch.search.ownership import StopSignal
-from gasearch.search.pace import Pace
-from gasearch.search.problem import Pending, Problem
+from gasearch.search.problem import Pending, Problem, training_seed
 from gasearch.search.progress import Observer, Silent
 from gasearch.search.reuse import Reuse
 from gasearch.search.state import Effects, GenerationClosed, Proposed, Repeated, SearchState
@@ -172,7 +171,7 @@ class SearchLoop:
         ahead = 1 if self._dispatcher.slots > 1 else 0
         while True:
             free = self._dispatcher.free + ahead - len(self._waiting)
-            most = self.state.replicate_budget.most_candidates - len(self.state.keys)
+            most = self.state.replication.most_candidates - len(self.state.keys)
             fresh = self._ask(min(max(free, self.engine.lookahead), most))
             is_reused = self._take_over(fresh) > 0 and self._verdict() is None
             if not is_reused and (fresh or not self._is_freeing_budget()):
@@ -184,10 +183,10 @@ class SearchLoop:
         Else what is in doubt waits for its next training.
         """
         is_idle = not self._waiting and not self._flying
-        if not is_idle or not self.state.replicate_budget.is_kept:
+        if not is_idle or not self.state.replication.is_kept:
             return False
         self._train_again()
-        return self.state.replicate_budget.is_free
+        return self.state.replication.is_free
 
     def _ask(self, count: int) -> list[Pending]:
         fresh: list[Pending] = []
@@ -215,7 +214,7 @@ class SearchLoop:
     def _train_again(self) -> None:
         """Let the members of the front whose rank is in doubt be trained once more, all of one round at once."""
         state = self.state
-        records = state.replicate_budget.next_round(state.frontier.front.numbers, state.statistics.completed)
+        records = state.replication.next_round(state.frontier.front.numbers, state.statistics.completed)
         if not records:
             return
         for record in records:
@@ -267,7 +266,7 @@ class SearchLoop:
         """Apply an outcome, to be stored with those that came with it; with what follows from it."""
         state, arrival = self.state, self.state.statistics.completed
         if pending.replicate:
-            result = replace(result, outcome=state.pooled(pending.number, result.outcome))
+            result = replace(result, outcome=state.replication.pooled(pending.number, result.outcome))
         effects = state.apply(completed(pending.number, pending.replicate, result))
         assert effects.outcome is not None, "an outcome is judged"
         if effects.outcome is not result.outcome:
@@ -365,8 +364,12 @@ class SearchLoop:
         if state.early_stopping is not None:
             known = state.known_wvalues(candidate)
             stopping = state.early_stopping.rule(candidate.number, known=known, completed=candidate.completed)
-        return self._problem.pending(
-            candidate,
+        key = candidate.genome.key
+        return Pending(
+            number=candidate.number,
+            key=key,
+            network=self._problem.decode(candidate.genome),
+            seed=training_seed(self._problem.seed, key),
             attempt=state.next_attempt(candidate.number),
             parents=tuple([state.keys[number] for number in candidate.parents]),
             stopping=stopping,
@@ -374,9 +377,14 @@ class SearchLoop:
 
     def _again(self, number: int, replicate: int) -> Pending:
         key = self.state.keys[number]
-        network_json = self._archive.network(self._lease.search_id, key).network_json
-        attempt = self.state.next_attempt(number)
-        return self._problem.again(number, key, network_json, attempt=attempt, replicate=replicate)
+        return Pending(
+            number=number,
+            key=key,
+            network=network_from_json(self._archive.network(self._lease.search_id, key).network_json),
+            seed=training_seed(self._problem.seed, key, replicate),
+            attempt=self.state.next_attempt(number),
+            replicate=replicate,
+        )
 
     def _report(self) -> None:
         self._reported = self._clock()

@@ -1,4 +1,4 @@
-"""The question of a search, and the messages and records about each evaluation: values in, values out."""
+"""The question of a search, what it aims at, and the messages and records about each evaluation."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from gasearch_workers.messages import (
     Calibration,
     EvaluationRequest,
     EvaluationResult,
+    Failure,
+    FailureKind,
     Fidelity,
     Network,
+    Outcome,
     Recipe,
     StoppingRule,
     Task,
-    network_from_json,
     network_to_json,
 )
 
 from gasearch.errors import StoreError
 from gasearch.evolution.engine import Candidate, Prediction
-from gasearch.objectives.fitness import Objective
-from gasearch.search.aims import Aims
+from gasearch.objectives.constraints import Limit
+from gasearch.objectives.fitness import Fitness, MissingMetric, Objective, fitness_of
+from gasearch.search.early_stopping import EarlyStop
 from gasearch.space.genome import Genome
 from gasearch.storage.records import CandidateRecord, EvaluationRecord, ExpectedMetric
 
@@ -30,8 +33,36 @@ _EXACT = 2.0**53  #: Whole numbers below it are the same as floating-point numbe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Aims:
+    """What the state of a search depends on: objectives and limits, how trainings are stopped and repeated."""
+
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...]
+    seed: int = 0
+    replicates: float = 0.0  #: Share of the evaluations kept for training members of the front again.
+    noisy: tuple[str, ...] = ()  #: The objectives that another seed changes.
+    early_stop: EarlyStop | None = None  #: None: every training goes on to its end.
+
+    def judge(self, outcome: Outcome) -> tuple[Outcome, Fitness | None]:
+        """The fitness; an outcome that lacks a metric that the search is about becomes a failure."""
+        try:
+            return outcome, fitness_of(outcome, self.objectives, self.limits)
+        except MissingMetric as missing:
+            return Failure(kind=FailureKind.USER_ERROR, message=str(missing.args[0])), None
+
+    def known_wvalues(self, candidate: Candidate) -> tuple[float | None, ...]:
+        """Per objective the wvalue that needs no training of a candidate; here none."""
+        return (None,) * len(self.objectives)
+
+    @property
+    def reported_steps(self) -> tuple[float, ...]:
+        """The early stopping steps at which an evaluator of the user's must report; here none."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A stored candidate without a final outcome, or one to be trained again."""
+    """A training that is to be made: the first of a stored candidate, or a further one."""
 
     number: int
     key: str
@@ -94,46 +125,6 @@ class Problem(Aims):
         return objective.wvalue(self.costs(candidate.genome)[objective.metric])
 
     # --- to workers ---------------------------------------------------------------------------------------------
-
-    def pending(
-        self, candidate: Candidate, *, attempt: int, parents: tuple[str, ...], stopping: StoppingRule | None
-    ) -> Pending:
-        """A candidate's first training.
-
-        Args:
-            candidate: The one to be trained.
-            attempt: Which one it is.
-            parents: Keys of its parents.
-            stopping: What ends it early; None: nothing.
-        """
-        return Pending(
-            number=candidate.number,
-            key=candidate.genome.key,
-            network=self.decode(candidate.genome),
-            seed=training_seed(self.seed, candidate.genome.key),
-            attempt=attempt,
-            parents=parents,
-            stopping=stopping,
-        )
-
-    def again(self, number: int, key: str, network_json: str, *, attempt: int, replicate: int) -> Pending:
-        """A further training of a candidate, from scratch and to its end.
-
-        Args:
-            number: Of the candidate.
-            key: Of its network.
-            network_json: That network as it is stored.
-            attempt: The next free number of the candidate's.
-            replicate: Which further training it is, from 1.
-        """
-        return Pending(
-            number=number,
-            key=key,
-            network=network_from_json(network_json),
-            seed=training_seed(self.seed, key, replicate),
-            attempt=attempt,
-            replicate=replicate,
-        )
 
     def request(self, pending: Pending, *, calibration: Calibration | None) -> EvaluationRequest:
         """The request to a worker."""

@@ -1,4 +1,4 @@
-"""Training a network again with a fresh seed: which ones, and what the trainings say together.
+"""Training a network again with a fresh seed: which ones, out of which budget, and what the trainings say together.
 
 A front's members were chosen for their scores, so they are on average luckier than they are good. Those whose place
 hangs on a margin that chance can explain are trained again; the mean over all trainings then takes the score's place,
@@ -17,6 +17,8 @@ from gasearch_workers.messages import WHOLE_METRICS, Failure, Measurement, Outco
 
 from gasearch.objectives.fitness import Fitness, Objective
 from gasearch.objectives.metrics import SCORES, spread_of
+from gasearch.search.problem import Aims
+from gasearch.storage.records import ReplicateRecord
 
 MOST_TRAININGS = 3  #: Of one network; the error of a mean falls slowly beyond.
 DOUBT = 2.0  #: A margin below so many standard errors is in doubt.
@@ -26,12 +28,12 @@ _FIELDS = tuple(field.name for field in fields(Measurement) if field.name != "cu
 _SCORES = frozenset(name for names in SCORES.values() for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Trained:
-    """A candidate with its measurement, the mean of its trainings so far."""
+    """A measured, feasible candidate."""
 
-    number: int
-    measurement: Measurement
+    measurement: Measurement  #: The mean of its trainings so far.
+    fitness: Fitness
     trainings: int = 1  #: Attempts to train it with different seeds, failed ones included.
 
 
@@ -87,14 +89,14 @@ def doubtful(
     nothing was trained twice, the errors aren't known, and every margin is in doubt.
 
     Args:
-        trained: Every measured, feasible candidate by number.
+        trained: Every one by number.
         front: The members' numbers.
         objectives: Of the search.
         noisy: The metrics that a fresh seed changes.
     """
     rows = {number: row for row, number in enumerate(trained)}
     measured = [one.measurement.metrics() for one in trained.values()]
-    wvalues = np.array([[one.wvalue(metrics[one.metric]) for one in objectives] for metrics in measured])
+    wvalues = np.array([one.fitness.values for one in trained.values()])
     found = []
     for place, objective in enumerate(objectives):
         if objective.metric not in noisy:
@@ -144,19 +146,15 @@ def _without_curve(measurement: Measurement) -> Measurement:
     return bare
 
 
-class Trainings:
-    """The measurements of a search's networks, as far as their trainings may be repeated."""
+class Replication:
+    """Keeps a share of the evaluations for further trainings, until nothing is in doubt any more: then it is free."""
 
-    def __init__(self, objectives: Sequence[Objective], noisy: Sequence[str]) -> None:
-        """Nothing is trained yet.
-
-        Args:
-            objectives: Of the search.
-            noisy: The metrics that a fresh seed changes.
-        """
-        self._objectives, self._noisy = tuple(objectives), tuple(noisy)
+    def __init__(self, aims: Aims, evaluations: int) -> None:
+        """Nothing is trained or decided yet; the search may make so many evaluations."""
+        self._aims, self._evaluations = aims, evaluations
         self._trained: dict[int, Trained] = {}
-        self._fitness: dict[int, Fitness] = {}
+        self.proposed = self.decided = 0  #: Candidates, and further trainings of them.
+        self._is_settled = False  # nothing was in doubt when that was asked
 
     def note(self, number: int, outcome: Outcome, fitness: Fitness | None, *, replicate: int) -> None:
         """Take note of what came of a candidate: of its first training, or of the mean with a further one.
@@ -169,14 +167,11 @@ class Trainings:
         """
         known = self._trained.get(number)
         if isinstance(outcome, Measurement) and fitness is not None and fitness.is_feasible:
-            measurement = _without_curve(outcome)
-            self._trained[number] = Trained(number=number, measurement=measurement, trainings=replicate + 1)
-            self._fitness[number] = fitness
+            self._trained[number] = Trained(_without_curve(outcome), fitness, trainings=replicate + 1)
         elif replicate and known is not None and isinstance(outcome, Failure):
             self._trained[number] = replace(known, trainings=replicate + 1)
         else:
             self._trained.pop(number, None)
-            self._fitness.pop(number, None)
 
     def count(self, number: int) -> int:
         """How often a candidate was trained."""
@@ -184,12 +179,43 @@ class Trainings:
 
     def fitness_of(self, number: int) -> Fitness | None:
         """The newest fitness of a candidate; None where it has none or isn't feasible."""
-        return self._fitness.get(number)
+        known = self._trained.get(number)
+        return None if known is None else known.fitness
 
-    def pooled(self, number: int, new: Measurement) -> Measurement:
-        """The mean of a candidate's trainings so far and a new one, see `pooled`."""
-        return pooled(self._trained[number].measurement, new, noisy=self._noisy)
+    def pooled(self, number: int, outcome: Outcome) -> Outcome:
+        """A further training's outcome as the log holds it: the means over all of the candidate's trainings."""
+        if not isinstance(outcome, Measurement):
+            return outcome
+        return pooled(self._trained[number].measurement, outcome, noisy=self._aims.noisy)
 
-    def doubtful(self, front: Sequence[int]) -> list[int]:
-        """The members of the front to be trained again, see `doubtful`."""
-        return doubtful(self._trained, front, self._objectives, self._noisy)
+    @property
+    def is_free(self) -> bool:
+        """True where what was kept goes to new candidates."""
+        return self._is_settled or self.proposed > self._room(int(self._aims.replicates * self._evaluations))
+
+    @property
+    def is_kept(self) -> bool:
+        """True while further trainings may come."""
+        return self._aims.replicates > 0 and not self.is_free
+
+    @property
+    def most_candidates(self) -> int:
+        """How many candidates the budget has room for beside the replicates, decided or to come."""
+        return self._room(0 if self.is_free else int(self._aims.replicates * self._evaluations))
+
+    def _room(self, kept: int) -> int:
+        return self._evaluations - max(self.decided, kept)
+
+    def next_round(self, front: Sequence[int], completed: int) -> list[ReplicateRecord]:
+        """The members of the front to be trained once more, as their rank is in doubt; none: the budget is free now.
+
+        Args:
+            front: The members' numbers.
+            completed: How many outcomes there are.
+        """
+        in_doubt = doubtful(self._trained, front, self._aims.objectives, self._aims.noisy)
+        numbers = in_doubt[: self._evaluations - completed]
+        self._is_settled = not numbers
+        return [
+            ReplicateRecord(candidate=number, replicate=self.count(number), completed=completed) for number in numbers
+        ]

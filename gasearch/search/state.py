@@ -17,11 +17,9 @@ from gasearch.evolution.engine import Candidate, Scored
 from gasearch.objectives.fitness import FrontChange
 from gasearch.objectives.frontier import Frontier
 from gasearch.objectives.pareto import Scaling
-from gasearch.search.aims import Aims
-from gasearch.search.early_stopping import EarlyStopping
-from gasearch.search.replicate_budget import ReplicateBudget
-from gasearch.search.replication import Trainings
-from gasearch.search.report_check import ReportCheck
+from gasearch.search.early_stopping import EarlyStopping, ReportCheck
+from gasearch.search.problem import Aims
+from gasearch.search.replication import Replication
 from gasearch.search.statistics import Statistics
 from gasearch.storage.records import GenerationRecord
 
@@ -109,8 +107,7 @@ class SearchState:
         self.repeated: dict[tuple[int, int], None] = {}  #: Further trainings without one: (number, replicate).
         self.statistics = Statistics()
         self.frontier = Frontier()
-        self.trainings = Trainings(aims.objectives, aims.noisy)  #: Kept where trainings may be repeated.
-        self.replicate_budget = ReplicateBudget(aims.replicates, evaluations, self.trainings)
+        self.replication = Replication(aims, evaluations)
         self.early_stopping: EarlyStopping | None = None
         if aims.early_stop is not None:
             front = self.frontier.front
@@ -137,14 +134,14 @@ class SearchState:
                 self.keys[candidate.number] = candidate.genome.key
                 self.generation = candidate.generation
                 self.open[candidate.number] = candidate
-                self.replicate_budget.note_proposed()
+                self.replication.proposed += 1
             case Attempted():
                 self._attempts[event.number] = event.attempt
                 self._failed[event.number] = (*self.failed_attempts(event.number), event.kind)
                 self.statistics.note_attempt(event.seconds)
             case Repeated():
                 self.repeated[event.number, event.replicate] = None
-                self.replicate_budget.note_decided()
+                self.replication.decided += 1
             case GenerationClosed():
                 return self._close(event, is_stored=is_stored)
         return _NOTHING
@@ -206,7 +203,7 @@ class SearchState:
             is_past=is_stored,
         )
         if is_replicate:
-            fitness = fitness or self.trainings.fitness_of(number)
+            fitness = fitness or self.replication.fitness_of(number)
         self.statistics.note(self.keys.get(number, ""), outcome, fitness, seconds=event.seconds or 0.0)
         expected = None
         if self.early_stopping is not None:
@@ -215,7 +212,7 @@ class SearchState:
                 expected = self.early_stopping.expected_end(outcome, known)
         self.report_check.note(outcome)
         if self.aims.replicates:
-            self.trainings.note(number, outcome, fitness, replicate=event.replicate)
+            self.replication.note(number, outcome, fitness, replicate=event.replicate)
         training_s = event.seconds if isinstance(outcome, Measurement) else None
         scored = Scored(number=number, fitness=fitness, expected=expected, seconds=training_s)
         if is_stored:
@@ -236,7 +233,3 @@ class SearchState:
         else:
             self.frontier.measure(completed)
         return Effects(scaling=scaling if before is None and event.scaling is None else None)
-
-    def pooled(self, number: int, outcome: Outcome) -> Outcome:
-        """A further training's outcome as the log holds it: the means over all of the candidate's trainings."""
-        return self.trainings.pooled(number, outcome) if isinstance(outcome, Measurement) else outcome

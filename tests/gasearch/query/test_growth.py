@@ -17,7 +17,7 @@ from gasearch.objectives.fitness import Objective
 from gasearch.objectives.pareto import Scaling
 from gasearch.query import growth as module
 from gasearch.query.growth import FEW_VOLUMES, OutcomeTable, common_scaling, completed_outcomes, growth, scaling_of
-from gasearch.search.aims import Aims
+from gasearch.search.problem import Aims
 from gasearch.search.state import Completed, SearchState
 from gasearch.storage.records import REUSED
 from tests.doubles.archived import SCALING, ScriptedReader, search_record

@@ -19,7 +19,7 @@ from gasearch.search.attempts import (
     counted,
     may_go_on,
 )
-from gasearch.search.problem import Problem
+from gasearch.search.state import SearchState
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
@@ -112,11 +112,10 @@ def test_a_resume_that_finds_the_numbers_of_an_earlier_version_goes_on_with_the_
     """Earlier versions gave each training two numbers of its own: 1 and 2, 3 and 4, ..."""
     asked = {"replicates": 0.5, "noisy": ("error",)}
     with monkeypatch.context() as patch:
-        again = Problem.again
         patch.setattr(
-            Problem,
-            "again",
-            lambda *given, attempt, replicate: again(*given, attempt=2 * replicate + 1, replicate=replicate),
+            SearchState,
+            "next_attempt",
+            lambda state, number: 1 if number in state.open else 2 * state.replication.count(number) + 1,
         )
         with pytest.raises(Killed):  # between the second and the third trainings
             loop_over(

@@ -4,8 +4,8 @@ import pytest
 
 from gasearch.objectives.frontier import Frontier
 from gasearch.objectives.pareto import Scaling
-from gasearch.search.aims import Aims
 from gasearch.search.budget import LEAST_WINDOW, SearchBudget, ending, gain_per_device_hour
+from gasearch.search.problem import Aims
 from gasearch.search.state import SearchState
 
 

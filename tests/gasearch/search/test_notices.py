@@ -3,8 +3,8 @@
 from gasearch_workers.messages import Measurement
 
 from gasearch.objectives.constraints import parse_limit
-from gasearch.search.aims import Aims
 from gasearch.search.notices import AGAIN, FIRST, Notices
+from gasearch.search.problem import Aims
 from gasearch.search.state import Completed, SearchState
 from tests.doubles.searches import OBJECTIVES
 

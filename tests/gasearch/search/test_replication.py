@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from gasearch_workers.messages import Measurement
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gasearch.objectives.fitness import Objective
-from gasearch.search.replication import MOST_TRAININGS, Trained, doubtful, is_noisy, pooled
+from gasearch.objectives.fitness import Objective, fitness_of
+from gasearch.search.problem import Aims
+from gasearch.search.replication import MOST_TRAININGS, Replication, Trained, doubtful, is_noisy, pooled
 
 ERROR = Objective(metric="error", is_maximized=False)
 COST = Objective(metric="cost", is_maximized=False)
@@ -20,9 +21,9 @@ def measured(error, cost=1.0, **others):
     return Measurement(others=tuple(sorted({"error": error, "cost": cost, **others}.items())))
 
 
-def trained(*measurements, trainings=1):
+def trained(*measurements, trainings=1, objectives=OBJECTIVES):
     return {
-        number: Trained(number=number, measurement=measurement, trainings=trainings)
+        number: Trained(measurement, fitness_of(measurement, objectives, ()), trainings=trainings)
         for number, measurement in enumerate(measurements)
     }
 
@@ -90,22 +91,15 @@ def test_before_anything_was_trained_twice_every_margin_is_in_doubt_the_smallest
 
 def test_a_margin_of_many_standard_errors_is_not_in_doubt():
     steady = measured(1.0, 1.0, error_spread=0.01, trainings=2.0)
-    known = {
-        0: Trained(number=0, measurement=steady, trainings=2),
-        1: Trained(number=1, measurement=measured(1.5, 1.0), trainings=1),
-    }
+    known = trained(steady, measured(1.5, 1.0)) | trained(steady, trainings=2)
     assert doubtful(known, [0], OBJECTIVES, NOISY) == []
-    known[1] = Trained(number=1, measurement=measured(1.01, 1.0), trainings=1)
+    known = trained(steady, measured(1.01, 1.0)) | trained(steady, trainings=2)
     assert doubtful(known, [0], OBJECTIVES, NOISY) == [0]
 
 
 def test_a_deterministic_evaluator_is_found_out_by_one_round():
     again = measured(1.0, 1.0, error_spread=0.0, trainings=2.0)
-    known = {
-        0: Trained(number=0, measurement=again, trainings=2),
-        1: Trained(number=1, measurement=measured(1.0 + 1e-9, 1.0), trainings=1),
-        2: Trained(number=2, measurement=measured(0.5, 2.0), trainings=1),
-    }
+    known = trained(again, measured(1.0 + 1e-9, 1.0), measured(0.5, 2.0)) | trained(again, trainings=2)
     assert doubtful(known, [0, 2], OBJECTIVES, NOISY) == []
 
 
@@ -125,6 +119,43 @@ def test_each_member_is_named_once_though_in_doubt_in_two_objectives():
 
 
 def test_with_one_objective_the_best_is_weighed_against_all_others():
-    known = trained(measured(1.0), measured(1.2))
+    known = trained(measured(1.0), measured(1.2), objectives=(ERROR,))
     assert doubtful(known, [0], (ERROR,), NOISY) == [0]
     assert doubtful({0: known[0]}, [0], (ERROR,), NOISY) == []
+
+
+# --- the budget of it -------------------------------------------------------------------------------------------
+
+
+def replication(*measurements):
+    """Of a search of 40 evaluations, a quarter of them for further trainings, after some candidates' first ones."""
+    found = Replication(Aims(objectives=OBJECTIVES, limits=(), replicates=0.25, noisy=NOISY), 40)
+    for number, measurement in enumerate(measurements):
+        found.note(number, measurement, fitness_of(measurement, OBJECTIVES, ()), replicate=0)
+    return found
+
+
+def test_a_share_is_kept_until_nothing_is_in_doubt():
+    kept = replication(measured(1.0))
+    assert (kept.is_kept, kept.most_candidates) == (True, 30)
+    assert kept.next_round((0,), 30) == []
+    assert (kept.is_kept, kept.most_candidates) == (False, 40)
+
+
+def test_a_round_is_no_longer_than_the_budget():
+    rivals = replication(measured(1.0, 1.0), measured(1.1, 1.0), measured(1.2, 1.0), measured(9.0, 1.0))
+    records = rivals.next_round((0, 1, 2), 38)
+    assert [(one.candidate, one.replicate, one.completed) for one in records] == [(2, 1, 38), (1, 1, 38)]
+
+
+def test_more_candidates_than_there_is_room_for_show_that_it_was_freed():
+    later = replication()
+    later.proposed = 31
+    assert later.is_free
+
+
+def test_a_further_training_that_failed_counts_and_leaves_the_mean_as_it_was():
+    found = replication(measured(1.0))
+    found.note(0, Failure(kind=FailureKind.DIVERGED, message=""), None, replicate=1)
+    assert (found.count(0), found.fitness_of(0).values) == (2, (-1.0, -1.0))
+    assert found.fitness_of(1) is None

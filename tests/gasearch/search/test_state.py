@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gasearch.evolution.engine import Candidate
 from gasearch.objectives.constraints import parse_limit
-from gasearch.search.aims import Aims
 from gasearch.search.early_stopping import EarlyStop
+from gasearch.search.problem import Aims
 from gasearch.search.state import Attempted, Completed, GenerationClosed, Proposed, Repeated, SearchState
 from gasearch.space.genome import Genome
 from tests.doubles.searches import OBJECTIVES
@@ -84,14 +84,14 @@ def logs(draw):
                 happens(GenerationClosed(number=0, scaling=state.frontier.scaling))
             case "repeat":
                 one = draw(st.sampled_from(repeatable))
-                happens(Repeated(number=one, replicate=state.trainings.count(one)))
+                happens(Repeated(number=one, replicate=state.replication.count(one)))
             case "complete":
                 one, replicate = draw(st.sampled_from(under_way))
                 for kind in draw(st.lists(st.sampled_from(FailureKind), max_size=2)):
                     happens(Attempted(number=one, attempt=state.next_attempt(one), kind=kind, seconds=1.0))
                 outcome = draw(outcomes())
                 if replicate:
-                    outcome = state.pooled(one, outcome)
+                    outcome = state.replication.pooled(one, outcome)
                 attempt = state.next_attempt(one)
                 happens(Completed(number=one, replicate=replicate, attempt=attempt, outcome=outcome, seconds=2.0))
     return events, state

@@ -2,9 +2,8 @@
 
 from gasearch_workers.messages import Measurement
 
-from gasearch.search.aims import Aims
-from gasearch.search.budget import SearchBudget
-from gasearch.search.pace import Pace
+from gasearch.search.budget import Pace, SearchBudget
+from gasearch.search.problem import Aims
 from gasearch.search.state import Completed, SearchState
 from tests.doubles.searches import OBJECTIVES
 

@@ -5,8 +5,8 @@ from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurem
 
 from gasearch.jobs.start import launch
 from gasearch.objectives.fitness import Objective
+from gasearch.search.early_stopping import FIRST_REPORTS, ReportCheck
 from gasearch.search.progress import Silent
-from gasearch.search.report_check import FIRST, ReportCheck
 from gasearch.spec.loader import load_spec
 
 OBJECTIVES = (Objective(metric="error", is_maximized=False), Objective(metric="cost", is_maximized=False))
@@ -44,7 +44,7 @@ ERROR, COST = ("error", 1.0), ("cost", 1.0)
 )
 def test_what_is_not_reported_is_told(outcome, lack):
     sentence = f"early_stop ends no training: {lack} in the first 3 evaluations; {ADVICE}"
-    assert completed(*[outcome] * (FIRST + 3)) == [None] * (FIRST - 1) + [sentence] * 4
+    assert completed(*[outcome] * (FIRST_REPORTS + 3)) == [None] * (FIRST_REPORTS - 1) + [sentence] * 4
 
 
 def test_one_full_report_is_enough():

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from gasearch_workers.results import result_of
 
 
 class Dispatcher(Protocol):
@@ -52,13 +53,4 @@ def unanswered(request: EvaluationRequest, kind: FailureKind, message: str, *, w
         message: The same as a sentence.
         watch: Runs since it was begun.
     """
-    return EvaluationResult(
-        key=request.key,
-        attempt=request.attempt,
-        worker="lost",
-        device="unknown",
-        started_at=watch.started_at,
-        finished_at=Stopwatch.date(),
-        seconds=watch.seconds,
-        outcome=Failure(kind=kind, message=message),
-    )
+    return result_of(request, Failure(kind=kind, message=message), watch, worker="lost", device="unknown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -18,9 +19,19 @@ from gasearch_workers.messages import Calibration, EvaluationRequest, Evaluation
 from gasearch_workers.sandbox.codec import decode, encode
 
 from gasearch.dispatch.dispatcher import unanswered
-from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, has_raised, start_ray
-from gasearch.dispatch.ray_shared import require_shared, require_shared_by_all
+from gasearch.dispatch.ray_cluster import (
+    PoolSize,
+    auto_count,
+    first_line,
+    gpu_share,
+    has_raised,
+    require_shared,
+    require_shared_by_all,
+    start_ray,
+)
 from gasearch.errors import WorkersUnavailable
+
+_LOG = logging.getLogger(__name__)
 
 #: Wall seconds beyond a request's own time limit after which a worker counts as hung and is killed. A worker ends a
 #: late evaluation itself, within 10 s; but it may first have to start the process that makes it, which loads libraries.
@@ -313,6 +324,7 @@ class RayPool:
             return
         if not is_tried:  # it is there: one that speaks our messages can be asked for more
             self._compare(answer)
+            _LOG.info("worker started", extra={"node": answer["node"]})
             if self._shared_mark is not None:  # its node may have joined since the search began
                 require_shared(self._ray.get(self._workers[slot].why_not_shared.remote(self._shared_mark)))
             trying = self._workers[slot].try_out.remote(self._evaluator)

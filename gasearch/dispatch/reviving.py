@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, FailureKind
 
 from gasearch.dispatch.dispatcher import unanswered
-from gasearch.dispatch.ray_cluster import PoolSize
-from gasearch.dispatch.ray_probe import require_listener
+from gasearch.dispatch.ray_cluster import require_listener
 from gasearch.dispatch.ray_process import RayGone, RayProcess
 from gasearch.errors import WorkersUnavailable
 
@@ -37,9 +35,6 @@ class RevivingPool:
     def __init__(
         self,
         *,
-        size: PoolSize,
-        data: Dataset | None,
-        measures_latency: bool,
         address: str | None = None,
         notice: Callable[[str], None] = lambda message: None,
         **options: Any,
@@ -47,17 +42,14 @@ class RevivingPool:
         """Start the process, Ray in it (a local one, unless an address is given), and the actors.
 
         Args:
-            size: How many workers, and what each reserves.
-            data: What they train on; None where they only call evaluators.
-            measures_latency: Whether to start the measuring worker.
             address: Of a cluster; None: a local Ray of our own.
             notice: Takes what the user should know.
-            options: Further ones of `RayPool`.
+            options: The others of `RayPool`.
 
         Raises:
             WorkersUnavailable: if Ray doesn't start or can't be reached, or has no room for one worker.
         """
-        self._options = {"size": size, "data": data, "measures_latency": measures_latency, "address": address} | options
+        self._options = {"address": address, **options}
         self._address, self._notice = address, notice
         #: By key and attempt; the stopwatch runs since the submission.
         self._in_flight: dict[tuple[str, int], tuple[EvaluationRequest, Stopwatch]] = {}

@@ -65,6 +65,7 @@ DOORS = {
     "gasearch_workers.export.artifact": "as above",
     "gasearch_workers.machine": "CPUs, clocks, garbage collection: what any process has",
     "gasearch_workers.ray_worker": "the actors that dispatch starts",
+    "gasearch_workers.results": "who made a result, and when, is said alike on both sides",
     "gasearch_workers.identity": "workers of another version are refused",
     "gasearch_workers.sandbox.codec": "how requests and results are written as text",
     "gasearch_workers.sandbox.environment": "which variables evaluations see",

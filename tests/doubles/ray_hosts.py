@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from multiprocessing.connection import Connection
 
 from gasearch_workers.messages import EvaluationResult, Measurement
 
-from gasearch.dispatch.ray_host import Answer, Beat, Call, Failed, Gone
+from gasearch.dispatch.ray_process import Answer, Call, Notice, RayGone
+from gasearch.errors import WorkersUnavailable
 
 
 def serves(descriptor):
@@ -23,7 +25,7 @@ def serves(descriptor):
                 if request.key.startswith("dies"):
                     os._exit(3)
                 if request.key.startswith("gone"):
-                    link.send(Gone(reason="its raylet died"))
+                    link.send(RayGone("its raylet died"))
                     time.sleep(60)
                 if request.key.startswith("hangs"):
                     time.sleep(60)
@@ -60,7 +62,7 @@ def refuses(descriptor):
     """Ray doesn't start."""
     link = Connection(descriptor)
     link.recv()
-    link.send(Failed(message="Ray has no room for a worker"))
+    link.send(WorkersUnavailable("Ray has no room for a worker"))
 
 
 def ends(descriptor):
@@ -89,10 +91,18 @@ def never_answers_a_request(descriptor):
                 return
             case Call(method="collect", arguments=(seconds,)):
                 time.sleep(seconds)
-                link.send(Beat())
+                link.send(Notice())
                 link.send(Answer(value=[], slots=2, free=1))
             case _:
                 link.send(Answer(value=None, slots=2, free=1))
+
+
+def logs_at_the_level_asked(descriptor):
+    """Logs a line as a pool does, then says that it is there."""
+    link = Connection(descriptor)
+    line = {"name": "gasearch.dispatch", "levelno": link.recv().log_level, "node": "edge-3"}
+    link.send(logging.makeLogRecord({**line, "levelname": "INFO", "msg": "worker started on edge-3"}))
+    link.send(Answer(value=None, slots=2, free=2))
 
 
 def result_of(request):

@@ -14,9 +14,8 @@ import sys
 import time
 
 import pytest
-from gasearch_workers.sandbox.processes import is_alive
+from gasearch_workers.sandbox.processes import end_session, is_alive
 
-from gasearch.dispatch.sessions import end_session
 from tests.doubles.command_line import finish
 from tests.doubles.ray_processes import WORKER, family, gone, named, trial_of
 from tests.doubles.searches import without_times

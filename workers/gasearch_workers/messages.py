@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Literal
@@ -86,9 +86,8 @@ class Blueprint:
     family: str  #: See `network.families`, which says what a sample of it is.
     input_shape: tuple[int, ...]  #: Of one sample, see `InputKind`.
     layers: tuple[Layer, ...]
-    categories: tuple[
-        int, ...
-    ] = ()  #: Number of codes per column of codes: the last ones of a table, all of tokens, ids.
+    #: Number of codes per column of codes: the last ones of a table, all of tokens, ids.
+    categories: tuple[int, ...] = ()
     is_regression: bool = False  #: The output is a number in the target's unit, not logits.
 
     @property
@@ -233,9 +232,12 @@ class CurvePoint:
 class Measurement:
     """The measurements of one network by one evaluation. None: not measured. Every number is finite."""
 
-    accuracy: float | None = (
-        None  #: Top-1 (of tagging: per token) of the quantized network on the validation split, 0..1.
-    )
+    #: Top-1 (of tagging: per token) of the quantized network on the validation split, 0..1.
+    accuracy: float | None = None
+    macro_f1: float | None = None  #: Mean over the classes of the F1 score, 0..1.
+    entity_f1: float | None = None  #: F1 of whole entities (CoNLL), 0..1.
+    auc: float | None = None  #: Area under the ROC curve, of several classes the mean of one against the rest, 0..1.
+    rmse: float | None = None  #: Root of the mean squared error, in the target's unit.
     params: int | None = None  #: Weights that are kept, and biases, after batch normalization is folded.
     macs: int | None = None  #: Multiply-accumulates of one inference at batch 1.
     bops: int | None = None  #: Bit operations: sum over layers of MACs x weight bits x input activation bits.
@@ -248,13 +250,8 @@ class Measurement:
     energy_j: float | None = None  #: Of one inference at batch 1; `energy_source` says how it is known.
     energy_source: str | None = None  #: "rapl" (a counter of the CPU), or "estimate" (from the network's operations).
     generalization_gap: float | None = None  #: Training score minus validation score (for errors the other way round).
-    macro_f1: float | None = None  #: Mean over the classes of the F1 score, 0..1.
-    entity_f1: float | None = None  #: F1 of whole entities (CoNLL), 0..1.
-    auc: float | None = None  #: Area under the ROC curve, of several classes the mean of one against the rest, 0..1.
-    rmse: float | None = None  #: Root of the mean squared error, in the target's unit.
-    images_seen: int | None = (
-        None  #: Samples shown in training, each time counted; with inherited weights the parents' too.
-    )
+    #: Samples shown in training, each time counted; with inherited weights the parents' too.
+    images_seen: int | None = None
     others: tuple[tuple[str, float], ...] = ()  #: A custom evaluator's own metrics.
     curve: tuple[CurvePoint, ...] = ()
 
@@ -281,31 +278,15 @@ class Measurement:
         return found
 
 
+#: The metrics that count something.
+WHOLE_METRICS = frozenset(field.name for field in fields(Measurement) if field.type == "int | None")
+
 #: The metrics that have a field of their own in `Measurement` (and a typed column in the store).
-STANDARD_METRICS: tuple[str, ...] = (
-    "accuracy",
-    "macro_f1",
-    "entity_f1",
-    "auc",
-    "rmse",
-    "params",
-    "macs",
-    "bops",
-    "model_bytes",
-    "peak_memory_bytes",
-    "latency_ms",
-    "latency_spread_ms",
-    "train_seconds",
-    "energy_j",
-    "generalization_gap",
-    "images_seen",
+STANDARD_METRICS: tuple[str, ...] = tuple(
+    field.name for field in fields(Measurement) if field.name in WHOLE_METRICS or field.type == "float | None"
 )
 
-
 _standard_values = attrgetter(*STANDARD_METRICS)
-
-#: Of these, the ones that count something.
-WHOLE_METRICS = frozenset({"params", "macs", "bops", "model_bytes", "peak_memory_bytes", "images_seen"})
 
 
 def derived_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -435,9 +416,9 @@ def blueprint_content(blueprint: Blueprint) -> dict[str, Any]:
     """
     content: dict[str, Any] = {name: getattr(blueprint, name) for name in blueprint.__slots__}
     content["layers"] = layers = [{name: getattr(layer, name) for name in LAYER_FIELDS} for layer in blueprint.layers]
-    for fields, layer in zip(layers, blueprint.layers, strict=True):
+    for values, layer in zip(layers, blueprint.layers, strict=True):
         if layer.extras:
-            fields["extras"] = dict(layer.extras)
+            values["extras"] = dict(layer.extras)
     return content
 
 

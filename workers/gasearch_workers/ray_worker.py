@@ -9,7 +9,6 @@ read by the order of their fields alone, and another version's would be taken fo
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +21,6 @@ from gasearch_workers.messages import Calibration, EvaluationRequest, Evaluation
 from gasearch_workers.sandbox.codec import decode, encode
 from gasearch_workers.sandbox.host import TrialHost
 from gasearch_workers.sandbox.limits import share_of_memory
-
-_LOG = logging.getLogger(__name__)
 
 Message = tuple[bytes, bytes]  #: A value as `encode` writes it.
 
@@ -48,7 +45,6 @@ class TrainingWorker:
             return
         import ray
 
-        _LOG.info("worker started on %s", socket.gethostname())
         wanted: WorkerTerms = decode(WorkerTerms, *terms)
         dataset: Dataset | None = ray.get(data[0])
         self._host = TrialHost(
@@ -63,11 +59,7 @@ class TrainingWorker:
 
     def prepare(self, request: Message) -> tuple[Message, Message]:
         """All of an evaluation but the latency; the second value is what remains to be timed, None if nothing does."""
-        wanted: EvaluationRequest = decode(EvaluationRequest, *request)
-        extra = {"key": wanted.key, "attempt": wanted.attempt}
-        _LOG.debug("attempt begun", extra=extra)
-        result, prepared = self._host.prepare(wanted)
-        _LOG.info("attempt ended after %.1f s", result.duration_s, extra=extra)
+        result, prepared = self._host.prepare(decode(EvaluationRequest, *request))
         return encode(result), encode(prepared)
 
     def ping(self) -> dict[str, str]:

@@ -29,19 +29,44 @@ def make_result(
         versions: Of the libraries that its numbers depend on.
     """
     watch = Stopwatch()
-    outcome = evaluate(request)
-    seconds = watch.seconds
+    return result_of(request, evaluate(request), watch, device=device, versions=versions)
+
+
+def result_of(
+    request: EvaluationRequest,
+    outcome: Outcome,
+    watch: Stopwatch,
+    *,
+    device: str,
+    versions: str = "",
+    worker: str | None = None,
+) -> EvaluationResult:
+    """The result of an evaluation that ends now.
+
+    Args:
+        request: The evaluation.
+        outcome: What came of it.
+        watch: Runs since it was begun.
+        device: Where it ran.
+        versions: Of the libraries that its numbers depend on.
+        worker: Who made it; None: this process.
+    """
     return EvaluationResult(
         key=request.key,
         attempt=request.attempt,
-        worker=f"{socket.gethostname()}/{os.getpid()}",
+        worker=worker or this_worker(),
         device=device,
         started_at=watch.started_at,
+        seconds=watch.seconds,
         finished_at=Stopwatch.date(),
-        seconds=seconds,
         outcome=outcome,
         versions=versions,
     )
+
+
+def this_worker() -> str:
+    """Host and process."""
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def failure(kind: FailureKind, error: BaseException, *, is_named: bool = False) -> Failure:

@@ -1,8 +1,18 @@
+import socket
 from types import SimpleNamespace
 
 import pytest
 
-from gasearch.dispatch.ray_cluster import PoolSize, auto_count, first_line, gpu_share, is_secret
+from gasearch.dispatch.ray_cluster import (
+    PoolSize,
+    auto_count,
+    first_line,
+    gpu_share,
+    is_secret,
+    require_listener,
+    require_shared,
+)
+from gasearch.errors import WorkersUnavailable
 
 
 def ray(**resources):
@@ -43,3 +53,21 @@ def test_an_error_of_ray_s_is_its_first_line_or_its_name():
     assert first_line(RuntimeError("the sentence\nTraceback: much more")) == "the sentence"
     assert first_line(KeyError()) == "KeyError"
     assert len(first_line(RuntimeError(1000 * "x"))) == 300
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nobody.invalid:6379", "no address"])
+def test_an_unreachable_cluster_is_named_with_a_way_out(address):
+    with pytest.raises(WorkersUnavailable, match=rf"the Ray cluster at {address} can't be reached: .*--workers 0"):
+        require_listener(address)
+
+
+def test_whoever_listens_is_enough_before_ray_is_loaded():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        require_listener(f"127.0.0.1:{server.getsockname()[1]}")
+        require_listener(f"ray://127.0.0.1:{server.getsockname()[1]}")
+
+
+def test_a_node_that_shares_the_folder_passes_and_another_one_is_named_with_a_way_out():
+    require_shared("")
+    with pytest.raises(WorkersUnavailable, match=r"edge-3 doesn't see .*; name a folder .* by GASEARCH_CACHE"):
+        require_shared("edge-3 doesn't see what the controller has in /cache")

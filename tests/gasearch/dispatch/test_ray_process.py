@@ -23,7 +23,7 @@ def start(monkeypatch, tmp_path):
     processes = []
 
     def start(host):
-        program = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
+        program = f"sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
         monkeypatch.setattr(ray_process, "program", lambda descriptor: program % descriptor)
         processes.append(RayProcess({}, lambda message: None))
         return processes[-1]
@@ -85,3 +85,11 @@ def test_its_environment_holds_no_database_and_no_token_of_ours(start, monkeypat
     process.hear(30.0)
     shown = Path(f"/proc/{process.pid}/environ").read_text() + Path(f"/proc/{process.pid}/cmdline").read_text()
     assert "secret" not in shown
+
+
+def test_a_line_of_its_log_is_one_of_the_controller_s(start, caplog):
+    caplog.set_level("INFO", logger="gasearch")
+    process = start("logs_at_the_level_asked")
+    process.hear(30.0)
+    [line] = caplog.records
+    assert (line.getMessage(), line.node, line.levelname) == ("worker started on edge-3", "edge-3", "INFO")

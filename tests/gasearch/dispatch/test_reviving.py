@@ -24,7 +24,7 @@ def start(monkeypatch, tmp_path):
     pools = []
 
     def start(host, **options):
-        program = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
+        program = f"sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
         monkeypatch.setattr(ray_process, "program", lambda descriptor: program % descriptor)
         notices = []
         pool = RevivingPool(size=PoolSize(count=2), data=None, measures_latency=False, notice=notices.append, **options)

@@ -50,30 +50,32 @@ class Trainer(Protocol):
         """All of an evaluation but the latency."""
 
 
-def main(arguments: list[str]) -> None:
+def main(host: int, channel: int, report: int, data: int | None, device: str) -> None:
     """Serve the host until it closes the channel.
 
     Args:
-        arguments: The host's process id, the descriptors of the channel, of reports of a crash, of the data or "none",
-            and the device.
+        host: Its process.
+        channel: The descriptor of what they talk through.
+        report: That of reports of a crash.
+        data: That of the data; None where evaluators are called.
+        device: Where to train.
     """
-    host, channel, report, data, device = arguments
-    if not die_with(int(host)):
+    if not die_with(host):
         _exit(0)
     name_process("gasearch-trial")
     adopt_orphans()
     keep_no_core()
-    talk = socket.socket(fileno=int(channel))
-    for descriptor in (int(channel), int(report)):
+    talk = socket.socket(fileno=channel)
+    for descriptor in (channel, report):
         os.set_inheritable(descriptor, False)
-    report_crashes(int(report))
+    report_crashes(report)
     _write_lines_at_once()
-    trainer = None if data == "none" else _make_trainer(int(data), device)
+    trainer = None if data is None else _make_trainer(data, device)
     try:
         talk.sendall(frame(Ready(device=CustomEvaluator.device if trainer is None else trainer.device)))
         while True:
             order = receive(talk, Order)
-            report_crashes(int(report))
+            report_crashes(report)
             match order:
                 case TryImport(evaluator=evaluator):
                     talk.sendall(frame(Imported(problem=_import_problem(evaluator))))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import numbers
+import sys
 import types
 from collections.abc import Callable
 from enum import Enum
@@ -17,6 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 Decoder = Callable[[Any, memoryview], Any]
 _KIND = "is"  #: The key of an object that names its class.
+ALIGNED = 64  #: Bytes at whose multiples arrays begin.
 
 
 class CodecError(ValueError):
@@ -25,13 +28,25 @@ class CodecError(ValueError):
 
 def encode(value: object) -> tuple[bytes, bytes]:
     """A value of dataclasses, tuples, frozen sets, enumerations, bytes and plain values: its JSON, its attachment."""
-    attachment = bytearray()
+    text, pieces = encode_in_pieces(value)
+    return text, b"".join(pieces)
+
+
+def encode_in_pieces(value: object) -> tuple[bytes, list[Any]]:
+    """The same with arrays of NumPy: its JSON, and the pieces of its attachment, in which each array is aligned."""
+    pieces: list[Any] = []
+    size = 0
+
+    def attach(piece: Any, *, aligned: int = 1) -> int:
+        nonlocal size
+        start = size + -size % aligned
+        pieces.extend((bytes(start - size), piece))
+        size = start + len(piece)
+        return start
 
     def plain(item: object) -> object:
         if isinstance(item, bytes):
-            start = len(attachment)
-            attachment.extend(item)
-            return [start, len(item)]
+            return [attach(item), len(item)]
         if isinstance(item, frozenset):
             return sorted(item)
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
@@ -41,18 +56,21 @@ def encode(value: object) -> tuple[bytes, bytes]:
             return int(item)
         if isinstance(item, numbers.Real):
             return float(item)
+        if (numpy := sys.modules.get("numpy")) and isinstance(item, numpy.ndarray):
+            content = numpy.ascontiguousarray(item).reshape(-1).view(numpy.uint8).data
+            return [attach(content, aligned=ALIGNED), item.dtype.str, item.shape]
         raise TypeError(f"no {type(item).__name__} can be sent")
 
-    return _DUMPS(value, default=plain, separators=(",", ":")).encode(), bytes(attachment)
+    return _DUMPS(value, default=plain, separators=(",", ":")).encode(), pieces
 
 
-def decode(wanted: Any, text: bytes, attachment: bytes = b"") -> Any:
+def decode(wanted: Any, text: bytes, attachment: bytes | memoryview = b"") -> Any:
     """The value that `encode` made the text and the attachment of.
 
     Args:
         wanted: Its type.
         text: JSON.
-        attachment: The bytes beside it.
+        attachment: The bytes beside it; arrays are views of them.
 
     Raises:
         CodecError: if they hold none of that type, saying what was expected and what came.
@@ -89,6 +107,8 @@ def decoder(wanted: Any) -> Decoder:
     if origin is frozenset:
         items = _tuple_decoder(wanted, (arguments[0], ...))
         return lambda value, attachment: frozenset(items(value, attachment))
+    if origin is not None and origin is getattr(sys.modules.get("numpy"), "ndarray", None):
+        return _array
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         return lambda value, attachment: wanted(value)
     match wanted:
@@ -117,6 +137,15 @@ def _bytes(value: Any, attachment: memoryview) -> bytes:
         case [int(start), int(size)] if start >= 0 and 0 <= size <= len(attachment) - start:
             return bytes(attachment[start : start + size])
     raise _unlike(bytes, value)
+
+
+def _array(value: Any, attachment: memoryview) -> Any:
+    match value:
+        case [int(start), str(dtype), [*shape]]:
+            numpy: Any = sys.modules["numpy"]
+            items = numpy.frombuffer(attachment, dtype=dtype, count=math.prod(shape), offset=start)
+            return items.reshape(shape)
+    raise _unlike("an array", value)
 
 
 def _tuple_decoder(wanted: Any, arguments: tuple[Any, ...]) -> Decoder:

@@ -7,12 +7,10 @@ It is containment for reliability: hostile code that runs as the same user can l
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import secrets
 import shutil
-import socket
 import sys
 import time
 from dataclasses import replace
@@ -24,7 +22,7 @@ from gasearch_workers.evaluation.custom import CustomEvaluator
 from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.machine.tracebacks import shortened
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Prepared
-from gasearch_workers.results import MESSAGE_CHARACTERS, failure
+from gasearch_workers.results import MESSAGE_CHARACTERS, failure, result_of, this_worker
 from gasearch_workers.sandbox.channel import (
     CHANNEL_BROKEN,
     LARGEST_ATTACHMENT,
@@ -53,11 +51,9 @@ from gasearch_workers.sandbox.processes import (
     is_tracker,
     marked,
     memory_of,
+    start_reaper,
     stop_group,
 )
-from gasearch_workers.sandbox.reaper import start_reaper
-
-_LOG = logging.getLogger(__name__)
 
 START_S: Final = 300.0  #: For a process to have its libraries and its data, and for an evaluator's import.
 BEGIN_S: Final = 20.0  #: For a process that has made an evaluation before, to begin another one.
@@ -110,7 +106,6 @@ class TrialHost:
         self._memory_limit_bytes = memory_limit_bytes
         self._adopts_orphans = adopts_orphans
         self._threads = max(1, threads)
-        self._name = f"{socket.gethostname()}/{os.getpid()}"
         self.mark = secrets.token_hex(16)  #: The value of `MARK` in the environment of all that evaluations start.
         self.folder = make_folder()  #: The temporary folders of its evaluations are in this one.
         self._reaper: int | None = start_reaper(f"{MARK}={self.mark}", self.folder)
@@ -174,8 +169,9 @@ class TrialHost:
         except (StartError, *_MISDEEDS) as error:
             failed = self._with_words(_failure_of(error, request, is_custom=is_custom), is_asked=True)
             self._replace()
-            return self._failed(request, failed, watch), None
-        result = replace(answer.result, worker=self._name)
+            device = self._device if request.task.evaluator is None else CustomEvaluator.device
+            return result_of(request, failed, watch, device=device, versions=CustomEvaluator.versions), None
+        result = replace(answer.result, worker=this_worker())
         if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
             result = replace(result, outcome=self._with_words(result.outcome, is_asked=False))
             self._replace()
@@ -286,19 +282,6 @@ class TrialHost:
             report = f"{traceback}\n\nA process that it started:\n{report}"
         return replace(failed, traceback=shortened(report or traceback), output=trial.output())
 
-    def _failed(self, request: EvaluationRequest, outcome: Failure, watch: Stopwatch) -> EvaluationResult:
-        return EvaluationResult(
-            key=request.key,
-            attempt=request.attempt,
-            worker=self._name,
-            device=self._device if request.task.evaluator is None else CustomEvaluator.device,
-            started_at=watch.started_at,
-            finished_at=Stopwatch.date(),
-            seconds=watch.seconds,
-            outcome=outcome,
-            versions=CustomEvaluator.versions,
-        )
-
     # --- its process --------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
@@ -340,7 +323,6 @@ class TrialHost:
 
     def _replace(self) -> None:
         """End the process and whatever it started; the next one makes itself ready meanwhile."""
-        _LOG.info("the evaluations' process of %s is replaced", self._name)
         self._end()
         with contextlib.suppress(StartError):  # the next evaluation says it
             self._start()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from gasearch_workers.results import one_line
@@ -26,6 +23,7 @@ from gasearch_workers.sandbox.crash import (
     read_report,
     report_in,
 )
+from gasearch_workers.sandbox.processes import start_python
 
 CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
 CHECK_SHARE: Final = 20  #: longer where a look takes long, which may take a twentieth of a CPU at most,
@@ -37,7 +35,6 @@ OUTPUT_BYTES: Final = 2**14  #: Of what it wrote, from the end, that are kept.
 _CHUNK: Final = 2**18
 _CHUNKS: Final = 16  #: Read at a time, lest one that writes without end keep its host from looking at the clock.
 _WORDS: Final = 200  #: Characters of them in a message.
-_MAIN: Final = str(Path(__file__).with_name("__main__.py"))
 
 
 class Ended(Exception):
@@ -82,17 +79,14 @@ class TrialProcess:
         self._channel, theirs = socket.socketpair()
         self._output, write_end = os.pipe()
         os.set_blocking(self._output, False)
-        given = (theirs.fileno(), self._report) if data is None else (theirs.fileno(), self._report, data)
-        arguments = [os.getpid(), theirs.fileno(), self._report, "none" if data is None else data, device]
+        arguments = os.getpid(), theirs.fileno(), self._report, data, device
         try:
-            self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, _MAIN, json.dumps(list(paths)), *map(str, arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                env={**environment, "PYTHONUNBUFFERED": "1"},  # what isn't written yet when it crashes is lost
-                pass_fds=given,
-                start_new_session=True,
+            self._process = start_python(
+                f"from gasearch_workers.sandbox.child import main; main(*{arguments!r})",
+                paths=paths,
+                environment={**environment, "PYTHONUNBUFFERED": "1"},  # what isn't written when it crashes is lost
+                output=write_end,
+                inherited=[one for one in arguments[1:4] if isinstance(one, int)],
             )
         except BaseException:
             self._channel.close()

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from gasearch_workers.messages import FailureKind, Measurement
-from gasearch_workers.sandbox.processes import is_alive
+from gasearch_workers.sandbox.processes import is_alive, session_members
 
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.reviving import RevivingPool
-from gasearch.dispatch.sessions import session_members
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
 from tests.doubles.requests import custom_request
 

@@ -16,9 +16,8 @@ from gasearch.jobs.start import go_on, launch
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, NetworkDetails, SearchSummary
 from gasearch.query.asked import parse_limits
-from gasearch.query.best import best_points
 from gasearch.query.failures import Cause, failures
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.network import network_details
 from gasearch.query.summary import list_searches as all_searches

@@ -30,8 +30,7 @@ from gasearch.objectives.metrics import spread_of
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import FrontPoint, Row, SearchSummary, layers_text
 from gasearch.query.asked import parse_limits
-from gasearch.query.best import best_points
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from gasearch.query.history import falls_of, generations_of
 from gasearch.query.network import network_details
 from gasearch.query.summary import list_searches, search_summary

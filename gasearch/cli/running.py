@@ -35,8 +35,7 @@ from gasearch.cli.streams import give_up
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.commands import completed
 from gasearch.query.answers import FrontPoint, Row
-from gasearch.query.best import best_points
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from gasearch.query.summary import search_summary
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader

@@ -11,15 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from gasearch_workers.messages import Failure
-
-from gasearch.storage.records import EvaluationRecord, SearchStatus
+from gasearch.storage.records import SearchStatus
 
 Row = dict[str, Any]  #: Flat; only what JSON can hold.
 
 
+class Answer:
+    """A dataclass that is answered."""
+
+    __slots__ = ()
+
+    def row(self) -> Row:
+        """The answer as a JSON object."""
+        return json_object(self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchSummary:
+class SearchSummary(Answer):
     """Where a search stands."""
 
     name: str
@@ -60,13 +68,9 @@ class SearchSummary:
         """Says that its controller died without giving it up."""
         return self.state is SearchStatus.RUNNING and not self.is_active
 
-    def row(self) -> Row:
-        """The summary as a JSON object."""
-        return json_object(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchDescription:
+class SearchDescription(Answer):
     """The question that a search was asked, and where it stands."""
 
     summary: SearchSummary
@@ -76,13 +80,9 @@ class SearchDescription:
     space_fingerprint: str
     version: str  #: Of gasearch.
 
-    def row(self) -> Row:
-        """The description as a JSON object."""
-        return json_object(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrontPoint:
+class FrontPoint(Answer):
     """One measured network as an answer."""
 
     key: str
@@ -93,8 +93,7 @@ class FrontPoint:
 
     def row(self) -> Row:
         """`key`, each metric under its name, `blueprint`."""
-        metrics = {name: _finite(value) for name, value in self.metrics.items()}
-        return {"key": self.key, **metrics, "blueprint": self.blueprint}
+        return {"key": self.key, **_json_values(self.metrics), "blueprint": self.blueprint}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,28 +108,13 @@ class FailedAttempt:
     traceback: str  #: Where it failed, as Python prints it; "" where that isn't known.
     output: str  #: The end of what it printed and logged.
 
-    @classmethod
-    def of(cls, record: EvaluationRecord) -> FailedAttempt:
-        """The stored attempt as an answer."""
-        result = record.result
-        assert isinstance(result.outcome, Failure), "what is made again has failed"
-        return cls(
-            attempt=result.attempt,
-            replicate=record.replicate,
-            failure=str(result.outcome.kind),
-            message=result.outcome.message,
-            worker=result.worker,
-            traceback=result.outcome.traceback,
-            output=result.outcome.output,
-        )
-
     def __str__(self) -> str:
         """One line."""
         return f"attempt {self.attempt} failed, {self.failure}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkDetails:
+class NetworkDetails(Answer):
     """All that is known of one candidate."""
 
     key: str
@@ -170,7 +154,7 @@ class NetworkDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationStats:
+class GenerationStats(Answer):
     """A finished generation; in steady state as many outcomes as the population has networks."""
 
     generation: int
@@ -209,10 +193,6 @@ def _layer_text(layer: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def json_object(value: Any) -> Row:
     """A dataclass as an object of what JSON can hold."""
     return {field.name: _json_values(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -229,7 +209,7 @@ def _json_values(value: Any) -> Any:
             return {str(key): _json_values(item) for key, item in value.items()}
         case list() | tuple():
             return [_json_values(item) for item in value]
-        case _ if dataclasses.is_dataclass(value):
-            return json_object(value)
+        case float():
+            return value if math.isfinite(value) else None
         case _:
-            return _finite(value)
+            return json_object(value) if dataclasses.is_dataclass(value) else value

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
+from typing import Literal
 
 from gasearch.errors import BadInput
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.pareto import Scaling
-from gasearch.query.answers import Row, json_object
-from gasearch.query.asked import constraints_of, objectives_of
+from gasearch.query.answers import Answer, Row, json_object
+from gasearch.query.asked import constraints_of, directions_of, objectives_of
 from gasearch.query.growth import GrowthPoint, OutcomeTable, common_scaling, completed_outcomes, growth
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import SearchRecord
@@ -19,12 +21,7 @@ MOST_COMPARED = 20
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  #: Of what the search that spent least has spent: where fronts are compared.
 ROUNDING = 1e-12  #: Equal fronts in another order differ by less in their volumes.
 
-#: What can be spent: its name, and where a point of a curve has it.
-AXES: dict[str, Callable[[GrowthPoint], float]] = {
-    "evaluations": lambda point: point.evaluations,
-    "active_seconds": lambda point: point.active_seconds,
-    "device_seconds": lambda point: point.device_seconds,
-}
+AXES = ("evaluations", "active_seconds", "device_seconds")  #: What can be spent: fields of a point of a curve.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,24 +58,20 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Answer):
     """Several searches in one scaling."""
 
-    objectives: dict[str, str]  #: Metric to "max" or "min".
+    objectives: dict[str, Literal["max", "min"]]  #: By metric.
     constraints: list[str]  #: Those of all searches: a network that breaks one counts in none.
     ideal: dict[str, float]  #: Best value per objective that any of them measured.
     reference: dict[str, float]  #: The corner from which the hypervolume is taken, a tenth behind the worst value.
     searches: list[Compared]
     marks: list[Mark]
-    curves: dict[
-        str, list[GrowthPoint]
-    ]  #: By search, a point wherever the front changed, and one for the last outcome.
+    curves: dict[str, list[GrowthPoint]]  #: By search; a point at each change of the front, and for the last outcome.
 
     def row(self) -> Row:
         """The comparison as a JSON object, without its curves."""
-        fields = json_object(replace(self, curves={}))
-        del fields["curves"]
-        return fields
+        return {name: value for name, value in json_object(replace(self, curves={})).items() if name != "curves"}
 
     def rows(self) -> list[Row]:
         """Flat, a row for each search at each mark."""
@@ -110,7 +103,7 @@ def compare(reader: ArchiveReader, names: Sequence[str]) -> Comparison:
     curves = {name: _curve(outcomes, scaling, orders[name]) for name, outcomes in completed.items()}
     goal = curves[names[0]][-1].hypervolume if curves[names[0]] else 0.0
     return Comparison(
-        objectives={one.metric: "max" if one.is_maximized else "min" for one in objectives},
+        objectives=directions_of(records[0]),
         constraints=[str(limit) for limit in limits],
         ideal=_by_metric(objectives, scaling.ideal),
         reference=_by_metric(objectives, scaling.reference),
@@ -147,7 +140,7 @@ def volume_at(curve: Sequence[GrowthPoint], by: str, spent: float) -> float:
         by: What is spent: one of `AXES`.
         spent: How much of it.
     """
-    count = bisect_right(curve, spent, key=AXES[by])
+    count = bisect_right(curve, spent, key=attrgetter(by))
     return curve[count - 1].hypervolume if count else 0.0
 
 
@@ -163,25 +156,16 @@ def _records(reader: ArchiveReader, names: Sequence[str]) -> list[SearchRecord]:
 
 
 def _require_same_objectives(first: SearchRecord, other: SearchRecord) -> None:
-    """The order of objectives may differ.
-
-    Raises:
-        BadInput: naming what the one has and the other has not.
-    """
-    ours, theirs = set(first.objectives), set(other.objectives)
-    if ours == theirs:
-        return
+    """Refuse searches whose objectives differ, but for their order; names what the one has and the other has not."""
+    ours, theirs = directions_of(first).items(), directions_of(other).items()
     parts = [
-        f"{name!r} has {', '.join(sorted(_objective_text(one) for one in only))}"
+        f"{name!r} has {', '.join(sorted(f'{metric}: {better}' for metric, better in only))}"
         for name, only in ((first.name, ours - theirs), (other.name, theirs - ours))
         if only
     ]
-    raise BadInput(f"only searches with the same objectives can be compared: {', '.join(parts)}, and the other has not")
-
-
-def _objective_text(objective: tuple[str, bool]) -> str:
-    metric, is_maximized = objective
-    return f"{metric}: {'max' if is_maximized else 'min'}"
+    if parts:
+        missing = ", ".join(parts)
+        raise BadInput(f"only searches with the same objectives can be compared: {missing}, and the other has not")
 
 
 def _compared(name: str, curve: Sequence[GrowthPoint], best: dict[str, float], goal: float) -> Compared:
@@ -189,28 +173,18 @@ def _compared(name: str, curve: Sequence[GrowthPoint], best: dict[str, float], g
     reached = next((point for point in curve if goal > 0 and point.hypervolume >= goal - ROUNDING), None)
     return Compared(
         name=name,
-        evaluations=last.evaluations,
-        active_seconds=last.active_seconds,
-        device_seconds=last.device_seconds,
-        front_size=last.front_size,
-        hypervolume=last.hypervolume,
         best=best,
-        reached=None if reached is None else _spending(reached),
+        reached=None if reached is None else Spending(**{by: getattr(reached, by) for by in AXES}),
+        **asdict(last),
     )
 
 
 _NOTHING = GrowthPoint(evaluations=0, active_seconds=0.0, device_seconds=0.0, hypervolume=0.0, front_size=0)
 
 
-def _spending(point: GrowthPoint) -> Spending:
-    return Spending(
-        evaluations=point.evaluations, active_seconds=point.active_seconds, device_seconds=point.device_seconds
-    )
-
-
 def _marks(by: str, curves: dict[str, list[GrowthPoint]]) -> list[Mark]:
     """The marks on one axis; none where a search has spent nothing of it."""
-    least = min(AXES[by](curve[-1]) if curve else 0.0 for curve in curves.values())
+    least = min(getattr(curve[-1], by) if curve else 0.0 for curve in curves.values())
     if least <= 0:
         return []
     places = [share * least if by != "evaluations" else max(1, round(share * least)) for share in SHARES]

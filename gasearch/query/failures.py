@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gasearch_workers.messages import Failure
 
-from gasearch.query.answers import Row, json_object
+from gasearch.query.answers import Answer
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import FailedAttempt
 
@@ -18,7 +17,7 @@ _FIGURE: Final = re.compile(r"0x[0-9a-f]+|\d[\d,.]*(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Answer):
     """Failed attempts of one kind whose messages differ in figures at most."""
 
     count: int
@@ -29,13 +28,9 @@ class Cause:
     traceback: str  #: "" where there is none, or where it wasn't asked for.
     output: str  #: The end of what it printed and logged; "" as above.
 
-    def row(self) -> Row:
-        """The cause as a JSON object."""
-        return json_object(self)
-
 
 def failures(reader: ArchiveReader, name: str, *, is_full: bool = False) -> list[Cause]:
-    """The causes of all failed attempts, the most frequent first; `is_full` reads an example's last words as well.
+    """The causes of all failed attempts, the most frequent first.
 
     Args:
         reader: Where the search is stored.
@@ -49,26 +44,24 @@ def failures(reader: ArchiveReader, name: str, *, is_full: bool = False) -> list
     groups: dict[tuple[str, str], list[FailedAttempt]] = {}
     for attempt in reader.failures(record.id):
         groups.setdefault((attempt.failure, _FIGURE.sub("#", attempt.message)), []).append(attempt)
-    causes = [_cause(reader, record.id, attempts, is_full=is_full) for attempts in groups.values()]
+    causes = []
+    for attempts in groups.values():
+        newest = attempts[-1]
+        words = _words(reader, record.id, newest) if is_full else None
+        cause = Cause(
+            count=len(attempts),
+            retried=sum(attempt.is_retried for attempt in attempts),
+            failure=newest.failure,
+            message=newest.message,
+            key=newest.key,
+            traceback=words.traceback if words else "",
+            output=words.output if words else "",
+        )
+        causes.append(cause)
     return sorted(causes, key=lambda cause: (-cause.count, cause.failure, cause.message))
 
 
-def _cause(reader: ArchiveReader, search_id: int, attempts: Sequence[FailedAttempt], *, is_full: bool) -> Cause:
-    newest = attempts[-1]
-    words = _words(reader, search_id, newest) if is_full else None
-    return Cause(
-        count=len(attempts),
-        retried=sum(attempt.is_retried for attempt in attempts),
-        failure=newest.failure,
-        message=newest.message,
-        key=newest.key,
-        traceback=words.traceback if words else "",
-        output=words.output if words else "",
-    )
-
-
 def _words(reader: ArchiveReader, search_id: int, attempt: FailedAttempt) -> Failure | None:
-    for record in reader.attempts_of(search_id, attempt.candidate):
-        if record.result.attempt == attempt.attempt and isinstance(record.result.outcome, Failure):
-            return record.result.outcome
-    return None
+    made = (one.result for one in reader.attempts_of(search_id, attempt.candidate))
+    outcomes = (one.outcome for one in made if one.attempt == attempt.attempt)
+    return next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from gasearch_workers.messages import RETRYABLE, Failure, FailureKind, Measurement
 
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import spread_of
-from gasearch.query.answers import Row, json_object
+from gasearch.query.answers import Answer
 from gasearch.query.asked import constraints_of, objectives_of
-from gasearch.query.network import tried_before
+from gasearch.query.network import failed_attempts
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import REUSED, EvaluatedNetwork, EvaluationRecord
 
@@ -87,7 +87,7 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorStats:
+class OperatorStats(Answer):
     """The outcomes of one operator's children."""
 
     operator: str
@@ -97,13 +97,9 @@ class OperatorStats:
     gain: float  #: Sum of the scaled hypervolume that they added.
     gain_per_child: float
 
-    def row(self) -> Row:
-        """As a flat JSON object."""
-        return json_object(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Answer):
     """All that explains one network."""
 
     verdict: str  #: One sentence on where it stands and why.
@@ -114,10 +110,6 @@ class Explanation:
     stays: list[FrontStay]
     rivals: list[Rival]  #: The first few; none of a member, or of a network without a measurement.
     operators: list[OperatorStats]  #: Of the whole search so far, greatest gain first.
-
-    def row(self) -> Row:
-        """As a nested JSON object."""
-        return json_object(self)
 
 
 def why(reader: ArchiveReader, name: str, key: str, *, depth: int = DEPTH) -> Explanation:
@@ -139,15 +131,15 @@ def why(reader: ArchiveReader, name: str, key: str, *, depth: int = DEPTH) -> Ex
     trained = reader.trainings(record.id, [one.number for _, one in family])
     own = [one for one in trained if one.candidate == network.number]
     stays = _stays(reader, record.id, network)
-    rivals = [] if network.is_on_front else _rivals(reader.front(record.id), network, objectives)
-    dominator = (
-        None if network.is_on_front or rivals else _earlier_dominator(reader, record.id, network, objectives, limits)
-    )
+    rivals, dominator = [], None
+    if not network.is_on_front and all(one.metric in network.metrics for one in objectives):
+        rivals = _rivals(reader.front(record.id), network, objectives)
+        dominator = None if rivals else _earlier_dominator(reader, record.id, network, objectives, limits)
     return Explanation(
         verdict=_verdict(network, stays, rivals, limits, dominator) + _tried(reader, record.id, network),
         steps=_steps(family, trained, objectives),
         is_cut=is_cut,
-        expected=_expected(network),
+        expected=[Expectation(**asdict(one), measured=network.metrics.get(one.metric)) for one in network.predicted],
         trainings=_stories(own, objectives),
         stays=stays,
         rivals=[Rival(key=one.key, number=one.number, metrics=_shown(one.metrics, objectives)) for one in rivals],
@@ -162,14 +154,7 @@ def operators(reader: ArchiveReader, name: str) -> list[OperatorStats]:
         UnknownSearch: if there is none of that name.
     """
     return [
-        OperatorStats(
-            operator=one.operator,
-            children=one.children,
-            measured=one.measured,
-            entered=one.entered,
-            gain=one.gain,
-            gain_per_child=one.gain / one.children if one.children else 0.0,
-        )
+        OperatorStats(**asdict(one), gain_per_child=one.gain / one.children if one.children else 0.0)
         for one in reader.operators(reader.search(name).id)
     ]
 
@@ -223,18 +208,6 @@ def _outcome(network: EvaluatedNetwork) -> str:
     return MEASURED if network.metrics else IN_FLIGHT
 
 
-def _expected(network: EvaluatedNetwork) -> list[Expectation]:
-    return [
-        Expectation(
-            metric=one.metric,
-            mean=one.mean,
-            deviation=one.deviation,
-            measured=network.metrics.get(one.metric),
-        )
-        for one in network.predicted
-    ]
-
-
 # --- its trainings ----------------------------------------------------------------------------------------------
 
 
@@ -244,9 +217,7 @@ def _stories(trained: Sequence[EvaluationRecord], objectives: Sequence[Objective
     count = 0  # of those measured
     before: Metrics = {}
     for one in trained:
-        means: Metrics = {}
-        values: Metrics = {}
-        message = ""
+        means, values, message = Metrics(), Metrics(), ""
         match one.result.outcome:
             case Measurement() as measurement:
                 count += 1
@@ -300,10 +271,7 @@ def _rivals(
     front: Iterable[EvaluatedNetwork], network: EvaluatedNetwork, objectives: Sequence[Objective]
 ) -> list[EvaluatedNetwork]:
     """The first members that dominate the network; by single values, or clearly where values are intervals."""
-    needed = [one.metric for one in objectives]
-    if not all(metric in network.metrics for metric in needed):
-        return []
-    members = [one for one in front if all(metric in one.metrics for metric in needed)]
+    members = [one for one in front if all(objective.metric in one.metrics for objective in objectives)]
     return [one for one in members if _dominates(one.metrics, network.metrics, objectives)][:MOST_RIVALS]
 
 
@@ -315,8 +283,6 @@ def _earlier_dominator(
     limits: Sequence[Limit],
 ) -> EvaluatedNetwork | None:
     """A network off the front, or one that equals it, that keeps a network off the front; None where none is found."""
-    if not all(one.metric in network.metrics for one in objectives):
-        return None
     as_good = [
         Limit(metric=one.metric, operator=">=" if one.is_maximized else "<=", bound=network.metrics[one.metric])
         for one in objectives
@@ -330,13 +296,10 @@ def _earlier_dominator(
 
 def _dominates(first: Metrics, second: Metrics, objectives: Sequence[Objective]) -> bool:
     gaps = [one.wvalue(first[one.metric]) - one.wvalue(second[one.metric]) for one in objectives]
-    spreads = [spread_of(one.metric) for one in objectives]
-    widths = [first.get(name, 0.0) + second.get(name, 0.0) for name in spreads]
+    widths = [first.get(name, 0.0) + second.get(name, 0.0) for name in (spread_of(one.metric) for one in objectives)]
     is_plainly = all(gap >= 0 for gap in gaps) and any(gap > 0 for gap in gaps)
-    is_clearly = all(gap >= -width for gap, width in zip(gaps, widths, strict=True)) and any(
-        gap > width for gap, width in zip(gaps, widths, strict=True)
-    )
-    return is_plainly or is_clearly
+    pairs = list(zip(gaps, widths, strict=True))
+    return is_plainly or (all(gap >= -width for gap, width in pairs) and any(gap > width for gap, width in pairs))
 
 
 def _verdict(
@@ -355,8 +318,10 @@ def _verdict(
         return "in flight: it has no outcome yet"
     if network.is_on_front:
         return f"on the front since outcome {stays[-1].entered}" if stays else "on the front"
+    if stays and stays[-1].left_for == network.key:
+        return f"left the front at outcome {stays[-1].left}, when a further training of its own lowered it"
     if stays:
-        return _left(network, stays[-1])
+        return f"left the front at outcome {stays[-1].left}, for {stays[-1].left_for}"
     if broken := [limit for limit in limits if not limit.is_kept_by(network.metrics)]:
         return f"never on the front: it breaks {' and '.join(map(str, broken))}"
     if rivals:
@@ -372,14 +337,8 @@ def _tried(reader: ArchiveReader, search_id: int, network: EvaluatedNetwork) -> 
     """How often it was tried, where it was given up after more than one attempt."""
     if network.failure not in RETRYABLE:
         return ""
-    earlier = [str(one) for one in tried_before(reader, search_id, network.number)]
+    earlier = [str(one) for one in failed_attempts(reader, search_id, network.number)[0]]
     return f" (tried {len(earlier) + 1} times; {'; '.join(earlier)})" if earlier else ""
-
-
-def _left(network: EvaluatedNetwork, stay: FrontStay) -> str:
-    if stay.left_for == network.key:
-        return f"left the front at outcome {stay.left}, when a further training of its own lowered it"
-    return f"left the front at outcome {stay.left}, for {stay.left_for}"
 
 
 def _shown(metrics: Metrics, objectives: Sequence[Objective]) -> Metrics:

@@ -10,6 +10,7 @@ from gasearch_workers.messages import PRIMARY, Failure, TaskKind
 
 from gasearch.query.answers import FailedAttempt, NetworkDetails
 from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import EvaluationRecord
 
 
 def network_details(reader: ArchiveReader, name: str, key: str) -> NetworkDetails:
@@ -38,7 +39,7 @@ def network_details(reader: ArchiveReader, name: str, key: str) -> NetworkDetail
 
 
 def failed_attempts(reader: ArchiveReader, search_id: int, number: int) -> tuple[list[FailedAttempt], Failure | None]:
-    """The attempts as of `tried_before`, and the failure that a candidate's first training ended with, if it did.
+    """The attempts at a candidate that were made again, and the failure that its first training ended with, if it did.
 
     Args:
         reader: Where the search is stored.
@@ -48,18 +49,21 @@ def failed_attempts(reader: ArchiveReader, search_id: int, number: int) -> tuple
     made = reader.attempts_of(search_id, number)
     outcomes = (one.result.outcome for one in made if one.arrival >= 0 and not one.replicate)
     final = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
-    return [FailedAttempt.of(one) for one in made if one.arrival < 0], final
+    return [_failed_attempt(one) for one in made if one.arrival < 0], final
 
 
-def tried_before(reader: ArchiveReader, search_id: int, number: int) -> list[FailedAttempt]:
-    """The attempts at a candidate's trainings that failed and were made again, in order.
-
-    Args:
-        reader: Where the search is stored.
-        search_id: The search.
-        number: The candidate.
-    """
-    return failed_attempts(reader, search_id, number)[0]
+def _failed_attempt(record: EvaluationRecord) -> FailedAttempt:
+    result = record.result
+    assert isinstance(result.outcome, Failure), "what is made again has failed"
+    return FailedAttempt(
+        attempt=result.attempt,
+        replicate=record.replicate,
+        failure=str(result.outcome.kind),
+        message=result.outcome.message,
+        worker=result.worker,
+        traceback=result.outcome.traceback,
+        output=result.outcome.output,
+    )
 
 
 def _named_curve(curve: list[dict[str, Any]], kind: TaskKind | None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from gasearch_workers.messages import FailureKind
 
 from gasearch.evolution.surrogate.schedule import allowed_seconds
 from gasearch.query.answers import SearchDescription, SearchSummary
-from gasearch.query.asked import objectives_of
+from gasearch.query.asked import directions_of, objectives_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import Effort, SearchRecord, SearchStatus
@@ -51,6 +51,7 @@ def describe_search(reader: ArchiveReader, name: str) -> SearchDescription:
 
 def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
     counts = reader.counts(record.id)
+    busy = counts.busy_seconds
     spec = json.loads(record.spec_json)
     budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
     front, objectives = reader.front_metrics(record.id), objectives_of(record)
@@ -60,7 +61,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         reason=record.reason,
         is_active=record.state is SearchStatus.RUNNING and record.is_owned and not is_gone(record.owner or ""),
         owner=record.owner,
-        objectives={metric: "max" if is_maximized else "min" for metric, is_maximized in record.objectives},
+        objectives=directions_of(record),
         told=counts.completed,
         budget=budget.get("evaluations"),
         hours=budget.get("hours"),
@@ -87,9 +88,11 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         },
         generation=counts.generation,
         active_seconds=record.active_seconds,
-        busy_seconds=counts.busy_seconds,
+        busy_seconds=busy,
         worker_seconds=record.worker_seconds,
-        utilisation=_utilisation(counts.busy_seconds, record.worker_seconds),
+        # Unknown where less time was counted than was spent: an evaluation ends before its time is counted, and earlier
+        # versions counted none.
+        utilisation=busy / record.worker_seconds if 0 < record.worker_seconds >= busy else None,
         created_at=record.created_at,
         updated_at=record.updated_at,
     )
@@ -116,20 +119,11 @@ def _mean_seconds(efforts: Sequence[Effort], failure: str | None) -> float | Non
 
 def _saved_seconds(efforts: Sequence[Effort]) -> float | None:
     """By how much shorter the stopped attempts were than as many that went on to their end."""
-    stopped, finished = _mean_seconds(efforts, FailureKind.STOPPED), _mean_seconds(efforts, None)
-    if stopped is None or finished is None:
+    finished = _mean_seconds(efforts, None)
+    stopped = next((effort for effort in efforts if effort.failure == FailureKind.STOPPED), None)
+    if finished is None or stopped is None:
         return None
-    attempts = sum(effort.attempts for effort in efforts if effort.failure == FailureKind.STOPPED)
-    return max(0.0, attempts * (finished - stopped))
-
-
-def _utilisation(busy_s: float, worker_s: float) -> float | None:
-    """Share of the workers' time that went into evaluations.
-
-    Unknown where less time was counted than was spent: an evaluation ends before its time is counted, and earlier
-    versions counted none.
-    """
-    return busy_s / worker_s if 0 < worker_s >= busy_s else None
+    return max(0.0, stopped.attempts * (finished - stopped.seconds / stopped.attempts))
 
 
 def _hypervolume(

@@ -12,8 +12,7 @@ from gasearch.errors import BadInput
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, Row, SearchDescription, SearchSummary
 from gasearch.query.asked import parse_limits
-from gasearch.query.best import best_points
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.summary import describe_search, list_searches, search_summary
 from gasearch.storage.archive import ArchiveReader

@@ -7,8 +7,7 @@ import json
 import pytest
 
 from gasearch.query.answers import layers_text
-from gasearch.query.best import best_points
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.network import network_details
 from gasearch.query.summary import describe_search, search_summary

@@ -8,8 +8,7 @@ import pytest
 
 from gasearch.errors import BadInput
 from gasearch.query.asked import parse_limits
-from gasearch.query.best import best_points
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from tests.doubles.archived import NETWORKS, ScriptedReader, keys_of, network, reader_of, scripted_reader, search_record
 
 

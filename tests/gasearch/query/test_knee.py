@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gasearch.objectives.fitness import Objective
-from gasearch.query.best import best_points
+from gasearch.query.front import best_points
 from gasearch.query.knee import knee_distances, knee_order
 from tests.doubles.archived import keys_of, scripted_reader
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gasearch.query import near_misses
 from gasearch.query.asked import parse_limits
-from gasearch.query.best import best_points
+from gasearch.query.front import best_points
 from tests.doubles.archived import ScriptedReader, failed, keys_of, scripted_reader, search_record
 
 

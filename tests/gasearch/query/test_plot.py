@@ -11,6 +11,7 @@ import pytest
 
 from gasearch.errors import BadInput
 from gasearch.query import plot as plots
+from gasearch.query.figures import front_figure
 from gasearch.query.front import point_of
 from gasearch.query.plot import plot
 from gasearch.query.summary import search_summary
@@ -62,7 +63,7 @@ def test_the_file_asks_nothing_of_the_network(page):
 def drawn(reader):
     """The figure of the front over all measured networks."""
     points = [point_of(one) for one in reader.networks(1) if one.metrics]
-    return plots.front_figure(search_summary(reader, "digits"), points, len(points))
+    return front_figure(search_summary(reader, "digits"), points, len(points))
 
 
 def test_the_front_is_drawn_over_all_evaluations():

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from gasearch.errors import BadInput
 from gasearch.objectives.constraints import parse_limit
 from gasearch.query.asked import parse_limits
-from gasearch.query.best import best_points
-from gasearch.query.front import front_points
+from gasearch.query.front import best_points, front_points
 from tests.doubles.archived import (
     NETWORKS,
     ScriptedReader,

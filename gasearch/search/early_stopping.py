@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
-from gasearch_workers.training.stopping import explain_stop, is_hopeless, rung_at
+from gasearch_workers.training.stopping import reason_to_stop, rung_at
 
 from gasearch.objectives.fitness import Fitness, Objective
 from gasearch.objectives.front import ParetoFront
@@ -269,10 +269,8 @@ def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
         if place is None or place in judged:
             continue
         judged.add(place)
-        metrics = dict(point.metrics)
-        if is_hopeless(rule, point.epoch, metrics):
-            message = explain_stop(rule, point.epoch, metrics)
-            return Failure(kind=FailureKind.STOPPED, message=message, curve=outcome.curve[:count])
+        if (reason := reason_to_stop(rule, point.epoch, dict(point.metrics))) is not None:
+            return Failure(kind=FailureKind.STOPPED, message=reason, curve=outcome.curve[:count])
     return None
 
 

@@ -26,7 +26,6 @@ NOT_YET = {
     "gasearch_workers.export",
     "gasearch_workers.modules",
     "gasearch_workers.network",
-    "gasearch_workers.training",
 }
 
 #: Raised to say something to a developer or to Typer, not to a caller.

@@ -72,8 +72,6 @@ NOT_YET = {
     "workers/gasearch_workers/network/packed_layout.py",
     "workers/gasearch_workers/network/plan_builder.py",
     "workers/gasearch_workers/network/steps.py",
-    "workers/gasearch_workers/training/inference.py",
-    "workers/gasearch_workers/training/resident.py",
 }
 
 #: Files of tests that are not yet named after what they test.

@@ -16,7 +16,7 @@ from gasearch_workers.messages import (
     Measurement,
     Outcome,
 )
-from gasearch_workers.training.stopping import explain_stop, is_hopeless
+from gasearch_workers.training.stopping import reason_to_stop
 
 from gasearch.dispatch.in_process import Evaluator, InProcess
 from gasearch.storage.archive import Archive, ArchiveReader
@@ -40,8 +40,8 @@ def trained(request: EvaluationRequest) -> Outcome:
         metrics = {"cost": cost, "error": end * (1 + 1 / step) + 0.05 * _noise(request, step)}
         curve.append(CurvePoint(epoch=step, train_loss=None, accuracy=None, metrics=tuple(metrics.items())))
         rule = request.stopping
-        if rule is not None and step in STEPS and is_hopeless(rule, step, metrics):
-            return Failure(kind=FailureKind.STOPPED, message=explain_stop(rule, step, metrics), curve=tuple(curve))
+        if rule is not None and step in STEPS and (reason := reason_to_stop(rule, step, metrics)) is not None:
+            return Failure(kind=FailureKind.STOPPED, message=reason, curve=tuple(curve))
     return Measurement(others=(("cost", cost), ("error", end)), curve=tuple(curve))
 
 

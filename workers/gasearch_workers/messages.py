@@ -183,7 +183,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingRule:
-    """The condition of ending a training early: `stopping.is_hopeless` applies it. Wvalues: greater is better."""
+    """The condition of ending a training early: `stopping.reason_to_stop` applies it. Wvalues: greater is better."""
 
     objectives: tuple[tuple[str, bool], ...]  #: (metric, is_maximized), in the spec's order.
     #: Per objective its wvalue where that is known without a training (or an optimistic guess), else None: reported.

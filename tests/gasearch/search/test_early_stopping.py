@@ -4,7 +4,7 @@ import random
 
 import pytest
 from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement
-from gasearch_workers.training.stopping import is_hopeless
+from gasearch_workers.training.stopping import reason_to_stop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -136,7 +136,7 @@ def test_before_eight_trainings_ended_others_are_looked_at_but_not_judged():
     model = note_trainings(early_stopping(), 7)
     rule = model.rule(7, known=(None, -1.0))
     assert [(rung.step, rung.ends) for rung in rule.rungs] == [(1.0, ()), (3.0, ())]
-    assert not is_hopeless(rule, 1, {"accuracy": 0.0})
+    assert not reason_to_stop(rule, 1, {"accuracy": 0.0})
     assert note_trainings(model, 1).rule(8, known=(None, -1.0)).rungs[0].ends
 
 
@@ -148,8 +148,8 @@ def test_an_objective_that_no_rung_shows_keeps_trainings_from_being_judged():
 def test_a_small_network_is_measured_against_small_ones():
     model = note_trainings(early_stopping(), 50)  # from 1000 bytes up
     score = {"accuracy": 0.2}
-    assert is_hopeless(model.rule(50, known=(None, -2000.0)), 1, score)
-    assert not is_hopeless(model.rule(50, known=(None, -500.0)), 1, score)
+    assert reason_to_stop(model.rule(50, known=(None, -2000.0)), 1, score)
+    assert not reason_to_stop(model.rule(50, known=(None, -500.0)), 1, score)
 
 
 def test_a_share_of_the_trainings_is_exempt_and_is_the_same_each_time():

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gasearch_workers.data.dataset import Dataset, Split
 from gasearch_workers.data.normalize import fit_input
 from gasearch_workers.machine.memory_errors import OutOfMemory
 from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe
 from gasearch_workers.modules.build import build
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.network.plan import plan
-from gasearch_workers.training.inference import evaluate, outputs_of, predict
-from gasearch_workers.training.resident import ResidentSplit, make_resident
+from gasearch_workers.training.inference import evaluate, outputs_of
+from gasearch_workers.training.resident import ResidentSplit
 from gasearch_workers.training.score import Target
 from gasearch_workers.training.train import Diverged, TimedOut, train
 from torch import nn
@@ -253,7 +252,7 @@ def test_dropout_changes_the_training_and_not_the_evaluation():
     (_, plain), (network, dropped), (_, again) = trained(0.0), trained(0.5), trained(0.5)
     assert dropped != plain
     assert dropped == again
-    assert torch.equal(predict(network, data), predict(network, data))
+    assert np.array_equal(outputs_of(network, data), outputs_of(network, data))
 
 
 def test_bfloat16_trains_nearly_as_well_and_leaves_float32_weights():
@@ -403,45 +402,9 @@ def test_a_gpu_trains_and_evaluates_as_the_cpu_does():
     network = network_for(split)
     recipe = Recipe(batch_size=16, learning_rate=0.02)
     train(network, data, recipe, fidelity=Fidelity(epochs=4), seed=1, validation=data)
-    on_gpu = predict(network, data).cpu()
-    assert (on_gpu == split.y).double().mean() > 0.9
-    assert (predict(network, split) == on_gpu).double().mean() > 0.98
-
-
-# --- evaluation -------------------------------------------------------------------------------------------------
-
-
-def test_evaluation_gives_the_share_of_right_answers_over_several_batches():
-    data = ResidentSplit(x=torch.zeros(1000, 1), y=(torch.arange(1000) >= 250).long())
-    assert evaluate(Recorder(1.0), data) == 0.25
-
-
-def test_evaluation_leaves_the_network_as_it_was():
-    data = striped()
-    network = network_for(data)
-    train(network, data, Recipe(batch_size=32), fidelity=ONCE, seed=0)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    first = predict(network, data)
-    assert network.training
-    assert torch.equal(predict(network, data), first)
-    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-
-
-def test_read_only_arrays_are_taken_without_a_copy():
-    x, y = np.zeros((4, 1, 2, 2), dtype=np.uint8), np.arange(4) % 2
-    x.flags.writeable = False
-    split = Split(x=x, y=y)
-    dataset = Dataset(
-        name="t",
-        kind="classification",
-        input_kind="image",
-        train=split,
-        validation=split,
-        test=split,
-        outputs=2,
-        fingerprint="0",
-    )
-    assert make_resident(dataset).train.x.data_ptr() == x.ctypes.data
+    on_gpu = outputs_of(network, data).argmax(axis=1)
+    assert (on_gpu == split.truth).mean() > 0.9
+    assert (outputs_of(network, split).argmax(axis=1) == on_gpu).mean() > 0.98
 
 
 # --- reproducibility --------------------------------------------------------------------------------------------

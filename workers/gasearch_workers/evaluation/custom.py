@@ -35,7 +35,7 @@ from gasearch_workers.messages import (
     StoppingRule,
 )
 from gasearch_workers.results import failure, make_result, stop
-from gasearch_workers.training.stopping import Stopped, explain_stop, is_hopeless, rung_at
+from gasearch_workers.training.stopping import Stopped, reason_to_stop, rung_at
 
 LARGEST_WHOLE = 2**63 - 1  #: A database's widest whole number.
 
@@ -192,8 +192,13 @@ class _Reports:
                 metrics=tuple(sorted(checked.items())),
             )
         )
-        if self._rule is not None and self._is_at_new_rung(self._rule, place):
-            self._judge(self._rule, place, checked)
+        reached = None if self._rule is None else rung_at([rung.step for rung in self._rule.rungs], place)
+        if self._rule is None or reached is None or reached == self._judged:
+            return
+        self._judged = reached
+        if (reason := reason_to_stop(self._rule, place, checked)) is not None:
+            self.stopped = Stopped(reason, self.curve)
+            raise self.stopped
 
     def _next_step(self, step: float) -> float:
         if isinstance(step, bool | str) or not math.isfinite(step):
@@ -204,18 +209,6 @@ class _Reports:
                 f"the steps of reports must not decrease; got {place:g} after {self.curve[-1].epoch:g}"
             )
         return place
-
-    def _is_at_new_rung(self, rule: StoppingRule, step: float) -> bool:
-        reached = rung_at([rung.step for rung in rule.rungs], step)
-        if reached is None or reached == self._judged:
-            return False
-        self._judged = reached
-        return True
-
-    def _judge(self, rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> None:
-        if is_hopeless(rule, step, metrics):
-            self.stopped = Stopped(explain_stop(rule, step, metrics), self.curve)
-            raise self.stopped
 
 
 def _typed(name: str, value: float) -> float | int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import platform
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -50,6 +51,12 @@ from gasearch_workers.training.train import Diverged, TimedOut, TrainingReport, 
 from gasearch_workers.training.weights import find_parent, save_weights
 
 GAP_SAMPLES = 5_000  #: Training samples at most that the generalization gap is taken on.
+_FAILURES: Final = {
+    Diverged: FailureKind.DIVERGED,
+    TimedOut: FailureKind.TIMED_OUT,
+    PlanError: FailureKind.INFEASIBLE,
+    OutOfMemory: FailureKind.OUT_OF_MEMORY,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +151,12 @@ class Evaluator:
         """All that is known of a trained network without a clock of the device that runs it."""
         split = self._resident.validation
         assert report.outputs is not None
-        scores = score(report.outputs, self._data.validation.truth, split.target)
+        scores: dict[str, Any] = dict(score(report.outputs, split.truth, split.target))  # named as their fields
         _require_finite(scores, report)
         gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
         counted = costs(deployed)
         return Measurement(
-            accuracy=scores.get("accuracy"),
-            macro_f1=scores.get("macro_f1"),
-            entity_f1=scores.get("entity_f1"),
-            auc=scores.get("auc"),
-            rmse=scores.get("rmse"),
+            **scores,
             params=counted.params,
             macs=counted.macs,
             bops=counted.bops,
@@ -184,18 +187,12 @@ class Evaluator:
             return trained.measurement, _prepare(trained.network, request.measures)
         except Stopped as error:
             return stop(error), None
-        except Diverged as error:
-            return failure(FailureKind.DIVERGED, error), None
-        except TimedOut as error:
-            return failure(FailureKind.TIMED_OUT, error), None
-        except PlanError as error:
-            return failure(FailureKind.INFEASIBLE, error), None
-        except BeyondLimit as error:
-            return replace(failure(FailureKind.OUT_OF_MEMORY, error), is_certain=True), None
         except Exception as error:
-            if is_out_of_memory(error):
-                return failure(FailureKind.OUT_OF_MEMORY, error), None
-            return failure(FailureKind.CRASHED, error, is_named=True), None
+            kind = next((kind for known, kind in _FAILURES.items() if isinstance(error, known)), FailureKind.CRASHED)
+            if kind is FailureKind.CRASHED and is_out_of_memory(error):
+                kind = FailureKind.OUT_OF_MEMORY
+            found = failure(kind, error, is_named=kind is FailureKind.CRASHED)
+            return replace(found, is_certain=True) if isinstance(error, BeyondLimit) else found, None
 
 
 def versions() -> str:
@@ -207,7 +204,7 @@ def versions() -> str:
 
 
 def has_gpu() -> bool:
-    """Whether this process can train on a GPU."""
+    """Tell whether this process can train on a GPU."""
     return torch.cuda.is_available()
 
 

@@ -92,17 +92,14 @@ def _number(name: str, value: Any) -> float:
 
 
 def _has_no_dimensions(value: Any) -> bool:
-    """Whether it is a number of NumPy's, or an array or tensor that holds one and has no dimensions.
-
-    Dates, durations, texts and masked values of NumPy's are none.
-    """
+    """True for a number of NumPy's, or an array or tensor of no dimensions; not for dates, texts and masked values."""
     if not hasattr(value, "item") or tuple(getattr(value, "shape", (None,))) != ():
         return False
     return getattr(getattr(value, "dtype", None), "kind", "f") not in "mMSU" and not getattr(value, "mask", False)
 
 
 def _is_real(value: Any) -> bool:
-    """Whether it is a real number: truth values and complex numbers aren't, nor what `float` reads, texts and bytes."""
+    """True for a real number: not for truth values and complex numbers, nor what `float` reads, texts and bytes."""
     if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "f") != "f":
         return False
     return isinstance(value, numbers.Real | Decimal)

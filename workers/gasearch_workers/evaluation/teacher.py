@@ -62,7 +62,10 @@ def run_teacher(path: Path | str, data: Dataset) -> NDArray[np.float32]:
     found = _run(graph, path, data.train.x[:2]).shape[1:]
     if found != expected[1:]:
         raise TeacherError(f"the teacher {path} gives outputs of shape {found}; the task needs {expected[1:]}")
-    return _require_numbers(_run(graph, path, data.train.x), path)
+    outputs = _run(graph, path, data.train.x)
+    if not np.isfinite(outputs).all():
+        raise TeacherError(f"the teacher {path} gives outputs that are no finite numbers")
+    return outputs.astype(np.float32, copy=False)
 
 
 def output_shape(data: Dataset) -> tuple[int, ...]:
@@ -102,16 +105,12 @@ def _read_graph(path: Path, data: Dataset) -> bytes:
 
 def _require_same_offsets(content: dict[str, Any], path: Path, data: Dataset) -> None:
     """Refuse an artifact whose numbers are taken minus other offsets than those of the data."""
-    found = (content["input"].get("offsets") or (), content["output"].get("offset", 0.0))
-    expected = (data.offsets, data.target_offset)
-    if (
-        any(found[0]) != any(expected[0])
-        or (any(found[0]) and tuple(found[0]) != expected[0])
-        or found[1] != expected[1]
-    ):
+    offsets, offset = content["input"].get("offsets") or (), content["output"].get("offset", 0.0)
+    are_equal = tuple(offsets) == data.offsets or not (any(offsets) or any(data.offsets))
+    if not are_equal or offset != data.target_offset:
         raise TeacherError(
-            f"the teacher {path} takes its numbers minus the offsets {found[0]} and gives them minus {found[1]}; "
-            f"those of the data are {expected[0]} and {expected[1]}"
+            f"the teacher {path} takes its numbers minus the offsets {offsets} and gives them minus {offset}; "
+            f"those of the data are {data.offsets} and {data.target_offset}"
         )
 
 
@@ -162,12 +161,6 @@ def _run(graph: bytes, path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
         return run_onnx(graph, x)
     except Exception as error:  # see above
         raise TeacherError(f"the teacher {path} doesn't run on the data: {_first_line(error)}") from error
-
-
-def _require_numbers(outputs: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    if not np.isfinite(outputs).all():
-        raise TeacherError(f"the teacher {path} gives outputs that are no finite numbers")
-    return outputs.astype(np.float32, copy=False)
 
 
 def _first_line(error: Exception) -> str:
@@ -233,11 +226,13 @@ def train_teacher(
 
 def at_full_precision(network: Blueprint) -> Blueprint:
     """The network without what makes it small: quantization, pruning and factoring."""
-    layers = (
-        dataclasses.replace(layer, weight_bits=FULL_PRECISION, activation_bits=FULL_PRECISION, sparsity=0.0, rank=1.0)
-        for layer in network.layers
-    )
-    return dataclasses.replace(network, layers=tuple(layers))
+    full: dict[str, Any] = {
+        "weight_bits": FULL_PRECISION,
+        "activation_bits": FULL_PRECISION,
+        "sparsity": 0.0,
+        "rank": 1.0,
+    }
+    return dataclasses.replace(network, layers=tuple(dataclasses.replace(layer, **full) for layer in network.layers))
 
 
 def _fingerprint(network: Blueprint, data: Dataset, recipe: Recipe, seed: int, device: str) -> str:

@@ -150,13 +150,25 @@ def make_batches(
 
 
 def make_generator(purpose: str, seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of its own for each purpose of one seed."""
+    """A generator of its own.
+
+    Args:
+        purpose: That it serves alone.
+        seed: Of the training.
+        device: Where it draws.
+    """
     digest = hashlib.blake2b(f"{purpose}:{seed}".encode(), digest_size=7).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest))
 
 
 def subset(count: int, share: float, seed: int) -> Tensor:
-    """Indices of a share of the samples, at least 2; a smaller share is part of a larger one."""
+    """Indices of a share of the samples, at least 2; a smaller share is part of a larger one.
+
+    Args:
+        count: Of all samples.
+        share: Of them, up to 1.
+        seed: Of the training.
+    """
     if share >= 1:
         return torch.arange(count)
     chosen = max(2, round(count * share))

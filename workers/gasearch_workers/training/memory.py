@@ -1,4 +1,4 @@
-"""Whether a training fits in memory, told before it starts: an operating system that runs out kills without a word."""
+"""The memory that a training takes at least, told before it starts: whoever runs out is killed without a word."""
 
 from __future__ import annotations
 

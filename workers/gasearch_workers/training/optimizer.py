@@ -41,14 +41,27 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
 
 
 def set_rate(optimizer: Optimizer, recipe: Recipe, *, update: int, updates: int) -> None:
-    """Set the learning rate of one of the updates, 0 being the first."""
+    """Set the learning rate of an update.
+
+    Args:
+        optimizer: Gets it.
+        recipe: As for `rate_of`.
+        update: As for `rate_of`.
+        updates: As for `rate_of`.
+    """
     rate = rate_of(recipe, update=update, updates=updates)
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def rate_of(recipe: Recipe, *, update: int, updates: int) -> float:
-    """Rises from 0 to the recipe's rate over its `warmup`, then falls to 0 along half a cosine, or stays."""
+    """The learning rate of an update: from 0 to the recipe's over its `warmup`, then to 0 along half a cosine, or flat.
+
+    Args:
+        recipe: Says the rate and the schedule.
+        update: From 0.
+        updates: Of the whole training.
+    """
     warm = recipe.warmup * updates
     if update < warm:
         return recipe.learning_rate * min(1.0, (update + 1) / warm)

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -35,6 +36,12 @@ class ResidentSplit:
             teacher=None if self.teacher is None else self.teacher[places],
             cut=None if self.cut is None else self.cut[samples.cpu()],
         )
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """As `Split.truth`."""
+        y = self.y.cpu().numpy()
+        return y if self.cut is None else np.concatenate([y, self.cut.numpy()], axis=1)
 
     def __len__(self) -> int:
         """Number of samples."""

@@ -6,7 +6,8 @@ target's unit. Scikit-learn and CoNLL's conlleval are the oracles in the tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ class Target:
 
     @property
     def is_number(self) -> bool:
-        """Whether the target is a number, not a class."""
+        """True where the target is a number, not a class."""
         return self.kind in NUMERIC_KINDS
 
     @property
@@ -44,7 +45,7 @@ class Target:
         return PRIMARY[self.kind]
 
     def is_better(self, value: float, than: float) -> bool:
-        """Whether one primary score is better than another."""
+        """Tell whether one primary score is better than another."""
         return value < than if self.is_number else value > than
 
 
@@ -63,45 +64,63 @@ def score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> dict[str, f
             tags than outputs: a sentence's tokens that no network reads count as tagged "O".
         target: What the outputs are of.
     """
-    match target.kind:
-        case "regression" | "rating":
-            return {"rmse": rmse(outputs, y)}
-        case "tagging":
-            is_token, tags = y != IGNORED, _tags(outputs, y, target)
-            return {
-                "accuracy": accuracy(tags[is_token], y[is_token]),
-                "macro_f1": macro_f1(tags[is_token], y[is_token], classes=outputs.shape[2]),
-                "entity_f1": entity_f1(tags, y, target.labels, target.tags),
-            }
-        case "classification":
-            classes = outputs.argmax(axis=1)  # (count, classes) -> (count,)
-            found = {"accuracy": accuracy(classes, y), "macro_f1": macro_f1(classes, y)}
-            area = auc(outputs, y)
-            return found if area is None else found | {"auc": area}
+    found = {name: take() for name, take in _scores(outputs, y, target).items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def primary_score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> float:
-    """The primary score alone, which is cheaper than all of them."""
+    """The primary score alone, which is cheaper than all of them.
+
+    Args:
+        outputs: As for `score`.
+        y: As for `score`.
+        target: As for `score`.
+    """
+    value = _scores(outputs, y, target)[target.primary]()
+    assert value is not None, "only the area under the curve may be undefined"
+    return value
+
+
+def _scores(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> dict[str, Callable[[], float | None]]:
+    """How each score is taken."""
     match target.kind:
         case "regression" | "rating":
-            return rmse(outputs, y)
+            return {"rmse": lambda: rmse(outputs, y)}
         case "tagging":
-            return entity_f1(_tags(outputs, y, target), y, target.labels, target.tags)
+            tags, is_token = _tags(outputs, y, target), y != IGNORED
+            return {
+                "accuracy": lambda: accuracy(tags[is_token], y[is_token]),
+                "macro_f1": lambda: macro_f1(tags[is_token], y[is_token], classes=outputs.shape[2]),
+                "entity_f1": lambda: entity_f1(tags, y, target.labels, target.tags),
+            }
         case "classification":
-            return accuracy(outputs.argmax(axis=1), y)
+            classes = outputs.argmax(axis=1)  # (count, classes) -> (count,)
+            return {
+                "accuracy": lambda: accuracy(classes, y),
+                "macro_f1": lambda: macro_f1(classes, y),
+                "auc": lambda: auc(outputs, y),
+            }
 
 
 def report_classes(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and support (true samples) of each class, or of each type of entity; [] for numbers."""
+    """Precision, recall, F1 and support (true samples) of each class, or of each type of entity; [] for numbers.
+
+    Args:
+        outputs: As for `score`.
+        y: As for `score`.
+        target: As for `score`.
+    """
+    counts: Sequence[Any]
     match target.kind:
         case "regression" | "rating":
             return []
         case "tagging":
-            return _report_entities(_tags(outputs, y, target), y, target)
+            parts = read_tags(target.labels, target.tags)
+            names, counts = types_of(parts), _count_entities(_tags(outputs, y, target), y, parts)
         case "classification":
             names = target.labels or tuple(map(str, range(outputs.shape[1])))
             counts = _confusion(outputs.argmax(axis=1), y, len(names))
-            return [_report_row(name, *(int(count[at]) for count in counts)) for at, name in enumerate(names)]
+    return [_report_row(name, *(int(count[at]) for count in counts)) for at, name in enumerate(names)]
 
 
 # --- classes ----------------------------------------------------------------------------------------------------
@@ -113,7 +132,13 @@ def accuracy(predicted: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def macro_f1(predicted: NDArray[Any], y: NDArray[Any], *, classes: int | None = None) -> float:
-    """Mean F1 over the classes, of which there are `classes`, that are true or predicted of any sample, 0..1."""
+    """Mean F1 over the classes that are true or predicted of any sample, 0..1.
+
+    Args:
+        predicted: Classes, (count,).
+        y: True classes, (count,).
+        classes: How many there are; None: all that occur.
+    """
     most = int(max(predicted.max(), y.max())) + 1
     hits, guesses, truths = (counts[:classes] for counts in _confusion(predicted, y, most))
     is_present = guesses + truths > 0
@@ -194,8 +219,8 @@ def entity_f1(predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str], s
         UnknownTags: if the labels are of no known scheme.
     """
     hits, guesses, truths = _count_entities(predicted, y, read_tags(labels, scheme))
-    total = sum(guesses.values()) + sum(truths.values())
-    return 2 * sum(hits.values()) / total if total else 0.0
+    total = guesses.total() + truths.total()
+    return 2 * hits.total() / total if total else 0.0
 
 
 def _tags(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> NDArray[Any]:
@@ -208,17 +233,7 @@ def _tags(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> NDArray[Any
     return np.pad(tags, ((0, 0), (0, missing)), constant_values=nothing)
 
 
-def _report_entities(predicted: NDArray[Any], y: NDArray[Any], target: Target) -> list[dict[str, Any]]:
-    counts = _count_entities(predicted, y, read_tags(target.labels, target.tags))
-    return [_report_row(name, *(count[name] for count in counts)) for name in counts[2]]
-
-
-def _count_entities(
-    predicted: NDArray[Any], y: NDArray[Any], parts: Sequence[Tag]
-) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    """Per type of entity: how many were found as they are, predicted, true."""
+def _count_entities(predicted: NDArray[Any], y: NDArray[Any], parts: Sequence[Tag]) -> list[Counter[int]]:
+    """Per number of a type of entity: how many were found as they are, predicted, true."""
     guesses, truths = entities(np.where(y == IGNORED, IGNORED, predicted), parts), entities(y, parts)
-    return tuple(  # type: ignore[return-value]
-        {name: sum(1 for _, _, kind in found if kind == number) for number, name in enumerate(types_of(parts))}
-        for found in (guesses & truths, guesses, truths)
-    )
+    return [Counter(kind for _, _, kind in found) for found in (guesses & truths, guesses, truths)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from gasearch_workers.messages import CurvePoint, StoppingRule
 
-Worths = tuple[float, ...]
+Wvalues = tuple[float, ...]  #: A value per objective, of which greater is better.
 
 
 class Stopped(BaseException):
@@ -33,18 +33,37 @@ def rung_at(steps: Sequence[float], step: float) -> int | None:
     return reached - 1 if reached else None
 
 
-def is_hopeless(rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> bool:
-    """Whether a training that reports these metrics at that step could end on no front, as far as the rule can tell.
+def reason_to_stop(rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> str | None:
+    """Why a training is hopeless: what it has reached, what it could become, what is better, in native units.
 
-    It couldn't where a finished network is at least as good in all objectives and better in one as its optimistic end.
-    Nothing is said of a training before the first rung, or with an objective that is neither known nor reported.
+    It is where a finished network is at least as good in all objectives as its optimistic end, and better in one.
+    None where it isn't, and where the rule can't tell: before the first rung, or with an objective that is neither
+    known nor reported.
+
+    Args:
+        rule: Of the search.
+        step: Where the training stands.
+        metrics: What it reports there.
     """
-    ends = optimistic_end(rule, step, metrics)
-    return ends is not None and _better(rule.front, ends) is not None
+    end = optimistic_end(rule, step, metrics)
+    for point in () if end is None else rule.front:
+        if end is not None and point != end and all(mine >= other for mine, other in zip(point, end, strict=True)):
+            reached = [f"{metric} {metrics[metric]:.4g}" for metric, _ in rule.objectives if metric in metrics]
+            return (
+                f"stopped at {step:.4g} with {', '.join(reached) or 'nothing reported'}: it could reach "
+                f"{_named(rule, end)} at best, and a finished network has {_named(rule, point)}"
+            )
+    return None
 
 
-def optimistic_end(rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> Worths | None:
-    """The worth per objective that a training can still reach; None where the rule can't tell (see `is_hopeless`)."""
+def optimistic_end(rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> Wvalues | None:
+    """The wvalue per objective that a training can still reach; None where the rule can't tell.
+
+    Args:
+        rule: As for `reason_to_stop`.
+        step: As for `reason_to_stop`.
+        metrics: As for `reason_to_stop`.
+    """
     place = rung_at([rung.step for rung in rule.rungs], step)
     if place is None or not rule.rungs[place].ends:
         return None
@@ -52,41 +71,14 @@ def optimistic_end(rule: StoppingRule, step: float, metrics: Mapping[str, float]
     for (metric, is_maximized), known, (slope, offset) in zip(
         rule.objectives, rule.known, rule.rungs[place].ends, strict=True
     ):
-        if known is not None:
-            found.append(known)
-        elif metric in metrics:
-            value = metrics[metric]
-            found.append(slope * (value if is_maximized else -value) + offset)
-        else:
+        if known is None and metric not in metrics:
             return None
+        if known is None:
+            known = slope * (metrics[metric] if is_maximized else -metrics[metric]) + offset
+        found.append(known)
     return tuple(found)
 
 
-def explain_stop(rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> str:
-    """Why a hopeless training ended: what it had reached, what it could become, what is better. In native units.
-
-    Raises:
-        ValueError: if it isn't hopeless.
-    """
-    ends = optimistic_end(rule, step, metrics)
-    better = None if ends is None else _better(rule.front, ends)
-    if ends is None or better is None:
-        raise ValueError(f"a training at {step:g} with {dict(metrics)} isn't hopeless")
-    reached = [f"{metric} {metrics[metric]:.4g}" for metric, _ in rule.objectives if metric in metrics]
-    return (
-        f"stopped at {step:.4g} with {', '.join(reached) or 'nothing reported'}: it could reach {_named(rule, ends)} "
-        f"at best, and a finished network has {_named(rule, better)}"
-    )
-
-
-def _better(front: Sequence[Worths], worths: Worths) -> Worths | None:
-    """The first point of a front that dominates these worths."""
-    for point in front:
-        if point != worths and all(mine >= other for mine, other in zip(point, worths, strict=True)):
-            return point
-    return None
-
-
-def _named(rule: StoppingRule, worths: Worths) -> str:
-    values = zip(rule.objectives, worths, strict=True)
-    return ", ".join(f"{metric} {worth if is_maximized else -worth:.4g}" for (metric, is_maximized), worth in values)
+def _named(rule: StoppingRule, wvalues: Wvalues) -> str:
+    values = zip(rule.objectives, wvalues, strict=True)
+    return ", ".join(f"{metric} {value if is_maximized else -value:.4g}" for (metric, is_maximized), value in values)

@@ -23,12 +23,12 @@ from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.pruning import prune
 from gasearch_workers.network.steps import Plan
 from gasearch_workers.training.batches import make_batches, make_generator
-from gasearch_workers.training.looks import Looks
 from gasearch_workers.training.losses import make_loss
 from gasearch_workers.training.optimizer import make_optimizer, set_rate
 from gasearch_workers.training.resident import ResidentSplit, use_one_thread
+from gasearch_workers.training.validation_schedule import ValidationSchedule
 
-CHECK_EVERY = 50  #: Batches between two looks at the loss: on a GPU each look waits for the device.
+CHECK_EVERY = 50  #: Batches between two checks of the loss: on a GPU each waits for the device.
 
 #: Share of the updates after which what pruning removes goes. Mean accuracy of 4 seeds at shares of 0.2, 0.3, 0.4, 0.5,
 #: half the units removed: digits (CNN, 6 epochs) 0.741, 0.721, 0.734, 0.691; 20 epochs 0.918, 0.912, 0.907, 0.894;
@@ -103,13 +103,8 @@ def train(
     optimizer = _begin(network, recipe, device, dropped)
     update, updates = 0, fidelity.epochs * batches.updates
     pruned_at = -1 if deployed is None else min(updates - 1, max(1, int(PRUNE_AFTER * updates)))
-    looks = Looks(
-        recipe,
-        validation,
-        stopping,
-        epoch_updates=batches.updates,
-        epochs=fidelity.epochs,
-        pruned_at=pruned_at,
+    schedule = ValidationSchedule(
+        recipe, validation, stopping, epoch_updates=batches.updates, epochs=fidelity.epochs, pruned_at=pruned_at
     )
     images_seen, train_seconds = 0, 0.0
     curve: list[CurvePoint] = []
@@ -140,28 +135,28 @@ def train(
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 update += 1
-                if looks.is_due(update):
+                if schedule.is_due(update):
                     _check_finite(loss_sum, "loss", epoch, recipe)
-                    looked = clock()
-                    curve.append(looks.at_rung(network, update, loss=float(loss_sum) / shown))
-                    looks.judge(curve)
-                    train_seconds -= clock() - looked
+                    paused = clock()
+                    curve.append(schedule.at_rung(network, update, loss=float(loss_sum) / shown))
+                    schedule.judge(curve)
+                    train_seconds -= clock() - paused
         _check_finite(loss_sum, "loss", epoch, recipe)
         train_seconds += clock() - epoch_started
         images_seen += shown
-        curve.append(looks.after_epoch(network, epoch, update, loss=float(loss_sum) / shown))
-        if looks.is_over:
+        curve.append(schedule.after_epoch(network, epoch, update, loss=float(loss_sum) / shown))
+        if schedule.is_over:
             break
-        looks.judge(curve)
+        schedule.judge(curve)
     _check_finite(_sum_of_weights(network), "sum of weights", epoch, recipe)
-    looks.restore(network)
+    schedule.restore(network)
     return TrainingReport(
         network=network,
         train_seconds=train_seconds,
         curve=tuple(curve),
         images_seen=images_seen,
-        best_epoch=looks.epoch or epoch,
-        outputs=looks.outputs,
+        best_epoch=schedule.epoch or epoch,
+        outputs=schedule.outputs,
     )
 
 

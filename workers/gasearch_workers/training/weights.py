@@ -31,6 +31,12 @@ class Parent:
 def save_weights(folder: Path | str, key: str, network: nn.Module, *, images_seen: int) -> None:
     """Keep a network's weights under its key; a file that is there already is replaced at once or not at all.
 
+    Args:
+        folder: Of all networks.
+        key: Of this one.
+        network: A trained one.
+        images_seen: As `Parent.images_seen`.
+
     Raises:
         OSError: if the folder can't be written.
     """

@@ -1,4 +1,4 @@
-"""Looks at a training: they change nothing in it, and end it at a rung where it can't come to anything."""
+"""Scores while a training goes on: they change nothing in it, and end it at a rung where it can't come to anything."""
 
 import numpy as np
 import pytest
@@ -101,13 +101,13 @@ def fit(name: str, stopping=None, *, epochs=3, recipe=RECIPE, clock=None) -> Tra
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_training_that_is_looked_at_gives_the_same_network_bit_for_bit(name):
-    plain, looked = fit(name), fit(name, rule(1 / 6, 1 / 3, 1 / 2, 1, 4 / 3, 2.5))
-    assert len(looked.curve) > len(plain.curve) == 3
-    after_epochs = [point for point in looked.curve if point.epoch in (1, 2, 3)]
+def test_a_training_that_is_scored_more_often_gives_the_same_network_bit_for_bit(name):
+    plain, scored = fit(name), fit(name, rule(1 / 6, 1 / 3, 1 / 2, 1, 4 / 3, 2.5))
+    assert len(scored.curve) > len(plain.curve) == 3
+    after_epochs = [point for point in scored.curve if point.epoch in (1, 2, 3)]
     assert [(p.train_loss, p.accuracy) for p in after_epochs] == [(p.train_loss, p.accuracy) for p in plain.curve]
-    assert np.array_equal(plain.outputs, looked.outputs)
-    first, second = plain.network.state_dict(), looked.network.state_dict()
+    assert np.array_equal(plain.outputs, scored.outputs)
+    first, second = plain.network.state_dict(), scored.network.state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
@@ -136,17 +136,17 @@ def test_rungs_before_pruning_are_passed_over():
         fit("mlp pruned", rule(1 / 6, 1 / 2, 1, worst=9.0))
 
 
-def test_looks_at_rungs_do_not_count_as_training_seconds():
+def test_scores_at_rungs_do_not_count_as_training_seconds():
     ticks = iter(range(1000))
-    looked = fit("mlp", rule(1 / 3, 1 / 2, 1.5), clock=lambda: float(next(ticks)))
-    assert looked.train_seconds == 2 * 3 + 3 - 3  # two reads more for each rung, one of the three ticks is the look's
+    scored = fit("mlp", rule(1 / 3, 1 / 2, 1.5), clock=lambda: float(next(ticks)))
+    assert scored.train_seconds == 2 * 3 + 3 - 3  # two reads more for each rung, one of the three ticks is the score's
 
 
 def test_patience_ends_a_training_after_the_same_epoch_with_a_rule():
     recipe = Recipe(batch_size=16, learning_rate=0.03, schedule="constant", patience=1)
-    plain, looked = (fit("mlp", stopping, epochs=30, recipe=recipe) for stopping in (None, rule(0.5, 1.5)))
+    plain, scored = (fit("mlp", stopping, epochs=30, recipe=recipe) for stopping in (None, rule(0.5, 1.5)))
     assert len(plain.curve) < 30
-    assert (looked.best_epoch, len(looked.curve)) == (plain.best_epoch, len(plain.curve) + 2)
+    assert (scored.best_epoch, len(scored.curve)) == (plain.best_epoch, len(plain.curve) + 2)
 
 
 def test_all_scores_are_taken_where_an_objective_is_another_than_the_primary_one():

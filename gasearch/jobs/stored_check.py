@@ -22,7 +22,8 @@ from gasearch.space.decisions import DataShape, Space
 from gasearch.space.decode import disagreement
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.damage import Finding
-from gasearch.storage.stored_search import StoredOutcome, StoredSearch, damage_and_searches
+from gasearch.storage.records import EvaluationRecord
+from gasearch.storage.stored_search import StoredSearch, damage_and_searches
 
 
 def check_database(url: str) -> list[Finding]:
@@ -96,8 +97,8 @@ def _outcomes(search: StoredSearch) -> Iterator[str]:
             yield f"outcome {place} is missing (the next one is {one.arrival})"
             return
         key, completed = keys.get(one.candidate, ("", 0))
-        if one.key != key:
-            yield f"outcome {place} is that of network {one.key}, and candidate {one.candidate} is {key}"
+        if one.result.key != key:
+            yield f"outcome {place} is that of network {one.result.key}, and candidate {one.candidate} is {key}"
         if completed > place:
             text = f"outcome {place} of candidate {one.candidate} came before it was proposed"
             yield f"{text} (after {completed} outcomes)"
@@ -112,10 +113,11 @@ def _replicates(search: StoredSearch) -> Iterator[str]:
     for one in search.outcomes:
         trainings[one.candidate].append(one.replicate)
     decided: dict[int, list[int]] = defaultdict(list)
-    for candidate, replicate, _ in search.replicates:
-        if replicate != len(decided[candidate]) + 1:
-            yield f"replicate {replicate} of candidate {candidate} was decided out of turn"
-        decided[candidate].append(replicate)
+    for decision in search.replicates:
+        earlier = decided[decision.candidate]
+        if decision.replicate != len(earlier) + 1:
+            yield f"replicate {decision.replicate} of candidate {decision.candidate} was decided out of turn"
+        earlier.append(decision.replicate)
     for candidate, completed in trainings.items():
         if completed != sorted(completed) or completed[0] != 0:
             yield f"the trainings of candidate {candidate} were told out of turn: {completed}"
@@ -125,19 +127,19 @@ def _replicates(search: StoredSearch) -> Iterator[str]:
 
 def _replaced(search: StoredSearch) -> Iterator[str]:
     """A further training's measurement ends the answers of the outcome before; one that failed answers nothing."""
-    newest: dict[int, StoredOutcome] = {}
+    newest: dict[int, EvaluationRecord] = {}
     expected: dict[int, int | None] = {}
     for one in search.outcomes:
         expected[one.arrival] = None
-        if one.replicate and isinstance(one.outcome, Failure):
+        if one.replicate and isinstance(one.result.outcome, Failure):
             expected[one.arrival] = one.arrival
             continue
         if one.candidate in newest:
             expected[newest[one.candidate].arrival] = one.arrival
         newest[one.candidate] = one
-    for one in search.outcomes:
-        if one.replaced != expected[one.arrival]:
-            yield f"outcome {one.arrival} is said to be replaced by {one.replaced}, and is by {expected[one.arrival]}"
+    for one, replaced in zip(search.outcomes, search.replaced, strict=True):
+        if replaced != expected[one.arrival]:
+            yield f"outcome {one.arrival} is said to be replaced by {replaced}, and is by {expected[one.arrival]}"
     for number, attempt, replaced in search.retried:
         if replaced is not None:
             yield f"attempt {attempt} of candidate {number}, never told, is said to be replaced by {replaced}"
@@ -156,7 +158,8 @@ def _effects(search: StoredSearch) -> Iterator[str]:
     stays: dict[tuple[int, int], int | None] = {}
     entered: dict[int, int] = {}
     for one in search.outcomes:
-        change = state.apply(Completed(number=one.candidate, replicate=one.replicate, outcome=one.outcome)).change
+        event = Completed(number=one.candidate, replicate=one.replicate, outcome=one.result.outcome)
+        change = state.apply(event).change
         for number in change.left:
             stays[number, entered.pop(number)] = one.arrival
         for number in change.entered:

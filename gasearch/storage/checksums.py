@@ -1,8 +1,8 @@
 """A checksum on every row, so that a bit that flipped at rest, or an edit by hand, is noticed when the row is read.
 
-`evaluation_rows.py` has that of the outcomes. A search has three: what never changes, how it stands, and its lease.
-`evaluations.replaced` and `front.exited` have none: they follow from the outcomes, and `gasearch db check` finds them
-out anew.
+A search has three: what never changes, how it stands, and its lease. `evaluations.replaced` and `front.exited` have
+none: they follow from the outcomes, and `gasearch db check` finds them out anew. A revision that adds a column makes
+the checksums of its table anew.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Boolean, Double, Integer, Table
+from sqlalchemy import Boolean, Column, Double, Integer, Table
 
 from gasearch.errors import StoreError
 from gasearch.storage import tables
-from gasearch.storage.values import Row
+from gasearch.storage.values import Row, finite
 
 #: Separates the columns; no text in the store holds one.
 _SEPARATOR = "\x00"
@@ -41,7 +41,7 @@ class Sum:
         """Whether the row is the one that was written."""
         try:
             return self.of(row) == str(row[self.column])
-        except ValueError:  # text that is no Unicode
+        except ValueError:  # a text that is no Unicode
             return False
 
 
@@ -55,6 +55,7 @@ def _all_but(table: Table, *names: str) -> Sum:
 
 
 CANDIDATES = _all_but(tables.candidates)
+EVALUATIONS = _all_but(tables.evaluations, "replaced")
 REPLICATES = _all_but(tables.replicates, "id")  # ids are given by the database: here and below they aren't known before
 GENERATIONS = _all_but(tables.generations)
 FRONT = _all_but(tables.front, "exited")
@@ -68,35 +69,51 @@ SEARCHES = _all_but(tables.searches, "id", "standing_checksum", "lease_checksum"
 STANDINGS = _sum(tables.searches, "name", *_STANDING, column="standing_checksum")
 LEASES = _sum(tables.searches, "name", *_LEASE, column="lease_checksum")
 ALL = (
-    *(SEARCHES, STANDINGS, LEASES, CANDIDATES, REPLICATES, GENERATIONS, FRONT, ARTIFACTS, EVENTS, CALIBRATIONS),
-    TUNING_TRIALS,
+    *(SEARCHES, STANDINGS, LEASES, CANDIDATES, EVALUATIONS, REPLICATES, GENERATIONS, FRONT, ARTIFACTS),
+    *(EVENTS, CALIBRATIONS, TUNING_TRIALS),
 )
 
-_KINDS: dict[type, Callable[[Any], Any]] = {
-    Double: lambda value: float(value) + 0.0,
-    Integer: int,
-    Boolean: bool,
-}  # SQLite keeps no negative zero
+_LARGEST_WHOLE = 2**63 - 1
 
 
-def _converter(kind: object) -> Callable[[Any], Any]:
-    return next((convert for type_, convert in _KINDS.items() if isinstance(kind, type_)), str)
+def _converter(column: Column[Any]) -> Callable[[Any], Any]:
+    """Gives a value the type that the column gives back."""
+
+    def whole(value: float) -> int:
+        if value != int(value) or abs(value) > _LARGEST_WHOLE:
+            raise ValueError(f"{column.name} must be a whole number below 2**63; got {value!r}")
+        return int(value)
+
+    match column.type:
+        case Double():
+            return lambda value: finite(float(value)) + 0.0  # SQLite keeps no negative zero
+        case Integer():
+            return whole
+        case Boolean():
+            return bool
+        case _:
+            return str
 
 
 _CONVERTERS = {
-    table.name: [(column.name, _converter(column.type)) for column in table.columns]
+    table.name: {column.name: _converter(column) for column in table.columns}
     for table in dict.fromkeys(one.table for one in ALL)
 }
 
 
 def stamped(row: Mapping[str, Any], *sums: Sum) -> dict[str, Any]:
-    """The row with its checksums, each value of the type that its column gives back."""
-    found = dict(row)
-    for name, convert in _CONVERTERS[sums[0].table.name]:
-        value = found.get(name)
-        if value is not None:
-            found[name] = convert(value)
-    return found | {one.column: one.of(found) for one in sums}
+    """The row with its checksums, each value of the type that its column gives back.
+
+    Raises:
+        ValueError: if a column of whole numbers can't hold its value.
+        StoreError: if a number is NaN or infinite.
+    """
+    converters = _CONVERTERS[sums[0].table.name]
+    found = {
+        name: None if value is None else converters[name](value) for name, value in row.items() if name in converters
+    }
+    found.update({one.column: one.of(found) for one in sums})
+    return found
 
 
 def restamped(row: Row, changes: Mapping[str, Any]) -> dict[str, Any]:

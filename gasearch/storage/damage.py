@@ -14,10 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.storage import checksums, schema
 from gasearch.storage.engines import parse_url, reading_engine
-from gasearch.storage.evaluation_rows import is_intact
 from gasearch.storage.faults import as_store_errors, cause_of, shown
 from gasearch.storage.records import SearchStatus
-from gasearch.storage.tables import REVISIONS, evaluations, metadata, searches
+from gasearch.storage.tables import REVISIONS, metadata, searches
 from gasearch.storage.values import Row
 
 CHUNK = 1000  #: Rows in memory at a time.
@@ -104,8 +103,7 @@ def _bad_rows(connection: Connection, table: Table) -> Iterator[Finding]:
     sums = [one for one in checksums.ALL if one.table is table]
     for row in rows_of(connection, select(table).order_by(*table.primary_key)):
         name, search_id = checksums.name_of(table.name, row), row.get("search_id", row.get("id"))
-        is_written = is_intact(row) if table is evaluations else all(one.fits(row) for one in sums)
-        if not is_written:
+        if not all(one.fits(row) for one in sums):
             yield Finding(text=f"{name} {checksums.MISMATCH}", search_id=search_id)
         for problem in _impossible(table.name, row):
             yield Finding(text=f"{name}: {problem}", search_id=search_id)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.types import Double
 
 from gasearch.storage.records import REUSED
+from gasearch.storage.rows import OF_OUTCOME
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_CURRENT,
@@ -41,13 +42,8 @@ OF_CANDIDATE = and_(evaluations.c.search_id == candidates.c.search_id, evaluatio
 IS_MEMBER = and_(front.c.search_id == candidates.c.search_id, front.c.candidate == candidates.c.number)
 ON_FRONT = and_(IS_MEMBER, IS_CURRENT)
 SHOWN = (
-    *(
-        candidates.c[name]
-        for name in ("number", "key", "generation", "parents", "operator", "network_json", "predicted")
-    ),
-    *(evaluations.c[name] for name in STANDARD_METRICS),
-    *(evaluations.c[name] for name in ("others", "arrival", "failure", "failure_message", "curve", "worker", "device")),
-    *(evaluations.c[name] for name in ("latency_device", "energy_source", "versions", "seed", "gain")),
+    *(column for column in candidates.columns if column.name not in ("search_id", "born_at", "checksum")),
+    *(evaluations.c[name] for name in (*STANDARD_METRICS, "others", "arrival", "curve", "versions", *OF_OUTCOME)),
     front.c.candidate.is_not(None).label("is_on_front"),
 )
 #: `IS_TOLD` and `IS_NEWEST` where few candidates are asked about: the plus keeps SQLite from walking through all told

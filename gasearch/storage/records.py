@@ -141,15 +141,9 @@ class EventRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatedNetwork:
+class EvaluatedNetwork(CandidateRecord):
     """A candidate joined with its measurement, as readers want it."""
 
-    number: int
-    key: str
-    generation: int
-    parents: tuple[int, ...]
-    operator: str
-    network_json: str
     metrics: dict[str, float] = field(default_factory=dict)  #: All that were measured, `flops` among them.
     is_on_front: bool = False
     arrival: int = -1
@@ -162,7 +156,6 @@ class EvaluatedNetwork:
     energy_source: str | None = None
     versions: str = ""
     seed: int | None = None
-    predicted: tuple[ExpectedMetric, ...] = ()
     gain: float | None = None  #: See `EvaluationRecord.gain`.
 
 

@@ -1,100 +1,37 @@
-"""Records become rows, and rows records; `evaluation_rows` has those of the outcomes."""
+"""Records become rows, and rows records: fields are columns of the same name, but for those named here.
+
+No record is made of a row that isn't the one that was written: a StoreError names it.
+"""
 
 from __future__ import annotations
 
+import functools
 import sys
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
-from gasearch_workers.messages import Calibration
-
-from gasearch.storage import checksums
-from gasearch.storage.checksums import require_intact
-from gasearch.storage.evaluation_rows import metrics_of
-from gasearch.storage.records import (
-    CandidateRecord,
-    EvaluatedNetwork,
-    EventRecord,
-    ExpectedMetric,
-    GenerationRecord,
-    NewSearch,
-    OperatorCounts,
-    ReplicateRecord,
-    SearchRecord,
-    SearchStatus,
-    TuningTrial,
+from gasearch_workers.messages import (
+    STANDARD_METRICS,
+    CurvePoint,
+    EvaluationResult,
+    Failure,
+    FailureKind,
+    Measurement,
+    Outcome,
+    derived_metrics,
 )
-from gasearch.storage.values import Row, finite, from_json, numbers_json, to_json, to_time
 
-# None of these takes a row that isn't the one that was written: they raise a StoreError that names it.
+from gasearch.errors import StoreError
+from gasearch.storage import checksums
+from gasearch.storage.checksums import Sum, require_intact, stamped
+from gasearch.storage.records import CandidateRecord, EvaluatedNetwork, EvaluationRecord, ExpectedMetric, SearchStatus
+from gasearch.storage.tables import evaluations
+from gasearch.storage.values import Row, finite, from_json, numbers_json, storable, to_json, to_time
 
-# --- searches ---------------------------------------------------------------------------------------------------
-
-
-def search_row(new: NewSearch) -> dict[str, Any]:
-    """The columns that a new search brings with it."""
-    return {
-        "name": new.name,
-        "spec_json": new.spec_json,
-        "spec_hash": new.spec_hash,
-        "objectives": to_json(new.objectives),
-        "space_fingerprint": new.space_fingerprint,
-        "space_size": min(float(new.space_size), sys.float_info.max),
-        "data_json": new.data_json,
-        "version": new.version,
-        "context": new.context,
-        "evaluator_source": new.evaluator_source,
-    }
-
-
-def search_record(row: Row) -> SearchRecord:
-    """The search that a row holds; the row has `is_owned` besides its columns."""
-    return SearchRecord(
-        id=row["id"],
-        name=row["name"],
-        spec_json=row["spec_json"],
-        spec_hash=row["spec_hash"],
-        objectives=tuple((metric, is_maximized) for metric, is_maximized in from_json(row["objectives"])),
-        space_fingerprint=row["space_fingerprint"],
-        space_size=row["space_size"],
-        data_json=row["data_json"],
-        version=row["version"],
-        context=row["context"],
-        evaluator_source=row["evaluator_source"],
-        state=SearchStatus(row["state"]),
-        reason=row["reason"],
-        is_stop_requested=bool(row["is_stop_requested"]),
-        created_at=to_time(row["created_at"]),
-        updated_at=to_time(row["updated_at"]),
-        active_seconds=row["active_seconds"],
-        worker_seconds=row["worker_seconds"],
-        owner=row["owner"],
-        is_owned=bool(row["is_owned"]),
-        reference_point=_numbers(row["reference_point"]),
-        reference_ideal=_numbers(row["reference_ideal"]),
-    )
-
-
-def _numbers(text: str | None) -> tuple[float, ...] | None:
-    return None if text is None else tuple(from_json(text))
-
-
-# --- the rest ---------------------------------------------------------------------------------------------------
-
-
-def candidate_row(search_id: int, record: CandidateRecord) -> dict[str, Any]:
-    """The row of a proposal, but for its time."""
-    return {
-        "search_id": search_id,
-        "number": record.number,
-        "key": record.key,
-        "genes": numbers_json(record.genes),
-        "parents": numbers_json(record.parents),
-        "operator": record.operator,
-        "generation": record.generation,
-        "told": record.completed,
-        "network_json": record.network_json,
-        "predicted": _predicted_json(record.predicted),
-    }
+T = TypeVar("T")
 
 
 def _predicted_json(predicted: tuple[ExpectedMetric, ...]) -> str | None:
@@ -111,125 +48,198 @@ def _predicted(text: str | None) -> tuple[ExpectedMetric, ...]:
     )
 
 
-def candidate_record(row: Row) -> CandidateRecord:
-    """The proposal that a row holds."""
-    require_intact(row, checksums.CANDIDATES)
-    return CandidateRecord(
-        number=row["number"],
-        key=row["key"],
-        genes=tuple(from_json(row["genes"])),
-        parents=tuple(from_json(row["parents"])),
-        operator=sys.intern(row["operator"]),  # there are few, and a long search keeps each
-        generation=row["generation"],
-        completed=row["told"],
-        network_json=row["network_json"],
-        predicted=_predicted(row["predicted"]),
+def _tuple(text: str | None) -> Any:
+    return None if text is None else tuple(from_json(text))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+#: The columns of fields that have other names.
+_COLUMNS = {"completed": "told"}
+#: How fields are written that hold more than a number or a text without what SQL refuses.
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "objectives": to_json,
+    "space_size": lambda size: min(float(size), sys.float_info.max),
+    "genes": numbers_json,
+    "parents": numbers_json,
+    "predicted": _predicted_json,
+    "best": numbers_json,
+    "finished_at": datetime.timestamp,
+    "message": storable,
+}
+#: How they are read.
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "objectives": lambda text: tuple(map(tuple, from_json(text))),
+    "genes": _tuple,
+    "parents": _tuple,
+    "predicted": _predicted,
+    "best": _tuple,
+    "operator": sys.intern,  # there are few, and a long search keeps each
+    "state": SearchStatus,
+    "is_stop_requested": bool,
+    "is_owned": bool,
+    "reference_point": _tuple,
+    "reference_ideal": _tuple,
+    **dict.fromkeys(("created_at", "updated_at", "finished_at", "at"), to_time),
+}
+
+
+def row_of(record: Any) -> dict[str, Any]:
+    """The columns that a record fills."""
+    names = [field.name for field in fields(record)]
+    return {_COLUMNS.get(name, name): _WRITERS.get(name, _as_it_is)(getattr(record, name)) for name in names}
+
+
+def record_of(kind: type[T], row: Row, *sums: Sum) -> T:
+    """The record of that kind which a row holds.
+
+    Args:
+        kind: Its type.
+        row: Has a column for each of its fields.
+        sums: Those that the row must fit.
+
+    Raises:
+        StoreError: if it doesn't fit one.
+    """
+    require_intact(row, *sums)
+    return kind(**values_of(kind, row))
+
+
+def values_of(kind: type, row: Row) -> dict[str, Any]:
+    """The fields of a record of that kind, by name."""
+    return {name: read(row[_COLUMNS.get(name, name)]) for name, read in _readers(kind)}
+
+
+@functools.cache
+def _readers(kind: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    return tuple((name, _READERS.get(name, _as_it_is)) for name in (field.name for field in fields(kind)))
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------------
+
+_EMPTY: dict[str, Any] = {column.name: None for column in evaluations.columns} | {"others": "[]", "curve": "[]"}
+_OF_RESULT = ("key", "attempt", "worker", "device", "started_at", "finished_at", "seconds", "versions")
+_OF_RECORD = ("candidate", "arrival", "seed", "epochs", "data_share", "gain", "hypervolume")
+_from_result, _from_record, _standard = attrgetter(*_OF_RESULT), attrgetter(*_OF_RECORD), attrgetter(*STANDARD_METRICS)
+_standard_columns = itemgetter(*STANDARD_METRICS)
+
+
+def evaluation_row(search_id: int, record: EvaluationRecord) -> dict[str, Any]:
+    """The row of an outcome, checksum included.
+
+    Raises:
+        StoreError: if a number doesn't fit its column.
+    """
+    result = record.result
+    row = _EMPTY | {"search_id": search_id, "replicate": record.replicate or None}
+    row.update(zip(_OF_RECORD, _from_record(record), strict=True))
+    row.update(zip(_OF_RESULT, _from_result(result), strict=True))
+    if record.replicate and isinstance(result.outcome, Failure):
+        row["replaced"] = record.arrival  # it answers nothing; any other row is the newest when it is written
+    try:
+        row.update(_outcome_columns(result.outcome))
+        return stamped(row, checksums.EVALUATIONS)
+    except ValueError as error:
+        raise StoreError(f"the outcome of candidate {record.candidate} can't be stored: {error}") from error
+
+
+def _outcome_columns(outcome: Outcome) -> dict[str, Any]:
+    match outcome:
+        case Failure():
+            columns: dict[str, Any] = {
+                "failure": str(outcome.kind),
+                "failure_message": storable(outcome.message),
+                "traceback": storable(outcome.traceback) or None,
+                "output": storable(outcome.output) or None,
+            }
+        case Measurement():
+            columns = dict(zip(STANDARD_METRICS, _standard(outcome), strict=True))
+            columns["flops"] = outcome.metrics().get("flops")
+            columns["latency_device"] = outcome.latency_device
+            columns["energy_source"] = outcome.energy_source
+            if outcome.others:
+                columns["others"] = to_json(outcome.others)
+    if outcome.curve:
+        columns["curve"] = to_json([_point_columns(point) for point in outcome.curve])
+    return columns
+
+
+def _point_columns(point: CurvePoint) -> dict[str, Any]:
+    """A point of a curve as JSON; a whole epoch is written without a fraction."""
+    epoch = int(point.epoch) if float(point.epoch).is_integer() else point.epoch
+    columns: dict[str, Any] = {"epoch": epoch, "train_loss": point.train_loss, "accuracy": point.accuracy}
+    return columns | {"metrics": point.metrics} if point.metrics else columns
+
+
+def _curve_point(columns: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(**{**columns, "metrics": _as_pairs(columns.get("metrics", ()))})
+
+
+def evaluation_record(row: Row, *, with_curve: bool = True) -> EvaluationRecord:
+    """The outcome that a row holds, its curve and what it printed left out where they aren't wanted.
+
+    Raises:
+        StoreError: if the row isn't the one that was written.
+    """
+    require_intact(row, checksums.EVALUATIONS)
+    result = EvaluationResult(
+        outcome=outcome_of(row, with_curve=with_curve), **{name: row[name] for name in _OF_RESULT}
+    )
+    return EvaluationRecord(replicate=row["replicate"] or 0, result=result, **{name: row[name] for name in _OF_RECORD})
+
+
+def outcome_of(row: Row, *, with_curve: bool = True) -> Outcome:
+    """The outcome that a row holds, which is known to be intact."""
+    has_curve = with_curve and row["curve"] != "[]"
+    curve = tuple(map(_curve_point, from_json(row["curve"]))) if has_curve else ()
+    if row["failure"] is not None:
+        return Failure(
+            kind=FailureKind(row["failure"]),
+            message=row["failure_message"],
+            curve=curve,
+            traceback=(with_curve and row["traceback"]) or "",
+            output=(with_curve and row["output"]) or "",
+        )
+    return Measurement(
+        **dict(zip(STANDARD_METRICS, _standard_columns(row), strict=True)),
+        latency_device=row["latency_device"],
+        energy_source=row["energy_source"],
+        others=_pairs(row["others"]),
+        curve=curve,
     )
 
 
-def replicate_row(search_id: int, record: ReplicateRecord) -> dict[str, Any]:
-    """The row of a decision to train a candidate again."""
-    return {
-        "search_id": search_id,
-        "candidate": record.candidate,
-        "replicate": record.replicate,
-        "told": record.completed,
-    }
+def _pairs(text: str) -> tuple[tuple[str, float], ...]:
+    return () if text == "[]" else _as_pairs(from_json(text))
 
 
-def replicate_record(row: Row) -> ReplicateRecord:
-    """The decision that a row holds."""
-    require_intact(row, checksums.REPLICATES)
-    return ReplicateRecord(candidate=row["candidate"], replicate=row["replicate"], completed=row["told"])
+def _as_pairs(lists: Iterable[Any]) -> tuple[tuple[str, float], ...]:
+    return tuple([(name, value) for name, value in lists])
 
 
-def operator_counts(row: Row) -> OperatorCounts:
-    """What one operator's children came to, as a row of sums says."""
-    return OperatorCounts(
-        operator=row["operator"],
-        children=row["children"],
-        measured=row["measured"],
-        entered=row["entered"],
-        gain=row["gain"],
-    )
+def metrics_of(row: Row) -> dict[str, float]:
+    """All metrics of a measured row, by name, as `Measurement.metrics` gives them."""
+    found = {name: row[name] for name in STANDARD_METRICS if row[name] is not None}
+    found |= derived_metrics(found)
+    found.update(_pairs(row["others"]))
+    return found
+
+
+#: What a network has of its newest outcome as it is stored.
+OF_OUTCOME = (*("failure", "failure_message", "worker", "device", "latency_device", "energy_source", "seed", "gain"),)
 
 
 def evaluated_network(row: Row) -> EvaluatedNetwork:
     """A candidate's row joined with that of its newest outcome, if it has one, and with `is_on_front`."""
     has_outcome = row["arrival"] is not None
-    is_measured = has_outcome and row["failure"] is None
     return EvaluatedNetwork(
-        number=row["number"],
-        key=row["key"],
-        generation=row["generation"],
-        parents=tuple(from_json(row["parents"])),
-        operator=row["operator"],
-        network_json=row["network_json"],
-        metrics=metrics_of(row) if is_measured else {},
+        **values_of(CandidateRecord, row),
+        metrics=metrics_of(row) if has_outcome and row["failure"] is None else {},
         is_on_front=bool(row["is_on_front"]),
         arrival=row["arrival"] if has_outcome else -1,
-        failure=row["failure"],
-        failure_message=row["failure_message"],
-        curve_json=row["curve"] if has_outcome else "[]",
-        worker=row["worker"],
-        device=row["device"],
-        latency_device=row["latency_device"],
-        energy_source=row["energy_source"],
+        curve_json=row["curve"] or "[]",
         versions=row["versions"] or "",
-        seed=row["seed"],
-        predicted=_predicted(row["predicted"]),
-        gain=row["gain"],
-    )
-
-
-def generation_row(search_id: int, record: GenerationRecord) -> dict[str, Any]:
-    """The row of a generation's statistics."""
-    return {
-        "search_id": search_id,
-        "number": record.number,
-        "evaluations": record.evaluations,
-        "failures": record.failures,
-        "front_size": record.front_size,
-        "hypervolume": finite(record.hypervolume),
-        "best": numbers_json(record.best),
-        "finished_at": record.finished_at.timestamp(),
-    }
-
-
-def generation_record(row: Row) -> GenerationRecord:
-    """The statistics that a row holds."""
-    require_intact(row, checksums.GENERATIONS)
-    return GenerationRecord(
-        number=row["number"],
-        evaluations=row["evaluations"],
-        failures=row["failures"],
-        front_size=row["front_size"],
-        hypervolume=row["hypervolume"],
-        best=tuple(from_json(row["best"])),
-        finished_at=to_time(row["finished_at"]),
-    )
-
-
-def calibration(row: Row) -> Calibration:
-    """The yardstick that a row holds."""
-    require_intact(row, checksums.CALIBRATIONS)
-    return Calibration(device=row["device"], reference_latency_ms=row["reference_latency_ms"])
-
-
-def event_record(row: Row) -> EventRecord:
-    """The event that a row holds."""
-    require_intact(row, checksums.EVENTS)
-    return EventRecord(kind=row["kind"], message=row["message"], candidate=row["candidate"], at=to_time(row["at"]))
-
-
-def tuning_trial(row: Row) -> TuningTrial:
-    """The trial that a row holds."""
-    require_intact(row, checksums.TUNING_TRIALS)
-    return TuningTrial(
-        key=row["key"],
-        study=row["study"],
-        number=row["number"],
-        recipe_json=row["recipe_json"],
-        value=row["value"],
-        message=row["message"],
+        **{name: row[name] for name in OF_OUTCOME},
     )

@@ -28,8 +28,7 @@ from sqlalchemy.types import Double
 from gasearch.errors import UnknownSearch
 from gasearch.objectives.constraints import SPREADS, Limit
 from gasearch.objectives.fitness import Objective
-from gasearch.storage import checksums, evaluation_rows, rows
-from gasearch.storage.checksums import require_intact
+from gasearch.storage import checksums
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
 from gasearch.storage.counting import Counting
 from gasearch.storage.faults import as_store_errors
@@ -66,6 +65,7 @@ from gasearch.storage.records import (
     Stay,
     TuningTrial,
 )
+from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_of, record_of
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_TOLD,
@@ -104,14 +104,13 @@ class SqlReader:
 
     def searches(self) -> list[SearchRecord]:
         statement = SEARCHES.order_by(searches.c.id.desc())
-        return [rows.search_record(row) for row in self._fetch(statement)]
+        return [record_of(SearchRecord, row) for row in self._fetch(statement)]
 
     def search(self, name: str) -> SearchRecord:
         found = self._fetch(SEARCHES.where(searches.c.name == storable(name)))
         if not found:
             raise self._unknown(name)
-        require_intact(found[0], checksums.SEARCHES, checksums.STANDINGS)
-        return rows.search_record(found[0])
+        return record_of(SearchRecord, found[0], checksums.SEARCHES, checksums.STANDINGS)
 
     def counts(self, search_id: int) -> Counts:
         with as_store_errors(self._engine.url):
@@ -119,7 +118,7 @@ class SqlReader:
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
         statement = MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
-        return [rows.evaluated_network(row) for row in self._fetch(statement)]
+        return [evaluated_network(row) for row in self._fetch(statement)]
 
     def front_metrics(self, search_id: int) -> list[dict[str, float]]:
         with as_store_errors(self._engine.url):
@@ -131,7 +130,7 @@ class SqlReader:
         known, metrics = self._fronts.get(search_id, (None, []))
         if known != newest:
             statement = MEMBERS_METRICS.where(front.c.search_id == search_id).order_by(front.c.candidate)
-            metrics = [evaluation_rows.metrics_of(row) for row in connection.execute(statement).mappings()]
+            metrics = [metrics_of(row) for row in connection.execute(statement).mappings()]
             if len(self._fronts) >= MOST_FRONTS:
                 self._fronts.clear()
             self._fronts[search_id] = (newest, metrics)
@@ -154,7 +153,7 @@ class SqlReader:
             .order_by(column.desc() if is_maximized else column.asc(), evaluations.c.candidate)
             .limit(count)
         )
-        return [rows.evaluated_network(row) for row in self._fetch(statement)]
+        return [evaluated_network(row) for row in self._fetch(statement)]
 
     def _best_by_own_metrics(
         self, search_id: int, metric: str, is_maximized: bool, limits: Sequence[Limit], count: int
@@ -184,12 +183,12 @@ class SqlReader:
         if len(matches) > 1 and matches[0]["key"] != key:
             shown = ", ".join(row["key"] for row in matches[:3]) + (", ..." if len(matches) > 3 else "")
             raise UnknownSearch(f"more than one network has a key that begins with {key!r}: {shown}")
-        return rows.evaluated_network(matches[0])
+        return evaluated_network(matches[0])
 
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
         statement = NETWORKS.where(evaluations.c.search_id == search_id)
         for row in self._stream(statement, evaluations.c.arrival):
-            yield rows.evaluated_network(row)
+            yield evaluated_network(row)
 
     def numbered(self, search_id: int, numbers: Sequence[int]) -> list[EvaluatedNetwork]:
         found: list[EvaluatedNetwork] = []
@@ -197,19 +196,18 @@ class SqlReader:
         for start in range(0, len(ordered), _CHUNK):
             some = candidates.c.number.in_(ordered[start : start + _CHUNK])
             of_search = ALL_NETWORKS.where(candidates.c.search_id == search_id, some)
-            found += map(rows.evaluated_network, self._fetch(of_search.order_by(candidates.c.number)))
+            found += map(evaluated_network, self._fetch(of_search.order_by(candidates.c.number)))
         return found
 
     def newest(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         of_search = NETWORKS.where(evaluations.c.search_id == search_id)
         newest_first = of_search.order_by(evaluations.c.arrival.desc()).limit(count)
-        return [rows.evaluated_network(row) for row in self._fetch(newest_first)]
+        return [evaluated_network(row) for row in self._fetch(newest_first)]
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
         of_search = NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, IS_NO_STOP)
         return [
-            rows.evaluated_network(row)
-            for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
+            evaluated_network(row) for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
         ]
 
     def newest_failures(self, search_id: int, kinds: Sequence[str]) -> list[FailedAttempt]:
@@ -223,12 +221,12 @@ class SqlReader:
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
         statement = select(candidates).where(candidates.c.search_id == search_id)
         for row in self._stream(statement, candidates.c.number):
-            yield rows.candidate_record(row)
+            yield record_of(CandidateRecord, row, checksums.CANDIDATES)
 
     def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
         statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
         for row in self._stream(statement, evaluations.c.arrival):
-            yield evaluation_rows.evaluation_record(row, with_curve=with_curves)
+            yield evaluation_record(row, with_curve=with_curves)
 
     def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:
         reading = ColumnReading(search_id, metrics)
@@ -244,7 +242,7 @@ class SqlReader:
             evaluations.c.search_id == search_id, evaluations.c.candidate.in_(numbers), IS_TOLD_OF_FEW
         )
         found = self._fetch(of_search.order_by(evaluations.c.arrival))
-        return [evaluation_rows.evaluation_record(row) for row in found]
+        return [evaluation_record(row) for row in found]
 
     def stays(self, search_id: int, number: int) -> list[Stay]:
         of_candidate = STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
@@ -266,22 +264,22 @@ class SqlReader:
     def retried(self, search_id: int) -> list[EvaluationRecord]:
         attempts = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)
         found = self._fetch(attempts.order_by(evaluations.c.candidate, evaluations.c.attempt))
-        return [evaluation_rows.evaluation_record(row) for row in found]
+        return [evaluation_record(row) for row in found]
 
     def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
         of_candidate = select(evaluations).where(
             evaluations.c.search_id == search_id, evaluations.c.candidate == number
         )
         found = self._fetch(of_candidate.order_by(evaluations.c.attempt))
-        return [evaluation_rows.evaluation_record(row) for row in found]
+        return [evaluation_record(row) for row in found]
 
     def replicates(self, search_id: int) -> list[ReplicateRecord]:
         statement = select(replicates).where(replicates.c.search_id == search_id).order_by(replicates.c.id)
-        return [rows.replicate_record(row) for row in self._fetch(statement)]
+        return [record_of(ReplicateRecord, row, checksums.REPLICATES) for row in self._fetch(statement)]
 
     def operators(self, search_id: int) -> list[OperatorCounts]:
         statement = OPERATORS.where(evaluations.c.search_id == search_id)
-        found = [rows.operator_counts(row) for row in self._fetch(statement)]
+        found = [OperatorCounts(**row) for row in self._fetch(statement)]
         return sorted(found, key=lambda counts: (-counts.gain, counts.operator))
 
     def reusable(self, context: str, keys: Sequence[str]) -> dict[str, list[EvaluationRecord]]:
@@ -291,25 +289,25 @@ class SqlReader:
         found: dict[str, list[EvaluationRecord]] = {}
         for row in self._fetch(statement.order_by(searches.c.id)):
             if row["key"] is not None:
-                found.setdefault(row["key"], []).append(evaluation_rows.evaluation_record(row))
+                found.setdefault(row["key"], []).append(evaluation_record(row))
         return found
 
     def generations(self, search_id: int) -> list[GenerationRecord]:
         statement = select(generations).where(generations.c.search_id == search_id).order_by(generations.c.number)
-        return [rows.generation_record(row) for row in self._fetch(statement)]
+        return [record_of(GenerationRecord, row, checksums.GENERATIONS) for row in self._fetch(statement)]
 
     def events(self, search_id: int) -> list[EventRecord]:
         statement = select(events).where(events.c.search_id == search_id).order_by(events.c.id)
-        return [rows.event_record(row) for row in self._fetch(statement)]
+        return [record_of(EventRecord, row, checksums.EVENTS) for row in self._fetch(statement)]
 
     def calibrations(self, search_id: int) -> tuple[Calibration, ...]:
-        of_search = select(calibrations).where(calibrations.c.search_id == search_id)
-        return tuple(rows.calibration(row) for row in self._fetch(of_search.order_by(calibrations.c.device)))
+        of_search = select(calibrations).where(calibrations.c.search_id == search_id).order_by(calibrations.c.device)
+        return tuple(record_of(Calibration, row, checksums.CALIBRATIONS) for row in self._fetch(of_search))
 
     def trials(self, search_id: int, key: str) -> list[TuningTrial]:
         of_network = and_(tuning_trials.c.search_id == search_id, tuning_trials.c.key == key)
         statement = select(tuning_trials).where(of_network).order_by(tuning_trials.c.id)
-        return [rows.tuning_trial(row) for row in self._fetch(statement)]
+        return [record_of(TuningTrial, row, checksums.TUNING_TRIALS) for row in self._fetch(statement)]
 
     def close(self) -> None:
         self._engine.dispose()

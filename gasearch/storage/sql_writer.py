@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import StoreError, UnknownSearch, WrongState
 from gasearch.objectives.fitness import FrontChange
-from gasearch.storage import checksums, evaluation_rows, rows
+from gasearch.storage import checksums
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
 from gasearch.storage.engines import BUSY_S, IS_OVER, sqlite_path
 from gasearch.storage.faults import as_store_errors, shown
@@ -48,6 +48,7 @@ from gasearch.storage.records import (
     SearchStatus,
     TuningTrial,
 )
+from gasearch.storage.rows import evaluation_row, record_of, row_of
 from gasearch.storage.sql_reader import SqlReader
 from gasearch.storage.sqlite_file import CHECKPOINT_EVERY_S, SqliteFile, checkpoint
 from gasearch.storage.statements import Prepared, insert_fenced_evaluation, insert_once, is_stored
@@ -64,7 +65,7 @@ from gasearch.storage.tables import (
     searches,
     tuning_trials,
 )
-from gasearch.storage.values import Row, finite, numbers_json, storable
+from gasearch.storage.values import Row, numbers_json, storable
 
 T = TypeVar("T")
 #: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.
@@ -116,7 +117,7 @@ class SqlArchive(SqlReader):
     # --- the lease --------------------------------------------------------------------------------------------------
 
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
-        row = rows.search_row(new) | {"state": str(SearchStatus.RUNNING), "reason": "", "active_seconds": 0.0}
+        row = row_of(new) | {"state": str(SearchStatus.RUNNING), "reason": "", "active_seconds": 0.0}
         row |= {"worker_seconds": 0.0}
         row |= {"is_stop_requested": False, "owner": owner, "epoch": 1}
         row |= {"reference_point": None, "reference_ideal": None}
@@ -130,7 +131,7 @@ class SqlArchive(SqlReader):
             if search_id is None:  # there is one of that name, perhaps made at the same moment
                 taken = connection.execute(SEARCHES.where(searches.c.name == new.name)).mappings().one()
                 if not (is_repeat and taken["owner"] == owner and taken["epoch"] == 1):
-                    raise _name_is_taken(rows.search_record(taken))
+                    raise _name_is_taken(record_of(SearchRecord, taken))
                 search_id = taken["id"]
             return Lease(search_id=search_id, owner=owner, epoch=1)
 
@@ -182,7 +183,7 @@ class SqlArchive(SqlReader):
             if not is_running(row):
                 raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {_standing(row)})")
             update_search(connection, row, {"is_stop_requested": True})
-            return rows.search_record(row)
+            return record_of(SearchRecord, row)
 
         return self._transact(work)
 
@@ -203,7 +204,7 @@ class SqlArchive(SqlReader):
             for table in reversed(metadata.sorted_tables):  # whatever refers to a row goes before it
                 column = table.c.id if table is searches else table.c.search_id
                 connection.execute(delete(table).where(column == row["id"]))
-            deleted[:] = [rows.search_record(row)]
+            deleted[:] = [record_of(SearchRecord, row)]
             return deleted[0]
 
         return self._transact(work)
@@ -228,15 +229,13 @@ class SqlArchive(SqlReader):
         self._transact(work)
 
     def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
-        new = [rows.candidate_row(lease.search_id, record) for record in records]
-        self._add_all(lease, checksums.CANDIDATES, new, "search_id", "number", "key", stamp="born_at")
+        self._add_all(lease, checksums.CANDIDATES, records, "search_id", "number", "key", stamp="born_at")
 
     def add_replicates(self, lease: Lease, records: Sequence[ReplicateRecord]) -> None:
-        new = [rows.replicate_row(lease.search_id, record) for record in records]
-        self._add_all(lease, checksums.REPLICATES, new, "search_id", "candidate", "replicate")
+        self._add_all(lease, checksums.REPLICATES, records, "search_id", "candidate", "replicate")
 
     def add_evaluations(self, lease: Lease, outcomes: Sequence[tuple[EvaluationRecord, FrontChange]]) -> bool:
-        new = [evaluation_rows.evaluation_row(lease.search_id, record) for record, _ in outcomes]
+        new = [evaluation_row(lease.search_id, record) for record, _ in outcomes]
         values = [row | lease_values(lease) for row in new]
 
         def work(connection: Connection, is_repeat: bool) -> bool:
@@ -269,23 +268,18 @@ class SqlArchive(SqlReader):
             self._enter_front.execute(connection, entering)
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
-        row = rows.generation_row(lease.search_id, record)
-        self._add(lease, self._add_generation, checksums.GENERATIONS, row)
+        self._add(lease, self._add_generation, checksums.GENERATIONS, row_of(record) | {"search_id": lease.search_id})
 
     def add_event(self, lease: Lease, event: EventRecord) -> None:
-        row = {"search_id": lease.search_id, "token": secrets.token_hex(16), "epoch": lease.epoch, "kind": event.kind}
-        row |= {"message": storable(event.message), "candidate": event.candidate}
+        row = row_of(event) | {"search_id": lease.search_id, "token": secrets.token_hex(16), "epoch": lease.epoch}
         self._add(lease, self._add_event, checksums.EVENTS, row, stamp="at")
 
     def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
-        row: dict[str, Any] = {"device": calibration.device, "reference_latency_ms": calibration.reference_latency_ms}
-        row |= {"search_id": lease.search_id}
+        row = row_of(calibration) | {"search_id": lease.search_id}
         self._add(lease, self._add_calibration, checksums.CALIBRATIONS, row, stamp="created_at")
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
-        row = {"search_id": search_id, "key": trial.key, "study": trial.study, "number": trial.number}
-        value = None if trial.value is None else finite(trial.value)
-        row |= {"recipe_json": trial.recipe_json, "value": value, "message": storable(trial.message)}
+        row = row_of(trial) | {"search_id": search_id}
         self._add(None, self._add_trial, checksums.TUNING_TRIALS, row, stamp="created_at")
 
     # --- transactions -----------------------------------------------------------------------------------------------
@@ -359,10 +353,11 @@ class SqlArchive(SqlReader):
 
         self._transact(work)
 
-    def _add_all(self, lease: Lease, sum_: Sum, new: list[dict[str, Any]], *key: str, stamp: str = "") -> None:
-        """Insert rows that aren't there yet, all or none."""
-        if not new:
+    def _add_all(self, lease: Lease, sum_: Sum, records: Sequence[Any], *key: str, stamp: str = "") -> None:
+        """Insert the rows of records that aren't there yet, all or none."""
+        if not records:
             return
+        new = [row_of(record) | {"search_id": lease.search_id} for record in records]
 
         def work(connection: Connection, is_repeat: bool) -> None:
             now = _at(require_lease(connection, lease), stamp)

@@ -36,11 +36,7 @@ VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
-#: Columns of evaluations since revision 0002. They stand last, as in a database that was upgraded.
-ADDED = ("images_seen", "energy_source", "replicate", "gain", "seconds", "traceback", "output", "hypervolume")
-#: Columns of evaluations that change after the row was written.
-MUTABLE = ("replaced",)
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 metadata = MetaData(
     naming_convention={
@@ -149,12 +145,6 @@ candidates = Table(
 )
 
 
-def _metric_columns() -> list[Column[Any]]:
-    """A nullable column for each standard metric of the first schema, whole numbers apart from fractions."""
-    first = [name for name in (*STANDARD_METRICS, "flops") if name not in ADDED]
-    return [Column(name, BigInteger if name in WHOLE_METRICS else Double) for name in first]
-
-
 evaluations = Table(
     "evaluations",
     metadata,
@@ -165,7 +155,11 @@ evaluations = Table(
     Column("key", _KEY, nullable=False),
     Column("failure", String(32)),  # kind; NULL for a measurement
     Column("failure_message", Text),
-    *_metric_columns(),
+    *(
+        Column(name, BigInteger if name in WHOLE_METRICS else Double)
+        for name in (*STANDARD_METRICS, "flops")
+        if name != "images_seen"  # below: what was added stands last, as in a database that was upgraded
+    ),
     Column("others", Text, nullable=False),  # JSON: [[name, value], ...]
     # JSON: [{"epoch": .., "train_loss": .., "accuracy": .., "metrics": [[name, value], ...] where there are any}, ...]
     Column("curve", Text, nullable=False),
@@ -178,7 +172,7 @@ evaluations = Table(
     Column("seed", BigInteger, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("data_share", Double, nullable=False),
-    Column("checksum", String(32), nullable=False),  # of all columns that never change, see evaluation_rows.py
+    Column("checksum", String(32), nullable=False),  # of all columns that never change, see checksums.py
     Column("images_seen", BigInteger),
     Column("energy_source", Text),  # "rapl" or "estimate"
     Column("replicate", Integer),  # NULL for a first training

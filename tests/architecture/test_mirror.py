@@ -49,7 +49,6 @@ NOT_YET = {
     "gasearch/storage/counting.py",
     "gasearch/storage/damage.py",
     "gasearch/storage/engines.py",
-    "gasearch/storage/evaluation_rows.py",
     "gasearch/storage/leases.py",
     "gasearch/storage/question.py",
     "gasearch/storage/sql.py",

@@ -210,7 +210,9 @@ def network(number: int, *, on_front: bool = False, width: int = 16, **metrics: 
     return EvaluatedNetwork(
         number=number,
         key=f"{number:04x}{number:04x}",
+        genes=(number,),
         generation=number // 4,
+        completed=4 * (number // 4),
         parents=(),
         operator="sample",
         network_json=json.dumps({"family": "cnn", "input_shape": [1, 8, 8], "layers": layers}),

@@ -5,7 +5,7 @@ from contextlib import closing
 
 from sqlalchemy import make_url, select, update
 
-from gasearch.storage import checksums, evaluation_rows
+from gasearch.storage import checksums
 from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.tables import metadata
 
@@ -25,7 +25,6 @@ def forge(url, name, where, **changes):
     engine = writing_engine(parse_url(url))
     with engine.begin() as connection:
         row = {**connection.execute(select(table).where(*of_row)).mappings().one(), **changes}
-        sums = [one for one in checksums.ALL if one.table is table]
-        row = checksums.stamped(row, *sums) if sums else row | {"checksum": evaluation_rows.checksum(row)}
+        row = checksums.stamped(row, *(one for one in checksums.ALL if one.table is table))
         connection.execute(update(table).where(*of_row).values(row))
     engine.dispose()

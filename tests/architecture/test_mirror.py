@@ -57,7 +57,6 @@ NOT_YET = {
     "gasearch/storage/sqlite_file.py",
     "gasearch/storage/statements.py",
     "gasearch/storage/stored_search.py",
-    "gasearch/storage/tables.py",
     "gasearch/storage/values.py",
     "workers/gasearch_workers/export/onnx_builder.py",
     "workers/gasearch_workers/export/onnx_float.py",

@@ -44,8 +44,8 @@ from gasearch.search.early_stopping import EarlyStop, EarlyStopping, stopped_by
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
-from gasearch.spec.evolution import default_rungs
 from gasearch.spec.loader import load_spec
+from gasearch.spec.sections import default_rungs
 
 RISK = 0.1
 PROBLEMS = (

@@ -14,8 +14,8 @@ class BottleneckSpace(LayeredSpace):
     """Inverted bottlenecks on images, then a dense head over their averages."""
 
     family: Literal["bottlenecks"]
-    layers: fields.LayerRangeFromOne = fields.layer_range(1)
-    kernel: fields.Kernels = fields.kernels()
+    layers: fields.LayerRangeFromOne
+    kernel: fields.Kernels = (3,)
     expansion: Annotated[tuple[Literal[1, 2, 4, 6], ...], BeforeValidator(fields.as_list)] = Field(
         default=(2, 4), description="a list of 1, 2, 4, 6"
     )

@@ -18,9 +18,9 @@ from gasearch.space.encode import starting_genomes
 from gasearch.space.genome import Genome
 from gasearch.space.size import SizeEstimate, space_size
 from gasearch.spec.engine_text import search_lines
-from gasearch.spec.evolution import BudgetSpec
 from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
 from gasearch.spec.model import SearchSpec
+from gasearch.spec.sections import BudgetSpec
 from gasearch.spec.spaces import CustomSpace
 
 TRAINING_PASSES = 3  #: Work of a training step in forward passes: the backward pass costs about two.

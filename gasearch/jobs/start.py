@@ -39,7 +39,7 @@ from gasearch.settings import database_patience_s
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.workers import WorkersSpec
+from gasearch.spec.sections import WorkersSpec
 from gasearch.storage.archive import Archive, ArchiveReader
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import (

@@ -15,7 +15,7 @@ from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import Effort, SearchRecord, SearchStatus
 
-MANY_OBJECTIVES = 4  #: As `gasearch.spec.evolution` has it; a test compares the two.
+MANY_OBJECTIVES = 4  #: As `gasearch.spec.sections` has it; a test compares the two.
 
 
 def list_searches(reader: ArchiveReader) -> list[SearchSummary]:

@@ -16,7 +16,7 @@ from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import network_of
 from gasearch.space.genome import Genome, make_genome
-from gasearch.spec.explain import Path, Problem, nearest, path_text, show
+from gasearch.spec.explain import Path, Problem, advised, nearest, path_text, show
 from gasearch.spec.spaces import same_choice
 
 MAX_SHOWN = 20  #: Options that an error lists.
@@ -217,11 +217,8 @@ class _Design:
             if name in names:
                 yield name, value
             else:
-                hint = nearest(str(name), names)
-                known = f"{', '.join(names[:MAX_SHOWN])}{', ...' if len(names) > MAX_SHOWN else ''}"
-                self._complain(
-                    (*path, str(name)), f"unknown key{hint or ';'} {'Known' if hint else 'known'} here: {known}"
-                )
+                known = f"known here: {', '.join(names[:MAX_SHOWN])}{', ...' if len(names) > MAX_SHOWN else ''}"
+                self._complain((*path, str(name)), advised("unknown key", nearest(str(name), names), known))
 
     def _clipped(self, value: object) -> object:
         """A vocabulary beyond the words of the data is that of all the words, as in the space."""
@@ -273,9 +270,7 @@ class _Design:
 
 
 def _no_option(value: object, options: Sequence[Scalar]) -> str:
-    words = [option for option in options if isinstance(option, str)]
-    hint = nearest(value, words) if isinstance(value, str) else ""
-    return f"{show(value)} is no option{hint or ';'} {'It' if hint else 'it'} has {_listed(options)}"
+    return advised(f"{show(value)} is no option", nearest(value, options), f"it has {_listed(options)}")
 
 
 def _listed(options: Sequence[Scalar]) -> str:

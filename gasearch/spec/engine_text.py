@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gasearch.spec.evolution import Algorithm
 from gasearch.spec.model import SearchSpec
+from gasearch.spec.sections import Algorithm
 
 _NAMES: Final[dict[Algorithm, str]] = {
     "nsga2": "NSGA-II",

@@ -49,10 +49,22 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """'; did you mean "kernel"?' for the closest of the words; "" when none is close."""
-    close = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
+def nearest(word: object, words: Iterable[object]) -> str:
+    """'; did you mean "kernel"?' for the closest of the words; "" when none is close, or it is no word."""
+    known = [other for other in words if isinstance(other, str)]
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6) if isinstance(word, str) else []
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def advised(complaint: str, hint: str, known: str) -> str:
+    """A complaint about a word, the nearest one where there is one, and what is known: "... Known here: a, b".
+
+    Args:
+        complaint: Without a full stop.
+        hint: Of `nearest`.
+        known: A sentence that begins small.
+    """
+    return f"{complaint}{hint} {known[0].upper()}{known[1:]}" if hint else f"{complaint}; {known}"
 
 
 def show(value: object) -> str:
@@ -79,39 +91,37 @@ def show(value: object) -> str:
 
 
 def _problems_of(details: ErrorDetails, root: type[BaseModel]) -> Iterator[Problem]:
-    place = _Place(root)
-    for part in details["loc"]:
-        place.enter(part)
-    path, value, context = tuple(place.path), details["input"], details.get("ctx", {})
+    place = _Place(root, details["loc"])
+    path, field, value, context = place.path, place.field, details["input"], details.get("ctx", {})
+    tags = [tag for model in place.models for tag in _tags_of(model)]
     match details["type"]:
         case "problems":
             for problem in context["problems"]:
                 yield Problem(path=(*path, *problem.path), text=problem.text)
         case "missing":
-            yield Problem(path=path, text=f"is required: {_allowed(place.field)}")
+            yield Problem(path=path, text=f"is required: {_allowed(field)}")
         case "extra_forbidden":
             yield Problem(path=path, text=_unknown_key(path, place, root))
         case "union_tag_not_found":
-            yield Problem(path=(*path, "family"), text=f"is required: one of {', '.join(place.tags())}")
+            yield Problem(path=(*path, "family"), text=f"is required: one of {', '.join(tags)}")
         case "union_tag_invalid":
-            text = unknown_word(context["tag"], place.tags())
-            yield Problem(path=(*path, "family"), text=text)
-        case "too_long" if place.field is not None and _has_most(place.field, context["max_length"]):
+            yield Problem(path=(*path, "family"), text=unknown_word(context["tag"], tags))
+        # the field itself bounds its length so; else it is of one length, which its description says
+        case "too_long" if any(getattr(rule, "max_length", 0) == context["max_length"] for rule in _rules(field)):
             yield Problem(path=path, text=_too_many(path, context["max_length"], value))
         case "string_pattern_mismatch" if isinstance(value, str) and len(value) > MOST_CHARACTERS:
             yield Problem(path=path, text=f"at most {MOST_CHARACTERS:,} characters; got {len(value):,}")
         case "value_error":
             yield Problem(path=path, text=f"{context['error']}; got {show(value)}")
         case _ if value is None:
-            alternative = "" if place.field is None or place.field.is_required() else ", or leave the key out"
-            yield Problem(path=path, text=f"is empty; give {_allowed(place.field)}{alternative}")
+            alternative = "" if field is None or field.is_required() else ", or leave the key out"
+            yield Problem(path=path, text=f"is empty; give {_allowed(field)}{alternative}")
         case _:
             yield Problem(path=path, text=_refusal(value, place))
 
 
-def _has_most(field: FieldInfo, most: int) -> bool:
-    """Whether the field itself bounds its length so; else it is of one length, which its description says."""
-    return any(getattr(rule, "max_length", None) == most for rule in field.metadata)
+def _rules(field: FieldInfo | None) -> list[Any]:
+    return field.metadata if field else []
 
 
 def _too_many(path: Path, most: int, value: object) -> str:
@@ -122,45 +132,40 @@ def _too_many(path: Path, most: int, value: object) -> str:
 
 
 class _Place:
-    """Follows the location of an error through the models; a union's tag is in the location but not in the spec."""
+    """Where an error is: its location, followed through the models."""
 
-    def __init__(self, root: type[BaseModel]) -> None:
-        self.path: list[str | int] = []
+    def __init__(self, root: type[BaseModel], location: Sequence[str | int]) -> None:
+        self.path: Path = ()
         self.owner = root  #: The model that holds the newest key.
         self.siblings: list[type[BaseModel]] = []  #: The other models that could stand in its place.
-        self.field: FieldInfo | None = None  #: What is known of the newest key.
+        self.field: FieldInfo | None = None  #: Of the newest key that is known.
         self.is_inside = False  #: Whether the newest part is an item of that field, not the field itself.
-        self._next: list[type[BaseModel]] = [root]  #: The models that may hold the next key.
-        self._is_mapping = False  #: Whether the next part is a free key of a mapping.
-
-    def enter(self, part: str | int) -> None:
-        """Go one part down."""
-        if len(self._next) > 1:
-            self.siblings = [model for model in self._next if part not in _tags_of(model)]
-            self._next = [model for model in self._next if part in _tags_of(model)]
-            return
-        self.path.append(part)
-        if self._is_mapping or not self._next:
-            self._is_mapping, self.is_inside = False, True
-            return
-        self.owner = self._next[0]
-        known = self.owner.model_fields.get(str(part))
-        if known is not None:
-            self.field, self.is_inside = known, False
-            self._next = list(_models_in(known.annotation))
-            self._is_mapping = get_origin(known.annotation) is dict
-
-    def tags(self) -> list[str]:
-        """The families among the models that may stand here."""
-        return [tag for model in self._next for tag in _tags_of(model)]
+        self.models: list[type[BaseModel]] = [root]  #: Those that may hold the next key.
+        is_mapping = False
+        for part in location:  # of a union the tag is in the location, but not in the spec
+            if len(self.models) > 1:
+                self.siblings = [model for model in self.models if part not in _tags_of(model)]
+                self.models = [model for model in self.models if part in _tags_of(model)]
+            elif is_mapping or isinstance(part, int):
+                self.path, self.is_inside, is_mapping = (*self.path, part), True, False
+            elif self.models:
+                self.path, self.owner = (*self.path, part), self.models[0]
+                if (known := self.owner.model_fields.get(part)) is not None:
+                    self.field, self.is_inside, self.models = known, False, _models_in(known)
+                    is_mapping = get_origin(known.annotation) is dict
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _parts_of(annotation: Any) -> Iterator[Any]:
+    """A type and those that it is made of, at any depth."""
+    yield annotation
+    if get_origin(annotation) is not Literal:
+        for argument in get_args(annotation):
+            yield from _parts_of(argument)
+
+
+def _models_in(field: FieldInfo) -> list[type[BaseModel]]:
     """The models of a field: itself, those of a union, or those that a mapping holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
+    return [part for part in _parts_of(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
 
 
 def _tags_of(model: type[BaseModel]) -> tuple[str, ...]:
@@ -168,41 +173,30 @@ def _tags_of(model: type[BaseModel]) -> tuple[str, ...]:
     return get_args(field.annotation) if field else ()
 
 
-def _literals(field: FieldInfo | None) -> list[str]:
+def _words_of(field: FieldInfo | None) -> list[str]:
     """The words that a field allows, at any depth of its type."""
-    found: list[str] = []
-
-    def collect(annotation: Any) -> None:
-        if get_origin(annotation) is Literal:
-            found.extend(word for word in get_args(annotation) if isinstance(word, str))
-        else:
-            for argument in get_args(annotation):
-                collect(argument)
-
-    collect(field.annotation if field else None)
-    return found
+    literals = (part for part in _parts_of(field.annotation if field else None) if get_origin(part) is Literal)
+    return [word for literal in literals for word in get_args(literal) if isinstance(word, str)]
 
 
 def _allowed(field: FieldInfo | None) -> str:
-    if field is not None and field.description is None and (words := _literals(field)):
+    if field is not None and field.description is None and (words := _words_of(field)):
         return _one_of(words)
     return (field.description if field else None) or "a mapping of keys to values"
 
 
 def _refusal(value: object, place: _Place) -> str:
     """Why a value is not allowed at a place."""
-    words = _literals(place.field)
-    is_word_wanted = bool(words) and (place.is_inside or (place.field is not None and place.field.description is None))
-    if is_word_wanted and isinstance(value, str):
+    words = _words_of(place.field)
+    if words and (place.is_inside or (place.field is not None and place.field.description is None)):
         return unknown_word(value, words)
-    if is_word_wanted:
-        return f"must be {_one_of(words)}; got {show(value)}"
     return f"must {'fit' if place.is_inside else 'be'} {_allowed(place.field)}; got {show(value)}"
 
 
-def unknown_word(value: str, words: Sequence[str]) -> str:
-    """A sentence about a word that isn't among those that are allowed."""
-    return f"must be {_one_of(words)}; got {value!r}{nearest(value, words)}"
+def unknown_word(value: object, words: Sequence[str]) -> str:
+    """A sentence about a word, or what came instead of one, that isn't among those that are allowed."""
+    came = repr(value) if isinstance(value, str) else show(value)
+    return f"must be {_one_of(words)}; got {came}{nearest(value, words)}"
 
 
 def _one_of(words: Sequence[str]) -> str:
@@ -221,12 +215,12 @@ def _unknown_key(path: Path, place: _Place, root: type[BaseModel]) -> str:
         return f"only {owners} this key; {_tags_of(place.owner)[0]} has {', '.join(keys)}"
     elsewhere = [known for known in _all_paths(root) if known.rpartition(".")[2] == key]
     hint = nearest(key, keys) or (f'; did you mean "{elsewhere[0]}"?' if elsewhere else "")
-    return f"unknown key{hint or ';'} {'Known' if hint else 'known'} here: {', '.join(keys)}"
+    return advised("unknown key", hint, f"known here: {', '.join(keys)}")
 
 
 def _all_paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for key, field in model.model_fields.items():
         yield f"{prefix}{key}"
         if get_origin(field.annotation) is not dict:
-            for below in _models_in(field.annotation):
+            for below in _models_in(field):
                 yield from _all_paths(below, f"{prefix}{key}.")

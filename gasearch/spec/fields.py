@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from types import EllipsisType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from gasearch_workers.messages import FULL_PRECISION, Scalar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -17,6 +16,10 @@ class Section(BaseModel):
     """A part of the spec: frozen, no unknown keys, only finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def changed_keys(self) -> list[str]:
+        """The keys whose values are not the defaults."""
+        return [key for key, field in type(self).model_fields.items() if getattr(self, key) != field.default]
 
 
 def whole(default: Any, low: int, high: int) -> Any:
@@ -43,16 +46,6 @@ def share(default: float | None) -> Any:
 def positive(default: float | None, highest: float) -> Any:
     """A field that holds a number above 0."""
     return Field(default, strict=True, gt=0, le=highest, description=f"a number above 0, at most {highest:,}")
-
-
-def amount(default: float, highest: float) -> Any:
-    """A field that holds a number from 0 up."""
-    return Field(default, strict=True, ge=0, le=highest, description=f"a number from 0 to {highest:,g}")
-
-
-def word(default: Any) -> Any:
-    """A field that holds one word of a Literal."""
-    return Field(default)
 
 
 _NAME = rf"^[^\x00-\x1f\x7f]{{1,{MOST_CHARACTERS}}}$"
@@ -93,24 +86,33 @@ def only_a_list(value: object) -> object:
     return value
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def none_twice(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Options of which none comes twice.
+
+    Raises:
+        ValueError: if one does.
+    """
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            came, equal = show(value), show(values[values.index(value)])
+            raise ValueError(f"has {came} twice" if came == equal else f"has {equal} and {came}, which are equal")
+    return values
+
+
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """At least one option, none twice.
 
     Raises:
-        ValueError: if one comes twice.
         not_allowed: if there is none.
     """
     if not values:
         raise not_allowed()
-    for position, value in enumerate(values):
-        if value in values[:position]:
-            equal = show(values[values.index(value)])
-            raise ValueError(
-                f"has {show(value)} twice"
-                if show(value) == equal
-                else f"has {equal} and {show(value)}, which are equal"
-            )
-    return values
+    return none_twice(values)
 
 
 def ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -120,31 +122,12 @@ def ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def ascending_if_numeric(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Distinct options: numbers in ascending order, others in the order of the spec."""
-    is_numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    return ascending(values) if is_numeric else distinct(values)
+    return ascending(values) if all(map(is_number, values)) else distinct(values)
 
 
 def not_allowed() -> PydanticCustomError:
     """The error that says no more than the field's description does."""
     return PydanticCustomError("not_allowed", "not an allowed value")
-
-
-def _odd(value: int) -> int:
-    if value % 2 == 0:
-        raise not_allowed()
-    return value
-
-
-def _bits(value: int) -> int:
-    if not 1 <= value <= 8 and value != FULL_PRECISION:
-        raise not_allowed()
-    return value
-
-
-def _above_zero(value: float) -> float:
-    if value <= 0:
-        raise not_allowed()
-    return value
 
 
 def _scalar(value: object) -> Scalar:
@@ -166,8 +149,7 @@ def _scalar(value: object) -> Scalar:
 
 def _layer_range(value: object) -> object:
     """One number of layers stands for a range of one."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return (value, value) if is_number else only_a_list(value)
+    return (value, value) if isinstance(value, int) and is_number(value) else only_a_list(value)
 
 
 def _from_one(value: tuple[int, int]) -> tuple[int, int]:
@@ -182,84 +164,81 @@ def _ordered(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
+def _among(*numbers: int) -> AfterValidator:
+    """One of the numbers; a Literal of them takes true for 1."""
+
+    def check(value: int) -> int:
+        if value not in numbers:
+            raise not_allowed()
+        return value
+
+    return AfterValidator(check)
+
+
 MOST_DIGITS = 300  #: Of a choice: what has more is no finite floating-point number.
-MAX_LAYERS, MAX_WIDTH, MAX_KERNEL, MAX_HEADS, MAX_ROWS, MAX_CHOICES = 64, 8192, 11, 64, 1_000_000, 10_000
+MAX_LAYERS, MAX_WIDTH, MAX_HEADS, MAX_ROWS, MAX_CHOICES = 64, 8192, 64, 1_000_000, 10_000
 
 _Layers = Annotated[int, Field(strict=True, ge=0, le=MAX_LAYERS)]
 _Width = Annotated[int, Field(strict=True, ge=1, le=MAX_WIDTH)]
 _Size = Annotated[int, Field(strict=True, ge=2, le=MAX_ROWS)]
-_Kernel = Annotated[int, Field(strict=True, ge=1, le=MAX_KERNEL), AfterValidator(_odd)]
 _Heads = Annotated[int, Field(strict=True, ge=1, le=MAX_HEADS)]
-_Bits = Annotated[int, Field(strict=True), AfterValidator(_bits)]
-_ActivationBits = Annotated[int, Field(strict=True, ge=2), AfterValidator(_bits)]
+_Kernel = Annotated[int, Field(strict=True), _among(1, 3, 5, 7, 9, 11)]
+_Bits = Annotated[int, Field(strict=True), _among(*range(1, 9), FULL_PRECISION)]
+_ActivationBits = Annotated[int, Field(strict=True), _among(*range(2, 9), FULL_PRECISION)]
 _Sparsity = Annotated[float, Field(strict=True, ge=0, lt=1)]
-_Rank = Annotated[float, Field(strict=True, le=1), AfterValidator(_above_zero)]
+_Rank = Annotated[float, Field(strict=True, gt=0, le=1)]
+_Choice = Annotated[Scalar, PlainValidator(_scalar)]
+_ANY = BeforeValidator(as_list)
+_ASCENDING = AfterValidator(ascending)
 
-LayerRange = Annotated[tuple[_Layers, _Layers], BeforeValidator(_layer_range), AfterValidator(_ordered)]
-LayerRangeFromOne = Annotated[LayerRange, AfterValidator(_from_one)]
-Widths = Annotated[tuple[_Width, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-Sizes = Annotated[tuple[_Size, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-Kernels = Annotated[tuple[_Kernel, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-Heads = Annotated[tuple[_Heads, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-BitWidths = Annotated[tuple[_Bits, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-ActivationBits = Annotated[tuple[_ActivationBits, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-Sparsities = Annotated[tuple[_Sparsity, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-Ranks = Annotated[tuple[_Rank, ...], BeforeValidator(as_list), AfterValidator(ascending)]
-Names = Annotated[tuple[Annotated[str, Field(strict=True, pattern=_NAME)], ...], BeforeValidator(as_list)]
-Choice = Annotated[Scalar, PlainValidator(_scalar)]
-Choices = Annotated[tuple[Choice, ...], BeforeValidator(as_list), AfterValidator(ascending_if_numeric)]
-
-
-def layer_range(fewest: int = 0) -> Any:
-    """The required field of the number of layers."""
-    return Field(description=f"[fewest, most], whole numbers from {fewest} to {MAX_LAYERS}")
-
-
-def widths(default: tuple[int, ...] | EllipsisType = ...) -> Any:
-    """A field of widths to choose from, required where it has no default."""
-    return Field(default, description=f"a list of whole numbers from 1 to {MAX_WIDTH:,}")
-
-
-def sizes(default: tuple[int, ...]) -> Any:
-    """A field of vocabulary sizes to choose from."""
-    return Field(default, description=f"a list of whole numbers from 2 to {MAX_ROWS:,}")
-
-
-def kernels() -> Any:
-    """The field of the kernel sides to choose from."""
-    return Field((3,), description=f"a list of odd whole numbers from 1 to {MAX_KERNEL}")
-
-
-def heads() -> Any:
-    """The field of the numbers of attention heads to choose from."""
-    return Field((2,), description=f"a list of whole numbers from 1 to {MAX_HEADS}")
-
-
-def bit_widths(fewest: int) -> Any:
-    """A field of precisions to choose from."""
-    return Field((8,), description=f"a list of whole numbers from {fewest} to 8, or {FULL_PRECISION} for float")
-
-
-def sparsities() -> Any:
-    """A field of shares to remove."""
-    return Field((0.0,), description="a list of numbers from 0 to below 1")
-
-
-def ranks() -> Any:
-    """A field of shares of the full rank."""
-    return Field((1.0,), description="a list of numbers above 0, at most 1")
-
-
-def names() -> Any:
-    """A field of names of columns."""
-    return Field((), max_length=10_000, description="a list of names of columns")
-
-
-def texts(description: str) -> Any:
-    """A field of texts that need not be said."""
-    return Field(None, max_length=1_000, description=description)
-
-
-def choices() -> Any:
-    """The required field of the choices of a decision."""
-    return Field(max_length=MAX_CHOICES, description="a list of texts, finite numbers, true or false")
+LayerRange = Annotated[
+    tuple[_Layers, _Layers],
+    BeforeValidator(_layer_range),
+    AfterValidator(_ordered),
+    Field(description=f"[fewest, most], whole numbers from 0 to {MAX_LAYERS}"),
+]
+LayerRangeFromOne = Annotated[
+    LayerRange, AfterValidator(_from_one), Field(description=f"[fewest, most], whole numbers from 1 to {MAX_LAYERS}")
+]
+Widths = Annotated[
+    tuple[_Width, ...], _ANY, _ASCENDING, Field(description=f"a list of whole numbers from 1 to {MAX_WIDTH:,}")
+]
+Sizes = Annotated[
+    tuple[_Size, ...], _ANY, _ASCENDING, Field(description=f"a list of whole numbers from 2 to {MAX_ROWS:,}")
+]
+Kernels = Annotated[
+    tuple[_Kernel, ...],
+    _ANY,
+    _ASCENDING,
+    Field(description="a list of odd whole numbers from 1 to 11"),
+]
+Heads = Annotated[
+    tuple[_Heads, ...], _ANY, _ASCENDING, Field(description=f"a list of whole numbers from 1 to {MAX_HEADS}")
+]
+BitWidths = Annotated[
+    tuple[_Bits, ...],
+    _ANY,
+    _ASCENDING,
+    Field(description="a list of whole numbers from 1 to 8, or 32 for float"),
+]
+ActivationBits = Annotated[
+    tuple[_ActivationBits, ...],
+    _ANY,
+    _ASCENDING,
+    Field(description="a list of whole numbers from 2 to 8, or 32 for float"),
+]
+Sparsities = Annotated[
+    tuple[_Sparsity, ...], _ANY, _ASCENDING, Field(description="a list of numbers from 0 to below 1")
+]
+Ranks = Annotated[tuple[_Rank, ...], _ANY, _ASCENDING, Field(description="a list of numbers above 0, at most 1")]
+Names = Annotated[
+    tuple[Annotated[str, Field(strict=True, pattern=_NAME)], ...],
+    _ANY,
+    Field(max_length=10_000, description="a list of names of columns"),
+]
+Choices = Annotated[
+    tuple[_Choice, ...],
+    _ANY,
+    AfterValidator(ascending_if_numeric),
+    Field(max_length=MAX_CHOICES, description="a list of texts, finite numbers, true or false"),
+]

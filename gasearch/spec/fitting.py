@@ -9,8 +9,7 @@ from gasearch_workers.messages import NUMERIC_KINDS, InputKind, TaskKind
 from gasearch_workers.network.families import FAMILIES, Family
 
 from gasearch.spec.explain import Problem
-from gasearch.spec.recipe import RecipeSpec
-from gasearch.spec.task import EMBEDDED, TaskSpec
+from gasearch.spec.sections import EMBEDDED, RecipeSpec, TaskSpec
 
 _INPUT_NOUNS: Final[dict[InputKind, str]] = {
     "image": "images of (channels, height, width)",

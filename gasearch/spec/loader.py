@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from gasearch.errors import SpecError
 from gasearch.spec.explain import Problem, explain, path_text, show
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.task import EMBEDDED
+from gasearch.spec.sections import EMBEDDED
 from gasearch.spec.yaml12 import MAX_DEPTH, MAX_NODES, Document, SyntaxProblem, parse_yaml
 
 MAX_BYTES: Final = 256 * 1024

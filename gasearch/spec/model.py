@@ -20,7 +20,10 @@ from gasearch.objectives.constraints import Limit, parse_limit
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import METRICS, TIMED, measured_metrics, spread_of
 from gasearch.spec import fields
-from gasearch.spec.evolution import (
+from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show
+from gasearch.spec.fields import Section
+from gasearch.spec.fitting import custom_problems, recipe_problems, task_problems, told_input, told_kind
+from gasearch.spec.sections import (
     DEFAULT_REPLICATES,
     NAME_PATTERN,
     RANKED,
@@ -28,17 +31,14 @@ from gasearch.spec.evolution import (
     BudgetSpec,
     EarlyStopSpec,
     EvolutionSpec,
+    RecipeSpec,
     StartSpec,
+    TaskSpec,
+    WorkersSpec,
     default_rungs,
 )
-from gasearch.spec.explain import Problem, explain, nearest, problems_error, show
-from gasearch.spec.fields import Section
-from gasearch.spec.fitting import custom_problems, recipe_problems, task_problems, told_input, told_kind
-from gasearch.spec.recipe import RecipeSpec
 from gasearch.spec.spaces import AnySpace, CustomSpace
 from gasearch.spec.stored import as_then
-from gasearch.spec.task import TaskSpec
-from gasearch.spec.workers import WorkersSpec
 
 Direction = Literal["max", "min"]
 
@@ -281,9 +281,8 @@ class SearchSpec(Section):
                 yield Problem(path=path, text=text)
         elif metric not in known:
             hint = "" if metric in METRICS else nearest(metric, known)
-            measured = f"{'It' if hint else 'it'} measures {', '.join(known)}"
-            task = "a search" if kind is None else f"a {kind}"
-            yield Problem(path=path, text=f"{task} does not measure {metric!r}{hint or ';'} {measured}")
+            complaint = f"a {kind or 'search'} does not measure {metric!r}"
+            yield Problem(path=path, text=advised(complaint, hint, f"it measures {', '.join(known)}"))
 
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
@@ -23,7 +24,7 @@ from pydantic import (
 )
 
 from gasearch.spec import fields
-from gasearch.spec.explain import Problem, explain, nearest, problems_error, show, unknown_word
+from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show, unknown_word
 from gasearch.spec.fields import Section
 
 MAX_DECISIONS = 1000
@@ -37,14 +38,11 @@ def _words(*words: str) -> AfterValidator:
 
 def _kind_of_cnn(name: object) -> object:
     """A kind of layer that a cnn may have: one of its own, or one that a package adds to it."""
-    own = FAMILIES.get("cnn").kinds
-    try:
-        if isinstance(name, str) and FAMILIES.get("cnn").may_have(KINDS.get(name)):
+    family = FAMILIES.get("cnn")
+    with suppress(UnknownName):
+        if isinstance(name, str) and family.may_have(KINDS.get(name)):
             return name
-    except UnknownName:
-        pass
-    text = unknown_word(name, own) if isinstance(name, str) else f"must be one of {', '.join(own)}; got {show(name)}"
-    raise problems_error([Problem(path=(), text=text)])
+    raise problems_error([Problem(path=(), text=unknown_word(name, family.kinds))])
 
 
 def _in_order_of_genes(kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,37 +63,37 @@ class LayeredSpace(Section):
     """What the families made of layers share: every list holds the options of one decision per layer."""
 
     family: str
-    layers: fields.LayerRange = fields.layer_range()  #: Fewest and most layers before the head.
-    width: fields.Widths = fields.widths()  #: Output features or channels.
-    weight_bits: fields.BitWidths = fields.bit_widths(1)
-    activation_bits: fields.ActivationBits = fields.bit_widths(2)
-    sparsity: fields.Sparsities = fields.sparsities()  #: Shares removed of channels, heads and units, or of weights.
+    layers: fields.LayerRange  #: Fewest and most layers before the head.
+    width: fields.Widths  #: Output features or channels.
+    weight_bits: fields.BitWidths = (8,)
+    activation_bits: fields.ActivationBits = (8,)
+    sparsity: fields.Sparsities = (0.0,)  #: Shares removed of channels, heads and units, or of weights.
     pruning: Prunings = Field(default=("structured",), description="a list of structured, unstructured")
-    rank: fields.Ranks = fields.ranks()  #: Shares of the full rank.
+    rank: fields.Ranks = (1.0,)  #: Shares of the full rank.
 
 
 class MlpSpace(LayeredSpace):
     """Dense layers; on a table with columns of categories, over a vector for each of these."""
 
     family: Literal["mlp"]
-    embedding: fields.Widths = fields.widths((4, 8))  #: Length of a category's vector, decided once.
+    embedding: fields.Widths = (4, 8)  #: Length of a category's vector, decided once.
 
 
 class CnnSpace(LayeredSpace):
     """Convolutional blocks on images, then a dense head over their averages."""
 
     family: Literal["cnn"]
-    layers: fields.LayerRangeFromOne = fields.layer_range(1)
+    layers: fields.LayerRangeFromOne
     kind: Kinds = Field(default=("conv",), description="a list of conv, separable, residual")
-    kernel: fields.Kernels = fields.kernels()  #: Side of the square kernel.
+    kernel: fields.Kernels = (3,)  #: Side of the square kernel.
     downsample: Downsamplings = Field(default=("stride",), description="a list of stride, max_pool")
 
 
 class TokenSpace(LayeredSpace):
     """What the families on tokens share: a vector for each of the most frequent words."""
 
-    embedding: fields.Widths = fields.widths((16, 32))  #: Length of a word's vector, decided once.
-    vocabulary: fields.Sizes = fields.sizes((2000, 5000, 10_000))  #: Words that have one, decided once.
+    embedding: fields.Widths = (16, 32)  #: Length of a word's vector, decided once.
+    vocabulary: fields.Sizes = (2000, 5000, 10_000)  #: Words that have one, decided once.
 
 
 class TextSpace(TokenSpace):
@@ -103,14 +101,14 @@ class TextSpace(TokenSpace):
 
     family: Literal["text"]
     encoder: TextEncoders = Field(default=("pool", "conv", "gru"), description="a list of pool, conv, gru")
-    kernel: fields.Kernels = fields.kernels()  #: Words that a convolution spans.
+    kernel: fields.Kernels = (3,)  #: Words that a convolution spans.
 
 
 class TransformerSpace(TokenSpace):
     """Sentences by self-attention; the width is that of the dense layers within."""
 
     family: Literal["transformer"]
-    heads: fields.Heads = fields.heads()
+    heads: fields.Heads = (2,)
 
 
 class TaggerSpace(TokenSpace):
@@ -118,20 +116,20 @@ class TaggerSpace(TokenSpace):
 
     family: Literal["tagger"]
     encoder: TaggerEncoders = Field(default=("gru", "transformer"), description="a list of gru, transformer")
-    heads: fields.Heads = fields.heads()  #: Of a transformer.
+    heads: fields.Heads = (2,)  #: Of a transformer.
 
 
 class RecommenderSpace(LayeredSpace):
     """A rating from a vector for the user and one for the item; without layers a matrix factorization."""
 
     family: Literal["recommender"]
-    embedding: fields.Widths = fields.widths((8, 16, 32))  #: Length of the vectors, decided once.
+    embedding: fields.Widths = (8, 16, 32)  #: Length of the vectors, decided once.
 
 
 class DecisionSpec(Section):
     """One decision of a custom space, and the earlier choices under which it is made."""
 
-    choices: fields.Choices = fields.choices()
+    choices: fields.Choices
     when: dict[str, fields.Choices] = Field(
         default={}, description="a mapping of earlier decisions to lists of their choices"
     )
@@ -213,13 +211,8 @@ def _unknown_choices(
 ) -> Iterator[Problem]:
     for choice in wanted:
         if not any(same_choice(choice, other) for other in known):
-            hint = (
-                nearest(choice, [other for other in known if isinstance(other, str)]) if isinstance(choice, str) else ""
-            )
-            yield Problem(
-                path=path,
-                text=f"{show(choice)} is no choice of {needed}{hint or ';'} {'It' if hint else 'it'} has {show(known)}",
-            )
+            complaint = f"{show(choice)} is no choice of {needed}"
+            yield Problem(path=path, text=advised(complaint, nearest(choice, known), f"it has {show(known)}"))
 
 
 def _too_late(name: str, needed: str, decisions: Mapping[str, DecisionSpec]) -> str:

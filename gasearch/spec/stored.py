@@ -10,7 +10,7 @@ import json
 from typing import Any, Final
 
 from gasearch.spec.fitting import TOLD_TO_EVALUATORS
-from gasearch.spec.recipe import RecipeSpec
+from gasearch.spec.sections import RecipeSpec
 
 #: Per section, what a spec without the key meant. All came with version 0.3.0.
 BEFORE: Final[dict[str, dict[str, Any]]] = {

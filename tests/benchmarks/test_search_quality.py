@@ -9,7 +9,7 @@ from benchmarks import search_quality
 from benchmarks.search_quality import Key, Results, Row, Run, collect, judge, make, planned
 from benchmarks.support import tables
 from benchmarks.support.timing import Targets
-from gasearch.spec.evolution import EvolutionSpec
+from gasearch.spec.sections import EvolutionSpec
 from tests.benchmarks.published import write_macro_table
 
 KEY = Key(problem="nasbench_macro", method="random", seed=0, evaluations=4, versions="")

@@ -12,7 +12,7 @@ import pytest
 from gasearch.errors import UnknownSearch
 from gasearch.query.front import front_points
 from gasearch.query.summary import describe_search, search_summary
-from gasearch.spec.evolution import EvolutionSpec
+from gasearch.spec.sections import EvolutionSpec
 from gasearch.storage.records import Effort, SearchStatus
 from tests.doubles.archived import (
     NETWORKS,

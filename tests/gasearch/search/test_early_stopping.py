@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gasearch.objectives.fitness import Fitness, Objective
 from gasearch.objectives.front import ParetoFront
 from gasearch.search.early_stopping import LARGEST_FRONT, EarlyStop, EarlyStopping
-from gasearch.spec.evolution import default_rungs
+from gasearch.spec.sections import default_rungs
 
 OBJECTIVES = (Objective(metric="accuracy", is_maximized=True), Objective(metric="model_bytes", is_maximized=False))
 STEPS = (1.0, 3.0)

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
-from gasearch.spec.evolution import default_rungs
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.recipe import RecipeSpec
+from gasearch.spec.sections import RecipeSpec, default_rungs
 from gasearch.spec.stored import BEFORE, as_then
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, REMOVED, changed
 

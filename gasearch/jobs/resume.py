@@ -10,6 +10,7 @@ import json
 import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +27,9 @@ from gasearch.storage.owner import being_run, is_gone
 from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchStatus
 
 MOST_SHOWN: Final = 5  #: Files of an evaluator that are named.
-_OPERATORS: Final = "operators"  #: The kind of the event that keeps the files that a search began with.
-_VERSIONS: Final = "versions"  #: The kind of the event that keeps those that a search began with.
+#: The kinds of the events that keep what a search began with.
+_OPERATORS: Final = "operators"
+_VERSIONS: Final = "versions"
 #: The libraries that decide what is proposed, or what comes of it.
 _LIBRARIES: Final = ("numpy", "torch", "deap", "moocore", "optuna", "scikit-learn")
 
@@ -241,113 +243,74 @@ def current_versions() -> dict[str, str]:
     return found
 
 
-def note_versions(archive: Archive, lease: Lease, record: SearchRecord, notice: Callable[[str], None]) -> None:
-    """Keep the versions that a search begins with; say so where it goes on with others.
+@dataclass(frozen=True, slots=True)
+class World:
+    """Says, and stores as an event, in what the world differs from that in which a search began."""
 
-    Args:
-        archive: Where the search is stored.
-        lease: On it.
-        record: The search as it is stored.
-        notice: Takes what the user should know.
-    """
-    now = current_versions()
-    kept = next((event.message for event in archive.events(record.id) if event.kind == _VERSIONS), None)
-    began = json.loads(kept) if kept is not None else _versions_without_event(archive, record)
-    differing = [name for name in began if name in now and began[name] != now[name]]
-    if differing:
-        before, after = (", ".join(f"{name} {found[name]}" for name in differing) for found in (began, now))
-        message = f"{record.name} began with {before} and goes on with {after}: what it finds may differ"
-        notice(message)
-        archive.add_event(lease, EventRecord(kind="other versions", message=message))
-    if kept is None:
-        archive.add_event(lease, EventRecord(kind=_VERSIONS, message=json.dumps(now | began)))
+    archive: Archive
+    lease: Lease
+    record: SearchRecord  #: The search as it is stored.
+    notice: Callable[[str], None]  #: Takes what the user should know.
 
+    def note_versions(self) -> None:
+        """Keep the versions that a search begins with; say so where it goes on with others."""
+        now, kept = current_versions(), self._kept(_VERSIONS)
+        began = json.loads(kept) if kept is not None else self._versions_without_event()
+        differing = [name for name in began if name in now and began[name] != now[name]]
+        if differing:
+            before, after = (", ".join(f"{name} {found[name]}" for name in differing) for found in (began, now))
+            self._say(
+                "other versions",
+                f"{self.record.name} began with {before} and goes on with {after}: what it finds may differ",
+            )
+        if kept is None:
+            self._store(_VERSIONS, json.dumps(now | began))
 
-def note_evaluator(
-    archive: Archive, lease: Lease, record: SearchRecord, source: str, notice: Callable[[str], None]
-) -> None:
-    """Say so where the evaluator isn't what it was when the search began.
+    def note_evaluator(self, source: str) -> None:
+        """Say so where the evaluator's files, as they are now, aren't what they were when the search began."""
+        consequence = "may not compare with what it has; for networks that do, begin a new search"
+        self._note_changed("evaluator", self.record.evaluator_source, source, consequence)
 
-    Args:
-        archive: Gets an event.
-        lease: The right to write there.
-        record: The search as it is stored.
-        source: The evaluator's files as they are now.
-        notice: Takes what the user should know.
-    """
-    consequence = "may not compare with what it has; for networks that do, begin a new search"
-    _note_changed("evaluator", record.evaluator_source, source, consequence, archive, lease, record, notice)
+    def note_operators(self, source: str) -> None:
+        """Keep the files of the user's own operators that a search begins with; say so where it goes on with others."""
+        kept = self._kept(_OPERATORS)
+        if source and kept is None:
+            self._store(_OPERATORS, source)
+        elif source and kept is not None:
+            self._note_changed("toolbox", kept, source, "is another search than that which began")
 
+    def note_weights(self, folder: str) -> None:
+        """Say that trained weights are gone which children would have begun with, where there were any."""
+        if not Path(folder).is_dir() and self.archive.counts(self.record.id).completed:
+            message = (
+                f"the folder {folder} with the weights that {self.record.name} has trained is missing: networks whose "
+                "parents it held begin from scratch, so what it finds may differ"
+            )
+            self._say("lost weights", message)
 
-def note_operators(
-    archive: Archive, lease: Lease, record: SearchRecord, source: str, notice: Callable[[str], None]
-) -> None:
-    """Keep the files of the user's own operators that a search begins with; say so where it goes on with others.
+    def _note_changed(self, what: str, before: str, now: str, consequence: str) -> None:
+        files = changed_files(before, now)
+        if files:
+            more = f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else ""
+            message = (
+                f"the {what} of {self.record.name} has changed since the search began "
+                f"({', '.join(files[:MOST_SHOWN])}{more}): what it finds from here on {consequence}"
+            )
+            self._say(f"other {what}", message)
 
-    Args:
-        archive: Gets an event.
-        lease: The right to write there.
-        record: The search as it is stored.
-        source: The files as they are now; "" where there are none.
-        notice: Takes what the user should know.
-    """
-    if not source:
-        return
-    kept = next((event.message for event in archive.events(record.id) if event.kind == _OPERATORS), None)
-    if kept is None:
-        archive.add_event(lease, EventRecord(kind=_OPERATORS, message=source))
-    else:
-        consequence = "is another search than that which began"
-        _note_changed("toolbox", kept, source, consequence, archive, lease, record, notice)
+    def _versions_without_event(self) -> dict[str, str]:
+        """What the search itself and its first outcome tell: of a new one, or of one of an earlier version."""
+        first = next(self.archive.evaluations(self.record.id), None)
+        text = "" if first is None else first.result.versions
+        return {"gasearch": self.record.version} | dict(re.findall(r"\b(python|torch) (\d[\w.+]*)", text))
 
+    def _kept(self, kind: str) -> str | None:
+        """The message of the first event of a kind."""
+        return next((event.message for event in self.archive.events(self.record.id) if event.kind == kind), None)
 
-def _note_changed(
-    what: str,
-    before: str,
-    now: str,
-    consequence: str,
-    archive: Archive,
-    lease: Lease,
-    record: SearchRecord,
-    notice: Callable[[str], None],
-) -> None:
-    files = changed_files(before, now)
-    if not files:
-        return
-    shown = ", ".join(files[:MOST_SHOWN]) + (f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else "")
-    message = (
-        f"the {what} of {record.name} has changed since the search began ({shown}): what it finds from here on "
-        f"{consequence}"
-    )
-    notice(message)
-    archive.add_event(lease, EventRecord(kind=f"other {what}", message=message))
+    def _say(self, kind: str, message: str) -> None:
+        self.notice(message)
+        self._store(kind, message)
 
-
-def _versions_without_event(archive: ArchiveReader, record: SearchRecord) -> dict[str, str]:
-    """What the search itself and its first outcome tell: of a new one, or of one of an earlier version."""
-    first = next(archive.evaluations(record.id), None)
-    text = "" if first is None else first.result.versions
-    of_worker = dict(re.findall(r"\b(python|torch) (\d[\w.+]*)", text))
-    return {"gasearch": record.version} | of_worker
-
-
-def note_lost_weights(
-    archive: Archive, lease: Lease, record: SearchRecord, folder: str, notice: Callable[[str], None]
-) -> None:
-    """Say that trained weights are gone which children would have begun with, where there were any.
-
-    Args:
-        archive: Where the search is stored.
-        lease: On it.
-        record: The search as it is stored.
-        folder: Where its weights should be.
-        notice: Takes what the user should know.
-    """
-    if Path(folder).is_dir() or not archive.counts(record.id).completed:
-        return
-    message = (
-        f"the folder {folder} with the weights that {record.name} has trained is missing: networks whose parents it "
-        "held begin from scratch, so what it finds may differ"
-    )
-    notice(message)
-    archive.add_event(lease, EventRecord(kind="lost weights", message=message))
+    def _store(self, kind: str, message: str) -> None:
+        self.archive.add_event(self.lease, EventRecord(kind=kind, message=message))

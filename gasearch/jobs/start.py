@@ -17,11 +17,8 @@ from gasearch.errors import GasearchError, Interrupted, LeaseLost, SearchFailed,
 from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.distillation import with_teacher_outputs
 from gasearch.jobs.resume import (
+    World,
     note_changes,
-    note_evaluator,
-    note_lost_weights,
-    note_operators,
-    note_versions,
     require_free_name,
     require_nobody_runs,
     require_unfinished,
@@ -70,8 +67,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
     """
     observer = Several(observer, NoticeLog())
     setup = set_up(with_workers(spec, workers), observer.on_notice)
-    with story_of(spec.name), closing(open_archive(db_url, notice=observer.on_notice)) as opened:
-        archive = logged(opened, spec.name, db_url=db_url)
+    with _opened(spec.name, db_url, observer) as archive:
         require_free_name(archive, spec.name, spec)
         _require_starts(archive, spec)
 
@@ -115,14 +111,12 @@ def go_on(
     upgrade_if_older(db_url, observer.on_notice)
     with closing(open_reader(db_url)) as reader:  # only reads: a mistyped URL must not create a database
         record = reader.search(name)
-        completed = reader.counts(record.id).completed
+        counts = reader.counts(record.id)
     require_nobody_runs(record)
     spec, found = spec_to_go_on_with(
-        record, source=source, overrides=overrides, evaluations=evaluations, hours=hours, completed=completed
+        record, source=source, overrides=overrides, evaluations=evaluations, hours=hours, completed=counts.completed
     )
-    with story_of(name), closing(open_archive(db_url, notice=observer.on_notice)) as opened:
-        archive = logged(opened, name, db_url=db_url)
-        counts = archive.counts(record.id)
+    with _opened(name, db_url, observer) as archive:
         require_unfinished(record, spec, completed=counts.completed, busy_s=counts.busy_seconds)
         setup = set_up(with_workers(spec, workers), observer.on_notice)
         require_same_data(record, setup.data)
@@ -133,6 +127,13 @@ def go_on(
             return lease
 
         return _drive(archive, setup, begin, observer)
+
+
+@contextmanager
+def _opened(name: str, db_url: str, observer: Observer) -> Iterator[Archive]:
+    """The store, for the time of a search; what is written of it, and how it breaks off, is logged."""
+    with story_of(name), closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+        yield logged(archive, name, db_url=db_url)
 
 
 def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer: Observer) -> SearchRecord:
@@ -158,12 +159,13 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             kept_alive(archive, lease, stop, slots=dispatcher.slots),
         ):
             record = archive.search(name)
-            note_versions(archive, lease, record, observer.on_notice)
-            note_evaluator(archive, lease, record, setup.evaluator_source, observer.on_notice)
-            note_operators(archive, lease, record, setup.operators_source, observer.on_notice)
+            world = World(archive, lease, record, observer.on_notice)
+            world.note_versions()
+            world.note_evaluator(setup.evaluator_source)
+            world.note_operators(setup.operators_source)
             folder = str(weights_folder(record)) if is_inheriting else None
             if folder is not None:
-                note_lost_weights(archive, lease, record, folder, observer.on_notice)
+                world.note_weights(folder)
                 make_folder(folder)
             known = _known(archive, lease, setup, observer.on_notice)
             verdict = SearchLoop(

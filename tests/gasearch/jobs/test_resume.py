@@ -220,7 +220,7 @@ def test_a_search_keeps_the_versions_that_it_began_with_and_a_resume_with_others
 def test_the_versions_of_a_search_of_before_are_those_of_its_first_outcome(url, monkeypatch):
     with monkeypatch.context() as before:
         before.setattr("gasearch.jobs.setup.__version__", "0.1.0")
-        before.setattr("gasearch.jobs.start.note_versions", lambda *_: None)
+        before.setattr(resuming.World, "note_versions", lambda _: None)
         launch(load_spec(SPEC), db_url=url, observer=Silent())
     began = resuming.current_versions()
     monkeypatch.setattr(resuming, "current_versions", lambda: began | {"python": "3.99.1"})

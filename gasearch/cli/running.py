@@ -323,9 +323,9 @@ def _bring_up_to_date(db: str | None, *, is_wanted: bool) -> None:
 
 def _supervise(name: str, first: list[str], again: list[str], db: str | None) -> NoReturn:
     """Run the search in a process that is started again when it dies; ends this command with its exit status."""
-    from gasearch.jobs.supervise import supervise
+    from gasearch.jobs.supervise import Supervisor
 
-    raise Ended(supervise(first, again, name=name, db_url=database_url(db), notice=say))
+    raise Ended(Supervisor(first, again, name=name, db_url=database_url(db), notice=say).run())
 
 
 def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) -> None:

@@ -14,8 +14,7 @@ from gasearch_workers.network.registry import UnknownName
 from gasearch.deploy.tuning import best_recipe, tune
 from gasearch.errors import BadInput, GasearchError
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.distillation import with_teacher_outputs
-from gasearch.jobs.setup import Setup, require_same_data, set_up
+from gasearch.jobs.setup import Setup, require_same_data, set_up, with_teacher_outputs
 from gasearch.search.progress import Observer
 from gasearch.settings import database_patience_s
 from gasearch.spec.model import SearchSpec

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 
 from gasearch_workers.data.dataset import Dataset
 
 from gasearch import __version__
-from gasearch.errors import WrongState
+from gasearch.errors import SpecError, WrongState
 from gasearch.evolution.engine import Engine
 from gasearch.evolution.evolver import Advisor
 from gasearch.evolution.generational import GenerationalEngine
@@ -25,8 +25,9 @@ from gasearch.search.early_stopping import EarlyStop
 from gasearch.search.problem import Problem
 from gasearch.search.progress import unheard
 from gasearch.search.replication import is_noisy
+from gasearch.settings import cache_folder
 from gasearch.space.constraints import ArithmeticConstraints
-from gasearch.space.costs import COST_METRICS, NetworkCosts
+from gasearch.space.costs import COST_METRICS, Extremes, NetworkCosts
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode, disagreement
 from gasearch.space.genome import Genome
@@ -215,27 +216,26 @@ def extended(spec: SearchSpec, *, evaluations: int | None, hours: float | None) 
         evaluations: The new budget, in all; None: as it is.
         hours: The new wall time, in all; None: as it is.
     """
-    changes = {name: value for name, value in (("evaluations", evaluations), ("hours", hours)) if value is not None}
-    if not changes:
-        return spec
-    content = spec.model_dump(mode="json")
-    content["budget"] |= changes
-    return SearchSpec.from_json(json.dumps(content))
+    asked = {"evaluations": evaluations, "hours": hours}
+    return _with(spec, "budget", {name: value for name, value in asked.items() if value is not None})
 
 
 def with_workers(spec: SearchSpec, count: int | None) -> SearchSpec:
     """The spec with another number of workers, where one is given."""
-    if count is None:
-        return spec
-    content = spec.model_dump(mode="json")
-    content["workers"]["count"] = count
-    return SearchSpec.from_json(json.dumps(content))
+    return _with(spec, "workers", {} if count is None else {"count": count})
 
 
 def with_toolbox(spec: SearchSpec, name: str) -> SearchSpec:
     """The spec with operators by that function."""
+    return _with(spec, "evolution", {"toolbox": name})
+
+
+def _with(spec: SearchSpec, section: str, values: dict[str, object]) -> SearchSpec:
+    """The spec with other values in a section, checked like any; itself where there are none."""
+    if not values:
+        return spec
     content = spec.model_dump(mode="json")
-    content["evolution"]["toolbox"] = name
+    content[section] |= values
     return SearchSpec.from_json(json.dumps(content))
 
 
@@ -252,3 +252,46 @@ def require_same_data(record: SearchRecord, data: Dataset | None) -> None:
             f"search {record.name!r} began with data of fingerprint {before}, and {data.name if data else 'its data'} "
             f"now has {now}: restore the data, or run a new search"
         )
+
+
+def with_teacher_outputs(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup:
+    """The setup, its training split with the teacher's outputs; as it is where there is no teacher.
+
+    The largest network of the space is trained here, once: its outputs are kept in the cache folder.
+
+    Args:
+        setup: Of the search.
+        device: Where to train the teacher.
+        notice: Takes what takes long.
+
+    Raises:
+        SpecError: if the teacher doesn't fit the data or can't be trained; before any other training.
+    """
+    teacher, data = setup.problem.recipe.teacher, setup.data
+    if teacher is None or data is None:
+        return setup
+    from gasearch_workers.evaluation.teacher import (
+        LARGEST,
+        TeacherError,
+        at_full_precision,
+        run_teacher,
+        train_teacher,
+        with_teacher,
+    )
+
+    try:
+        if teacher == LARGEST:
+            outputs = train_teacher(
+                at_full_precision(Extremes(space=setup.space).largest("params").blueprint),
+                data,
+                setup.problem.recipe,
+                seed=setup.spec.seed,
+                device=device,
+                folder=cache_folder() / "teachers",
+                notice=notice,
+            )
+        else:
+            outputs = run_teacher(teacher, data)
+    except TeacherError as error:
+        raise SpecError(f"recipe.distillation.teacher: {error}") from error
+    return replace(setup, data=with_teacher(data, outputs))

@@ -15,7 +15,6 @@ from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, Interrupted, LeaseLost, SearchFailed, SpecError, UnknownSearch
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.distillation import with_teacher_outputs
 from gasearch.jobs.resume import (
     World,
     note_changes,
@@ -25,7 +24,7 @@ from gasearch.jobs.resume import (
     spec_to_go_on_with,
 )
 from gasearch.jobs.search_log import NoticeLog, logged, story_of
-from gasearch.jobs.setup import Setup, require_same_data, set_up, with_workers
+from gasearch.jobs.setup import Setup, require_same_data, set_up, with_teacher_outputs, with_workers
 from gasearch.jobs.weights import make_folder, marked_root, weights_folder
 from gasearch.search.budget import EXHAUSTED
 from gasearch.search.log import SearchLog

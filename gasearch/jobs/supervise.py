@@ -47,28 +47,21 @@ class Standing:
     state: SearchStatus
 
 
-def supervise(
-    first: Sequence[str], again: Sequence[str], *, name: str, db_url: str, notice: Callable[[str], None]
-) -> int:
-    """Run `gasearch FIRST`, and `gasearch AGAIN` whenever the controller has died, until it ends of itself.
+class Supervisor:
+    """Runs `gasearch FIRST`, and `gasearch AGAIN` whenever the controller has died, until it ends of itself."""
 
-    Args:
-        first: The command and its arguments, without `--supervise` and `--db`.
-        again: The one that goes on with the search, once it is stored.
-        name: The search.
-        db_url: The database.
-        notice: Takes every death, and what is done about it.
-
-    Returns:
-        The exit status of the last controller; 128 and the signal's number where a signal ended it.
-    """
-    return _Supervisor(first, again, name=name, db_url=db_url, notice=notice).run()
-
-
-class _Supervisor:
     def __init__(
         self, first: Sequence[str], again: Sequence[str], *, name: str, db_url: str, notice: Callable[[str], None]
     ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            first: The command and its arguments, without `--supervise` and `--db`.
+            again: The one that goes on with the search, once it is stored.
+            name: The search.
+            db_url: The database.
+            notice: Takes every death, and what is done about it.
+        """
         self._first, self._again = first, again
         self._name, self._db_url, self._notify = name, db_url, notice
         self._child: subprocess.Popen[bytes] | None = None
@@ -80,6 +73,7 @@ class _Supervisor:
         self._measured = 0
 
     def run(self) -> int:
+        """The exit status of the last controller; 128 and the signal's number where a signal ended it."""
         fruitless = outages = 0  # deaths in a row without a new measurement; ends in a row for want of the database
         with self._passing_signals_on():
             while True:
@@ -113,7 +107,7 @@ class _Supervisor:
             if not self._is_informed:
                 self._inform()
             elif not self._has_begun:
-                self._note(_standing(self._name, self._db_url))
+                self._note(standing_of(self._name, self._db_url))
         except StoreError:
             if self._is_informed:
                 return None
@@ -125,7 +119,7 @@ class _Supervisor:
         Raises:
             StoreError: if the database can't be asked.
         """
-        standing = _standing(self._name, self._db_url)
+        standing = standing_of(self._name, self._db_url)
         self._is_informed = True
         self._is_ours = standing is None or self._first == self._again
         self._note(standing)
@@ -133,7 +127,7 @@ class _Supervisor:
     def _look(self) -> Standing | None:
         """How far the search has come; None where it isn't stored, or the database can't be asked."""
         try:
-            standing = _standing(self._name, self._db_url)
+            standing = standing_of(self._name, self._db_url)
         except StoreError:
             return None
         self._note(standing)
@@ -171,7 +165,7 @@ class _Supervisor:
 
     def _pause(self, times: int, status: int) -> bool:
         """Wait before the next start, longer each time; False if a signal came meanwhile."""
-        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(times - 1, 20))
+        pause = pause_s(times)
         self._notice(f"{self._name} {_end(status)}; starting it again in {pause:g} s")
         until = time.monotonic() + pause
         while not self._signalled and time.monotonic() < until:
@@ -201,7 +195,12 @@ class _Supervisor:
                 signal.signal(number, handler)
 
 
-def _standing(name: str, db_url: str) -> Standing | None:
+def pause_s(times: int) -> float:
+    """The pause before a start, the n-th in a row that gained nothing."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(times - 1, 20))
+
+
+def standing_of(name: str, db_url: str) -> Standing | None:
     """How far the search has come; None while it isn't stored.
 
     Raises:

@@ -16,7 +16,6 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 
 #: Folders of tests that don't keep the rule yet.
 NOT_YET = {
-    "tests/gasearch/jobs",
     "tests/workers/export",
 }
 

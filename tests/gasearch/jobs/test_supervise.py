@@ -12,7 +12,7 @@ import pytest
 
 from gasearch.errors import StoreError
 from gasearch.jobs import supervise as module
-from gasearch.jobs.supervise import Standing, supervise
+from gasearch.jobs.supervise import Standing, Supervisor
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_reader
 
@@ -36,11 +36,11 @@ def supervised(monkeypatch, tmp_path):
                 raise last[0]
             return last[0]
 
-        monkeypatch.setattr(module, "_standing", standing)
+        monkeypatch.setattr(module, "standing_of", standing)
         noted = f"import sys; print(*sys.argv[1:], file=open({str(log)!r}, 'a')); {script}"
         monkeypatch.setattr(module, "PROGRAM", (sys.executable, "-c", noted))
         notices = [] if notices is None else notices
-        status = supervise(first, again, name="small", db_url="sqlite:///secret.db", notice=notices.append)
+        status = Supervisor(first, again, name="small", db_url="sqlite:///secret.db", notice=notices.append).run()
         return status, log.read_text().split(), notices
 
     return run
@@ -141,13 +141,8 @@ def test_the_database_goes_by_the_environment(supervised):
     assert supervised(check, None)[0] == 0
 
 
-def test_the_longest_pause_is_a_minute(monkeypatch):
-    waited = []
-    supervisor = module._Supervisor((), (), name="small", db_url="", notice=waited.append)
-    monkeypatch.setattr(module, "POLL_S", 0)
-    monkeypatch.setattr(module.time, "monotonic", iter(range(0, 100_000, 100)).__next__)
-    supervisor._pause(9, -9)
-    assert waited == ["small was killed by SIGKILL; starting it again in 60 s"]
+def test_each_pause_is_twice_the_one_before_and_the_longest_a_minute():
+    assert [module.pause_s(times) for times in (1, 2, 3, 7, 10**6)] == [1.0, 2.0, 4.0, 60.0, 60.0]
 
 
 def signal_once(is_time, number):
@@ -200,10 +195,10 @@ def test_the_standing_is_read_from_the_database(tmp_path):
     from tests.doubles.archived import fill_database
 
     url = f"sqlite:///{tmp_path}/store.db"
-    assert module._standing("digits", url) is None
+    assert module.standing_of("digits", url) is None
     fill_database(url, state=SearchStatus.FINISHED)
-    assert module._standing("other", url) is None
-    found = module._standing("digits", url)
+    assert module.standing_of("other", url) is None
+    found = module.standing_of("digits", url)
     assert found is not None
     assert found.state is SearchStatus.FINISHED
     with closing(open_reader(url)) as reader:
@@ -211,4 +206,4 @@ def test_the_standing_is_read_from_the_database(tmp_path):
     assert sum(counts.failures.values()) > 0
     assert found.measured == counts.completed - sum(counts.failures.values()) > 0
     with pytest.raises(StoreError):
-        module._standing("digits", "sqlite:////proc/nowhere/store.db?")
+        module.standing_of("digits", "sqlite:////proc/nowhere/store.db?")

@@ -9,8 +9,7 @@ from gasearch_workers.export.artifact import read_artifact
 
 from gasearch.deploy.networks import export_network, tune_network
 from gasearch.errors import BadInput, SpecError, UnknownSearch
-from gasearch.jobs.distillation import with_teacher_outputs
-from gasearch.jobs.setup import set_up
+from gasearch.jobs.setup import set_up, with_teacher_outputs
 from gasearch.jobs.start import go_on, launch
 from gasearch.settings import cache_folder
 from gasearch.spec.loader import load_spec

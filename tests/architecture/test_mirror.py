@@ -58,8 +58,6 @@ NOT_YET = {
     "workers/gasearch_workers/export/onnx_builder.py",
     "workers/gasearch_workers/export/onnx_float.py",
     "workers/gasearch_workers/export/onnx_integer.py",
-    "workers/gasearch_workers/export/onnx_sequences.py",
-    "workers/gasearch_workers/export/packed_reader.py",
     "workers/gasearch_workers/measure/device.py",
     "workers/gasearch_workers/measure/meter.py",
     "workers/gasearch_workers/measure/reference_model.py",

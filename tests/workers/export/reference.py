@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
-from gasearch_workers.network.steps import CODES, INPUT, LAYER_NORM_EPSILON, MASKED, Plan, Step
+from gasearch_workers.network.steps import CODES, INPUT, LAYER_NORM_EPSILON, OPERATIONS, Plan, Step
 from numpy.typing import NDArray
 
 from tests.workers.export import reference_sequences as sequences
@@ -78,7 +78,7 @@ def on_grid(values: Reals, grid: Grid) -> Reals:
 
 def _operate(item: IntegerStep, inputs: list[NDArray[Any]]) -> Reals:
     step, x = item.step, inputs[0]
-    present = sequences.present_tokens(inputs[-1]) if step.op in MASKED else np.ones((1, 1), bool)
+    present = sequences.present_tokens(inputs[-1]) if OPERATIONS[step.op].is_masked else np.ones((1, 1), bool)
     match step.op:
         case "conv":
             return _convolve(x, item.real_weight(), step) + _bias(item).reshape(-1, 1, 1)

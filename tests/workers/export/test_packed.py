@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from gasearch_workers.export.packed import PackedFormatError, pack, pack_bits, unpack
-from gasearch_workers.export.packed_steps import unpack_bits
+from gasearch_workers.export.packed_reader import unpack_bits
 from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.compression import dense_bytes, sparse_bytes
 from gasearch_workers.network.costs import costs

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gasearch_workers.network.integer import IntegerStep
-from gasearch_workers.network.steps import CODES, LAYER_NORM_EPSILON, MASKED, Step
+from gasearch_workers.network.steps import CODES, LAYER_NORM_EPSILON, OPERATIONS, Step
 from torch import nn
 
 from tests.workers.export.reference import compute
@@ -20,7 +20,7 @@ LENGTHS = (3, 1, 4)
 
 def run(op, x, output_shape, *, codes=WORDS, weight=None, bias=None, **fields):
     """What a float step of that operation gives for `x` (B, ...)."""
-    inputs = (CODES,) if op == "embedding" else ("x", *([CODES] if op in MASKED else []))
+    inputs = (CODES,) if op == "embedding" else ("x", *([CODES] if OPERATIONS[op].is_masked else []))
     step = Step(
         name="step",
         op=op,
@@ -32,7 +32,7 @@ def run(op, x, output_shape, *, codes=WORDS, weight=None, bias=None, **fields):
         **fields,
     )
     item = IntegerStep(step=step, weight=weight, bias=bias)
-    output = compute(item, [x, codes] if op in MASKED else [x])
+    output = compute(item, [x, codes] if OPERATIONS[op].is_masked else [x])
     assert output.shape == (len(x), *output_shape)
     return output
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.plan import PlanError, plan
-from gasearch_workers.network.steps import CODES, INPUT, MASKED
+from gasearch_workers.network.steps import CODES, INPUT, OPERATIONS
 
 BITS = {"weight_bits": 4, "activation_bits": 4}
 HEAD = Layer(kind="linear", width=3, weight_bits=4)
@@ -60,7 +60,7 @@ def test_each_step_reads_what_earlier_ones_gave(blueprint, fields):
         shapes, bits = {}, {}
         for step in steps:
             assert step.name not in shapes
-            assert (step.inputs[-1] == CODES) is (step.op in MASKED or step.op == "embedding")
+            assert (step.inputs[-1] == CODES) is (OPERATIONS[step.op].is_masked or step.op == "embedding")
             for name in step.inputs:
                 assert name in (INPUT, CODES) or name in shapes
             assert shapes.get(step.inputs[0], step.input_shape) == step.input_shape

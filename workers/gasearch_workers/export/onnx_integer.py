@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gasearch_workers.export.onnx_builder import GraphBuilder
 from gasearch_workers.export.onnx_stretch import may_saturate, stretch
 from gasearch_workers.network.integer import Grid, IntegerStep, weight_grid
-from gasearch_workers.network.steps import CODES, UNKNOWN, Op, Step
+from gasearch_workers.network.steps import CODES, UNKNOWN, Step
 
 #: Input scale over output scale and number of places, within which QLinearGlobalAveragePool computes: a margin from its
 #: limits of 2**-32 and 256, which it compares in float32.
@@ -27,9 +27,6 @@ POOL_RATIOS: Final = (2.0**-31, 255.0)
 #: far below one step of the grid: all become 0, and where all inputs are 0, too, the first class wins (measured: 0.82
 #: argmax agreement).
 BIAS_LOSS: Final = 1e-2
-#: Operations on quantized tensors alone that have an integer form.
-_ON_TENSORS: frozenset[Op] = frozenset({"add", "product", "concat"})
-_MOVING: frozenset[Op] = frozenset({"flatten", "max_pool", "window", "max_tokens"})
 
 
 def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
@@ -40,34 +37,30 @@ def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
         grids: Of its inputs and of its output.
     """
     step = item.step
-    is_input_integer = all(grids[name] is not None for name in step.inputs if name != CODES)
-    has_grid = grids[step.name] is not None
     match step.op:
         case "embedding":
             return step.has_weight_grid
-        case "linear":
-            return is_input_integer and item.weight_scale is not None  # QGemm can give floats
-        case "conv" | "position":
-            return is_input_integer and item.weight_scale is not None and has_grid
+        case "gru" | "attention" | "layer_norm" | "mean_tokens":
+            return False
         case "global_pool":
             return _has_pooling_kernel(step, grids[step.inputs[0]], grids[step.name])
-        case op:
-            return is_input_integer and has_grid and op in _ON_TENSORS | _MOVING
+    are_weights_integer = item.weight_scale is not None or not step.has_weights
+    are_inputs_integer = all(grids[name] is not None for name in step.inputs if name != CODES)
+    has_kernel = grids[step.name] is not None or step.op == "linear"  # QGemm can give floats
+    return are_weights_integer and are_inputs_integer and has_kernel
 
 
 def add_integer(builder: GraphBuilder, item: IntegerStep) -> None:
     """Append the nodes of a step for which `is_integer` holds."""
-    match item.step.op:
-        case "flatten" | "max_pool" | "window" | "max_tokens":
-            builder.integers[item.step.name] = _moved(builder, item.step)
-        case "embedding":
-            _add_embedding(builder, item)
-        case "linear":
-            _add_linear(builder, item)
-        case _:
-            step, grid = item.step, item.output_grid
-            low = grid.zero_point if step.has_relu and grid else 0
-            builder.clip(step.name, _computed(builder, item), grid, low=low)
+    step, grid = item.step, item.output_grid
+    if step.passes_grid:
+        builder.integers[step.name] = move(builder, step, builder.integers[step.inputs[0]], step.name, is_real=False)
+    elif step.op == "embedding":
+        builder.integers[step.name] = embed(builder, step, _table(item)[0], step.name)
+    elif grid is None:
+        _add_real_linear(builder, item)
+    else:
+        builder.clip(step.name, _computed(builder, item), grid, low=grid.zero_point if step.has_relu else 0)
 
 
 def geometry(step: Step) -> dict[str, Any]:
@@ -89,33 +82,29 @@ def _has_pooling_kernel(step: Step, source: Grid | None, output: Grid | None) ->
     return POOL_RATIOS[0] <= ratio < POOL_RATIOS[1]
 
 
-# --- steps that move integers -----------------------------------------------------------------------------------
+# --- steps that move values -------------------------------------------------------------------------------------
 
 
-def _moved(builder: GraphBuilder, step: Step) -> str:
-    """A step that gives integers of its input as they are."""
-    source, name = builder.integers[step.inputs[0]], step.name
-    match step.op:
-        case "flatten":
-            return builder.node("Flatten", [source], name)
-        case "max_pool":
-            return builder.node("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
-        case "window":
-            return window(builder, step, source, builder.zero(step.inputs[0]), name)
-        case _:
-            return max_tokens(builder, step, source, builder.zero(step.inputs[0]), name)
-
-
-def window(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
-    """Neighbouring tokens side by side: (B, T, C) -> (B, T, kernel x C).
+def move(builder: GraphBuilder, step: Step, source: str, output: str, *, is_real: bool) -> str:
+    """Nodes of a step that gives values of its input as they are.
 
     Args:
         builder: Of the graph.
-        step: The window.
-        source: The sequence, in integers or floats.
-        zero: What stands for 0 in it, outside of the sequence.
+        step: Its operation passes the grid.
+        source: The input.
         output: Name of the result.
+        is_real: Whether the input is floats; else integers.
     """
+    if step.op == "flatten":
+        return builder.node("Flatten", [source], output)
+    if step.op == "max_pool":
+        return builder.node("MaxPool", [source], output, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    zero = builder.constant("zero", np.float32(0)) if is_real else builder.zero(step.inputs[0])
+    return (_window if step.op == "window" else _max_tokens)(builder, step, source, zero, output)
+
+
+def _window(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
+    """Neighbouring tokens side by side, zeros outside of the sequence: (B, T, C) -> (B, T, kernel x C)."""
     if step.kernel == 1:
         return builder.node("Identity", [source], output)
     tokens, pad = step.input_shape[0], step.kernel // 2
@@ -128,23 +117,22 @@ def window(builder: GraphBuilder, step: Step, source: str, zero: str, output: st
     return builder.reshape(gathered, [-1, *step.output_shape], output)
 
 
-def max_tokens(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
-    """Largest over the tokens that are no padding: (B, T, C) -> (B, C); arguments as for `window`."""
+def _max_tokens(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
+    """Largest over the tokens that are no padding: (B, T, C) -> (B, C)."""
     filled = builder.node("Where", [builder.present_channels(), source, zero], f"{step.name}.filled")
     return builder.node("ReduceMax", [filled], output, axes=[1], keepdims=0)
-
-
-def _add_embedding(builder: GraphBuilder, item: IntegerStep) -> None:
-    """Rows of a table of uint8: the integers of the output's grid."""
-    assert item.weight is not None and item.weight_scale is not None  # noqa: PT018
-    table = (item.weight.astype(np.int16) + weight_grid(item.step, item.weight_scale).zero_point).astype(np.uint8)
-    builder.integers[item.step.name] = embed(builder, item.step, table, item.step.name)
 
 
 def embed(builder: GraphBuilder, step: Step, table: Any, output: str) -> str:
     """The row of a table (rows, features) for each code; tokens that have none take the row of the unknown.
 
     A category, user or item that has none is an error of ONNX Runtime's.
+
+    Args:
+        builder: Of the graph.
+        step: The embedding.
+        table: Integers or floats.
+        output: Name of the result.
     """
     codes = builder.codes(step.column)
     if len(step.output_shape) == 2:
@@ -160,26 +148,28 @@ def embed(builder: GraphBuilder, step: Step, table: Any, output: str) -> str:
 
 def _computed(builder: GraphBuilder, item: IntegerStep) -> str:
     """A step's integers before they are clipped."""
-    step = item.step
-    raw = f"{step.name}.raw"
+    step, raw = item.step, f"{item.step.name}.raw"
     match step.op:
         case "conv":
-            x, x_scale, x_zero, w, w_scale, w_zero, bias = _weighted(builder, item)
-            operands = [x, x_scale, x_zero, w, w_scale, w_zero, *builder.grid(step.name), bias]
-            return builder.node("QLinearConv", operands, raw, **geometry(step))
-        case "add" | "product":
-            operator = "QLinearAdd" if step.op == "add" else "QLinearMul"
-            return builder.node(operator, [*_operands(builder, step), *builder.grid(step.name)], raw)
+            *operands, bias = _weighted(builder, item)
+            return builder.node("QLinearConv", [*operands, *builder.grid(step.name), bias], raw, **geometry(step))
+        case "linear":
+            return _product(builder, step, [*_weighted(builder, item), *builder.grid(step.name)], raw)
         case "concat":
-            return builder.node("QLinearConcat", [*builder.grid(step.name), *_operands(builder, step)], raw, axis=1)
-        case "position":
-            return builder.node(
-                "QLinearAdd", [*_operands(builder, step), *_table(builder, item), *builder.grid(step.name)], raw
-            )
-        case _:
-            operands = [builder.integers[step.inputs[0]], *builder.grid(step.inputs[0]), *builder.grid(step.name)]
+            output = builder.grid(step.name)
+            return builder.node("QLinearConcat", [*output, *_operands(builder, step)], raw, axis=1)
+    operands = _operands(builder, step)
+    match step.op:
+        case "global_pool":
+            operands += builder.grid(step.name)
             pooled = builder.node("QLinearGlobalAveragePool", operands, f"{step.name}.pooled", channels_last=0)
             return builder.node("Flatten", [pooled], raw)  # (B, C, 1, 1) -> (B, C)
+        case "position":
+            table, grid = _table(item)
+            parts = {"table": table, "table_scale": np.float32(grid.scale), "table_zero": np.uint8(grid.zero_point)}
+            operands += [builder.constant(f"{step.name}.{part}", value) for part, value in parts.items()]
+    operator = "QLinearMul" if step.op == "product" else "QLinearAdd"
+    return builder.node(operator, [*operands, *builder.grid(step.name)], raw)
 
 
 def _operands(builder: GraphBuilder, step: Step) -> list[str]:
@@ -187,25 +177,16 @@ def _operands(builder: GraphBuilder, step: Step) -> list[str]:
     return [name for source in step.inputs for name in (builder.integers[source], *builder.grid(source))]
 
 
-def _table(builder: GraphBuilder, item: IntegerStep) -> list[str]:
-    """A table of vectors as uint8 with its scale and zero point."""
+def _table(item: IntegerStep) -> tuple[NDArray[np.uint8], Grid]:
+    """A table of vectors as uint8, and the grid of its integers."""
     assert item.weight is not None and item.weight_scale is not None  # noqa: PT018
     grid = weight_grid(item.step, item.weight_scale)
-    table = (item.weight.astype(np.int16) + grid.zero_point).astype(np.uint8)
-    return [
-        builder.constant(f"{item.step.name}.table", table),
-        builder.constant(f"{item.step.name}.table_scale", np.float32(grid.scale)),
-        builder.constant(f"{item.step.name}.table_zero", np.uint8(grid.zero_point)),
-    ]
+    return (item.weight.astype(np.int16) + grid.zero_point).astype(np.uint8), grid
 
 
-def _add_linear(builder: GraphBuilder, item: IntegerStep) -> None:
-    step, grid = item.step, item.output_grid
-    if grid is not None:
-        operands = [*_weighted(builder, item), *builder.grid(step.name)]
-        integers = _product(builder, step, operands, f"{step.name}.raw")
-        builder.clip(step.name, integers, grid, low=grid.zero_point if step.has_relu else 0)
-        return
+def _add_real_linear(builder: GraphBuilder, item: IntegerStep) -> None:
+    """A dense layer of integers that gives floats."""
+    step = item.step
     is_bias_apart = _loses_bias(builder, item)
     operands = _weighted(builder, item, has_bias=not is_bias_apart)
     name = builder.float_name(step)

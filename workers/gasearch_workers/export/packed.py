@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.export.packed_reader import unpack
-from gasearch_workers.export.packed_steps import PackedFormatError
+from gasearch_workers.export.packed_reader import PackedFormatError, unpack
 from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network import packed_layout as layout
 from gasearch_workers.network.integer import Grid, IntegerNetwork, IntegerStep, weight_grid
-from gasearch_workers.network.steps import CODES, INPUT, Plan, Shape, Step
+from gasearch_workers.network.steps import CODES, INPUT, OPERATIONS, Shape, Step
 
 __all__ = ["PackedFormatError", "pack", "pack_bits", "unpack"]
 
@@ -51,38 +50,30 @@ def pack_bits(integers: NDArray[np.int8], bits: int) -> bytes:
 
 
 def _pack(network: IntegerNetwork) -> bytes:
-    body = b"".join([*_pack_shapes(network.plan), *_pack_transform(network), *_pack_steps(network)])
+    plan, transform = network.plan, network.input
+    if transform.dtype != (expected := layout.DTYPES[plan.input_kind]):
+        raise PackedFormatError(f"raw {plan.input_kind} samples are {expected}; got {transform.dtype}")
+    parts = [layout.DIMENSION.pack(size) for size in plan.input_shape]
+    if plan.input_kind != "image":
+        parts += [layout.COUNT.pack(len(plan.categories)), *map(layout.DIMENSION.pack, plan.categories)]
+    parts += [
+        _floats(transform.mean, (plan.numbers,), "input mean"),
+        _floats(transform.deviation, (plan.numbers,), "input deviation"),
+        _grid(transform.grid, plan.input_bits, "input"),
+        *_pack_steps(network),
+    ]
+    body = b"".join(parts)
     header = layout.HEADER.pack(
         layout.MAGIC,
         layout.VERSION,
-        layout.INPUT_KINDS.index(network.plan.input_kind) | layout.IS_REGRESSION * network.plan.is_regression,
-        network.plan.input_bits,
-        len(network.plan.input_shape),
+        layout.INPUT_KINDS.index(plan.input_kind) | layout.IS_REGRESSION * plan.is_regression,
+        plan.input_bits,
+        len(plan.input_shape),
         len(network.steps),
         layout.HEADER.size + len(body) + layout.CHECKSUM.size,
     )
     content = header + body
     return content + layout.CHECKSUM.pack(zlib.crc32(content))
-
-
-def _pack_shapes(plan: Plan) -> list[bytes]:
-    parts = [layout.DIMENSION.pack(size) for size in plan.input_shape]
-    if plan.input_kind != "image":
-        parts += [layout.COUNT.pack(len(plan.categories)), *map(layout.DIMENSION.pack, plan.categories)]
-    return parts
-
-
-def _pack_transform(network: IntegerNetwork) -> list[bytes]:
-    transform, bits = network.input, network.plan.input_bits
-    expected = layout.DTYPES[network.plan.input_kind]
-    if transform.dtype != expected:
-        raise PackedFormatError(f"raw {network.plan.input_kind} samples are {expected}; got {transform.dtype}")
-    shape = (network.plan.numbers,)
-    return [
-        _floats(transform.mean, shape, "input mean"),
-        _floats(transform.deviation, shape, "input deviation"),
-        _grid(transform.grid, bits, "input") if bits != FULL_PRECISION else _no_grid(transform.grid, "input"),
-    ]
 
 
 # --- steps ------------------------------------------------------------------------------------------------------
@@ -114,15 +105,12 @@ def _pack_step(item: IntegerStep, numbers: dict[str, int]) -> bytes:
         | layout.IS_SPARSE * (step.nonzeros is not None)
     )
     parts = [layout.STEP.pack(layout.OPS.index(step.op), flags, step.output_bits, len(name)), name]
-    if step.op == "concat":
+    if OPERATIONS[step.op].sources == 0:
         parts.append(layout.COUNT.pack(len(step.inputs)))
     parts += [layout.SOURCE.pack(numbers[source]) for source in step.inputs]
-    if layout.has_stored_grid(step):
+    if layout.may_store_grid(step.op) or step.output_bits == FULL_PRECISION:
         parts.append(_grid(item.output_grid, step.output_bits, step.name))
-    elif step.output_bits == FULL_PRECISION:
-        parts.append(_no_grid(item.output_grid, step.name))
-    if step.op in layout.FIELDS:
-        parts.append(layout.FIELDS[step.op].pack(*_fields(step)))
+    parts.append(layout.FIELDS[step.op].pack(*(getattr(step, name) for name in OPERATIONS[step.op].fields)))
     if step.nonzeros is not None:
         parts.append(layout.DIMENSION.pack(step.nonzeros))
     if step.has_weights:
@@ -130,43 +118,24 @@ def _pack_step(item: IntegerStep, numbers: dict[str, int]) -> bytes:
     return b"".join(parts)
 
 
-def _fields(step: Step) -> tuple[int, ...]:
-    """The values of `layout.FIELDS`."""
-    match step.op:
-        case "conv":
-            return (step.weight_bits, step.kernel, step.stride, step.output_shape[0], step.groups)
-        case "linear":
-            return (step.weight_bits, step.kernel, step.stride, step.output_shape[-1], step.groups)
-        case "embedding":
-            return (step.weight_bits, step.column, step.rows, step.output_shape[-1])
-        case "position":
-            return (step.weight_bits,)
-        case "window":
-            return (step.kernel,)
-        case "gru":
-            return (step.weight_bits, step.output_shape[-1] // 2)
-        case _:
-            return (step.heads,)
-
-
 # --- numbers ----------------------------------------------------------------------------------------------------
 
 
 def _pack_numbers(item: IntegerStep) -> bytes:
     """Weights, scales and biases."""
-    step = item.step
-    what = f"{step.name} weight"
-    bias = _floats(item.bias, (step.biases,), f"{step.name} bias") if step.biases else _no_bias(item)
-    if step.weight_bits == FULL_PRECISION:
-        weight = item.weight
+    step, weight = item.step, item.weight
+    what, is_float = f"{step.name} weight", step.weight_bits == FULL_PRECISION
+    if item.bias is not None and not step.biases:
+        raise PackedFormatError(f"{step.name} is a table of vectors and must have no bias")
+    bias = _floats(item.bias, (step.biases,), f"{step.name} bias") if step.biases else b""
+    if is_float:
         _floats(weight, step.weight_shape, what)
-        bitmap, kept = _kept(step, weight)
-        return bitmap + _floats(kept, kept.shape, what) + bias
-    scale = _floats(item.weight_scale, (step.scales,), f"{step.name} weight scale")
-    weight = item.weight
-    if weight is None or weight.dtype != np.int8 or weight.shape != step.weight_shape:
+    elif weight is None or weight.dtype != np.int8 or weight.shape != step.weight_shape:
         raise PackedFormatError(f"{what} must be int8 of shape {step.weight_shape}; got {_describe(weight)}")
+    scale = b"" if is_float else _floats(item.weight_scale, (step.scales,), f"{what} scale")
     bitmap, kept = _kept(step, weight)
+    if is_float:
+        return bitmap + _floats(kept, kept.shape, what) + bias
     _require_range(kept, step)
     if step.has_weight_grid:
         _require_weight_grid(item)
@@ -227,19 +196,11 @@ def _describe(values: NDArray[Any] | None) -> str:
     return "none" if values is None else f"{values.dtype} of shape {values.shape}"
 
 
-def _no_bias(item: IntegerStep) -> bytes:
-    if item.bias is not None:
-        raise PackedFormatError(f"{item.step.name} is a table of vectors and must have no bias")
-    return b""
-
-
 def _grid(grid: Grid | None, bits: int, name: str) -> bytes:
+    if bits == FULL_PRECISION:
+        if grid is not None:
+            raise PackedFormatError(f"{name} is float by its plan and must have no grid; got {grid}")
+        return b""
     if grid is None or grid.bits != bits or not 0 <= grid.zero_point < 2**bits or not 0 < grid.scale < math.inf:
         raise PackedFormatError(f"{name} must have a grid of {bits} bits with a scale above 0; got {grid}")
     return layout.GRID.pack(grid.scale, grid.zero_point)
-
-
-def _no_grid(grid: Grid | None, name: str) -> bytes:
-    if grid is not None:
-        raise PackedFormatError(f"{name} is float by its plan and must have no grid; got {grid}")
-    return b""

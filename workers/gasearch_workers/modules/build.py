@@ -185,5 +185,5 @@ def _make_layer(
             return LayerNormLayer(step)
         case "mean_tokens":
             return MeanTokensLayer(step)
-        case "max_tokens":
+        case _:  # max_tokens
             return MaxTokensLayer()

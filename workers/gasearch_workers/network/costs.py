@@ -67,23 +67,22 @@ def multiplications(step: Step) -> tuple[tuple[int, int, int], ...]:
     and values.
     """
     match step.op:
-        case "conv":
-            places = step.output_shape[1] * step.output_shape[2]
-        case "linear":
-            places = step.output_shape[0] if len(step.output_shape) == 2 else 1
+        case "conv" | "linear":
+            shape = step.weight_shape
+            places = math.prod(step.output_shape) // shape[0]
+            return ((math.prod(shape) * places, step.weight_bits, step.input_bits),)
         case "gru":
             tokens, channels = step.input_shape
-            hidden = step.output_shape[1] // 2
+            each = tokens * 6 * step.width
             return (
-                (tokens * 6 * hidden * channels, step.weight_bits, step.input_bits),
-                (tokens * 6 * hidden * hidden, step.weight_bits, FULL_PRECISION),
+                (each * channels, step.weight_bits, step.input_bits),
+                (each * step.width, step.weight_bits, FULL_PRECISION),
             )
         case "attention":
             tokens, features = step.output_shape
             return ((2 * tokens * tokens * features, step.input_bits, step.input_bits),)
         case _:
             return ()
-    return ((math.prod(step.weight_shape) * places, step.weight_bits, step.input_bits),)
 
 
 def _count(step: Step) -> tuple[int, int, int, int]:

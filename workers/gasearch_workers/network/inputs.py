@@ -37,7 +37,7 @@ def begin_with_tokens(builder: PlanBuilder, blueprint: Blueprint, embedding: Lay
         vectors = _embed(builder, blueprint, embedding, column, is_tokens=True)
         name = "tokens" if column == 1 else f"tokens{column}"
         builder.tensor = total
-        builder.add(name, "add", total.shape, bits=builder.free_bits, others=(vectors,))
+        builder.add(name, "add", bits=builder.free_bits, others=(vectors,))
         total = builder.tensor
 
 

@@ -38,7 +38,7 @@ def weight_bytes(step: Step) -> int:
     if not step.has_weights:
         return 0
     each = FLOAT_BYTES if step.weight_bits == FULL_PRECISION else 1
-    return each * math.prod(step.weight_shape) + FLOAT_BYTES * (step.scales + step.biases)
+    return each * step.weights + FLOAT_BYTES * (step.scales + step.biases)
 
 
 def activation_bytes(plan: Plan) -> int:

@@ -5,7 +5,7 @@ Little-endian, without padding:
     HEADER  magic, version, input kind, input bits, number of dimensions, number of steps, length of the whole file
     DIMENSION x rank, then (images have none) COUNT and DIMENSION x columns of codes: the number of codes of each
     mean float32 x numbers, deviation float32 x numbers, GRID of the input (none for a float one)
-    per step: STEP, its name, COUNT of the inputs (`concat` only), SOURCE x inputs, GRID (see `has_stored_grid`), the
+    per step: STEP, its name, COUNT of the inputs (`concat` only), SOURCE x inputs, GRID (see `may_store_grid`), the
               operation's own fields (FIELDS), the number of kept weights (DIMENSION, sparse ones only), and where it
               has weights: them, scale float32 x scales, bias float32 x biases
     CHECKSUM  CRC-32 of all that stands before it
@@ -21,12 +21,13 @@ the columns.
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Final
 
 from gasearch_workers.messages import FULL_PRECISION, InputKind
 from gasearch_workers.network.compression import dense_bytes, sparse_bytes
-from gasearch_workers.network.steps import PASSING, Op, Plan, Step
+from gasearch_workers.network.steps import OPERATIONS, Op, Plan, Step
 
 MAGIC: Final = b"GAPK"
 VERSION: Final = 2
@@ -41,88 +42,43 @@ SOURCE: Final = struct.Struct("<H")  #: 0 for "input", CODES_SOURCE, else 1 + th
 CHECKSUM: Final = struct.Struct("<I")
 CODES_SOURCE: Final = 0xFFFF
 
-#: The fields that an operation has of its own.
-_MATRIX = struct.Struct("<BBBII")  # weight bits, kernel, stride, output width, groups
-FIELDS: Final[dict[Op, struct.Struct]] = {
-    "conv": _MATRIX,
-    "linear": _MATRIX,
-    "embedding": struct.Struct("<BhII"),  # weight bits, column, rows, width
-    "position": struct.Struct("<B"),  # weight bits
-    "window": struct.Struct("<B"),  # kernel
-    "gru": struct.Struct("<BI"),  # weight bits, hidden units per direction
-    "attention": struct.Struct("<H"),  # heads
-}
-
-#: An operation's code is its place here; likewise an input kind's. Those of version 1 stand first, in its order.
-OPS: Final[tuple[Op, ...]] = (
-    "conv",
-    "linear",
-    "add",
-    "global_pool",
-    "flatten",
-    "max_pool",
-    "embedding",
-    "position",
-    "concat",
-    "product",
-    "window",
-    "gru",
-    "attention",
-    "layer_norm",
-    "mean_tokens",
-    "max_tokens",
-)
-VERSION_1_OPS: Final = 5
+OPS: Final = tuple(OPERATIONS)  #: An operation's code is its place here; likewise an input kind's.
+FIELDS: Final = {op: struct.Struct(f"<{known.form}") for op, known in OPERATIONS.items()}  #: Of an operation's own.
+VERSION_1_OPS: Final = 5  #: The first ones.
 INPUT_KINDS: Final[tuple[InputKind, ...]] = ("image", "table", "tokens", "ids")
 DTYPES: Final = {"image": "uint8", "table": "float32", "tokens": "int32", "ids": "int32"}  #: Of the raw samples.
 IS_REGRESSION: Final = 128  #: Flag beside the input kind.
-WITHOUT_GRID: Final = PASSING | {"embedding"}  #: Operations whose output never has a grid of its own.
 HAS_NORM, HAS_RELU, IS_SIGNED, IS_SPARSE = 1, 2, 4, 8  #: Flags of a step.
 
-# Attribute reads that the search would repeat for thousands of networks.
-_FIXED_BYTES = HEADER.size + CHECKSUM.size
-_STEP_BYTES, _SOURCE_BYTES, _GRID_BYTES, _COUNT_BYTES = STEP.size, SOURCE.size, GRID.size, COUNT.size
-_DIMENSION_BYTES = DIMENSION.size
-_FIELD_BYTES = {op: FIELDS[op].size if op in FIELDS else 0 for op in OPS}
-_FIELD_BYTES["concat"] = _COUNT_BYTES
+_WITHOUT_GRID = {op for op, known in OPERATIONS.items() if known.is_passing} | {"embedding"}
+# What the search would read or add up for thousands of networks.
+_FRAME_BYTES, _SOURCE_BYTES, _GRID_BYTES = HEADER.size + CHECKSUM.size, SOURCE.size, GRID.size
+_STEP_BYTES = {op: STEP.size + FIELDS[op].size + COUNT.size * (op == "concat") for op in OPS}
 
 
 def frame_bytes(plan: Plan) -> int:
     """Bytes of all that belongs to no step: header, input transform, checksum."""
-    grid = 0 if plan.input_bits == FULL_PRECISION else _GRID_BYTES
-    columns = 0 if plan.input_kind == "image" else _COUNT_BYTES + _DIMENSION_BYTES * len(plan.categories)
-    return _FIXED_BYTES + _DIMENSION_BYTES * len(plan.input_shape) + columns + 8 * plan.numbers + grid
+    grid = 0 if plan.input_bits == FULL_PRECISION else GRID.size
+    columns = 0 if plan.input_kind == "image" else COUNT.size + DIMENSION.size * len(plan.categories)
+    return _FRAME_BYTES + DIMENSION.size * len(plan.input_shape) + columns + 8 * plan.numbers + grid
 
 
-def has_stored_grid(step: Step) -> bool:
-    """Whether the step's output has a grid of its own in the file: neither its input's nor its weights'."""
-    return step.output_bits != FULL_PRECISION and step.op not in WITHOUT_GRID
+def may_store_grid(op: Op) -> bool:
+    """Whether the operation's output can have a grid of its own in the file: neither its input's nor its weights'."""
+    return op not in _WITHOUT_GRID
 
 
 def step_bytes(step: Step) -> int:
     """Bytes of one step, its numbers included."""
-    op, bits, shape = step.op, step.weight_bits, step.output_shape
-    size = _STEP_BYTES + len(step.name) + _SOURCE_BYTES * len(step.inputs) + _FIELD_BYTES[op]
-    if has_stored_grid(step):
+    size = _STEP_BYTES[step.op] + len(step.name) + _SOURCE_BYTES * len(step.inputs)
+    if step.output_bits != FULL_PRECISION and step.op not in _WITHOUT_GRID:
         size += _GRID_BYTES
-    match op:
-        case "conv":
-            rows = shape[0]
-            count = rows * (step.input_shape[0] // step.groups) * step.kernel * step.kernel
-        case "linear":
-            rows = shape[-1]
-            count = rows * step.input_shape[-1]
-        case "gru":
-            rows = 3 * shape[-1]
-            count = rows * (step.input_shape[-1] + shape[-1] // 2)
-        case "layer_norm":
-            return size + 8 * shape[-1]
-        case "embedding" | "position":
-            rows = step.rows if op == "embedding" else shape[0]
-            return size + dense_bytes(rows * shape[-1], bits) + (0 if bits == FULL_PRECISION else 4)
-        case _:
-            return size
-    size += rows * (4 if bits == FULL_PRECISION else 8)
+    if not step.has_weights:
+        return size
+    shape, bits, is_table = step.weight_shape, step.weight_bits, OPERATIONS[step.op].weights == "table"
+    numbers = (bits != FULL_PRECISION) + (not is_table)  # a scale, a bias
+    size += 4 * numbers * (1 if is_table else shape[0])
+    count = math.prod(shape)
     if step.nonzeros is None:
         return size + dense_bytes(count, bits)
-    return size + _DIMENSION_BYTES + sparse_bytes(count, step.nonzeros, bits)
+    return size + DIMENSION.size + sparse_bytes(count, step.nonzeros, bits)

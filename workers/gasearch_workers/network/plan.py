@@ -75,7 +75,7 @@ def _add_layer(builder: PlanBuilder, name: str, layer: Layer) -> None:
 def _add_head(builder: PlanBuilder, head: Layer, *, is_per_token: bool) -> None:
     if len(builder.shape) == 3 and builder.steps:
         bits = FULL_PRECISION if builder.tensor.bits == FULL_PRECISION else POOL_BITS
-        builder.add("pool", "global_pool", builder.shape[:1], bits=bits)
+        builder.add("pool", "global_pool", bits=bits)
     if not is_per_token:
         builder.pool_tokens()
         builder.flatten()

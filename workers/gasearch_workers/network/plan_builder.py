@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from gasearch_workers.messages import FULL_PRECISION, Layer
 from gasearch_workers.network.compression import factored_rank, kept_units, kept_weights
-from gasearch_workers.network.steps import CODES, INPUT, MASKED, Op, Shape, Step
+from gasearch_workers.network.steps import CODES, INPUT, OPERATIONS, Op, Shape, Step
+from gasearch_workers.network.steps import output_shape as shape_of
 
 BRANCH_BITS = 8  #: Precision of summands, factors and whatever else lies within a layer.
+
+
+class MatrixFields(TypedDict, total=False):
+    """Fields of a step that is a convolution or a dense layer."""
+
+    kernel: int
+    stride: int
+    groups: int
+    has_norm: bool  # batch normalization follows
+    has_relu: bool
+
+
+class StepFields(MatrixFields, total=False):
+    """Fields of a step that few operations have."""
+
+    weight_bits: int
+    heads: int
+    column: int
+    rows: int
+    nonzeros: int | None
 
 
 class PlanError(ValueError):
@@ -70,7 +92,7 @@ class PlanBuilder:
         """Precision of what lies within a layer."""
         return FULL_PRECISION if layer.activation_bits == FULL_PRECISION else BRANCH_BITS
 
-    # --- steps with weights -------------------------------------------------------------------------------------
+    # --- steps --------------------------------------------------------------------------------------------------
 
     def add_matrix(
         self,
@@ -80,12 +102,8 @@ class PlanBuilder:
         op: Op,
         width: int,
         kept: int | None = None,
-        kernel: int = 1,
-        stride: int = 1,
-        groups: int = 1,
-        has_norm: bool = False,
-        has_relu: bool = False,
         bits: int | None = None,
+        **fields: Unpack[MatrixFields],
     ) -> None:
         """A convolution or dense layer with that many outputs; two of them where the layer's rank factors it.
 
@@ -95,77 +113,35 @@ class PlanBuilder:
             op: "conv" or "linear".
             width: Outputs before pruning.
             kept: Outputs after it; None for all.
-            kernel: Of a convolution.
-            stride: Of a convolution.
-            groups: Of a convolution; grouped ones are not factored.
-            has_norm: Batch normalization follows.
-            has_relu: A ReLU follows; without one the output is signed.
             bits: Of the output; None for the layer's activation bits.
+            **fields: Of the step. Grouped convolutions are not factored; without a ReLU the output is signed.
         """
         kept = width if kept is None else kept
-        inputs = self.tensor.kept * kernel * kernel
-        rank = None if groups > 1 else factored_rank(kept, inputs, layer.rank)
+        area = fields.get("kernel", 1) ** 2
+        rank = None if fields.get("groups", 1) > 1 else factored_rank(kept, self.tensor.kept * area, layer.rank)
         if rank is not None:
-            full = max(rank, int(layer.rank * min(width, self.tensor.full * kernel * kernel) + 0.5))
-            self._add_weights(
-                f"{name}.down",
-                layer,
-                op,
-                (full, rank),
-                kernel=kernel,
-                stride=stride,
-                has_norm=has_norm,
-                bits=self.inner_bits(layer),
-            )
-            kernel, stride = 1, 1
-        self._add_weights(
-            name,
-            layer,
-            op,
-            (width, kept),
-            kernel=kernel,
-            stride=stride,
-            groups=groups,
-            has_norm=has_norm,
-            has_relu=has_relu,
-            bits=layer.activation_bits if bits is None else bits,
-        )
+            full = max(rank, int(layer.rank * min(width, self.tensor.full * area) + 0.5))
+            down: MatrixFields = {**fields, "has_relu": False}
+            self._add_weights(f"{name}.down", layer, op, (full, rank), self.inner_bits(layer), down)
+            fields |= {"kernel": 1, "stride": 1}
+        self._add_weights(name, layer, op, (width, kept), layer.activation_bits if bits is None else bits, fields)
 
     def _add_weights(
-        self,
-        name: str,
-        layer: Layer,
-        op: Op,
-        units: tuple[int, int],
-        *,
-        kernel: int,
-        stride: int,
-        groups: int = 1,
-        has_norm: bool,
-        has_relu: bool = False,
-        bits: int,
+        self, name: str, layer: Layer, op: Op, units: tuple[int, int], bits: int, fields: MatrixFields
     ) -> None:
         """One matrix; `units` are its outputs before and after pruning."""
-        if op == "conv":
-            output_shape: Shape = (self.width(*units), *(-(-side // stride) for side in self.shape[1:]))
-            weights = output_shape[0] * (self.shape[0] // groups) * kernel * kernel
-        else:
-            output_shape = (*self.shape[:-1], self.width(*units))
-            weights = output_shape[-1] * self.shape[-1]
+        width, channels = self.width(*units), self.shape[0] if op == "conv" else self.shape[-1]
+        weights = width * (channels // fields.get("groups", 1)) * fields.get("kernel", 1) ** 2
         self.add(
             name,
             op,
-            output_shape,
+            width=width,
             bits=bits,
-            is_signed=not has_relu,
+            is_signed=not fields.get("has_relu", False),
             units=units,
             weight_bits=layer.weight_bits,
-            kernel=kernel,
-            stride=stride,
-            groups=groups,
-            has_norm=has_norm,
-            has_relu=has_relu,
             nonzeros=self.nonzeros(weights, layer),
+            **fields,
         )
 
     def nonzeros(self, weights: int, layer: Layer) -> int | None:
@@ -174,37 +150,39 @@ class PlanBuilder:
             return None
         return kept_weights(weights, layer.sparsity, layer.weight_bits)
 
-    # --- any step -----------------------------------------------------------------------------------------------
-
     def add(
         self,
         name: str,
         op: Op,
-        output_shape: Shape,
+        output_shape: Shape | None = None,
         *,
+        width: int = 0,
         bits: int | None = None,
         is_signed: bool | None = None,
         units: tuple[int, int] | None = None,
         others: tuple[Tensor, ...] = (),
-        weight_bits: int = FULL_PRECISION,
-        kernel: int = 1,
-        stride: int = 1,
-        groups: int = 1,
-        has_norm: bool = False,
-        has_relu: bool = False,
-        heads: int = 1,
-        column: int = -1,
-        rows: int = 0,
-        nonzeros: int | None = None,
+        **fields: Unpack[StepFields],
     ) -> None:
         """Append a step that reads the newest tensor, `others`, and where its operation is masked the codes.
 
-        Where None: the precision, the sign and the channels before and after pruning (`units`) are the newest tensor's.
+        Args:
+            name: Of the step.
+            op: Its operation.
+            output_shape: None where it follows from the input's.
+            width: Outputs of a matrix, of a GRU in each direction.
+            bits: Of the output; None for the newest tensor's.
+            is_signed: Of the output; None for the newest tensor's.
+            units: Its channels before and after pruning; None for the newest tensor's.
+            others: Further inputs.
+            **fields: Of the step.
         """
         source = self.tensor
+        if output_shape is None:
+            kernel, stride = fields.get("kernel", 1), fields.get("stride", 1)
+            output_shape = shape_of(op, source.shape, width=width, kernel=kernel, stride=stride)
         bits = source.bits if bits is None else bits
         is_signed = source.is_signed if is_signed is None else is_signed
-        codes = (CODES,) if op in MASKED else ()
+        codes = (CODES,) if OPERATIONS[op].is_masked else ()
         self.steps.append(
             Step(
                 name=name,
@@ -215,16 +193,7 @@ class PlanBuilder:
                 input_bits=source.bits,
                 output_bits=bits,
                 is_output_signed=is_signed,
-                weight_bits=weight_bits,
-                kernel=kernel,
-                stride=stride,
-                groups=groups,
-                has_norm=has_norm,
-                has_relu=has_relu,
-                heads=heads,
-                column=column,
-                rows=rows,
-                nonzeros=nonzeros,
+                **fields,
             )
         )
         full, kept = (source.full, source.kept) if units is None else units
@@ -232,7 +201,7 @@ class PlanBuilder:
 
     def add_sum(self, name: str, other: Tensor, *, bits: int, has_relu: bool = False) -> None:
         """The newest tensor plus another one of its shape, at that precision."""
-        self.add(name, "add", self.shape, bits=bits, is_signed=not has_relu, others=(other,), has_relu=has_relu)
+        self.add(name, "add", bits=bits, is_signed=not has_relu, others=(other,), has_relu=has_relu)
 
     def pool_tokens(self) -> None:
         """Turn a sequence into a vector; nothing where it is none.
@@ -241,15 +210,13 @@ class PlanBuilder:
         """
         if not self.is_sequence:
             return
-        features = self.shape[-1:]
         if self.tensor.is_signed:
-            self.add("pool", "mean_tokens", features, bits=self.free_bits)
+            self.add("pool", "mean_tokens", bits=self.free_bits)
         else:
-            self.add("pool", "max_tokens", features)
+            self.add("pool", "max_tokens")
 
     def flatten(self) -> None:
         """Turn an image into a vector; nothing where it is one."""
         if len(self.shape) > 1:
             places = math.prod(self.shape[1:])
-            units = (self.tensor.full * places, self.tensor.kept * places)
-            self.add("flatten", "flatten", (math.prod(self.shape),), units=units)
+            self.add("flatten", "flatten", units=(self.tensor.full * places, self.tensor.kept * places))

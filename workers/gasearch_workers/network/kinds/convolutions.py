@@ -7,7 +7,7 @@ from typing import Final
 from gasearch_workers.messages import Layer
 from gasearch_workers.network.compression import Compression, Effect, LayerShape
 from gasearch_workers.network.layer_kinds import LayerKind
-from gasearch_workers.network.plan_builder import PlanBuilder
+from gasearch_workers.network.plan_builder import MatrixFields, PlanBuilder
 
 _OPTIONS = ("kernel", "downsample")
 
@@ -16,17 +16,8 @@ _OPTIONS = ("kernel", "downsample")
 
 
 def _add_conv(builder: PlanBuilder, name: str, layer: Layer) -> None:
-    builder.add_matrix(
-        name,
-        layer,
-        op="conv",
-        width=layer.width,
-        kept=builder.kept(layer.width, layer),
-        kernel=layer.kernel,
-        stride=_stride(layer),
-        has_norm=True,
-        has_relu=True,
-    )
+    kept = builder.kept(layer.width, layer)
+    builder.add_matrix(name, layer, op="conv", width=layer.width, kept=kept, **_active(layer))
     _pool(builder, name, layer)
 
 
@@ -45,19 +36,9 @@ CONV: Final = LayerKind(
 
 
 def _add_separable(builder: PlanBuilder, name: str, layer: Layer) -> None:
-    channels = builder.shape[0]
-    builder.add_matrix(
-        f"{name}.depthwise",
-        layer,
-        op="conv",
-        width=channels,
-        kept=builder.tensor.kept,
-        kernel=layer.kernel,
-        stride=_stride(layer),
-        groups=channels,
-        has_norm=True,
-        has_relu=True,
-    )
+    channels, kept = builder.shape[0], builder.tensor.kept
+    fields: MatrixFields = {"groups": channels, **_active(layer)}
+    builder.add_matrix(f"{name}.depthwise", layer, op="conv", width=channels, kept=kept, **fields)
     kept = builder.kept(layer.width, layer)
     builder.add_matrix(
         f"{name}.pointwise", layer, op="conv", width=layer.width, kept=kept, has_norm=True, has_relu=True
@@ -84,28 +65,18 @@ def _add_residual(builder: PlanBuilder, name: str, layer: Layer) -> None:
 
     Structured pruning removes channels between the two convolutions; what the sum gives keeps its width.
     """
-    source, bits, stride = builder.tensor, builder.inner_bits(layer), _stride(layer)
-    builder.add_matrix(
-        f"{name}.first",
-        layer,
-        op="conv",
-        width=layer.width,
-        kept=builder.kept(layer.width, layer),
-        kernel=layer.kernel,
-        stride=stride,
-        has_norm=True,
-        has_relu=True,
-    )
-    builder.add_matrix(
-        f"{name}.second", layer, op="conv", width=layer.width, kernel=layer.kernel, has_norm=True, bits=bits
-    )
+    source, width, bits = builder.tensor, layer.width, builder.inner_bits(layer)
+    kept = builder.kept(width, layer)
+    builder.add_matrix(f"{name}.first", layer, op="conv", width=width, kept=kept, **_active(layer))
+    builder.add_matrix(f"{name}.second", layer, op="conv", width=width, bits=bits, kernel=layer.kernel, has_norm=True)
     branch = builder.tensor
     skip = source
     # A pruned input and its skip would have other channels than the branch, even where their numbers agree.
-    is_same = source.shape[1:] == branch.shape[1:] and source.full == source.kept == layer.width
-    if not is_same:
+    if not (source.shape[1:] == branch.shape[1:] and source.full == source.kept == width):
         builder.tensor = source
-        builder.add_matrix(f"{name}.skip", layer, op="conv", width=layer.width, stride=stride, has_norm=True, bits=bits)
+        builder.add_matrix(
+            f"{name}.skip", layer, op="conv", width=width, bits=bits, stride=_stride(layer), has_norm=True
+        )
         skip = builder.tensor
     builder.tensor = branch
     builder.add_sum(f"{name}.sum", skip, bits=layer.activation_bits, has_relu=True)
@@ -145,8 +116,10 @@ def _stride(layer: Layer) -> int:
     return 1 if _is_pooled(layer) else layer.stride
 
 
+def _active(layer: Layer) -> MatrixFields:
+    return {"kernel": layer.kernel, "stride": _stride(layer), "has_norm": True, "has_relu": True}
+
+
 def _pool(builder: PlanBuilder, name: str, layer: Layer) -> None:
     if _is_pooled(layer):
-        channels, *sides = builder.shape
-        halved = (channels, *(-(-side // 2) for side in sides))
-        builder.add(f"{name}.pool", "max_pool", halved, kernel=2, stride=2)
+        builder.add(f"{name}.pool", "max_pool", kernel=2, stride=2)

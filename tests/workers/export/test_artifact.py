@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from gasearch_workers.export.artifact import ArtifactError, read_artifact, write_artifact
+from gasearch_workers.export.artifact import (
+    DESCRIPTION_NAME,
+    ONNX_NAME,
+    PACKED_NAME,
+    VOCABULARY_NAME,
+    ArtifactError,
+    read_artifact,
+    write_artifact,
+)
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.packed import pack, unpack
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
@@ -43,22 +51,22 @@ def write(directory, description=None):
 
 def test_the_folder_holds_the_graph_the_packed_file_and_their_description(tmp_path):
     artifact = write(tmp_path / "new" / "model")
-    assert sorted(path.name for path in artifact.directory.iterdir()) == ["model.gap", "model.json", "model.onnx"]
-    onnx.checker.check_model(onnx.load(artifact.onnx))
-    assert_equal_networks(unpack(artifact.packed.read_bytes()), NETWORK)
+    assert sorted(path.name for path in artifact.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    onnx.checker.check_model(onnx.load(artifact / ONNX_NAME))
+    assert_equal_networks(unpack((artifact / PACKED_NAME).read_bytes()), NETWORK)
 
 
 def test_the_graph_and_the_packed_file_are_the_same_network(tmp_path):
     artifact = write(tmp_path)
     x = random_samples(np.random.default_rng(1), NETWORK.input, (1, 8, 8), 200)
-    from_graph = run_onnx(artifact.onnx.read_bytes(), x).argmax(axis=1)
-    from_packed = run_reference(unpack(artifact.packed.read_bytes()), x).argmax(axis=1)
+    from_graph = run_onnx((artifact / ONNX_NAME).read_bytes(), x).argmax(axis=1)
+    from_packed = run_reference(unpack((artifact / PACKED_NAME).read_bytes()), x).argmax(axis=1)
     assert (from_graph == from_packed).mean() >= 0.99
 
 
 def test_the_description_says_what_goes_in_what_comes_out_and_how(tmp_path):
     artifact = write(tmp_path, {"key": "abc", "measured": {"test_accuracy": 0.93}})
-    content = json.loads(artifact.description.read_text())
+    content = json.loads((artifact / DESCRIPTION_NAME).read_text())
     assert content["format_version"] == 2
     assert content["input"] == {
         "name": "input",
@@ -76,7 +84,7 @@ def test_the_description_says_what_goes_in_what_comes_out_and_how(tmp_path):
 
 
 def test_each_step_tells_its_precision_and_whether_it_computes_in_float(tmp_path):
-    steps = read_artifact(write(tmp_path).directory)["steps"]
+    steps = read_artifact(write(tmp_path))["steps"]
     assert [(step["name"], step["weight_bits"], step["computes_in"]) for step in steps] == [
         ("layer0", 4, "integers"),
         ("layer1", 32, "float"),
@@ -88,7 +96,7 @@ def test_each_step_tells_its_precision_and_whether_it_computes_in_float(tmp_path
 
 
 def test_each_step_tells_its_size(tmp_path):
-    steps = read_artifact(write(tmp_path).directory)["steps"]
+    steps = read_artifact(write(tmp_path))["steps"]
     assert [(step["weights"], step["kept_weights"]) for step in steps] == [
         (72, None),
         (576, None),
@@ -124,7 +132,7 @@ def test_a_text_network_comes_with_its_labels_and_vocabulary(tmp_path):
     assert (content["input"]["kind"], content["input"]["categories"]) == ("tokens", [4])
     assert content["output"]["labels"] == ["negative", "positive"]
     assert content["input"]["vocabulary"] == "vocabulary.json"
-    assert json.loads(artifact.vocabulary.read_text()) == [list(WORDS)]
+    assert json.loads((artifact / VOCABULARY_NAME).read_text()) == [list(WORDS)]
     assert [step["op"] for step in content["steps"] if step["computes_in"] == "float"] == ["gru", "mean_tokens"]
 
 
@@ -140,7 +148,7 @@ def test_a_table_comes_with_the_names_of_its_columns(tmp_path):
 
 def test_a_changed_vocabulary_is_told_by_its_hash(tmp_path):
     artifact = write_text(tmp_path)
-    artifact.vocabulary.write_text(artifact.vocabulary.read_text().replace("good", "evil"))
+    (artifact / VOCABULARY_NAME).write_text((artifact / VOCABULARY_NAME).read_text().replace("good", "evil"))
     with pytest.raises(ArtifactError, match=r"vocabulary.json was changed: its SHA-256"):
         read_artifact(tmp_path)
 
@@ -168,8 +176,8 @@ def test_names_that_do_not_fit_the_network_are_refused(tmp_path, names, text):
 
 def test_an_artifact_of_version_1_is_read(tmp_path):
     artifact = write(tmp_path)
-    content = json.loads(artifact.description.read_text())
-    artifact.description.write_text(json.dumps({**content, "format_version": 1}))
+    content = json.loads((artifact / DESCRIPTION_NAME).read_text())
+    (artifact / DESCRIPTION_NAME).write_text(json.dumps({**content, "format_version": 1}))
     assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
 
 
@@ -180,11 +188,11 @@ def test_the_files_of_every_family_are_the_same_network(tmp_path, family):
     network = random_network(blueprint, rng)
     artifact = write_artifact(tmp_path, network, blueprint=blueprint, description={})
     read_artifact(tmp_path)
-    unpacked = unpack(artifact.packed.read_bytes())
+    unpacked = unpack((artifact / PACKED_NAME).read_bytes())
     assert_equal_networks(unpacked, network)
     x = random_raw(rng, network, 100)
     counts = present(network, x)
-    found, expected = run_onnx(artifact.onnx.read_bytes(), x)[counts], run_reference(unpacked, x)[counts]
+    found, expected = run_onnx((artifact / ONNX_NAME).read_bytes(), x)[counts], run_reference(unpacked, x)[counts]
     if network.plan.is_regression:
         np.testing.assert_allclose(found, expected, atol=0.05 * expected.std())
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.99
@@ -244,17 +252,17 @@ def test_an_interrupted_writing_is_no_artifact_and_can_be_repeated(tmp_path, mon
 
 def test_a_changed_graph_is_told_by_its_hash(tmp_path):
     artifact = write(tmp_path)
-    content = bytearray(artifact.onnx.read_bytes())
+    content = bytearray((artifact / ONNX_NAME).read_bytes())
     content[-1] ^= 1
-    artifact.onnx.write_bytes(bytes(content))
+    (artifact / ONNX_NAME).write_bytes(bytes(content))
     with pytest.raises(ArtifactError, match=r"model.onnx was changed: its SHA-256 is not the one in model.json"):
         read_artifact(tmp_path)
 
 
 def test_a_shortened_packed_file_is_told_by_its_length(tmp_path):
     artifact = write(tmp_path)
-    size = artifact.packed.stat().st_size
-    artifact.packed.write_bytes(artifact.packed.read_bytes()[:-3])
+    size = (artifact / PACKED_NAME).stat().st_size
+    (artifact / PACKED_NAME).write_bytes((artifact / PACKED_NAME).read_bytes()[:-3])
     with pytest.raises(ArtifactError, match=rf"model.gap must have {size} bytes; it has {size - 3}"):
         read_artifact(tmp_path)
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,33 +39,6 @@ class ArtifactError(ValueError):
     """A folder that is no artifact, or not the one that was written; the message names the file and what is wrong."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """Where the parts of an artifact are."""
-
-    directory: Path
-
-    @property
-    def onnx(self) -> Path:
-        """The graph that ONNX Runtime runs."""
-        return self.directory / ONNX_NAME
-
-    @property
-    def packed(self) -> Path:
-        """The bit-packed network."""
-        return self.directory / PACKED_NAME
-
-    @property
-    def description(self) -> Path:
-        """What the others are."""
-        return self.directory / DESCRIPTION_NAME
-
-    @property
-    def vocabulary(self) -> Path:
-        """What the input's codes stand for; not every artifact has it."""
-        return self.directory / VOCABULARY_NAME
-
-
 def write_artifact(
     directory: Path | str,
     network: IntegerNetwork,
@@ -80,7 +51,7 @@ def write_artifact(
     encoding: Mapping[str, Any] | None = None,
     decoding: Mapping[str, Any] | None = None,
     formats: Sequence[str] = (),
-) -> Artifact:
+) -> Path:
     """Write a network to a folder, which is made; an artifact that is there already is replaced.
 
     Args:
@@ -101,7 +72,7 @@ def write_artifact(
         UnknownName: if there is no such exporter.
         OSError: if the folder can't be written.
     """
-    artifact = Artifact(directory=Path(directory))
+    directory = Path(directory)
     _require_fitting(network, labels, vocabularies)
     files = {}
     for form in dict.fromkeys((ONNX.name, GAP.name, *formats)):
@@ -109,25 +80,26 @@ def write_artifact(
         files[exporter.file] = exporter.write(network)
     if vocabularies:
         files[VOCABULARY_NAME] = _to_json([list(vocabulary) for vocabulary in vocabularies], indent=None)
-    names = {"labels": list(labels), "columns": list(columns)}
-    content = _describe(network, blueprint, description, files, names)
-    content["input"] |= dict(encoding or {})
-    content["session_options"] = {
-        entry.key: entry.value for entry in onnx.load_from_string(files[ONNX_NAME]).metadata_props
-    }
-    content["output"] |= dict(decoding or {})
-    described = _to_json(content)
+    content = _describe(network, files, columns, labels)
+    content["input"] |= encoding or {}
+    content["output"] |= decoding or {}
+    options = onnx.load_from_string(files[ONNX_NAME]).metadata_props
+    described = _to_json(
+        {"format": FORMAT, "format_version": FORMAT_VERSION, "blueprint": blueprint_content(blueprint)}
+        | content
+        | {"description": dict(description), "session_options": {entry.key: entry.value for entry in options}}
+    )
     require_free(directory)
-    outdated = _listed_files(artifact) - files.keys()
-    artifact.directory.mkdir(parents=True, exist_ok=True)
+    outdated = _listed_files(directory) - files.keys()
+    directory.mkdir(parents=True, exist_ok=True)
     # The description's temporary file is there from first to last: it marks an interrupted folder as ours.
     for name, written in {DESCRIPTION_NAME: described, **files}.items():
-        _write_durably(artifact.directory / (name + _TEMPORARY), written)
+        _write_durably(directory / (name + _TEMPORARY), written)
     for name in (*files, DESCRIPTION_NAME):
-        (artifact.directory / (name + _TEMPORARY)).replace(artifact.directory / name)
+        (directory / (name + _TEMPORARY)).replace(directory / name)
     for name in outdated:
-        (artifact.directory / name).unlink(missing_ok=True)
-    return artifact
+        (directory / name).unlink(missing_ok=True)
+    return directory
 
 
 def require_free(directory: Path | str) -> None:
@@ -137,8 +109,7 @@ def require_free(directory: Path | str) -> None:
         ArtifactError: naming the folder.
         OSError: if it can't be read.
     """
-    artifact = Artifact(directory=Path(directory))
-    directory = artifact.directory
+    directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise ArtifactError(f"{directory} is a file; an artifact needs a folder")
     if not directory.exists() or not any(directory.iterdir()):
@@ -146,7 +117,7 @@ def require_free(directory: Path | str) -> None:
     if (directory / (DESCRIPTION_NAME + _TEMPORARY)).exists():
         return
     try:
-        _read_description(artifact)
+        _read_description(directory)
     except ArtifactError as error:
         raise ArtifactError(
             f"{directory} is not empty and holds no artifact that could be replaced ({error}); choose a new folder"
@@ -159,14 +130,16 @@ def read_artifact(directory: Path | str) -> dict[str, Any]:
     Raises:
         ArtifactError: if a file is missing or another than was written, or the format is unknown.
     """
-    artifact = Artifact(directory=Path(directory))
-    content = _read_description(artifact)
+    directory = Path(directory)
+    content = _read_description(directory)
     files = content.get("files")
     if not isinstance(files, dict) or not files.keys() >= {ONNX_NAME, PACKED_NAME} or not all(map(is_plain, files)):
         listed = ", ".join(files) if isinstance(files, dict) else files
-        raise ArtifactError(f"{artifact.description} must list the files {ONNX_NAME} and {PACKED_NAME}; got {listed}")
+        raise ArtifactError(
+            f"{directory / DESCRIPTION_NAME} must list the files {ONNX_NAME} and {PACKED_NAME}; got {listed}"
+        )
     for name, expected in files.items():
-        _require_same(artifact.directory / name, expected)
+        _require_same(directory / name, expected)
     return content
 
 
@@ -179,10 +152,10 @@ def _require_fitting(network: IntegerNetwork, labels: Sequence[str], vocabularie
         raise ArtifactError(f"the vocabularies must have {plan.categories} entries, one per code; got {sizes}")
 
 
-def _listed_files(artifact: Artifact) -> set[str]:
+def _listed_files(directory: Path) -> set[str]:
     """Which of our files the artifact that is there now lists."""
     try:
-        files = _read_description(artifact).get("files")
+        files = _read_description(directory).get("files")
     except ArtifactError:
         return set()
     ours = {VOCABULARY_NAME, *(EXPORTERS.get(name).file for name in EXPORTERS.names())}
@@ -190,24 +163,17 @@ def _listed_files(artifact: Artifact) -> set[str]:
 
 
 def _describe(
-    network: IntegerNetwork,
-    blueprint: Blueprint,
-    description: Mapping[str, Any],
-    files: Mapping[str, bytes],
-    names: Mapping[str, list[str]],
+    network: IntegerNetwork, files: Mapping[str, bytes], columns: Sequence[str], labels: Sequence[str]
 ) -> dict[str, Any]:
     plan = network.plan
     in_float = set(float_steps(network))
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "blueprint": blueprint_content(blueprint),
         "input": {
             "name": INPUT,
             "shape": ["batch", *plan.input_shape],
             "dtype": network.input.dtype,
             "kind": plan.input_kind,
-            "columns": names["columns"],
+            "columns": list(columns),
             "categories": list(plan.categories),
             "vocabulary": VOCABULARY_NAME if VOCABULARY_NAME in files else None,
         },
@@ -215,14 +181,13 @@ def _describe(
             "name": output_name(plan),
             "shape": ["batch", *plan.steps[-1].output_shape],
             "dtype": "float32",
-            "labels": names["labels"],
+            "labels": list(labels),
         },
         "steps": [_describe_step(step, is_float=step.name in in_float) for step in plan.steps],
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in files.items()
         },
-        "description": dict(description),
     }
 
 
@@ -234,7 +199,7 @@ def _describe_step(step: Step, *, is_float: bool) -> dict[str, Any]:
         "weight_bits": step.weight_bits if step.has_weights else None,
         "output_bits": step.output_bits,
         "output_shape": list(step.output_shape),
-        "weights": math.prod(step.weight_shape) if step.has_weights else 0,
+        "weights": step.weights,
         "kept_weights": step.nonzeros,
         "bytes": step_bytes(step),
         "computes_in": "float" if is_float else "integers",
@@ -248,8 +213,8 @@ def _to_json(content: object, *, indent: int | None = 2) -> bytes:
         raise ArtifactError(f"the description can't be written as JSON: {error}") from error
 
 
-def _read_description(artifact: Artifact) -> dict[str, Any]:
-    path = artifact.description
+def _read_description(directory: Path) -> dict[str, Any]:
+    path = directory / DESCRIPTION_NAME
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:

@@ -10,13 +10,14 @@ from gasearch_workers.modules.layers import ElementLayer, InputLayer, MaxPoolLay
 from gasearch_workers.modules.quantize import ActivationQuantizer, LearnedScale
 from gasearch_workers.modules.sequence_layers import (
     AttentionLayer,
+    EmbeddingLayer,
     GruLayer,
     LayerNormLayer,
     MaxTokensLayer,
     MeanTokensLayer,
+    PositionLayer,
     WindowLayer,
 )
-from gasearch_workers.modules.table_layers import EmbeddingLayer, PositionLayer
 from gasearch_workers.network.integer import Grid, InputTransform
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.steps import INPUT, Plan, Step

@@ -48,12 +48,16 @@ class Deployed:
 
 
 class RoundedLayer(nn.Module):
-    """A layer whose output is rounded to a grid of its own."""
+    """A layer whose output is rounded to a grid of its own, unless it has that of its weights."""
 
     def __init__(self, step: Step) -> None:
         super().__init__()
         self.step = step
-        self.quantizer = ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
+        self.quantizer = (
+            None
+            if step.has_weight_grid
+            else ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
+        )
 
     def rounded(self, x: Tensor) -> Tensor:
         """ReLU and rounding; steps with a ReLU have unsigned grids, and rounding to these does its work."""

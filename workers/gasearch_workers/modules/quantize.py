@@ -170,99 +170,71 @@ def largest_integer(bits: int) -> int:
 
 
 class WeightQuantizer(nn.Module):
-    """Rounds a weight tensor (out, ...) to integers x scale, one scale per output channel, symmetric around 0.
+    """Rounds weights (out, ...) to integers x scale, symmetric around 0: one scale per output, or one of a whole table.
 
-    With scales from the largest weight (`LEARNED_UP_TO`), no integer is larger than `largest`, where that is given.
+    Of a table (rows, features) only the rows that a batch reads are rounded: a vocabulary of 20,000 words has a
+    thousand times those of a sentence. With scales from the largest weight (`LEARNED_UP_TO`), no integer is larger than
+    `largest`, where that is given.
     """
 
-    def __init__(self, bits: int, weight: Tensor, *, largest: int | None = None) -> None:
+    def __init__(self, bits: int, weight: Tensor, *, largest: int | None = None, is_table: bool = False) -> None:
         super().__init__()
-        self.bits, (_, self.high) = bits, weight_range(bits)
+        self.bits, self.is_table, (_, self.high) = bits, is_table, weight_range(bits)
         if largest is not None:
             self.high = min(self.high, largest)
-        self.learned = LearnedScale(_weight_start(weight, bits)) if bits <= LEARNED_UP_TO else None
-        self._gradient_factor = (weight[0].numel() * self.high) ** -0.5
+        self.learned = LearnedScale(self._start(weight)) if bits <= LEARNED_UP_TO else None
 
     @classmethod
-    def make(cls, bits: int, weight: Tensor, *, largest: int | None = None) -> WeightQuantizer | None:
-        """A quantizer started on these weights; None at full precision."""
-        return None if bits == FULL_PRECISION else cls(bits, weight, largest=largest)
+    def make(
+        cls, bits: int, weight: Tensor, *, largest: int | None = None, is_table: bool = False
+    ) -> WeightQuantizer | None:
+        """A quantizer started on these weights; None at full precision.
+
+        Args:
+            bits: Of the weights.
+            weight: Where a learned scale begins.
+            largest: Magnitude of an integer.
+            is_table: Whether all rows share one scale.
+        """
+        return None if bits == FULL_PRECISION else cls(bits, weight, largest=largest, is_table=is_table)
 
     def scale(self, weight: Tensor) -> Tensor:
-        """Size of one integer step per output channel, greater than 0: (out, 1, ...)."""
-        return _largest(weight) / self.high if self.learned is None else self.learned()
+        """Size of one integer step, greater than 0: per output channel (out, 1, ...), of a table 0-dim."""
+        if self.learned is not None:
+            return self.learned()  # type: ignore[no-any-return]
+        if not self.is_table:
+            return _largest(weight) / self.high
+        least, largest = torch.aminmax(weight.detach())
+        return torch.maximum(largest, -least).div_(self.high).clamp_(min=MIN_SCALE)
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """The weights on their grid, same shape."""
-        is_learned = self.learned is not None
-        return _round_weights(weight, self.scale(weight), self.bits, self._gradient_factor, is_learned=is_learned)
+    def forward(self, weight: Tensor, table: Tensor | None = None) -> Tensor:
+        """The weights, or rows (..., features) of a table, on their grid: same shape."""
+        scale = self.scale(weight if table is None else table)
+        factor = ((weight if self.is_table else weight[0]).numel() * self.high) ** -0.5
+        if self.bits == 1:
+            return binarize(weight, scale, factor=factor)
+        low, high = weight_range(self.bits)
+        window = None if self.learned is None else (low - 0.5, high + 0.5)
+        return round_to_grid(weight, scale, low, high, window=window, factor=factor)
 
     @torch.no_grad()
     def integers(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """The integers that `forward` stands for, as floats of the weight's shape, and their scales (out,)."""
+        """The integers that `forward` stands for, as floats of the weight's shape, and their scales (out,) or (1,)."""
         scale = self.scale(weight)
-        return _weight_integers(weight, scale, self.bits), scale.flatten()
+        if self.bits == 1:
+            return torch.where(weight >= 0, 1.0, -1.0), scale.flatten()
+        return (weight / scale).round_().clamp_(*weight_range(self.bits)), scale.flatten()
 
     @torch.no_grad()
     def restart(self, weight: Tensor) -> None:
         """Fit a learned scale to these weights, as at the start."""
         if self.learned is not None:
-            self.learned.restart(_weight_start(weight, self.bits))
+            self.learned.restart(self._start(weight))
 
-
-class TableQuantizer(nn.Module):
-    """Rounds rows of a table (rows, features) to integers x one scale of the whole table.
-
-    Only the rows that a batch reads are rounded: a vocabulary of 20,000 words has a thousand times those of a sentence.
-    """
-
-    def __init__(self, bits: int, table: Tensor) -> None:
-        super().__init__()
-        self.bits, (_, self.high) = bits, weight_range(bits)
-        self.learned = LearnedScale(_table_start(table, bits)) if bits <= LEARNED_UP_TO else None
-
-    @classmethod
-    def make(cls, bits: int, table: Tensor) -> TableQuantizer | None:
-        """A quantizer started on this table; None at full precision."""
-        return None if bits == FULL_PRECISION else cls(bits, table)
-
-    def scale(self, table: Tensor) -> Tensor:
-        """Size of one integer step, greater than 0; 0-dim."""
-        if self.learned is not None:
-            return self.learned()  # type: ignore[no-any-return]
-        least, largest = torch.aminmax(table.detach())
-        return torch.maximum(largest, -least).div_(self.high).clamp_(min=MIN_SCALE)
-
-    def forward(self, rows: Tensor, table: Tensor) -> Tensor:
-        """Rows of the table, of any shape (..., features), on the table's grid."""
-        factor = (rows.numel() * self.high) ** -0.5
-        return _round_weights(rows, self.scale(table), self.bits, factor, is_learned=self.learned is not None)
-
-    @torch.no_grad()
-    def integers(self, table: Tensor) -> tuple[Tensor, Tensor]:
-        """The integers of the whole table, as floats, and their scale (1,)."""
-        scale = self.scale(table)
-        return _weight_integers(table, scale, self.bits), scale.reshape(1)
-
-    @torch.no_grad()
-    def restart(self, table: Tensor) -> None:
-        """Fit a learned scale to this table, as at the start."""
-        if self.learned is not None:
-            self.learned.restart(_table_start(table, self.bits))
-
-
-def _round_weights(weight: Tensor, scale: Tensor, bits: int, factor: float, *, is_learned: bool) -> Tensor:
-    if bits == 1:
-        return binarize(weight, scale, factor=factor)
-    low, high = weight_range(bits)
-    window = (low - 0.5, high + 0.5) if is_learned else None
-    return round_to_grid(weight, scale, low, high, window=window, factor=factor)
-
-
-def _weight_integers(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
-    if bits == 1:
-        return torch.where(weight >= 0, 1.0, -1.0)
-    return (weight / scale).round_().clamp_(*weight_range(bits))
+    def _start(self, weight: Tensor) -> Tensor:
+        if self.is_table:
+            return _weight_start(weight[:START_ROWS].reshape(1, -1), self.bits).reshape(())
+        return _weight_start(weight, self.bits)
 
 
 def _weight_start(weight: Tensor, bits: int) -> Tensor:
@@ -275,10 +247,6 @@ def _weight_start(weight: Tensor, bits: int) -> Tensor:
         mean = weight.detach().abs().mean(dim=tuple(range(1, weight.dim())), keepdim=True)
         return mean.clamp_(min=MIN_SCALE)
     return best_scale(weight, *weight_range(bits))
-
-
-def _table_start(table: Tensor, bits: int) -> Tensor:
-    return _weight_start(table[:START_ROWS].reshape(1, -1), bits).reshape(())
 
 
 def _largest(weight: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from gasearch_workers.modules.quantize import TableQuantizer
-from gasearch_workers.modules.table_layers import EmbeddingLayer
+from gasearch_workers.modules.quantize import WeightQuantizer
+from gasearch_workers.modules.sequence_layers import EmbeddingLayer
 from gasearch_workers.network.steps import Step
 
 from tests.workers.trained_networks import blueprint, make, samples
@@ -77,7 +77,7 @@ def test_only_the_rows_that_were_read_get_a_gradient(bits):
 @pytest.mark.parametrize("bits", BITS)
 def test_rows_are_rounded_as_the_whole_table_is(bits):
     table = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
-    quantizer = TableQuantizer(bits, table)
+    quantizer = WeightQuantizer(bits, table, is_table=True)
     integers, scale = quantizer.integers(table)
     torch.testing.assert_close(quantizer(table[[3, 40]], table).detach(), (integers * scale)[[3, 40]])
 
@@ -87,5 +87,5 @@ def test_the_largest_vector_of_a_table_keeps_its_value_where_the_scale_follows_i
     table = torch.zeros(5, 3)
     table[2, 1] = -7.0
     table[4, 0] = 3.0
-    rounded = TableQuantizer(bits, table)(table, table)
+    rounded = WeightQuantizer(bits, table, is_table=True)(table, table)
     assert rounded[2, 1].item() == pytest.approx(-7.0)

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from gasearch_workers.export.onnx_graph import to_onnx
-from gasearch_workers.export.onnx_session import _read_cpuinfo, has_vnni, open_session
+from gasearch_workers.export.onnx_session import read_cpuinfo, has_vnni, open_session
 
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 
@@ -50,7 +50,7 @@ def test_exact_kernels_are_asked_for_where_the_model_names_them_and_the_cpu_lack
             super().add_session_config_entry(name, value)
 
     model, _ = _model(np.random.default_rng(0), largest=128 if is_named else 64)
-    monkeypatch.setattr("gasearch_workers.export.onnx_session._read_cpuinfo", lambda: cpuinfo)
+    monkeypatch.setattr("gasearch_workers.export.onnx_session.read_cpuinfo", lambda: cpuinfo)
     monkeypatch.setattr("onnxruntime.SessionOptions", Options)
     open_session(model)
     assert entries.get(ENTRY) == asked
@@ -61,8 +61,8 @@ def test_the_fast_kernels_of_a_cpu_with_vnni_give_the_same_bits(monkeypatch, see
     rng = np.random.default_rng(seed)
     model, x = _model(rng)
     logits = []
-    for cpuinfo in ("", _read_cpuinfo()):
-        monkeypatch.setattr("gasearch_workers.export.onnx_session._read_cpuinfo", lambda cpuinfo=cpuinfo: cpuinfo)
+    for cpuinfo in ("", read_cpuinfo()):
+        monkeypatch.setattr("gasearch_workers.export.onnx_session.read_cpuinfo", lambda cpuinfo=cpuinfo: cpuinfo)
         logits.append(open_session(model).run(None, {"input": x})[0])
     assert np.array_equal(*logits)
 

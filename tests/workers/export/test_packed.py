@@ -244,7 +244,7 @@ def test_damage_is_told_with_both_checksums():
         unpack(bytes(packed))
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=600)
 @given(st.data())
 def test_a_forged_file_gives_a_network_or_a_format_error_and_nothing_else(data):
     packed = bytearray(data.draw(st.sampled_from(PACKED)))

@@ -94,7 +94,7 @@ def test_the_best_scale_rounds_with_less_error_than_the_largest_weights(bits):
     def error(scale):
         return (round_to_grid(weight, scale, low, high) - weight).square().mean()
 
-    assert error(best_scale(weight, low, high)) < 0.9 * error(weight.abs().amax(dim=1, keepdim=True) / high)
+    assert error(best_scale(weight, bits)) < 0.9 * error(weight.abs().amax(dim=1, keepdim=True) / high)
 
 
 def test_full_precision_has_no_quantizer():

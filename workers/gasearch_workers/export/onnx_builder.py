@@ -41,17 +41,19 @@ class GraphBuilder:
     # --- nodes and constants ---
 
     def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Append a node; returns the name of its output. Asked for the same output twice, it is there once."""
+        """Append a node; returns the name of its output. Asked for the same output twice, it is there once.
+
+        Args:
+            op: Operator of ONNX's, or of ONNX Runtime's own.
+            inputs: Names of its inputs.
+            output: Name of its output.
+            **attributes: Of the operator.
+        """
         if output not in self._known:
             self._known.add(output)
             domain = MICROSOFT if op in _OURS else ""
             self.nodes.append(helper.make_node(op, inputs, [output], name=output, domain=domain, **attributes))
         return output
-
-    def split(self, source: str, outputs: list[str], axis: int) -> list[str]:
-        """Append a node that cuts a tensor into equal parts."""
-        self.nodes.append(helper.make_node("Split", [source], outputs, name=outputs[0], axis=axis))
-        return outputs
 
     def constant(self, name: str, value: Any) -> str:
         """A constant of that name; asked for twice, it is stored once."""
@@ -65,11 +67,24 @@ class GraphBuilder:
         return self.constant(name, np.array(values, np.int64))
 
     def reshape(self, source: str, shape: list[int], output: str) -> str:
-        """A tensor in another shape; -1 is what is left."""
+        """A tensor in another shape.
+
+        Args:
+            source: The tensor.
+            shape: Its new shape, the batch included; -1 is what is left.
+            output: Name of the result.
+        """
         return self.node("Reshape", [source, self.whole_numbers(f"{output}.shape", shape)], output)
 
     def slice(self, source: str, first: int, end: int, output: str) -> str:
-        """Places first .. end - 1 of the axis after the batch."""
+        """A part of a tensor along the axis after the batch.
+
+        Args:
+            source: The tensor.
+            first: First place.
+            end: First place that is left out.
+            output: Name of the result.
+        """
         ends = {"first": first, "end": end, "axis": 1}
         places = [self.whole_numbers(f"{output}.{name}", [place]) for name, place in ends.items()]
         return self.node("Slice", [source, *places], output)
@@ -104,15 +119,27 @@ class GraphBuilder:
             self.reals[name] = self.node("Mul", [real, scale], f"{name}.real")
         return self.reals[name]
 
-    def quantize(self, name: str, real: str, grid: Grid, *, low: int) -> None:
-        """Give a tensor its integer form from its real one."""
-        integers = self.node("QuantizeLinear", [real, *self.grid(name)], f"{name}.raw")
-        self.clip(name, integers, grid, low=low)
+    def quantize(self, name: str, real: str, *, has_relu: bool = False) -> None:
+        """Give a tensor its integer form from its real one.
 
-    def clip(self, name: str, integers: str, grid: Grid | None, *, low: int) -> None:
-        """Keep a uint8 tensor within low .. 2**bits - 1, and make it the integer form of `name`."""
+        Args:
+            name: Of the tensor.
+            real: Name of its real form.
+            has_relu: See `clip`.
+        """
+        self.clip(name, self.node("QuantizeLinear", [real, *self.grid(name)], f"{name}.raw"), has_relu=has_relu)
+
+    def clip(self, name: str, integers: str, *, has_relu: bool = False) -> None:
+        """Keep a uint8 tensor on the grid of `name`, and make it its integer form.
+
+        Args:
+            name: Of the tensor.
+            integers: Name of the uint8 tensor.
+            has_relu: Whether it is to stay at or above the grid's zero point.
+        """
+        grid = self.grids[name]
         assert grid is not None
-        high = 2**grid.bits - 1
+        low, high = grid.zero_point if has_relu else 0, 2**grid.bits - 1
         if (low, high) == (0, 255):
             self.integers[name] = integers
             return

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from gasearch_workers.export.onnx_builder import GraphBuilder
 from gasearch_workers.export.onnx_integer import embed, geometry, move
@@ -24,7 +24,6 @@ _GATE_ORDER = (1, 0, 2)
 def add_float(builder: GraphBuilder, item: IntegerStep) -> None:
     """Append the nodes of a step that computes in float; its output is put on its grid if it has one."""
     step = item.step
-    grid = builder.grids[step.name]
     inputs = [builder.real(name) for name in step.inputs if name != CODES]
     output = builder.float_name(step)
     if step.passes_grid:
@@ -35,10 +34,10 @@ def add_float(builder: GraphBuilder, item: IntegerStep) -> None:
     else:
         output = _COMPUTED[step.op](builder, item, *inputs, output)
     output = builder.relu(step, output)
-    if grid is None:
+    if builder.grids[step.name] is None:
         builder.reals[step.name] = output
     else:
-        builder.quantize(step.name, output, grid, low=grid.zero_point if step.has_relu else 0)
+        builder.quantize(step.name, output, has_relu=step.has_relu)
 
 
 # --- matrices and tables ----------------------------------------------------------------------------------------
@@ -119,7 +118,8 @@ def _attention(builder: GraphBuilder, item: IntegerStep, source: str, output: st
     size = width // step.heads
     by_token = builder.reshape(source, [-1, tokens, 3 * step.heads, size], f"{name}.by_token")
     by_head = builder.node("Transpose", [by_token], f"{name}.by_head", perm=[0, 2, 1, 3])  # (B, 3 x heads, T, size)
-    queries, keys, values = builder.split(by_head, [f"{name}.{part}" for part in ("queries", "keys", "values")], axis=1)
+    parts = queries, keys, values = [f"{name}.{part}" for part in ("queries", "keys", "values")]
+    builder.nodes.append(helper.make_node("Split", [by_head], parts, name=queries, axis=1))
     # Transposed by itself: ONNX Runtime makes it a part of the product.
     keys = builder.node("Transpose", [keys], f"{name}.keys_by_channel", perm=[0, 1, 3, 2])
     root = builder.constant(f"{name}.root", np.float32(size**-0.5))

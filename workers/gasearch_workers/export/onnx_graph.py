@@ -94,4 +94,4 @@ def _add_input(builder: GraphBuilder, network: IntegerNetwork) -> None:
     if transform.grid is None:
         builder.reals[INPUT] = normalized
     else:
-        builder.quantize(INPUT, normalized, transform.grid, low=0)
+        builder.quantize(INPUT, normalized)

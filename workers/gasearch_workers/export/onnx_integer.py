@@ -52,15 +52,15 @@ def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
 
 def add_integer(builder: GraphBuilder, item: IntegerStep) -> None:
     """Append the nodes of a step for which `is_integer` holds."""
-    step, grid = item.step, item.output_grid
+    step = item.step
     if step.passes_grid:
         builder.integers[step.name] = move(builder, step, builder.integers[step.inputs[0]], step.name, is_real=False)
     elif step.op == "embedding":
         builder.integers[step.name] = embed(builder, step, _table(item)[0], step.name)
-    elif grid is None:
+    elif item.output_grid is None:
         _add_real_linear(builder, item)
     else:
-        builder.clip(step.name, _computed(builder, item), grid, low=grid.zero_point if step.has_relu else 0)
+        builder.clip(step.name, _computed(builder, item), has_relu=step.has_relu)
 
 
 def geometry(step: Step) -> dict[str, Any]:

@@ -40,13 +40,16 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 def _needs_exact_kernels(session: onnxruntime.InferenceSession) -> bool:
     named = session.get_modelmeta().custom_metadata_map
-    return EXACT_KERNELS.keys() <= named.keys() and not has_vnni(_read_cpuinfo())
+    return EXACT_KERNELS.keys() <= named.keys() and not has_vnni(read_cpuinfo())
 
 
 def run_onnx(model: bytes, x: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:
-    """The outputs of raw samples `x` (B, *input_shape), computed `batch` samples at a time.
+    """The outputs of raw samples: logits (B, outputs), of a tagger (B, tokens, tags), or predictions (B, 1).
 
-    Logits (B, outputs), of a tagger (B, tokens, tags); predictions (B, 1) of a regression.
+    Args:
+        model: The graph as bytes.
+        x: Raw samples (B, *input_shape).
+        batch: How many are computed at a time.
     """
     session = open_session(model)
     (source,), (target,) = session.get_inputs(), session.get_outputs()
@@ -61,7 +64,7 @@ def has_vnni(cpuinfo: str) -> bool:
 
 
 @cache
-def _read_cpuinfo() -> str:
+def read_cpuinfo() -> str:
     """What Linux says of the CPU; "" elsewhere."""
     try:
         return _CPUINFO.read_text(errors="replace")

@@ -29,6 +29,7 @@ TIE_BREAK = 1.000618  #: Keeps averages off the middle between two integers.
 #: In scales: binary weights further from 0 than this get no gradient. On digits 1 was up to 8 points worse.
 BINARY_WINDOW = 3.0
 START_ROWS = 1_000  #: Rows of a table on which its learned scale starts: all are drawn alike.
+CANDIDATES = 40  #: Scales that the scan for the best one tries, up to that of the largest weight.
 OBSERVER_RATE = 0.05  #: Weight of the newest batch in the running maximum of an activation.
 #: Batches whose range, on average, a learned activation scale starts from, while it learns already. LSQ's own start, a
 #: multiple of the mean magnitude of the first batch, is too fine: on MNIST 0.747 at 2 bits against 0.78 (10 or 20
@@ -246,7 +247,7 @@ def _weight_start(weight: Tensor, bits: int) -> Tensor:
     if bits == 1:
         mean = weight.detach().abs().mean(dim=tuple(range(1, weight.dim())), keepdim=True)
         return mean.clamp_(min=MIN_SCALE)
-    return best_scale(weight, *weight_range(bits))
+    return best_scale(weight, bits)
 
 
 def _largest(weight: Tensor) -> Tensor:
@@ -255,13 +256,14 @@ def _largest(weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def best_scale(weight: Tensor, low: int, high: int, *, candidates: int = 40) -> Tensor:
+def best_scale(weight: Tensor, bits: int) -> Tensor:
     """Per output channel the scale of least squared rounding error, by a scan: (out, ...) -> (out, 1, ...)."""
+    low, high = weight_range(bits)
     dims = tuple(range(1, weight.dim()))
     largest = _largest(weight)
     best, least = largest / high, torch.full_like(largest, torch.inf)
-    for number in range(1, candidates + 1):
-        scale = largest / high * (number / candidates)
+    for number in range(1, CANDIDATES + 1):
+        scale = largest / high * (number / CANDIDATES)
         error = ((weight / scale).round().clamp(low, high) * scale - weight).square().sum(dims, keepdim=True)
         best = torch.where(error < least, scale, best)
         least = torch.minimum(error, least)

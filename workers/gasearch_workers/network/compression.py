@@ -69,6 +69,11 @@ def kept_weights(count: int, sparsity: float, bits: int) -> int | None:
     """Weights of a matrix that unstructured pruning keeps, at least 1; None where that saves no byte.
 
     A sparse matrix is stored as one bit per weight that says which are kept, and the kept ones at their bits.
+
+    Args:
+        count: Of the weights.
+        sparsity: Share of them to be pruned.
+        bits: Of each.
     """
     kept = max(1, int(count * (1 - sparsity) + 0.5))
     if kept >= count or sparse_bytes(count, kept, bits) >= dense_bytes(count, bits):
@@ -96,5 +101,11 @@ def dense_bytes(count: int, bits: int) -> int:
 
 
 def sparse_bytes(count: int, kept: int, bits: int) -> int:
-    """Bytes of a matrix of which that many weights are kept: the bitmap, then the kept ones."""
+    """Bytes of a sparse matrix: the bitmap, then the kept weights.
+
+    Args:
+        count: Weights of the matrix.
+        kept: How many of them are kept.
+        bits: Of each.
+    """
     return dense_bytes(count, 1) + dense_bytes(kept, bits)

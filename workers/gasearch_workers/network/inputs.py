@@ -1,6 +1,6 @@
 """From the raw sample to the first tensor: what a network begins with. Standard library only.
 
-Each function appends the steps that a family begins with. `embedding` is None where the data have no codes.
+Each function appends the steps that a family begins with.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ INPUT_BITS = 8  #: The data enters as 8-bit integers, unless the whole network i
 
 
 def begin_with_numbers(builder: PlanBuilder, blueprint: Blueprint, embedding: Layer | None) -> None:
-    """An image, or a table: its numeric columns and the vectors of the others, one after the other."""
+    """An image, or a table: its numeric columns and the vectors of the others, one after the other.
+
+    Args:
+        builder: Of the plan.
+        blueprint: The network.
+        embedding: The first layer; None where the data have no codes.
+    """
     if embedding is None:
         _begin(builder, blueprint.input_shape)
         return
@@ -28,7 +34,16 @@ def begin_with_numbers(builder: PlanBuilder, blueprint: Blueprint, embedding: La
 
 
 def begin_with_tokens(builder: PlanBuilder, blueprint: Blueprint, embedding: Layer | None) -> None:
-    """The sum of the vectors of all columns: (tokens, features)."""
+    """The sum of the vectors of all columns: (tokens, features).
+
+    Args:
+        builder: Of the plan.
+        blueprint: The network.
+        embedding: The first layer; None where the data have no codes.
+
+    Raises:
+        PlanError: if the data have no codes, or others than the family takes.
+    """
     embedding = _required(embedding, blueprint)
     if len(blueprint.input_shape) != (2 if len(blueprint.categories) > 1 else 1):
         raise PlanError(f"{len(blueprint.categories)} codes per token don't fit an input of {blueprint.input_shape}")
@@ -46,6 +61,14 @@ def begin_with_pair(builder: PlanBuilder, blueprint: Blueprint, embedding: Layer
 
     With weights on the product (Koren et al., 2009, with He et al.'s generalization, 2017), and the biases of user and
     item as linear functions of their vectors.
+
+    Args:
+        builder: Of the plan.
+        blueprint: The network.
+        embedding: The first layer; None where the data have no codes.
+
+    Raises:
+        PlanError: if the data have no codes, or others than the family takes.
     """
     embedding = _required(embedding, blueprint)
     if len(blueprint.categories) != 2 or blueprint.input_shape != (2,):

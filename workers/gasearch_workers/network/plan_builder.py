@@ -76,7 +76,13 @@ class PlanBuilder:
         return len(self.shape) == 2
 
     def begin(self, name: str, shape: Shape, bits: int) -> None:
-        """Read an input of the network next."""
+        """Read an input of the network next.
+
+        Args:
+            name: "input" or "codes".
+            shape: Of one sample.
+            bits: Of its values.
+        """
         channels = shape[0] if len(shape) == 3 else shape[-1]
         self.tensor = Tensor(name=name, shape=shape, bits=bits, is_signed=True, full=channels, kept=channels)
 
@@ -200,7 +206,14 @@ class PlanBuilder:
         self.tensor = Tensor(name=name, shape=output_shape, bits=bits, is_signed=is_signed, full=full, kept=kept)
 
     def add_sum(self, name: str, other: Tensor, *, bits: int, has_relu: bool = False) -> None:
-        """The newest tensor plus another one of its shape, at that precision."""
+        """The newest tensor plus another one.
+
+        Args:
+            name: Of the step.
+            other: Of the same shape.
+            bits: Of the sum.
+            has_relu: A ReLU follows.
+        """
         self.add(name, "add", bits=bits, is_signed=not has_relu, others=(other,), has_relu=has_relu)
 
     def pool_tokens(self) -> None:

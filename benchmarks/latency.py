@@ -156,7 +156,7 @@ def measure_once(models: list[bytes]) -> Repeat:
     started = time.perf_counter()
     calibration = calibrate()
     calibrated = time.perf_counter()
-    latencies = [measure_latency(model, shape=SHAPE, dtype="uint8", calibration=calibration) for model in models]
+    latencies = [measure_latency(model, sample_input(SHAPE, "uint8"), calibration=calibration) for model in models]
     took = (calibrated - started, (time.perf_counter() - calibrated) / len(models))
     return Repeat(latencies=latencies, seconds=took)
 
@@ -179,7 +179,7 @@ def networks_apart(count: int) -> dict[str, Callable[[], float]]:
         model = to_onnx(candidate(width)).SerializeToString()
 
         def measure(model: bytes = model) -> float:
-            return measure_latency(model, shape=SHAPE, dtype="uint8", calibration=calibration).latency_ms
+            return measure_latency(model, sample_input(SHAPE, "uint8"), calibration=calibration).latency_ms
 
         latency = statistics.median(measure() for _ in range(3))
         if latency >= APART * last and len(chosen) < count:
@@ -198,8 +198,8 @@ def make_estimators() -> dict[str, Callable[[], float]]:
     model, protocol = to_onnx(candidate()).SerializeToString(), Protocol(limit_s=60)
     pairs = protocol.blocks * protocol.pairs
     call = inference_call(model, sample_input(SHAPE, "uint8"))
-    yardstick = reference_model()
-    reference = inference_call(yardstick.graph, sample_input(yardstick.shape, "uint8"))
+    pinned = reference_model()
+    reference = inference_call(pinned.graph, sample_input(yardstick.shape, "uint8"))
     calibration = calibrate()
 
     def wall(summary: Callable[[list[float]], float]) -> float:
@@ -220,7 +220,7 @@ def make_estimators() -> dict[str, Callable[[], float]]:
         "median wall": lambda: wall(statistics.median),
         "median of pairs": median_of_pairs,
         "fastest of pairs": lambda: (
-            measure_latency(model, shape=SHAPE, dtype="uint8", calibration=calibration, protocol=protocol).latency_ms
+            measure_latency(model, sample_input(SHAPE, "uint8"), calibration=calibration, protocol=protocol).latency_ms
         ),
     }
 

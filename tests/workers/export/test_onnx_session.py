@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from gasearch_workers.export.onnx_graph import to_onnx
-from gasearch_workers.export.onnx_session import read_cpuinfo, has_vnni, open_session
+from gasearch_workers.export.onnx_session import has_vnni, open_session, read_cpuinfo
 
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 

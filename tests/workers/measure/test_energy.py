@@ -7,38 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gasearch_workers.export.onnx_graph import to_onnx
-from gasearch_workers.measure import meter as meter_module
-from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.energy import Package, Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy
-from gasearch_workers.measure.latency import Latency
-from gasearch_workers.measure.meter import LatencyMeter
 from gasearch_workers.messages import (
     Blueprint,
-    Calibration,
-    EvaluationResult,
-    Failure,
-    FailureKind,
     Layer,
-    Measurement,
-    Prepared,
 )
 from gasearch_workers.network.plan import plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
-
-RANGE_UJ = 262_143_328_850
-
-
-def write_zone(powercap, zone, name, energy_uj=1_000):
-    folder = powercap / zone
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "name").write_text(f"{name}\n")
-    (folder / "energy_uj").write_text(f"{energy_uj}\n")
-    (folder / "max_energy_range_uj").write_text(f"{RANGE_UJ}\n")
-    return folder / "energy_uj"
+from tests.workers.integer_networks import FAMILIES, random_blueprint
+from tests.workers.measure.counters import RANGE_UJ, write_zone
 
 
 class ScriptedPackage:
@@ -128,61 +107,6 @@ def test_counters_that_vanish_amid_the_calls_give_none(tmp_path):
     rapl = find_rapl(tmp_path)
     package.sleep = lambda seconds: package.counter.unlink()
     assert measure_energy(package.call, rapl, clock=package.clock, sleep=package.sleep) is None
-
-
-# --- the meter --------------------------------------------------------------------------------------------------
-
-CALIBRATION = Calibration(device=device_name(), reference_latency_ms=0.1)
-ESTIMATED = Measurement(accuracy=0.5, energy_j=1e-9, energy_source="estimate")
-
-
-def result_of(outcome):
-    return EvaluationResult(
-        key="k", attempt=1, worker="w", device="cpu", started_at=0.0, finished_at=1.0, outcome=outcome
-    )
-
-
-def prepared(**changes):
-    network = random_network(random_blueprint(np.random.default_rng(0), family="mlp"), np.random.default_rng(0))
-    given = Prepared(
-        graph=to_onnx(network).SerializeToString(),
-        input_shape=network.plan.input_shape,
-        input_dtype=network.input.dtype,
-        categories=network.plan.categories,
-    )
-    return dataclasses.replace(given, **changes)
-
-
-@pytest.fixture
-def instant_latency(monkeypatch):
-    latency = Latency(latency_ms=0.5, spread_ms=0.1, device=device_name())
-    monkeypatch.setattr(meter_module, "measure_latency", lambda *_, **__: latency)
-
-
-@pytest.mark.parametrize(
-    ("is_wanted", "measured_j", "expected"),
-    [(True, 0.25, (0.25, "rapl")), (True, None, (1e-9, "estimate")), (False, 0.25, (1e-9, "estimate"))],
-)
-def test_a_measured_energy_takes_the_place_of_the_estimate_where_it_is_wanted_and_had(
-    tmp_path, monkeypatch, instant_latency, is_wanted, measured_j, expected
-):
-    write_zone(tmp_path, "intel-rapl:0", "package-0")
-    monkeypatch.setattr(meter_module, "measure_energy", lambda call, rapl: call() or measured_j)
-    done = LatencyMeter(powercap=tmp_path).complete(
-        result_of(ESTIMATED), prepared(is_energy_wanted=is_wanted), CALIBRATION
-    )
-    assert (done.outcome.energy_j, done.outcome.energy_source) == expected
-    assert (done.outcome.accuracy, done.outcome.latency_ms, done.outcome.latency_spread_ms) == (0.5, 0.5, 0.1)
-
-
-def test_without_a_counter_the_estimate_stays(tmp_path, instant_latency):
-    done = LatencyMeter(powercap=tmp_path).complete(result_of(ESTIMATED), prepared(is_energy_wanted=True), CALIBRATION)
-    assert (done.outcome.energy_j, done.outcome.energy_source) == (1e-9, "estimate")
-
-
-def test_a_failure_is_not_measured(tmp_path):
-    failed = result_of(Failure(kind=FailureKind.DIVERGED, message=""))
-    assert LatencyMeter(powercap=tmp_path).complete(failed, prepared(graph=b""), CALIBRATION) == failed
 
 
 # --- estimate ---------------------------------------------------------------------------------------------------

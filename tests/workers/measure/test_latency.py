@@ -1,7 +1,6 @@
 """The paired protocol on scripted clocks, and once on the real one."""
 
 import gc
-import hashlib
 import math
 import statistics
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.measure import latency as module
-from gasearch_workers.measure.device import device_name, parse_cpuinfo
+from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.latency import (
     BLOCKS_FACTOR,
     MOMENTS,
@@ -117,8 +116,7 @@ def measured(machine, *, reference_ms=0.1, pause=lambda _: None, **protocol):
     calibration = Calibration(device=device_name(), reference_latency_ms=reference_ms)
     return measure_latency(
         b"",
-        shape=(1, 8, 8),
-        dtype="uint8",
+        sample_input((1, 8, 8), "uint8"),
         calibration=calibration,
         protocol=Protocol(**protocol),
         clock=machine.clock,
@@ -166,7 +164,7 @@ def test_a_machine_that_stays_disturbed_is_measured_as_often_as_the_protocol_say
 def test_a_calibration_of_another_device_is_refused():
     calibration = Calibration(device="Abacus 9000", reference_latency_ms=0.1)
     with pytest.raises(ValueError, match=r"a calibration of '.+' is needed here; got one of 'Abacus 9000'"):
-        measure_latency(small_model(), shape=(1, 8, 8), dtype="uint8", calibration=calibration)
+        measure_latency(small_model(), sample_input((1, 8, 8), "uint8"), calibration=calibration)
 
 
 def test_the_reference_measured_against_itself_has_the_ratio_1():
@@ -180,7 +178,7 @@ def test_the_reference_measured_against_itself_has_the_ratio_1():
 
 def test_a_real_calibration_and_measurement_are_positive_and_name_this_device():
     calibration = calibrate()
-    found = measure_latency(small_model(), shape=(1, 8, 8), dtype="uint8", calibration=calibration)
+    found = measure_latency(small_model(), sample_input((1, 8, 8), "uint8"), calibration=calibration)
     assert calibration.device == found.device == device_name()
     assert 0 < found.latency_ms < calibration.reference_latency_ms  # 8 x 8 x 8 outputs against 32 x 32 x 16 and more
     assert found.spread_ms >= 0
@@ -210,13 +208,6 @@ def test_calibration_waits_until_two_moments_agree_on_the_lowest(monkeypatch, bu
     found = calibrate(machine.clock, pause=pause).reference_latency_ms
     assert found == pytest.approx(0.2 if busy_until_s > 9 else 0.1)
     assert len(passed) == moments - 1
-
-
-def test_the_reference_model_is_pinned():
-    # Every stored latency is a multiple of this network's. If a change of the graph's form is wanted, searches made
-    # before can't be compared with searches made after it: say so in the changelog.
-    digest = hashlib.sha256(reference_model().graph).hexdigest()
-    assert digest == "39df2fe81451a3545bae2594fee8ef5cda6d6c6b543c465846476fe10c498fab"
 
 
 @pytest.mark.parametrize(("dtype", "low", "high"), [("uint8", 0, 255), ("float32", -2, 2)])
@@ -253,19 +244,8 @@ def test_a_network_of_each_family_can_be_timed(family):
     network = random_network(random_blueprint(rng, family=family, is_compressed=True), rng)
     found = measure_latency(
         to_onnx(network).SerializeToString(),
-        shape=network.plan.input_shape,
-        dtype=network.input.dtype,
-        categories=network.plan.categories,
+        sample_input(network.plan.input_shape, network.input.dtype, network.plan.categories),
         calibration=Calibration(device=device_name(), reference_latency_ms=0.1),
         protocol=Protocol(warmup_calls=1, blocks=2, pairs=2, rounds=1),
     )
     assert found.latency_ms > 0
-
-
-def test_the_device_is_named_by_its_cpu_model():
-    assert parse_cpuinfo("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\nmodel\t\t: 85\n") == "Fast CPU @ 3 GHz"
-    assert parse_cpuinfo("processor\t: 0\nBogoMIPS\t: 108\n\nModel\t\t: Raspberry Pi 4 Model B\n") == (
-        "Raspberry Pi 4 Model B"
-    )
-    assert parse_cpuinfo("processor\t: 0\nBogoMIPS\t: 50.00\n") == ""
-    assert device_name()

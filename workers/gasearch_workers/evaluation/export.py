@@ -15,7 +15,7 @@ from gasearch_workers.export.artifact import require_free, write_artifact
 from gasearch_workers.export.exporters import EXPORTERS
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
-from gasearch_workers.measure.latency import calibrate, measure_latency
+from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
 from gasearch_workers.training.resident import target_of
 from gasearch_workers.training.score import Target, report_classes, score
@@ -60,13 +60,8 @@ def export(
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()
     steps = trained.network.plan
-    latency = measure_latency(
-        graph,
-        shape=steps.input_shape,
-        dtype=trained.network.input.dtype,
-        categories=steps.categories,
-        calibration=calibrate(),
-    )
+    sample = sample_input(steps.input_shape, trained.network.input.dtype, steps.categories)
+    latency = measure_latency(graph, sample, calibration=calibrate())
     target = target_of(data)
     outputs = run_onnx(graph, data.test.x)
     description: dict[str, Any] = {

@@ -77,10 +77,8 @@ class Latency:
 
 def measure_latency(
     model: bytes,
+    sample: NDArray[Any],
     *,
-    shape: tuple[int, ...],
-    dtype: str,
-    categories: tuple[int, ...] = (),
     calibration: Calibration,
     protocol: Protocol | None = None,
     clock: Clock = time.perf_counter_ns,
@@ -89,10 +87,8 @@ def measure_latency(
     """The latency of an ONNX model (as bytes) on this machine's CPU; alone on it, or its neighbours add to the spread.
 
     Args:
-        model: A model with one input of a free batch size and one output, as `deploy.onnx_graph` makes it.
-        shape: Of one raw sample, without the batch.
-        dtype: Of the raw samples, "uint8", "float32" or "int32".
-        categories: Number of codes per column of codes: the last ones of a table, all of tokens or ids.
+        model: A model with one input of a free batch size and one output, as `to_onnx` makes it.
+        sample: A batch of one raw sample; see `sample_input`.
         calibration: The reference's latency on this device.
         protocol: Number of calls; None for the usual one.
         clock: Read before and after each call.
@@ -103,7 +99,7 @@ def measure_latency(
     """
     if calibration.device != device_name():
         raise ValueError(f"a calibration of {device_name()!r} is needed here; got one of {calibration.device!r}")
-    candidate, reference = inference_call(model, sample_input(shape, dtype, categories)), reference_call()
+    candidate, reference = inference_call(model, sample), reference_call()
     protocol, expected_s = protocol or Protocol(), calibration.reference_latency_ms / 1e3
     rounds: list[_Round] = []
     for number in range(protocol.rounds):
@@ -208,9 +204,9 @@ def sample_input(shape: tuple[int, ...], dtype: str, categories: tuple[int, ...]
     No token of it is padding: the longest sequence takes longest.
 
     Args:
-        shape: Of one sample.
-        dtype: uint8, int32 or float32.
-        categories: How many codes each of the last columns has.
+        shape: Of one raw sample, without the batch.
+        dtype: Of the raw samples, "uint8", "float32" or "int32".
+        categories: Number of codes per column of codes: the last ones of a table, all of tokens or ids.
     """
     ramp = np.arange(np.prod(shape)).reshape(1, *shape) * 37
     match dtype:

@@ -48,14 +48,11 @@ class LatencyMeter:
 
     def _timed(self, measurement: Measurement, prepared: Prepared, calibration: Calibration) -> Outcome:
         try:
-            latency = measure_latency(
-                prepared.graph,
-                shape=prepared.input_shape,
-                dtype=prepared.input_dtype,
-                categories=prepared.categories,
-                calibration=calibration,
-            )
-            energy_j = self._measure_energy(prepared)
+            sample = sample_input(prepared.input_shape, prepared.input_dtype, prepared.categories)
+            latency = measure_latency(prepared.graph, sample, calibration=calibration)
+            energy_j = None
+            if self._rapl is not None and prepared.is_energy_wanted:
+                energy_j = measure_energy(inference_call(prepared.graph, sample), self._rapl)
         except Exception as error:  # whatever the runtime raises is this evaluation's failure, not the search's
             kind = FailureKind.OUT_OF_MEMORY if is_out_of_memory(error) else FailureKind.CRASHED
             return failure(kind, error, is_named=True)
@@ -65,13 +62,4 @@ class LatencyMeter:
             latency_spread_ms=latency.spread_ms,
             latency_device=latency.device,
         )
-        if energy_j is not None:
-            measured = dataclasses.replace(measured, energy_j=energy_j, energy_source="rapl")
-        return measured
-
-    def _measure_energy(self, prepared: Prepared) -> float | None:
-        """The energy of one inference in J; None where it isn't wanted, or can't be measured here."""
-        if self._rapl is None or not prepared.is_energy_wanted:
-            return None
-        sample = sample_input(prepared.input_shape, prepared.input_dtype, prepared.categories)
-        return measure_energy(inference_call(prepared.graph, sample), self._rapl)
+        return measured if energy_j is None else dataclasses.replace(measured, energy_j=energy_j, energy_source="rapl")

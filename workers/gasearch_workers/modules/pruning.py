@@ -12,14 +12,14 @@ it, and each direction keeps units of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gasearch_workers.modules.build import Network, build
-from gasearch_workers.modules.layers import MatrixLayer, Norm, WeightLayer, largest_mask
+from gasearch_workers.modules.layers import MatrixLayer, Norm, largest_mask
 from gasearch_workers.modules.quantize import ActivationQuantizer, LearnedScale
 from gasearch_workers.modules.sequence_layers import GruLayer
 from gasearch_workers.network.steps import CODES, INPUT, Plan, Step
@@ -66,19 +66,21 @@ class _Surgeon:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
         self._device = network.input.mean.device
         self._readers: dict[str, list[Step]] = {}
         for step in network.plan.steps:
             for name in step.inputs:
                 self._readers.setdefault(name, []).append(step)
-        self._steps = {step.name: step for step in network.plan.steps}
-        self._layers: dict[str, Any] = dict(zip(self._steps, network.layers, strict=True))
-        self.kept: dict[str, Tensor] = {}
+        self._layers: dict[str, Any] = {
+            step.name: layer for step, layer in zip(network.plan.steps, network.layers, strict=True)
+        }
+        width = network.plan.numbers_shape[0]
+        self._widths = {INPUT: width} | {step.name: step.channels for step in network.plan.steps}
+        self.kept = {INPUT: self._all(width)}
 
     def carry(self, before: Step, after: Step, old: Any, new: Any) -> None:
         """Choose what remains of a step's outputs, and copy its numbers for them."""
-        inputs = [self._kept_of(name) for name in before.inputs if name != CODES]
+        inputs = [self.kept[name] for name in before.inputs if name != CODES]
         match before.op:
             case "conv" | "linear":
                 columns = inputs[0] if before.groups == 1 else torch.zeros(1, dtype=torch.int64, device=self._device)
@@ -88,7 +90,7 @@ class _Surgeon:
                 outputs = self._choose_units(before, after)
                 _carry_gru(old, new, inputs[0], outputs)
             case "embedding":
-                outputs = self._all(before)
+                outputs = self._all(before.channels)
                 new.load_state_dict(old.state_dict())
             case "position":
                 outputs = inputs[0]
@@ -107,41 +109,30 @@ class _Surgeon:
                 width = before.input_shape[-1]
                 outputs = torch.cat([inputs[0] + place * width for place in range(before.kernel)])
             case "concat":
-                outputs = torch.cat(_shifted(inputs, [self._width_of(name) for name in before.inputs]))
+                starts = itertools.accumulate([self._widths[name] for name in before.inputs], initial=0)
+                outputs = torch.cat([part + start for part, start in zip(inputs, starts, strict=False)])
             case _:  # Element by element, or over the places.
                 outputs = inputs[0]
         if isinstance(getattr(old, "quantizer", None), ActivationQuantizer):
             new.quantizer.take_over(old.quantizer)
         self.kept[before.name] = outputs
 
-    # --- tensors ------------------------------------------------------------------------------------------------
-
-    def _kept_of(self, name: str) -> Tensor:
-        if name == INPUT:
-            return torch.arange(self._width_of(name), device=self._device)
-        return self.kept[name]
-
-    def _width_of(self, name: str) -> int:
-        """Channels of a tensor of the whole network."""
-        if name == INPUT:
-            return self._network.plan.numbers_shape[0]
-        return _channels(self._steps[name])
-
-    def _all(self, step: Step) -> Tensor:
-        return torch.arange(_channels(step), device=self._device)
+    def _all(self, count: int) -> Tensor:
+        return torch.arange(count, device=self._device)
 
     # --- choices ------------------------------------------------------------------------------------------------
 
     def _choose(self, before: Step, after: Step) -> Tensor:
         """Which outputs of a matrix remain."""
-        count = _channels(after)
-        if count == _channels(before):
-            return self._all(before)
+        count = after.channels
+        if count == before.channels:
+            return self._all(count)
         readers = self._readers[before.name]
         if readers[0].op == "attention":
             return self._choose_heads(before, readers[0], count)
         layer = self._layers[before.name]
-        return _largest(_size(layer) * self._reading(before.name, self._all(before).unsqueeze(1)), count)
+        size = layer.weight.flatten(1).norm(dim=1) if layer.norm is None else layer.norm.gamma.detach()  # (out,)
+        return _largest(size * self._reading(before.name, self._all(before.channels).unsqueeze(1)), count)
 
     def _choose_heads(self, queries: Step, attention: Step, count: int) -> Tensor:
         """Of queries, keys and values the channels of the same heads."""
@@ -154,12 +145,12 @@ class _Surgeon:
 
     def _choose_units(self, before: Step, after: Step) -> Tensor:
         """Units of a GRU, of each direction its own: indices into its outputs."""
-        hidden, count = before.output_shape[-1] // 2, after.output_shape[-1] // 2
+        hidden, count = before.width, after.width
         if count == hidden:
-            return self._all(before)
+            return self._all(2 * hidden)
         weight = self._layers[before.name].weight
         own = weight.view(2, 3, hidden, -1).square().sum(dim=(1, 3)).sqrt()  # (2, hidden)
-        read = self._reading(before.name, self._all(before).unsqueeze(1)).view(2, hidden)
+        read = self._reading(before.name, self._all(2 * hidden).unsqueeze(1)).view(2, hidden)
         return torch.cat([_largest(own[way] * read[way], count) + way * hidden for way in range(2)])
 
     def _reading(self, name: str, places: Tensor) -> Tensor:
@@ -187,29 +178,14 @@ class _Surgeon:
         return total
 
 
-def _channels(step: Step) -> int:
-    """Of the output: an image's, else the length of the last axis."""
-    return step.output_shape[0] if len(step.output_shape) == 3 else step.output_shape[-1]
-
-
 def _spread(channels: Tensor, places: int) -> Tensor:
     """Indices into a flattened image: each channel's places, (..., C) -> (..., C x places)."""
     return (channels.unsqueeze(-1) * places + torch.arange(places, device=channels.device)).flatten(-2)
 
 
-def _shifted(parts: Sequence[Tensor], widths: Sequence[int]) -> list[Tensor]:
-    """Indices into a concatenation from those into its parts."""
-    return [part + sum(widths[:number]) for number, part in enumerate(parts)]
-
-
 def _largest(importance: Tensor, count: int) -> Tensor:
     """Indices of the `count` largest, in order; of equals the first."""
     return torch.sort(torch.argsort(importance, descending=True, stable=True)[:count]).values
-
-
-def _size(layer: WeightLayer) -> Tensor:
-    """Of each output of a matrix, as importance sees it: (out,)."""
-    return layer.weight.flatten(1).norm(dim=1) if layer.norm is None else layer.norm.gamma.detach()
 
 
 # --- copies -----------------------------------------------------------------------------------------------------

@@ -159,11 +159,14 @@ class Step:
         return self.op in _WEIGHTED
 
     @property
-    def width(self) -> int:
-        """Channels of the output, of a GRU in each direction."""
-        if self.op == "gru":
-            return self.output_shape[-1] // 2
+    def channels(self) -> int:
+        """Of the output: an image's, else the length of the last axis."""
         return self.output_shape[0] if len(self.output_shape) == 3 else self.output_shape[-1]
+
+    @property
+    def width(self) -> int:
+        """The same, of a GRU in each direction."""
+        return self.channels // 2 if self.op == "gru" else self.channels
 
     @property
     def weight_shape(self) -> Shape:

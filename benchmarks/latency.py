@@ -199,7 +199,7 @@ def make_estimators() -> dict[str, Callable[[], float]]:
     pairs = protocol.blocks * protocol.pairs
     call = inference_call(model, sample_input(SHAPE, "uint8"))
     pinned = reference_model()
-    reference = inference_call(pinned.graph, sample_input(yardstick.shape, "uint8"))
+    reference = inference_call(pinned.graph, sample_input(pinned.shape, "uint8"))
     calibration = calibrate()
 
     def wall(summary: Callable[[list[float]], float]) -> float:

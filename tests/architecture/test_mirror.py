@@ -20,7 +20,6 @@ NOT_YET = {
     "gasearch/cli/app.py",
     "gasearch/cli/reading.py",
     "gasearch/cli/service.py",
-    "gasearch/deploy/networks.py",
     "gasearch/evolution/breeder.py",
     "gasearch/evolution/engine.py",
     "gasearch/evolution/evolver.py",
@@ -55,16 +54,6 @@ NOT_YET = {
     "gasearch/storage/statements.py",
     "gasearch/storage/stored_search.py",
     "gasearch/storage/values.py",
-    "workers/gasearch_workers/export/onnx_builder.py",
-    "workers/gasearch_workers/export/onnx_float.py",
-    "workers/gasearch_workers/export/onnx_integer.py",
-    "workers/gasearch_workers/measure/device.py",
-    "workers/gasearch_workers/measure/meter.py",
-    "workers/gasearch_workers/measure/reference_model.py",
-    "workers/gasearch_workers/network/compression.py",
-    "workers/gasearch_workers/network/packed_layout.py",
-    "workers/gasearch_workers/network/plan_builder.py",
-    "workers/gasearch_workers/network/steps.py",
 }
 
 #: Files of tests that are not yet named after what they test.

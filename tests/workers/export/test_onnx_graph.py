@@ -5,15 +5,16 @@ import dataclasses
 import numpy as np
 import onnx
 import pytest
-from gasearch_workers.export.onnx_graph import float_steps, to_onnx
+from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.onnx_stretch import most_stretch
-from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
+from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network.integer import Grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.export.reference import run_reference
+from tests.workers.export.two_layers import network_of
 from tests.workers.graph_checks import compare, operators, require_nearest_integers
 from tests.workers.integer_networks import random_blueprint, random_network, random_samples
 
@@ -21,23 +22,6 @@ KINDS = ("linear", "conv", "separable", "residual")
 
 #: Per activation bits: a value on the edge between two integers may fall to either, and weighs more on a coarse grid.
 LARGEST_ERROR = {2: 0.25, 4: 0.06, 7: 0.01, 8: 0.01, FULL_PRECISION: 2e-3}
-
-
-def network_of(kind, rng, *, weight_bits=8, activation_bits=8, stride=1, head_bits=None):
-    """Two equal layers and a head."""
-    is_linear = kind == "linear"
-    layer = Layer(
-        kind=kind,
-        width=12,
-        kernel=1 if is_linear else 3,
-        stride=stride,
-        weight_bits=weight_bits,
-        activation_bits=activation_bits,
-    )
-    head = Layer(kind="linear", width=6, weight_bits=head_bits or weight_bits)
-    shape = (12,) if is_linear else (3, 9, 8)
-    blueprint = Blueprint(family="mlp" if is_linear else "cnn", input_shape=shape, layers=(layer, layer, head))
-    return random_network(blueprint, rng)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,51 +54,6 @@ def test_the_predicted_class_is_the_references_in_99_of_100_samples_over_many_ne
         found = run_onnx(to_onnx(network).SerializeToString(), x)
         same.append((found.argmax(axis=1) == run_reference(network, x).argmax(axis=1)).mean())
     assert np.mean(same) >= 0.99
-
-
-def test_a_quantized_network_runs_in_integer_operators_only():
-    rng = np.random.default_rng(1)
-    assert operators(network_of("conv", rng)) == [
-        "QLinearConv",
-        "QLinearConv",
-        "QLinearGlobalAveragePool",
-        "Flatten",
-        "QGemm",
-    ]
-    assert operators(network_of("residual", rng, stride=2)).count("QLinearAdd") == 2
-    assert float_steps(network_of("residual", rng, stride=2)) == ()
-
-
-def test_a_float_network_has_no_integer_operator():
-    network = network_of("conv", np.random.default_rng(1), weight_bits=FULL_PRECISION, activation_bits=FULL_PRECISION)
-    assert operators(network) == [
-        "Cast",
-        "Sub",
-        "Div",
-        "Conv",
-        "Relu",
-        "Conv",
-        "Relu",
-        "GlobalAveragePool",
-        "Flatten",
-        "Gemm",
-    ]
-    assert float_steps(network) == ("layer0", "layer1", "pool", "head")
-
-
-def test_the_steps_that_compute_in_float_are_named():
-    rng = np.random.default_rng(1)
-    network = network_of("conv", rng, weight_bits=FULL_PRECISION, head_bits=4)
-    assert float_steps(network) == ("layer0", "layer1")
-
-
-def test_activations_below_8_bits_are_clipped_to_their_grid():
-    network = network_of("conv", np.random.default_rng(1), activation_bits=3)
-    model = to_onnx(network)
-    constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in model.graph.initializer}
-    assert [node.op_type for node in model.graph.node].count("Clip") == 2
-    assert constants["layer0.high"] == 7
-    assert constants["layer0.high"].dtype == np.uint8
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("conv", onnx.TensorProto.UINT8), ("linear", onnx.TensorProto.FLOAT)])
@@ -205,18 +144,6 @@ def test_biases_of_few_bit_weights_lose_only_a_small_share_of_a_weight_step(weig
     deployed = constants["layer1.bias"] * constants["layer1.weight_scale"].astype(float) * grid.scale
     lost = np.abs(deployed - item.bias) / (grid.scale * item.weight_scale)
     assert np.median(lost) < share  # unstretched it were 0.25
-
-
-@pytest.mark.parametrize("scale", [1e-9, 1e9])
-def test_a_mean_whose_grid_no_integer_kernel_takes_computes_in_float(scale):
-    """ONNX Runtime fails at run time where nearly all that a pool averages is 0, so that its grid is very fine."""
-    network = network_of("conv", np.random.default_rng(8))
-    steps = list(network.steps)
-    place = next(place for place, item in enumerate(steps) if item.step.op == "global_pool")
-    steps[place] = dataclasses.replace(steps[place], output_grid=Grid(scale=scale, zero_point=0, bits=8))
-    network = dataclasses.replace(network, steps=tuple(steps))
-    assert float_steps(network) == ("pool",)
-    require_nearest_integers(network, random_samples(np.random.default_rng(1), network.input, (3, 9, 8), 20))
 
 
 def test_a_network_whose_last_step_is_quantized_is_refused():

@@ -15,7 +15,7 @@ from gasearch.cli.app import app
 from gasearch.errors import BadInput, UnknownSearch, WrongState
 from gasearch.search import ownership
 from gasearch.storage.sql import open_reader
-from tests.gasearch.test_api import CUSTOM_SPEC
+from tests.doubles.custom_search import CUSTOM_SPEC
 
 FAILING = CUSTOM_SPEC | {"name": "failing", "task": {"evaluator": "tests.doubles.evaluators:sometimes"}}
 

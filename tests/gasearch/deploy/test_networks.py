@@ -19,23 +19,8 @@ from gasearch.search.progress import Silent
 from gasearch.storage.sql import open_archive
 from tests.doubles.command_line import TRAINED
 from tests.doubles.custom_search import CUSTOM_SPEC
+from tests.doubles.listening import Listening
 from tests.doubles.records import candidate, key_of, new_search, outcome_of
-
-
-class Listening:
-    """Keeps the notices."""
-
-    def __init__(self):
-        self.notices = []
-
-    def on_outcome(self, record):
-        """Nobody looks."""
-
-    def on_progress(self, progress):
-        """Nobody looks."""
-
-    def on_notice(self, message):
-        self.notices.append(message)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from gasearch.jobs.start import go_on, launch
 from gasearch.settings import cache_folder
 from gasearch.spec.loader import load_spec
 from gasearch.storage.sql import open_reader
-from tests.gasearch.test_api import Listening
+from tests.doubles.listening import Listening
 
 SPEC = {
     "name": "small",

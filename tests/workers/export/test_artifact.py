@@ -268,7 +268,7 @@ def test_a_shortened_packed_file_is_told_by_its_length(tmp_path):
 
 
 def test_a_missing_file_is_told_by_its_name(tmp_path):
-    write(tmp_path).packed.unlink()
+    (write(tmp_path) / PACKED_NAME).unlink()
     with pytest.raises(ArtifactError, match=r"model.gap can't be read: No such file"):
         read_artifact(tmp_path)
 

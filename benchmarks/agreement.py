@@ -25,7 +25,7 @@ from gasearch_workers.modules.build import Network
 from gasearch_workers.modules.lower import lower
 from gasearch_workers.training.inference import outputs_of
 from gasearch_workers.training.resident import make_resident, use_one_thread
-from gasearch_workers.training.score import IGNORED, primary_score
+from gasearch_workers.training.score import IGNORED
 
 from benchmarks.support.families import HOW_TO_GIVE_DATA, Case, available, fit, make, share_of
 from benchmarks.support.timing import Targets, conditions
@@ -96,7 +96,7 @@ def compare(case: Case, data: Dataset, how: Make, bits: int, samples: int) -> Co
     target = resident.test.target
     expected = outputs_of(network, resident.test)
     found = run_onnx(to_onnx(lower(network)).SerializeToString(), data.test.x)
-    scores = [primary_score(outputs, data.test.y, target) for outputs in (expected, found)]
+    scores = [target.primary_score(outputs, data.test.y) for outputs in (expected, found)]
     if target.is_number:
         differences = np.abs(found - expected) / data.target_deviation
         return Comparison(

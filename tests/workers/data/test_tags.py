@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gasearch_workers.data import DataError, DataOptions, load_dataset
 from gasearch_workers.data.tags import UnknownTags, entities, read_tags, scheme_of, types_of
-from gasearch_workers.training.score import Target, report_classes, score
+from gasearch_workers.training.score import Target
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,9 +88,9 @@ def test_one_tagger_has_one_score_in_every_scheme(pairs):
         rows, labels = numbered([spelling(one) for pair in pairs for one in pair])
         logits = np.eye(len(labels))[rows[::2]]
         target = Target(kind="tagging", outputs=len(labels), labels=labels, tags=None if len(labels) > 1 else "bio")
-        found = score(logits, rows[1::2], target)
+        found = target.score(logits, rows[1::2])
         scores.add(found["entity_f1"])
-        reports.add(str(report_classes(logits, rows[1::2], target)))
+        reports.add(str(target.report_classes(logits, rows[1::2])))
     assert len(scores) == 1
     assert len(reports) == 1
 
@@ -206,10 +206,10 @@ def test_entities_behind_the_cut_count_as_missed(tmp_path, length, name):
         guesses += sum(first < length for first, _, _ in sentence)
         right += LENGTH - sum(last + 1 - max(first, length) for first, last, _ in sentence if last >= length)
     perfect = np.eye(data.outputs)[data.test.y]
-    found = score(perfect, data.test.truth, target)
+    found = target.score(perfect, data.test.truth)
     assert found["entity_f1"] == pytest.approx(2 * hits / (guesses + truths))
     assert found["accuracy"] == pytest.approx(right / (LENGTH * len(data.test)))
-    assert sum(row["support"] for row in report_classes(perfect, data.test.truth, target)) == truths
+    assert sum(row["support"] for row in target.report_classes(perfect, data.test.truth)) == truths
 
 
 def test_what_is_cut_tells_apart_two_data_sets(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from gasearch_workers.messages import PRIMARY
-from gasearch_workers.training.score import Target, auc, entity_f1, macro_f1, primary_score, report_classes, rmse, score
+from gasearch_workers.training.score import Target, auc, entity_f1, macro_f1, rmse
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
@@ -42,7 +42,7 @@ def f1_of(predicted, true):
 @pytest.mark.parametrize("classes", [2, 3, 7])
 def test_scores_of_a_classification_are_those_of_scikit_learn(classes):
     logits, y = samples(classes=classes)
-    found = score(logits, y, Target(kind="classification", outputs=classes))
+    found = Target(kind="classification", outputs=classes).score(logits, y)
     predicted = logits.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(oracle.accuracy_score(y, predicted))
     assert found["macro_f1"] == pytest.approx(oracle.f1_score(y, predicted, average="macro"))
@@ -78,7 +78,7 @@ def test_classes_that_are_not_present_count_neither_in_the_area_nor_in_macro_f1(
 
 
 def test_a_single_class_has_no_area_under_the_curve():
-    found = score(np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.int64), Target(outputs=3))
+    found = Target(outputs=3).score(np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.int64))
     assert found == {"accuracy": pytest.approx(1 / 3), "macro_f1": pytest.approx(1 / 6)}
 
 
@@ -88,7 +88,7 @@ def test_a_class_that_is_never_right_has_an_f1_of_zero():
 
 def test_the_report_of_the_classes_is_that_of_scikit_learn():
     logits, y = samples(classes=3)
-    rows = report_classes(logits, y, Target(kind="classification", outputs=3, labels=("a", "b", "c")))
+    rows = Target(kind="classification", outputs=3, labels=("a", "b", "c")).report_classes(logits, y)
     expected = oracle.precision_recall_fscore_support(y, logits.argmax(axis=1))
     assert [row["label"] for row in rows] == ["a", "b", "c"]
     for row, *values in zip(rows, *expected, strict=True):
@@ -101,7 +101,7 @@ def test_the_report_of_the_classes_is_that_of_scikit_learn():
 @pytest.mark.parametrize("kind", ["regression", "rating"])
 def test_the_error_of_numbers_is_in_their_unit(kind):
     predicted, y = np.array([[1.0], [2.0]], dtype=np.float32), np.array([4.0, 6.0], dtype=np.float32)
-    assert score(predicted, y, Target(kind=kind, outputs=1)) == {"rmse": pytest.approx(np.sqrt((9 + 16) / 2))}
+    assert Target(kind=kind, outputs=1).score(predicted, y) == {"rmse": pytest.approx(np.sqrt((9 + 16) / 2))}
     assert rmse(predicted, y) == pytest.approx(oracle.root_mean_squared_error(y, predicted[:, 0]))
 
 
@@ -154,14 +154,14 @@ def test_scores_of_tags_leave_padding_out():
     y = np.array([[1, 0, -1]])
     logits = np.zeros((1, 3, len(LABELS)), dtype=np.float32)
     logits[0, [0, 1, 2], [1, 2, 3]] = 1.0
-    found = score(logits, y, Target(kind="tagging", outputs=5, labels=LABELS))
+    found = Target(kind="tagging", outputs=5, labels=LABELS).score(logits, y)
     assert found == {"accuracy": 0.5, "macro_f1": pytest.approx(1 / 3), "entity_f1": 0.0}
 
 
 def test_the_report_of_tags_is_by_type_of_entity():
     y = np.array([[1, 2, 0, 3, 0]])
     logits = np.eye(5, dtype=np.float32)[np.array([[1, 2, 0, 0, 3]])]
-    rows = report_classes(logits, y, Target(kind="tagging", outputs=5, labels=LABELS))
+    rows = Target(kind="tagging", outputs=5, labels=LABELS).report_classes(logits, y)
     assert rows == [
         {"label": "person", "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1},
         {"label": "place", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1},
@@ -182,6 +182,6 @@ def test_the_primary_score_is_one_of_the_scores_and_has_a_direction(kind):
             outputs, y = rng.normal(size=(9, 5)), rng.integers(0, 5, 9)
         case _:
             outputs, y = rng.normal(size=(9, 1)), rng.normal(size=9)
-    assert score(outputs, y, target)[target.primary] == primary_score(outputs, y, target)
+    assert target.score(outputs, y)[target.primary] == target.primary_score(outputs, y)
     assert target.is_better(0.2, 0.1) is (target.primary != "rmse")
     assert not target.is_better(0.1, 0.1)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.source import Source
+from gasearch_workers.data.dataset import DataError
 
 At = Callable[[int], str]  #: Says where a sample stands: "file:line".
 MOST_INTEGER_CLASSES = 20  #: Different whole numbers that a target of unnamed kind may hold to be taken for classes.
@@ -86,26 +85,6 @@ def number_names(names: Sequence[str], known: Sequence[str], at: At, *, what: st
         if name not in numbers:
             raise DataError(f"{at(sample)}: expected a {what} of the training part, {shown(known)}; got {name!r}")
     return np.array([numbers[name] for name in names], dtype=np.int64)
-
-
-def check_classes(part: Split, what: str, source: Source) -> None:
-    """Refuse a part for validation or test that leaves a class out: its score would say nothing of it.
-
-    Args:
-        part: Of the source.
-        what: The part, for the error.
-        source: Says which classes there are.
-
-    Raises:
-        DataError: naming the class, and how many samples it has for training.
-    """
-    counts = np.bincount(part.y, minlength=source.outputs)
-    for missing in np.flatnonzero(counts == 0)[:1]:
-        name = repr(source.labels[missing]) if source.labels else str(missing)
-        raise DataError(
-            f"{what} must hold every class; it leaves out {name}, of which the training part has "
-            f"{int((source.parts.train.y == missing).sum())} samples (more samples, or fewer classes, would do)"
-        )
 
 
 def shown(names: Sequence[str]) -> str:

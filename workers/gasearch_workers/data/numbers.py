@@ -21,27 +21,9 @@ from gasearch_workers.data.source import Parts
 
 #: Cells that hold no value, as programs and people mark them. `task.missing` names others.
 MARKS: Final = (
-    *(
-        "",
-        "?",
-        "-",
-        "--",
-        ".",
-        "..",
-        "NA",
-        "na",
-        "N/A",
-        "n/a",
-        "#N/A",
-        "#NA",
-        "<NA>",
-        "N.A.",
-        "n.a.",
-        "NaN",
-        "nan",
-        "NAN",
-    ),
-    *("-nan", "-NaN", "null", "NULL", "Null", "#NULL!", "#VALUE!", "#DIV/0!", "#REF!", "\\N", "\u2013", "\u2014"),
+    *("", "?", "-", "--", ".", "..", "NA", "na", "N/A", "n/a", "#N/A", "#NA", "<NA>", "N.A.", "n.a."),
+    *("NaN", "nan", "NAN", "-nan", "-NaN", "null", "NULL", "Null", "#NULL!", "#VALUE!", "#DIV/0!", "#REF!", "\\N"),
+    *("\u2013", "\u2014"),
 )
 #: Of these, what is as often the name of a class: "+" and "-".
 DASHES: Final = ("-", "--", ".", "..", "\u2013", "\u2014")

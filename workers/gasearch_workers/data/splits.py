@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import DataError, Split
-from gasearch_workers.data.labels import check_classes
 from gasearch_workers.data.source import Source
 
 TEST_SHARE = 0.2
@@ -31,9 +30,14 @@ def split_source(source: Source, *, seed: int) -> tuple[Split, Split, Split]:
     if validation is None:
         count = min(round(len(train) * VALIDATION_SHARE), MOST_VALIDATION)
         train, validation = hold_out(train, count, seed=seed + 1, name=source.name, is_stratified=is_stratified)
-    if is_stratified:
-        for part, what in ((validation, "validation"), (test, "test")):
-            check_classes(part, f"{source.name}: the {what} part", source)
+    for part, what in ((validation, "validation"), (test, "test")) if is_stratified else ():
+        for left_out in np.flatnonzero(np.bincount(part.y, minlength=source.outputs) == 0)[:1]:
+            name = repr(source.labels[left_out]) if source.labels else str(left_out)
+            raise DataError(  # its score would say nothing of that class
+                f"{source.name}: the {what} part must hold every class; it leaves out {name}, of which the training "
+                f"part has {int((source.parts.train.y == left_out).sum())} samples (more samples, or fewer classes, "
+                "would do)"
+            )
     return train, validation, test
 
 

@@ -45,7 +45,6 @@ from gasearch_workers.training.batches import subset
 from gasearch_workers.training.inference import EVALUATION_BATCH, evaluate, outputs_of
 from gasearch_workers.training.memory import scoring_bytes, training_bytes
 from gasearch_workers.training.resident import ResidentData, make_resident, use_one_thread
-from gasearch_workers.training.score import score
 from gasearch_workers.training.stopping import Stopped
 from gasearch_workers.training.train import Diverged, TimedOut, TrainingReport, train
 from gasearch_workers.training.weights import find_parent, save_weights
@@ -151,7 +150,7 @@ class Evaluator:
         """All that is known of a trained network without a clock of the device that runs it."""
         split = self._resident.validation
         assert report.outputs is not None
-        scores: dict[str, Any] = dict(score(report.outputs, split.truth, split.target))  # named as their fields
+        scores: dict[str, Any] = dict(split.target.score(report.outputs, split.truth))  # named as their fields
         _require_finite(scores, report)
         gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
         counted = costs(deployed)

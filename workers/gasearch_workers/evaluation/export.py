@@ -18,7 +18,7 @@ from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
 from gasearch_workers.training.resident import target_of
-from gasearch_workers.training.score import Target, report_classes, score
+from gasearch_workers.training.score import Target
 
 
 def export(
@@ -73,12 +73,12 @@ def export(
         "claimed": dict(claimed),
         "measured": {
             **_named("validation", graph_scores(graph, data.validation, target)),
-            **_named("test", score(outputs, data.test.truth, target)),
+            **_named("test", target.score(outputs, data.test.truth)),
             "latency_ms": latency.latency_ms,
             "latency_spread_ms": latency.spread_ms,
             "latency_device": latency.device,
         },
-        "test_classes": report_classes(outputs, data.test.truth, target),
+        "test_classes": target.report_classes(outputs, data.test.truth),
     }
     write_artifact(
         directory,
@@ -145,7 +145,7 @@ def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]
         split: Of the data.
         target: What the outputs stand for.
     """
-    return score(run_onnx(graph, split.x), split.truth, target)
+    return target.score(run_onnx(graph, split.x), split.truth)
 
 
 def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:

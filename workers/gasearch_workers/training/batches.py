@@ -46,12 +46,8 @@ class Batches:
     @property
     def updates(self) -> int:
         """Steps of the optimizer in an epoch."""
-        return -(-self._count // self.recipe.accumulate)
-
-    @property
-    def _count(self) -> int:
         full, rest = divmod(len(self.samples), self.recipe.batch_size)
-        return full + (rest > 1)
+        return -(-(full + (rest > 1)) // self.recipe.accumulate)
 
     def epoch(self) -> Iterator[Sequence[Batch]]:
         """One pass in a new order: for each step of the optimizer its batches."""
@@ -60,29 +56,23 @@ class Batches:
         if len(shuffled) % size == 1:  # Which one is left out is chance, not its length.
             shuffled = shuffled[:-1]
         if self.lengths is not None:
-            yield from self._sorted_epoch(shuffled, self.lengths)
-            return
-        parts = torch.split(shuffled.to(device), size)
-        pixels: Sequence[tuple[Tensor, Tensor] | None] = [None] * len(parts)
-        if self.recipe.augment:
-            rows, columns = (places.to(device) for places in self._pixels())
-            pixels = list(zip(torch.split(rows, size), torch.split(columns, size), strict=True))[: self._count]
-        yield from self._grouped([Batch(samples, taken, None) for samples, taken in zip(parts, pixels, strict=True)])
+            batches = self._sorted(shuffled, self.lengths)
+        elif self.recipe.augment:
+            rows, columns = (torch.split(places.to(device), size) for places in self._pixels())
+            parts = torch.split(shuffled.to(device), size)  # perhaps without the last sample, and its pixels
+            batches = [Batch(*places, None) for places in zip(parts, zip(rows, columns, strict=True), strict=False)]
+        else:
+            batches = [Batch(part, None, None) for part in torch.split(shuffled.to(device), size)]
+        for start in range(0, len(batches), self.recipe.accumulate):
+            yield batches[start : start + self.recipe.accumulate]
 
-    def _sorted_epoch(self, shuffled: Tensor, lengths: Tensor) -> Iterator[Sequence[Batch]]:
-        """One pass in which the sentences of a batch are about equally long, and are shown without common padding."""
-        size = self.recipe.batch_size
+    def _sorted(self, shuffled: Tensor, lengths: Tensor) -> list[Batch]:
+        """Batches whose sentences are about equally long, and are shown without common padding."""
+        size, device = self.recipe.batch_size, self.data.x.device
         pools = torch.split(shuffled, POOL * size)
         parts = [part for pool in pools for part in torch.split(pool[lengths[pool].argsort(stable=True)], size)]
         order = torch.randperm(len(parts), generator=self.order).tolist()
-        device = self.data.x.device
-        yield from self._grouped(
-            [Batch(parts[place].to(device), None, int(lengths[parts[place]].max())) for place in order]
-        )
-
-    def _grouped(self, batches: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
-        for start in range(0, len(batches), self.recipe.accumulate):
-            yield batches[start : start + self.recipe.accumulate]
+        return [Batch(parts[place].to(device), None, int(lengths[parts[place]].max())) for place in order]
 
     def show(self, batch: Batch) -> Tensor:
         """The raw samples of a batch: (B, *input_shape), sequences without the padding at the end of all of them."""

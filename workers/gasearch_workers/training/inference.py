@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gasearch_workers.training.resident import ResidentSplit, use_one_thread
-from gasearch_workers.training.score import primary_score
 
 EVALUATION_BATCH = 256  #: Samples; larger batches fall out of a CPU's cache (measured).
 
 
 def evaluate(network: nn.Module, split: ResidentSplit) -> float:
     """The split's primary score: accuracy, entity F1 or root of the mean squared error."""
-    return primary_score(outputs_of(network, split), split.truth, split.target)
+    return split.target.primary_score(outputs_of(network, split), split.truth)
 
 
 @torch.no_grad()

@@ -29,13 +29,9 @@ class ResidentSplit:
     def chosen(self, samples: Tensor) -> ResidentSplit:
         """Some of the samples, by their numbers (on any device)."""
         places = samples.to(self.x.device)
-        return replace(
-            self,
-            x=self.x[places],
-            y=self.y[places],
-            teacher=None if self.teacher is None else self.teacher[places],
-            cut=None if self.cut is None else self.cut[samples.cpu()],
-        )
+        teacher = None if self.teacher is None else self.teacher[places]
+        cut = None if self.cut is None else self.cut[samples.cpu()]
+        return replace(self, x=self.x[places], y=self.y[places], teacher=teacher, cut=cut)
 
     @property
     def truth(self) -> NDArray[Any]:

@@ -48,79 +48,66 @@ class Target:
         """Tell whether one primary score is better than another."""
         return value < than if self.is_number else value > than
 
+    def score(self, outputs: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+        """Every score of the kind that these samples define, by the metrics' names.
+
+        classification: accuracy, macro_f1, auc (missing where only one class is present). tagging: accuracy per token,
+        macro_f1 over the tags, entity_f1. regression and rating: rmse.
+
+        `y` is the truth: (count,) classes or numbers, or (count, length) tags with `IGNORED` at padding. There may be
+        more tags than outputs: a sentence's tokens that no network reads count as tagged "O".
+        """
+        found = {name: take() for name, take in self._scores(outputs, y).items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def primary_score(self, outputs: NDArray[Any], y: NDArray[Any]) -> float:
+        """The primary score alone, which is cheaper than all of them."""
+        value = self._scores(outputs, y)[self.primary]()
+        assert value is not None, "only the area under the curve may be undefined"
+        return value
+
+    def _scores(self, outputs: NDArray[Any], y: NDArray[Any]) -> dict[str, Callable[[], float | None]]:
+        """How each score is taken."""
+        match self.kind:
+            case "regression" | "rating":
+                return {"rmse": lambda: rmse(outputs, y)}
+            case "tagging":
+                tags, is_token = self._tags(outputs, y), y != IGNORED
+                return {
+                    "accuracy": lambda: accuracy(tags[is_token], y[is_token]),
+                    "macro_f1": lambda: macro_f1(tags[is_token], y[is_token], classes=outputs.shape[2]),
+                    "entity_f1": lambda: entity_f1(tags, y, self.labels, self.tags),
+                }
+            case "classification":
+                classes = outputs.argmax(axis=1)  # (count, classes) -> (count,)
+                return {
+                    "accuracy": lambda: accuracy(classes, y),
+                    "macro_f1": lambda: macro_f1(classes, y),
+                    "auc": lambda: auc(outputs, y),
+                }
+
+    def report_classes(self, outputs: NDArray[Any], y: NDArray[Any]) -> list[dict[str, Any]]:
+        """Precision, recall, F1 and support (true samples) of each class, or type of entity; [] for numbers."""
+        counts: Sequence[Any]
+        match self.kind:
+            case "regression" | "rating":
+                return []
+            case "tagging":
+                parts = read_tags(self.labels, self.tags)
+                names, counts = types_of(parts), _count_entities(self._tags(outputs, y), y, parts)
+            case "classification":
+                names = self.labels or tuple(map(str, range(outputs.shape[1])))
+                counts = _confusion(outputs.argmax(axis=1), y, len(names))
+        return [_report_row(name, *(int(count[at]) for count in counts)) for at, name in enumerate(names)]
+
+    def _tags(self, outputs: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """The most likely tags, (count, length, tags) -> (count, tokens of `y`); "O" of tokens that weren't read."""
+        tags: NDArray[Any] = outputs.argmax(axis=2)
+        nothing = next((tag for tag, label in enumerate(self.labels) if label in OUTSIDE), outputs.shape[2])
+        return np.pad(tags, ((0, 0), (0, y.shape[1] - tags.shape[1])), constant_values=nothing)
+
 
 CLASSES: Final = Target()  #: Classes without names.
-
-
-def score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> dict[str, float]:
-    """Every score of the target's kind that these samples define, by the metrics' names.
-
-    classification: accuracy, macro_f1, auc (missing where only one class is present). tagging: accuracy per token,
-    macro_f1 over the tags, entity_f1. regression and rating: rmse.
-
-    Args:
-        outputs: Raw outputs, see the module.
-        y: The truth: (count,) classes or numbers, or (count, length) tags with `IGNORED` at padding. There may be more
-            tags than outputs: a sentence's tokens that no network reads count as tagged "O".
-        target: What the outputs are of.
-    """
-    found = {name: take() for name, take in _scores(outputs, y, target).items()}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def primary_score(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> float:
-    """The primary score alone, which is cheaper than all of them.
-
-    Args:
-        outputs: As for `score`.
-        y: As for `score`.
-        target: As for `score`.
-    """
-    value = _scores(outputs, y, target)[target.primary]()
-    assert value is not None, "only the area under the curve may be undefined"
-    return value
-
-
-def _scores(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> dict[str, Callable[[], float | None]]:
-    """How each score is taken."""
-    match target.kind:
-        case "regression" | "rating":
-            return {"rmse": lambda: rmse(outputs, y)}
-        case "tagging":
-            tags, is_token = _tags(outputs, y, target), y != IGNORED
-            return {
-                "accuracy": lambda: accuracy(tags[is_token], y[is_token]),
-                "macro_f1": lambda: macro_f1(tags[is_token], y[is_token], classes=outputs.shape[2]),
-                "entity_f1": lambda: entity_f1(tags, y, target.labels, target.tags),
-            }
-        case "classification":
-            classes = outputs.argmax(axis=1)  # (count, classes) -> (count,)
-            return {
-                "accuracy": lambda: accuracy(classes, y),
-                "macro_f1": lambda: macro_f1(classes, y),
-                "auc": lambda: auc(outputs, y),
-            }
-
-
-def report_classes(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and support (true samples) of each class, or of each type of entity; [] for numbers.
-
-    Args:
-        outputs: As for `score`.
-        y: As for `score`.
-        target: As for `score`.
-    """
-    counts: Sequence[Any]
-    match target.kind:
-        case "regression" | "rating":
-            return []
-        case "tagging":
-            parts = read_tags(target.labels, target.tags)
-            names, counts = types_of(parts), _count_entities(_tags(outputs, y, target), y, parts)
-        case "classification":
-            names = target.labels or tuple(map(str, range(outputs.shape[1])))
-            counts = _confusion(outputs.argmax(axis=1), y, len(names))
-    return [_report_row(name, *(int(count[at]) for count in counts)) for at, name in enumerate(names)]
 
 
 # --- classes ----------------------------------------------------------------------------------------------------
@@ -221,16 +208,6 @@ def entity_f1(predicted: NDArray[Any], y: NDArray[Any], labels: Sequence[str], s
     hits, guesses, truths = _count_entities(predicted, y, read_tags(labels, scheme))
     total = guesses.total() + truths.total()
     return 2 * hits.total() / total if total else 0.0
-
-
-def _tags(outputs: NDArray[Any], y: NDArray[Any], target: Target) -> NDArray[Any]:
-    """The most likely tags, (count, length, tags) -> (count, tokens of `y`); "O" of tokens that weren't read."""
-    tags: NDArray[Any] = outputs.argmax(axis=2)
-    missing = y.shape[1] - tags.shape[1]
-    if not missing:
-        return tags
-    nothing = next((tag for tag, label in enumerate(target.labels) if label in OUTSIDE), outputs.shape[2])
-    return np.pad(tags, ((0, 0), (0, missing)), constant_values=nothing)
 
 
 def _count_entities(predicted: NDArray[Any], y: NDArray[Any], parts: Sequence[Tag]) -> list[Counter[int]]:

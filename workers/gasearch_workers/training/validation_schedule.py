@@ -15,7 +15,6 @@ from torch import nn
 from gasearch_workers.messages import CurvePoint, Recipe, StoppingRule
 from gasearch_workers.training.inference import outputs_of
 from gasearch_workers.training.resident import ResidentSplit
-from gasearch_workers.training.score import primary_score, score
 from gasearch_workers.training.stopping import Stopped, reason_to_stop
 
 ROUNDING: Final = 1e-9  #: Of a rung's update: a third of an epoch of 21 updates is after 7, not after 8.
@@ -96,7 +95,7 @@ class ValidationSchedule:
         if self._validation is None or update <= self._pruned_at:
             return _point(epoch, loss, None, {})
         outputs, target = outputs_of(network, self._validation), self._validation.target
-        score = primary_score(outputs, self._validation.truth, target)
+        score = target.primary_score(outputs, self._validation.truth)
         if not self._patience or math.isnan(self._score) or target.is_better(score, self._score):
             self.epoch, self.outputs, self._score = epoch, outputs, score
             self._state = copy.deepcopy(network.state_dict()) if self._patience else None
@@ -123,9 +122,9 @@ class ValidationSchedule:
         assert self._rule is not None
         names = zip(self._rule.objectives, self._rule.known, strict=True)
         if {metric for (metric, _), known in names if known is None} <= {split.target.primary}:
-            found = {split.target.primary: primary_score(outputs, split.truth, split.target)}
+            found = {split.target.primary: split.target.primary_score(outputs, split.truth)}
         else:
-            found = score(outputs, split.truth, split.target)
+            found = split.target.score(outputs, split.truth)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

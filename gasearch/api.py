@@ -10,8 +10,8 @@ from typing import Any, TypeVar, overload
 from gasearch.errors import BadInput, NoStore
 from gasearch.jobs import control
 from gasearch.jobs.commands import advising
-from gasearch.jobs.operators import Configure, named
 from gasearch.jobs.setup import with_toolbox
+from gasearch.jobs.sources import Configure, named
 from gasearch.jobs.start import go_on, launch
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, NetworkDetails, SearchSummary

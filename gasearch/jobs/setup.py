@@ -17,8 +17,7 @@ from gasearch.evolution.engine import Engine
 from gasearch.evolution.evolver import Advisor
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
-from gasearch.jobs.operators import require_operators, toolbox_of
-from gasearch.jobs.sources import load_data
+from gasearch.jobs.sources import load_data, require_operators, toolbox_of
 from gasearch.jobs.spec_check import build_on_data
 from gasearch.search.budget import SearchBudget
 from gasearch.search.early_stopping import EarlyStop

@@ -1,7 +1,8 @@
-"""What a spec names outside itself: its data, or its evaluator."""
+"""What a spec names outside itself: its data, or its evaluator, and operators of the user's own."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +13,17 @@ from gasearch_workers.data.options import DataOptions
 from gasearch_workers.evaluation.custom import MAIN, OF_ITS_OWN, find_evaluator
 from gasearch_workers.evaluation.metric_values import EvaluatorError
 
-from gasearch.errors import DataNotHere, SpecError
+from gasearch.errors import DataNotHere, OperatorFailed, SpecError
 from gasearch.search.progress import unheard
+from gasearch.space.decisions import Space
 from gasearch.spec.model import SearchSpec
+
+KEY: Final = "evolution.toolbox"
+#: What to do with a function that only this program finds.
+_OWN_MODULE: Final = {"task.evaluator": OF_ITS_OWN, KEY: OF_ITS_OWN.replace("evaluate", "configure")}
+
+#: Changes a DEAP toolbox, as `gasearch.evolution.toolbox` makes it, in place.
+Configure = Callable[[Any, Space], object]
 
 #: What whoever names data that aren't there may have meant.
 PUBLIC: Final = "; public data sets are named torchvision:NAME or hf:NAME, and `gasearch data SPEC` brings them"
@@ -33,17 +42,12 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
         SpecError: if the data or the evaluator can't be used, with the reason.
     """
     if spec.task.evaluator is not None:
-        if spec.task.evaluator.startswith(f"{MAIN}:") and spec.workers.count != 0:
-            raise SpecError(
-                f"task.evaluator: {spec.task.evaluator!r} is another module in a worker: {OF_ITS_OWN}; or evaluate in "
-                "this process, with workers.count: 0"
-            )
+        _require_importable("task.evaluator", spec.task.evaluator, spec)
         try:
             find_evaluator(spec.task.evaluator)
         except EvaluatorError as error:
             raise SpecError(f"task.evaluator: {error}") from error
-        if spec.task.evaluator.startswith(f"{MAIN}:"):
-            notice(f"only this program can resume a search with task.evaluator {spec.task.evaluator!r}: {OF_ITS_OWN}")
+        _notice_own("task.evaluator", spec.task.evaluator, notice)
         return None
     source, may_download = str(spec.task.dataset), downloads or spec.task.download
     try:
@@ -67,3 +71,97 @@ def data_options(spec: SearchSpec) -> DataOptions:
     """How the spec's data are to be read."""
     content: dict[str, Any] = spec.task.model_dump(exclude={"dataset", "download", "kind", "evaluator", "lower"})
     return DataOptions(kind=spec.kind, is_lower=spec.task.lower, **content)
+
+
+def toolbox_of(spec: SearchSpec, space: Space) -> Any:
+    """A fresh toolbox for the spec's algorithm, with the user's operators where it names any.
+
+    Raises:
+        SpecError: if what it names can't be found, or raises.
+    """
+    from gasearch.evolution.toolbox import make_toolbox  # loads DEAP
+
+    toolbox = make_toolbox(space, spec.algorithm)
+    if spec.evolution.toolbox is not None:
+        configure = find_configure(spec.evolution.toolbox)
+        try:
+            configure(toolbox, space)
+        except Exception as error:  # whatever the user's function raises
+            text = f"{spec.evolution.toolbox} raised {type(error).__name__}: {error}"
+            raise SpecError(f"{KEY}: {text}") from error
+    return toolbox
+
+
+def require_operators(spec: SearchSpec, space: Space, notice: Callable[[str], None] = unheard) -> None:
+    """Find the user's operators, if the spec names any, and try each of them on random individuals.
+
+    Args:
+        spec: Of the search.
+        space: What genes mean.
+        notice: Is told of a function that no other program can find.
+
+    Raises:
+        SpecError: if they can't be used, with the reason.
+    """
+    name = spec.evolution.toolbox
+    if name is None:
+        return
+    _require_importable(KEY, name, spec)
+    from gasearch.evolution.seeded_toolbox import SeededToolbox  # loads DEAP
+
+    try:
+        SeededToolbox(toolbox_of(spec, space), space, seed=spec.seed).try_out(len(spec.objectives))
+    except (OperatorFailed, ValueError) as error:
+        raise SpecError(f"{KEY}: {name}: {error}") from error
+    _notice_own(KEY, name, notice)
+
+
+def find_configure(name: str) -> Configure:
+    """The function that "package.module:function" names.
+
+    Raises:
+        SpecError: if the module can't be imported, or has no such function.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
+        raise SpecError(
+            f"{KEY}: {name!r} can't be imported ({type(error).__name__}: {error}); install the package that holds "
+            f"{module_name!r}, or put its folder on PYTHONPATH"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        elsewhere = f"; {_OWN_MODULE[KEY]}" if module_name == MAIN else ""
+        raise SpecError(f"{KEY}: the module {module_name!r} has no function {function_name!r}{elsewhere}")
+    return function  # type: ignore[no-any-return]
+
+
+def named(function: Configure) -> str:
+    """The name by which a resume finds a function: "package.module:function".
+
+    Raises:
+        SpecError: if it would find none, or another one.
+    """
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", "")
+    if "." in name or "<" in name:
+        raise SpecError(f"{KEY}: {name!r} has no name by which a resume could find it: {_OWN_MODULE[KEY]}")
+    if find_configure(f"{module}:{name}") is not function:
+        raise SpecError(f"{KEY}: {module}:{name} is another function than the one that was given: {_OWN_MODULE[KEY]}")
+    return f"{module}:{name}"
+
+
+def _require_importable(key: str, name: str, spec: SearchSpec) -> None:
+    """Refuse a function of the program that runs, where another process would look for it."""
+    if name.startswith(f"{MAIN}:") and spec.workers.count != 0:
+        elsewhere = "the program that resumes the search" if key == KEY else "a worker"
+        raise SpecError(
+            f"{key}: {name!r} is another module in {elsewhere}: {_OWN_MODULE[key]}; or evaluate in this process, with "
+            "workers.count: 0"
+        )
+
+
+def _notice_own(key: str, name: str, notice: Callable[[str], None]) -> None:
+    if name.startswith(f"{MAIN}:"):
+        notice(f"only this program can resume a search with {key} {name!r}: {_OWN_MODULE[key]}")

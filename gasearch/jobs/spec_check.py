@@ -97,15 +97,12 @@ def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
         DataNotHere: if the data must be downloaded first.
         SpecError: if the spec can't work, or its data, evaluator or operators can't be used.
     """
-    from gasearch.jobs.sources import load_data  # loads NumPy and the data's libraries
+    from gasearch.jobs.sources import load_data, require_operators  # loads NumPy and the data's libraries
 
     data = load_data(spec, notice)
     description = None if data is None else data.describe()
     found = check(spec, description)
-    if spec.evolution.toolbox is not None:
-        from gasearch.jobs.operators import require_operators  # loads DEAP
-
-        require_operators(spec, build_space(spec, None if description is None else DataShape.of(description)), notice)
+    require_operators(spec, build_space(spec, None if description is None else DataShape.of(description)), notice)
     return str(found)
 
 

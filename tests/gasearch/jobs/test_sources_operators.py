@@ -12,7 +12,7 @@ import pytest
 
 import gasearch
 from gasearch.errors import SpecError, WrongState
-from gasearch.jobs.operators import find_configure, named
+from gasearch.jobs.sources import find_configure, named
 from gasearch.jobs.spec_check import report
 from gasearch.jobs.start import go_on, launch
 from gasearch.search.progress import Silent

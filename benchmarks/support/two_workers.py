@@ -28,7 +28,7 @@ def request_of(genome: Genome, number: int, setup: Setup, calibration: Calibrati
         recipe=problem.recipe,
         task=problem.task,
         seed=training_seed(problem.seed, genome.key, number),
-        fidelity=setup.spec.to_fidelity(),
+        fidelity=setup.spec.recipe.to_fidelity(),
         measures=problem.measures,
         calibration=calibration,
     )

@@ -159,7 +159,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         name=spec.name,
         seed=spec.seed,
         task=spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind),
-        recipe=spec.to_recipe(),
+        recipe=spec.recipe.to_recipe(),
         objectives=objectives,
         limits=spec.limits(),
         decode=partial(decode, space=space),
@@ -168,10 +168,10 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         time_limit_s=spec.workers.time_limit_s,
         memory_limit_bytes=spec.workers.memory_limit_bytes,
         disk_limit_bytes=spec.workers.disk_limit_bytes,
-        fidelity=spec.to_fidelity(),
+        fidelity=spec.recipe.to_fidelity(),
         costs=costs.of,
         counted=frozenset() if data is None else frozenset(COST_METRICS),
-        early_stop=EarlyStop(steps=spec.rung_steps(), risk=spec.stop_risk) if spec.rung_steps() else None,
+        early_stop=EarlyStop(steps=spec.rung_steps(), risk=spec.early_stop.risk) if spec.rung_steps() else None,
         replicates=spec.replicate_share,
         noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
         context=_context(spec, data),
@@ -193,12 +193,12 @@ def _context(spec: SearchSpec, data: Dataset | None) -> str:
     The seed of a training follows from the search's seed and the network's key, so that with an equal seed an equal
     network is trained alike. Inherited weights depend on a network's lineage, and a teacher on files and on the space.
     """
-    recipe = spec.to_recipe()
+    recipe = spec.recipe.to_recipe()
     if not spec.reuses_outcomes or recipe.is_inheriting or recipe.teacher is not None:
         return ""
     task = spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind)
     libraries = [] if data is None else [f"torch {version('torch')}", f"gpus {spec.workers.gpus}"]
-    content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.to_fidelity())]
+    content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.recipe.to_fidelity())]
     content.append(spec.rung_steps())
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 

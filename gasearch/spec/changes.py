@@ -1,4 +1,4 @@
-"""What differs between two specs, and whether a search that goes on may take it over."""
+"""The differences between two specs, and whether a search that goes on may take them over."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Change:
 
     @property
     def override(self) -> str:
-        """What makes the change on the command line."""
+        """The option that makes the change on the command line."""
         return f"--set {self.key}={json.dumps(self.after)}"
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Change:
 
 
 def changes(before: SearchSpec, after: SearchSpec) -> list[Change]:
-    """What differs, in the order of the spec; a list that differs counts as one key.
+    """The differences in the order of the spec; a list that differs counts as one key.
 
     1, 1.0, true and "1" differ: choices that are equal to Python make other networks. The order of a mapping's keys is
     no difference here, see `in_order_of`.
@@ -109,10 +109,9 @@ def in_order_of(stored: SearchSpec, given: SearchSpec) -> SearchSpec:
 
 
 def _in_order_of(stored: Any, given: Any) -> Any:
-    if isinstance(stored, dict) and isinstance(given, dict) and stored.keys() == given.keys():
-        return {key: _in_order_of(value, given[key]) for key, value in stored.items()}
     if isinstance(stored, dict) and isinstance(given, dict):
-        return {key: _in_order_of(stored.get(key), value) for key, value in given.items()}
+        order = stored if stored.keys() == given.keys() else given
+        return {key: _in_order_of(stored.get(key), given[key]) for key in order}
     if isinstance(stored, list) and isinstance(given, list) and len(stored) == len(given):
         return list(map(_in_order_of, stored, given))
     return given

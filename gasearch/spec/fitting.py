@@ -11,11 +11,12 @@ from gasearch_workers.network.families import FAMILIES, Family
 from gasearch.spec.explain import Problem
 from gasearch.spec.sections import EMBEDDED, RecipeSpec, TaskSpec
 
-_INPUT_NOUNS: Final[dict[InputKind, str]] = {
-    "image": "images of (channels, height, width)",
-    "table": "a table",
-    "tokens": "sentences",
-    "ids": "ratings of items by users",
+#: Samples of each kind, and one of them.
+_NOUNS: Final[dict[InputKind, tuple[str, str]]] = {
+    "image": ("images of (channels, height, width)", "an image"),
+    "table": ("a table", "a row of a table"),
+    "tokens": ("sentences", "a sentence"),
+    "ids": ("ratings of items by users", "a user and an item"),
 }
 
 #: The keys of `task` that only some families read.
@@ -30,30 +31,30 @@ _TASK_KEYS: Final[dict[str, tuple[InputKind, ...]]] = {
     "item": ("ids",),
 }
 
-#: The keys of `recipe` that a custom evaluator, which trains by itself, is told: they are part of its budget.
-TOLD_TO_EVALUATORS: Final = ("epochs", "data_share")
+#: The keys of `recipe` that a custom evaluator, which trains by itself, gets: they are part of its budget.
+EVALUATOR_KEYS: Final = ("epochs", "data_share")
 
 
-def told_kind(family: str, task: TaskSpec) -> TaskKind | None:
-    """What the spec alone says that the task is; None where the data tell it."""
+def known_kind(family: str, task: TaskSpec) -> TaskKind | None:
+    """The kind of the task by the spec alone; None where the data tell it."""
     if family == "custom" or task.kind is not None or task.evaluator is not None:
         return task.kind
     kinds = FAMILIES.get(family).tasks
     return kinds[0] if len(kinds) == 1 else EMBEDDED.get(str(task.dataset), (None,))[0]
 
 
-def told_input(family: str, task: TaskSpec) -> InputKind | None:
-    """What the spec alone says that a sample is; None where the data tell it."""
+def known_input(family: str, task: TaskSpec) -> InputKind | None:
+    """The kind of a sample by the spec alone; None where the data tell it."""
     inputs = FAMILIES.get(family).inputs
     return inputs[0] if len(inputs) == 1 else EMBEDDED.get(str(task.dataset), (None, None))[1]
 
 
 def custom_problems(recipe: RecipeSpec) -> Iterator[Problem]:
-    """What a custom evaluator never sees."""
-    heeded = " and ".join(TOLD_TO_EVALUATORS)
-    for key, field in RecipeSpec.model_fields.items():
-        if key not in TOLD_TO_EVALUATORS and getattr(recipe, key) != field.default:
-            text = f"a custom evaluator trains by itself, and is told {heeded} alone: leave this key out"
+    """Keys of the recipe that a custom evaluator never sees."""
+    heeded = " and ".join(EVALUATOR_KEYS)
+    text = f"a custom evaluator trains by itself, and is told {heeded} alone: leave this key out"
+    for key in recipe.changed_keys():
+        if key not in EVALUATOR_KEYS:
             yield Problem(path=("recipe", key), text=text)
 
 
@@ -87,33 +88,25 @@ def input_problems(family: str, data: Any) -> Iterator[Problem]:
 
 
 def recipe_problems(recipe: RecipeSpec, kind: TaskKind | None, input_kind: InputKind | None) -> Iterator[Problem]:
-    """What a training can't do with such data; None for what isn't known yet.
+    """Keys of the recipe that a training can't heed on such data.
 
     Args:
         recipe: How networks are trained.
-        kind: Of the task.
-        input_kind: What a sample is.
+        kind: Of the task; None where it isn't known yet.
+        input_kind: Of a sample; None where it isn't known yet.
     """
     if recipe.augment and input_kind not in ("image", None):
-        text = f"only images are shifted and flipped, and a sample is {_SAMPLE_NOUNS[input_kind]}: leave this key out"
+        text = f"only images are shifted and flipped, and a sample is {_NOUNS[input_kind][1]}: leave this key out"
         yield Problem(path=("recipe", "augment"), text=text)
     if kind in NUMERIC_KINDS:
-        for key in ("class_weights", "label_smoothing"):
-            if getattr(recipe, key) != RecipeSpec.model_fields[key].default:
+        for key in recipe.changed_keys():
+            if key in ("label_smoothing", "class_weights"):
                 yield Problem(path=("recipe", key), text=f"a {kind} has no classes: leave this key out")
 
 
-_SAMPLE_NOUNS: Final[dict[InputKind, str]] = {
-    "image": "an image",
-    "table": "a row of a table",
-    "tokens": "a sentence",
-    "ids": "a user and an item",
-}
-
-
 def _input_text(family: str, name: str, found: InputKind) -> str:
-    wanted = " or ".join(_INPUT_NOUNS[kind] for kind in FAMILIES.get(family).inputs)
-    return f"{family} needs {wanted}; {name} holds {_INPUT_NOUNS[found]}, which is for {_families_of(found)}"
+    wanted = " or ".join(_NOUNS[kind][0] for kind in FAMILIES.get(family).inputs)
+    return f"{family} needs {wanted}; {name} holds {_NOUNS[found][0]}, which is for {_families_of(found)}"
 
 
 def _families_of(*inputs: InputKind) -> str:
@@ -123,6 +116,5 @@ def _families_of(*inputs: InputKind) -> str:
 
 def _families(does_fit: Callable[[Family], bool]) -> str:
     names = [name for name in FAMILIES.names() if does_fit(FAMILIES.get(name))]
-    return (
-        f"{'family' if len(names) == 1 else 'families'} {', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]}"
-    )
+    *others, last = names
+    return f"families {', '.join(others)} and {last}" if others else f"family {last}"

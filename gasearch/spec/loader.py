@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,11 +83,8 @@ def _report(origin: str, problems: Sequence[Problem], document: Document) -> str
 
 def _line_of(problem: Problem, document: Document) -> str:
     """The line of the problem's key, or of the nearest key above it that stands in the file."""
-    for length in range(len(problem.path), 0, -1):
-        line = document.lines.get(problem.path[:length])
-        if line is not None:
-            return f"line {line}: "
-    return ""
+    above = (problem.path[:length] for length in range(len(problem.path), 0, -1))
+    return next((f"line {document.lines[path]}: " for path in above if path in document.lines), "")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
@@ -95,11 +92,18 @@ def _line_of(problem: Problem, document: Document) -> str:
 
 def _read(path: Path) -> Document:
     text = _text_of(path)
-    readers: dict[str, Callable[[str], Document]] = {".toml": _parse_toml, ".json": _parse_json}
     try:
-        return readers.get(path.suffix.lower(), parse_yaml)(text)
+        match path.suffix.lower():
+            case ".toml":
+                return _document_of(tomllib.loads(text))
+            case ".json":
+                return _document_of(json.loads(text, object_pairs_hook=_object_of, parse_constant=_no_constant))
+            case _:
+                return parse_yaml(text)
     except SyntaxProblem as error:
         raise SpecError(f"{path}, line {error.line}: {error}") from error
+    except json.JSONDecodeError as error:
+        raise SpecError(f"{path}, line {error.lineno}: {error.msg} (column {error.colno})") from error
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise SpecError(f"{path} can't be read: {reason}") from error
@@ -127,18 +131,7 @@ def _text_of(path: Path) -> str:
         ) from error
 
 
-def _parse_toml(text: str) -> Document:
-    return _document_of(tomllib.loads(text))
-
-
-def _parse_json(text: str) -> Document:
-    try:
-        return _document_of(json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant))
-    except json.JSONDecodeError as error:
-        raise SyntaxProblem(f"{error.msg} (column {error.colno})", error.lineno) from error
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
@@ -167,14 +160,9 @@ def _document_of(content: Any) -> Document:
                 raise SpecError(
                     f"the keys of a spec are texts; got {show(next(k for k in node if type(k) is not str))}"
                 )
-        level = [below for node in level for below in _below(node)]
+        values = (list(node.values()) if isinstance(node, dict) else node for node in level)
+        level = [below for node in values if isinstance(node, list | tuple) for below in node]
     return Document(content=content, lines={})
-
-
-def _below(node: Any) -> list[Any]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return list(node) if isinstance(node, list | tuple) else []
 
 
 def require_texts(node: Any, origin: str, path: tuple[str | int, ...] = ()) -> None:
@@ -231,18 +219,11 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 def _locate_files(content: dict[str, Any], folder: Path) -> None:
     """Make the relative paths of data and of a teacher absolute where they lead to something."""
-    for section, *below, key in _FILES:
-        holder = content.get(section)
-        for part in below:
-            holder = holder.get(part) if isinstance(holder, dict) else None
+    for *sections, key in _FILES:
+        holder: Any = content
+        for section in sections:
+            holder = holder.get(section) if isinstance(holder, dict) else None
         value = holder.get(key) if isinstance(holder, dict) else None
-        if isinstance(holder, dict) and isinstance(value, str) and value not in _NO_FILES and "\0" not in value:
-            holder[key] = _located(value, folder)
-
-
-def _located(path: str, folder: Path) -> str:
-    for base in (folder, Path.cwd()):
-        candidate = base / os.path.expanduser(path)
-        if os.path.exists(candidate):
-            return str(candidate.resolve())
-    return path
+        if isinstance(value, str) and value not in _NO_FILES and "\0" not in value:
+            places = (base / os.path.expanduser(value) for base in (folder, Path.cwd()))
+            holder[key] = next((str(place.resolve()) for place in places if os.path.exists(place)), value)

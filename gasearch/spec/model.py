@@ -9,10 +9,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from gasearch_workers.evaluation.metric_values import METRIC_NAME, NAME_RULE, RESERVED
-from gasearch_workers.messages import Fidelity, Recipe, Task, TaskKind
+from gasearch_workers.messages import Task, TaskKind
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from gasearch.errors import SpecError
@@ -22,7 +22,14 @@ from gasearch.objectives.metrics import METRICS, TIMED, measured_metrics, spread
 from gasearch.spec import fields
 from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
-from gasearch.spec.fitting import custom_problems, recipe_problems, task_problems, told_input, told_kind
+from gasearch.spec.fitting import (
+    EVALUATOR_KEYS,
+    custom_problems,
+    known_input,
+    known_kind,
+    recipe_problems,
+    task_problems,
+)
 from gasearch.spec.sections import (
     DEFAULT_REPLICATES,
     NAME_PATTERN,
@@ -38,7 +45,6 @@ from gasearch.spec.sections import (
     default_rungs,
 )
 from gasearch.spec.spaces import AnySpace, CustomSpace
-from gasearch.spec.stored import as_then
 
 Direction = Literal["max", "min"]
 
@@ -81,8 +87,8 @@ class SearchSpec(Section):
 
     @property
     def kind(self) -> TaskKind | None:
-        """What the spec says that the task is; None where the data tell it, and for a custom evaluator."""
-        return told_kind(self.space.family, self.task)
+        """The kind of the task by the spec; None where the data tell it, and for a custom evaluator."""
+        return known_kind(self.space.family, self.task)
 
     def to_task(self, data_fingerprint: str | None = None, kind: TaskKind | None = None) -> Task:
         """The task as a worker gets it; the kind is that of the data where the spec doesn't say it."""
@@ -92,14 +98,6 @@ class SearchSpec(Section):
             evaluator=self.task.evaluator,
             data_fingerprint=data_fingerprint,
         )
-
-    def to_recipe(self) -> Recipe:
-        """The training as a worker gets it."""
-        return self.recipe.to_recipe()
-
-    def to_fidelity(self) -> Fidelity:
-        """How much of the training an evaluation gets."""
-        return self.recipe.to_fidelity()
 
     def objectives_tuple(self) -> tuple[Objective, ...]:
         """The objectives in the order of the spec."""
@@ -125,7 +123,7 @@ class SearchSpec(Section):
 
     @property
     def algorithm(self) -> Algorithm:
-        """What proposes networks: never "auto"."""
+        """The algorithm that proposes networks: never "auto"."""
         return self.evolution.algorithm_for(len(self.objectives))
 
     @property
@@ -158,11 +156,6 @@ class SearchSpec(Section):
         if rungs == "off" or self.is_custom:
             return ()
         return default_rungs(self.recipe.epochs)
-
-    @property
-    def stop_risk(self) -> float:
-        """How probable it may be that a training that is ended early would have come out well, above 0 to 0.5."""
-        return self.early_stop.risk
 
     @property
     def reuses_outcomes(self) -> bool:
@@ -224,7 +217,7 @@ class SearchSpec(Section):
             yield from custom_problems(self.recipe)
         else:
             yield from task_problems(self.space.family, self.task)
-            yield from recipe_problems(self.recipe, self.kind, told_input(self.space.family, self.task))
+            yield from recipe_problems(self.recipe, self.kind, known_input(self.space.family, self.task))
 
     def _search_problems(self) -> Iterator[Problem]:
         if self.name in self.start.searches:
@@ -292,3 +285,33 @@ def _exclude_each_other(one: Limit, other: Limit) -> bool:
     low, high = (other, one) if one.is_upper else (one, other)
     is_touching = low.bound == high.bound and low.operator == ">=" and high.operator == "<="
     return low.bound >= high.bound and not is_touching
+
+
+#: Per section, the meaning of a spec without the key. A stored spec holds every key that its version knew: one that is
+#: missing came later (all of these with version 0.3.0), and stands for what was done before, not for today's default.
+BEFORE: Final[dict[str, dict[str, Any]]] = {
+    "evolution": {"surrogate": False, "replicates": 0.0},
+    "early_stop": {"rungs": "off"},
+    "start": {"reuse": False},
+    "workers": {"memory_limit": "off", "disk_limit": "off"},
+}
+
+
+def as_then(text: str) -> str:
+    """The JSON of a stored spec with the keys that it lacks; a text that is no JSON object comes back as it is."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(content, dict):
+        return text
+    for section, values in BEFORE.items():
+        held = content.setdefault(section, {})
+        if isinstance(held, dict):
+            content[section] = values | held
+    recipe, space = content.get("recipe"), content.get("space")
+    if isinstance(recipe, dict) and isinstance(space, dict) and space.get("family") == "custom":
+        # before version 0.4.0 a custom evaluator's recipe could hold more, which nobody heeded
+        defaults = RecipeSpec().model_dump(mode="json")
+        content["recipe"] = recipe | {key: value for key, value in defaults.items() if key not in EVALUATOR_KEYS}
+    return json.dumps(content)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
-from gasearch_workers.messages import Downsampling, Pruning, Scalar
+from gasearch_workers.messages import Downsampling, Pruning
 from gasearch_workers.network.families import FAMILIES
 from gasearch_workers.network.layer_kinds import KINDS
 from gasearch_workers.network.registry import UnknownName, load_packages
@@ -145,7 +145,13 @@ class CustomSpace(Section):
 
     @model_validator(mode="after")
     def _check_decisions(self) -> Self:
-        problems = [*_misnamed(self.decisions), *_wrong_conditions(self.decisions)]
+        allowed = "up to 63 letters, digits, . _ - that begin with a letter or _"
+        problems = [
+            Problem(path=("decisions", name), text=f"the name of a decision is {allowed}; got {show(name)}")
+            for name in self.decisions
+            if not _DECISION_NAME.fullmatch(name)
+        ]
+        problems += _wrong_conditions(self.decisions)
         if problems:
             raise problems_error(problems)
         return self
@@ -184,35 +190,25 @@ def same_choice(one: object, other: object) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def _misnamed(decisions: Mapping[str, DecisionSpec]) -> Iterator[Problem]:
-    for name in decisions:
-        if not _DECISION_NAME.fullmatch(name):
-            allowed = "up to 63 letters, digits, . _ - that begin with a letter or _"
-            yield Problem(path=("decisions", name), text=f"the name of a decision is {allowed}; got {show(name)}")
-
-
 def _wrong_conditions(decisions: Mapping[str, DecisionSpec]) -> Iterator[Problem]:
     names = list(decisions)
     for position, (name, decision) in enumerate(decisions.items()):
         for needed, wanted in decision.when.items():
             path = ("decisions", name, "when", needed)
             if needed not in decisions:
-                yield Problem(path=path, text=f"there is no such decision{nearest(needed, names)} {_known(names)}")
+                known = f"known are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+                yield Problem(path=path, text=f"there is no such decision{nearest(needed, names)} {known}")
             elif needed == name:
                 yield Problem(path=path, text="a decision can't be a condition of itself")
             elif names.index(needed) > position:
                 yield Problem(path=path, text=_too_late(name, needed, decisions))
             else:
-                yield from _unknown_choices(path, needed, wanted, decisions[needed].choices)
-
-
-def _unknown_choices(
-    path: tuple[str, ...], needed: str, wanted: tuple[Scalar, ...], known: tuple[Scalar, ...]
-) -> Iterator[Problem]:
-    for choice in wanted:
-        if not any(same_choice(choice, other) for other in known):
-            complaint = f"{show(choice)} is no choice of {needed}"
-            yield Problem(path=path, text=advised(complaint, nearest(choice, known), f"it has {show(known)}"))
+                has = decisions[needed].choices
+                for choice in wanted:
+                    if not any(same_choice(choice, other) for other in has):
+                        complaint = f"{show(choice)} is no choice of {needed}"
+                        text = advised(complaint, nearest(choice, has), f"it has {show(has)}")
+                        yield Problem(path=path, text=text)
 
 
 def _too_late(name: str, needed: str, decisions: Mapping[str, DecisionSpec]) -> str:
@@ -233,7 +229,3 @@ def _way(start: str, end: str, decisions: Mapping[str, DecisionSpec]) -> list[st
                 seen.add(following)
                 ways.append([*way, following])
     return []
-
-
-def _known(names: list[str]) -> str:
-    return f"known are {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"

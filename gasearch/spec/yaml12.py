@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 10_000
 
-_NULL: Final = re.compile(r"~|null|Null|NULL|")
-_BOOL: Final = re.compile(r"(true|True|TRUE)|false|False|FALSE")
-_INT: Final = re.compile(r"[-+]?\d{1,300}")
-_BASED: Final = re.compile(r"0o[0-7]{1,99}|0x[0-9a-fA-F]{1,99}")
-_FLOAT: Final = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
-_INFINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)")
-_NAN: Final = re.compile(r"\.(nan|NaN|NAN)")
+#: The plain scalars of the core schema and their values; all else is a text.
+_SCALARS: Final[tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...]] = (
+    (re.compile(r"~|null|Null|NULL|"), lambda text: None),
+    (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text[0] in "tT"),
+    (re.compile(r"[-+]?\d{1,300}"), int),
+    (re.compile(r"0o[0-7]{1,99}|0x[0-9a-fA-F]{1,99}"), lambda text: int(text, 0)),
+    (re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: -math.inf if text[0] == "-" else math.inf),
+    (re.compile(r"\.(nan|NaN|NAN)"), lambda text: math.nan),
+)
 
 Path = tuple[str | int, ...]
 
@@ -36,7 +39,7 @@ class SyntaxProblem(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a text holds."""
+    """The content of a text."""
 
     content: Any  #: None, bool, int, float, str, list or dict with str keys.
     lines: dict[Path, int]  #: Line of each key and item, 1 for the first.
@@ -93,7 +96,9 @@ class _Reader:
         self._require_plain(event, path)
         match type(event).__name__:
             case "ScalarEvent":
-                return _scalar(event.value) if event.style is None else event.value
+                text = event.value
+                plain = _SCALARS if event.style is None else ()
+                return next((value_of(text) for pattern, value_of in plain if pattern.fullmatch(text)), text)
             case "SequenceStartEvent":
                 return self._sequence(path)
             case _:
@@ -140,22 +145,3 @@ class _Reader:
 
     def _problem(self, event: Any, text: str) -> SyntaxProblem:
         return SyntaxProblem(text, event.start_mark.line + 1)
-
-
-def _scalar(text: str) -> bool | int | float | str | None:
-    """A plain scalar by the core schema."""
-    if _NULL.fullmatch(text):
-        return None
-    if found := _BOOL.fullmatch(text):
-        return found[1] is not None
-    if _INT.fullmatch(text):
-        return int(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _INFINITE.fullmatch(text):
-        return -math.inf if text[0] == "-" else math.inf
-    if _NAN.fullmatch(text):
-        return math.nan
-    return text

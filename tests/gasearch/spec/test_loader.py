@@ -152,10 +152,10 @@ def test_the_files_of_the_parts_and_of_a_teacher_are_looked_for_like_the_data(tm
     text = YAML + "task: {dataset: d.npz, validation: dev.tsv, test: late.tsv}\n"
     spec = load_spec(write(tmp_path, "a.yaml", text + "recipe: {distillation: {teacher: teacher.onnx}}\n"))
     assert (spec.task.validation, spec.task.test) == (str(tmp_path / "dev.tsv"), str(tmp_path / "late.tsv"))
-    assert spec.to_recipe().teacher == str(tmp_path / "teacher.onnx")
+    assert spec.recipe.to_recipe().teacher == str(tmp_path / "teacher.onnx")
 
 
 def test_the_largest_network_as_teacher_is_no_file_whatever_lies_around(tmp_path):
     (tmp_path / "largest").mkdir()
     spec = load_spec(write(tmp_path, "a.yaml", YAML + "recipe: {distillation: {teacher: largest}}\n"))
-    assert spec.to_recipe().teacher == "largest"
+    assert spec.recipe.to_recipe().teacher == "largest"

@@ -17,7 +17,7 @@ from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, RATINGS, TAGGER, 
 
 def test_a_short_spec_has_the_defaults_of_the_recipe_and_the_embedded_data():
     spec = load_spec(CNN)
-    assert spec.to_recipe() == Recipe()
+    assert spec.recipe.to_recipe() == Recipe()
     assert spec.to_task("abc") == Task(kind="classification", dataset="digits", data_fingerprint="abc")
     assert (spec.budget.evaluations, spec.evolution.population, spec.workers.count) == (200, 24, "auto")
 
@@ -47,7 +47,7 @@ def test_every_key_of_the_recipe_reaches_the_worker():
     others = ("data_share", "distillation", "full_range", "inherit")
     spec = load_spec(changed(CNN, "recipe", recipe))
     plain = {key: value for key, value in recipe.items() if key not in others}
-    assert spec.to_recipe() == Recipe(
+    assert spec.recipe.to_recipe() == Recipe(
         **plain | {"augment": ("shift", "flip")},
         teacher="largest",
         distill_weight=0.3,
@@ -55,12 +55,12 @@ def test_every_key_of_the_recipe_reaches_the_worker():
         is_full_range=True,
         is_inheriting=True,
     )
-    assert spec.to_fidelity() == Fidelity(epochs=5, data_share=0.5)
+    assert spec.recipe.to_fidelity() == Fidelity(epochs=5, data_share=0.5)
     assert SearchSpec.from_json(spec.to_json()) == spec
 
 
 def test_a_distillation_learns_from_the_largest_network_unless_another_is_named():
-    recipe = load_spec(changed(CNN, "recipe.distillation", {})).to_recipe()
+    recipe = load_spec(changed(CNN, "recipe.distillation", {})).recipe.to_recipe()
     assert (recipe.teacher, recipe.distill_weight, recipe.temperature) == ("largest", 0.5, 2.0)
 
 

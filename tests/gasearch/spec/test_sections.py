@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from gasearch.errors import SpecError
 from gasearch.spec.loader import load_spec
-from gasearch.spec.model import SearchSpec
+from gasearch.spec.model import BEFORE, SearchSpec, as_then
 from gasearch.spec.sections import RecipeSpec, default_rungs
-from gasearch.spec.stored import BEFORE, as_then
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, REMOVED, changed
 
 #: What version 0.2.0 stored of a spec without a word on how it is searched.
@@ -34,7 +33,7 @@ def searched(spec):
 
 def test_a_network_that_gasearch_trains_is_searched_with_all_there_is():
     assert searched(load_spec(CNN)) == ("nsga2", True, True, 0.1, default_rungs(3), True)
-    assert load_spec(CNN).stop_risk == 0.1
+    assert load_spec(CNN).early_stop.risk == 0.1
 
 
 def test_a_custom_evaluator_is_trusted_to_be_exact_unknown_in_its_steps_and_changeable():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -55,19 +55,29 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The search.", show_default=False)]
-Key = Annotated[
-    str, typer.Argument(metavar="KEY", help="The network: its key, or a unique beginning of it.", show_default=False)
-]
-Spec = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="A YAML, TOML or JSON file; see: gasearch init.", show_default=False)
-]
-Override = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Overrides one key, such as budget.evaluations=50.", show_default=False
-    ),
-]
+
+def argument(metavar: str, text: str) -> Any:
+    """An argument with its help."""
+    return typer.Argument(metavar=metavar, help=text, show_default=False)
+
+
+def option(name: str, metavar: str | None, text: str, *names: str, **more: Any) -> Any:
+    """An option whose help says all of its default that is worth saying.
+
+    Args:
+        name: With its dashes.
+        metavar: Of its value; None for a flag.
+        text: Its help.
+        *names: Shorter ones.
+        **more: What else Typer's options have.
+    """
+    return typer.Option(name, *names, metavar=metavar, help=text, **{"show_default": False, **more})
+
+
+def options_of(**given: object) -> list[str]:
+    """Options as they stand in a command: one for each value of a list, none for None."""
+    listed = {f"--{name}": value if isinstance(value, list) else [value] for name, value in given.items()}
+    return [part for name, values in listed.items() for one in values if one is not None for part in (name, str(one))]
 
 
 def _note_database(db: str | None) -> str | None:
@@ -75,44 +85,41 @@ def _note_database(db: str | None) -> str | None:
     return db
 
 
+KEY = argument("KEY", "The network: its key, or a unique beginning of it.")
+Name = Annotated[str, argument("NAME", "The search.")]
+Key = Annotated[str, KEY]
+Spec = Annotated[Path, argument("SPEC", "A YAML, TOML or JSON file; see: gasearch init.")]
+Override = Annotated[
+    list[str] | None, option("--set", "KEY=VALUE", "Overrides one key, such as budget.evaluations=50.")
+]
 Db = Annotated[
     str | None,
-    typer.Option(
-        "--db",
-        callback=_note_database,
-        metavar="URL",
-        help="The database; default: GASEARCH_DB, else sqlite:///gasearch.db.",
-        show_default=False,
-    ),
+    option("--db", "URL", "The database; default: GASEARCH_DB, else sqlite:///gasearch.db.", callback=_note_database),
 ]
 Form = Annotated[
-    Format, typer.Option("--format", metavar="table|json|csv", help="With json or csv, stdout holds nothing else.")
+    Format, option("--format", "table|json|csv", "With json or csv, stdout holds nothing else.", show_default=True)
 ]
-Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="LIMIT", help='Such as "latency_ms <= 2"; repeatable.', show_default=False),
-]
+Where = Annotated[list[str] | None, option("--where", "LIMIT", 'Such as "latency_ms <= 2"; repeatable.')]
 By = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--by",
-        metavar="METRIC",
-        help='The metric that ranks; default: the first objective. "name:max" or "name:min" says which is better.',
-        show_default=False,
+        "METRIC",
+        'The metric that ranks; default: the first objective. "name:max" or "name:min" says which is better.',
     ),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", metavar="N", min=0, max=1024, help="How many; 0: in this process, without Ray.", show_default=False
-    ),
-]
+Workers = Annotated[int | None, option("--workers", "N", "How many; 0: in this process, without Ray.", min=0, max=1024)]
 Upgrade = Annotated[
-    bool,
-    typer.Option("--upgrade", help="Bring the database of a server to this version's schema, without being asked."),
+    bool, option("--upgrade", None, "Bring the database of a server to this version's schema, without being asked.")
 ]
-Supervise = Annotated[bool, typer.Option("--supervise", help="Start it again whenever it dies.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Run in the background, with a log file.")]
+Supervise = Annotated[bool, option("--supervise", None, "Start it again whenever it dies.")]
+Detach = Annotated[bool, option("--detach", None, "Run in the background, with a log file.")]
+
+
+def _of_logging(name: str, metavar: str, text: str, callback: Callable[[Any], None], variable: str) -> Any:
+    """What is logged is decided while the options are read: commands leave the value alone."""
+    more = {"expose_value": False, "envvar": variable, "show_envvar": False}
+    return option(name, metavar, text, callback=callback, **more)
 
 
 def _choose_level(level: logs.LogLevel | None) -> None:
@@ -123,31 +130,15 @@ def _choose_form(form: logs.LogForm | None) -> None:
     logs.choose(form=form)
 
 
-#: What is logged is decided while the options are read: commands leave the value alone.
+LEVEL_HELP = "The least that is logged, on stderr; default: warning."
 LogLevel = Annotated[
     logs.LogLevel | None,
-    typer.Option(
-        "--log-level",
-        callback=_choose_level,
-        expose_value=False,
-        envvar=logs.LEVEL_VARIABLE,
-        show_envvar=False,
-        metavar="debug|info|warning|error",
-        help="The least that is logged, on stderr; default: warning.",
-        show_default=False,
-    ),
+    _of_logging("--log-level", "debug|info|warning|error", LEVEL_HELP, _choose_level, logs.LEVEL_VARIABLE),
 ]
 LogForm = Annotated[
     logs.LogForm | None,
-    typer.Option(
-        "--log-format",
-        callback=_choose_form,
-        expose_value=False,
-        envvar=logs.FORM_VARIABLE,
-        show_envvar=False,
-        metavar="text|json",
-        help="With json, a line of the log is an object.",
-        show_default=False,
+    _of_logging(
+        "--log-format", "text|json", "With json, a line of the log is an object.", _choose_form, logs.FORM_VARIABLE
     ),
 ]
 
@@ -178,9 +169,5 @@ def ask(db: str | None, question: Callable[[ArchiveReader], Answer]) -> Answer:
     """
     from gasearch.storage.sql import open_reader
 
-    with clean_stdout():
-        reader = open_reader(database_url(db))
-        try:
-            return question(reader)
-        finally:
-            reader.close()
+    with clean_stdout(), closing(open_reader(database_url(db))) as reader:
+        return question(reader)

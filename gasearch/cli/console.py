@@ -12,8 +12,9 @@ import math
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -28,7 +29,6 @@ from gasearch.objectives.metrics import METRICS
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import Row
 from gasearch.search.progress import Observer, Progress, Silent
-from gasearch.storage.records import EvaluationRecord
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  #: The terminal's code of a colour or a weight.
 LINE_EVERY_S = 5.0  #: So often does a search without a terminal print a line of progress,
@@ -46,33 +46,29 @@ class Format(StrEnum):
 # --- answers ----------------------------------------------------------------------------------------------------
 
 
-def print_rows(rows: Sequence[Row], form: Format, columns: Sequence[str] | None = None) -> None:
+def print_rows(rows: Sequence[Row] | Row, form: Format, columns: Sequence[str] | None = None) -> None:
     """Print rows to stdout: JSON and CSV with every field, a table with the given columns that any row has.
 
     Args:
-        rows: Flat objects.
+        rows: Flat objects; or a single one, whose table has a field a line.
         form: How they are printed.
         columns: Those of a table; None: all.
     """
-    match form:
-        case Format.JSON:
-            print(_json_text(list(rows)))
-        case Format.CSV:
-            write_csv(rows, sys.stdout)
-        case Format.TABLE:
-            shown = [name for name in (columns or _all_columns(rows)) if any(name in row for row in rows)]
-            print_table(shown, [[cell(name, row.get(name)) for name in shown] for row in rows])
+    listed = [rows] if isinstance(rows, dict) else list(rows)
+    if form is Format.JSON:
+        print(_json_text(rows))
+    elif form is Format.CSV:
+        write_csv(listed, sys.stdout)
+    elif isinstance(rows, dict):
+        print_pairs((name, cell(name, value)) for name, value in rows.items())
+    else:
+        shown = [name for name in (columns or _all_columns(listed)) if any(name in row for row in listed)]
+        print_table(shown, [[cell(name, row.get(name)) for name in shown] for row in listed])
 
 
-def print_object(row: Row, form: Format) -> None:
-    """Print one object to stdout: JSON as an object, CSV as one line under its header, else one field a line."""
-    match form:
-        case Format.JSON:
-            print(_json_text(row))
-        case Format.CSV:
-            write_csv([row], sys.stdout)
-        case Format.TABLE:
-            print_table(["", ""], [[name, cell(name, value)] for name, value in row.items()], has_header=False)
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and what they are, a line each."""
+    print_table(("", ""), list(pairs))
 
 
 def write_csv(rows: Sequence[Row], stream: TextIO) -> None:
@@ -84,21 +80,15 @@ def write_csv(rows: Sequence[Row], stream: TextIO) -> None:
         writer.writerow([_csv_cell(row.get(name)) for name in columns])
 
 
-def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]], *, has_header: bool = True) -> None:
-    """Print a table to stdout; nothing is cut off where stdout is no terminal.
-
-    Args:
-        columns: Their titles.
-        cells: A text for each column, row by row.
-        has_header: Prints the titles.
-    """
-    table = Table(show_header=has_header, box=None, pad_edge=False, header_style="bold")
+def print_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print texts row by row below the columns' titles, if any; nothing is cut off where stdout is no terminal."""
+    table = Table(show_header=any(columns), box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         looks_numeric = number > 0 and all(row[number][:1] in "-0123456789" for row in cells)
         table.add_column(column, justify="right" if looks_numeric else "left", overflow="fold", no_wrap=number == 0)
     for row in cells:
         table.add_row(*(Text(printable(text)) for text in row))
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     if console.is_terminal:
         console.print(table)
     else:
@@ -127,9 +117,14 @@ def cell(name: str, value: Any) -> str:
         case int() | float():
             return format_quantity(value, metric)
         case dict() | list():
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            return _nested(value)
         case _:
             return str(value)
+
+
+def volume_text(hypervolume: float | None) -> str:
+    """A hypervolume as tables show it."""
+    return "-" if hypervolume is None else f"{hypervolume:.4f}"
 
 
 def printable(text: str) -> str:
@@ -149,9 +144,13 @@ def _json_text(content: Any) -> str:
     return json.dumps(content, indent=2, ensure_ascii=not encoding.startswith("utf"), allow_nan=False)
 
 
+def _nested(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return _nested(value)
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
     return value
@@ -160,7 +159,7 @@ def _csv_cell(value: Any) -> Any:
 def _all_columns(rows: Sequence[Row]) -> list[str]:
     """Every field that any row has, in the order of first sight, `blueprint` last."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return [name for name in names if name != "blueprint"] + (["blueprint"] if "blueprint" in names else [])
+    return sorted(names, key="blueprint".__eq__)
 
 
 # --- notices ----------------------------------------------------------------------------------------------------
@@ -209,7 +208,7 @@ def _never_raising() -> Iterator[None]:
         yield
 
 
-class PlainObserver:
+class PlainObserver(Silent):
     """A line every `LINE_EVERY_S`, sooner for a new generation, and the last word; every notice at once."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -226,9 +225,6 @@ class PlainObserver:
         wait = GENERATION_EVERY_S if progress.generation > self._generation else LINE_EVERY_S
         if time.monotonic() >= self._shown_at + wait:
             self._print(progress)
-
-    def on_outcome(self, record: EvaluationRecord) -> None:
-        """Progress says it."""
 
     def finish(self) -> None:
         """Print the newest progress if its line isn't the one printed last."""
@@ -247,7 +243,7 @@ class PlainObserver:
             print(self._line, file=self._stream, flush=True)
 
 
-class PanelObserver:
+class PanelObserver(Silent):
     """A live panel: bar, rate, failures, stopped trainings, hypervolume, the best so far, and the time left."""
 
     def __init__(self, live: Live) -> None:
@@ -257,9 +253,6 @@ class PanelObserver:
         """Redraw; Rich limits how often that reaches the terminal."""
         with _never_raising():
             self._live.update(progress_panel(progress))
-
-    def on_outcome(self, record: EvaluationRecord) -> None:
-        """Progress says it."""
 
     def on_notice(self, message: str) -> None:
         """Print it above the panel."""
@@ -289,30 +282,33 @@ def progress_line(progress: Progress) -> str:
 
 def progress_panel(progress: Progress) -> RenderableType:
     """A snapshot as a panel of a few lines."""
-    head = Table.grid(padding=(0, 2))
-    left = "" if progress.remaining_s is None else f"about {duration(progress.remaining_s)} left"
+    head, body, row = (Table.grid(padding=(0, 2)) for _ in range(3))
     head.add_row(
         Text(printable(progress.name), style="bold"),
         ProgressBar(total=max(1, progress.budget), completed=progress.completed, width=40),
         Text(f"{progress.completed}/{progress.budget}"),
-        Text(left),
+        Text("" if progress.remaining_s is None else f"about {duration(progress.remaining_s)} left"),
     )
-    body = Table.grid(padding=(0, 2))
-    body.add_row(*_labelled("generation", str(progress.generation)), *_labelled("front", str(progress.front_size)))
-    volume = "-" if progress.hypervolume is None else f"{progress.hypervolume:.4f}"
-    body.add_row(*_labelled("rate", f"{progress.rate_per_minute:.0f}/min"), *_labelled("hypervolume", volume))
-    body.add_row(*_labelled("failed", str(progress.failures)), *_labelled("retried", str(progress.retries)))
-    busy = "-" if progress.busy is None else f"{progress.busy:.0%}"
-    body.add_row(*_labelled("stopped early", str(progress.stopped)), *_labelled("workers busy", busy))
-    body.add_row(
-        *_labelled("in flight", str(progress.in_flight)), *_labelled("running for", duration(progress.elapsed_s))
-    )
+    facts = {
+        "generation": str(progress.generation),
+        "front": str(progress.front_size),
+        "rate": f"{progress.rate_per_minute:.0f}/min",
+        "hypervolume": volume_text(progress.hypervolume),
+        "failed": str(progress.failures),
+        "retried": str(progress.retries),
+        "stopped early": str(progress.stopped),
+        "workers busy": "-" if progress.busy is None else f"{progress.busy:.0%}",
+        "in flight": str(progress.in_flight),
+        "running for": duration(progress.elapsed_s),
+    }
+    labelled = [(Text(label, style="dim"), Text(value)) for label, value in facts.items()]
+    for left, right in zip(labelled[::2], labelled[1::2], strict=True):
+        body.add_row(*left, *right)
     leaders = [
-        part for metric, value in progress.best for part in _labelled(f"best {metric}", format_quantity(value, metric))
+        (Text(f"best {metric}", style="dim"), Text(format_quantity(value, metric))) for metric, value in progress.best
     ]
-    row = Table.grid(padding=(0, 2))
     if leaders:
-        row.add_row(*leaders)
+        row.add_row(*chain.from_iterable(leaders))
     return Group(head, body, row)
 
 
@@ -324,10 +320,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def _labelled(label: str, value: str) -> tuple[Text, Text]:
-    return Text(label, style="dim"), Text(value)
 
 
 def failures_text(failures: Mapping[str, int]) -> str:

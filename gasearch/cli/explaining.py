@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gasearch.cli.app import Db, Form, Name, app, ask, examples
+from gasearch.cli.app import KEY, Db, Form, Name, app, argument, ask, examples, option
 from gasearch.cli.console import (
     Format,
     cell,
     duration,
-    print_object,
     print_rows,
     print_table,
     print_words,
@@ -34,14 +33,8 @@ SPENT = {"evaluations": "evaluations", "active_seconds": "ran for", "device_seco
     )
 )
 def compare(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="NAME", help="Two or more; the others are compared with the first.", show_default=False),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE.html", help="Draw the curves, too.", show_default=False),
-    ] = None,
+    names: Annotated[list[str], argument("NAME", "Two or more; the others are compared with the first.")],
+    output: Annotated[Path | None, option("--output", "FILE.html", "Draw the curves, too.", "-o")] = None,
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
@@ -57,13 +50,10 @@ def compare(
 
         plot_comparison(found, output)
         say(f"drawn into {output}")
-    match form:
-        case Format.JSON:
-            print_object(found.row(), form)
-        case Format.CSV:
-            print_rows(found.rows(), form)
-        case Format.TABLE:
-            _print_comparison(found.row(), names)
+    if form is Format.TABLE:
+        _print_comparison(found.row(), names)
+    else:
+        print_rows(found.row() if form is Format.JSON else found.rows(), form)
 
 
 @app.command(
@@ -71,10 +61,7 @@ def compare(
 )
 def why(
     name: Name,
-    key: Annotated[
-        str | None,
-        typer.Argument(metavar="KEY", help="The network: its key, or a unique beginning of it.", show_default=False),
-    ] = None,
+    key: Annotated[str | None, KEY] = None,
     depth: Annotated[int, typer.Option("--depth", metavar="N", min=0, max=1000, help="Generations of ancestors.")] = 3,
     db: Db = None,
     form: Form = Format.TABLE,
@@ -96,7 +83,7 @@ def why(
     if form is Format.TABLE:
         _print_explanation(found)
     else:
-        print_object(found, form)
+        print_rows(found, form)
 
 
 @app.command(
@@ -176,12 +163,33 @@ def _print_explanation(found: Row) -> None:
     head = {"key": itself["key"], "verdict": found["verdict"], "operator": itself["operator"]}
     head |= {"outcome": itself["outcome"] + (", reused from an earlier search" if itself["is_reused"] else "")}
     for rival in found["rivals"]:
-        head[f"dominated by {rival['key']}"] = ", ".join(_named(rival["metrics"]))
-    print_object(head, Format.TABLE)
-    _print_section("lineage", [_step_row(step) for step in found["steps"]])
+        head[f"dominated by {rival['key']}"] = ", ".join(
+            f"{metric} {cell(metric, value)}" for metric, value in rival["metrics"].items()
+        )
+    print_rows(head, Format.TABLE)
+    _print_section(
+        "lineage",
+        [
+            {name: step[name] for name in ("depth", "key", "operator", "outcome")}
+            | step["metrics"]
+            | {"gain": step["gain"], "front": step["is_on_front"], "parents": ", ".join(step["parents"])}
+            for step in found["steps"]
+        ],
+    )
     if found["is_cut"]:
         print("  ... and older ones: --depth")
-    _print_section("expected", [_expectation_row(one) for one in found["expected"]])
+    _print_section(
+        "expected",
+        [  # as texts: the columns hold different metrics
+            {
+                "metric": one["metric"],
+                "mean": cell(one["metric"], one["mean"]),
+                "deviation": f"{one['deviation']:.3g}",
+                "measured": cell(one["metric"], one["measured"]),
+            }
+            for one in found["expected"]
+        ],
+    )
     _print_section("trainings", _training_rows(found["trainings"]))
     _print_section("on the front", found["stays"])
     _print_section("operators of this search", found["operators"])
@@ -192,24 +200,6 @@ def _print_section(title: str, rows: list[Row]) -> None:
         print(f"\n{title}:")
         columns = dict.fromkeys(name for row in rows for name in row if name != "message")
         print_rows(rows, Format.TABLE, columns=[*columns, "message"])
-
-
-def _step_row(step: Row) -> Row:
-    row: Row = {"depth": step["depth"], "key": step["key"], "operator": step["operator"], "outcome": step["outcome"]}
-    parents = ", ".join(step["parents"])
-    row.update(step["metrics"], gain=step["gain"], front=step["is_on_front"], parents=parents)
-    return row
-
-
-def _expectation_row(one: Row) -> Row:
-    """As texts: the columns hold different metrics."""
-    metric = one["metric"]
-    return {
-        "metric": metric,
-        "mean": cell(metric, one["mean"]),
-        "deviation": f"{one['deviation']:.3g}",
-        "measured": cell(metric, one["measured"]),
-    }
 
 
 def _training_rows(trainings: list[Row]) -> list[Row]:
@@ -223,7 +213,3 @@ def _training_rows(trainings: list[Row]) -> list[Row]:
         row.update(took=_spent_text("device_seconds", one["seconds"]))
         rows.append(row | ({"message": one["message"]} if one["message"] else {}))
     return rows
-
-
-def _named(metrics: Mapping[str, float]) -> list[str]:
-    return [f"{metric} {cell(metric, value)}" for metric, value in metrics.items()]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gasearch.cli.app import Override, Spec, app, examples
+from gasearch.cli.app import Override, Spec, app, examples, options_of
 from gasearch.cli.console import clean_stdout, say
 from gasearch.errors import DataNotHere
 
@@ -36,7 +36,7 @@ def data(spec: Spec, overrides: Override = None) -> None:
 
 
 @contextmanager
-def naming_the_download(spec: Path, overrides: Sequence[str] | None) -> Iterator[None]:
+def naming_the_download(spec: Path, overrides: list[str] | None) -> Iterator[None]:
     """Let the error of data that must be downloaded first name the command that does so.
 
     Raises:
@@ -48,5 +48,5 @@ def naming_the_download(spec: Path, overrides: Sequence[str] | None) -> Iterator
         raise DataNotHere(f"{error}; or download it now with: {_command('data', spec, overrides)}") from error
 
 
-def _command(verb: str, spec: Path, overrides: Sequence[str] | None) -> str:
-    return shlex.join(["gasearch", verb, str(spec), *(part for text in overrides or () for part in ("--set", text))])
+def _command(verb: str, spec: Path, overrides: list[str] | None) -> str:
+    return shlex.join(["gasearch", verb, str(spec), *options_of(set=overrides)])

@@ -10,18 +10,19 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples
+from gasearch.cli.app import By, Db, Form, Key, Name, NothingFound, Where, app, ask, examples, option
 from gasearch.cli.console import (
     Format,
     cell,
     duration,
     failures_text,
-    print_object,
+    print_pairs,
     print_rows,
     print_table,
     print_words,
     printable,
     say,
+    volume_text,
 )
 from gasearch.errors import BadInput
 from gasearch.jobs.commands import completed
@@ -70,9 +71,9 @@ def status(
         return
     summary = ask(db, lambda reader: search_summary(reader, name))
     if form is Format.TABLE:
-        print_table(("", ""), status_lines(summary), has_header=False)
+        print_pairs(status_lines(summary))
     else:
-        print_object(summary.row(), form)
+        print_rows(summary.row(), form)
 
 
 @app.command(
@@ -104,7 +105,7 @@ def best(
     if form is Format.TABLE and len(found.points) == 1:
         [point] = found.points
         row = point.row() | {"network": layers_text(point.blueprint)}
-        print_object({field: value for field, value in row.items() if field != "blueprint"}, form)
+        print_rows({field: value for field, value in row.items() if field != "blueprint"}, form)
         return
     print_found(found, form, asked=[by, *(limit.metric for limit in limits)])
 
@@ -142,14 +143,14 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
     """Print all that is known of one network."""
     details = ask(db, lambda reader: network_details(reader, name, key))
     if form is not Format.TABLE:
-        print_object(details.row(), form)
+        print_rows(details.row(), form)
         return
     named = details.field_name
     row = details.row() | {named("parents"): ", ".join(map(str, details.parents))}
     known = {field: value for field, value in row.items() if value not in (None, "")}
     for field in ("blueprint", "curve", "attempts", "traceback", "output"):
         known.pop(named(field), None)
-    print_object(known | {named("network"): layers_text(details.blueprint)}, form)
+    print_rows(known | {named("network"): layers_text(details.blueprint)}, form)
     for attempt in details.attempts:
         print(f"  {printable(str(attempt))}")
         print_words(attempt.traceback, attempt.output)
@@ -162,9 +163,7 @@ def show(name: Name, key: Key, db: Db = None, form: Form = Format.TABLE) -> None
 @app.command(epilog=examples("gasearch plot digits-cnn -o front.html"))
 def plot(
     name: Name,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.html", help="One self-contained file.", show_default=False)
-    ],
+    output: Annotated[Path, option("--output", "FILE.html", "One self-contained file.", "-o")],
     db: Db = None,
 ) -> None:
     """Draw a search into one HTML file: front, growth, operators, predictions, failures."""
@@ -240,7 +239,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         ("retried", str(summary.retries)),
         ("generation", str(max(0, summary.generation))),
         ("front", f"{summary.front_size} networks"),
-        ("hypervolume", "-" if summary.hypervolume is None else f"{summary.hypervolume:.4f}"),
+        ("hypervolume", volume_text(summary.hypervolume)),
         *((f"best {metric}", cell(metric, value)) for metric, value in summary.best.items()),
         ("ran for", duration(summary.active_seconds)),
         ("workers busy", _busy_text(summary)),
@@ -269,7 +268,7 @@ def _watch(name: str, db: str | None) -> None:
             completed = summary.told
             time.sleep(WATCH_EVERY_S)
             summary = ask(db, lambda reader: search_summary(reader, name))
-        print_table(("", ""), status_lines(summary), has_header=False)
+        print_pairs(status_lines(summary))
         return
     with Live(Text(text_of(summary)), refresh_per_second=2) as live:
         while summary.is_active:
@@ -288,10 +287,10 @@ def _watch_line(summary: SearchSummary) -> str:
 
 
 def _list_cells(search: SearchSummary) -> list[str]:
-    volume = "-" if search.hypervolume is None else f"{search.hypervolume:.4f}"
     leaders = ", ".join(f"{metric} {cell(metric, value)}" for metric, value in search.best.items())
     state = "interrupted" if search.is_abandoned else str(search.state)
-    return [search.name, state, f"{search.told}/{_budget_text(search)}", str(search.front_size), volume, leaders or "-"]
+    done, volume = f"{search.told}/{_budget_text(search)}", volume_text(search.hypervolume)
+    return [search.name, state, done, str(search.front_size), volume, leaders or "-"]
 
 
 def _kinds_text(summary: SearchSummary) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -27,6 +26,8 @@ from gasearch.cli.app import (
     app,
     ask,
     examples,
+    option,
+    options_of,
 )
 from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.cli.fetching import naming_the_download
@@ -34,7 +35,7 @@ from gasearch.cli.reading import Found, print_found
 from gasearch.cli.streams import give_up
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.commands import completed
-from gasearch.query.answers import FrontPoint, Row
+from gasearch.query.answers import FrontPoint
 from gasearch.query.front import best_points, front_points
 from gasearch.query.summary import search_summary
 from gasearch.settings import database_url
@@ -47,10 +48,7 @@ def init(
         str,
         typer.Option("--family", metavar="FAMILY", help="mlp, cnn, text, transformer, tagger, recommender or custom."),
     ] = "cnn",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="SPEC", help="The new file; default: stdout.", show_default=False),
-    ] = None,
+    output: Annotated[Path | None, option("--output", "SPEC", "The new file; default: stdout.", "-o")] = None,
 ) -> None:
     """Write a commented starter spec."""
     from gasearch.spec.starter import starter_spec
@@ -106,13 +104,11 @@ def run(
 
     loaded = load_spec(spec, overrides or ())
     _bring_up_to_date(db, is_wanted=upgrade)
-    arguments = ["run", str(spec), *_set_arguments(overrides)]
-    arguments += _workers_arguments(workers)
-    if detach:
-        _detach(loaded.name, [*arguments, *(["--supervise"] if supervised else [])], db, is_new=True)
+    if detach or supervised:
+        first = ["run", str(spec), *options_of(set=overrides, workers=workers)]
+        again = ["resume", loaded.name, *options_of(workers=workers)]
+        _run_elsewhere(loaded.name, first, again, db, detach=detach, supervised=supervised)
         return
-    if supervised:
-        _supervise(loaded.name, arguments, ["resume", loaded.name, *_workers_arguments(workers)], db)
     from gasearch.jobs.start import launch
 
     with watching() as observer, naming_the_download(spec, overrides):
@@ -129,21 +125,11 @@ def run(
 )
 def resume(
     name: Name,
-    evaluations: Annotated[
-        int | None,
-        typer.Option("--evaluations", metavar="N", min=1, help="The new budget, in all.", show_default=False),
-    ] = None,
-    hours: Annotated[
-        float | None, typer.Option("--hours", metavar="H", min=0, help="The new wall time, in all.", show_default=False)
-    ] = None,
+    evaluations: Annotated[int | None, option("--evaluations", "N", "The new budget, in all.", min=1)] = None,
+    hours: Annotated[float | None, option("--hours", "H", "The new wall time, in all.", min=0)] = None,
     spec: Annotated[
         Path | None,
-        typer.Option(
-            "--spec",
-            metavar="SPEC",
-            help="The file again, to take its budget.* and workers.*; any other change is refused.",
-            show_default=False,
-        ),
+        option("--spec", "SPEC", "The file again, to take its budget.* and workers.*; any other change is refused."),
     ] = None,
     overrides: Override = None,
     workers: Workers = None,
@@ -156,18 +142,13 @@ def resume(
 ) -> None:
     """Go on as if never interrupted, or extend a finished search."""
     _bring_up_to_date(db, is_wanted=upgrade)
-    arguments = ["resume", name]
-    arguments += [] if evaluations is None else ["--evaluations", str(evaluations)]
-    arguments += [] if hours is None else ["--hours", repr(hours)]
-    arguments += [] if spec is None else ["--spec", str(spec)]
-    arguments += _set_arguments(overrides)
-    arguments += _workers_arguments(workers)
-    if detach:
-        _detach(name, [*arguments, *(["--supervise"] if supervised else [])], db, is_new=False)
-        return
-    if supervised:
+    if detach or supervised:
         ask(db, lambda reader: reader.search(name))  # An unknown one is refused at once.
-        _supervise(name, arguments, arguments, db)
+        given = options_of(evaluations=evaluations, hours=hours, spec=spec, set=overrides, workers=workers)
+        _run_elsewhere(
+            name, ["resume", name, *given], ["resume", name, *given], db, detach=detach, supervised=supervised
+        )
+        return
     from gasearch.jobs.start import go_on
 
     with watching() as observer:
@@ -233,7 +214,9 @@ def tune(
         {"number": trial.number, "value": trial.value, **json.loads(trial.recipe_json), "message": trial.message}
         for trial in done
     ]
-    print_rows(rows, form, columns=_telling_columns(rows))
+    differing = [field for field in rows[-1] if len({str(row.get(field)) for row in rows}) > 1]
+    always = ("number", "value", "learning_rate", "batch_size", "optimizer")
+    print_rows(rows, form, columns=list(dict.fromkeys((*always, *differing))))
     if form is Format.TABLE and any(trial.value is not None for trial in done):
         say(f"next:  gasearch export {name} {key} -o {name}-tuned --tuned")
 
@@ -244,9 +227,7 @@ def tune(
 def export(
     name: Name,
     key: Key,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
-    ],
+    output: Annotated[Path, option("--output", "DIR", "The folder to write.", "-o")],
     tuned: Annotated[bool, typer.Option("--tuned", help="Train it by the best recipe that `tune` found.")] = False,
     formats: Annotated[
         str,
@@ -272,37 +253,26 @@ def export(
     print(folder)
 
 
-def _telling_columns(rows: Sequence[Row]) -> list[str]:
-    """The columns of tuning trials in which they differ, and those that say which trial it was and what it reached."""
-    always = ("number", "value", "learning_rate", "batch_size", "optimizer")
-    differing = [field for field in rows[-1] if len({str(row.get(field)) for row in rows}) > 1]
-    return list(dict.fromkeys((*always, *differing)))
-
-
 def _conclude(name: str, reason: str, db: str | None) -> None:
     """Print what a finished run has found, and what to do with it; it is finished, whether that can be read or not."""
     if reason:
         say(f"{name}: {reason}")
+
+    def question(reader: ArchiveReader) -> tuple[Found, list[FrontPoint]]:
+        return Found.of(reader, name, front_points(reader, name)), best_points(reader, name, knee=True)
+
     try:
-        _print_found(name, db)
-        sys.stdout.flush()
+        front, [knee] = ask(db, question)
+        print_found(front, Format.TABLE)
+        advised = [f"gasearch best {name} --knee", f"gasearch plot {name} -o {name}.html"]
+        if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
+            advised.append(f"gasearch export {name} {knee.key} -o {name}-model")
+        print(completed("\nnext:  " + "\n       ".join(advised)), flush=True)
     except BrokenPipeError:
         give_up(sys.stdout)
     except OSError as error:
         give_up(sys.stdout)
         say(f"{name}: can't print the front to stdout: {error.strerror}; see: gasearch front {name}")
-
-
-def _print_found(name: str, db: str | None) -> None:
-    def question(reader: ArchiveReader) -> tuple[Found, list[FrontPoint]]:
-        return Found.of(reader, name, front_points(reader, name)), best_points(reader, name, knee=True)
-
-    front, [knee] = ask(db, question)
-    print_found(front, Format.TABLE)
-    advised = [f"gasearch best {name} --knee", f"gasearch plot {name} -o {name}.html"]
-    if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
-        advised.append(f"gasearch export {name} {knee.key} -o {name}-model")
-    print(completed("\nnext:  " + "\n       ".join(advised)))
 
 
 def _bring_up_to_date(db: str | None, *, is_wanted: bool) -> None:
@@ -321,15 +291,18 @@ def _bring_up_to_date(db: str | None, *, is_wanted: bool) -> None:
         upgrade_if_older(database_url(db), say, may_upgrade=may_upgrade)
 
 
-def _supervise(name: str, first: list[str], again: list[str], db: str | None) -> NoReturn:
-    """Run the search in a process that is started again when it dies; ends this command with its exit status."""
-    from gasearch.jobs.supervise import Supervisor
+def _run_elsewhere(
+    name: str, first: list[str], again: list[str], db: str | None, *, detach: bool, supervised: bool
+) -> None:
+    """Run the search in another process: in the background, or in one that is started again when it dies.
 
-    raise Ended(Supervisor(first, again, name=name, db_url=database_url(db), notice=say).run())
+    Detached, it returns when that process holds the search, or has failed; else it ends with its exit status.
+    """
+    url = database_url(db)
+    if not detach:
+        from gasearch.jobs.supervise import Supervisor
 
-
-def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) -> None:
-    """Start the same command in the background; returns when it holds the search, or has failed."""
+        raise Ended(Supervisor(first, again, name=name, db_url=url, notice=say).run())
     from gasearch.jobs.detach import launch_detached
 
     def holds_search(pid: int) -> bool:
@@ -339,9 +312,7 @@ def _detach(name: str, arguments: list[str], db: str | None, *, is_new: bool) ->
         except (UnknownSearch, StoreError):  # The new process is still creating the one or the other.
             return False
 
-    url = database_url(db)
-    if not is_new:
-        ask(db, lambda reader: reader.search(name))
+    arguments = [*first, *(["--supervise"] if supervised else [])]
     pid, log = launch_detached(arguments, name=name, db_url=url, is_up=holds_search)
     print(f"{name} runs in the background as process {pid}; its log: {log}")
     print(completed(f"watch it with: gasearch status {name} --watch"))
@@ -354,11 +325,3 @@ def _process_and_parent(owner: str) -> set[str]:
     with contextlib.suppress(OSError):
         found.add(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
     return found
-
-
-def _set_arguments(overrides: list[str] | None) -> list[str]:
-    return [part for text in overrides or () for part in ("--set", text)]
-
-
-def _workers_arguments(workers: int | None) -> list[str]:
-    return [] if workers is None else ["--workers", str(workers)]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli.app import Db, Form, LogForm, LogLevel, NothingFound, app, ask, database_name, examples
+from gasearch.cli.app import Db, Form, LogForm, LogLevel, NothingFound, app, ask, database_name, examples, option
 from gasearch.cli.console import Format, clean_stdout, print_rows, printable, say
 from gasearch.errors import GasearchError
 from gasearch.jobs.commands import completed
@@ -25,10 +25,7 @@ def serve(
     host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="0: any free one.")] = 8080,
     allowed: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-host", metavar="NAME", help="A further name by which browsers may call it.", show_default=False
-        ),
+        list[str] | None, option("--allow-host", "NAME", "A further name by which browsers may call it.")
     ] = None,
     log_level: LogLevel = None,
     log_form: LogForm = None,

@@ -223,5 +223,5 @@ def test_failures_are_counted_per_kind():
 def test_stdout_is_looked_up_when_printing_so_that_redirection_works(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
-    console.print_object({"a": 1}, Format.JSON)
+    console.print_rows({"a": 1}, Format.JSON)
     assert json.loads(stream.getvalue()) == {"a": 1}

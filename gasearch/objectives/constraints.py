@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from gasearch.errors import SpecError
 from gasearch.objectives.units import format_quantity, parse_quantity
@@ -46,10 +46,10 @@ class Limit:
     def is_kept_by(self, metrics: Mapping[str, float]) -> bool:
         """Whether a network with these metrics keeps the limit; one that lacks the metric does not."""
         value = self.value_in(metrics)
-        return value is not None and self.is_met(value)
+        return value is not None and bool(self.is_met(value))
 
-    def is_met(self, value: float) -> bool:
-        """Whether a value of the metric keeps the limit."""
+    def is_met(self, value: Any) -> Any:
+        """Whether a value of the metric keeps the limit; of an array, or a column of SQL, whether each does."""
         match self.operator:
             case "<=":
                 return value <= self.bound

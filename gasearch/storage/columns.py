@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gasearch_workers.machine.process_state import gc_paused
@@ -33,32 +33,32 @@ _DERIVED = {"efficiency": ("macs", "train_seconds", "latency_ms", "model_bytes")
 _STORED = frozenset({*STANDARD_METRICS, "flops"})
 
 
+def _flags() -> array[int]:
+    return array("b")
+
+
+def _floats() -> array[float]:
+    return array("d")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeColumns:
     """Told outcomes in the order of arrival: every column has a value for each. Arrays of the standard library."""
 
-    candidates: array[int]
-    is_replicate: array[int]  #: 1 for a further training.
-    is_newest: array[int]  #: 1 where it answers about its candidate; 0 where a later training's does.
-    is_measured: array[int]  #: 0 for a failure.
-    is_reused: array[int]  #: 1 where it was taken over from an earlier search.
-    finished_at: array[float]  #: Seconds since 1970, by the worker's clock.
-    seconds: array[float]  #: How long it took, see `EvaluationResult.duration_s`.
+    candidates: array[int] = field(default_factory=lambda: array("q"))
+    is_replicate: array[int] = field(default_factory=_flags)  #: 1 for a further training.
+    is_newest: array[int] = field(
+        default_factory=lambda: array("b")
+    )  #: 1 where it answers about its candidate; 0 where a later training's does.
+    is_measured: array[int] = field(default_factory=_flags)  #: 0 for a failure.
+    is_reused: array[int] = field(
+        default_factory=lambda: array("b")
+    )  #: 1 where it was taken over from an earlier search.
+    finished_at: array[float] = field(default_factory=_floats)  #: Seconds since 1970, by the worker's clock.
+    seconds: array[float] = field(
+        default_factory=lambda: array("d")
+    )  #: How long it took, see `EvaluationResult.duration_s`.
     metrics: dict[str, array[float]]  #: By name, in native units; NaN where an outcome lacks it.
-
-    @classmethod
-    def empty(cls, metrics: Iterable[str]) -> OutcomeColumns:
-        """Without any outcome."""
-        return cls(
-            candidates=array("q"),
-            is_replicate=array("b"),
-            is_newest=array("b"),
-            is_measured=array("b"),
-            is_reused=array("b"),
-            finished_at=array("d"),
-            seconds=array("d"),
-            metrics={name: array("d") for name in metrics},
-        )
 
     def __len__(self) -> int:
         """Number of outcomes."""
@@ -87,7 +87,7 @@ class ColumnReading:
 
     def collect(self, chunks: Iterable[Sequence[Sequence[Any]]]) -> OutcomeColumns:
         """The rows of `statement`, some at a time, as columns."""
-        found = OutcomeColumns.empty(self._metrics)
+        found = OutcomeColumns(metrics={name: _floats() for name in self._metrics})
         with gc_paused():
             for rows in chunks:
                 self._append(found, dict(zip(self._names, zip(*rows, strict=True), strict=True)))

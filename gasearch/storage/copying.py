@@ -18,7 +18,7 @@ from gasearch.errors import BadInput, StoreError, WrongState
 from gasearch.storage import schema
 from gasearch.storage.checksums import restamped
 from gasearch.storage.damage import rows_of
-from gasearch.storage.engines import parse_url, reading_engine, writing_engine
+from gasearch.storage.engines import disposed, parse_url, reading_engine, writing_engine
 from gasearch.storage.faults import as_store_errors, shown, store_error
 from gasearch.storage.tables import metadata, searches
 
@@ -74,8 +74,8 @@ def copy_from_file(path: Path, url: str, notice: Callable[[str], None]) -> None:
         WrongState: if the database holds a search.
         StoreError: if one of the two can't be used.
     """
-    source, target = reading_engine(parse_url(file_url(path))), writing_engine(parse_url(url))
-    try:
+    from_url, to_url = parse_url(file_url(path)), parse_url(url)
+    with disposed(reading_engine(from_url)) as source, disposed(writing_engine(to_url)) as target:
         schema.require_current(source)
         schema.upgrade(target, notice)
         with as_store_errors(target.url), source.connect() as reading, target.begin() as writing:
@@ -85,9 +85,6 @@ def copy_from_file(path: Path, url: str, notice: Callable[[str], None]) -> None:
             if count:
                 raise WrongState(f"{shown(target.url)} holds {count} searches already: restore into an empty database")
             copy_rows(reading, writing)
-    finally:
-        source.dispose()
-        target.dispose()
 
 
 def copy_rows(source: Connection, target: Connection) -> None:
@@ -109,9 +106,8 @@ def copy_rows(source: Connection, target: Connection) -> None:
 
 def _copy_pages(source: URL, path: Path) -> None:
     """SQLite's own way; whatever the schema."""
-    engine = reading_engine(source)
     try:
-        with as_store_errors(source), engine.connect() as connection:
+        with disposed(reading_engine(source)) as engine, as_store_errors(source), engine.connect() as connection:
             if schema.read_revision(connection) is None:
                 schema.require_newest(None, engine)
             driver: Any = connection.connection.driver_connection
@@ -123,27 +119,23 @@ def _copy_pages(source: URL, path: Path) -> None:
         if any(symptom in str(error) for symptom in _OF_TARGET):
             raise _not_written(error) from error
         raise store_error(DBAPIError.instance("backup", None, error, sqlite3.Error), source) from error
-    finally:
-        engine.dispose()
 
 
 def _copy_into_new_file(source: URL, path: Path) -> None:
     """Row by row, in one snapshot."""
-    reading, writing = reading_engine(source), writing_engine(parse_url(file_url(path)))
+    target = parse_url(file_url(path))
     try:
-        schema.require_current(reading)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        schema.upgrade(writing, lambda message: None)
-        with as_store_errors(source), reading.connect() as rows, writing.begin() as copy:
-            copy_rows(rows, copy)
+        with disposed(reading_engine(source)) as reading, disposed(writing_engine(target)) as writing:
+            schema.require_current(reading)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            schema.upgrade(writing, lambda message: None)
+            with as_store_errors(source), reading.connect() as rows, writing.begin() as copy:
+                copy_rows(rows, copy)
     except StoreError as error:
         cause = error.__cause__
         if isinstance(cause, DBAPIError) and isinstance(cause.orig, sqlite3.Error):  # the source is none of SQLite's
             raise _not_written(cause) from cause
         raise
-    finally:
-        reading.dispose()
-        writing.dispose()
 
 
 def _not_written(error: sqlite3.Error | SQLAlchemyError) -> OSError:
@@ -155,16 +147,12 @@ def _not_written(error: sqlite3.Error | SQLAlchemyError) -> OSError:
 
 def _release_all(url: str) -> list[str]:
     """Let nobody own a search of a copy: its owner goes on with the original."""
-    engine = writing_engine(parse_url(url))
-    try:
-        with engine.begin() as connection:
-            if schema.read_revision(connection) != schema.HEAD:  # of an older version: it has no checksums
-                owned = connection.execute(select(searches.c.name).where(searches.c.owner.is_not(None))).scalars().all()
-                connection.execute(update(searches).values(_UNOWNED))
-                return list(owned)
-            rows = connection.execute(select(searches).where(searches.c.owner.is_not(None))).mappings().all()
-            for row in rows:
-                connection.execute(update(searches).where(searches.c.id == row["id"]).values(restamped(row, _UNOWNED)))
-            return [row["name"] for row in rows]
-    finally:
-        engine.dispose()
+    with disposed(writing_engine(parse_url(url))) as engine, engine.begin() as connection:
+        if schema.read_revision(connection) != schema.HEAD:  # of an older version: its checksums may be none of ours
+            owned = connection.execute(select(searches.c.name).where(searches.c.owner.is_not(None))).scalars().all()
+            connection.execute(update(searches).values(_UNOWNED))
+            return list(owned)
+        rows = connection.execute(select(searches).where(searches.c.owner.is_not(None))).mappings().all()
+        for row in rows:
+            connection.execute(update(searches).where(searches.c.id == row["id"]).values(restamped(row, _UNOWNED)))
+        return [row["name"] for row in rows]

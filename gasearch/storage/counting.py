@@ -6,6 +6,7 @@ newest is missing, nothing that was counted can change or be joined by more; wha
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -96,17 +97,8 @@ def _totals(connection: Connection, statement: Select[Any]) -> _Totals:
 def _joined(before: _Totals, since: _Totals) -> _Totals:
     """The sums of both; measurements first, then failures by their kind."""
     kinds = sorted(before.keys() | since.keys(), key=lambda kind: (kind is not None, kind))
-    return {kind: _added(before.get(kind, _Total()), since.get(kind, _Total())) for kind in kinds}
-
-
-def _added(one: _Total, other: _Total) -> _Total:
-    return _Total(
-        outcomes=one.outcomes + other.outcomes,
-        reused=one.reused + other.reused,
-        replicates=one.replicates + other.replicates,
-        attempts=one.attempts + other.attempts,
-        seconds=one.seconds + other.seconds,
-    )
+    both = {kind: (before.get(kind, _Total()), since.get(kind, _Total())) for kind in kinds}
+    return {kind: _Total(*map(operator.add, *totals)) for kind, totals in both.items()}
 
 
 def _counts_of(sizes: Row, candidates: int, completed: _Totals, retried: _Totals) -> Counts:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gasearch_workers.messages import FailureKind
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, and_, select
+from sqlalchemy import Connection, RowMapping, Select, Table, and_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.storage import checksums, schema
-from gasearch.storage.engines import parse_url, reading_engine
+from gasearch.storage.engines import disposed, parse_url, reading_engine
 from gasearch.storage.faults import as_store_errors, cause_of, shown
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.tables import REVISIONS, metadata, searches
@@ -50,24 +50,19 @@ def snapshot(url: str) -> Iterator[Connection]:
     Raises:
         StoreError: if there is no database, it can't be reached, or it has an older schema.
     """
-    engine = reading_engine(parse_url(url))
-    try:
-        with as_store_errors(engine.url), engine.connect() as connection:
-            if connection.dialect.name == "sqlite":
-                driver: Any = connection.connection.driver_connection
-                driver.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-            _require_schema(connection, engine)
-            yield connection
-            connection.invalidate()  # with its own way to read text
-    finally:
-        engine.dispose()
-
-
-def _require_schema(connection: Connection, engine: Engine) -> None:
-    """Refuse a database without a schema, or with an older one; one that is newer is a finding."""
-    revision = schema.read_revision(connection)
-    if revision is None or revision in REVISIONS:
-        schema.require_newest(revision, engine)
+    with (
+        disposed(reading_engine(parse_url(url))) as engine,
+        as_store_errors(engine.url),
+        engine.connect() as connection,
+    ):
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection
+            driver.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        revision = schema.read_revision(connection)
+        if revision is None or revision in REVISIONS:  # one that is newer is a finding
+            schema.require_newest(revision, engine)
+        yield connection
+        connection.invalidate()  # with its own way to read text
 
 
 def find_damage(connection: Connection) -> Iterator[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,15 @@ def _postgresql_engine(url: URL, limits: str, **options: Any) -> Engine:
         ) from error
     limit_silence(engine)
     return engine
+
+
+@contextmanager
+def disposed(engine: Engine) -> Iterator[Engine]:
+    """An engine that leaves no connection open behind what is done inside."""
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def sqlite_path(url: URL) -> Path:

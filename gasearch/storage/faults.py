@@ -64,11 +64,6 @@ def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
     return StoreError(f"the database {shown(url)} refused: {cause}")
 
 
-def is_connection_lost(error: SQLAlchemyError) -> bool:
-    """Whether the connection broke, so that nobody knows if a commit under way has happened."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
-
-
 #: States of PostgreSQL that pass: serialization failure, deadlock, lock and statement timeout, too many connections.
 _PASSING = ("40001", "40P01", "55P03", "57014", "53300")
 
@@ -83,7 +78,7 @@ def is_worth_repeating(error: SQLAlchemyError) -> bool:
     if isinstance(error.orig, sqlite3.Error):
         return "is locked" in str(error.orig)
     state = getattr(error.orig, "sqlstate", None)
-    if is_connection_lost(error) or state in _PASSING:
+    if error.connection_invalidated or state in _PASSING:
         return True
     is_refused = state is None and isinstance(error, OperationalError)  # libpq gives a failed connection no state
     return is_refused or (state is not None and state.startswith(("08", "57P")))

@@ -5,10 +5,8 @@ NumPy takes a tenth of a second to load, so that readers import this where they 
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +16,6 @@ from gasearch.objectives.fitness import Objective
 from gasearch.storage.columns import OutcomeColumns
 
 Column = npt.NDArray[np.float64]
-
-_COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-}
 
 
 def judged_by(limits: Iterable[Limit]) -> list[str]:
@@ -44,8 +35,7 @@ def kept(limits: Iterable[Limit], metrics: Mapping[str, Column]) -> npt.NDArray[
         if spread is not None:
             width = np.nan_to_num(spread, nan=0.0)
             value = value + width if limit.is_upper else value - width
-        is_kept = _COMPARE[limit.operator](value, limit.bound)
-        flags = is_kept if flags is None else flags & is_kept
+        flags = limit.is_met(value) if flags is None else flags & limit.is_met(value)
     return flags
 
 

@@ -26,7 +26,7 @@ class Patience:
 
     def __init__(self, url: URL) -> None:
         """None at first: a broken connection is made anew once, and a locked SQLite file waited for as ever."""
-        self._url = url
+        self.url, self.name = url, f"the database {shown(url)}"
         self.seconds = 0.0
         self.is_over: Callable[[], bool] = lambda: False  #: Whether the user wants the end.
         self.notice: Callable[[str], None] = lambda message: None
@@ -41,7 +41,7 @@ class Patience:
         Raises:
             StoreError: when patience ends, or at once where waiting can't help (a full or failing disk, say).
         """
-        wait = _Wait(self, self._url)
+        wait = _Wait(self)
         is_repeat = False
         while True:
             try:
@@ -49,11 +49,11 @@ class Patience:
             except SQLAlchemyError as error:
                 clean_up()
                 if not is_worth_repeating(error) or (is_repeat and not wait.goes_on(error)):
-                    raise store_error(error, self._url) from error
+                    raise store_error(error, self.url) from error
                 is_repeat = True
             except UnicodeDecodeError as error:
                 clean_up()
-                raise damaged(self._url) from error
+                raise damaged(self.url) from error
             except BaseException:
                 clean_up()  # an interrupt may have left it in the middle of anything
                 raise
@@ -64,15 +64,15 @@ class Patience:
     @property
     def limit_s(self) -> float:
         """How long one wait may last."""
-        least = SQLITE_PATIENCE_S if self._url.get_backend_name() == "sqlite" else 0.0
+        least = SQLITE_PATIENCE_S if self.url.get_backend_name() == "sqlite" else 0.0
         return max(least, self.seconds)
 
 
 class _Wait:
     """One wait, from the first failure on."""
 
-    def __init__(self, patience: Patience, url: URL) -> None:
-        self._patience, self._url, self._name = patience, url, f"the database {shown(url)}"
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
         self._began = time.monotonic()
         self._pause_s = FIRST_PAUSE_S
         self._said_at: float | None = None
@@ -92,7 +92,7 @@ class _Wait:
     def end(self) -> None:
         """Say that it was worth it, if anything was said."""
         if self._said_at is not None:
-            self._patience.notice(f"{self._name} answers again after {_duration(self._waited_s)}")
+            self._patience.notice(f"{self._patience.name} answers again after {_duration(self._waited_s)}")
 
     @property
     def _waited_s(self) -> float:
@@ -107,7 +107,7 @@ class _Wait:
             self._said_at = now
             left = _duration(self._patience.limit_s - self._waited_s)
             self._patience.notice(
-                f"{self._name} doesn't answer ({cause_of(error, self._url)}): trying again for {left}"
+                f"{self._patience.name} doesn't answer ({cause_of(error, self._patience.url)}): trying again for {left}"
             )
 
 

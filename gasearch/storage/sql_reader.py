@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import difflib
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -18,38 +17,22 @@ from sqlalchemy import (
     Executable,
     RowMapping,
     Select,
-    and_,
     func,
     literal,
     select,
+    type_coerce,
 )
 from sqlalchemy.types import Double
 
 from gasearch.errors import UnknownSearch
 from gasearch.objectives.constraints import SPREADS, Limit
 from gasearch.objectives.fitness import Objective
-from gasearch.storage import checksums
+from gasearch.storage import checksums, questions
+from gasearch.storage.checksums import Sum
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
 from gasearch.storage.counting import Counting
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.question import answering
-from gasearch.storage.questions import (
-    ALL_NETWORKS,
-    FAILURES,
-    IS_NO_STOP,
-    IS_RETRIED,
-    IS_TOLD_OF_FEW,
-    MEMBERS,
-    MEMBERS_METRICS,
-    NETWORKS,
-    NEWEST_FAILURE,
-    NEWEST_OUTCOME,
-    OPERATORS,
-    RETRAINED,
-    REUSABLE,
-    SEARCHES,
-    STAYS,
-)
 from gasearch.storage.records import (
     CandidateRecord,
     Counts,
@@ -69,12 +52,9 @@ from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_TOLD,
-    calibrations,
     candidates,
     evaluations,
-    events,
     front,
-    generations,
     replicates,
     searches,
     tuning_trials,
@@ -85,12 +65,6 @@ T = TypeVar("T")
 _CHUNK = 500  #: Rows per transaction of a stream: a reader that pauses must hold no snapshot, or the WAL would grow.
 MOST_FRONTS = 16  #: Remembered: one of a thousand networks takes about a megabyte.
 _METRIC_COLUMNS = frozenset({*STANDARD_METRICS, "flops"})
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-}
 
 
 class SqlReader:
@@ -103,11 +77,11 @@ class SqlReader:
         self._fronts: dict[int, tuple[tuple[Any, ...], list[dict[str, float]]]] = {}
 
     def searches(self) -> list[SearchRecord]:
-        statement = SEARCHES.order_by(searches.c.id.desc())
+        statement = questions.SEARCHES.order_by(searches.c.id.desc())
         return [record_of(SearchRecord, row) for row in self._fetch(statement)]
 
     def search(self, name: str) -> SearchRecord:
-        found = self._fetch(SEARCHES.where(searches.c.name == storable(name)))
+        found = self._fetch(questions.SEARCHES.where(searches.c.name == storable(name)))
         if not found:
             raise self._unknown(name)
         return record_of(SearchRecord, found[0], checksums.SEARCHES, checksums.STANDINGS)
@@ -117,8 +91,7 @@ class SqlReader:
             return self._read(lambda connection: self._counting.counts(connection, search_id))
 
     def front(self, search_id: int) -> list[EvaluatedNetwork]:
-        statement = MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate)
-        return [evaluated_network(row) for row in self._fetch(statement)]
+        return self._networks(questions.MEMBERS.where(front.c.search_id == search_id).order_by(front.c.candidate))
 
     def front_metrics(self, search_id: int) -> list[dict[str, float]]:
         with as_store_errors(self._engine.url):
@@ -126,10 +99,10 @@ class SqlReader:
 
     def _front_metrics(self, connection: Connection, search_id: int) -> list[dict[str, float]]:
         """Those of the front as it stands, read anew only where an outcome came since."""
-        newest = tuple(connection.execute(NEWEST_OUTCOME, {"of_search": search_id}).one())
+        newest = tuple(connection.execute(questions.NEWEST_OUTCOME, {"of_search": search_id}).one())
         known, metrics = self._fronts.get(search_id, (None, []))
         if known != newest:
-            statement = MEMBERS_METRICS.where(front.c.search_id == search_id).order_by(front.c.candidate)
+            statement = questions.MEMBERS_METRICS.where(front.c.search_id == search_id).order_by(front.c.candidate)
             metrics = [metrics_of(row) for row in connection.execute(statement).mappings()]
             if len(self._fronts) >= MOST_FRONTS:
                 self._fronts.clear()
@@ -149,11 +122,11 @@ class SqlReader:
             return self._best_by_own_metrics(search_id, metric, is_maximized, limits, count)
         column = evaluations.c[metric]
         statement = (
-            NETWORKS.where(evaluations.c.search_id == search_id, column.is_not(None), *map(_within, limits))
+            questions.NETWORKS.where(evaluations.c.search_id == search_id, column.is_not(None), *map(_within, limits))
             .order_by(column.desc() if is_maximized else column.asc(), evaluations.c.candidate)
             .limit(count)
         )
-        return [evaluated_network(row) for row in self._fetch(statement)]
+        return self._networks(statement)
 
     def _best_by_own_metrics(
         self, search_id: int, metric: str, is_maximized: bool, limits: Sequence[Limit], count: int
@@ -170,7 +143,7 @@ class SqlReader:
     def network(self, search_id: int, key: str) -> EvaluatedNetwork:
         first = storable(key)
         matches = self._fetch(
-            ALL_NETWORKS.where(
+            questions.ALL_NETWORKS.where(
                 candidates.c.search_id == search_id,
                 candidates.c.key >= first,
                 candidates.c.key < first + "~",  # keys are ASCII, compared bytewise: all that begin so, and no other
@@ -186,7 +159,7 @@ class SqlReader:
         return evaluated_network(matches[0])
 
     def networks(self, search_id: int) -> Iterator[EvaluatedNetwork]:
-        statement = NETWORKS.where(evaluations.c.search_id == search_id)
+        statement = questions.NETWORKS.where(evaluations.c.search_id == search_id)
         for row in self._stream(statement, evaluations.c.arrival):
             yield evaluated_network(row)
 
@@ -195,27 +168,26 @@ class SqlReader:
         ordered = sorted(set(numbers))
         for start in range(0, len(ordered), _CHUNK):
             some = candidates.c.number.in_(ordered[start : start + _CHUNK])
-            of_search = ALL_NETWORKS.where(candidates.c.search_id == search_id, some)
-            found += map(evaluated_network, self._fetch(of_search.order_by(candidates.c.number)))
+            of_search = questions.ALL_NETWORKS.where(candidates.c.search_id == search_id, some)
+            found += self._networks(of_search.order_by(candidates.c.number))
         return found
 
     def newest(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
-        of_search = NETWORKS.where(evaluations.c.search_id == search_id)
-        newest_first = of_search.order_by(evaluations.c.arrival.desc()).limit(count)
-        return [evaluated_network(row) for row in self._fetch(newest_first)]
+        return self._newest(search_id, count)
 
     def failed(self, search_id: int, *, count: int) -> list[EvaluatedNetwork]:
-        of_search = NETWORKS.where(evaluations.c.search_id == search_id, HAS_FAILED, IS_NO_STOP)
-        return [
-            evaluated_network(row) for row in self._fetch(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
-        ]
+        return self._newest(search_id, count, HAS_FAILED, questions.IS_NO_STOP)
+
+    def _newest(self, search_id: int, count: int, *conditions: Any) -> list[EvaluatedNetwork]:
+        of_search = questions.NETWORKS.where(evaluations.c.search_id == search_id, *conditions)
+        return self._networks(of_search.order_by(evaluations.c.arrival.desc()).limit(count))
 
     def newest_failures(self, search_id: int, kinds: Sequence[str]) -> list[FailedAttempt]:
-        found = [self._fetch(NEWEST_FAILURE.params(of_search=search_id, kind=kind)) for kind in kinds]
+        found = [self._fetch(questions.NEWEST_FAILURE.params(of_search=search_id, kind=kind)) for kind in kinds]
         return [FailedAttempt(**row) for newest in found for row in newest]
 
     def failures(self, search_id: int) -> list[FailedAttempt]:
-        of_search = FAILURES.where(evaluations.c.search_id == search_id)
+        of_search = questions.FAILURES.where(evaluations.c.search_id == search_id)
         return [FailedAttempt(**row) for row in self._fetch(of_search)]
 
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
@@ -238,14 +210,21 @@ class SqlReader:
         return bool(self._fetch(measured_somewhere(search_id, storable(metric))))
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
-        of_search = select(evaluations).where(
-            evaluations.c.search_id == search_id, evaluations.c.candidate.in_(numbers), IS_TOLD_OF_FEW
-        )
-        found = self._fetch(of_search.order_by(evaluations.c.arrival))
-        return [evaluation_record(row) for row in found]
+        of_these = evaluations.c.candidate.in_(numbers), questions.IS_TOLD_OF_FEW
+        return self._attempts(search_id, *of_these, by=evaluations.c.arrival)
+
+    def retried(self, search_id: int) -> list[EvaluationRecord]:
+        return self._attempts(search_id, HAS_FAILED, questions.IS_RETRIED, by=evaluations.c.candidate)
+
+    def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
+        return self._attempts(search_id, evaluations.c.candidate == number, by=evaluations.c.candidate)
+
+    def _attempts(self, search_id: int, *conditions: Any, by: Column[int]) -> list[EvaluationRecord]:
+        of_search = select(evaluations).where(evaluations.c.search_id == search_id, *conditions)
+        return list(map(evaluation_record, self._fetch(of_search.order_by(by, evaluations.c.attempt))))
 
     def stays(self, search_id: int, number: int) -> list[Stay]:
-        of_candidate = STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
+        of_candidate = questions.STAYS.where(front.c.search_id == search_id, front.c.candidate == number)
         return [Stay(**row) for row in self._fetch(of_candidate.order_by(front.c.entered))]
 
     def hypervolume(self, search_id: int) -> float | None:
@@ -256,36 +235,23 @@ class SqlReader:
     def falls(self, search_id: int) -> list[Fall]:
         found = [
             Fall(arrival=row["arrival"], key=row["key"], by=row["before"] - row["after"])
-            for row in self._fetch(RETRAINED.where(replicates.c.search_id == search_id))
+            for row in self._fetch(questions.RETRAINED.where(replicates.c.search_id == search_id))
             if row["before"] is not None and row["after"] is not None and row["before"] > row["after"]
         ]
         return sorted(found, key=lambda fall: fall.arrival)
 
-    def retried(self, search_id: int) -> list[EvaluationRecord]:
-        attempts = select(evaluations).where(evaluations.c.search_id == search_id, HAS_FAILED, IS_RETRIED)
-        found = self._fetch(attempts.order_by(evaluations.c.candidate, evaluations.c.attempt))
-        return [evaluation_record(row) for row in found]
-
-    def attempts_of(self, search_id: int, number: int) -> list[EvaluationRecord]:
-        of_candidate = select(evaluations).where(
-            evaluations.c.search_id == search_id, evaluations.c.candidate == number
-        )
-        found = self._fetch(of_candidate.order_by(evaluations.c.attempt))
-        return [evaluation_record(row) for row in found]
-
     def replicates(self, search_id: int) -> list[ReplicateRecord]:
-        statement = select(replicates).where(replicates.c.search_id == search_id).order_by(replicates.c.id)
-        return [record_of(ReplicateRecord, row, checksums.REPLICATES) for row in self._fetch(statement)]
+        return self._records(ReplicateRecord, checksums.REPLICATES, search_id, by="id")
 
     def operators(self, search_id: int) -> list[OperatorCounts]:
-        statement = OPERATORS.where(evaluations.c.search_id == search_id)
+        statement = questions.OPERATORS.where(evaluations.c.search_id == search_id)
         found = [OperatorCounts(**row) for row in self._fetch(statement)]
         return sorted(found, key=lambda counts: (-counts.gain, counts.operator))
 
     def reusable(self, context: str, keys: Sequence[str]) -> dict[str, list[EvaluationRecord]]:
         if not context or not keys:
             return {}
-        statement = REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
+        statement = questions.REUSABLE.where(searches.c.context == context, candidates.c.key.in_(keys))
         found: dict[str, list[EvaluationRecord]] = {}
         for row in self._fetch(statement.order_by(searches.c.id)):
             if row["key"] is not None:
@@ -293,21 +259,25 @@ class SqlReader:
         return found
 
     def generations(self, search_id: int) -> list[GenerationRecord]:
-        statement = select(generations).where(generations.c.search_id == search_id).order_by(generations.c.number)
-        return [record_of(GenerationRecord, row, checksums.GENERATIONS) for row in self._fetch(statement)]
+        return self._records(GenerationRecord, checksums.GENERATIONS, search_id, by="number")
 
     def events(self, search_id: int) -> list[EventRecord]:
-        statement = select(events).where(events.c.search_id == search_id).order_by(events.c.id)
-        return [record_of(EventRecord, row, checksums.EVENTS) for row in self._fetch(statement)]
+        return self._records(EventRecord, checksums.EVENTS, search_id, by="id")
 
     def calibrations(self, search_id: int) -> tuple[Calibration, ...]:
-        of_search = select(calibrations).where(calibrations.c.search_id == search_id).order_by(calibrations.c.device)
-        return tuple(record_of(Calibration, row, checksums.CALIBRATIONS) for row in self._fetch(of_search))
+        return tuple(self._records(Calibration, checksums.CALIBRATIONS, search_id, by="device"))
 
     def trials(self, search_id: int, key: str) -> list[TuningTrial]:
-        of_network = and_(tuning_trials.c.search_id == search_id, tuning_trials.c.key == key)
-        statement = select(tuning_trials).where(of_network).order_by(tuning_trials.c.id)
-        return [record_of(TuningTrial, row, checksums.TUNING_TRIALS) for row in self._fetch(statement)]
+        of_network = tuning_trials.c.key == key
+        return self._records(TuningTrial, checksums.TUNING_TRIALS, search_id, of_network, by="id")
+
+    def _records(self, kind: type[T], sum_: Sum, search_id: int, *conditions: Any, by: str) -> list[T]:
+        """All records of a kind that a search has, in the order of a column."""
+        of_search = select(sum_.table).where(sum_.table.c.search_id == search_id, *conditions)
+        return [record_of(kind, row, sum_) for row in self._fetch(of_search.order_by(sum_.table.c[by]))]
+
+    def _networks(self, statement: Executable) -> list[EvaluatedNetwork]:
+        return list(map(evaluated_network, self._fetch(statement)))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -340,10 +310,9 @@ class SqlReader:
 
 def _within(limit: Limit) -> ColumnElement[bool]:
     """`Limit.is_kept_by` as a condition: with the spread where there is one; a missing metric keeps none."""
-    compare = _COMPARE[limit.operator]
-    value: ColumnElement[Any] = evaluations.c[limit.metric]
+    value: ColumnElement[float] = type_coerce(evaluations.c[limit.metric], Double())  # the bound may be a fraction
     if limit.metric in SPREADS:
         spread = func.coalesce(evaluations.c[SPREADS[limit.metric]], literal(0.0, Double()))
         value = value + spread if limit.is_upper else value - spread
-    condition: ColumnElement[bool] = compare(value, literal(limit.bound, Double()))
+    condition: ColumnElement[bool] = limit.is_met(value)
     return condition

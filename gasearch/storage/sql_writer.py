@@ -12,18 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from gasearch_workers.messages import Calibration
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Insert,
-    RowMapping,
-    bindparam,
-    delete,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.errors import StoreError, UnknownSearch, WrongState
@@ -55,15 +44,11 @@ from gasearch.storage.statements import Prepared, insert_fenced_evaluation, inse
 from gasearch.storage.tables import (
     IS_CURRENT,
     IS_NEWEST,
-    calibrations,
     database_clock,
     evaluations,
-    events,
     front,
-    generations,
     metadata,
     searches,
-    tuning_trials,
 )
 from gasearch.storage.values import Row, numbers_json, storable
 
@@ -101,11 +86,6 @@ class SqlArchive(SqlReader):
         self._replace = Prepared(_REPLACE, engine)
         self._enter_front = Prepared(insert(front), engine)
         self._exit_front = Prepared(_EXIT_FRONT, engine)
-        self._create_search = insert_once(engine, searches, "name")
-        self._add_generation = insert_once(engine, generations, "search_id", "number")
-        self._add_calibration = insert_once(engine, calibrations, "search_id", "device")
-        self._add_event = insert_once(engine, events, "token")
-        self._add_trial = insert_once(engine, tuning_trials, "search_id", "key", "study", "number")
 
     def be_patient(
         self, seconds: float, *, notice: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
@@ -117,21 +97,22 @@ class SqlArchive(SqlReader):
     # --- the lease --------------------------------------------------------------------------------------------------
 
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
-        row = row_of(new) | {"state": str(SearchStatus.RUNNING), "reason": "", "active_seconds": 0.0}
-        row |= {"worker_seconds": 0.0}
-        row |= {"is_stop_requested": False, "owner": owner, "epoch": 1}
-        row |= {"reference_point": None, "reference_ideal": None}
+        row = row_of(new) | _FREE | {"state": str(SearchStatus.RUNNING), "reason": "", "owner": owner, "epoch": 1}
+        row |= {"active_seconds": 0.0, "worker_seconds": 0.0, "reference_point": None, "reference_ideal": None}
 
         def work(connection: Connection, is_repeat: bool) -> Lease:
             now = _now(connection)
             times = {"created_at": now, "updated_at": now, "lease_until": now + ttl_s}
             values = stamped(row | times, checksums.SEARCHES, checksums.STANDINGS, checksums.LEASES)
-            create = self._create_search.values(values).returning(searches.c.id)
+            create = insert_once(connection, searches).values(values).returning(searches.c.id)
             search_id = connection.execute(create).scalar_one_or_none()
             if search_id is None:  # there is one of that name, perhaps made at the same moment
                 taken = connection.execute(SEARCHES.where(searches.c.name == new.name)).mappings().one()
                 if not (is_repeat and taken["owner"] == owner and taken["epoch"] == 1):
-                    raise _name_is_taken(record_of(SearchRecord, taken))
+                    raise WrongState(
+                        f"there is a search named {taken['name']!r} already: go on with `gasearch resume "
+                        f"{taken['name']}`, or choose another name"
+                    )
                 search_id = taken["id"]
             return Lease(search_id=search_id, owner=owner, epoch=1)
 
@@ -181,7 +162,8 @@ class SqlArchive(SqlReader):
         def work(connection: Connection, is_repeat: bool) -> SearchRecord:
             row = self._locked_search(connection, name)
             if not is_running(row):
-                raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {_standing(row)})")
+                standing = "interrupted" if row["state"] == SearchStatus.RUNNING else row["state"]
+                raise WrongState(f"search {name!r} can't be stopped: nobody runs it (it is {standing})")
             update_search(connection, row, {"is_stop_requested": True})
             return record_of(SearchRecord, row)
 
@@ -189,7 +171,6 @@ class SqlArchive(SqlReader):
 
     def delete_search(self, name: str) -> SearchRecord:
         self._require_sound_file()
-
         deleted: list[SearchRecord] = []
 
         def work(connection: Connection, is_repeat: bool) -> SearchRecord:
@@ -268,19 +249,19 @@ class SqlArchive(SqlReader):
             self._enter_front.execute(connection, entering)
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
-        self._add(lease, self._add_generation, checksums.GENERATIONS, row_of(record) | {"search_id": lease.search_id})
+        self._add(lease, checksums.GENERATIONS, row_of(record) | {"search_id": lease.search_id})
 
     def add_event(self, lease: Lease, event: EventRecord) -> None:
         row = row_of(event) | {"search_id": lease.search_id, "token": secrets.token_hex(16), "epoch": lease.epoch}
-        self._add(lease, self._add_event, checksums.EVENTS, row, stamp="at")
+        self._add(lease, checksums.EVENTS, row, stamp="at")
 
     def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
         row = row_of(calibration) | {"search_id": lease.search_id}
-        self._add(lease, self._add_calibration, checksums.CALIBRATIONS, row, stamp="created_at")
+        self._add(lease, checksums.CALIBRATIONS, row, stamp="created_at")
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         row = row_of(trial) | {"search_id": search_id}
-        self._add(None, self._add_trial, checksums.TUNING_TRIALS, row, stamp="created_at")
+        self._add(None, checksums.TUNING_TRIALS, row, stamp="created_at")
 
     # --- transactions -----------------------------------------------------------------------------------------------
 
@@ -344,12 +325,12 @@ class SqlArchive(SqlReader):
             held.invalidate()
             held.close()
 
-    def _add(self, lease: Lease | None, statement: Insert, sum_: Sum, row: dict[str, Any], stamp: str = "") -> None:
+    def _add(self, lease: Lease | None, sum_: Sum, row: dict[str, Any], stamp: str = "") -> None:
         """Insert a row unless it is there; `stamp` names the column that takes the time."""
 
         def work(connection: Connection, is_repeat: bool) -> None:
             now = _now(connection) if lease is None else require_lease(connection, lease)
-            connection.execute(statement, stamped(row | _at(now, stamp), sum_))
+            connection.execute(insert_once(connection, sum_.table), stamped(row | _at(now, stamp), sum_))
 
         self._transact(work)
 
@@ -391,15 +372,3 @@ def _now(connection: Connection) -> float:
 def _at(now: float, column: str) -> dict[str, float]:
     """The time as the value of a column; nothing for a table without one."""
     return {column: now} if column else {}
-
-
-def _standing(row: Row) -> str:
-    """What a search is doing when nobody runs it."""
-    return "interrupted" if row["state"] == SearchStatus.RUNNING else str(row["state"])
-
-
-def _name_is_taken(search: SearchRecord) -> WrongState:
-    return WrongState(
-        f"there is a search named {search.name!r} already: go on with `gasearch resume {search.name}`, "
-        "or choose another name"
-    )

@@ -50,11 +50,11 @@ def insert_fenced_evaluation(engine: Engine, holds_lease: ColumnElement[bool]) -
     return once
 
 
-def insert_once(engine: Engine, table: Table, *key: str) -> Insert:
-    """An insert that does nothing where the key is taken; its `rowcount` tells."""
-    dialect = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
-    once: Insert = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
-    return once.execution_options(preserve_rowcount=True)
+def insert_once(connection: Connection, table: Table) -> Insert:
+    """An insert that does nothing where a row of that key is there."""
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    once: Insert = dialect.insert(table).on_conflict_do_nothing()
+    return once
 
 
 def is_stored(connection: Connection, table: Table, row: Row, *columns: str) -> bool:

@@ -284,7 +284,7 @@ def measure_ours(name: str, arguments: argparse.Namespace, targets: Targets) -> 
 
 #: What is taken apart by --parts: no one of them calls another.
 PARTS: tuple[tuple[type, str], ...] = (
-    (Breeder, "drafts"),
+    (Breeder, "brood"),
     (Breeder, "breed"),
     (Surrogate, "fit"),
     (SurrogateAdvisor, "choose"),

@@ -1,8 +1,9 @@
-"""Breeding: one new, distinct, admissible candidate at a time. Policies decide from whom and when."""
+"""Breeding: new, distinct, admissible candidates, one or a brood to choose from. Policies decide from whom and when."""
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,9 @@ CHILDREN = 4  #: Children tried before the best of them is walked to somewhere n
 SAMPLES = 8  #: The same for samples.
 STEPS = 200  #: Longest walk.
 RESTARTS = 8  #: Rounds of samples and a walk from the best, before a large space counts as exhausted.
-SAMPLED = 0.1  #: Share of samples among the drafts that a surrogate chooses from.
+SAMPLED = 0.1  #: Share of samples in a brood.
 MOST_ENUMERATED = 20_000  #: Spaces with at most so many networks are searched to the last one.
+KNOWN = "known"  #: The operator of a network that the search begins with.
 
 Violation = Callable[[Genome], float]  #: By how much arithmetic limits are missed; 0 where a network may be proposed.
 
@@ -41,7 +43,9 @@ class Breeder:
     What it makes is a function of the seed, the candidate's number, the parents and all that was taken before.
     """
 
-    def __init__(self, space: Space, toolbox: SeededToolbox, *, seed: int, violation: Violation) -> None:
+    def __init__(
+        self, space: Space, toolbox: SeededToolbox, *, seed: int, violation: Violation, known: Sequence[Genome] = ()
+    ) -> None:
         """A breeder that knows of no candidate yet.
 
         Args:
@@ -49,18 +53,29 @@ class Breeder:
             toolbox: Makes variants.
             seed: Of the order in which a small space is searched to its end.
             violation: Of the limits that arithmetic can decide.
+            known: Networks to begin with.
         """
         self._space, self._toolbox, self._seed = space, toolbox, seed
         self._violation = violation
         self._seen: set[str] = set()
+        self._known = deque(known)
 
     def is_admissible(self, genome: Genome) -> bool:
         """Whether a genome from elsewhere may be proposed: new, and within the limits."""
         return genome.key not in self._seen and self._violation(genome) <= 0
 
-    def take(self, genome: Genome) -> None:
-        """Take a genome as proposed: it won't be made again."""
+    def take(self, genome: Genome, operator: str = "") -> None:
+        """Take a genome as proposed: it won't be made again; of known networks, those before it are left out too."""
         self._seen.add(genome.key)
+        while operator == KNOWN and self._known:
+            if self._known.popleft().key == genome.key:
+                break
+
+    def next_known(self) -> Offspring | None:
+        """The next of the networks to begin with that is admissible; None where none is left."""
+        while self._known and not self.is_admissible(self._known[0]):
+            self._known.popleft()
+        return Offspring(self._known[0], (), KNOWN) if self._known else None
 
     def breed(self, number: int, survivors: Sequence[Individual]) -> Offspring | None:
         """A child of the survivors, or a sample where there are too few of them for parents.
@@ -75,12 +90,12 @@ class Breeder:
                 child = self._find(lambda: self._child(survivors, rng), CHILDREN, rng)
             return child or self._fresh(rng)
 
-    def drafts(self, number: int, survivors: Sequence[Individual], count: int) -> list[Offspring]:
+    def brood(self, number: int, survivors: Sequence[Individual], count: int) -> list[Offspring]:
         """Different candidates to choose from: children of the survivors, and a share of samples.
 
         Args:
             number: Of the candidate that one of them will be.
-            survivors: Where they are too few for parents, all drafts are samples.
+            survivors: Where they are too few for parents, all are samples.
             count: How many are wanted; fewer where that many aren't found in twice as many tries, none where the limits
                 or the space are tight: then `breed` looks longer.
         """
@@ -91,23 +106,23 @@ class Breeder:
                 count,
             )
 
-    def variants(self, number: int, drafts: Sequence[Offspring], count: int, *, step: int) -> list[Offspring]:
-        """Different mutants of some drafts, to choose from besides these.
+    def variants(self, number: int, brood: Sequence[Offspring], count: int, *, step: int) -> list[Offspring]:
+        """Different mutants of some offspring, to choose from besides these.
 
-        Each has its draft's parents, and is named by what made that one first and by its own mutation.
+        Each has its origin's parents, and is named by what made that one first and by its own mutation.
 
         Args:
             number: Of the candidate that one of them may be.
-            drafts: At least one.
+            brood: At least one.
             count: How many are wanted; fewer where that many aren't found in twice as many tries.
             step: Tells one call from the next of the same number.
         """
         with self._toolbox.draws(number, f"variants {step}") as rng:
-            return self._distinct(lambda: self._variant(drafts[pick(rng, len(drafts))], rng), count)
+            return self._distinct(lambda: self._variant(brood[pick(rng, len(brood))], rng), count)
 
-    def _variant(self, draft: Offspring, rng: random.Random) -> Offspring:
-        genes, mutation = self._toolbox.mutate(draft.genome.genes, rng)
-        return self._offspring(genes, draft.parents, f"{draft.operator.partition('+')[0]}+{mutation}")
+    def _variant(self, origin: Offspring, rng: random.Random) -> Offspring:
+        genes, mutation = self._toolbox.mutate(origin.genome.genes, rng)
+        return self._offspring(genes, origin.parents, f"{origin.operator.partition('+')[0]}+{mutation}")
 
     def _distinct(self, propose: Callable[[], Offspring], count: int) -> list[Offspring]:
         found: dict[str, Offspring] = {}
@@ -124,8 +139,10 @@ class Breeder:
             found = self._find(lambda: self._sample(rng), SAMPLES, rng)
             if found:
                 return found
-            if self._is_small:
-                return self._enumerated()
+            if self._is_small:  # the next of all networks that remain, in a seeded order
+                return next(
+                    filter(self._is_new, (self._offspring(genes, (), "enumerate") for genes in self._rest)), None
+                )
         return None
 
     def _find(self, propose: Callable[[], Offspring], tries: int, rng: random.Random) -> Offspring | None:
@@ -150,11 +167,6 @@ class Breeder:
                 return step
             offspring = step
         return None
-
-    def _enumerated(self) -> Offspring | None:
-        """The next of all networks that remain, in a seeded order."""
-        every = (self._offspring(genes, (), "enumerate") for genes in self._rest)
-        return next((offspring for offspring in every if self._is_new(offspring)), None)
 
     @cached_property
     def _is_small(self) -> bool:

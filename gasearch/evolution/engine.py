@@ -1,8 +1,8 @@
-"""The ask/tell border of evolution; `generational.py` is its first policy."""
+"""The ask/tell border of evolution: candidates, what becomes of them, and the contract of an engine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gasearch.objectives.fitness import Fitness
@@ -11,7 +11,7 @@ from gasearch.space.genome import Genome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What evolution expected of one objective before the evaluation, in worth: greater is better."""
+    """What evolution expected of one objective before the evaluation, as a wvalue: greater is better."""
 
     mean: float
     deviation: float  #: Standard deviation; 0 where arithmetic knows the value.
@@ -31,30 +31,19 @@ class Candidate:
 
     def unpredicted(self) -> Candidate:
         """The same without what was expected of it, which takes 40 MB of a hundred thousand candidates."""
-        if not self.predicted:
-            return self
-        return Candidate(
-            number=self.number,
-            genome=self.genome,
-            generation=self.generation,
-            parents=self.parents,
-            operator=self.operator,
-            completed=self.completed,
-        )
+        return replace(self, predicted=()) if self.predicted else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
     """What became of a candidate; no fitness means that the evaluation failed or was stopped early.
 
-    A candidate may be told again, after a further training with a fresh seed: the newest fitness counts.
+    A candidate may be scored again, after a further training with a fresh seed: the newest fitness counts.
     """
 
     number: int
     fitness: Fitness | None
-    expected: tuple[float, ...] | None = (
-        None  #: Of a training that was stopped: the wvalues that it would have reached.
-    )
+    expected: tuple[float, ...] | None = None  #: The wvalues that a training would have reached that was stopped.
     seconds: float | None = None  #: What the training took, as it is recorded; None: it failed, or wasn't made here.
 
 
@@ -66,13 +55,13 @@ class Engine(Protocol):
     """
 
     def ask(self) -> Candidate | None:
-        """The next candidate; None while nothing can be proposed before more is told, or for good: `is_exhausted`."""
+        """The next candidate; None while nothing can be proposed before more outcomes, or for good: `is_exhausted`."""
 
     def adopt(self, candidate: Candidate) -> None:
         """Take a stored candidate as the answer to this ask, without the work of proposing it again.
 
-        After the stored asks are adopted and the stored outcomes told, in their order, an engine stands where the one
-        that proposed them stood.
+        After the stored asks are adopted and the stored outcomes taken note of, in their order, an engine stands where
+        the one that proposed them stood.
 
         Raises:
             ValueError: if it isn't the next candidate: its number must be that of the next ask.
@@ -91,11 +80,11 @@ class Engine(Protocol):
 
     @property
     def completed_generations(self) -> int:
-        """How many generations are told to the last candidate."""
+        """How many generations are completed to the last candidate."""
 
     @property
     def until_closing(self) -> int:
-        """How many outcomes must be told, at least, until the next generation is complete; 1 or more."""
+        """How many outcomes must come, at least, until the next generation is complete; 1 or more."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -104,13 +93,3 @@ class Engine(Protocol):
     @property
     def population(self) -> tuple[int, ...]:
         """Candidate numbers of the current survivors."""
-
-
-def require_next(candidate: Candidate, number: int) -> None:
-    """Check that a stored candidate is the one to be adopted next.
-
-    Raises:
-        ValueError: if it isn't.
-    """
-    if candidate.number != number:
-        raise ValueError(f"the next candidate has number {number}; got {candidate.number}")

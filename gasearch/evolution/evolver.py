@@ -6,16 +6,15 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from operator import ge
-from typing import Protocol
 
 from deap import base
 
 from gasearch.evolution.adaptation import OperatorRates
+from gasearch.evolution.advice import SurrogateAdvisor
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.crossover import CROSSOVER_KINDS
-from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored, require_next
+from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
 from gasearch.evolution.individual import Individual, evaluated
-from gasearch.evolution.known import KnownNetworks
 from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.toolbox import make_toolbox
@@ -27,50 +26,12 @@ from gasearch.space.genome import Genome
 NO_STEP_BACK = 0.3  #: Reward of a child that its parent doesn't dominate, where entering the front has 1.
 
 
-class Vary(Protocol):
-    """Makes more drafts of some drafts."""
-
-    def __call__(self, drafts: Sequence[Offspring], count: int, *, step: int) -> list[Offspring]:
-        """At most so many variants of them; `step` tells one call from the next."""
-
-
-class Advisor(Protocol):
-    """Chooses among drafts. `advice.py` has the one that asks a surrogate."""
-
-    def drafts(self, number: int) -> int:
-        """Of how many it wants to see this candidate chosen, before it asks for variants."""
-
-    @property
-    def initial(self) -> int:
-        """How many samples it wants to see first."""
-
-    def spread(self, drafts: Sequence[Offspring], *, taken: Sequence[Candidate]) -> Offspring:
-        """The draft that is least like what was taken: how the initial sample is made."""
-
-    def note(self, genome: Genome, scored: Scored) -> None:
-        """Remember an outcome."""
-
-    def is_ready(self, number: int) -> bool:
-        """Whether it can choose this candidate."""
-
-    def choose(
-        self, drafts: Sequence[Offspring], *, number: int, pending: Sequence[Candidate], vary: Vary
-    ) -> tuple[Offspring, tuple[Prediction, ...]]:
-        """One of the drafts or of their variants, and what it expects of it.
-
-        Args:
-            drafts: To choose from.
-            number: Of the candidate.
-            pending: On their way.
-            vary: Makes variants of drafts.
-        """
-
-
 class Evolver(Engine):
     """An `Engine` that breeds children of survivors; with an advisor, the most promising of many.
 
     A candidate is a function of the seed, its number, the outcomes that were learned until then, and the candidates
-    that are on their way. What is learned when is the policy's: see `GenerationalEngine` and `SteadyStateEngine`.
+    that are on their way. What is learned when is the policy's: see `GenerationalEngine` and `SteadyStateEngine`. Here
+    is what policies without a barrier share.
     """
 
     def __init__(
@@ -82,7 +43,7 @@ class Evolver(Engine):
         toolbox: base.Toolbox | None = None,
         violation: Violation = lambda genome: 0.0,
         known: Sequence[Genome] = (),
-        advisor: Advisor | None = None,
+        advisor: SurrogateAdvisor | None = None,
         adapt: bool = True,
     ) -> None:
         """An engine before its first candidate.
@@ -94,7 +55,7 @@ class Evolver(Engine):
             toolbox: Operators; `make_toolbox(space)` where None.
             violation: Of the limits that arithmetic can decide; a genome above 0 is never proposed.
             known: Networks to begin with, proposed first; those that break a limit or repeat are left out.
-            advisor: Chooses among children by a model of the objectives; None: children are taken as they come.
+            advisor: Chooses from broods by a model of the objectives; None: children are taken as they come.
             adapt: Whether operators that paid are used more often.
 
         Raises:
@@ -109,12 +70,12 @@ class Evolver(Engine):
             seed=seed,
             rates=self._rates.rates if adapt else None,
         )
-        self._breeder = Breeder(space, self._toolbox, seed=seed, violation=violation)
+        self._breeder = Breeder(space, self._toolbox, seed=seed, violation=violation, known=known)
         self._size = population
-        self._known = KnownNetworks(known)
         self._advisor = advisor
         self._candidates: dict[int, Candidate] = {}  # every one that was asked for
-        self._pending: set[int] = set()  # not yet told
+        self._pending: set[int] = set()  # of these, not yet completed
+        self._completed = 0  # outcomes that a candidate proposed now knows of
         self._fitnesses: dict[int, Fitness] = {}  # learned, in the order in which they were
         self._front = ParetoFront()  # of these
         self._is_exhausted = False
@@ -144,8 +105,8 @@ class Evolver(Engine):
 
     def adopt(self, candidate: Candidate) -> None:
         """See `Engine.adopt`."""
-        require_next(candidate, len(self._candidates))
-        self._known.adopt(candidate)
+        if candidate.number != len(self._candidates):
+            raise ValueError(f"the next candidate has number {len(self._candidates)}; got {candidate.number}")
         self._take(candidate)
 
     def tell(self, scored: Scored) -> None:
@@ -154,6 +115,21 @@ class Evolver(Engine):
             raise ValueError(f"candidate {scored.number} was never asked for; {len(self._candidates)} were asked for")
         self._pending.discard(scored.number)
         self._take_note(scored)
+
+    @property
+    def lookahead(self) -> int:
+        """See `Engine.lookahead`."""
+        return 0
+
+    @property
+    def completed_generations(self) -> int:
+        """See `Engine.completed_generations`: a generation is as many outcomes as the population has members."""
+        return self._completed // self._size
+
+    @property
+    def until_closing(self) -> int:
+        """See `Engine.until_closing`."""
+        return self._size - self._completed % self._size
 
     @property
     def is_exhausted(self) -> bool:
@@ -167,66 +143,53 @@ class Evolver(Engine):
 
     # --- the policy ---------------------------------------------------------------------------------------------
 
-    @property
-    @abstractmethod
-    def _completed(self) -> int:
-        """How many outcomes a candidate proposed now knows of."""
-
-    @abstractmethod
-    def _may_ask(self) -> bool:
-        """Whether a candidate can be proposed before more is told."""
-
-    @abstractmethod
-    def _find_nothing(self) -> None:
-        """Take note that nothing new and admissible was found."""
-
-    @abstractmethod
-    def _generation_of(self, number: int) -> int:
-        """The generation of the next candidate."""
-
     @abstractmethod
     def _survivors(self) -> Sequence[Individual]:
         """Whose children are proposed now, best first."""
 
     @abstractmethod
-    def _on_their_way(self) -> Sequence[int]:
-        """The candidates whose outcomes a proposal doesn't know."""
-
-    @abstractmethod
     def _take_note(self, scored: Scored) -> None:
         """Learn from an outcome, now or later."""
+
+    def _may_ask(self) -> bool:
+        """Whether a candidate can be proposed before more outcomes."""
+        return True
+
+    def _find_nothing(self) -> None:
+        """Take note that nothing new and admissible was found."""
+        self._is_exhausted = True
+
+    def _generation_of(self, number: int) -> int:
+        """The generation of the next candidate."""
+        return number // self._size
+
+    def _on_their_way(self) -> Sequence[int]:
+        """The candidates whose outcomes a proposal doesn't know."""
+        return sorted(self._pending)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
     def _take(self, candidate: Candidate) -> None:
-        self._breeder.take(candidate.genome)
+        self._breeder.take(candidate.genome, candidate.operator)
         self._candidates[candidate.number] = candidate.unpredicted()
         self._pending.add(candidate.number)
 
     def _propose(self, number: int) -> tuple[Offspring | None, tuple[Prediction, ...]]:
-        known = self._known.next(self._breeder)
+        """The next candidate, and what is expected of it; None where nothing new and admissible is found."""
+        known, advisor = self._breeder.next_known(), self._advisor
         if known is not None:
             return known, ()
-        if self._is_still_sampling(number):
-            return self._sampled(number), ()
-        survivors, advisor = self._survivors(), self._advisor
-        if advisor is not None and len(survivors) > 1 and advisor.is_ready(number):
-            drafts = self._breeder.drafts(number, survivors, advisor.drafts(number))
-            pending = [self._candidates[other] for other in self._on_their_way()]
-            if drafts:
-                vary = partial(self._breeder.variants, number)
-                return advisor.choose(drafts, number=number, pending=pending, vary=vary)
-        return self._breeder.breed(number, survivors), ()
-
-    def _sampled(self, number: int) -> Offspring | None:
-        drafts = [] if self._advisor is None else self._breeder.drafts(number, (), self._advisor.drafts(number))
-        if self._advisor is None or not drafts:
-            return self._breeder.breed(number, ())
-        return self._advisor.spread(drafts, taken=list(self._candidates.values()))
-
-    def _is_still_sampling(self, number: int) -> bool:
-        """Whether the initial sample isn't complete yet: a population, or what an advisor wants to begin with."""
-        return number < (self._size if self._advisor is None else min(self._size, self._advisor.initial))
+        is_sampling = number < (self._size if advisor is None else min(self._size, advisor.initial))
+        survivors = () if is_sampling else self._survivors()
+        if advisor is None or not (is_sampling or (len(survivors) > 1 and advisor.is_ready(number))):
+            return self._breeder.breed(number, survivors), ()
+        brood = self._breeder.brood(number, survivors, advisor.brood_size(number))
+        if not brood:
+            return self._breeder.breed(number, survivors), ()
+        if is_sampling:
+            return advisor.spread(brood, taken=list(self._candidates.values())), ()
+        pending = [self._candidates[other] for other in self._on_their_way()]
+        return advisor.choose(brood, number=number, pending=pending, vary=partial(self._breeder.variants, number))
 
     def _learn(self, scored: Scored) -> FrontChange | None:
         """Learn from an outcome; a later one of the same candidate takes the place of the earlier one.

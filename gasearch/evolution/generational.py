@@ -35,9 +35,8 @@ class GenerationalEngine(Evolver):
         super().__init__(*arguments, **options)
         self._generation = 0
         self._begun_at = 0  # number of this generation's first candidate
-        self._learned = 0  # outcomes
         self._is_short = False
-        self._completed_late: list[Scored] = []  # of this generation
+        self._waiting: list[Scored] = []  # of this generation
         self._kept: Sequence[Individual] = ()
 
     def adopt(self, candidate: Candidate) -> None:
@@ -62,10 +61,6 @@ class GenerationalEngine(Evolver):
         """See `Engine.until_closing`."""
         return max(1, len(self._pending))
 
-    @property
-    def _completed(self) -> int:
-        return self._learned
-
     def _may_ask(self) -> bool:
         return not self._is_short and len(self._candidates) - self._begun_at < self._size
 
@@ -84,21 +79,21 @@ class GenerationalEngine(Evolver):
         return range(self._begun_at, len(self._candidates))
 
     def _take_note(self, scored: Scored) -> None:
-        self._completed_late.append(scored)
+        self._waiting.append(scored)
         self._close_if_complete()
 
     def _close_if_complete(self) -> None:
         if self._pending or self._may_ask() or self._is_exhausted:
             return
         # By number, so that the order of arrival has no effect; of a candidate trained again, the newest counts.
-        for scored in sorted(self._completed_late, key=lambda scored: scored.number):
+        for scored in sorted(self._waiting, key=lambda scored: scored.number):
             self._learn(scored)
-        changed = {scored.number for scored in self._completed_late}
+        changed = {scored.number for scored in self._waiting}
         parents = [kept for kept in self._kept if kept.number not in changed]
         children = [self._individual(number) for number in sorted(changed) if number in self._fitnesses]
-        self._learned += len(self._completed_late)
-        self._kept = tuple(self._toolbox.select((*parents, *children), self._size, step=self._learned))
-        self._completed_late = []
+        self._completed += len(self._waiting)
+        self._kept = tuple(self._toolbox.select((*parents, *children), self._size, step=self._completed))
+        self._waiting = []
         self._generation += 1
         self._begun_at = len(self._candidates)
         self._is_short = False

@@ -3,7 +3,7 @@
 Optuna sees a study asked define-by-run: the decisions that express, in the space's order, with the samplers' defaults.
 A study alone isn't resumable: its samplers draw from running generators and keep state. So each proposal gets a sampler
 of its own, seeded by (seed, candidate number, try), and proposals are made on trials that fail afterwards, which no
-sampler looks at; what the study remembers are the candidates, in the order of their asks, and what was told of them.
+sampler looks at; what the study remembers are the candidates, in the order of their asks, and what became of them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gasearch.evolution.breeder import Breeder, Offspring, Violation
-from gasearch.evolution.engine import Candidate, Engine, Scored, require_next
-from gasearch.evolution.individual import Individual, evaluated
-from gasearch.evolution.known import KnownNetworks
+from gasearch.evolution.breeder import Offspring, Violation
+from gasearch.evolution.engine import Candidate, Prediction, Scored
+from gasearch.evolution.evolver import Evolver
+from gasearch.evolution.individual import Individual
 from gasearch.evolution.rng import derive, pick
-from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.selection import select_survivors
 from gasearch.evolution.toolbox import make_toolbox
 from gasearch.space.decisions import Genes, Space
@@ -31,7 +30,7 @@ if TYPE_CHECKING:  # Optuna takes most of a second to import
 TRIES: dict[str, int] = {"tpe": 50, "nsga2": 50, "gp": 5}
 
 
-class OptunaEngine(Engine):
+class OptunaEngine(Evolver):
     """An `Engine` around Optuna's tree-structured Parzen estimator, NSGA-II or Gaussian process.
 
     What it proposes depends on the order of asks and tells. Proposals that a candidate had before, or that arithmetic
@@ -67,93 +66,39 @@ class OptunaEngine(Engine):
         """
         if sampler not in TRIES:
             raise ValueError(f"sampler must be one of {', '.join(TRIES)}; got {sampler!r}")
-        if population < 2:
-            raise ValueError(f"population must be at least 2; got {population}")
-        self._space = space
-        self._sampler_name = sampler
-        self._seed = seed
-        self._size = population
-        self._is_limited = is_limited
-        toolbox = SeededToolbox(make_toolbox(space, "random"), space, seed=seed)
-        self._breeder = Breeder(space, toolbox, seed=seed, violation=violation)
-        self._known = KnownNetworks(known)
-        with _quietly():
-            self.study = _create_study(objectives)  #: What Optuna has been told.
-        self._candidates: dict[int, Candidate] = {}
-        self._pending: dict[int, optuna.Trial] = {}
-        self._individuals: dict[int, Individual] = {}
-        self._completed = 0
-        self._is_exhausted = False
-
-    def ask(self) -> Candidate | None:
-        """See `Engine.ask`."""
-        if self._is_exhausted:
-            return None
-        number = len(self._candidates)
-        offspring = self._known.next(self._breeder) or self._propose(number) or self._breeder.breed(number, ())
-        if offspring is None:
-            self._is_exhausted = True
-            return None
-        candidate = Candidate(
-            number=number,
-            genome=offspring.genome,
-            generation=number // self._size,
-            parents=(),
-            operator=offspring.operator,
-            completed=self._completed,
+        super().__init__(
+            space,
+            seed=seed,
+            population=population,
+            toolbox=make_toolbox(space, "random"),
+            violation=violation,
+            known=known,
+            adapt=False,
         )
-        self._take(candidate)
-        return candidate
+        self._space, self._sampler_name, self._seed, self._is_limited = space, sampler, seed, is_limited
+        with _quietly():
+            self.study = _create_study(objectives)  #: What Optuna knows.
+        self._trials: dict[int, optuna.Trial] = {}  # of pending candidates
 
-    def adopt(self, candidate: Candidate) -> None:
-        """See `Engine.adopt`."""
-        require_next(candidate, len(self._candidates))
-        self._known.adopt(candidate)
-        self._take(candidate)
+    def _survivors(self) -> Sequence[Individual]:
+        """The best of all outcomes, by rank and crowding."""
+        return select_survivors([self._individual(number) for number in self._fitnesses], self._size)
 
-    def tell(self, scored: Scored) -> None:
-        """See `Engine.tell`; Optuna sees what is told again of a candidate as one more trial."""
-        candidate = self._candidates.get(scored.number)
-        if candidate is None:
-            raise ValueError(f"candidate {scored.number} was never asked for; {len(self._candidates)} were asked for")
+    def _take_note(self, scored: Scored) -> None:
+        """Let Optuna see an outcome; a further one of the same candidate as one more trial."""
         self._completed += 1
-        trial = self._pending.pop(scored.number, None)
-        if trial is None:
-            trial = self._run_trial(candidate.genome)
+        trial = self._trials.pop(scored.number, None) or self._run_trial(self._candidates[scored.number].genome)
         with _quietly():
             self._finish(trial, scored)
         if scored.fitness is not None:
-            self._individuals[scored.number] = evaluated(scored.number, candidate.genome.genes, scored.fitness)
-
-    @property
-    def lookahead(self) -> int:
-        """See `Engine.lookahead`."""
-        return 0
-
-    @property
-    def completed_generations(self) -> int:
-        """See `Engine.completed_generations`: a generation is as many outcomes as the population has members."""
-        return self._completed // self._size
-
-    @property
-    def until_closing(self) -> int:
-        """See `Engine.until_closing`."""
-        return self._size - self._completed % self._size
-
-    @property
-    def is_exhausted(self) -> bool:
-        """See `Engine.is_exhausted`; found out by the ask that finds nothing."""
-        return self._is_exhausted
-
-    @property
-    def population(self) -> tuple[int, ...]:
-        """See `Engine.population`: the best of all that were told, by rank and crowding."""
-        best = select_survivors(tuple(self._individuals.values()), self._size)
-        return tuple(individual.number for individual in best)
+            self._fitnesses[scored.number] = scored.fitness
 
     # --- proposals ----------------------------------------------------------------------------------------------
 
-    def _propose(self, number: int) -> Offspring | None:
+    def _propose(self, number: int) -> tuple[Offspring | None, tuple[Prediction, ...]]:
+        return self._breeder.next_known() or self._ask_sampler(number) or self._breeder.breed(number, ()), ()
+
+    def _ask_sampler(self, number: int) -> Offspring | None:
         """What the sampler proposes; None where it proposes nothing that is new and admissible."""
         import optuna
 
@@ -186,9 +131,8 @@ class OptunaEngine(Engine):
     # --- the study ----------------------------------------------------------------------------------------------
 
     def _take(self, candidate: Candidate) -> None:
-        self._breeder.take(candidate.genome)
-        self._candidates[candidate.number] = candidate
-        self._pending[candidate.number] = self._run_trial(candidate.genome)
+        super()._take(candidate)
+        self._trials[candidate.number] = self._run_trial(candidate.genome)
 
     def _run_trial(self, genome: Genome) -> optuna.Trial:
         """A running trial with these genes and nothing else, but for the generation in which NSGA-II counts it."""
@@ -247,7 +191,7 @@ def _create_study(objectives: int) -> optuna.Study:
 
 
 def _given(values: dict[str, int]) -> optuna.samplers.BaseSampler:
-    """A sampler that gives each parameter the value that it is told."""
+    """A sampler that gives each parameter this value."""
     import optuna
 
     return optuna.samplers.PartialFixedSampler(values, optuna.samplers.RandomSampler(seed=0))

@@ -1,4 +1,4 @@
-"""The steady-state policy: each candidate knows every outcome that was told before it, so that no worker ever waits."""
+"""The steady-state policy: each candidate knows every outcome that came before it, so that no worker ever waits."""
 
 from __future__ import annotations
 
@@ -16,48 +16,19 @@ RECENT = 3  #: The newest so many populations of outcomes compete with the front
 class SteadyStateEngine(Evolver):
     """An `Engine` without a barrier: `eaMuPlusLambda` (see `GenerationalEngine`) with a generation of each outcome.
 
-    What it proposes depends on the order in which outcomes are told: a resume adopts and tells in the recorded order.
-    Survivors are selected from the front and the newest outcomes: a function of what was told, not of when was asked,
-    so that a long history need not be selected from again step by step.
+    What it proposes depends on the order of the outcomes: a resume takes them in the recorded order.
+    Survivors are selected from the front and the newest outcomes: a function of what was completed, not of when was
+    asked, so that a long history need not be selected from again step by step.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """See `Evolver`."""
         super().__init__(*arguments, **options)
-        self._tells = 0
         self._changes = 0  # of the pool: outcomes with a fitness
-        self._newest: dict[int, None] = {}  # numbers, in the order in which they were told first
+        self._newest: dict[int, None] = {}  # numbers, in the order in which they were first completed
         self._members: set[int] = set()  # of the front
         self._pool = RankedPool()  # of both
         self._kept: Sequence[Individual] | None = None  # None: to be selected
-
-    @property
-    def lookahead(self) -> int:
-        """See `Engine.lookahead`."""
-        return 0
-
-    @property
-    def completed_generations(self) -> int:
-        """See `Engine.completed_generations`: a generation is as many outcomes as the population has members."""
-        return self._tells // self._size
-
-    @property
-    def until_closing(self) -> int:
-        """See `Engine.until_closing`."""
-        return self._size - self._tells % self._size
-
-    @property
-    def _completed(self) -> int:
-        return self._tells
-
-    def _may_ask(self) -> bool:
-        return True
-
-    def _find_nothing(self) -> None:
-        self._is_exhausted = True
-
-    def _generation_of(self, number: int) -> int:
-        return number // self._size
 
     def _survivors(self) -> Sequence[Individual]:
         if self._kept is None:
@@ -66,15 +37,12 @@ class SteadyStateEngine(Evolver):
         return self._kept
 
     def _listed(self) -> list[Individual]:
-        """The pool: the front, then the newest outcomes in the order in which they were told."""
+        """The pool: the front, then the newest outcomes in their order."""
         earlier = sorted(number for number in self._members if number not in self._newest)
         return [self._pool[number] for number in (*earlier, *self._newest)]
 
-    def _on_their_way(self) -> Sequence[int]:
-        return sorted(self._pending)
-
     def _take_note(self, scored: Scored) -> None:
-        self._tells += 1
+        self._completed += 1
         change = self._learn(scored)
         if change is None:
             return

@@ -13,10 +13,11 @@ from gasearch_workers.data.dataset import Dataset
 
 from gasearch import __version__
 from gasearch.errors import SpecError, WrongState
+from gasearch.evolution.advice import LARGE, SurrogateAdvisor
 from gasearch.evolution.engine import Engine
-from gasearch.evolution.evolver import Advisor
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.evolution.surrogate.surrogate import Surrogate
 from gasearch.jobs.sources import load_data, require_operators, toolbox_of
 from gasearch.jobs.spec_check import build_on_data
 from gasearch.search.budget import SearchBudget
@@ -98,11 +99,8 @@ class Setup:
             advisor=self._advisor() if self.spec.uses_surrogate else None,
         )
 
-    def _advisor(self) -> Advisor:
+    def _advisor(self) -> SurrogateAdvisor:
         """Chooses children by a surrogate; what arithmetic knows of a network it need not learn."""
-        from gasearch.evolution.advice import LARGE, SurrogateAdvisor
-        from gasearch.evolution.surrogate.surrogate import Surrogate
-
         metrics = COST_METRICS if self.space.data is not None else ()
         objectives = [objective.metric for objective in self.problem.objectives]
         surrogate = Surrogate(

@@ -1,1 +1,1 @@
-"""The surrogate: models of what was told, and what a draft would add to the front by them."""
+"""The surrogate: models of what was completed, and what a candidate would add to the front by them."""

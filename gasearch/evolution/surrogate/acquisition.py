@@ -1,19 +1,31 @@
-"""What a draft would add to the front: expected hypervolume gain under independent normal predictions."""
+"""What a candidate would add to the front: expected hypervolume gain under independent normal predictions."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
+from functools import lru_cache, reduce
 from statistics import NormalDist
 
 import numpy as np
 
 from gasearch.evolution.surrogate.evidence import Array
-from gasearch.evolution.surrogate.normal import cumulative, density
 from gasearch.objectives import pareto
 
 DIRECTIONS = 96  #: Of the scalarizations that stand for a hypervolume of more than two objectives.
 DRAWS = 16  #: Of a prediction, per direction.
 _EXACT = 1e-12  #: Deviations below count as 0.
+#: Chebyshev coefficients of the complementary error function, relative error below 1.2e-7 everywhere (Press et al.,
+#: "Numerical Recipes", 2nd edition, 6.2): SciPy's would cost every search the quarter of a second of its import.
+_ERFC = np.array([-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806])
+_ERFC = np.append(_ERFC, [0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277])
+
+
+def cumulative(x: Array) -> Array:
+    """Standard normal distribution function, with a small relative error in the left tail too."""
+    z = np.abs(x) * math.sqrt(0.5)
+    t = 1.0 / (1.0 + 0.5 * z)
+    half_tail = 0.5 * t * np.exp(-z * z + np.polynomial.polynomial.polyval(t, _ERFC))
+    return np.asarray(np.where(x < 0, half_tail, 1.0 - half_tail))
 
 
 def expected_excess(means: Array, deviations: Array, levels: Array) -> Array:
@@ -27,7 +39,8 @@ def expected_excess(means: Array, deviations: Array, levels: Array) -> Array:
     distance = means[:, None] - levels
     spread = np.maximum(deviations, _EXACT)[:, None]
     standard = np.clip(distance / spread, -40.0, 40.0)
-    excess: Array = spread * density(standard) + distance * cumulative(standard)
+    density = 1.0 / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * standard * standard)
+    excess: Array = spread * density + distance * cumulative(standard)
     return np.where(deviations[:, None] <= _EXACT, np.maximum(distance, 0.0), np.maximum(excess, 0.0))
 
 
@@ -41,7 +54,7 @@ def expected_gain(means: Array, deviations: Array, front: Array, reference: Arra
     Args:
         means: (m, objectives).
         deviations: (m, objectives).
-        front: (points, objectives), none dominating another.
+        front: (points, objectives); some may dominate others.
         reference: (objectives,).
     """
     match means.shape[1]:
@@ -55,7 +68,7 @@ def expected_gain(means: Array, deviations: Array, front: Array, reference: Arra
 
 
 def _gain_in_two(means: Array, deviations: Array, front: Array, reference: Array) -> Array:
-    inside = front[(front > reference).all(axis=1)]
+    inside = front_of(front[(front > reference).all(axis=1)])
     inside = inside[np.lexsort((-inside[:, 1], inside[:, 0]))]
     lower = np.concatenate([reference[:1], inside[:, 0]])  # each strip of the first objective begins here,
     level = np.concatenate([inside[:, 1], reference[1:]])  # and there the second one stands already
@@ -71,22 +84,18 @@ def _gain_by_directions(means: Array, deviations: Array, front: Array, reference
     best = _scalarized(front - reference, directions).max(axis=0, initial=0.0)  # (directions,)
     drawn = means + deviations * draws[:, None, :] - reference  # (draws, m, objectives)
     reached = _scalarized(drawn.reshape(-1, objectives), directions)  # (draws * m, directions)
-    gains = np.maximum(reached**objectives - best**objectives, 0.0).mean(axis=1)
+    volume, before = (reduce(np.multiply, [reach] * objectives) for reach in (reached, best))  # quicker than a power
+    gains = np.maximum(volume - before, 0.0).mean(axis=1)
     return np.asarray(gains.reshape(len(draws), count).mean(axis=0))
 
 
 @lru_cache
 def _directions(objectives: int) -> tuple[Array, Array]:
     """Unit vectors of positive entries, and draws from the standard normal distribution."""
-    directions = np.abs(_quantiles(_even_points(DIRECTIONS, objectives)))
+    quantiles = np.vectorize(NormalDist().inv_cdf)
+    directions = np.abs(quantiles(_even_points(DIRECTIONS, objectives)))
     directions = np.maximum(directions / np.sqrt((directions**2).sum(axis=1, keepdims=True)), 1e-6)
-    return directions, _quantiles(_even_points(DRAWS, objectives, shift=0.5))
-
-
-def _quantiles(shares: Array) -> Array:
-    """Of the standard normal distribution."""
-    inverse = NormalDist().inv_cdf
-    return np.array([[inverse(share) for share in row] for row in shares.tolist()])
+    return directions, quantiles(_even_points(DRAWS, objectives, shift=0.5))
 
 
 def _scalarized(above: Array, directions: Array) -> Array:

@@ -1,74 +1,32 @@
-"""What a surrogate learns from."""
+"""What a surrogate learns from, and which of it a model holds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from gasearch.objectives import pareto
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-
-class IntRows(Protocol):
-    """A matrix of whole numbers of which some rows are asked for; an array is one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(rows, columns)."""
-
-    def __getitem__(self, rows: IntArray, /) -> IntArray:
-        """(len(rows), columns) these rows."""
-
-
-class Rows(Protocol):
-    """The same of any numbers."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(rows, columns)."""
-
-    def __getitem__(self, rows: IntArray, /) -> Array:
-        """(len(rows), columns) these rows."""
+BEST, NEWEST = 0.5, 0.25  #: Shares of the best by rank and of the newest; the rest is spread over all others.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was told so far, oldest first; n evaluations.
+    """The n outcomes so far, oldest first."""
 
-    Models hold a few hundred evaluations, and of those alone genes and costs are asked for.
-    """
-
-    genes: IntRows  #: (n, decisions) option indices, -1 where a decision doesn't express: `Space.marked`.
-    costs: Rows  #: (n, k) metrics that arithmetic knows (parameters, MACs, bytes): positive; k = 0 for custom spaces.
+    #: Of m rows the genes, (m, decisions) with -1 where a decision doesn't express, and the metrics that arithmetic
+    #: knows, (m, k): positive; k = 0 for custom spaces. Asked of the few hundred that models hold alone.
+    encoded: Callable[[IntArray], tuple[IntArray, Array]]
     wvalues: Array  #: (n, objectives) greater is better; NaN where the evaluation failed.
     violations: Array  #: (n,) 0 where every limit is met; infinity where the evaluation failed.
-    is_partial: (
-        BoolArray  #: (n,) stopped early, the wvalues only expected: they teach the models but are no front points.
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse arrays that don't belong together.
-
-        Raises:
-            ValueError: if a shape doesn't fit the genes'.
-        """
-        if len(self.genes.shape) != 2:
-            raise ValueError(f"genes must have shape (n, decisions); got {self.genes.shape}")
-        for name, dimensions in (("costs", 2), ("wvalues", 2), ("violations", 1), ("is_partial", 1)):
-            shape = getattr(self, name).shape
-            if len(shape) != dimensions or shape[0] != len(self):
-                raise ValueError(
-                    f"{name} must have {dimensions} dimensions and a row per genome, of which there are "
-                    f"{len(self)}; got shape {shape}"
-                )
-
-    def __len__(self) -> int:
-        """Number of evaluations."""
-        return self.genes.shape[0]
+    is_partial: BoolArray  #: (n,) stopped early, the wvalues only expected: learned from, but no points of the front.
 
     @property
     def is_known(self) -> BoolArray:
@@ -80,3 +38,23 @@ class Evidence:
         """(n,) whether all wvalues are known and every limit is met."""
         feasible: BoolArray = self.is_known & (self.violations <= 0.0)
         return feasible
+
+
+def representative_rows(values: Array, most: int) -> IntArray:
+    """At most so many row numbers, ascending: the best ranked, the newest, and an even spread of the rest.
+
+    Args:
+        values: (n, objectives) greater is better, oldest first.
+        most: Rows to return.
+    """
+    count = len(values)
+    if count <= most:
+        return np.arange(count)
+    chosen = np.arange(count) >= count - int(NEWEST * most)
+    recent = values[-4 * most :]  # ranking all of 20,000 costs more than it tells
+    ranks = np.full(count, count)
+    ranks[-len(recent) :] = pareto.rank(recent)
+    chosen[np.lexsort((-np.arange(count), ranks))[: int(BEST * most)]] = True
+    rest = np.flatnonzero(~chosen)
+    chosen[rest[np.linspace(0, len(rest) - 1, most - int(chosen.sum())).round().astype(np.int64)]] = True
+    return np.flatnonzero(chosen)

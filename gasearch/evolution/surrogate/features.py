@@ -56,7 +56,7 @@ class Encoder:
     # --- choices ------------------------------------------------------------------------------------------------
 
     def _plan_choices(self, groups: Sequence[Sequence[int]]) -> None:
-        """Fix the columns: per decision a flag for each option (and a hole), for ordinal ones a thermometer too."""
+        """Fix the columns: per decision a flag for each option (and for none), for ordinal ones a thermometer too."""
         self._varying = np.flatnonzero(self._sizes > 1)
         if len(self._varying) <= MOST_SCALES:
             scale_of = {int(index): number for number, index in enumerate(self._varying)}

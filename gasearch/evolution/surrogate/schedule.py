@@ -16,21 +16,21 @@ SHARE = 0.1  #: Of the mean measured time of a training: what a proposal by the 
 FLOOR_S = 0.003  #: or so many CPU seconds, a few times what the rest of the controller takes,
 STEP = 4.0  #: times a power of this: far apart, so that the noise of measured times seldom tips one into the next.
 FULL_S = 0.05  #: What is allowed so much or more isn't bounded: no proposal takes longer.
-#: What the parts take, in CPU seconds of one core: a choice; each draft of it, with its breeding; holding other
-#: evaluations in a model; finding the scales of one.
-CHOICE_S, DRAFT_S, HOLDING_S, SCALES_S = 0.001, 0.00005, 0.005, 0.025
+#: What the parts take, in CPU seconds of one core: a choice; each offspring of a brood; holding other evaluations in
+#: a model; finding its scales.
+CHOICE_S, OFFSPRING_S, HOLDING_S, SCALES_S = 0.001, 0.00005, 0.005, 0.025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """The most that a surrogate may do."""
 
-    drafts: float  #: Per proposal.
+    brood: float  #: Offspring per proposal.
     between_fits: float  #: Outcomes between two fits, at least.
     between_scales: float  #: Outcomes between two searches for the scales, at least.
 
 
-UNBOUNDED = Pace(drafts=math.inf, between_fits=1.0, between_scales=1.0)
+UNBOUNDED = Pace(brood=math.inf, between_fits=1.0, between_scales=1.0)
 
 
 def allowed_seconds(training_seconds: float | None) -> float | None:
@@ -46,7 +46,7 @@ def allowed_seconds(training_seconds: float | None) -> float | None:
 
 
 def pace(training_seconds: float | None, models: int) -> Pace:
-    """How a surrogate with so many models keeps within what is allowed: half of it for drafts, half for fits.
+    """How a surrogate with so many models keeps within what is allowed: half of it for a brood, half for fits.
 
     Args:
         training_seconds: Mean over the measured trainings; None: not measured, or not to be looked at.
@@ -56,7 +56,7 @@ def pace(training_seconds: float | None, models: int) -> Pace:
     if allowed is None:
         return UNBOUNDED
     return Pace(
-        drafts=(allowed / 2 - CHOICE_S) / DRAFT_S,
+        brood=(allowed / 2 - CHOICE_S) / OFFSPRING_S,
         between_fits=max(1.0, models * HOLDING_S / (allowed / 4)),
         between_scales=max(1.0, models * SCALES_S / (allowed / 4)),
     )

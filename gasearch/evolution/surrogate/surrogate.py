@@ -1,18 +1,17 @@
-"""Models of the objectives and of feasibility, and what drafts promise by them."""
+"""Models of the objectives and of feasibility, and what candidates promise by them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from gasearch.evolution.surrogate.acquisition import expected_gain, front_of
-from gasearch.evolution.surrogate.evidence import Array, Evidence, IntArray
+from gasearch.evolution.surrogate.acquisition import cumulative, expected_gain, front_of
+from gasearch.evolution.surrogate.evidence import Array, Evidence, IntArray, representative_rows
 from gasearch.evolution.surrogate.features import Encoder, Features
 from gasearch.evolution.surrogate.gaussian_process import GaussianProcess, Points, Prepared
-from gasearch.evolution.surrogate.normal import cumulative
-from gasearch.evolution.surrogate.subset import representative_rows
 from gasearch.evolution.surrogate.transforms import Scale
 from gasearch.space.decisions import Space
 
@@ -25,36 +24,22 @@ MARGIN = 0.1  #: How far the reference point is moved back, in ranges of all tha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What is expected of m drafts."""
+    """What is expected of m candidates, on the scale on which the models work."""
 
-    means: Array  #: (m, objectives) wvalues.
-    deviations: Array  #: (m, objectives) standard deviations of the wvalues, 0 where arithmetic knows them.
+    scores: Array  #: (m, objectives) means.
+    deviations: Array  #: (m, objectives) standard deviations, 0 where arithmetic knows the value.
     feasibility: Array  #: (m,) probability that every limit is met; while none did, to miss them less than all so far.
-    scores: Array  #: (m, objectives) means on the scale on which the models work.
-    score_deviations: Array  #: (m, objectives).
-    prepared: Prepared | None = None  #: Their features; None where only their wvalues are known.
+    costs: Array  #: (m, k) exact ones.
+    prepared: Prepared | None  #: Their features; None where the models need not know of them.
 
     def __getitem__(self, rows: slice) -> Predictions:
-        """Those of some of the drafts."""
+        """Those of some of the candidates."""
         return Predictions(
-            means=self.means[rows],
+            scores=self.scores[rows],
             deviations=self.deviations[rows],
             feasibility=self.feasibility[rows],
-            scores=self.scores[rows],
-            score_deviations=self.score_deviations[rows],
+            costs=self.costs[rows],
             prepared=None if self.prepared is None else self.prepared[rows],
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
-        """One set of all the drafts, in order; the features are those of the last part."""
-        return cls(
-            means=np.concatenate([part.means for part in parts]),
-            deviations=np.concatenate([part.deviations for part in parts]),
-            feasibility=np.concatenate([part.feasibility for part in parts]),
-            scores=np.concatenate([part.scores for part in parts]),
-            score_deviations=np.concatenate([part.score_deviations for part in parts]),
-            prepared=parts[-1].prepared,
         )
 
 
@@ -65,18 +50,18 @@ class Surrogate:
         """A surrogate for so many objectives.
 
         Args:
-            space: what the genes mean.
-            objectives: how many wvalues each evaluation has.
-            exact: per objective None, or the column of the evidence's costs that is this objective: never modelled.
-            seed: of every draw; these models need none.
+            space: What the genes mean.
+            objectives: How many wvalues each evaluation has.
+            exact: Per objective None, or the column of the evidence's costs that is this objective: never modelled.
+            seed: Of every draw; these models need none.
 
         Raises:
             ValueError: if `exact` hasn't one entry per objective.
         """
         if len(exact) != objectives:
             raise ValueError(f"exact must have one entry per objective, {objectives}; got {len(exact)}")
-        self._space, self._objectives, self._exact, self._seed = space, objectives, tuple(exact), seed
-        self._encoders: dict[int, Encoder] = {}
+        self._exact = tuple(exact)
+        self._encoder = lru_cache(lambda costs: Encoder(space, costs))
 
     @property
     def models(self) -> int:
@@ -94,29 +79,28 @@ class Surrogate:
         if len(known) < FEWEST or (np.ptp(evidence.wvalues[known], axis=0) == 0).all():
             return None
         with np.errstate(all="ignore"):
-            return FittedSurrogate(self._encoder(evidence.costs.shape[1]), evidence, self._exact, like)
-
-    def _encoder(self, costs: int) -> Encoder:
-        if costs not in self._encoders:
-            self._encoders[costs] = Encoder(self._space, costs)
-        return self._encoders[costs]
+            return FittedSurrogate(self._encoder, evidence, self._exact, like)
 
 
 class FittedSurrogate:
     """Models of one state of the evidence."""
 
     def __init__(
-        self, encoder: Encoder, evidence: Evidence, exact: Sequence[int | None], like: FittedSurrogate | None
+        self,
+        encoder_of: Callable[[int], Encoder],
+        evidence: Evidence,
+        exact: Sequence[int | None],
+        like: FittedSurrogate | None,
     ) -> None:
         """Use `Surrogate.fit`."""
-        self._encoder, self._exact = encoder, tuple(exact)
         known = evidence.is_known
         wvalues = evidence.wvalues[known]
-        self._scales = [Scale(column) for column in wvalues.T]
+        self._exact, self._scales = exact, [Scale(column) for column in wvalues.T]
         rows = np.flatnonzero(known)[representative_rows(wvalues, MOST_POINTS)]
-        costs = evidence.costs[rows]
+        genes, costs = evidence.encoded(rows)
+        self._encoder = encoder_of(costs.shape[1])
         self._signs = [_sign(evidence.wvalues[rows], costs, *pair) for pair in enumerate(exact)]
-        self._points = Points(encoder.encode(evidence.genes[rows], costs), encoder)
+        self._points = Points(self._encoder.encode(genes, costs), self._encoder)
         self._models: list[GaussianProcess | None] = [
             self._model(objective, evidence.wvalues[rows], None if like is None else like._models[objective])
             for objective in range(len(exact))
@@ -130,7 +114,7 @@ class FittedSurrogate:
         self._reference = _reference(self._front, self._scored(wvalues))
 
     def predict(self, genes: IntArray, costs: Array) -> Predictions:
-        """What drafts would score.
+        """What candidates would score.
 
         Args:
             genes: (m, decisions), -1 where a decision doesn't express.
@@ -140,60 +124,58 @@ class FittedSurrogate:
             features = self._encoder.encode(genes, costs)
             prepared = self._points.prepared(features)
             columns = [self._predicted(objective, prepared, costs) for objective in range(len(self._models))]
-            means, deviations, scores, score_deviations = (
-                np.stack(part, axis=1) for part in zip(*columns, strict=True)
-            )
+            scores, deviations = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
             return Predictions(
-                means=_finite(means),
+                scores=_finite(scores),
                 deviations=_finite(deviations),
                 feasibility=self._feasible(features),
-                scores=_finite(scores),
-                score_deviations=_finite(score_deviations),
+                costs=costs,
                 prepared=prepared,
             )
 
-    def gains(self, predictions: Predictions, *, pending: Predictions | None = None) -> Array:
+    def wvalues(self, predictions: Predictions) -> tuple[Array, Array]:
+        """(m, objectives) means and (m, objectives) standard deviations of the wvalues of candidates."""
+        with np.errstate(all="ignore"):
+            columns = [self._expected_wvalues(objective, predictions) for objective in range(len(self._models))]
+            means, deviations = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
+            return _finite(means), _finite(deviations)
+
+    def gains(
+        self, predictions: Predictions, *, pending: Predictions | None = None, outcomes: Array | None = None
+    ) -> Array:
         """(m,) expected hypervolume gain over the front, times the probability of being feasible.
 
         The probability alone while nothing is feasible: there is no front yet.
 
         Args:
-            predictions: of the drafts.
-            pending: of candidates that are being evaluated: they count as if they had come out as predicted, and
-                what will be learned from them of the drafts is no longer to be gained from these.
+            predictions: Of the candidates.
+            pending: Of those that are being evaluated: they count as if they had come out as predicted, and what will
+                be learned from them of the others is no longer to be gained from these.
+            outcomes: (n, objectives) wvalues of feasible ones since the fit.
         """
         if self._nearest is not None:
             return predictions.feasibility
-        front, deviations = self._front, predictions.score_deviations
+        front, deviations = self._front, predictions.deviations
         with np.errstate(all="ignore"):
+            if outcomes is not None:
+                front = np.concatenate([front, _finite(self._scored(outcomes))])
             if pending is not None and len(pending.scores):
-                front = front_of(np.concatenate([front, pending.scores]))
+                front = np.concatenate([front, pending.scores])
                 deviations = self._deviations_after(predictions, pending)
             gains = expected_gain(predictions.scores, deviations, front, self._reference)
         return _finite(gains * predictions.feasibility)
 
     def _deviations_after(self, predictions: Predictions, pending: Predictions) -> Array:
         """(m, objectives) deviations of scores once the pending candidates are completed."""
-        deviations = predictions.score_deviations.copy()
-        drafts, others = predictions.prepared, pending.prepared
-        if drafts is None or others is None:
+        deviations = predictions.deviations.copy()
+        prepared, others = predictions.prepared, pending.prepared
+        if prepared is None or others is None:
             return deviations
         last = others[-MOST_PENDING:]
         for objective, model in enumerate(self._models):
             if model is not None:
-                deviations[:, objective] = model.deviations_after(drafts, deviations[:, objective], last)
+                deviations[:, objective] = model.deviations_after(prepared, deviations[:, objective], last)
         return _finite(deviations)
-
-    def outcomes(self, wvalues: Array) -> Predictions:
-        """Outcomes since the fit, (m, objectives) wvalues, as predictions that are certain: for `pending`."""
-        zeros = np.zeros_like(wvalues)
-        return Predictions(
-            means=wvalues,
-            deviations=zeros,
-            feasibility=np.ones(len(wvalues)),
-            scores=_finite(self._scored(wvalues)),
-            score_deviations=zeros,
-        )
 
     # --- models -------------------------------------------------------------------------------------------------
 
@@ -216,12 +198,12 @@ class FittedSurrogate:
                 return None
             scale = Scale(-evidence.violations[measured])
             self._nearest = float(scale.targets.max(initial=0.0))
-            labels = np.full(len(evidence), float(scale.targets.min(initial=0.0)))
+            labels = np.full(len(feasible), float(scale.targets.min(initial=0.0)))
             labels[measured] = scale.targets
         if np.ptp(labels) == 0:
             return None
         rows = representative_rows(labels[:, None], MOST_POINTS)
-        features = self._encoder.encode(evidence.genes[rows], evidence.costs[rows])
+        features = self._encoder.encode(*evidence.encoded(rows))
         return GaussianProcess(Points(features, self._encoder), labels[rows], None if like is None else like.scales)
 
     def _feasible(self, features: Features) -> Array:
@@ -231,17 +213,21 @@ class FittedSurrogate:
         level = 0.0 if self._nearest is None else self._nearest
         return _finite(cumulative((mean - level) / np.sqrt(deviation**2 + LABEL_NOISE)))
 
-    def _predicted(self, objective: int, prepared: Prepared, costs: Array) -> tuple[Array, Array, Array, Array]:
-        """Mean and deviation of the wvalue, then of the score."""
-        scale, column, model = self._scales[objective], self._exact[objective], self._models[objective]
-        zeros = np.zeros(len(prepared.choices))
+    def _predicted(self, objective: int, prepared: Prepared, costs: Array) -> tuple[Array, Array]:
+        """Mean and deviation of the score."""
+        column, model, zeros = self._exact[objective], self._models[objective], np.zeros(len(prepared.choices))
         if column is not None:
-            wvalues = self._signs[objective] * costs[:, column]
-            return wvalues, zeros, scale.scores_of(wvalues), zeros
-        if model is None:
-            return zeros + scale.values[0], zeros, zeros, zeros
-        scores, deviations = model.predict(prepared)
-        return (*scale.moments(scores, deviations), scores, deviations)
+            return self._scales[objective].scores_of(self._signs[objective] * costs[:, column]), zeros
+        return (zeros, zeros) if model is None else model.predict(prepared)
+
+    def _expected_wvalues(self, objective: int, predictions: Predictions) -> tuple[Array, Array]:
+        """Mean and deviation of the wvalue."""
+        column, scale, zeros = self._exact[objective], self._scales[objective], np.zeros(len(predictions.scores))
+        if column is not None:
+            return self._signs[objective] * predictions.costs[:, column], zeros
+        if self._models[objective] is None:
+            return zeros + scale.values[0], zeros
+        return scale.moments(predictions.scores[:, objective], predictions.deviations[:, objective])
 
     def _scored(self, wvalues: Array) -> Array:
         return np.stack(

@@ -11,7 +11,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _UNIFORM = 12.0**0.5  #: One over the deviation of an even distribution.
 _EVEN_RANGE = 3.0**0.5  #: Interquartile range of an even distribution, in its deviations.
-_SOFT = 3.0  #: Deviations from the median that a worth beyond all bounds is worth.
+_SOFT = 3.0  #: Deviations from the median that a value beyond all bounds counts as.
 _FAR = 1e6  #: Scores stay within.
 _TAIL = 0.25  #: Beyond the extremes the scale goes on as it does over so much of the wvalues next to them.
 
@@ -19,7 +19,7 @@ _TAIL = 0.25  #: Beyond the extremes the scale goes on as it does over so much o
 class Scale:
     """An increasing map between the wvalues of one objective and scores of about zero mean and unit variance.
 
-    A score is the mean of two: one grows evenly with the rank, the other with the worth, in interquartile ranges from
+    A score is the mean of two: one grows evenly with the rank, the other with the wvalue, in interquartile ranges from
     the median and flattened beyond some of them. Ranks don't mind that bytes span decades or that broken networks all
     score a tenth, and grow fine where a search's evaluations lie; but they hide how much better the best one is.
     On five published problems and a synthetic one (150 evaluations, 4 or 5 seeds) this left 0.82 times the regret of
@@ -61,13 +61,13 @@ class Scale:
         return result
 
     def moments(self, means: Array, deviations: Array) -> tuple[Array, Array]:
-        """Mean and deviation of the worth whose score is normal with these means and deviations, (m,) each."""
+        """Mean and deviation of the wvalue whose score is normal with these means and deviations, (m,) each."""
         wvalues = self.wvalues_of(means[:, None] + deviations[:, None] * _NODES)  # (m, nodes)
         mean = wvalues @ _WEIGHTS
         return mean, np.sqrt(np.maximum((wvalues - mean[:, None]) ** 2 @ _WEIGHTS, 0.0))
 
     def _slope(self, end: int, direction: int) -> float:
-        """Worth per score next to an extreme."""
+        """Wvalue per score next to an extreme."""
         reach = max(1, int(_TAIL * (len(self.values) - 1)))
         other = end + direction * reach
         slope = float((self.values[end] - self.values[other]) / (self.scores[end] - self.scores[other]))

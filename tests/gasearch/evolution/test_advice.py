@@ -10,7 +10,6 @@ from gasearch.evolution.advice import INITIAL, VARIED, SurrogateAdvisor
 from gasearch.evolution.breeder import Breeder
 from gasearch.evolution.engine import Candidate, Scored
 from gasearch.evolution.generational import GenerationalEngine
-from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
@@ -74,14 +73,13 @@ def keys_of(engine, seconds, evaluations=40):
     return keys
 
 
-def test_the_shorter_trainings_are_the_fewer_drafts_are_chosen_from():
-    drafts = []
+def test_the_shorter_trainings_are_the_smaller_the_broods():
+    sizes = []
     for seconds in (0.0, 0.2, 1.0):
         engine, advisor = paced_engine()
         keys_of(engine, seconds, evaluations=20)
-        drafts.append(advisor.drafts(20))
-    assert drafts == sorted(drafts)
-    assert drafts[0] < drafts[1] < drafts[2]
+        sizes.append(advisor.brood_size(20))
+    assert sizes[0] < sizes[1] < sizes[2]
 
 
 def test_recorded_times_alone_decide_and_long_ones_change_nothing():
@@ -120,7 +118,7 @@ def test_it_finds_more_with_a_surrogate_than_without():
     assert with_one > 1.1 * without
 
 
-def test_a_network_told_again_is_learned_from_anew():
+def test_a_network_scored_again_is_learned_from_anew():
     engine = make_engine()
     candidates = run(engine, two_objectives, 30)
     engine.tell(Scored(number=candidates[0].number, fitness=Fitness(values=(1e4, 1e4))))
@@ -129,47 +127,34 @@ def test_a_network_told_again_is_learned_from_anew():
 
 
 def learned(space):
-    """An advisor that has seen 30 outcomes of a space, and 40 more drafts of it."""
+    """An advisor that has seen 30 outcomes of a space, and 40 more offspring of it."""
     advisor = SurrogateAdvisor(space, Surrogate(space, objectives=2, exact=[None, None], seed=1), objectives=2, seed=1)
     toolbox = make_toolbox(space)
     breeder = Breeder(space, SeededToolbox(toolbox, space, seed=1), seed=1, violation=lambda genome: 0.0)
-    drafts = breeder.drafts(0, (), 70)
-    for number, draft in enumerate(drafts[:30]):
-        advisor.note(draft.genome, Scored(number=number, fitness=two_objectives(draft.genome.genes)))
-    return advisor, drafts[30:]
+    brood = breeder.brood(0, (), 70)
+    for number, origin in enumerate(brood[:30]):
+        advisor.note(origin.genome, Scored(number=number, fitness=two_objectives(origin.genome.genes)))
+    return advisor, brood[30:]
 
 
-def test_in_a_large_space_the_best_drafts_are_varied_and_a_variant_may_be_chosen():
-    advisor, drafts = learned(SPACE)
+def test_in_a_large_space_the_best_offspring_are_varied_and_a_variant_may_be_chosen():
+    advisor, brood = learned(SPACE)
     asked = []
 
     def vary(best, count, *, step):
         asked.append((len(best), count, step))
-        return drafts[10 + 15 * step : 25 + 15 * step]
+        return brood[10 + 15 * step : 25 + 15 * step]
 
-    chosen = advisor.choose(drafts[:10], number=40, pending=(), vary=vary)
+    chosen = advisor.choose(brood[:10], number=40, pending=(), vary=vary)
     assert asked == [(10, 10, 0), (VARIED, 10, 1)]
-    assert chosen == advisor.choose(drafts, number=40, pending=(), vary=lambda best, count, *, step: [])
-    assert chosen[0] not in drafts[:10]
+    assert chosen == advisor.choose(brood, number=40, pending=(), vary=lambda best, count, *, step: [])
+    assert chosen[0] not in brood[:10]
 
 
-def test_in_a_small_space_the_drafts_are_all_that_there_is_to_choose_from():
-    advisor, drafts = learned(layered((1, 2), widths=range(1, 12), bits=range(1, 9)))
+def test_in_a_small_space_the_brood_is_all_that_there_is_to_choose_from():
+    advisor, brood = learned(layered((1, 2), widths=range(1, 12), bits=range(1, 9)))
 
     def vary(best, count, *, step):
         raise AssertionError("asked for variants")
 
-    assert advisor.choose(drafts, number=40, pending=(), vary=vary)[0] in drafts
-
-
-def test_variants_are_new_mutants_of_their_drafts_named_by_both():
-    breeder = Breeder(SPACE, SeededToolbox(make_toolbox(SPACE), SPACE, seed=1), seed=1, violation=lambda genome: 0.0)
-    [draft, taken] = breeder.drafts(7, (), 2)
-    breeder.take(taken.genome)
-    found = breeder.variants(7, [draft, taken], 30, step=0)
-    assert len({one.genome.key for one in found}) == len(found) == 30
-    assert taken.genome.key not in {one.genome.key for one in found}
-    kinds = set(mutation_kinds(SPACE))
-    assert all(one.operator.partition("+")[2] in kinds and one.parents == () for one in found)
-    assert {one.operator.partition("+")[0] for one in found} == {draft.operator}
-    assert found == breeder.variants(7, [draft, taken], 30, step=0) != breeder.variants(7, [draft, taken], 30, step=1)
+    assert advisor.choose(brood, number=40, pending=(), vary=vary)[0] in brood

@@ -25,10 +25,10 @@ def two_wvalues(genes: np.ndarray) -> np.ndarray:
 
 
 def evidence_of(genes, wvalues, *, costs=None, violations=None, is_partial=None) -> Evidence:
-    count = len(genes)
+    count, genes = len(genes), np.asarray(genes)
+    costs = np.zeros((count, 0)) if costs is None else costs
     return Evidence(
-        genes=np.asarray(genes),
-        costs=np.zeros((count, 0)) if costs is None else costs,
+        encoded=lambda rows: (genes[rows], costs[rows]),
         wvalues=wvalues,
         violations=np.zeros(count) if violations is None else violations,
         is_partial=np.zeros(count, dtype=bool) if is_partial is None else is_partial,

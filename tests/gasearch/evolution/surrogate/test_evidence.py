@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gasearch.evolution.surrogate.evidence import representative_rows
 from tests.gasearch.evolution.surrogate.surrogate_cases import evidence_of
 
 
@@ -15,6 +17,17 @@ def test_a_limit_that_is_missed_and_a_value_that_is_none_are_no_feasible_evidenc
     assert evidence.is_feasible.tolist() == [True, False, False]
 
 
-def test_genes_need_a_row_per_evaluation():
-    with pytest.raises(ValueError, match=r"genes must have shape \(n, decisions\); got \(3,\)"):
-        evidence_of(np.zeros(3, dtype=int), np.zeros((3, 1)))
+def test_a_subset_holds_the_best_the_newest_and_some_of_the_rest():
+    values = np.random.default_rng(0).random((2000, 2))
+    rows = representative_rows(values, 300)
+    assert len(rows) == 300
+    assert (np.diff(rows) > 0).all()
+    assert set(range(1930, 2000)) <= set(rows.tolist())
+    assert (rows < 500).sum() > 10
+
+
+@given(st.integers(1, 3000), st.integers(1, 3))
+def test_a_subset_is_as_large_as_it_may_be(count, objectives):
+    values = np.random.default_rng(count).random((count, objectives))
+    rows = representative_rows(values, 100)
+    assert len(set(rows.tolist())) == len(rows) == min(count, 100)

@@ -27,8 +27,8 @@ def test_nothing_bounds_a_surrogate_where_trainings_are_long_or_none_was_measure
     assert pace(training_s, 3) == UNBOUNDED
 
 
-def test_the_shorter_a_training_the_fewer_drafts_and_the_rarer_the_fits():
+def test_the_shorter_a_training_the_smaller_the_brood_and_the_rarer_the_fits():
     short, longer = pace(0.0, 3), pace(0.2, 3)
-    assert short.drafts < longer.drafts
+    assert short.brood < longer.brood
     assert short.between_scales > short.between_fits > longer.between_fits
     assert pace(0.0, 6).between_fits == 2 * short.between_fits

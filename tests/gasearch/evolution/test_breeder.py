@@ -6,8 +6,8 @@ from gasearch.evolution.breeder import KNOWN, Breeder
 from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.toolbox import make_toolbox
-from gasearch.space.enumerate import every_genome
 from gasearch.space.genome import make_genome
+from gasearch.space.size import every_genome
 from tests.gasearch.evolution.evolution_spaces import layered
 
 SPACE = layered((1, 2, 3, 4), widths=range(1, 12), bits=range(1, 9))

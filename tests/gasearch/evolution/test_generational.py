@@ -215,19 +215,6 @@ def test_a_small_space_is_searched_to_the_last_feasible_genome_and_no_further(sp
     assert engine.ask() is None
 
 
-def test_a_space_without_any_feasible_genome_is_exhausted_at_once():
-    engine = make_engine(layered(), violation=lambda genome: 1.0)
-    assert not engine.is_exhausted
-    assert engine.ask() is None
-    assert engine.is_exhausted
-
-
-def test_a_large_space_without_any_feasible_genome_is_given_up():
-    engine = make_engine(layered(range(1, 9)), violation=lambda genome: 1.0)
-    assert engine.ask() is None
-    assert engine.is_exhausted
-
-
 def test_tight_arithmetic_limits_are_met_by_walking_towards_them():
     space = layered((6, 7, 8), widths=range(1, 33), bits=(2, 4, 8))
 
@@ -242,38 +229,11 @@ def test_tight_arithmetic_limits_are_met_by_walking_towards_them():
     assert any("walk" in candidate.operator for candidate in candidates)
 
 
-def test_known_networks_are_proposed_first_and_only_once():
-    space = layered(with_kind=True)
-    known = [make_genome(genes, space) for genes in islice(every_genome(space), 3)]
-    candidates = run(make_engine(space, known=[*known, known[0]]), limited, 100)
-    assert [candidate.genome for candidate in candidates[:3]] == known
-    assert [candidate.operator for candidate in candidates[:4]] == ["known"] * 3 + ["sample"]
-    assert not {genome.key for genome in known} & {candidate.genome.key for candidate in candidates[3:]}
-
-
-def test_known_networks_that_break_a_limit_are_left_out():
-    space = layered()
-    known = [make_genome(genes, space) for genes in islice(every_genome(space), 2)]
-    engine = make_engine(space, known=known, violation=lambda genome: float(genome == known[0]))
-    assert engine.ask().genome == known[1]
-
-
 def test_more_known_networks_than_a_generation_holds_go_on_in_the_next_one():
     space = layered(with_kind=True)
     known = [make_genome(genes, space) for genes in islice(every_genome(space), 9)]
     candidates = run(make_engine(space, known=known), limited, 12)
     assert [(candidate.operator, candidate.generation) for candidate in candidates[7:9]] == [("known", 0), ("known", 1)]
-
-
-def test_a_population_of_one_is_refused():
-    with pytest.raises(ValueError, match="population must be at least 2; got 1"):
-        make_engine(layered(), population=1)
-
-
-def test_telling_what_was_not_asked_for_is_refused():
-    engine = make_engine(layered())
-    with pytest.raises(ValueError, match="candidate 0 was never asked for; 0 were asked for"):
-        engine.tell(Scored(number=0, fitness=None))
 
 
 def test_the_newest_outcome_of_a_candidate_counts():

@@ -12,7 +12,7 @@ def source(words: tuple[str, ...], most: int = 0) -> Source:
         name="t",
         kind="classification",
         input_kind="tokens",
-        parts=Parts(split),
+        parts=Parts("t", split),
         outputs=2,
         words=(words,),
         most_words=most,
@@ -50,7 +50,7 @@ def test_a_table_s_gaps_are_filled_by_the_training_split_alone():
     splits = [np.array(rows, dtype=np.float32) for rows in ([[1, 2], [3, 0], [np.nan, 2]], [[np.nan, 1]])]
     train, test = (Split(x=x, y=np.zeros(len(x), dtype=np.int64)) for x in splits)
     table = Source(
-        name="t", kind="classification", input_kind="table", parts=Parts(train), outputs=2, words=(("a", "b"),)
+        name="t", kind="classification", input_kind="table", parts=Parts("t", train), outputs=2, words=(("a", "b"),)
     )
     found = fit(table, (train, test))
     assert found.missing_numbers == (2.0,)

@@ -29,15 +29,15 @@ CHANGES = [{"kind": "regression"}, {"most_words": 9}, {"offsets": (1.0,)}, {"rea
 @pytest.mark.parametrize("changes", CHANGES, ids=lambda changes: next(iter(changes)))
 def test_the_fingerprint_follows_what_the_numbers_stand_for(changes):
     split = Split(x=np.zeros((2, 1), dtype=np.float32), y=np.arange(2))
-    plain = {"name": "t", "kind": "classification", "input_kind": "table", "parts": Parts(split), "outputs": 2}
+    plain = {"name": "t", "kind": "classification", "input_kind": "table", "parts": Parts("t", split), "outputs": 2}
     base = Source(**plain).fingerprint()
     assert Source(**plain | {"name": "other", "notes": ("said",)}).fingerprint() == base
     assert Source(**plain | changes).fingerprint() != base
 
 
 def test_parts_that_are_not_there_stay_so():
-    parts = Parts(1, None, 3)
+    parts = Parts("t", 1, None, 3)
     assert parts.named == (("train", 1), ("test", 3))
-    assert parts.map(str) == parts.refilled(["1", "3"]) == Parts("1", None, "3")
+    assert parts.map(str) == parts.refilled(["1", "3"]) == Parts("t", "1", None, "3")
     with pytest.raises(ValueError, match="longer"):
         parts.refilled([1, 2, 3])

@@ -100,7 +100,7 @@ def _read(source: str, options: DataOptions, download: Notice | None) -> Source:
     others = (None if part is None else Path(part).expanduser() for part in (options.validation, options.test))
     for is_such, read in ((is_delimited, read_delimited), (is_conll, read_tagged)):
         if is_such(path):
-            return read(plain_stem(path), Parts(path, *others), options)
+            return read(Parts(plain_stem(path), path, *others), options)
     if path.exists() or path.suffix or len(path.parts) > 1:
         came = "the file is named otherwise" if path.exists() else "there is no such file or folder"
         raise DataError(f"{source}: expected {FORMATS}; {came}")

@@ -45,9 +45,9 @@ def read_embedded(name: str) -> Source:
         random.setstate(state)
     if name == "digits":
         bunch = sklearn.datasets.load_digits()
-        return make_source(name, name, Parts((bunch.images.astype(np.uint8), bunch.target)))
+        return make_source(name, Parts(name, (bunch.images.astype(np.uint8), bunch.target)))
     bunch = sklearn.datasets.load_diabetes(scaled=False)
-    return make_source(name, name, Parts((bunch.data, bunch.target)), columns=tuple(map(str, bunch.feature_names)))
+    return make_source(name, Parts(name, (bunch.data, bunch.target)), columns=tuple(map(str, bunch.feature_names)))
 
 
 # --- NumPy archives ---------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def read_npz(path: Path, *, kind: TaskKind | None = None, channels: str | None =
     train = (arrays["x_train"], arrays["y_train"])
     if train[0].ndim != 4 and channels is not None:
         raise DataError(f"{path}: task.channels is for images of four axes; got x_train of the shape {train[0].shape}")
-    found = make_source(path.stem, str(path), Parts(train, None, test), kind=kind, channels=channels)
+    found = make_source(str(path), Parts(path.stem, train, None, test), kind=kind, channels=channels)
     others = [key for key in arrays if key.startswith(("x_", "y_")) and key not in (*REQUIRED, *OPTIONAL)]
     note = f"the archive's arrays {', '.join(others)} are left out: only {', '.join((*REQUIRED, *OPTIONAL))} are read"
     return replace(found, notes=(*found.notes, note)) if others else found
@@ -133,8 +133,8 @@ def read_idx(path: Path, *, kind: TaskKind | None = None) -> Source:
     images = find_file(path) or path
     check_file(images)
     test = find_file(images.with_name(images.name.replace("train", "t10k", 1)))
-    parts = Parts(images, None, None if test == images else test)
-    return make_source(images.resolve().parent.name, str(images), parts.map(_read_pair), kind=kind)
+    parts = Parts(images.resolve().parent.name, images, None, None if test == images else test)
+    return make_source(str(images), parts.map(_read_pair), kind=kind)
 
 
 def _read_pair(images: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

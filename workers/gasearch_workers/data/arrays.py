@@ -18,7 +18,6 @@ MOST_CHANNELS = 4  #: Of an image, as far as its axes are told by their sizes.
 
 
 def make_source(
-    name: str,
     where: str,
     parts: Parts[tuple[Array, Array]],
     *,
@@ -30,7 +29,6 @@ def make_source(
     """Check and convert raw arrays.
 
     Args:
-        name: Of the dataset.
         where: The file, for errors.
         parts: Samples and labels of each part.
         kind: Classification or regression; None: a table with floating targets is regression, all else classification.
@@ -71,7 +69,7 @@ def make_source(
         samples = [np.ascontiguousarray(one, dtype=np.float32) for one in samples]
     target = centre(targets, "the target", where, "take them minus an offset") if is_regression else None
     return Source(
-        name=name,
+        name=parts.name,
         kind="regression" if is_regression else "classification",
         input_kind="image" if is_image else "table",
         parts=parts.refilled(

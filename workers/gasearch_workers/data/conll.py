@@ -74,28 +74,18 @@ def read_conll(path: Path) -> Tagged:
     return Tagged(tokens=tokens, tags=tags, places=places)
 
 
-def read_tagged(name: str, paths: Parts[Path], options: DataOptions) -> Source:
+def read_tagged(paths: Parts[Path], options: DataOptions) -> Source:
     """The tagged sentences of one file or of one per part.
-
-    Args:
-        name: Of the dataset.
-        paths: Of the files.
-        options: As for `make_tagging_source`.
 
     Raises:
         DataError: with file and line, if a file can't be used.
     """
     options.refuse(COLUMNS, f"{paths.train}: the first column is the token, the last its tag")
-    return make_tagging_source(name, paths.map(read_conll), options)
+    return make_tagging_source(paths.map(read_conll), options)
 
 
-def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -> Source:
-    """Number tokens, their shapes, and their tags.
-
-    Args:
-        name: Of the dataset.
-        parts: Tagged sentences; the tags of the training part are the labels.
-        options: How many tokens and words are kept, and in what case.
+def make_tagging_source(parts: Parts[Tagged], options: DataOptions) -> Source:
+    """Number tokens, their shapes, and their tags, which are those of the training part.
 
     Raises:
         DataError: with file and line, if a part holds a tag that the training part lacks.
@@ -131,7 +121,7 @@ def make_tagging_source(name: str, parts: Parts[Tagged], options: DataOptions) -
             f"no tag has a role such as B- or I-: each is a type, and a run of one is one entity (task.tags: {TYPES})",
         )
     return Source(
-        name=name,
+        name=parts.name,
         kind="tagging",
         input_kind="tokens",
         parts=splits,

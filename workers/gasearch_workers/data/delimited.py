@@ -16,38 +16,28 @@ from gasearch_workers.data.source import Parts, Source
 from gasearch_workers.data.table import make_table_source
 
 
-def read_delimited(name: str, paths: Parts[Path], options: DataOptions) -> Source:
+def read_delimited(paths: Parts[Path], options: DataOptions) -> Source:
     """The rows of one file or of one per part.
-
-    Args:
-        name: Of the dataset.
-        paths: Of the files.
-        options: As for `make_rows_source`.
 
     Raises:
         DataError: with file and line, if a file can't be read, or if a cell or the choice of columns can't be used.
     """
     train = read_rows(paths.train, options)
     others = [read_rows(path, options, like=train) for path in paths.given[1:]]
-    return make_rows_source(name, paths.refilled([train, *others]), options)
+    return make_rows_source(paths.refilled([train, *others]), options)
 
 
-def make_rows_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
-    """Ratings, labelled sentences or a table.
-
-    Args:
-        name: Of the dataset.
-        parts: Its rows.
-        options: Say which; where they don't, the columns' names or number do.
+def make_rows_source(parts: Parts[Rows], options: DataOptions) -> Source:
+    """Ratings, labelled sentences or a table: what the options say, else what the columns' names or number say.
 
     Raises:
         DataError: with file and line, if a cell or the choice of columns can't be used.
     """
-    source = _make_source(name, parts, options)
+    source = _make_source(parts, options)
     return replace(source, notes=(*(note for part in parts.given for note in part.notes), *source.notes))
 
 
-def _make_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
+def _make_source(parts: Parts[Rows], options: DataOptions) -> Source:
     train = parts.train
     check_named(train, options.named_columns)
     for part in parts.given[1:]:
@@ -55,17 +45,17 @@ def _make_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
     if is_rating(train, options):
         why = f"{train.file}: ratings are told from user and item alone"
         options.refuse(("text", "features", "categorical", "missing"), why)
-        return make_rating_source(name, parts, options)
+        return make_rating_source(parts, options)
     text = _text_column(train, options)
     options.refuse(("user", "item"), f"{train.file}: users and items belong to the kind 'rating'")
     if text is not None:
         why = f"{train.file}: classes are told from the text {text!r} alone"
         options.refuse(("features", "categorical", "decimal"), why)
-        return _sentence_source(name, parts, options, text)
+        return _sentence_source(parts, options, text)
     if train.header is None:
         first = [column[0] for column in train.columns]
         raise DataError(f"{train.at(0)}: expected a header with the columns' names; got {shown(first)}")
-    return make_table_source(name, parts, options)
+    return make_table_source(parts, options)
 
 
 def _text_column(rows: Rows, options: DataOptions) -> str | None:
@@ -90,7 +80,7 @@ def _text_column(rows: Rows, options: DataOptions) -> str | None:
     return max(words, key=lambda name: (len(set(rows.column(name))), sum(map(len, rows.column(name)))))
 
 
-def _sentence_source(name: str, parts: Parts[Rows], options: DataOptions, text: str) -> Source:
+def _sentence_source(parts: Parts[Rows], options: DataOptions, text: str) -> Source:
     train = parts.train
     others = [column for column in train.names if column != text]
     target = options.target or (others[0] if len(others) == 1 else find_known(train, "target"))
@@ -103,4 +93,4 @@ def _sentence_source(name: str, parts: Parts[Rows], options: DataOptions, text: 
         Sentences(texts=part.column(text), labels=labels, at=part.at)
         for part, labels in zip(parts.given, in_one_case([part.column(target) for part in parts.given]), strict=True)
     )
-    return make_sentence_source(name, parts.refilled(sentences), options, missing=label_marks(options))
+    return make_sentence_source(parts.refilled(sentences), options, missing=label_marks(options))

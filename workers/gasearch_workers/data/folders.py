@@ -43,7 +43,7 @@ def read_folder(folder: Path, options: DataOptions) -> Source:
         return _read_line_pairs(folder, options) if is_of_pairs else _read_polarity(folder, options)
     paths = _part_files(folder)
     read = read_tagged if plain_suffix(paths.train) in SUFFIXES else read_delimited
-    return read(folder.name, paths, options)
+    return read(paths, options)
 
 
 def _part_files(folder: Path) -> Parts[Path]:
@@ -53,6 +53,7 @@ def _part_files(folder: Path) -> Parts[Path]:
         raise DataError(f"{folder}: expected in this folder the file {KNOWN_FORMS}; none of them is there")
     suffix = plain_suffix(found[0])
     return Parts(
+        folder.name,
         _only(folder, found) or found[0],
         _only(folder, _named(folder, VALIDATION_NAMES, suffix)),
         _only(folder, _named(folder, ("test",), suffix)),
@@ -79,9 +80,9 @@ def _read_line_pairs(folder: Path, options: DataOptions) -> Source:
     """Texts and labels line by line in two files per part, as TweetEval hands them out."""
     given = {name for name in (*VALIDATION_NAMES, "test") if find_file(folder / f"{name}_text.txt")}
     validation = next((name for name in VALIDATION_NAMES if name in given), None)
-    parts = Parts("train", validation, "test" if "test" in given else None)
+    parts = Parts(folder.name, "train", validation, "test" if "test" in given else None)
     names = _read_mapping(folder / "mapping.txt")
-    return make_sentence_source(folder.name, parts.map(lambda part: _line_pairs(folder, part)), options, names=names)
+    return make_sentence_source(parts.map(lambda part: _line_pairs(folder, part)), options, names=names)
 
 
 def _line_pairs(folder: Path, part: str) -> Sentences:
@@ -124,4 +125,4 @@ def _read_polarity(folder: Path, options: DataOptions) -> Source:
         labels += [label] * len(lines)
         places += [f"{path}:{number}" for number in range(1, len(lines) + 1)]
     part = Sentences(texts=texts, labels=labels, at=places.__getitem__)
-    return make_sentence_source(folder.name, Parts(part), options)
+    return make_sentence_source(Parts(folder.name, part), options)

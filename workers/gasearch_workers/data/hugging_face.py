@@ -52,17 +52,16 @@ def read_hugging_face(source: str, options: DataOptions, download: Notice | None
     options.refuse((*FILES, "header", "channels"), f"{source} names its parts and columns itself")
     parts, notes = _parts(_load_splits(source, download), source)
     features = parts.train.table.features
-    name = source.removeprefix(PREFIX).partition("@")[0].rstrip("/").split("/")[-1]
     images = [key for key, feature in features.items() if _type(feature) == "Image"]
     sequences = [key for key, feature in features.items() if _type(feature) in ("Sequence", "List")]
     if images:
         options.refuse(tuple(set(COLUMNS) - {"target"}), f"{source}: images have no such columns")
-        found = _image_source(name, source, parts, options, image=images[0])
+        found = _image_source(source, parts, options, image=images[0])
     elif sequences:
         options.refuse(tuple(set(COLUMNS) - {"target", "text"}), f"{source}: tagged sentences have no such columns")
-        found = _tagging_source(name, source, parts, options, sequences)
+        found = _tagging_source(source, parts, options, sequences)
     else:
-        found = make_rows_source(name, parts.map(_rows), options)
+        found = make_rows_source(parts.map(_rows), options)
     return replace(found, notes=(*notes, *found.notes))
 
 
@@ -191,7 +190,8 @@ def _parts(splits: dict[str, Any], source: str) -> tuple[Parts[_Part], tuple[str
         elif table is not None:
             given[part] = table
     found = {part: _Part(f"{source}[{part}]", table) for part, table in given.items()}
-    return Parts(found["train"], found.get("validation"), found.get("test")), tuple(notes)
+    name = source.removeprefix(PREFIX).partition("@")[0].rstrip("/").split("/")[-1]
+    return Parts(name, found["train"], found.get("validation"), found.get("test")), tuple(notes)
 
 
 def _is_hidden(part: Any) -> bool:
@@ -222,7 +222,7 @@ def _cell(value: Any, names: list[str] | None) -> str:
     return str(names[value]) if names is not None and 0 <= value < len(names) else str(value).strip()
 
 
-def _tagging_source(name: str, source: str, parts: Parts[_Part], options: DataOptions, sequences: list[str]) -> Source:
+def _tagging_source(source: str, parts: Parts[_Part], options: DataOptions, sequences: list[str]) -> Source:
     """One column of words, one of tags: the named ones, else the tags are the first column of classes."""
     inner = {key: parts.train.table.features[key].feature for key in sequences}
     classes = [key for key, feature in inner.items() if _type(feature) == "ClassLabel"]
@@ -234,7 +234,7 @@ def _tagging_source(name: str, source: str, parts: Parts[_Part], options: DataOp
             f"{source}: expected a column of words and one of tags, in task.text and task.target; "
             f"the columns with a list per sample are {', '.join(sequences)}"
         )
-    return make_tagging_source(name, parts.map(lambda part: _tagged(part, text, target)), options)
+    return make_tagging_source(parts.map(lambda part: _tagged(part, text, target)), options)
 
 
 def _tagged(part: _Part, text: str, target: str) -> Tagged:
@@ -251,7 +251,7 @@ def _tagged(part: _Part, text: str, target: str) -> Tagged:
     return Tagged(tokens=tuple(tokens), tags=tuple(tags), places=tuple(places))
 
 
-def _image_source(name: str, source: str, parts: Parts[_Part], options: DataOptions, *, image: str) -> Source:
+def _image_source(source: str, parts: Parts[_Part], options: DataOptions, *, image: str) -> Source:
     features = parts.train.table.features
     classes = [key for key, feature in features.items() if _type(feature) == "ClassLabel"]
     target = options.target or (classes[0] if len(classes) == 1 else None)
@@ -264,7 +264,7 @@ def _image_source(name: str, source: str, parts: Parts[_Part], options: DataOpti
     def arrays(part: _Part) -> tuple[Array, Array]:
         return _stack(part.table[image], part.where), np.asarray(part.table[target])
 
-    return make_source(name, source, parts.map(arrays), kind=options.kind, channels="last", labels=labels)
+    return make_source(source, parts.map(arrays), kind=options.kind, channels="last", labels=labels)
 
 
 def _stack(images: Any, where: str) -> Array:

@@ -24,13 +24,8 @@ def is_rating(rows: Rows, options: DataOptions) -> bool:
     return "rating" in names and bool(find_known(rows, "user")) and bool(find_known(rows, "item"))
 
 
-def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
+def make_rating_source(parts: Parts[Rows], options: DataOptions) -> Source:
     """Number users and items in order of their sorted ids, over all parts: both are known to the system beforehand.
-
-    Args:
-        name: Of the dataset.
-        parts: With the same columns.
-        options: Which columns are user, item and target (the rating), as far as it is said.
 
     Raises:
         DataError: with file and line, if a cell can't be used.
@@ -53,7 +48,7 @@ def make_rating_source(name: str, parts: Parts[Rows], options: DataOptions) -> S
         return Split(x=np.stack(pairs, axis=1).astype(np.int32), y=ratings)  # 2 x (rows,) -> (rows, 2)
 
     return Source(
-        name=name,
+        name=parts.name,
         kind="rating",
         input_kind="ids",
         parts=parts.refilled(map(split, parts.given, y.parts)),

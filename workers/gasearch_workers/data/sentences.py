@@ -24,7 +24,6 @@ class Sentences:
 
 
 def make_sentence_source(
-    name: str,
     parts: Parts[Sentences],
     options: DataOptions,
     *,
@@ -34,7 +33,6 @@ def make_sentence_source(
     """Cut sentences into tokens and number their labels.
 
     Args:
-        name: Of the dataset.
         parts: Texts and labels; those of the training part are the classes.
         options: How many tokens and words are kept, and in what case.
         names: What the labels stand for, where they have other names.
@@ -58,7 +56,7 @@ def make_sentence_source(
         return Split(x=x.astype(np.int32), y=number_names(part.labels, classes, part.at))
 
     return Source(
-        name=name,
+        name=parts.name,
         kind="classification",
         input_kind="tokens",
         parts=parts.refilled(map(split, parts.given, cut.given)),

@@ -19,6 +19,7 @@ Other = TypeVar("Other")
 class Parts(Generic[Part]):
     """The parts of a dataset as its source gives them; what is None is to be held out of the training part."""
 
+    name: str  #: Of the dataset.
     train: Part
     validation: Part | None = None
     test: Part | None = None
@@ -41,7 +42,7 @@ class Parts(Generic[Part]):
     def refilled(self, values: Iterable[Other]) -> Parts[Other]:
         """Other values in place of the parts that there are, in their order."""
         found = {name: value for (name, _), value in zip(self.named, values, strict=True)}
-        return Parts(found["train"], found.get("validation"), found.get("test"))
+        return Parts(self.name, found["train"], found.get("validation"), found.get("test"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

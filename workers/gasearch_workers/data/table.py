@@ -37,13 +37,8 @@ MOST_CATEGORIES = 1_000  #: Different words in a column that isn't named as cate
 FEWEST_NAMES = 10  #: Cells of a column of words that may all be different.
 
 
-def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> Source:
-    """Tell which columns are numbers and which categories, and turn all into numbers.
-
-    Args:
-        name: Of the dataset.
-        parts: With the same columns; the training part decides about their types.
-        options: Which columns are what, as far as it is said; its columns exist.
+def make_table_source(parts: Parts[Rows], options: DataOptions) -> Source:
+    """Tell which columns are numbers and which categories, by the options and the training part; make all numbers.
 
     Raises:
         DataError: with file and line, if a cell or the choice of columns can't be used.
@@ -74,7 +69,7 @@ def make_table_source(name: str, parts: Parts[Rows], options: DataOptions) -> So
         for number, y in enumerate(told.parts)
     )
     return Source(
-        name=name,
+        name=parts.name,
         kind=kind,
         input_kind="table",
         parts=parts.refilled(splits),

@@ -66,7 +66,7 @@ def read_torchvision(source: str, options: DataOptions, download: Notice | None 
         _download(maker, root, source, download)
         train, test = _both_parts(maker, root, source)
     labels = tuple(str(label) for label in getattr(maker, "classes", ()))
-    return make_source(name, source, Parts(train, None, test), kind=options.kind, labels=labels)
+    return make_source(source, Parts(name, train, None, test), kind=options.kind, labels=labels)
 
 
 def _library(source: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gasearch_workers.machine.recording import recorded
-from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult, Failure, FailureKind
+from gasearch_workers.messages import Calibration, EvaluationRequest, EvaluationResult
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class InProcess:
         _LOG.debug("attempt begun", extra={"key": request.key, "attempt": request.attempt})
         with recorded() as recording:
             result = self.evaluator.evaluate(request)
-        if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
-            result = replace(result, outcome=replace(result.outcome, output=recording.text))
+        if result.failure is not None:
+            result = replace(result, outcome=replace(result.failure, output=recording.text))
         return result
 
     def cancel_queued(self) -> None:

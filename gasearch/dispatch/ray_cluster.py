@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 import queue
-import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from gasearch_workers.machine.files import why_not_shared
 from gasearch_workers.machine.node import usable_cpus
+from gasearch_workers.sandbox import environment
 
 from gasearch.dispatch.ray_token import token_file
 from gasearch.errors import WorkersUnavailable
@@ -27,9 +27,6 @@ ANSWER_S = 8.0  #: For its head to say who it is; it does so within milliseconds
 LOOK_S = 60.0  #: For a node to look whether it shares a folder.
 _ADVICE = "use --workers 0 to evaluate without Ray"
 LOG_BYTES, LOG_COUNT = 16 * 2**20, 2  #: Ray's own logs: the size of a file, and how many older ones are kept.
-
-#: What no process but the controller needs: our own settings, and ways to the database.
-_SECRET = re.compile(r"GASEARCH_.*|PG.*|.*DATABASE_URL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +113,8 @@ def _set_variables(values: Mapping[str, str | None]) -> None:
 
 
 def is_secret(name: str) -> bool:
-    """True for the name of a variable that is kept from Ray's processes."""
-    return _SECRET.fullmatch(name) is not None
+    """True for the name of a variable that is kept from Ray's processes: of what no evaluation sees, all but Ray's."""
+    return environment.is_secret(name) and not name.upper().startswith("RAY_")
 
 
 def gpu_share(ray: Any, size: PoolSize) -> float:

@@ -102,8 +102,8 @@ class RayPool:
         self._queue: deque[EvaluationRequest] = deque()
         self._training: dict[Any, _Job] = {}  #: By the reference that becomes ready.
         self._timing: dict[Any, _Job] = {}
-        self._starting: dict[Any, int] = {}  #: Slots whose worker hasn't answered yet.
-        self._trying: set[Any] = set()  #: Of these references, those of workers that try out the evaluator.
+        #: Slots whose worker hasn't answered yet, and whether it was asked for its name or tries out the evaluator.
+        self._starting: dict[Any, tuple[int, bool]] = {}
         self._failed_starts: dict[int, list[bool]] = {}  #: By slot, since its last worker: whether it was killed.
         self._differences: set[str] = set()  #: Between workers and us, those that the user knows of.
         if shared_mark is not None and address is not None:
@@ -307,12 +307,11 @@ class RayPool:
         )
         device = "cuda" if self._gpus else "cpu"
         self._workers[slot] = actor.remote(identity.identity(), [self._data_ref], device, encode(self._terms))
-        self._starting[self._workers[slot].ping.remote()] = slot
+        self._starting[self._workers[slot].ping.remote()] = slot, False
 
     def _after_start(self, reference: Any) -> None:
         """Take a worker into service; one that failed to start gets another try, but not for ever."""
-        slot, is_tried = self._starting.pop(reference), reference in self._trying
-        self._trying.discard(reference)
+        slot, is_tried = self._starting.pop(reference)
         try:
             answer = self._ray.get(reference)
         except Exception as error:
@@ -327,9 +326,7 @@ class RayPool:
             _LOG.info("worker started", extra={"node": answer["node"]})
             if self._shared_mark is not None:  # its node may have joined since the search began
                 require_shared(self._ray.get(self._workers[slot].why_not_shared.remote(self._shared_mark)))
-            trying = self._workers[slot].try_out.remote(self._evaluator)
-            self._starting[trying] = slot
-            self._trying.add(trying)
+            self._starting[self._workers[slot].try_out.remote(self._evaluator)] = slot, True
             return
         if answer:
             raise WorkersUnavailable(f"task.evaluator: a worker can't use it: {answer}")

@@ -368,6 +368,13 @@ class EvaluationResult:
     versions: str = ""  #: Library versions and thread count that the numbers depend on.
 
     @property
+    def failure(self) -> Failure | None:
+        """What went wrong; None for a measurement, or a training that was stopped early."""
+        if isinstance(self.outcome, Failure) and self.outcome.kind is not FailureKind.STOPPED:
+            return self.outcome
+        return None
+
+    @property
     def duration_s(self) -> float:
         """How long it took; of a version that didn't measure it, what the two dates say."""
         return max(0.0, self.finished_at - self.started_at) if self.seconds is None else self.seconds
@@ -415,15 +422,11 @@ def blueprint_content(blueprint: Blueprint) -> dict[str, Any]:
     `dataclasses.asdict`, which copies each value, takes the search three times as long.
     """
     content: dict[str, Any] = {name: getattr(blueprint, name) for name in blueprint.__slots__}
-    content["layers"] = layers = [{name: getattr(layer, name) for name in LAYER_FIELDS} for layer in blueprint.layers]
-    for values, layer in zip(layers, blueprint.layers, strict=True):
-        if layer.extras:
-            values["extras"] = dict(layer.extras)
+    content["layers"] = [
+        {name: getattr(layer, name) for name in LAYER_FIELDS} | ({"extras": dict(layer.extras)} if layer.extras else {})
+        for layer in blueprint.layers
+    ]
     return content
-
-
-def _layer_of(content: Mapping[str, Any]) -> Layer:
-    return Layer(**{**content, "extras": tuple(sorted(content.get("extras", {}).items()))})
 
 
 def network_from_json(text: str) -> Network:
@@ -434,7 +437,9 @@ def network_from_json(text: str) -> Network:
     return Blueprint(
         family=content["family"],
         input_shape=tuple(content["input_shape"]),
-        layers=tuple(map(_layer_of, content["layers"])),
+        layers=tuple(
+            Layer(**layer | {"extras": tuple(sorted(layer.get("extras", {}).items()))}) for layer in content["layers"]
+        ),
         categories=tuple(content.get("categories", ())),
         is_regression=content.get("is_regression", False),
     )

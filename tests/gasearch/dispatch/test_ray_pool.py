@@ -1,8 +1,10 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from gasearch.dispatch.ray_pool import RayPool
 from tests.contracts.dispatcher_contract import DispatcherContract, collect_all
 from tests.doubles.ray_processes import named
 from tests.doubles.requests import custom_request, request_for
+
+ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own warnings on start-up are not ours to mend
 
@@ -42,9 +46,24 @@ def meters():
 
 
 @pytest.fixture(scope="module")
-def shared_pool():
+def added_family(tmp_path_factory):
+    """A folder to import from that holds the example of an added family as pip leaves it."""
+    folder = tmp_path_factory.mktemp("family")
+    shutil.copytree(ROOT / "examples/family_package", folder, dirs_exist_ok=True)
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    information = folder / f"{project['name']}-{project['version']}.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    points = [f"{name} = {value}" for name, value in project["entry-points"]["gasearch.families"].items()]
+    (information / "entry_points.txt").write_text("\n".join(["[gasearch.families]", *points]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared_pool(added_family):
     """One pool for the module: starting Ray takes seconds. The evaluators under `tests` must be importable there."""
-    root = str(Path(__file__).parents[3])
+    root = str(ROOT)
+    sys.path.append(str(added_family))  # the workers' evaluations look where the controller does
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, before]))
     notices = []
@@ -54,6 +73,7 @@ def shared_pool():
     pool.notices = notices
     yield pool
     pool.close()
+    sys.path.remove(str(added_family))
     if before is None:
         del os.environ["PYTHONPATH"]
     else:
@@ -149,6 +169,16 @@ class TestRayPool(DispatcherContract):
         assert result.outcome.latency_ms > 0
         assert result.outcome.latency_device == calibration.device
         assert result.outcome.accuracy > 0.5
+
+    def test_a_network_of_an_added_family_is_trained_and_one_of_a_missing_kind_says_which(self, dispatcher):
+        head = Layer(kind="linear", width=10, weight_bits=8)
+        for key, kind in (("08", "bottleneck"), ("09", "elsewhere")):
+            layer = Layer(kind=kind, width=4, kernel=3, weight_bits=8, activation_bits=8, extras=(("expansion", 2),))
+            network = Blueprint(family="bottlenecks", input_shape=(1, 8, 8), layers=(layer, head))
+            dispatcher.submit(request_for(network, key=key))
+        by_key = {result.key: result.outcome for result in collect_all(dispatcher)}
+        assert isinstance(by_key["08"], Measurement), by_key["08"]
+        assert "there is no layer kind 'elsewhere': " in by_key["09"].message
 
     def test_an_evaluation_sees_neither_ray_s_token_nor_our_settings(self, dispatcher, tmp_path):
         evaluator, file = "tests.doubles.poisoned:tells_its_environment", tmp_path / "seen"

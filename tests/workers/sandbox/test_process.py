@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 
 import pytest
 from gasearch_workers.sandbox.channel import Imported, Ready, TryImport
@@ -13,13 +12,12 @@ from gasearch_workers.sandbox.process import Ended, TrialProcess
 @pytest.fixture
 def trial(tmp_path):
     found = TrialProcess(folder=str(tmp_path), environment=dict(os.environ), data=None, device="cpu", paths=sys.path)
-    found.expect(largest_text=10_000, largest_attachment=0)
     yield found
     found.close()
 
 
 def said_by(trial, *, within_s=60.0, check=lambda: None):
-    return trial.listen(until=time.monotonic() + within_s, check=check)
+    return trial.listen(within_s=within_s, check=check)
 
 
 def test_it_says_that_it_is_ready_and_does_what_it_is_asked(trial):

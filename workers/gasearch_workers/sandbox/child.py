@@ -78,7 +78,7 @@ def main(host: int, channel: int, report: int, data: int | None, device: str) ->
             report_crashes(report)
             match order:
                 case TryImport(evaluator=evaluator):
-                    talk.sendall(frame(Imported(problem=_import_problem(evaluator))))
+                    talk.sendall(frame(_imported(evaluator)))
                 case Ask():
                     _serve(talk, order, trainer, is_on_cpu=device == "cpu")
     except Closed:
@@ -116,20 +116,19 @@ def _serve(channel: socket.socket, ask: Ask, trainer: Trainer | None, *, is_on_c
         result, prepared = trainer.prepare(request)
     restrict(memory_limit_bytes=None, disk_limit_bytes=None)
     _flush()
-    leftovers = () if state is None or _has_failed(result) else tuple(state.restore())
+    leftovers = () if state is None or result.failure else tuple(state.restore())  # one that failed is replaced
     _forget_ended_children()
     result = _with_limit(result, request.memory_limit_bytes)
     answer = Answer(number=number, result=result, prepared=prepared, has_children=has_children(), leftovers=leftovers)
     channel.sendall(_answer(answer, largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT))
 
 
-def _import_problem(name: str) -> str:
-    """Import an evaluator; why it can't be, "" where it can."""
+def _imported(evaluator: str) -> Imported:
     try:
-        find_evaluator(name)
+        find_evaluator(evaluator)
     except EvaluatorError as error:
-        return one_line(str(error))[:MESSAGE_CHARACTERS]
-    return ""
+        return Imported(problem=one_line(str(error))[:MESSAGE_CHARACTERS])
+    return Imported(problem="")
 
 
 def _evaluate_custom(request: EvaluationRequest) -> EvaluationResult:
@@ -146,13 +145,11 @@ def _evaluate_custom(request: EvaluationRequest) -> EvaluationResult:
 
 def _with_limit(result: EvaluationResult, limit: int | None) -> EvaluationResult:
     """The result; one that ran out of memory says how much it might have taken."""
-    outcome = result.outcome
-    if limit is None or not isinstance(outcome, Failure) or outcome.kind is not FailureKind.OUT_OF_MEMORY:
-        return result
-    if MEMORY_KEY in outcome.message:
-        return result
-    message = f"{outcome.message}; its limit is {size(limit)} ({MEMORY_KEY})"
-    return dataclasses.replace(result, outcome=dataclasses.replace(outcome, message=message))
+    match result.outcome:
+        case Failure(kind=FailureKind.OUT_OF_MEMORY, message=said) as outcome if limit and MEMORY_KEY not in said:
+            message = f"{said}; its limit is {size(limit)} ({MEMORY_KEY})"
+            return dataclasses.replace(result, outcome=dataclasses.replace(outcome, message=message))
+    return result
 
 
 def _answer(answer: Answer, *, largest_text: int) -> bytes:
@@ -162,11 +159,6 @@ def _answer(answer: Answer, *, largest_text: int) -> bytes:
     except TooLarge as error:
         outcome = failure(FailureKind.USER_ERROR, error)
         return frame(dataclasses.replace(answer, result=dataclasses.replace(answer.result, outcome=outcome)))
-
-
-def _has_failed(result: EvaluationResult) -> bool:
-    """True where the host will replace this process in any case."""
-    return isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED
 
 
 def _forget_ended_children() -> None:

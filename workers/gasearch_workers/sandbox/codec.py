@@ -111,15 +111,12 @@ def decoder(wanted: Any) -> Decoder:
         return _array
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         return lambda value, attachment: wanted(value)
-    match wanted:
-        case _ if wanted is float:
-            return _checked(lambda value: isinstance(value, int | float) and not isinstance(value, bool), wanted)
-        case _ if wanted is int:
-            return _checked(lambda value: type(value) is int, wanted)
-        case _ if wanted in (str, bool, types.NoneType):
-            return _checked(lambda value: type(value) is wanted, wanted)
-        case _ if wanted is bytes:
-            return _bytes
+    if wanted in (int, str, bool, types.NoneType):
+        return _checked(lambda value: type(value) is wanted, wanted)
+    if wanted is float:
+        return _checked(lambda value: type(value) in (int, float), wanted)
+    if wanted is bytes:
+        return _bytes
     raise TypeError(f"no {wanted} can be sent")
 
 
@@ -149,23 +146,16 @@ def _array(value: Any, attachment: memoryview) -> Any:
 
 
 def _tuple_decoder(wanted: Any, arguments: tuple[Any, ...]) -> Decoder:
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        item = decoder(arguments[0])
+    is_open = arguments[1:] == (Ellipsis,)
+    items = [decoder(argument) for argument in arguments if argument is not Ellipsis]
 
-        def decode_items(value: Any, attachment: memoryview) -> Any:
-            if not isinstance(value, list):
-                raise _unlike(wanted, value)
-            return tuple([item(one, attachment) for one in value])
-
-        return decode_items
-    items = [decoder(argument) for argument in arguments]
-
-    def decode_fixed(value: Any, attachment: memoryview) -> Any:
-        if not isinstance(value, list) or len(value) != len(items):
+    def decode_items(value: Any, attachment: memoryview) -> Any:
+        if not isinstance(value, list) or not (is_open or len(value) == len(items)):
             raise _unlike(wanted, value)
-        return tuple([one(part, attachment) for one, part in zip(items, value, strict=True)])
+        each = items * len(value) if is_open else items
+        return tuple([one(part, attachment) for one, part in zip(each, value, strict=True)])
 
-    return decode_fixed
+    return decode_items
 
 
 def _union_decoder(wanted: Any, arguments: tuple[Any, ...]) -> Decoder:

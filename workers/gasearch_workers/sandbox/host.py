@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -143,7 +142,7 @@ class TrialHost:
         trial, _ = self._await_ready()
         try:
             trial.order(TryImport(evaluator=evaluator))
-            said = trial.listen(until=time.monotonic() + START_S, check=lambda: None)
+            said = trial.listen(within_s=START_S)
             if isinstance(said, Imported):
                 return said.problem
             problem = f"its process said {type(said).__name__}"
@@ -172,8 +171,8 @@ class TrialHost:
             device = self._device if request.task.evaluator is None else CustomEvaluator.device
             return result_of(request, failed, watch, device=device, versions=CustomEvaluator.versions), None
         result = replace(answer.result, worker=this_worker())
-        if isinstance(result.outcome, Failure) and result.outcome.kind is not FailureKind.STOPPED:
-            result = replace(result, outcome=self._with_words(result.outcome, is_asked=False))
+        if result.failure is not None:
+            result = replace(result, outcome=self._with_words(result.failure, is_asked=False))
             self._replace()
         return result, answer.prepared
 
@@ -192,19 +191,19 @@ class TrialHost:
         trial, limits, asked = self._begin(request, is_custom=is_custom)
         begun = Stopwatch()
         limit_s = math.inf if request.time_limit_s is None else request.time_limit_s
-        until = time.monotonic() + limit_s + (0.0 if is_custom else OWN_GRACE_S)
-        answer = trial.listen(until=until, check=limits.check)
-        if not isinstance(answer, Answer) or not _is_of(answer, trial.asked, request):
+        answer = trial.listen(
+            within_s=limit_s + (0.0 if is_custom else OWN_GRACE_S),
+            check=limits.check,
+            largest=(LARGEST_TEXT, 0) if is_custom else (LARGEST_OWN_TEXT, LARGEST_ATTACHMENT),
+        )
+        expected = trial.asked, request.key, request.attempt
+        if not isinstance(answer, Answer) or (answer.number, answer.result.key, answer.result.attempt) != expected:
             raise ChannelError("it answered for another evaluation")
         # Its process knows best how long it took, but may have been lied to: this one knows between what.
         seconds = max(begun.seconds, min(answer.result.seconds or 0.0, asked.seconds))
         answer = replace(answer, result=replace(answer.result, seconds=seconds))
-        if self._leaves_too_much(
-            trial,
-            answer,
-            memory_limit_bytes=request.memory_limit_bytes if is_custom else None,  # a training's is used again
-            disk_limit_bytes=request.disk_limit_bytes,
-        ):
+        memory_limit_bytes = request.memory_limit_bytes if is_custom else None  # a training's is used again
+        if self._leaves_too_much(trial, answer, memory_limit_bytes, request.disk_limit_bytes):
             self._replace()
         return answer
 
@@ -222,14 +221,10 @@ class TrialHost:
                 memory_limit_bytes=request.memory_limit_bytes,
                 disk_limit_bytes=request.disk_limit_bytes if is_custom else None,
             )
-            trial.expect(
-                largest_text=LARGEST_TEXT if is_custom else LARGEST_OWN_TEXT,
-                largest_attachment=0 if is_custom else LARGEST_ATTACHMENT,
-            )
             asked = Stopwatch()
             try:
                 trial.ask(Ask(number=trial.asked + 1, request=request))
-                begun = trial.listen(until=time.monotonic() + (START_S if is_fresh else BEGIN_S), check=watch.check)
+                begun = trial.listen(within_s=START_S if is_fresh else BEGIN_S, check=watch.check)
                 if not isinstance(begun, Begun) or begun.number != trial.asked:
                     raise ChannelError("it answered before it was asked")
             except _MISDEEDS as error:
@@ -247,7 +242,7 @@ class TrialHost:
         raise AssertionError("the last try returns or raises")
 
     def _leaves_too_much(
-        self, trial: TrialProcess, answer: Answer, *, memory_limit_bytes: int | None, disk_limit_bytes: int | None
+        self, trial: TrialProcess, answer: Answer, memory_limit: int | None, disk_limit: int | None
     ) -> bool:
         """True where what an evaluation leaves behind could harm the next one.
 
@@ -255,20 +250,18 @@ class TrialHost:
         they go together with their parent, whose modules may take them for alive. Files and memory may be what a module
         keeps for later, until they fill half of the limit.
         """
-        if answer.leftovers or self._keeps_much_memory(trial, memory_limit_bytes):
+        if answer.leftovers:
             return True
+        if memory_limit is not None:
+            kept = memory_of((trial.pid,), limit=memory_limit) - self._fresh_bytes
+            if kept > (memory_limit - self._fresh_bytes) // 2:
+                return True
         if answer.has_children:
             left = set(descendants(trial.pid)) - self._kept
             running = {pid for pid in left if is_alive(pid) and not is_tracker(pid)}
             if running or len(left) > MOST_ZOMBIES:
                 return True
-        return disk_limit_bytes is not None and folder_content(trial.folder)[0] > disk_limit_bytes // 2
-
-    def _keeps_much_memory(self, trial: TrialProcess, limit: int | None) -> bool:
-        """True where what was left from before takes half of what an evaluation may take."""
-        if limit is None:
-            return False
-        return memory_of((trial.pid,), limit=limit) - self._fresh_bytes > (limit - self._fresh_bytes) // 2
+        return disk_limit is not None and folder_content(trial.folder)[0] > disk_limit // 2
 
     def _with_words(self, failed: Failure, *, is_asked: bool) -> Failure:
         """The failure with what its process has printed, and where that was; it is to be ended after that."""
@@ -308,16 +301,14 @@ class TrialHost:
         trial = self._trial
         assert trial is not None
         if self._ready is None:
-            trial.expect(largest_text=LARGEST_TEXT, largest_attachment=0)
             try:
-                ready = trial.listen(until=time.monotonic() + START_S, check=lambda: None)
+                ready = trial.listen(within_s=START_S)
+                if not isinstance(ready, Ready):
+                    raise ChannelError(f"it said {type(ready).__name__}")
             except (Ended, TimeoutError, ChannelError, CodecError) as error:
                 self._end()
                 cause = f"no word within {START_S:g} s" if isinstance(error, TimeoutError) else error
                 raise StartError(f"the evaluation's process doesn't start: {cause}") from error
-            if not isinstance(ready, Ready):
-                self._end()
-                raise StartError(f"the evaluation's process doesn't start: it said {type(ready).__name__}")
             self._ready = ready
         return trial, self._ready
 
@@ -344,10 +335,6 @@ class TrialHost:
             with contextlib.suppress(OSError):  # it isn't our child
                 os.waitpid(pid, os.WNOHANG)
         shutil.rmtree(trial.folder, ignore_errors=True)
-
-
-def _is_of(answer: Answer, number: int, request: EvaluationRequest) -> bool:
-    return (answer.number, answer.result.key, answer.result.attempt) == (number, request.key, request.attempt)
 
 
 def _failure_of(error: Exception, request: EvaluationRequest, *, is_custom: bool) -> Failure:

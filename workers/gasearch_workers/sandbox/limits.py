@@ -50,10 +50,9 @@ class Watch:
         if limit is not None and (taken := memory_of((self.pid, *others), limit=limit)) > limit:
             text = f"the evaluation took {size(taken)} of memory; its limit is {size(limit)} ({MEMORY_KEY})"
             raise Exceeded(FailureKind.OUT_OF_MEMORY, text)
-        if self.disk_limit_bytes is not None:
-            self._check_disk(self.disk_limit_bytes)
-
-    def _check_disk(self, limit: int) -> None:
+        limit = self.disk_limit_bytes
+        if limit is None:
+            return
         taken, files = folder_content(self.folder)
         found = size(taken) if taken > limit else f"more than {MOST_FILES:,} files" if files > MOST_FILES else ""
         if found:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gasearch_workers.results import one_line
-from gasearch_workers.sandbox.channel import Ask, Closed, Order, Said, frame, receive
+from gasearch_workers.sandbox.channel import LARGEST_TEXT, Ask, Closed, Order, Said, frame, receive
 from gasearch_workers.sandbox.crash import (
     CRASHES,
     ask_where,
@@ -105,10 +105,6 @@ class TrialProcess:
         """True until it has ended."""
         return self._process.poll() is None
 
-    def expect(self, *, largest_text: int, largest_attachment: int) -> None:
-        """Take messages of at most these sizes from now on."""
-        self._largest = largest_text, largest_attachment
-
     def ask(self, ask: Ask) -> None:
         """Have it make an evaluation.
 
@@ -129,19 +125,26 @@ class TrialProcess:
         """
         self._channel.sendall(frame(order))
 
-    def listen(self, *, until: float, check: Callable[[], None]) -> Said:
-        """Wait for what it says next; `check` is called every now and then while it says nothing, and may raise.
+    def listen(
+        self,
+        *,
+        within_s: float,
+        check: Callable[[], None] = lambda: None,
+        largest: tuple[int, int] = (LARGEST_TEXT, 0),
+    ) -> Said:
+        """Wait for what it says next.
 
         Args:
-            until: Of the monotonic clock.
-            check: Looks at what it takes.
+            within_s: At most so long.
+            check: Looks at what it takes, every now and then while it says nothing, and may raise.
+            largest: Most bytes of the message's JSON and of its attachment.
 
         Raises:
             Ended: if it ends without a word.
-            TimeoutError: if it has said nothing by then.
+            TimeoutError: if it has said nothing in that time.
             ChannelError, CodecError: if what it says is no message.
         """
-        poll = select.poll()
+        poll, until = select.poll(), time.monotonic() + within_s
         for descriptor in (self._channel.fileno(), self._output, self._ending):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
@@ -153,7 +156,7 @@ class TrialProcess:
             if self._output in ready and not self._drain():
                 poll.unregister(self._output)  # the evaluator closed it
             if self._channel.fileno() in ready:
-                return self._hear()
+                return self._hear(largest)
             if has_ended:
                 raise self._ended(self._process.wait())
             now = time.monotonic()
@@ -165,9 +168,9 @@ class TrialProcess:
                 pause_s = CHECK_SHARE * (time.thread_time() - before)
                 next_check = now + min(max(CHECK_S, pause_s), LONGEST_CHECK_S)
 
-    def _hear(self) -> Said:
+    def _hear(self, largest: tuple[int, int]) -> Said:
         try:
-            said: Said = receive(self._channel, Said, largest=self._largest)
+            said: Said = receive(self._channel, Said, largest=largest)
         except Closed:
             with contextlib.suppress(subprocess.TimeoutExpired):  # then it closed the channel, and lives on
                 raise self._ended(self._process.wait(END_S)) from None

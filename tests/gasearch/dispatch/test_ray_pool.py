@@ -51,7 +51,7 @@ def added_family(tmp_path_factory):
     folder = tmp_path_factory.mktemp("family")
     shutil.copytree(ROOT / "examples/family_package", folder, dirs_exist_ok=True)
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    information = folder / f"{project['name']}-{project['version']}.dist-info"
+    information = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     information.mkdir()
     (information / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
     points = [f"{name} = {value}" for name, value in project["entry-points"]["gasearch.families"].items()]
@@ -178,7 +178,7 @@ class TestRayPool(DispatcherContract):
             dispatcher.submit(request_for(network, key=key))
         by_key = {result.key: result.outcome for result in collect_all(dispatcher)}
         assert isinstance(by_key["08"], Measurement), by_key["08"]
-        assert "there is no layer kind 'elsewhere': " in by_key["09"].message
+        assert "there is no kind of layer 'elsewhere': " in by_key["09"].message
 
     def test_an_evaluation_sees_neither_ray_s_token_nor_our_settings(self, dispatcher, tmp_path):
         evaluator, file = "tests.doubles.poisoned:tells_its_environment", tmp_path / "seen"

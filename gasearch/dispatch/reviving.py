@@ -113,7 +113,9 @@ class RevivingPool:
             if not self._is_up and not self._ready:
                 self._revive(left)
             elif self._is_up:
-                self._take(self._call("collect", left if self._in_flight and not self._ready else 0.0))
+                found = self._call("collect", left if self._in_flight and not self._ready else 0.0) or []
+                self._ready += [one for one in found if self._in_flight.pop((one.key, one.attempt), None) is not None]
+                self._fruitless = 0 if found else self._fruitless
             results, self._ready = self._ready, []
             if results or time.monotonic() >= until or (self._is_up and not self._in_flight):
                 return results
@@ -145,13 +147,6 @@ class RevivingPool:
             self._end_host()
             raise
         return None
-
-    def _take(self, results: list[EvaluationResult] | None) -> None:
-        for result in results or ():
-            if self._in_flight.pop((result.key, result.attempt), None) is not None:
-                self._ready.append(result)
-        if results:
-            self._fruitless = 0
 
     def _revive(self, timeout_s: float) -> None:
         """Start the next process when its time has come, and see whether it is up; waits at most so long."""

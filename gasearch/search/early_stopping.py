@@ -17,7 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gasearch_workers.messages import CurvePoint, Failure, FailureKind, Measurement, Outcome, Rung, StoppingRule
+from gasearch_workers.messages import (
+    CurvePoint,
+    Failure,
+    FailureKind,
+    Measurement,
+    Outcome,
+    StoppingPoint,
+    StoppingRule,
+)
 from gasearch_workers.training.stopping import reason_to_stop, rung_at
 
 from gasearch.objectives.fitness import Fitness, Objective
@@ -152,11 +160,11 @@ class EarlyStopping:
         front, judged = self._judgements(completed, tuple(wvalue is not None for wvalue in known))
         if self._is_exempt(number):
             judged = ((),) * len(judged)
-        rungs = tuple(Rung(step=step, ends=ends) for step, ends in zip(self._steps, judged, strict=True))
+        points = tuple(StoppingPoint(step=step, ends=ends) for step, ends in zip(self._steps, judged, strict=True))
         return StoppingRule(
             objectives=tuple((objective.metric, objective.is_maximized) for objective in self._objectives),
             known=tuple(known),
-            rungs=rungs,
+            points=points,
             front=_spread(front) if any(judged) else (),
         )
 
@@ -265,7 +273,7 @@ def stopped_by(rule: StoppingRule, outcome: Measurement) -> Failure | None:
     """
     judged: set[int] = set()
     for count, point in enumerate(outcome.curve, start=1):
-        place = rung_at([rung.step for rung in rule.rungs], point.epoch) if point.metrics else None
+        place = rung_at([rung.step for rung in rule.points], point.epoch) if point.metrics else None
         if place is None or place in judged:
             continue
         judged.add(place)

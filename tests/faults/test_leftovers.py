@@ -7,7 +7,7 @@ import socket
 
 import pytest
 from gasearch_workers.evaluation.custom import CustomEvaluator
-from gasearch_workers.messages import Failure, FailureKind, Measurement, Rung, StoppingRule
+from gasearch_workers.messages import Failure, FailureKind, Measurement, StoppingPoint, StoppingRule
 from gasearch_workers.sandbox.host import TrialHost
 
 from tests.doubles.careless import LEAVES
@@ -76,7 +76,10 @@ def test_a_watchdog_that_is_left_ends_no_later_evaluation(host):
 
 def test_what_is_stopped_early_leaves_nothing_either(host, fresh, tmp_path):
     rule = StoppingRule(
-        objectives=(("error", False),), known=(None,), rungs=(Rung(step=1, ends=((1.0, 0.0),)),), front=((-1.0,),)
+        objectives=(("error", False),),
+        known=(None,),
+        points=(StoppingPoint(step=1, ends=((1.0, 0.0),)),),
+        front=((-1.0,),),
     )
     stopped = dataclasses.replace(request("is_stopped", what="environment"), stopping=rule)
     assert host.prepare(stopped)[0].outcome.kind is FailureKind.STOPPED

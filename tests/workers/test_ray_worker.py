@@ -18,7 +18,6 @@ def made(monkeypatch):
     made = {}
     ray = SimpleNamespace(
         get=lambda reference: None,
-        is_initialized=lambda: True,
         get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "here"),
         nodes=lambda: [
             {"NodeID": "there", "Resources": {}},

@@ -172,11 +172,11 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
+class StoppingPoint:
     """A point of a training at which it may end early, and what a training that stands there can still become."""
 
     step: float  #: Epochs (a fraction: that share of an epoch's samples); of a custom evaluator, its own steps.
-    #: Per objective (slope, offset): slope x wvalue at the rung + offset optimistically guesses that at the end.
+    #: Per objective (slope, offset): slope x wvalue at this point + offset optimistically guesses that at the end.
     #: (): the training is only looked at, so that later ones can be judged here.
     ends: tuple[tuple[float, float], ...]
 
@@ -188,7 +188,7 @@ class StoppingRule:
     objectives: tuple[tuple[str, bool], ...]  #: (metric, is_maximized), in the spec's order.
     #: Per objective its wvalue where that is known without a training (or an optimistic guess), else None: reported.
     known: tuple[float | None, ...]
-    rungs: tuple[Rung, ...]  #: Steps ascending.
+    points: tuple[StoppingPoint, ...]  #: Steps ascending.
     front: tuple[tuple[float, ...], ...]  #: Wvalues of finished, feasible networks that no other one dominates.
 
 
@@ -218,14 +218,14 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """One validation of a training: after an epoch or at a rung of early stopping."""
+    """One validation of a training: after an epoch or at a point of early stopping."""
 
-    epoch: float  #: 1 after the first epoch; at a rung within an epoch a fraction; of a custom evaluator its own step.
+    epoch: float  #: 1 after the first epoch; within an epoch a fraction; of a custom evaluator its own step.
     train_loss: float | None
     #: Primary score of the quantized network on the validation split, where it was taken: accuracy, entity F1 of
     #: tagging, root of the mean squared error of regression and rating.
     accuracy: float | None
-    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, or a rung's validation took.
+    metrics: tuple[tuple[str, float], ...] = ()  #: What a custom evaluator reported, or the validation took.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +326,7 @@ class FailureKind(StrEnum):
     DIED = "died"  #: The evaluation's own process ended: an exit, a segmentation fault, a signal.
     USER_ERROR = "user_error"  #: The user's evaluator raised, or returned what is no metric.
     CRASHED = "crashed"  #: Our own code raised: a defect worth a report.
-    STOPPED = "stopped"  #: Ended at a rung, as what it could still reach is dominated already. Nothing went wrong.
+    STOPPED = "stopped"  #: Ended early, as what it could still reach is dominated already. Nothing went wrong.
 
 
 #: What may end differently next time. A diverged, too slow or raising evaluation would do the same again.
@@ -339,7 +339,7 @@ class Failure:
 
     kind: FailureKind
     message: str
-    curve: tuple[CurvePoint, ...] = ()  #: Of a training that was stopped: its last point is the rung where it ended.
+    curve: tuple[CurvePoint, ...] = ()  #: Of a training that was stopped: its last point is where it ended.
     traceback: str = ""  #: The last frames in the user's code, or where a crash was, as Python prints them.
     output: str = ""  #: The end of what it printed and logged.
     is_certain: bool = False  #: Arithmetic says that every attempt ends so; only matters before it is stored.

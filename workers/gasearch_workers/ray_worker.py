@@ -112,20 +112,12 @@ class MeasuringWorker:
 
 def _neighbours(terms: WorkerTerms) -> int:
     """Workers of the search, this one included, that its node has room for."""
-    resources = _node_resources()
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    resources = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
     rooms = [] if terms.neighbours is None else [terms.neighbours]
     for name, share in (("CPU", terms.cpus), ("GPU", terms.gpus)):
         if share > 0 and name in resources:
             rooms.append(int(resources[name] / share))
     return max(1, min(rooms, default=usable_cpus()))
-
-
-def _node_resources() -> dict[str, float]:
-    """The resources that Ray has on this node; none where it doesn't say."""
-    import ray
-
-    if not ray.is_initialized():
-        return {}
-    here = ray.get_runtime_context().get_node_id()
-    found: list[dict[str, float]] = [node["Resources"] for node in ray.nodes() if node["NodeID"] == here]
-    return found[0] if found else {}

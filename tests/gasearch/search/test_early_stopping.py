@@ -67,7 +67,7 @@ def note_trainings(model, count, *, seed=0):
 
 def test_the_optimistic_end_lies_above_what_is_expected():
     model = note_trainings(early_stopping(), 100)
-    slope, offset = model.rule(200, known=(None, -1000.0)).rungs[0].ends[0]
+    slope, offset = model.rule(200, known=(None, -1000.0)).points[0].ends[0]
     for score in (0.3, 0.5, 0.7):
         assert slope * score + offset >= model.expected_end(failed(1, accuracy=score), (None, -1.0))[0]
 
@@ -78,14 +78,14 @@ def test_a_smaller_risk_is_more_optimistic_where_networks_stand_near_the_front()
         for number in range(100):  # the larger the better
             first = 0.3 + number / 300
             model.note(*finished(first + 0.2 + rng.gauss(0, 0.02), 1000 + number, first=first), number=number)
-        slope, offset = model.rule(200, known=(None, -1050.0)).rungs[0].ends[0]
+        slope, offset = model.rule(200, known=(None, -1050.0)).points[0].ends[0]
         return slope * 0.5 + offset
 
     assert end(0.01) > end(0.3)
 
 
 def test_few_trainings_show_an_offset_but_no_slope():
-    slope, offset = note_trainings(early_stopping(), 10).rule(200, known=(None, -1.0)).rungs[0].ends[0]
+    slope, offset = note_trainings(early_stopping(), 10).rule(200, known=(None, -1.0)).points[0].ends[0]
     assert slope == 1.0
     assert 0.2 < offset < 0.4
 
@@ -94,7 +94,7 @@ def test_an_end_that_falls_with_the_worth_at_the_rung_is_not_believed():
     model = early_stopping()
     for number in range(20):
         model.note(*finished(0.9 - number / 100, 1000, first=0.5 + number / 100), number=number)
-    assert model.rule(200, known=(None, -1.0)).rungs[0].ends[0][0] == pytest.approx(0.0, abs=1e-9)
+    assert model.rule(200, known=(None, -1.0)).points[0].ends[0][0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_an_objective_that_a_rung_shows_exactly_ends_where_it_stands():
@@ -104,7 +104,7 @@ def test_an_objective_that_a_rung_shows_exactly_ends_where_it_stands():
         curve = (point(1, accuracy=0.5 + number / 100, latency_ms=3.3 + number),)
         outcome = Measurement(accuracy=0.6 + number**2 / 1000, latency_ms=3.3 + number, curve=curve)
         model.note(outcome, Fitness(values=(0.6 + number**2 / 1000, -3.3 - number)))
-    assert model.rule(20, known=(None, None)).rungs[0].ends[1] == (1.0, 0.0)
+    assert model.rule(20, known=(None, None)).points[0].ends[1] == (1.0, 0.0)
 
 
 def test_the_first_report_in_the_reach_of_a_rung_counts_for_it():
@@ -113,7 +113,7 @@ def test_the_first_report_in_the_reach_of_a_rung_counts_for_it():
         curve = tuple(point(step, accuracy=number / 100 + step / 100) for step in (1, 4, 8, 12))
         model.note(Measurement(accuracy=number / 100 + 0.5, curve=curve), Fitness(values=(number / 100 + 0.5,)))
     rule = model.rule(20, known=(None,))
-    assert [rung.ends[0] for rung in rule.rungs] == [pytest.approx((1.0, 0.46)), pytest.approx((1.0, 0.38))]
+    assert [rung.ends[0] for rung in rule.points] == [pytest.approx((1.0, 0.46)), pytest.approx((1.0, 0.38))]
 
 
 def test_the_expected_end_of_a_stopped_training_is_the_middle_of_what_others_reached():
@@ -135,14 +135,14 @@ def test_nothing_is_expected_where_nothing_is_known(failure):
 def test_before_eight_trainings_ended_others_are_looked_at_but_not_judged():
     model = note_trainings(early_stopping(), 7)
     rule = model.rule(7, known=(None, -1.0))
-    assert [(rung.step, rung.ends) for rung in rule.rungs] == [(1.0, ()), (3.0, ())]
+    assert [(rung.step, rung.ends) for rung in rule.points] == [(1.0, ()), (3.0, ())]
     assert not reason_to_stop(rule, 1, {"accuracy": 0.0})
-    assert note_trainings(model, 1).rule(8, known=(None, -1.0)).rungs[0].ends
+    assert note_trainings(model, 1).rule(8, known=(None, -1.0)).points[0].ends
 
 
 def test_an_objective_that_no_rung_shows_keeps_trainings_from_being_judged():
     rule = note_trainings(early_stopping(), 50).rule(50, known=(None, None))
-    assert all(rung.ends == () for rung in rule.rungs)
+    assert all(rung.ends == () for rung in rule.points)
 
 
 def test_a_small_network_is_measured_against_small_ones():
@@ -159,7 +159,7 @@ def test_a_share_of_the_trainings_is_exempt_and_is_the_same_each_time():
     assert exempt == [
         n for n in range(500) if not note_trainings(early_stopping(exempt=0.2), 9).rule(n, known=(None, -1.0)).front
     ]
-    assert all(rung.ends == () for rung in model.rule(exempt[0], known=(None, -1e6)).rungs)
+    assert all(rung.ends == () for rung in model.rule(exempt[0], known=(None, -1e6)).points)
 
 
 def test_a_network_that_misses_a_limit_teaches_but_stands_on_no_front():
@@ -168,7 +168,7 @@ def test_a_network_that_misses_a_limit_teaches_but_stands_on_no_front():
     model.note(*finished(0.99, 1, first=0.98, is_feasible=False))
     after = model.rule(30, known=(None, -1.0))
     assert after.front == before.front
-    assert after.rungs != before.rungs
+    assert after.points != before.points
 
 
 def test_failed_and_stopped_trainings_teach_nothing():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gasearch_workers.evaluation.custom import Budget, CustomEvaluator, EvaluatorError, evaluate_custom, find_evaluator
-from gasearch_workers.messages import CurvePoint, FailureKind, Fidelity, Measurement, Rung, StoppingRule
+from gasearch_workers.messages import CurvePoint, FailureKind, Fidelity, Measurement, StoppingPoint, StoppingRule
 from gasearch_workers.training.stopping import Stopped
 
 from tests.doubles import evaluators
@@ -172,7 +172,7 @@ def judged(*, best=0.1, steps=(2.0, 10.0)):
     rule = StoppingRule(
         objectives=(("error", False),),
         known=(None,),
-        rungs=tuple(Rung(step=step, ends=((1.0, 0.0),)) for step in steps),
+        points=tuple(StoppingPoint(step=step, ends=((1.0, 0.0),)) for step in steps),
         front=((-best,),),
     )
     return replace(custom_request(width=8), stopping=rule)

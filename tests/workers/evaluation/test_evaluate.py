@@ -25,7 +25,7 @@ from gasearch_workers.messages import (
     Layer,
     Measurement,
     Recipe,
-    Rung,
+    StoppingPoint,
     StoppingRule,
     network_to_json,
 )
@@ -284,7 +284,7 @@ def stopping(worst, *, size=-500.0):
     return StoppingRule(
         objectives=(("accuracy", True), ("model_bytes", False)),
         known=(None, size),
-        rungs=(Rung(step=0.5, ends=((1.0, 0.0), (1.0, 0.0))),),
+        points=(StoppingPoint(step=0.5, ends=((1.0, 0.0), (1.0, 0.0))),),
         front=((worst, -400.0),),
     )
 

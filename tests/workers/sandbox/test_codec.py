@@ -19,7 +19,7 @@ from gasearch_workers.messages import (
     Layer,
     Measurement,
     Prepared,
-    Rung,
+    StoppingPoint,
     StoppingRule,
 )
 from gasearch_workers.sandbox.codec import CodecError, decode, encode
@@ -31,7 +31,7 @@ from tests.doubles.requests import custom_request, request_for
 RULE = StoppingRule(
     objectives=(("error", False), ("cost", False)),
     known=(None, -3.0),
-    rungs=(Rung(step=1, ends=()), Rung(step=2.5, ends=((1.0, 0.1), (1.0, 0.0)))),
+    points=(StoppingPoint(step=1, ends=()), StoppingPoint(step=2.5, ends=((1.0, 0.1), (1.0, 0.0)))),
     front=((-1.0, -2.0),),
 )
 BLUEPRINT = Blueprint(family="mlp", input_shape=(1, 8, 8), layers=(Layer(kind="linear", width=10, rank=0.5),))

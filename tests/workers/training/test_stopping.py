@@ -1,7 +1,7 @@
 """When a training isn't worth its end."""
 
 import pytest
-from gasearch_workers.messages import Rung, StoppingRule
+from gasearch_workers.messages import StoppingPoint, StoppingRule
 from gasearch_workers.training.stopping import optimistic_end, reason_to_stop, rung_at
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ def rule(*, known=(None, -1500.0), ends=((0.5, 0.4), (1.0, 0.0)), front=FRONT, s
     return StoppingRule(
         objectives=(("accuracy", True), ("model_bytes", False)),
         known=known,
-        rungs=(Rung(step=1.0, ends=ends), Rung(step=3.0, ends=second)),
+        points=(StoppingPoint(step=1.0, ends=ends), StoppingPoint(step=3.0, ends=second)),
         front=front,
     )
 
@@ -77,7 +77,10 @@ WVALUES = st.tuples(st.integers(0, 5), st.integers(0, 5))
 def test_only_a_point_that_dominates_makes_a_training_hopeless(front, end):
     ends = ((1.0, 0.0), (1.0, 0.0))
     judged = StoppingRule(
-        objectives=(("a", True), ("b", True)), known=(None, None), rungs=(Rung(step=1, ends=ends),), front=tuple(front)
+        objectives=(("a", True), ("b", True)),
+        known=(None, None),
+        points=(StoppingPoint(step=1, ends=ends),),
+        front=tuple(front),
     )
     dominating = [p for p in front if p != end and p[0] >= end[0] and p[1] >= end[1]]
     assert bool(reason_to_stop(judged, 1, {"a": end[0], "b": end[1]})) is bool(dominating)

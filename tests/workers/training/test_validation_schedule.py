@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe, Rung, StoppingRule
+from gasearch_workers.messages import Blueprint, Fidelity, Layer, Recipe, StoppingPoint, StoppingRule
 from gasearch_workers.modules.build import build
 from gasearch_workers.network.plan import plan
 from gasearch_workers.training.inference import evaluate
@@ -23,7 +23,7 @@ def rule(*steps, worst=None, metric="accuracy", is_maximized=True):
     return StoppingRule(
         objectives=((metric, is_maximized),),
         known=(None,),
-        rungs=tuple(Rung(step=step, ends=EXACT) for step in steps),
+        points=tuple(StoppingPoint(step=step, ends=EXACT) for step in steps),
         front=() if worst is None else ((worst,),),
     )
 

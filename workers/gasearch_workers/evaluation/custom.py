@@ -192,7 +192,7 @@ class _Reports:
                 metrics=tuple(sorted(checked.items())),
             )
         )
-        reached = None if self._rule is None else rung_at([rung.step for rung in self._rule.rungs], place)
+        reached = None if self._rule is None else rung_at([rung.step for rung in self._rule.points], place)
         if self._rule is None or reached is None or reached == self._judged:
             return
         self._judged = reached

@@ -64,12 +64,12 @@ def optimistic_end(rule: StoppingRule, step: float, metrics: Mapping[str, float]
         step: As for `reason_to_stop`.
         metrics: As for `reason_to_stop`.
     """
-    place = rung_at([rung.step for rung in rule.rungs], step)
-    if place is None or not rule.rungs[place].ends:
+    place = rung_at([rung.step for rung in rule.points], step)
+    if place is None or not rule.points[place].ends:
         return None
     found: list[float] = []
     for (metric, is_maximized), known, (slope, offset) in zip(
-        rule.objectives, rule.known, rule.rungs[place].ends, strict=True
+        rule.objectives, rule.known, rule.points[place].ends, strict=True
     ):
         if known is None and metric not in metrics:
             return None

@@ -60,7 +60,7 @@ class ValidationSchedule:
         self.outputs: NDArray[Any] | None = None  #: Of that epoch.
         self._patience, self._validation, self._rule = recipe.patience, validation, rule
         self._epoch_updates, self._pruned_at = epoch_updates, pruned_at
-        updates = {math.ceil(rung.step * epoch_updates - ROUNDING): rung.step for rung in (rule.rungs if rule else ())}
+        updates = {math.ceil(rung.step * epoch_updates - ROUNDING): rung.step for rung in (rule.points if rule else ())}
         #: The step of each rung by the number of updates after which it stands.
         self._steps = {at: step for at, step in updates.items() if pruned_at < at < epochs * epoch_updates}
         self._score = math.nan

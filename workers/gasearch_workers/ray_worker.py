@@ -115,7 +115,7 @@ def _neighbours(terms: WorkerTerms) -> int:
     import ray
 
     here = ray.get_runtime_context().get_node_id()
-    resources = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
+    resources: dict[str, float] = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
     rooms = [] if terms.neighbours is None else [terms.neighbours]
     for name, share in (("CPU", terms.cpus), ("GPU", terms.gpus)):
         if share > 0 and name in resources:

@@ -149,20 +149,16 @@ def _metric(record: SearchRecord) -> str:
 
 def _measured(reader: ArchiveReader, record: SearchRecord, key: str) -> EvaluatedNetwork:
     network = reader.network(record.id, key)
-    if network.failure is not None or not network.metrics:
-        raise BadInput(f"network {network.key} of {record.name} has no measurement: {_state(network)}")
-    return network
-
-
-def _state(network: EvaluatedNetwork) -> str:
-    """What became of a network that has no measurement."""
     match network.failure:
+        case None if network.metrics:
+            return network
         case None:
-            return "not evaluated yet"
+            state = "not evaluated yet"
         case FailureKind.STOPPED:
-            return f"its training was {network.failure_message}"  # "stopped at 1 with ..."
+            state = f"its training was {network.failure_message}"  # "stopped at 1 with ..."
         case kind:
-            return f"it failed ({kind}: {network.failure_message})"
+            state = f"it failed ({kind}: {network.failure_message})"
+    raise BadInput(f"network {network.key} of {record.name} has no measurement: {state}")
 
 
 def _layered_setup(record: SearchRecord, command: str, observer: Observer) -> Setup:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gasearch_workers.measure.energy import Package, Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy
+from gasearch_workers.measure.energy import Rapl, energy_estimate, find_rapl, mac_picojoules, measure_energy
 from gasearch_workers.messages import (
     Blueprint,
     Layer,
@@ -53,7 +53,7 @@ def test_packages_are_counted_and_not_their_parts(tmp_path):
     write_zone(tmp_path, "intel-rapl:2", "package-1")
     write_zone(tmp_path, "intel-rapl-mmio:0", "package-0")
     found = find_rapl(tmp_path)
-    assert [package.counter.parent.name for package in found.packages] == ["intel-rapl:0", "intel-rapl:2"]
+    assert [counter.parent.name for counter in found.packages] == ["intel-rapl:0", "intel-rapl:2"]
     assert found.read() == (1_000, 1_000)
 
 
@@ -76,7 +76,7 @@ def test_a_counter_that_says_no_number_is_none(tmp_path):
 
 @given(st.integers(0, RANGE_UJ), st.integers(0, RANGE_UJ))
 def test_a_counter_that_wrapped_around_goes_on_from_zero(first, spent):
-    rapl = Rapl(packages=(Package(counter=Path("energy_uj"), range_uj=RANGE_UJ),))
+    rapl = Rapl(packages={Path("energy_uj"): RANGE_UJ})
     assert rapl.spent_j((first,), ((first + spent) % (RANGE_UJ + 1),)) == pytest.approx(spent / 1e6)
 
 

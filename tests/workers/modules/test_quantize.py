@@ -13,6 +13,8 @@ from gasearch_workers.modules.quantize import (
     weight_range,
 )
 
+from tests.workers.trained_networks import blueprint, make, samples
+
 BITS = [2, 3, 4, 5, 6, 8]
 
 
@@ -98,8 +100,8 @@ def test_the_best_scale_rounds_with_less_error_than_the_largest_weights(bits):
 
 
 def test_full_precision_has_no_quantizer():
-    assert WeightQuantizer.make(32, normal(2, 2)) is None
-    assert ActivationQuantizer.make(32, is_signed=False) is None
+    modules = make(blueprint("transformer", bits=32), samples("transformer")).modules()
+    assert not any(isinstance(module, WeightQuantizer | ActivationQuantizer) for module in modules)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))

@@ -80,18 +80,10 @@ def _read_weight_bits(step: Step) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """One CPU package's counter."""
-
-    counter: Path  #: Holds microjoules, growing.
-    range_uj: int  #: The counter's largest value; after it comes 0.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rapl:
     """The energy counters of all CPU packages of this machine (Running Average Power Limit, by Linux's powercap)."""
 
-    packages: tuple[Package, ...]
+    packages: dict[Path, int]  #: Each file of growing microjoules, and their largest value, after which comes 0.
 
     def read(self) -> tuple[int, ...]:
         """The counters now, in uJ.
@@ -99,13 +91,13 @@ class Rapl:
         Raises:
             OSError: if one can't be read (on many systems only root may).
         """
-        return tuple(int(package.counter.read_text()) for package in self.packages)
+        return tuple(int(counter.read_text()) for counter in self.packages)
 
     def spent_j(self, before: tuple[int, ...], after: tuple[int, ...]) -> float:
         """Energy between two readings, in J, if no counter wrapped around more than once."""
         spent = (
-            (last - first) % (package.range_uj + 1)
-            for package, first, last in zip(self.packages, before, after, strict=True)
+            (last - first) % (range_uj + 1)
+            for range_uj, first, last in zip(self.packages.values(), before, after, strict=True)
         )
         return sum(spent) / 1e6
 
@@ -113,11 +105,11 @@ class Rapl:
 def find_rapl(powercap: Path = POWERCAP) -> Rapl | None:
     """The counters of this machine; None where there are none, or this user may not read them."""
     try:
-        packages = tuple(
-            Package(counter=zone / "energy_uj", range_uj=int((zone / "max_energy_range_uj").read_text()))
+        packages = {
+            zone / "energy_uj": int((zone / "max_energy_range_uj").read_text())
             for zone in sorted(powercap.glob("intel-rapl:*"))  # AMD's counters too come by this name
             if zone.name.count(":") == 1 and (zone / "name").read_text().startswith("package")
-        )
+        }
         found = Rapl(packages=packages)
         found.read()
     except (OSError, ValueError):

@@ -67,7 +67,8 @@ class _Heir:
             case "layer_norm":
                 count = self._copy(step, layer, "gamma", source) + self._copy(step, layer, "bias", source)
             case "attention":
-                output = self._block(source, step.output_shape[-1])
+                # Of queries, keys and values the first.
+                output = source and self._leading(source.widths[0] // 3, step.output_shape[-1])
             case "window":
                 output = self._windowed(number, step, source)
             case "flatten":
@@ -167,10 +168,6 @@ class _Heir:
     def _shift(self, channels: _Channels, blocks: int) -> Indices:
         """The same in a later block of that many channels each."""
         return channels.shared[0] + blocks * channels.widths[0], channels.shared[1] + blocks * channels.widths[1]
-
-    def _block(self, channels: _Channels | None, ours: int) -> _Channels | None:
-        """Of queries, keys, values the first: attention's outputs."""
-        return None if channels is None else self._leading(channels.widths[0] // 3, ours)
 
     def _windowed(self, number: int, step: Step, source: _Channels | None) -> _Channels | None:
         """Tokens of both windows that lie at the same distance from the middle."""

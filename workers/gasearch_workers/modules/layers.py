@@ -53,11 +53,8 @@ class RoundedLayer(nn.Module):
     def __init__(self, step: Step) -> None:
         super().__init__()
         self.step = step
-        self.quantizer = (
-            None
-            if step.has_weight_grid
-            else ActivationQuantizer.make(step.output_bits, is_signed=step.is_output_signed)
-        )
+        has_grid = step.output_bits != FULL_PRECISION and not step.has_weight_grid
+        self.quantizer = ActivationQuantizer(step.output_bits, is_signed=step.is_output_signed) if has_grid else None
 
     def rounded(self, x: Tensor) -> Tensor:
         """ReLU and rounding; steps with a ReLU have unsigned grids, and rounding to these does its work."""
@@ -82,7 +79,8 @@ class MatrixLayer(RoundedLayer):
         mask = None if step.nonzeros is None else largest_mask(weight, step.nonzeros)
         self.register_buffer("mask", mask)
         self.weight = nn.Parameter(weight if mask is None else weight * mask)
-        self.weight_quantizer = WeightQuantizer.make(step.weight_bits, weight, largest=largest)
+        is_rounded = step.weight_bits != FULL_PRECISION
+        self.weight_quantizer = WeightQuantizer(step.weight_bits, weight, largest=largest) if is_rounded else None
         self.bias = nn.Parameter(torch.zeros(step.biases))  # Beta of the normalization where there is one.
 
     def rounded_weight(self) -> Tensor:
@@ -176,12 +174,9 @@ class Norm(nn.Module):
         """Normalize a training batch over all but its channels: dimension 1, of sequences (B, T, channels) the last."""
         self.batches += 1
         rate = max(NORM_RATE, 1 / self.batches)
-        if x.dim() == 3:
-            return self._normalize(x.flatten(0, 1), beta, rate).view_as(x)  # (B, T, C) -> (B x T, C) -> (B, T, C)
-        return self._normalize(x, beta, rate)
-
-    def _normalize(self, x: Tensor, beta: Tensor, rate: float) -> Tensor:
-        return F.batch_norm(x, self.mean, self.variance, self.gamma, beta, True, rate, NORM_EPSILON)
+        channels_second = x.flatten(0, 1) if x.dim() == 3 else x  # (B, T, C) -> (B x T, C)
+        y = F.batch_norm(channels_second, self.mean, self.variance, self.gamma, beta, True, rate, NORM_EPSILON)
+        return y.view_as(x) if x.dim() == 3 else y
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """(factor, shift), each (channels,): evaluation is x * factor + shift + beta."""

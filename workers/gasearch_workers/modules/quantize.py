@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network.integer import Grid
 
 #: Most bits at which the scale is learned. CNN of 16-32-64, 5 epochs of 10,000 images of MNIST, mean of 3 seeds: at
@@ -185,20 +184,6 @@ class WeightQuantizer(nn.Module):
             self.high = min(self.high, largest)
         self.learned = LearnedScale(self._start(weight)) if bits <= LEARNED_UP_TO else None
 
-    @classmethod
-    def make(
-        cls, bits: int, weight: Tensor, *, largest: int | None = None, is_table: bool = False
-    ) -> WeightQuantizer | None:
-        """A quantizer started on these weights; None at full precision.
-
-        Args:
-            bits: Of the weights.
-            weight: Where a learned scale begins.
-            largest: Magnitude of an integer.
-            is_table: Whether all rows share one scale.
-        """
-        return None if bits == FULL_PRECISION else cls(bits, weight, largest=largest, is_table=is_table)
-
     def scale(self, weight: Tensor) -> Tensor:
         """Size of one integer step, greater than 0: per output channel (out, 1, ...), of a table 0-dim."""
         if self.learned is not None:
@@ -292,11 +277,6 @@ class ActivationQuantizer(nn.Module):
         self.learned = LearnedScale(start) if bits <= LEARNED_UP_TO else None
         if self.learned is None:
             self.register_buffer("observed", start)
-
-    @classmethod
-    def make(cls, bits: int, *, is_signed: bool) -> ActivationQuantizer | None:
-        """A quantizer for that precision; None at full precision."""
-        return None if bits == FULL_PRECISION else cls(bits, is_signed=is_signed)
 
     def scale(self) -> Tensor:
         """Size of one integer step, greater than 0; 0-dim."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.modules.layers import Deployed, MatrixLayer, RoundedLayer
 from gasearch_workers.modules.quantize import WeightQuantizer
 from gasearch_workers.network.integer import Grid, weight_grid
@@ -30,7 +31,9 @@ class _TableLayer(RoundedLayer):
     def __init__(self, step: Step, generator: torch.Generator) -> None:
         super().__init__(step)
         self.weight = nn.Parameter(torch.empty(step.weight_shape).normal_(0.0, DEVIATION, generator=generator))
-        self.weight_quantizer = WeightQuantizer.make(step.weight_bits, self.weight.detach(), is_table=True)
+        is_rounded = step.weight_bits != FULL_PRECISION
+        table = self.weight.detach()
+        self.weight_quantizer = WeightQuantizer(step.weight_bits, table, is_table=True) if is_rounded else None
 
     def on_grid(self, rows: Tensor) -> Tensor:
         """Rows of the table, of any shape (..., features), on the table's grid."""
@@ -67,8 +70,7 @@ class EmbeddingLayer(_TableLayer):
             codes = codes[..., self.step.column]
         if self.has_unknown:
             codes = torch.where(codes < self.step.rows, codes, UNKNOWN)
-        rows = F.embedding(codes, self.weight)
-        return self.on_grid(rows)
+        return self.on_grid(F.embedding(codes, self.weight))
 
     def grid(self) -> Grid | None:
         """The output's grid, which is the table's; None where it is float."""

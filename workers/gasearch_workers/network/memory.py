@@ -19,7 +19,6 @@ takes, is up to them and not counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network.steps import CODES, INPUT, Plan, Step
@@ -43,27 +42,27 @@ def weight_bytes(step: Step) -> int:
 
 def activation_bytes(plan: Plan) -> int:
     """Bytes of the tensors that live at once, at most, over the order of execution."""
-    owners = tensor_owners(plan)
-    last_use = _last_uses(plan, owners)
+    owners = _tensor_owners(plan)
+    last_use = {owners[name]: number for number, step in enumerate(plan.steps) for name in step.inputs}
+    last_use[owners[plan.steps[-1].name]] = len(plan.steps)  # the network's output stays
     live = peak = raw_bytes(plan)
     sizes = {RAW: live}
-    if INPUT in owners and owners[INPUT] == INPUT:
+    if owners.get(INPUT) == INPUT:
         sizes[INPUT] = _values(plan.numbers_shape, plan.input_bits)
         live += sizes[INPUT]
         peak = live
-        live -= sizes[RAW] if last_use.get(RAW, -1) < 0 else 0
+        live -= 0 if RAW in last_use else sizes[RAW]
     for number, step in enumerate(plan.steps):
         if owners[step.name] == step.name:
             sizes[step.name] = _values(step.output_shape, step.output_bits)
             live += sizes[step.name]
-        peak = max(peak, live + scratch_bytes(step))
-        for owner in {owners[name] for name in step.inputs}:
-            if last_use[owner] == number:
-                live -= sizes[owner]
+        scores = step.heads * step.output_shape[0] ** 2 if step.op == "attention" else 0
+        peak = max(peak, live + FLOAT_BYTES * scores)
+        live -= sum(sizes[owner] for owner in {owners[name] for name in step.inputs} if last_use[owner] == number)
     return peak
 
 
-def tensor_owners(plan: Plan) -> dict[str, str]:
+def _tensor_owners(plan: Plan) -> dict[str, str]:
     """For each tensor the one whose memory it lies in: itself, but for views and for inputs that are the raw sample."""
     owners = {RAW: RAW, CODES: RAW}
     if any(INPUT in step.inputs for step in plan.steps):
@@ -77,21 +76,6 @@ def tensor_owners(plan: Plan) -> dict[str, str]:
 def raw_bytes(plan: Plan) -> int:
     """Bytes of one raw sample."""
     return math.prod(plan.input_shape) * (1 if plan.input_kind == "image" else FLOAT_BYTES)
-
-
-def scratch_bytes(step: Step) -> int:
-    """Bytes that a step holds beside its inputs and its output while it runs."""
-    if step.op != "attention":
-        return 0
-    tokens = step.output_shape[0]
-    return FLOAT_BYTES * step.heads * tokens * tokens
-
-
-def _last_uses(plan: Plan, owners: Mapping[str, str]) -> dict[str, int]:
-    """Number of the last step that reads each tensor's memory; beyond all steps for the network's output."""
-    last = {owners[name]: number for number, step in enumerate(plan.steps) for name in step.inputs}
-    last[owners[plan.steps[-1].name]] = len(plan.steps)
-    return last
 
 
 def _values(shape: tuple[int, ...], bits: int) -> int:

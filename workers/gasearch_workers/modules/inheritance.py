@@ -17,7 +17,7 @@ from torch import Tensor
 from gasearch_workers.modules.build import Network, layer_key
 from gasearch_workers.network.steps import CODES, INPUT, Step
 
-Indices = tuple[Tensor, Tensor]  #: Of the same numbers in the parent and in the child.
+Indices = Tensor  #: (2, shared): where the same numbers are, in the parent and in the child.
 
 
 @torch.no_grad()
@@ -44,6 +44,14 @@ class _Channels:
 
     widths: tuple[int, int]  #: How many the parent has, and the child.
     shared: Indices  #: Those that mean the same.
+
+    def shifted(self, theirs: int, ours: int) -> Indices:
+        """The same so many channels later in the parent, and in the child."""
+        return self.shared + self.shared.new_tensor([[theirs], [ours]])
+
+    def block(self, number: int) -> Indices:
+        """The same in a later block of that many channels each."""
+        return self.shifted(number * self.widths[0], number * self.widths[1])
 
 
 class _Heir:
@@ -99,7 +107,7 @@ class _Heir:
                 layer.weight[our_rows.unsqueeze(1), our_columns] = block
                 count += block.numel()
         if step.biases:
-            whole = _Channels((len(theirs), len(layer.weight)), _joined(rows))
+            whole = _Channels((len(theirs), len(layer.weight)), torch.cat(rows, 1))
             count += self._copy(step, layer, "bias", whole)
             if getattr(layer, "norm", None) is not None:
                 count += self._copy(step, layer, "norm.gamma", whole)
@@ -123,11 +131,9 @@ class _Heir:
                 hidden, our_hidden = out // 6, our_out // 6
                 inputs = self._matching(source, width - hidden, our_width - our_hidden)
                 units = self._leading(hidden, our_hidden)
-                rows = [self._shift(units, block) for block in range(6)]
-                columns = _joined(
-                    [inputs.shared, (units.shared[0] + width - hidden, units.shared[1] + our_width - our_hidden)]
-                )
-                both = _joined(rows[:2])
+                rows = [units.block(number) for number in range(6)]
+                columns = torch.cat([inputs.shared, units.shifted(width - hidden, our_width - our_hidden)], 1)
+                both = torch.cat(rows[:2], 1)
                 return rows, [columns] * 6, _Channels((2 * hidden, 2 * our_hidden), both)
             case "conv" if step.groups > 1:
                 output = self._matching(source, out, our_out)
@@ -137,7 +143,7 @@ class _Heir:
                 output = self._leading(out, our_out)
                 if self._reader(number).op == "attention" and out % 3 == 0:
                     units = self._leading(out // 3, our_out // 3)
-                    output = _Channels(output.widths, _joined([self._shift(units, block) for block in range(3)]))
+                    output = _Channels(output.widths, torch.cat([units.block(part) for part in range(3)], 1))
                 return [output.shared], [inputs.shared], output
 
     def _copy(self, step: Step, layer: Any, name: str, channels: _Channels | None) -> int:
@@ -159,15 +165,11 @@ class _Heir:
     def _leading(self, theirs: int, ours: int) -> _Channels:
         """The first ones of both."""
         places = torch.arange(min(theirs, ours), device=self._device)
-        return _Channels((theirs, ours), (places, places))
+        return _Channels((theirs, ours), places.expand(2, -1))
 
     def _matching(self, channels: _Channels | None, theirs: int, ours: int) -> _Channels:
         """The tensor's channels, if they are that many; else the first ones."""
         return channels if channels is not None and channels.widths == (theirs, ours) else self._leading(theirs, ours)
-
-    def _shift(self, channels: _Channels, blocks: int) -> Indices:
-        """The same in a later block of that many channels each."""
-        return channels.shared[0] + blocks * channels.widths[0], channels.shared[1] + blocks * channels.widths[1]
 
     def _windowed(self, number: int, step: Step, source: _Channels | None) -> _Channels | None:
         """Tokens of both windows that lie at the same distance from the middle."""
@@ -176,10 +178,9 @@ class _Heir:
             return None
         shared = min(kernel, step.kernel)
         skip, our_skip = (kernel - shared) // 2, (step.kernel - shared) // 2
-        parts = [
-            (self._shift(source, place + skip)[0], self._shift(source, place + our_skip)[1]) for place in range(shared)
-        ]
-        return _Channels((kernel * source.widths[0], step.kernel * source.widths[1]), _joined(parts))
+        theirs, ours = source.widths
+        parts = [source.shifted((place + skip) * theirs, (place + our_skip) * ours) for place in range(shared)]
+        return _Channels((kernel * theirs, step.kernel * ours), torch.cat(parts, 1))
 
     def _flattened(self, number: int, step: Step, source: _Channels | None) -> _Channels | None:
         """All places of the shared channels, where the image has as many."""
@@ -187,8 +188,8 @@ class _Heir:
         if source is None or self._copies(number, source) != places:
             return None
         offsets = torch.arange(places, device=self._device)
-        their_places, our_places = ((part.unsqueeze(1) * places + offsets).flatten() for part in source.shared)
-        return _Channels((source.widths[0] * places, source.widths[1] * places), (their_places, our_places))
+        shared = (source.shared.unsqueeze(2) * places + offsets).flatten(1)
+        return _Channels((source.widths[0] * places, source.widths[1] * places), shared)
 
     def _copies(self, number: int, source: _Channels | None) -> int | None:
         """How often the parent's channels come in the next matrix's inputs; None where that is no whole number."""
@@ -204,18 +205,14 @@ class _Heir:
         for part in parts:
             if part is None:
                 return None
-            shared.append((part.shared[0] + widths[0], part.shared[1] + widths[1]))
+            shared.append(part.shifted(*widths))
             widths = (widths[0] + part.widths[0], widths[1] + part.widths[1])
-        return _Channels(widths, _joined(shared))
+        return _Channels(widths, torch.cat(shared, 1))
 
     def _reader(self, number: int) -> Step:
         """The next step."""
         steps = self._network.plan.steps
         return steps[min(number + 1, len(steps) - 1)]
-
-
-def _joined(parts: list[Indices]) -> Indices:
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
 def _paste_kernels(weight: Tensor, block: Tensor, rows: Tensor, columns: Tensor) -> int:

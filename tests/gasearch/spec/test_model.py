@@ -120,48 +120,8 @@ def test_the_kind_of_the_task_follows_from_family_or_embedded_data_else_the_data
     assert spec.to_task("abc", "classification").kind == (kind or "classification")
 
 
-@pytest.mark.parametrize(
-    ("base", "keys"),
-    [
-        (TEXT, {"encoder": ("pool", "conv", "gru"), "embedding": (16, 32), "vocabulary": (2000, 5000, 10_000)}),
-        (TAGGER, {"encoder": ("gru", "transformer"), "heads": (2,), "embedding": (16, 32)}),
-        (RATINGS, {"embedding": (8, 16, 32), "sparsity": (0.0,), "pruning": ("structured",), "rank": (1.0,)}),
-        (MLP, {"embedding": (4, 8), "weight_bits": (8,), "activation_bits": (8,)}),
-        (CNN, {"kind": ("conv",), "downsample": ("stride",)}),
-    ],
-)
-def test_a_minimal_space_has_defaults(base, keys):
-    space = load_spec(base).space
-    assert {key: getattr(space, key) for key in keys} == keys
-
-
-def test_the_words_of_a_list_have_one_order_however_they_are_written():
-    space = load_spec(changed(changed(TEXT, "space.encoder", ["gru", "pool"]), "space.pruning", ["unstructured"])).space
-    assert (space.encoder, space.pruning) == (("pool", "gru"), ("unstructured",))
-
-
 def test_a_custom_task_has_an_evaluator_and_nothing_else():
     assert load_spec(CUSTOM).to_task() == Task(kind=None, evaluator="package.module:evaluate")
-
-
-def test_one_option_stands_for_a_list_and_numbers_are_sorted():
-    spec = load_spec(changed(changed(CNN, "space.width", [16, 8]), "space.kernel", 3))
-    assert (spec.space.width, spec.space.kernel) == ((8, 16), (3,))
-
-
-def test_block_kinds_have_one_order_however_they_are_written():
-    assert load_spec(changed(CNN, "space.kind", ["residual", "conv"])).space.kind == ("conv", "residual")
-
-
-def test_choices_of_words_keep_their_order_and_numbers_ascend():
-    decisions = load_spec(changed(CUSTOM, "space.decisions.width.choices", [32, 16, 8])).space.decisions
-    assert decisions["op"].choices == ("none", "conv", "pool")
-    assert decisions["width"].choices == (8, 16, 32)
-
-
-def test_the_neutral_sparsity_and_rank_are_accepted():
-    spec = load_spec(changed(changed(CNN, "space.sparsity", [0.0]), "space.rank", 1))
-    assert (spec.space.sparsity, spec.space.rank) == ((0.0,), (1.0,))
 
 
 def test_objectives_and_limits_are_given_in_native_units_and_in_order():

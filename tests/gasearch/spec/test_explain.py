@@ -5,6 +5,7 @@ import re
 import pytest
 
 from gasearch.errors import SpecError
+from gasearch.spec.explain import nearest, path_text, show
 from gasearch.spec.loader import load_spec
 from tests.gasearch.spec.spec_samples import CNN, CUSTOM, MLP, RATINGS, REMOVED, TAGGER, TEXT, changed
 
@@ -223,38 +224,6 @@ def test_a_wrong_spec_is_refused_with_its_key_what_came_and_what_is_allowed(base
     assert sentence in str(caught.value)
 
 
-CHOICES = ["adam", "sgd", "lion"]
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "came"),
-    [
-        ("space.decisions.op.choices", set(CHOICES), "got a set, which has no order: 'adam', 'lion', 'sgd'"),
-        ("space.decisions.op.choices", frozenset(CHOICES), "got a set, which has no order"),
-        ("space.decisions.op.choices", dict.fromkeys(CHOICES).keys(), "got dict_keys"),
-        ("space.decisions.op.choices", dict.fromkeys(CHOICES), "got a mapping with adam, sgd, lion"),
-        ("space.decisions.op.choices", (name for name in CHOICES), "got <generator"),
-        ("space.decisions.op.choices", iter(CHOICES), "got <list_iterator"),
-        ("space.decisions.width.when", {"op": {"conv"}}, "got a set, which has no order: 'conv'"),
-        ("constraints", {"error <= 1"}, "got a set, which has no order"),
-        ("start.designs", ({"op": name} for name in CHOICES), "got <generator"),
-        ("start.searches", {"one", "two"}, "got a set, which has no order: 'one', 'two'"),
-        ("early_stop.rungs", {1, 2}, "got a set, which has no order: 1, 2"),
-        ("workers.environment", {"ONE"}, "got a set, which has no order: 'ONE'"),
-    ],
-)
-def test_what_has_no_order_or_is_read_only_once_is_no_list(path, value, came):
-    with pytest.raises(SpecError, match=f"must .*{re.escape(came)}"):
-        load_spec(changed(CUSTOM, path, value))
-
-
-@pytest.mark.parametrize("base", [CNN, MLP])
-def test_a_set_of_widths_or_layers_is_refused_too(base):
-    for path, value in (("space.width", {8, 16}), ("space.layers", {1, 3})):
-        with pytest.raises(SpecError, match=f"{path}: must be .*; got a set, which has no order"):
-            load_spec(changed(base, path, value))
-
-
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
@@ -309,12 +278,6 @@ def test_the_specs_that_are_made_wrong_above_are_right(base):
     assert load_spec(base).name == "sample"
 
 
-def test_a_condition_on_a_later_decision_says_which_one_to_move():
-    decisions = {"b": {"choices": [1, 2], "when": {"a": 1}}, "a": {"choices": [1, 2]}}
-    with pytest.raises(SpecError, match=r"b\.when\.a: is decided after b: .* move a up"):
-        load_spec(changed(CUSTOM, "space.decisions", decisions))
-
-
 def test_several_problems_are_listed_one_a_line():
     spec = changed(changed(CNN, "space.widht", 8), "recipe.epochs", 0)
     with pytest.raises(SpecError) as caught:
@@ -330,3 +293,29 @@ def test_a_flood_of_problems_is_counted_not_printed():
         load_spec(changed(CNN, "space.width", ["x"] * 100))
     assert len(str(caught.value).splitlines()) == 22
     assert str(caught.value).endswith("and 80 more")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "nothing"),
+        (True, "true"),
+        ({}, "an empty mapping"),
+        ({"a": 1}, "a mapping with a"),
+        ([], "an empty list"),
+        ({2, 1}, "a set, which has no order: 1, 2"),
+        (10**100, "one with more digits than fit here"),
+        ("x" * 100, f"'{'x' * 76}..."),
+    ],
+)
+def test_a_value_is_shown_as_it_came_and_cut_to_a_readable_length(value, text):
+    assert show(value) == text
+
+
+def test_a_place_reads_as_people_write_it():
+    assert path_text(("space", "decisions", "op", "choices", 2)) == "space.decisions.op.choices[2]"
+
+
+@pytest.mark.parametrize(("word", "hint"), [("Kernl", '; did you mean "kernel"?'), ("zzz", ""), (3, "")])
+def test_the_nearest_word_is_named_where_one_is_close(word, hint):
+    assert nearest(word, ["kernel", "width", 3]) == hint

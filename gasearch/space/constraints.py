@@ -93,7 +93,7 @@ def lower_bound(space: Space, metric: str) -> float:
     extremes = Extremes(space=space)
     if extremes.is_exact(metric):
         return cost_of(extremes.smallest(metric).costs, metric)
-    if not _is_monotone(space):
+    if not space.is_monotone:
         return 0.0
     reduction = _Reduction.of(space)
 
@@ -107,7 +107,7 @@ def lower_bound(space: Space, metric: str) -> float:
 
 def upper_bound(space: Space, metric: str) -> float:
     """A cost that no network of the space exceeds: residual layers have skip convolutions, the input a grid."""
-    if metric == "peak_memory_bytes" or not _is_monotone(space):
+    if metric == "peak_memory_bytes" or not space.is_monotone:
         return math.inf
     is_compressed = space.simplifier is not None
 
@@ -118,11 +118,6 @@ def upper_bound(space: Space, metric: str) -> float:
 
     grid = GRID.size if metric == "model_bytes" else 0
     return grid + Extremes(space=_with_options(space, sparsity=(0.0,), rank=(1.0,))).most(most)
-
-
-def _is_monotone(space: Space) -> bool:
-    """Whether bounds are known: of kinds of layers that packages add they may not be."""
-    return all(kind.is_monotone for kind in space.layer_kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

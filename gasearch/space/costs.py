@@ -86,8 +86,7 @@ class Extremes:
 
     def is_exact(self, metric: str) -> bool:
         """Whether `smallest` is proven to be it."""
-        is_monotone = all(kind.is_monotone for kind in self.space.layer_kinds)
-        return is_monotone and self.space.simplifier is None and metric != "peak_memory_bytes"
+        return self.space.is_monotone and self.space.simplifier is None and metric != "peak_memory_bytes"
 
     def least(self, cost: Cost) -> float:
         """The least of any cost that is a sum over layers."""

@@ -139,6 +139,11 @@ class Space:
         return tuple(map(KINDS.get, self.kinds))
 
     @cached_property
+    def is_monotone(self) -> bool:
+        """Whether each layer costs least at its smallest options: of kinds that packages add it may not be so."""
+        return all(kind.is_monotone for kind in self.layer_kinds)
+
+    @cached_property
     def halves_images(self) -> bool:
         """Whether a layer may halve the side of an image."""
         return any("downsample" in kind.options for kind in self.layer_kinds)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gasearch_workers.messages import LAYER_FIELDS, Choices, Layer, Network, Scalar
 from gasearch_workers.network.families import FAMILIES
@@ -106,7 +106,7 @@ def _choose(space: Space, option_of: Callable[[Decision, bool], int | None]) -> 
 
 
 def _values_of(layers: Sequence[Layer], space: Space) -> dict[str, Scalar]:
-    """What the decisions of a space would be called, and what they are in these layers."""
+    """The names that the decisions of a space would have, with their values in these layers."""
     *hidden, head = layers
     values: dict[str, Scalar] = {}
     named = {"head": head}
@@ -131,8 +131,7 @@ def _option(decision: Decision, value: object) -> int | None:
 # --- designs ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(NamedTuple):
     """A value of a design, and where it stands."""
 
     value: object
@@ -186,7 +185,9 @@ class _Design:
             elif name in sections:
                 self._take(value, path, name, [own for layer, own in self._space.name_parts if layer == name])
             else:
-                self._given[name] = _Given(self._clipped(value) if name == "vocabulary" else value, path)
+                words = self._space.data.categories[0] if self._space.data and name == "vocabulary" else math.inf
+                # a vocabulary beyond the words of the data is that of all the words, as in the space
+                self._given[name] = _Given(words if isinstance(value, int) and value > words else value, path)
         if "depth" not in self._given and not self._problems and len(self._options["depth"]) > 1:
             self._complain((*self._path, "layers"), f"is required: a list of {self._depths()} mappings, one per layer")
         if "encoder" not in self._given and self._kinds and "encoder" in self._options:
@@ -219,11 +220,6 @@ class _Design:
             else:
                 known = f"known here: {', '.join(names[:MAX_SHOWN])}{', ...' if len(names) > MAX_SHOWN else ''}"
                 self._complain((*path, str(name)), advised("unknown key", nearest(str(name), names), known))
-
-    def _clipped(self, value: object) -> object:
-        """A vocabulary beyond the words of the data is that of all the words, as in the space."""
-        words = self._space.data.categories[0] if self._space.data else 0
-        return words if isinstance(value, int) and value > words else value
 
     def _depths(self) -> str:
         fewest, most = self._options["depth"][0], self._options["depth"][-1]

@@ -30,8 +30,13 @@ def evaluator_source(function: str) -> str:
     depth = name.count(".") + (Path(file).name == "__init__.py")
     above = Path(file).resolve().parents
     root = above[min(depth, len(above) - 1)]
-    own = name.partition(".")[0] if _is_shared(root) else ""
-    return json.dumps({str(path.relative_to(root)): _hash(path) for path in sorted(_reached(name, root, own))})
+    others = (Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "purelib", "platlib"))
+    own = name.partition(".")[0] if root in others else ""  # there, other packages lie as well
+    hashes = {
+        str(path.relative_to(root)): hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        for path in sorted(_reached(name, root, own))
+    }
+    return json.dumps(hashes)
 
 
 def changed_files(before: str, now: str) -> list[str]:
@@ -52,20 +57,16 @@ def _reached(name: str, root: Path, own: str) -> set[Path]:
         if module in seen or (own and module.partition(".")[0] != own):
             continue
         seen.add(module)
-        parent = module.rpartition(".")[0]
-        path = _file_of(module, root)
-        if parent and path is not None:
+        parent, place = module.rpartition(".")[0], root.joinpath(*module.split("."))
+        path = next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+        if path is None:
+            continue
+        if parent:
             waiting.append(parent)
-        if path is not None and path not in found:
+        if path not in found:
             found.add(path)
             waiting.extend(_imports(path, module if path.name == "__init__.py" else parent))
     return found
-
-
-def _file_of(module: str, root: Path) -> Path | None:
-    """Where a module of that name would lie below the root."""
-    place = root.joinpath(*module.split("."))
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
 def _imports(path: Path, package: str) -> Iterator[str]:
@@ -85,12 +86,3 @@ def _imports(path: Path, package: str) -> Iterator[str]:
                 yield from (f"{base}.{alias.name}" for alias in names)
             case _:
                 pass
-
-
-def _is_shared(root: Path) -> bool:
-    """Whether others' modules lie there as well: Python's own, and those that are installed."""
-    return any(root == Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
-
-
-def _hash(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()

@@ -19,31 +19,9 @@ from gasearch.errors import SpecError
 from gasearch.objectives.constraints import Limit, parse_limit
 from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import METRICS, TIMED, measured_metrics, spread_of
-from gasearch.spec import fields
+from gasearch.spec import fields, fitting, sections
 from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
-from gasearch.spec.fitting import (
-    EVALUATOR_KEYS,
-    custom_problems,
-    known_input,
-    known_kind,
-    recipe_problems,
-    task_problems,
-)
-from gasearch.spec.sections import (
-    DEFAULT_REPLICATES,
-    NAME_PATTERN,
-    RANKED,
-    Algorithm,
-    BudgetSpec,
-    EarlyStopSpec,
-    EvolutionSpec,
-    RecipeSpec,
-    StartSpec,
-    TaskSpec,
-    WorkersSpec,
-    default_rungs,
-)
 from gasearch.spec.spaces import AnySpace, CustomSpace
 
 Direction = Literal["max", "min"]
@@ -53,10 +31,10 @@ class SearchSpec(Section):
     """A whole spec."""
 
     name: str = fields.text(
-        ..., "1 to 100 letters, digits and . _ - of which neither . nor - comes first", pattern=NAME_PATTERN
+        ..., "1 to 100 letters, digits and . _ - of which neither . nor - comes first", pattern=sections.NAME_PATTERN
     )
     seed: int = fields.whole(0, 0, 2**32 - 1)
-    task: TaskSpec = Field(default_factory=TaskSpec)
+    task: sections.TaskSpec = Field(default_factory=sections.TaskSpec)
     space: AnySpace = Field(description="a mapping with family and its options")
     objectives: dict[str, Direction] = Field(
         min_length=1, max_length=16, description="a mapping of metrics to max or min"
@@ -64,12 +42,14 @@ class SearchSpec(Section):
     constraints: Annotated[tuple[str, ...], BeforeValidator(fields.as_list)] = Field(
         default=(), max_length=64, description='a list of limits such as "model_bytes <= 64 KB"'
     )
-    recipe: RecipeSpec = RecipeSpec()
-    evolution: EvolutionSpec = EvolutionSpec()
-    early_stop: EarlyStopSpec = Field(default=EarlyStopSpec(), description="false, or a mapping with rungs and risk")
-    start: StartSpec = StartSpec()
-    budget: BudgetSpec = BudgetSpec()
-    workers: WorkersSpec = WorkersSpec()
+    recipe: sections.RecipeSpec = sections.RecipeSpec()
+    evolution: sections.EvolutionSpec = sections.EvolutionSpec()
+    early_stop: sections.EarlyStopSpec = Field(
+        default=sections.EarlyStopSpec(), description="false, or a mapping with rungs and risk"
+    )
+    start: sections.StartSpec = sections.StartSpec()
+    budget: sections.BudgetSpec = sections.BudgetSpec()
+    workers: sections.WorkersSpec = sections.WorkersSpec()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -88,7 +68,7 @@ class SearchSpec(Section):
     @property
     def kind(self) -> TaskKind | None:
         """The kind of the task by the spec; None where the data tell it, and for a custom evaluator."""
-        return known_kind(self.space.family, self.task)
+        return fitting.known_kind(self.space.family, self.task)
 
     def to_task(self, data_fingerprint: str | None = None, kind: TaskKind | None = None) -> Task:
         """The task as a worker gets it; the kind is that of the data where the spec doesn't say it."""
@@ -122,7 +102,7 @@ class SearchSpec(Section):
     # --- how it is searched ---
 
     @property
-    def algorithm(self) -> Algorithm:
+    def algorithm(self) -> sections.Algorithm:
         """The algorithm that proposes networks: never "auto"."""
         return self.evolution.algorithm_for(len(self.objectives))
 
@@ -134,7 +114,7 @@ class SearchSpec(Section):
     @property
     def uses_surrogate(self) -> bool:
         """Whether a model of the objectives ranks many children; some algorithms have none to rank."""
-        return bool(self.evolution.surrogate) and self.algorithm in RANKED
+        return bool(self.evolution.surrogate) and self.algorithm in sections.RANKED
 
     @property
     def paces_surrogate(self) -> bool:
@@ -145,7 +125,7 @@ class SearchSpec(Section):
     def replicate_share(self) -> float:
         """Share of the evaluations that is kept for further trainings of front members, 0 to below 1."""
         if self.evolution.replicates is None:
-            return 0.0 if self.is_custom else DEFAULT_REPLICATES
+            return 0.0 if self.is_custom else sections.DEFAULT_REPLICATES
         return self.evolution.replicates
 
     def rung_steps(self) -> tuple[float, ...]:
@@ -155,7 +135,7 @@ class SearchSpec(Section):
             return rungs
         if rungs == "off" or self.is_custom:
             return ()
-        return default_rungs(self.recipe.epochs)
+        return sections.default_rungs(self.recipe.epochs)
 
     @property
     def reuses_outcomes(self) -> bool:
@@ -214,10 +194,12 @@ class SearchSpec(Section):
             text = f"only family custom takes an evaluator; the family is {self.space.family}"
             yield Problem(path=("task", "evaluator"), text=text)
         elif self.is_custom:
-            yield from custom_problems(self.recipe)
+            yield from fitting.custom_problems(self.recipe)
         else:
-            yield from task_problems(self.space.family, self.task)
-            yield from recipe_problems(self.recipe, self.kind, known_input(self.space.family, self.task))
+            yield from fitting.task_problems(self.space.family, self.task)
+            yield from fitting.recipe_problems(
+                self.recipe, self.kind, fitting.known_input(self.space.family, self.task)
+            )
 
     def _search_problems(self) -> Iterator[Problem]:
         if self.name in self.start.searches:
@@ -226,20 +208,14 @@ class SearchSpec(Section):
         if self.evolution.toolbox is not None and self.algorithm.startswith("optuna:"):
             text = f"{self.algorithm} proposes by itself and takes no operators: leave this key out"
             yield Problem(path=("evolution", "toolbox"), text=text)
-        yield from self._rung_problems()
-
-    def _rung_problems(self) -> Iterator[Problem]:
-        rungs, epochs = self.early_stop.rungs, self.recipe.epochs
-        if self.is_custom:
-            if rungs == "auto" and "rungs" not in self.early_stop.model_fields_set and self.early_stop.model_fields_set:
-                text = (
-                    "is required for a custom evaluator, whose steps only you know: a list of ascending numbers, or off"
-                )
-                yield Problem(path=("early_stop", "rungs"), text=text)
-            return
-        if isinstance(rungs, tuple) and rungs[-1] >= epochs:
-            text = f"a rung lies before the end of a training: give numbers below recipe.epochs, {epochs}"
-            yield Problem(path=("early_stop", "rungs"), text=f"{text}; got {show(rungs)}")
+        rungs, said = self.early_stop.rungs, self.early_stop.model_fields_set
+        if self.is_custom and rungs == "auto" and said and "rungs" not in said:
+            text = "is required for a custom evaluator, whose steps only you know: a list of ascending numbers, or off"
+            yield Problem(path=("early_stop", "rungs"), text=text)
+        if not self.is_custom and isinstance(rungs, tuple) and rungs[-1] >= self.recipe.epochs:
+            below = f"give numbers below recipe.epochs, {self.recipe.epochs}"
+            text = f"a rung lies before the end of a training: {below}; got {show(rungs)}"
+            yield Problem(path=("early_stop", "rungs"), text=text)
 
     def metric_problems(self, kind: TaskKind | None) -> Iterator[Problem]:
         """Objectives and constraints that a task of that kind can't have; None for a kind that isn't known yet."""
@@ -268,10 +244,8 @@ class SearchSpec(Section):
             if not METRIC_NAME.fullmatch(metric):
                 yield Problem(path=path, text=f"the name of a metric is {NAME_RULE}; got {show(metric)}")
             elif metric in RESERVED:
-                text = (
-                    f"no evaluator may return a metric named {metric!r}, which {RESERVED[metric]}; choose another name"
-                )
-                yield Problem(path=path, text=text)
+                text = f"no evaluator may return a metric named {metric!r}, which {RESERVED[metric]}"
+                yield Problem(path=path, text=f"{text}; choose another name")
         elif metric not in known:
             hint = "" if metric in METRICS else nearest(metric, known)
             complaint = f"a {kind or 'search'} does not measure {metric!r}"
@@ -312,6 +286,8 @@ def as_then(text: str) -> str:
     recipe, space = content.get("recipe"), content.get("space")
     if isinstance(recipe, dict) and isinstance(space, dict) and space.get("family") == "custom":
         # before version 0.4.0 a custom evaluator's recipe could hold more, which nobody heeded
-        defaults = RecipeSpec().model_dump(mode="json")
-        content["recipe"] = recipe | {key: value for key, value in defaults.items() if key not in EVALUATOR_KEYS}
+        defaults = sections.RecipeSpec().model_dump(mode="json")
+        content["recipe"] = recipe | {
+            key: value for key, value in defaults.items() if key not in fitting.EVALUATOR_KEYS
+        }
     return json.dumps(content)

@@ -57,15 +57,12 @@ def parse_yaml(text: str) -> Document:
     reader = _Reader(iter(YAML(typ="safe", pure=True).parse(text)))
     try:
         return reader.read()
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise SyntaxProblem(_one_line(error.problem or error.context), mark.line + 1 if mark else 1) from error
     except YAMLError as error:
-        raise SyntaxProblem(_one_line(str(error)), 1) from error
-
-
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "this is no YAML").split())
+        is_marked = isinstance(error, MarkedYAMLError)
+        text = (error.problem or error.context) if is_marked else str(error)
+        mark = (error.problem_mark or error.context_mark) if is_marked else None
+        one_line = " ".join((text or "this is no YAML").split())
+        raise SyntaxProblem(one_line, mark.line + 1 if mark else 1) from error
 
 
 class _Reader:

@@ -140,7 +140,8 @@ def test_a_pruned_network_is_what_its_plan_says(name, pruning):
 def test_of_an_error_the_gap_is_that_of_the_validation_split_over_the_training_split():
     data = load_dataset("diabetes")
     network = blueprint("mlp", data, quantized("linear", 64, weight_bits=8))
-    measured = Evaluator(data).evaluate(request_for(network, recipe=Recipe(epochs=25, batch_size=16, learning_rate=0.01))).outcome
+    recipe = Recipe(epochs=25, batch_size=16, learning_rate=0.01)
+    measured = Evaluator(data).evaluate(request_for(network, recipe=recipe)).outcome
     assert measured.generalization_gap > 0  # it has learned the training split by heart, so to speak
 
 

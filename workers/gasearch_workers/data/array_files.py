@@ -121,11 +121,7 @@ def find_images(folder: Path) -> Path | None:
 
 
 def read_idx(path: Path, *, kind: TaskKind | None = None) -> Source:
-    """Images and labels by the standard names.
-
-    Args:
-        path: The training images. Files may be gzipped, each for itself.
-        kind: What the images serve: classification alone.
+    """The given training images, their labels and the test part by the standard names; each file may be gzipped.
 
     Raises:
         DataError: if a file is missing, damaged or of another type.

@@ -131,11 +131,7 @@ def _finite(x: Array, name: str) -> Array:
 
 
 def _channels(shape: tuple[int, ...], name: str) -> str:
-    """Which axis of images holds the channels: the only one of 1 to 4, or the one beside two equal sides.
-
-    Raises:
-        DataError: where the two rules contradict each other, or say nothing.
-    """
+    """Which axis of images holds the channels: the only one of 1 to 4, or the one beside two equal sides, if these agree."""
     _, first, middle, last = shape
     few = {"first": first <= MOST_CHANNELS < last, "last": last <= MOST_CHANNELS < first}
     square = {"first": middle == last != first, "last": first == middle != last}
@@ -178,11 +174,7 @@ def _labels(y: Array, name: str) -> NDArray[np.int64]:
 
 
 def _count_classes(y: NDArray[np.int64], name: str) -> int:
-    """Number of classes.
-
-    Raises:
-        DataError: if there is only one, or if a number between 0 and the largest label never occurs.
-    """
+    """Number of classes, each number up to the largest label being one."""
     found = np.unique(y)
     gaps = np.flatnonzero(found != np.arange(len(found)))
     if len(gaps):

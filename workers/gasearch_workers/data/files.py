@@ -33,11 +33,7 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def opened(path: Path, what: str) -> Iterator[BinaryIO]:
-    """A file's content, unpacked where its name ends in `.gz`.
-
-    Args:
-        path: Of the file.
-        what: The file that was expected, for the error.
+    """A file's content, unpacked where its name ends in `.gz`; errors say what was expected.
 
     Raises:
         DataError: if there is none, or it can't be read.
@@ -67,11 +63,7 @@ def plain_stem(path: Path) -> str:
 
 
 def read_text(path: Path, *, fallback: str | None = None) -> str:
-    """The file's content without a byte-order mark at its beginning.
-
-    Args:
-        path: Of a UTF-8 text.
-        fallback: The encoding of a file that is known not to be UTF-8.
+    """A text in UTF-8, or else in the fallback, without a byte-order mark at its beginning.
 
     Raises:
         DataError: if the file can't be read, is empty, too large, or no text of that encoding, with the line.

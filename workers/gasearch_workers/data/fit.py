@@ -25,12 +25,7 @@ class Fitted:
 
 
 def fit(source: Source, splits: tuple[Split, ...]) -> Fitted:
-    """Turn the raw codes of a source's splits into those of a dataset.
-
-    Args:
-        source: Where the splits come from.
-        splits: Any number of them; the first is the training split.
-    """
+    """Turn the raw codes of a source's splits, the training split first, into those of a dataset."""
     match source.input_kind:
         case "tokens":
             return _fit_tokens(source, splits)

@@ -23,11 +23,7 @@ KNOWN_FORMS = (
 
 
 def read_folder(folder: Path, options: DataOptions) -> Source:
-    """The parts of a dataset from the files of a folder.
-
-    Args:
-        folder: Its name is that of the dataset.
-        options: How the files are to be read.
+    """The parts of a dataset from the files of a folder, whose name it has.
 
     Raises:
         DataError: if the folder holds none of the known forms, several of them, or a file that can't be used.

@@ -84,12 +84,7 @@ class _Name:
         return cls(text.strip("/"), revision or None)
 
     def first(self, load: Any, *, unknown: tuple[type[Exception], ...]) -> Any:
-        """What the library gives for the first reading of the name that it knows; the first one's error if for none.
-
-        Args:
-            load: Takes a name, a configuration and the revision.
-            unknown: The errors of a reading that the library doesn't know; without the network that is any.
-        """
+        """What the library loads by the first reading of the name that it knows; the first one's error if by none."""
         head, slash, tail = self.text.rpartition("/")
         readings: list[tuple[str, str | None]] = [(head, tail)] if slash else []  # "a/b" is a name or one with a part
         refusal: Exception | None = None

@@ -24,12 +24,7 @@ def is_boolean(names: Iterable[str]) -> bool:
 
 
 def in_one_case(parts: Sequence[Sequence[str]], missing: Collection[str] = ("",)) -> list[Sequence[str]]:
-    """The names of each part; where they are true and false in several cases, in lower case.
-
-    Args:
-        parts: Of a dataset, the names of one column.
-        missing: What is no name, and left as it is.
-    """
+    """One column's names in each part; where these, beside missing ones, are true and false in any case, in lower."""
     different = {name for names in parts for name in names} - set(missing)
     if not is_boolean(different) or len({name.lower() for name in different}) == len(different):
         return list(parts)

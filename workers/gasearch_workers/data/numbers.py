@@ -55,12 +55,7 @@ _PLAIN_GROUP = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
 
 
 def missing_marks(options: DataOptions, *, of_names: bool = False) -> tuple[str, ...]:
-    """The cells that hold no value: an empty one, and those that the options name, else the usual ones.
-
-    Args:
-        options: What is said about it.
-        of_names: Whether it is about classes or categories, not about numbers.
-    """
+    """The cells that hold no number, or no name: an empty one, and those that the options name, else the usual ones."""
     usual = MARKS if of_names else MARKS + MISSING_WORDS
     return usual if options.missing is None else tuple(dict.fromkeys(("", *options.missing)))
 

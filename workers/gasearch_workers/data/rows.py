@@ -102,11 +102,7 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
 
 
 def _left_out(path: Path, place: int, cells: Sequence[str], options: DataOptions) -> str:
-    """What is said of a column without a name that is left out.
-
-    Raises:
-        DataError: if it may be one to use.
-    """
+    """What is said of a column without a name that is left out; an error if it may be one to use."""
     numbers_rows = place == 0 and all(map(str.isdecimal, cells)) and len(set(map(int, cells))) == len(cells)
     if not (numbers_rows or options.features or options.text or options.user):
         raise DataError(
@@ -157,11 +153,7 @@ def _parse(path: Path, text: str, *, delimiter: str, is_quoted: bool) -> tuple[l
 
 
 def _has_header(path: Path, cells: list[list[str]], options: DataOptions, like: Rows | None) -> bool:
-    """Tell whether the first row names the columns.
-
-    Raises:
-        DataError: if that can't be told.
-    """
+    """Tell whether the first row names the columns; an error where nothing says it."""
     first = cells[0]
     if options.header is not None:
         return options.header

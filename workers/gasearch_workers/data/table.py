@@ -124,11 +124,7 @@ def _cells(parts: Parts[Rows], column: str, options: DataOptions) -> list[Sequen
 
 
 def _words(file: str, column: str, cells: list[Sequence[str]], options: DataOptions) -> tuple[str, ...]:
-    """The categories of all parts, sorted.
-
-    Raises:
-        DataError: if there are too many, or most occur once, unless they are asked for.
-    """
+    """The categories of all parts, sorted; too many, or such as mostly occur once, must be asked for."""
     known = {cell for one in cells for cell in one} - set(missing_marks(options, of_names=True))
     words = sort_names(known)
     hint = "leave it out of task.features, or name it in task.categorical or task.text"

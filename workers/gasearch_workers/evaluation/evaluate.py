@@ -151,7 +151,9 @@ class Evaluator:
         split = self._resident.validation
         assert report.outputs is not None
         scores: dict[str, Any] = dict(split.target.score(report.outputs, split.truth))  # named as their fields
-        _require_finite(scores, report)
+        for name, value in scores.items():
+            if not math.isfinite(value):
+                raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
         gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
         counted = costs(deployed)
         return Measurement(
@@ -243,21 +245,8 @@ def _training_score(network: nn.Module, data: ResidentData, request: EvaluationR
     return evaluate(network, data.train.chosen(some))
 
 
-def _require_finite(scores: dict[str, float], report: TrainingReport) -> None:
-    for name, value in scores.items():
-        if not math.isfinite(value):
-            raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
-
-
 def _require_memory(steps: Plan, batch_size: int, scored: int, limit: int | None) -> None:
-    """Refuse what can't fit.
-
-    Args:
-        steps: Of the network in which the training begins.
-        batch_size: Samples shown at a time.
-        scored: Samples of the validation split.
-        limit: Bytes that the evaluation may take; None: any.
-    """
+    """Refuse a training, of this many samples at a time, that can't fit the free memory or the limit."""
     shown, free = min(scored, EVALUATION_BATCH), free_memory()
     for needed, what, how in (
         (training_bytes(steps, batch_size=batch_size), "training", f"at batch size {batch_size}"),

@@ -11,23 +11,13 @@ FLOAT_BYTES = 4
 
 
 def training_bytes(plan: Plan, *, batch_size: int) -> int:
-    """A lower bound of what training holds: weights four times (value, gradient, two moments), what each step keeps.
-
-    Args:
-        plan: Of the network in which the training begins.
-        batch_size: Samples at a time.
-    """
+    """A lower bound of what training holds: weights four times (value, gradient, two moments), what each step keeps."""
     values = 2 * math.prod(plan.input_shape) + sum(map(_kept, plan.steps))
     return FLOAT_BYTES * (4 * _weights(plan) + batch_size * values)
 
 
 def scoring_bytes(plan: Plan, *, samples: int) -> int:
-    """A lower bound of what scoring after an epoch holds: weights three times (no gradient), every output once.
-
-    Args:
-        plan: Of the network in which the training begins.
-        samples: Scored at a time.
-    """
+    """A lower bound of what scoring after an epoch holds: weights three times (no gradient), every output once."""
     values = math.prod(plan.input_shape) + sum(map(_outputs, plan.steps)) + max(map(_passing, plan.steps))
     return FLOAT_BYTES * (3 * _weights(plan) + samples * values)
 

@@ -1,4 +1,4 @@
-"""What the rows of a file are taken for."""
+"""Rows of a file as ratings, sentences or a table."""
 
 import pytest
 from gasearch_workers.data import DataError, DataOptions, load_dataset

@@ -1,4 +1,4 @@
-"""Which values an evaluator may give a metric, as Python, NumPy, torch and others make them."""
+"""Values that an evaluator may give a metric, as Python, NumPy, torch and others make them."""
 
 import datetime
 import math

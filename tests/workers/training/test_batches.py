@@ -1,4 +1,4 @@
-"""Which samples are shown, and what is done to images."""
+"""The samples that are shown, and changes of images."""
 
 import numpy as np
 import pytest

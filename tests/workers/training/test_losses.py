@@ -1,4 +1,4 @@
-"""What a training minimizes, against PyTorch's own losses and hand-made values."""
+"""Losses of trainings, against PyTorch's own losses and hand-made values."""
 
 import pytest
 import torch

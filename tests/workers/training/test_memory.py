@@ -1,4 +1,4 @@
-"""Whether a training fits in memory, told before it starts."""
+"""The memory that a training takes at least."""
 
 from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.plan import plan

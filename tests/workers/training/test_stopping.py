@@ -1,4 +1,4 @@
-"""When a training isn't worth its end."""
+"""Early stopping of trainings that aren't worth their end."""
 
 import pytest
 from gasearch_workers.messages import StoppingPoint, StoppingRule

@@ -131,7 +131,7 @@ def _finite(x: Array, name: str) -> Array:
 
 
 def _channels(shape: tuple[int, ...], name: str) -> str:
-    """Which axis of images holds the channels: the only one of 1 to 4, or the one beside two equal sides, if these agree."""
+    """The axis of images that holds the channels: the only one of 1 to 4, or that beside two equal sides."""
     _, first, middle, last = shape
     few = {"first": first <= MOST_CHANNELS < last, "last": last <= MOST_CHANNELS < first}
     square = {"first": middle == last != first, "last": first == middle != last}

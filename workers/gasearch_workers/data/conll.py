@@ -156,7 +156,7 @@ def _tags(train: Tagged, scheme: str | None) -> tuple[str, tuple[str, ...]]:
 def _cut_note(
     everything: Sequence[Sequence[str]], parts: Parts[Split], roles: tuple[Tag, ...], *, length: int
 ) -> tuple[str, ...]:
-    """How many sentences are cut, and how many entities end behind the cut."""
+    """The number of sentences that are cut, and of how many entities end behind the cut."""
     said = cut_note(everything, length=length)
     if not said:
         return ()

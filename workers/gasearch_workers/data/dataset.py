@@ -17,7 +17,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFormat:
-    """How a column writes its numbers: what is removed, then what its decimal mark is; parentheses are a minus."""
+    """The writing of a column's numbers: what is removed, then what its decimal mark is; parentheses are a minus."""
 
     decimal: str = "."
     removed: tuple[str, ...] = ()  #: Marks of thousands, unit, spaces.
@@ -75,7 +75,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What the numbers of samples and outputs stand for, known before the data are split."""
+    """The meaning of the numbers of samples and outputs, known before the data are split."""
 
     name: str
     kind: TaskKind
@@ -105,7 +105,7 @@ _STORED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset(Description):
-    """What a network is trained on (`train`), selected by (`validation`), and reported with, once (`test`)."""
+    """Samples to train on (`train`), to select by (`validation`), and to report with, once (`test`)."""
 
     train: Split
     validation: Split
@@ -129,7 +129,7 @@ class Dataset(Description):
         return tuple(self.train.x.shape[1:])
 
     def describe(self) -> dict[str, object]:
-        """What the store keeps about the data, as plain values; splits are their sizes."""
+        """A description for the store, of plain values; splits are their sizes."""
         found: dict[str, object] = {}
         for name in _STORED:
             value = str(self.train.x.dtype) if name == "dtype" else getattr(self, name)

@@ -1,4 +1,4 @@
-"""What a dataset learns from its training split alone: vocabularies, categories, and means for missing numbers."""
+"""Parts learned from the training split alone: vocabularies, categories, and means for missing numbers."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def read_hugging_face(source: str, options: DataOptions, download: Notice | None
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """What stands behind the prefix: "NAME[/CONFIG][@REVISION]", where NAME may hold one slash itself, or a folder."""
+    """The text behind the prefix: "NAME[/CONFIG][@REVISION]", where NAME may hold one slash itself, or a folder."""
 
     text: str
     revision: str | None = None
@@ -84,7 +84,7 @@ class _Name:
         return cls(text.strip("/"), revision or None)
 
     def first(self, load: Any, *, unknown: tuple[type[Exception], ...]) -> Any:
-        """What the library loads by the first reading of the name that it knows; the first one's error if by none."""
+        """The data by the first reading of the name that the library knows; the first one's error if there is none."""
         head, slash, tail = self.text.rpartition("/")
         readings: list[tuple[str, str | None]] = [(head, tail)] if slash else []  # "a/b" is a name or one with a part
         refusal: Exception | None = None

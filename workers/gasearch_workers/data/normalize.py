@@ -1,4 +1,4 @@
-"""How raw samples become the network's input: fitted on the training split, carried along by the exported graph."""
+"""Normalization of raw samples: fitted on the training split, carried along by the exported graph."""
 
 from __future__ import annotations
 

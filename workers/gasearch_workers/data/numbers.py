@@ -61,7 +61,7 @@ def missing_marks(options: DataOptions, *, of_names: bool = False) -> tuple[str,
 
 
 def label_marks(options: DataOptions) -> tuple[str, ...]:
-    """What is no label of a sample: as for names, but for dashes and points, which are as often classes."""
+    """The cells that are no label: as for names, but for dashes and points, which are as often classes."""
     marks = missing_marks(options, of_names=True)
     return marks if options.missing is not None else tuple(mark for mark in marks if mark not in DASHES)
 
@@ -69,7 +69,7 @@ def label_marks(options: DataOptions) -> tuple[str, ...]:
 def number_format(
     parts: Parts[Rows], column: str, options: DataOptions, *, is_target: bool = False
 ) -> NumberFormat | None:
-    """How a column writes its numbers; None where it holds words.
+    """The format of a column's numbers; None where it holds words.
 
     Args:
         parts: The training part says whether the column holds numbers, all of them how they are written.
@@ -233,7 +233,7 @@ def _written(parts: Parts[Rows], column: str, cells: dict[str, re.Match[str]], d
 
 
 def _units(cells: dict[str, re.Match[str]]) -> dict[tuple[str, str], str]:
-    """What stands before and behind the numbers, each with a cell; zero needs no unit."""
+    """The texts before and behind the numbers, each with a cell; zero needs no unit."""
     units: dict[tuple[str, str], str] = {}
     for cell, match in cells.items():
         if match["body"].strip("0.,"):

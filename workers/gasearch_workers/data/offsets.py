@@ -93,5 +93,5 @@ def _is_exact(numbers: NDArray[np.float64]) -> bool:
 
 
 def _count(ordered: NDArray[np.float64]) -> int:
-    """How many of ascending numbers float32 tells apart."""
+    """The number of ascending numbers that float32 tells apart."""
     return 1 + int(np.count_nonzero(np.diff(ordered.astype(np.float32))))

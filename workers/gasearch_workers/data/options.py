@@ -1,4 +1,4 @@
-"""How a dataset is to be read: what a spec's `task` section may say about it."""
+"""The way in which a dataset is to be read: what a spec's `task` section may say about it."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def read_rows(path: Path, options: DataOptions, *, like: Rows | None = None) -> 
 
 
 def _left_out(path: Path, place: int, cells: Sequence[str], options: DataOptions) -> str:
-    """What is said of a column without a name that is left out; an error if it may be one to use."""
+    """The note on a column without a name that is left out; an error if it may be one to use."""
     numbers_rows = place == 0 and all(map(str.isdecimal, cells)) and len(set(map(int, cells))) == len(cells)
     if not (numbers_rows or options.features or options.text or options.user):
         raise DataError(

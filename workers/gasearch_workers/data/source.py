@@ -1,4 +1,4 @@
-"""What a source holds once it is read and checked, before it is split and fitted."""
+"""The content of a source once it is read and checked, before it is split and fitted."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def hold_out(split: Split, count: int, *, seed: int, name: str, is_stratified: b
 
 
 def _quotas(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """How many of each class to hold out: its share rounded by largest remainders, at most all but one."""
+    """The samples of each class to hold out: its share rounded by largest remainders, at most all but one."""
     exact = sizes * (count / sizes.sum())
     quotas = np.minimum(np.floor(exact), sizes - 1).astype(np.int64)
     for label in np.argsort(quotas - exact, kind="stable"):

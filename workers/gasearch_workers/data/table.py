@@ -88,7 +88,7 @@ def make_table_source(parts: Parts[Rows], options: DataOptions) -> Source:
 
 
 def _kind(parts: Parts[Rows], target: str, options: DataOptions) -> tuple[TaskKind, NumberFormat]:
-    """What is asked for, else: words and few whole numbers are classes, other numbers amounts; and the format."""
+    """The kind asked for, else: words and few whole numbers are classes, other numbers amounts; and the format."""
     rows = parts.train
     if options.kind in ("tagging", "rating"):
         raise DataError(f"{rows.file}: a table serves classification or regression; got kind {options.kind!r}")
@@ -108,7 +108,7 @@ def _kind(parts: Parts[Rows], target: str, options: DataOptions) -> tuple[TaskKi
 def _targets(
     parts: Parts[Rows], target: str, kind: TaskKind, form: NumberFormat, options: DataOptions
 ) -> tuple[Centred, tuple[str, ...]]:
-    """What is to be told, numbers or numbered classes, and the classes' names."""
+    """The targets, numbers or numbered classes, and the classes' names."""
     if kind == "regression":
         given = [read_numbers(part, target, form) for part in parts.given]
         return centre(given, f"the target {target!r}", parts.train.file, "take them minus an offset"), ()
@@ -167,7 +167,7 @@ def _features(
 
 
 def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str | None:
-    """What is said of marks of missing values other than "" and "?"."""
+    """The note on marks of missing values other than "" and "?"."""
     different = {cell for part in parts.given for cell in part.column(column)} - {"", "?"}
     marks = [mark for mark in missing_marks(options) if mark in different]
     if not marks or options.missing is not None:
@@ -178,7 +178,7 @@ def _missing_note(parts: Parts[Rows], column: str, options: DataOptions) -> str 
 
 
 def _name_note(train: Rows, column: str) -> str | None:
-    """What is said of numbers that may be names: that number the rows, or begin with a zero."""
+    """The note on numbers that may be names: that number the rows, or begin with a zero."""
     cells = train.column(column)
     what = None
     if cells[0] in ("0", "1") and cells in (

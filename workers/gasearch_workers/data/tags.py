@@ -1,4 +1,4 @@
-"""How tags spell entities: the schemes in use, told from the tags themselves, and the entities that rows of tags spell.
+"""Entities as tags spell them: the schemes in use, told from the tags themselves, and the entities in rows of tags.
 
 Every scheme says of a token whether an entity begins with it, goes on, ends, or is that token alone. So all are read as
 one: a tag is its role (B, I, E, S, or O for no entity) and the type of its entity. Where an entity begins and ends is
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[^\W\d_][^()*\[\]<>]*")  #: Of a type, as far as it can be 
 
 
 class Tag(NamedTuple):
-    """What one tag says of its token."""
+    """The meaning of one tag for its token."""
 
     role: str  #: B (an entity begins), I (goes on), E (ends), S (is this token alone) or O (there is none).
     kind: str  #: The type of the entity; "" where there is none.
@@ -86,7 +86,7 @@ def scheme_of(labels: Iterable[str]) -> str:
 
 
 def read_tags(labels: Sequence[str], scheme: str | None = None) -> tuple[Tag, ...]:
-    """What each tag says, in the order given.
+    """The meaning of each tag, in the order given.
 
     Args:
         labels: Every tag that is used, each once.

@@ -98,6 +98,6 @@ def pad(rows: Iterable[Sequence[int]], *, length: int, filler: int) -> NDArray[n
 
 
 def cut_note(sentences: Sequence[Sequence[str]], *, length: int) -> tuple[str, ...]:
-    """What is said of sentences that are longer than the tokens kept; nothing where there are none."""
+    """The note on sentences that are longer than the tokens kept; nothing where there are none."""
     cut = sum(len(sentence) > length for sentence in sentences)
     return (f"{cut} of {len(sentences)} sentences are cut to {length} tokens",) if cut else ()

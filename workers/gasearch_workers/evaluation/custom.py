@@ -54,7 +54,7 @@ evaluation could still reach is dominated already, the call raises `stopping.Sto
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a custom evaluator may spend."""
+    """The means that a custom evaluator may spend."""
 
     epochs: int
     data_share: float
@@ -172,7 +172,7 @@ def evaluate_custom(function: UserFunction, request: EvaluationRequest) -> Measu
 
 
 class _Reports:
-    """What an evaluation has reported so far, and whether that ended it."""
+    """The reports of an evaluation so far, and whether that ended it."""
 
     def __init__(self, rule: StoppingRule | None) -> None:
         self.curve: list[CurvePoint] = []

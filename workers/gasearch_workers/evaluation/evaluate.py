@@ -197,7 +197,7 @@ class Evaluator:
 
 
 def versions() -> str:
-    """What the numbers of an evaluation depend on, beside its request."""
+    """The versions on which an evaluation's numbers depend, beside its request."""
     capability = torch.backends.cpu.get_cpu_capability()
     return (
         f"python {platform.python_version()}, torch {torch.__version__}, {capability}, {torch.get_num_threads()} thread"
@@ -210,7 +210,7 @@ def has_gpu() -> bool:
 
 
 def _prepare(network: IntegerNetwork, measures: frozenset[str]) -> Prepared | None:
-    """What remains to be timed; None where nobody asked for it."""
+    """The network that remains to be timed; None where nobody asked for it."""
     if "latency_ms" not in measures:
         return None
     return Prepared(

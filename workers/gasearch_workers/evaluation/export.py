@@ -96,7 +96,7 @@ def export(
 
 
 def encoding_of(data: Dataset) -> dict[str, Any]:
-    """What has to be known, besides the vocabularies and columns, to encode a raw sample as the data were.
+    """Everything, besides the vocabularies and columns, that it takes to encode a raw sample as the data were.
 
     Of all: what the axes are. Of sentences: the regular expression of a token, and whether words are in lower case. Of
     tables, for each numeric column: what stands for a missing number in the graph's input, and what every other number
@@ -126,7 +126,7 @@ def encoding_of(data: Dataset) -> dict[str, Any]:
 
 
 def decoding_of(data: Dataset) -> dict[str, Any]:
-    """What has to be known, besides the labels, to read the outputs.
+    """Everything, besides the labels, that it takes to read the outputs.
 
     Of numbers: what is added to a prediction, in float64. Of tags: for each label the role of a token in its entity (B
     it begins, I goes on, E ends, S is that token alone, O there is none) and the entity's type, in whatever scheme they

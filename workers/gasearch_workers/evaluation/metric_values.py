@@ -1,4 +1,4 @@
-"""What a metric may be called, and which values it may have: an evaluator's answer, checked."""
+"""The names and values that metrics may have: an evaluator's answer, checked."""
 
 from __future__ import annotations
 

@@ -226,13 +226,12 @@ def train_teacher(
 
 def at_full_precision(network: Blueprint) -> Blueprint:
     """The network without what makes it small: quantization, pruning and factoring."""
-    full: dict[str, Any] = {
-        "weight_bits": FULL_PRECISION,
-        "activation_bits": FULL_PRECISION,
-        "sparsity": 0.0,
-        "rank": 1.0,
-    }
-    return dataclasses.replace(network, layers=tuple(dataclasses.replace(layer, **full) for layer in network.layers))
+    full = FULL_PRECISION
+    layers = (
+        dataclasses.replace(layer, weight_bits=full, activation_bits=full, sparsity=0.0, rank=1.0)
+        for layer in network.layers
+    )
+    return dataclasses.replace(network, layers=tuple(layers))
 
 
 def _fingerprint(network: Blueprint, data: Dataset, recipe: Recipe, seed: int, device: str) -> str:
@@ -242,7 +241,7 @@ def _fingerprint(network: Blueprint, data: Dataset, recipe: Recipe, seed: int, d
 
 
 def _read_known(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """What was kept; None where nothing was, or something else."""
+    """The outputs that were kept; None where there are none, or something else."""
     try:
         with path.open("rb") as file:
             outputs = np.load(file, allow_pickle=False)

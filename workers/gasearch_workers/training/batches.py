@@ -1,4 +1,4 @@
-"""Which samples a training shows, in what order, and what it does to images; all of it follows from the seed."""
+"""The samples that a training shows, their order, and changes of images; all of it follows from the seed."""
 
 from __future__ import annotations
 

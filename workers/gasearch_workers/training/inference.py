@@ -1,4 +1,4 @@
-"""What a network answers in evaluation mode, which is what the deployed integer network answers, and how good it is."""
+"""The outputs of a network in evaluation mode, which are those of the deployed integer network, and their score."""
 
 from __future__ import annotations
 

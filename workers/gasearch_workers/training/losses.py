@@ -1,4 +1,4 @@
-"""What a training minimizes: cross entropy of classes and tags, squared errors of numbers, and a teacher's part."""
+"""Losses of a training: cross entropy of classes and tags, squared errors of numbers, and a teacher's part."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def make_resident(dataset: Dataset, device: str | torch.device = "cpu") -> Resid
 
 
 def target_of(dataset: Dataset) -> Target:
-    """What the networks of a dataset are to tell."""
+    """The target of the networks of a dataset."""
     return Target(kind=dataset.kind, outputs=dataset.outputs, labels=dataset.labels, tags=dataset.tags)
 
 

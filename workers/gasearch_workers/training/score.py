@@ -1,4 +1,4 @@
-"""How good outputs are: the scores of each kind of task, in NumPy and float64.
+"""The scores of outputs for each kind of task, in NumPy and float64.
 
 Outputs are raw: logits (count, classes), logits per token (count, length, tags), or predictions (count, 1) in the
 target's unit. Scikit-learn and CoNLL's conlleval are the oracles in the tests.
@@ -27,7 +27,7 @@ NOISE: Final = 2.0**-20  #: Share of the outputs' size that may be such noise.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a network is to tell about a sample."""
+    """The thing to predict of a sample, and how predictions of it are scored."""
 
     kind: TaskKind = "classification"
     outputs: int = 0  #: Classes or tags; 1 for a number; 0 where nobody said.
@@ -67,7 +67,7 @@ class Target:
         return value
 
     def _scores(self, outputs: NDArray[Any], y: NDArray[Any]) -> dict[str, Callable[[], float | None]]:
-        """How each score is taken."""
+        """A function for each score."""
         match self.kind:
             case "regression" | "rating":
                 return {"rmse": lambda: rmse(outputs, y)}

@@ -1,4 +1,4 @@
-"""When a training isn't worth its end: what it can still become, and which finished network is better than that.
+"""Early stopping: what a training can still become, and which finished network is better than that.
 
 Standard library only: the controller reads curves by the same rule by which a worker stops.
 """
@@ -34,7 +34,7 @@ def rung_at(steps: Sequence[float], step: float) -> int | None:
 
 
 def reason_to_stop(rule: StoppingRule, step: float, metrics: Mapping[str, float]) -> str | None:
-    """Why a training is hopeless: what it has reached, what it could become, what is better, in native units.
+    """The reason why a training ends: what it has reached, what it could become, what is better, in native units.
 
     It is where a finished network is at least as good in all objectives as its optimistic end, and better in one.
     None where it isn't, and where the rule can't tell: before the first rung, or with an objective that is neither

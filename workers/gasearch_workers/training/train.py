@@ -48,7 +48,7 @@ class TimedOut(TimeoutError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReport:
-    """What a training did."""
+    """The outcome of a training."""
 
     network: nn.Module  #: The trained one: the given one, or what pruning made of it.
     train_seconds: float  #: Wall time of the training steps; the curve's scores are not in it.
@@ -161,7 +161,7 @@ def train(
 
 
 def _reach(network: nn.Module) -> int | None:
-    """How many tokens behind the end of a sentence its windows see; None for a network that takes no sentences."""
+    """The tokens behind the end of a sentence that its windows see; None for a network that takes no sentences."""
     if not isinstance(network, Network) or network.plan.input_kind != "tokens":
         return None
     return sum(step.kernel // 2 for step in network.plan.steps if step.op == "window")

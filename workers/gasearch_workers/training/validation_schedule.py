@@ -1,4 +1,4 @@
-"""When a training is scored on the validation split, and when its scores end it.
+"""Scores on the validation split in the course of a training, and its end by them.
 
 Scoring changes nothing in the training: whoever scores more often gets the same network.
 """

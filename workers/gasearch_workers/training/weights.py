@@ -22,7 +22,7 @@ IMAGES_SEEN: Final = "images_seen"  #: The array that is no weight; no parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """What a network left behind."""
+    """The weights that a network left behind."""
 
     weights: Mapping[str, Tensor]  #: Its `state_dict`.
     images_seen: int  #: Samples shown to it and to the parents that it began with.

@@ -21,9 +21,8 @@ from gasearch.space.build import build_space
 from gasearch.space.decisions import DataShape, Space
 from gasearch.space.decode import disagreement
 from gasearch.spec.model import SearchSpec
-from gasearch.storage.damage import Finding
+from gasearch.storage.damage import Finding, StoredSearch, damage_and_searches
 from gasearch.storage.records import EvaluationRecord
-from gasearch.storage.stored_search import StoredSearch, damage_and_searches
 
 
 def check_database(url: str) -> list[Finding]:

@@ -41,7 +41,11 @@ class ArchiveReader(Protocol):
         """All searches, newest first."""
 
     def search(self, name: str) -> SearchRecord:
-        """One search by its name."""
+        """One search by its name.
+
+        Raises:
+            UnknownSearch: if there is none.
+        """
 
     def counts(self, search_id: int) -> Counts:
         """How far it is."""
@@ -55,9 +59,14 @@ class ArchiveReader(Protocol):
     def best(
         self, search_id: int, *, metric: str, is_maximized: bool, limits: Sequence[Limit] = (), count: int = 1
     ) -> list[EvaluatedNetwork]:
-        """The measured networks within all limits, best first by the metric, then by candidate number.
+        """The best measured networks, by the metric, then by candidate number; of all evaluations, not of the front.
 
-        Networks without the metric are left out. Asked of all evaluations, not of the front alone.
+        Args:
+            search_id: Of the search.
+            metric: Networks without it are left out.
+            is_maximized: Whether more of it is better.
+            limits: All of them are kept.
+            count: At most so many.
         """
 
     def network(self, search_id: int, key: str) -> EvaluatedNetwork:
@@ -80,43 +89,40 @@ class ArchiveReader(Protocol):
         """The networks that failed for good, newest first, at most so many; a stopped training is no failure."""
 
     def newest_failures(self, search_id: int, kinds: Sequence[str]) -> list[FailedAttempt]:
-        """The newest told failure of each of these kinds that there is."""
+        """The newest final failure of each of these kinds that there is."""
 
     def failures(self, search_id: int) -> list[FailedAttempt]:
         """Every attempt that failed, retried ones included, by candidate and attempt; a stopped one is no failure."""
 
     def candidates(self, search_id: int) -> Iterator[CandidateRecord]:
-        """Every stored candidate by number: what a resume replays."""
+        """Every stored candidate by number."""
 
     def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
-        """Every told outcome in the order of arrival: what a resume replays. Measurements equal those recorded.
+        """Every final outcome, equal to the one recorded, in the order of arrival.
 
         Without the curves and what failures printed, which not everybody needs, a long search is read faster.
         """
 
     def outcomes(self, search_id: int, metrics: Sequence[str]) -> OutcomeColumns:
-        """Every told outcome in the order of arrival, with these metrics alone, as columns.
+        """Every final outcome in the order of arrival, with these metrics alone, as columns.
 
-        What weighs all outcomes reads them so: 200,000 take about a second. Checksums aren't looked at.
+        200,000 take about a second; checksums aren't looked at.
         """
 
     def has_metric(self, search_id: int, metric: str) -> bool:
-        """Whether any told outcome has that metric."""
+        """Whether any final outcome has that metric."""
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
-        """The told outcomes of these candidates, replicates and what they replaced included, in order of arrival."""
+        """The final outcomes of these candidates, replicates and what they replaced included, in order of arrival."""
 
     def stays(self, search_id: int, number: int) -> list[Stay]:
         """The times that a candidate was on the front, in order."""
 
     def hypervolume(self, search_id: int) -> float | None:
-        """The hypervolume after the newest told outcome; None where it wasn't taken then."""
+        """The hypervolume after the newest final outcome; None where it wasn't taken then."""
 
     def falls(self, search_id: int) -> list[Fall]:
-        """The outcomes after which the hypervolume was smaller than before, in their order.
-
-        Further trainings lowered a value: nothing else withdraws what was measured.
-        """
+        """The further trainings that lowered the hypervolume, in their order; nothing else lowers it."""
 
     def retried(self, search_id: int) -> list[EvaluationRecord]:
         """Every attempt that failed and was made again, by candidate and attempt."""
@@ -125,7 +131,7 @@ class ArchiveReader(Protocol):
         """Every stored attempt of one candidate, retried ones included, in order."""
 
     def replicates(self, search_id: int) -> list[ReplicateRecord]:
-        """Every stored decision to train a candidate again, in the order in which they were stored."""
+        """Every decision to train a candidate again, in the order in which they were stored."""
 
     def operators(self, search_id: int) -> list[OperatorCounts]:
         """What each operator's children came to, greatest gain first."""
@@ -143,7 +149,7 @@ class ArchiveReader(Protocol):
         """All events in order."""
 
     def calibrations(self, search_id: int) -> tuple[Calibration, ...]:
-        """The latency yardstick of each device that the search has used."""
+        """The reference latency of each device that the search has used."""
 
     def trials(self, search_id: int, key: str) -> list[TuningTrial]:
         """The tuning trials of one network, in order."""
@@ -162,13 +168,21 @@ class Archive(ArchiveReader, Protocol):
     def be_patient(
         self, seconds: float, *, notice: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
     ) -> None:
-        """Wait so long for a database that is away or locked, and say so; at most 3 s more once `is_over` says yes.
+        """Wait for a database that is away or locked; until then only a broken connection is made anew, once.
 
-        Until this is called only a broken connection is made anew, once. `renew` never waits.
+        Args:
+            seconds: At most; `renew` never waits.
+            notice: Takes sentences about it.
+            is_over: Whether the user wants the end: then at most 3 s more.
         """
 
     def create_search(self, new: NewSearch, *, owner: str, ttl_s: float) -> Lease:
-        """Store a new search, owned by `owner`.
+        """Store a new search.
+
+        Args:
+            new: The search.
+            owner: Who holds its lease.
+            ttl_s: For so long.
 
         Raises:
             WrongState: if the name is taken.
@@ -177,24 +191,45 @@ class Archive(ArchiveReader, Protocol):
     def claim(self, name: str, *, owner: str, ttl_s: float) -> Lease:
         """Become the owner of an existing search, with a greater epoch; its state becomes RUNNING.
 
+        Args:
+            name: Of the search.
+            owner: Who holds its lease from now on.
+            ttl_s: For so long.
+
         Raises:
             WrongState: while another owner's lease is valid, naming that owner.
         """
 
     def renew(self, lease: Lease, *, ttl_s: float, active_s: float = 0.0, worker_s: float = 0.0) -> bool:
-        """Prolong the lease, add to the active time and to the workers'; returns whether a stop was requested.
+        """Prolong the lease; returns whether a stop was requested. Thread-safe.
 
-        Thread-safe.
+        Args:
+            lease: On the search.
+            ttl_s: For so long from now on.
+            active_s: What is added to the time of controllers,
+            worker_s: and to that of workers.
         """
 
     def release(self, lease: Lease, *, state: SearchStatus, reason: str) -> None:
-        """Give the search up, with its new state."""
+        """Give the search up.
+
+        Args:
+            lease: On the search.
+            state: Its new one,
+            reason: and why, in one sentence.
+        """
 
     def update_spec(self, lease: Lease, *, spec_json: str) -> None:
         """Replace the stored spec (an extended budget)."""
 
     def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
-        """Fix the scaling of the hypervolume, once."""
+        """Fix the scaling of the hypervolume, once.
+
+        Args:
+            lease: On the search.
+            ideal: One corner of the scaling, in maximized values,
+            point: and the other: the reference point.
+        """
 
     def add_candidates(self, lease: Lease, records: Sequence[CandidateRecord]) -> None:
         """Store proposals."""
@@ -205,10 +240,9 @@ class Archive(ArchiveReader, Protocol):
     def add_evaluations(self, lease: Lease, outcomes: Sequence[tuple[EvaluationRecord, FrontChange]]) -> bool:
         """Store outcomes, each with its change of the front, in the order of their arrival.
 
-        All or none: False, and no effect, if a (candidate, attempt) of them is stored.
-
-        A replicate's measurement replaces the candidate's earlier told outcome in all answers; both stay stored. A
-        replicate that failed replaces nothing, and stands in no answer but the counts.
+        All or none: False, and no effect, if a (candidate, attempt) of them is stored. A replicate's measurement
+        replaces the candidate's earlier outcome in all answers; both stay stored. A replicate that failed replaces
+        nothing, and stands in no answer but the counts.
         """
 
     def add_generation(self, lease: Lease, record: GenerationRecord) -> None:
@@ -218,7 +252,7 @@ class Archive(ArchiveReader, Protocol):
         """Store an event."""
 
     def add_calibration(self, lease: Lease, calibration: Calibration) -> None:
-        """Store a device's yardstick; the first one stays."""
+        """Store a device's reference latency; the first one stays."""
 
     def request_stop(self, name: str) -> SearchRecord:
         """Ask the owner to stop; needs no lease. Returns the search as it stood.

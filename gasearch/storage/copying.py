@@ -68,7 +68,12 @@ def copy_to_file(url: str, path: Path) -> list[str]:
 
 
 def copy_from_file(path: Path, url: str, notice: Callable[[str], None]) -> None:
-    """Copy a SQLite file into a database that holds no search, which is created where there is none; all or nothing.
+    """Copy a SQLite file into a database that holds no search; all or nothing.
+
+    Args:
+        path: The file.
+        url: The database, which is created where there is none.
+        notice: Takes a sentence before that.
 
     Raises:
         WrongState: if the database holds a search.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -18,6 +18,8 @@ from gasearch.errors import NoStore, StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, shown
 from gasearch.storage.passwords import hidden
 from gasearch.storage.sqlite_file import SqliteFile, open_file, write_back
+
+T = TypeVar("T")
 
 _EXAMPLES = "sqlite:///results.db or postgresql://user@host/name"
 #: libpq: give up an attempt after 10 s; find a silent peer dead after about a minute.
@@ -35,7 +37,10 @@ _POSTGRESQL_LIMITS = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_tr
 
 #: Connections that threads read through at a time: as many as the service has threads. Five of them are kept.
 _READERS: dict[str, Any] = {"pool_size": 5, "max_overflow": 35}
-#: The execution option of an engine that says whether the user wants the end, see answering.py.
+#: A server that answers ends a statement after 60 s by itself (`statement_timeout`).
+SILENCE_S = 75.0
+HURRY_S = 3.0  #: The same, once the user wants the end.
+#: The execution option of an engine that says whether the user wants the end.
 IS_OVER = "gasearch_is_over"
 #: How long SQLite itself waits for a lock. No longer: an interrupt has to wait for it, too.
 BUSY_S = 2
@@ -121,15 +126,51 @@ def _postgresql_engine(url: URL, limits: str, **options: Any) -> Engine:
     own_limits = url.query.get("options", "")
     arguments = {**defaults, "options": f"{limits} {own_limits}".strip()}
     try:
-        from gasearch.storage.answering import limit_silence
-
         engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, **options)
     except ModuleNotFoundError as error:
         raise StoreError(
             f"{shown(url)} needs a driver that is not installed ({error.name}): pip install 'gasearch[postgres]'"
         ) from error
-    limit_silence(engine)
+    _limit_silence(engine)
     return engine
+
+
+def _limit_silence(engine: Engine) -> None:
+    """Let every connection of an engine break when the server says nothing for `SILENCE_S`.
+
+    A server that is stopped or cut off may just say nothing. TCP's own keep-alive misses that where a proxy, or a
+    machine that hangs, still acknowledges what it gets.
+    """
+    import psycopg
+
+    class Answering(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            is_over = engine.get_execution_options().get(IS_OVER)
+            return super().wait(_limited(gen, self, is_over), *arguments, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, parameters: Any) -> Any:
+        return Answering.connect(*arguments, **parameters)
+
+
+def _limited(
+    steps: Generator[Any, Any, T], connection: Any, is_over: Callable[[], bool] | None
+) -> Generator[Any, Any, T]:
+    """The steps of a statement, each awaiting the server; psycopg looks up every tenth of a second."""
+    began, ready = time.monotonic(), None
+    while True:
+        try:
+            step = steps.send(ready)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        ready = yield step
+        silence = time.monotonic() - began
+        if not ready and (silence > SILENCE_S or (silence > HURRY_S and is_over is not None and is_over())):
+            connection.close()
+            import psycopg
+
+            raise psycopg.OperationalError(f"the server said nothing for {silence:.0f} s")
 
 
 @contextmanager

@@ -34,7 +34,11 @@ def shown(url: URL) -> str:
 
 @contextmanager
 def as_store_errors(url: URL) -> Iterator[None]:
-    """Turn every SQLAlchemy error inside into a `StoreError`."""
+    """Turn every SQLAlchemy error inside into one sentence.
+
+    Raises:
+        StoreError: in its place.
+    """
     try:
         yield
     except SQLAlchemyError as error:

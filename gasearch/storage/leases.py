@@ -50,7 +50,13 @@ def own_search(connection: Connection, lease: Lease) -> RowMapping:
 
 
 def update_search(connection: Connection, row: RowMapping, changes: dict[str, Any]) -> None:
-    """Change a search whose row is locked, its checksums with it."""
+    """Change a search, its checksums with it.
+
+    Args:
+        connection: In a transaction that has locked the row.
+        row: As it stands.
+        changes: By column.
+    """
     connection.execute(update(searches).where(searches.c.id == row["id"]).values(restamped(row, changes)))
 
 

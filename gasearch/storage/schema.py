@@ -128,7 +128,11 @@ def read_revision(connection: Connection) -> str | None:
 
 
 def migrations() -> Path:
-    """The folder of the revisions: inside the installed package, or beside it in a checkout."""
+    """The folder of the revisions: inside the installed package, or beside it in a checkout.
+
+    Raises:
+        StoreError: if there is none.
+    """
     import importlib.resources
 
     package = Path(str(importlib.resources.files("gasearch")))

@@ -71,7 +71,14 @@ def write_back(path: Path) -> None:
 def open_file(
     path: Path, options: str, *, factory: type[sqlite3.Connection] = sqlite3.Connection, patience_s: float = 0.0
 ) -> sqlite3.Connection:
-    """A connection by SQLite's own URI, whose options say what it may do."""
+    """A connection by SQLite's own URI.
+
+    Args:
+        path: The file.
+        options: Of the URI: what it may do.
+        factory: Its class.
+        patience_s: How long it waits for a lock.
+    """
     return sqlite3.connect(
         f"file:{quote(str(path))}?{options}",
         uri=True,

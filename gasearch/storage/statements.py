@@ -58,6 +58,13 @@ def insert_once(connection: Connection, table: Table) -> Insert:
 
 
 def is_stored(connection: Connection, table: Table, row: Row, *columns: str) -> bool:
-    """Whether a row with the same values in these columns is there."""
+    """Whether a row with the same values is there.
+
+    Args:
+        connection: Where it is looked for.
+        table: In which.
+        row: Has the values.
+        columns: Of which.
+    """
     same = (table.c[name].is_not_distinct_from(row[name]) for name in columns)
     return connection.execute(select(literal(1)).select_from(table).where(*same)).first() is not None

@@ -21,9 +21,7 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 FEW = 3
 
 #: Packages, or modules of a root, that don't keep the rule yet.
-NOT_YET = {
-    "gasearch.storage",
-}
+NOT_YET = {}
 
 #: Raised to say something to a developer or to Typer, not to a caller.
 NO_CALLERS_BUSINESS = {"AssertionError", "NotImplementedError", "typer.Exit"}

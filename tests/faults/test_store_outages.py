@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event, make_url
 from gasearch.errors import LeaseLost, StoreError
 from gasearch.jobs.stored_check import check_database
 from gasearch.objectives.fitness import FrontChange
-from gasearch.storage import answering, engines, patience
+from gasearch.storage import engines, patience
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import finish
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
@@ -202,7 +202,7 @@ def test_an_outcome_whose_commit_is_cut_off_before_the_answer_counts_once(proxie
 
 
 def test_a_server_that_falls_silent_is_left_and_found_again(proxied, archive, lease, monkeypatch):
-    monkeypatch.setattr(answering, "SILENCE_S", 1.0)
+    monkeypatch.setattr(engines, "SILENCE_S", 1.0)
     proxy, url = proxied()
     notices = []
     through = open_archive(url, notice=silent)

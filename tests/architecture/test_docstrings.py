@@ -20,9 +20,6 @@ PACKAGES = ("gasearch", "workers/gasearch_workers")
 #: From this many parameters on, `self` and `cls` not counted, each is said what it is.
 FEW = 3
 
-#: Packages, or modules of a root, that don't keep the rule yet.
-NOT_YET = {}
-
 #: Raised to say something to a developer or to Typer, not to a caller.
 NO_CALLERS_BUSINESS = {"AssertionError", "NotImplementedError", "typer.Exit"}
 
@@ -121,11 +118,7 @@ def problems() -> list[tuple[str, str]]:
 
 
 def test_public_functions_say_what_they_take_and_raise(problems: list[tuple[str, str]]) -> None:
-    assert [problem for package, problem in problems if package not in NOT_YET] == []
-
-
-def test_a_package_that_keeps_the_rule_is_no_longer_excused(problems: list[tuple[str, str]]) -> None:
-    assert NOT_YET - {package for package, _ in problems} == set(), "take these out of NOT_YET"
+    assert [problem for _, problem in problems] == []
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What may be proposed: decisions, genomes, and what a genome means. Arithmetic only, no torch."""
+"""The space of what may be proposed: decisions, genomes, and the networks that they mean. Arithmetic only, no torch."""

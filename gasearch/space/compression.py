@@ -1,4 +1,4 @@
-"""Which choices of sparsity, pruning and rank make the same layer: by arithmetic on the shapes of its weights.
+"""The choices of sparsity, pruning and rank that make the same layer: by arithmetic on the shapes of its weights.
 
 A layer of few weights has few distinct ranks and few distinct numbers of kept weights, so that many choices come out
 alike; and none may be trained twice.

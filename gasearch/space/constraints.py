@@ -148,7 +148,7 @@ class _Reduction:
         return _with_options(space, width=(narrowest,), sparsity=(0.0,), rank=(1.0,))
 
     def may_lack(self, step: Step) -> bool:
-        """Whether a step can be smaller than in the narrowest space, or not be there at all.
+        """True if a step can be smaller than in the narrowest space, or not be there at all.
 
         Pruned heads leave less than any number of whole ones; a wider residual layer may need no skip convolution.
         """

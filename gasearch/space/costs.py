@@ -1,4 +1,4 @@
-"""Costs of networks before any training: of any one, and of the cheapest and the dearest of a layered space."""
+"""Costs of networks before any training: of any one, and of the cheapest and the most expensive of a layered space."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ class Extremes:
         return self._extreme(metric, min)
 
     def largest(self, metric: str) -> SizedNetwork:
-        """The network of the greatest widths, kernels and precisions, of the dearest kinds of layers.
+        """The network of the greatest widths, kernels and precisions, of the most expensive kinds of layers.
 
         Where layers are residual, a mix of widths can cost a little more, for its skip convolutions.
         """
         return self._extreme(metric, max)
 
     def is_exact(self, metric: str) -> bool:
-        """Whether `smallest` is proven to be it."""
+        """True if `smallest` is proven to be it."""
         return self.space.is_monotone and self.space.simplifier is None and metric != "peak_memory_bytes"
 
     def least(self, cost: Cost) -> float:
@@ -128,7 +128,7 @@ class Extremes:
 
     @cached_property
     def _places(self) -> list[object]:
-        """What tells the layers apart, widths and precisions being equal: later ones in like places are not tried."""
+        """Marks that tell layers apart, widths and precisions being equal: later ones in like places are not tried."""
         is_halving = self.space.data is not None and max(self.space.strides, default=1) > 1
         sides = self.space.data.input_shape[1:] if self.space.data is not None and is_halving else ()
         found: list[object] = []

@@ -58,7 +58,7 @@ class Decision:
 
     @property
     def is_ordinal(self) -> bool:
-        """Whether the options are numbers in ascending order, so that neighbours are alike."""
+        """True if the options are numbers in ascending order, so that neighbours are alike."""
         numbers = [
             option for option in self.options if isinstance(option, int | float) and not isinstance(option, bool)
         ]
@@ -110,7 +110,7 @@ class Space:
 
     @cached_property
     def _expressing(self) -> Callable[[Genes], list[bool]]:
-        """Which decisions express, by the genes of `switches`: evolution asks the same a few times per candidate."""
+        """Flags of expression by the genes of `switches`: evolution asks the same a few times per candidate."""
 
         @lru_cache(_MOST_FLAGS_KNOWN)
         def flags_of(switched: Genes) -> list[bool]:
@@ -140,12 +140,12 @@ class Space:
 
     @cached_property
     def is_monotone(self) -> bool:
-        """Whether each layer costs least at its smallest options: of kinds that packages add it may not be so."""
+        """True if each layer costs least at its smallest options: of kinds that packages add it may not be so."""
         return all(kind.is_monotone for kind in self.layer_kinds)
 
     @cached_property
     def halves_images(self) -> bool:
-        """Whether a layer may halve the side of an image."""
+        """True if a layer may halve the side of an image."""
         return any("downsample" in kind.options for kind in self.layer_kinds)
 
     @cached_property

@@ -70,7 +70,7 @@ def _by_layer(marked: Sequence[int], space: Space) -> dict[str, dict[str, Any]]:
 
 
 def disagreement(genes: Sequence[int], key: str, network_json: str, space: Space) -> str | None:
-    """How a candidate's genes, read in the space of its search, differ from the network that is stored with them.
+    """Say how a candidate's genes, read in the space of its search, differ from the network that is stored with them.
 
     They do where the candidate was proposed in another space: with the decisions in another order, or other choices.
 
@@ -97,7 +97,7 @@ def disagreement(genes: Sequence[int], key: str, network_json: str, space: Space
 
 
 def _is_that(network: Network, network_json: str) -> bool:
-    """Whether a text is that network, perhaps written by a version that knew fewer keys.
+    """True if a text is that network, perhaps written by a version that knew fewer keys.
 
     Choices are compared as text, as 1, 1.0 and true make other networks.
     """

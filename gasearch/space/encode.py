@@ -243,7 +243,7 @@ class _Design:
         return 0
 
     def _check_kinds(self, genes: Sequence[int]) -> None:
-        """Whether the layers are of the kind that the family or the encoder makes them."""
+        """True if the layers are of the kind that the family or the encoder makes them."""
         if self._problems or not self._kinds:
             return
         names = list(self._options)
@@ -255,7 +255,7 @@ class _Design:
                 self._complain(given.path, f"{show(given.value)} is no option; {maker} has {show(kind)}")
 
     def _place(self, name: str) -> Path:
-        """Where the value of a decision would stand."""
+        """The place where the value of a decision would stand."""
         layer, _, own = name.rpartition(".") if self._space.data is not None else ("", "", name)
         if layer.startswith("layer"):
             return (*self._path, "layers", int(layer.removeprefix("layer")), own)

@@ -1,1 +1,1 @@
-"""What was asked for: the spec as validated values, and how it is read from a file."""
+"""The spec that was asked for, as validated values, and its reading from a file."""

@@ -35,7 +35,7 @@ class Change:
 
     @property
     def is_free(self) -> bool:
-        """Whether a search may go on with it."""
+        """True if a search may go on with it."""
         return self.path[0] in FREE
 
     @property
@@ -118,7 +118,7 @@ def _in_order_of(stored: Any, given: Any) -> Any:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two values are the same JSON; the order of keys doesn't matter."""
+    """True if two values are the same JSON; the order of keys doesn't matter."""
     if one is _MISSING or other is _MISSING:
         return one is other
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

@@ -1,4 +1,4 @@
-"""How a spec is searched, in the few lines of its report."""
+"""The way in which a spec is searched, in the few lines of its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a spec, as sentences: key path, what is allowed, what came, the nearest correct key.
+"""The problems of a spec, as sentences: key path, what is allowed, what came, the nearest correct key.
 
 What a field allows is written once, as its `description` in the models; every complaint about the field uses it.
 """
@@ -132,7 +132,7 @@ def _too_many(path: Path, most: int, value: object) -> str:
 
 
 class _Place:
-    """Where an error is: its location, followed through the models."""
+    """The place of an error: its location, followed through the models."""
 
     def __init__(self, root: type[BaseModel], location: Sequence[str | int]) -> None:
         self.path: Path = ()
@@ -186,7 +186,7 @@ def _allowed(field: FieldInfo | None) -> str:
 
 
 def _refusal(value: object, place: _Place) -> str:
-    """Why a value is not allowed at a place."""
+    """The reason why a value is not allowed at a place."""
     words = _words_of(place.field)
     if words and (place.is_inside or (place.field is not None and place.field.description is None)):
         return unknown_word(value, words)

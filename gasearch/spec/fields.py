@@ -87,7 +87,7 @@ def only_a_list(value: object) -> object:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number; true and false are none."""
+    """True if it is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -1,4 +1,4 @@
-"""Whether the sections of a spec fit each other, and the data where they are known."""
+"""Problems of sections of a spec that don't fit each other, or the data where they are known."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:
 
 
 def kind_problems(family: str, kind: TaskKind) -> Iterator[Problem]:
-    """Whether a family is for a kind of task."""
+    """The problem of a family that isn't for a kind of task."""
     tasks = FAMILIES.get(family).tasks
     if kind not in tasks:
         does, others = " and ".join(tasks), _families(lambda other: kind in other.tasks)
@@ -82,7 +82,7 @@ def kind_problems(family: str, kind: TaskKind) -> Iterator[Problem]:
 
 
 def input_problems(family: str, data: Any) -> Iterator[Problem]:
-    """Whether a family takes the samples of data as `Dataset.describe` gives them."""
+    """The problem of a family that doesn't take the samples of data as `Dataset.describe` gives them."""
     if data["input_kind"] not in FAMILIES.get(family).inputs:
         yield Problem(path=("space", "family"), text=_input_text(family, data["name"], data["input_kind"]))
 

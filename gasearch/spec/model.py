@@ -62,7 +62,7 @@ class SearchSpec(Section):
 
     @property
     def is_custom(self) -> bool:
-        """Whether the user's own function evaluates the points of the space."""
+        """True if the user's own function evaluates the points of the space."""
         return isinstance(self.space, CustomSpace)
 
     @property
@@ -108,17 +108,17 @@ class SearchSpec(Section):
 
     @property
     def is_steady(self) -> bool:
-        """Whether each outcome counts as soon as it arrives; else a whole generation is waited for."""
+        """True if each outcome counts as soon as it arrives; else a whole generation is waited for."""
         return self.evolution.mode == "steady-state"
 
     @property
     def uses_surrogate(self) -> bool:
-        """Whether a model of the objectives ranks many children; some algorithms have none to rank."""
+        """True if a model of the objectives ranks many children; some algorithms have none to rank."""
         return bool(self.evolution.surrogate) and self.algorithm in sections.RANKED
 
     @property
     def paces_surrogate(self) -> bool:
-        """Whether what trainings take bounds its work: never in generations, which no clock may change."""
+        """True if the time of trainings bounds its work: never in generations, which no clock may change."""
         return self.uses_surrogate and self.is_steady and self.evolution.surrogate != "full"
 
     @property
@@ -129,7 +129,7 @@ class SearchSpec(Section):
         return self.evolution.replicates
 
     def rung_steps(self) -> tuple[float, ...]:
-        """Where a training may be ended early, ascending, in epochs or an evaluator's own steps; () for nowhere."""
+        """The steps where a training may be ended early, ascending: epochs, or an evaluator's own; () for nowhere."""
         rungs = self.early_stop.rungs
         if isinstance(rungs, tuple):
             return rungs
@@ -139,7 +139,7 @@ class SearchSpec(Section):
 
     @property
     def reuses_outcomes(self) -> bool:
-        """Whether outcomes of equal evaluations are taken over from earlier searches."""
+        """True if outcomes of equal evaluations are taken over from earlier searches."""
         return not self.is_custom if self.start.reuse is None else self.start.reuse
 
     # --- as text ---
@@ -253,7 +253,7 @@ class SearchSpec(Section):
 
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:
-    """Whether no number keeps both limits."""
+    """True if no number keeps both limits."""
     if one.metric != other.metric or one.is_upper == other.is_upper:
         return False
     low, high = (other, one) if one.is_upper else (one, other)

@@ -30,7 +30,7 @@ _FILE = "the path of a file like the data set"
 
 
 class TaskSpec(Section):
-    """What the networks are for: data, read as `data.options.DataOptions` says; or a custom evaluator."""
+    """The task of the networks: data, read as `data.options.DataOptions` says; or a custom evaluator."""
 
     dataset: str | None = fields.text(None, "the name of a data set, or the path of a file")
     download: bool = fields.flag(False)
@@ -84,7 +84,7 @@ class DistillationSpec(Section):
 
 
 class RecipeSpec(Section):
-    """How a network is trained; see `gasearch_workers.messages.Recipe`."""
+    """The training of a network; see `gasearch_workers.messages.Recipe`."""
 
     epochs: int = fields.whole(3, 1, 10_000)
     batch_size: int = fields.whole(128, 2, 65_536)
@@ -122,7 +122,7 @@ class RecipeSpec(Section):
         return Recipe(is_full_range=self.full_range, is_inheriting=self.inherit, **content)
 
     def to_fidelity(self) -> Fidelity:
-        """How much of the training an evaluation gets."""
+        """The share of the training that an evaluation gets."""
         return Fidelity(epochs=self.epochs, data_share=self.data_share)
 
 
@@ -141,7 +141,7 @@ RANKED: frozenset[Algorithm] = frozenset({"nsga2", "nsga3", "aging"})
 
 
 class EvolutionSpec(Section):
-    """How new networks are proposed."""
+    """The way in which new networks are proposed."""
 
     algorithm: Literal["auto"] | Algorithm = "auto"
     mode: Literal["steady-state", "generational"] = "steady-state"
@@ -210,7 +210,7 @@ def _design(value: object) -> object:
 
 
 class StartSpec(Section):
-    """What the search begins with, besides chance."""
+    """The beginning of a search, besides chance."""
 
     designs: Annotated[
         tuple[Annotated[dict[str, Any], BeforeValidator(_design)], ...], BeforeValidator(fields.only_a_list)
@@ -272,7 +272,7 @@ def _variable(name: str) -> str:
 
 
 class WorkersSpec(Section):
-    """Where the evaluations run."""
+    """The places where evaluations run, and what each may take there."""
 
     count: Annotated[int, Field(strict=True, ge=0, le=1024)] | Literal["auto"] = Field(
         default="auto", description="auto or a whole number from 0 (in the controller's own process) to 1,024"

@@ -60,7 +60,7 @@ TaggerEncoders = Annotated[tuple[Literal["gru", "transformer"], ...], _List, _wo
 
 
 class LayeredSpace(Section):
-    """What the families made of layers share: every list holds the options of one decision per layer."""
+    """The keys that families made of layers share: every list holds the options of one decision per layer."""
 
     family: str
     layers: fields.LayerRange  #: Fewest and most layers before the head.
@@ -90,7 +90,7 @@ class CnnSpace(LayeredSpace):
 
 
 class TokenSpace(LayeredSpace):
-    """What the families on tokens share: a vector for each of the most frequent words."""
+    """The keys that families on tokens share: a vector for each of the most frequent words."""
 
     embedding: fields.Widths = (16, 32)  #: Length of a word's vector, decided once.
     vocabulary: fields.Sizes = (2000, 5000, 10_000)  #: Words that have one, decided once.
@@ -186,7 +186,7 @@ AnySpace = Annotated[
 
 
 def same_choice(one: object, other: object) -> bool:
-    """Whether two choices are the same; `true` and 1 are not."""
+    """True if two choices are the same; `true` and 1 are not."""
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 

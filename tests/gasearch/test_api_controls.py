@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pydoc
-import subprocess
-import sys
 import time
 
 import pytest
@@ -139,17 +137,6 @@ def test_an_object_says_how_to_get_it_and_no_password(search, db, monkeypatch):
     monkeypatch.setattr("gasearch.api.open_reader", lambda url: open_reader(f"sqlite:///{db}"))
     on_a_server = gasearch.open("small", db="postgresql://ann:s3cret@host/runs")
     assert repr(on_a_server) == "Search('small', db='postgresql+psycopg://ann:***@host/runs')"
-
-
-def test_help_and_dir_tell_of_all_that_there_is():
-    code = "import gasearch; print(*dir(gasearch)); help(gasearch)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    names, _, text = done.stdout.partition("\n")
-    assert {"Search", "SearchSpec", "compare", "list", "open", "run"} == {
-        name for name in names.split() if not name.startswith("_")
-    }
-    for line in ("class Search(", "Run a new search to its end.", "compare(*names: ", "The stored search of that name"):
-        assert line in text
 
 
 def test_what_the_command_line_asks_and_does_python_can_too():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -145,25 +144,6 @@ def test_a_reader_that_leaves_early_causes_no_complaint(tmp_path):
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_search_in_the_background_that_fails_at_once_reports_why(tmp_path, digits_url):
-    from gasearch.errors import GasearchError
-    from gasearch.jobs.detach import launch_detached
-
-    began = time.monotonic()
-    with pytest.raises(GasearchError, match=r"did not start: .*'nope'.* \(log: ") as caught:
-        launch_detached(["status", "nope"], name="a/b", db_url=digits_url, is_up=lambda pid: False, patience_s=30)
-    assert caught.value.exit_status == 2
-    assert time.monotonic() - began < 20
-
-
-def test_the_log_lies_next_to_a_sqlite_file_else_here():
-    from gasearch.jobs.detach import log_file
-
-    assert str(log_file("a/b", "sqlite:////data/x%20y.db")) == "/data/gasearch-a_b.log"
-    assert str(log_file("digits", "sqlite:///gasearch.db")) == "gasearch-digits.log"
-    assert str(log_file("digits", "postgresql://me:secret@host/db")) == "gasearch-digits.log"
 
 
 # --- gone for good ----------------------------------------------------------------------------------------------

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import sys
 from pathlib import Path
 
 import pytest
 
 from gasearch.errors import Interrupted, LeaseLost, WorkersUnavailable
-from gasearch.jobs.detach import launch_detached
 from gasearch.storage.records import SearchStatus, TuningTrial
 from tests.doubles.archived import fill_database, search_record
 
@@ -245,39 +241,3 @@ def test_detach_refuses_a_bad_spec_and_an_unknown_search_at_once(gasearch, folde
     status, _, err = gasearch("resume", "nope", "--detach")
     assert (status, "nope" in err) == (2, True)
     assert not list(folder.glob("*.log"))
-
-
-def test_a_detached_process_outlives_its_starter_in_a_session_of_its_own(folder):
-    url = f"sqlite:///{folder}/gasearch.db"
-    asked = []
-
-    def is_up(pid):
-        asked.append(True)
-        return "serving" in log_of_server.read_text() if log_of_server.exists() else False
-
-    log_of_server = folder / "gasearch-web.log"
-    fill_database(url)
-    pid, log = launch_detached(["serve", "--port", "0"], name="web", db_url=url, is_up=is_up, patience_s=30)
-    try:
-        assert log == log_of_server
-        assert asked
-        assert os.getsid(pid) == pid != os.getsid(0)
-        assert url not in Path(f"/proc/{pid}/cmdline").read_text()
-    finally:
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
-
-
-def test_the_interpreter_of_the_detached_process_is_this_one(monkeypatch, folder):
-    commands = []
-
-    class Started:
-        pid = 1
-        returncode = None
-
-        def __init__(self, command, **options):
-            commands.append((command, options["env"]["GASEARCH_DB"], options["start_new_session"]))
-
-    monkeypatch.setattr("gasearch.jobs.detach.subprocess.Popen", Started)
-    launch_detached(["run", "x.yaml"], name="x", db_url="sqlite:///x.db", is_up=lambda pid: True)
-    assert commands == [([sys.executable, "-m", "gasearch", "run", "x.yaml"], "sqlite:///x.db", True)]

@@ -10,7 +10,6 @@ from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.objectives.front import ParetoFront
 from gasearch.search.ownership import StopSignal
-from gasearch.search.problem import training_seed
 from gasearch.storage.owner import current_owner
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
@@ -305,10 +304,3 @@ def test_progress_tells_best_values_rate_and_time_left(archive):
     assert best["cost"] == min(network.metrics["cost"] for network in networks)
     assert last.hypervolume > watch.seen[12].hypervolume > 0
     assert last.rate_per_minute > 0
-
-
-def test_training_seeds_depend_on_search_seed_and_candidate_alone():
-    seeds = {training_seed(seed, number) for seed in range(20) for number in range(50)}
-    assert len(seeds) == 1000
-    assert training_seed(3, 4) == training_seed(3, 4)
-    assert all(0 <= seed < 2**31 for seed in seeds)

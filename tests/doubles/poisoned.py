@@ -194,7 +194,7 @@ def patches_json(choices, budget, report):
 
 def patches_the_system_s_calls(choices, budget, report):
     time.time = lambda: "noon"
-    return {"error": 1.0}
+    return good(choices, budget, report)
 
 
 def answers_for_another(choices, budget, report):

@@ -117,7 +117,7 @@ Detach = Annotated[bool, option("--detach", None, "Run in the background, with a
 
 
 def _of_logging(name: str, metavar: str, text: str, callback: Callable[[Any], None], variable: str) -> Any:
-    """What is logged is decided while the options are read: commands leave the value alone."""
+    """An option of the log, which takes effect while it is read: commands leave its value alone."""
     more = {"expose_value": False, "envvar": variable, "show_envvar": False}
     return option(name, metavar, text, callback=callback, **more)
 

@@ -301,7 +301,7 @@ def _kinds_text(summary: SearchSummary) -> str:
 
 
 def _surrogate_lines(summary: SearchSummary) -> list[tuple[str, str]]:
-    """What bounds the surrogate, where trainings are so short that something does."""
+    """The bound of the surrogate, where trainings are so short that something does."""
     if summary.surrogate_seconds is None or summary.finished_seconds is None:
         return []
     allowed, training = _seconds_text(summary.surrogate_seconds), _seconds_text(summary.finished_seconds)

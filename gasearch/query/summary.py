@@ -106,7 +106,7 @@ def _algorithm(name: str, record: SearchRecord) -> str:
 
 
 def _surrogate_seconds(asked: Mapping[str, Any], record: SearchRecord, training_s: float | None) -> float | None:
-    """What bounds a proposal where trainings are short: `SearchSpec.paces_surrogate`, without what validates specs."""
+    """The bound of a proposal where trainings are short: `SearchSpec.paces_surrogate`, without what validates specs."""
     is_ranked = _algorithm(asked.get("algorithm", "nsga2"), record) in ("nsga2", "nsga3", "aging")
     is_paced = asked.get("surrogate") is True and asked.get("mode") == "steady-state" and is_ranked
     return allowed_seconds(training_s) if is_paced else None

@@ -1,4 +1,4 @@
-"""What all commands share: options, and the way to the database."""
+"""The parts that all commands share: options, and the way to the database."""
 
 from __future__ import annotations
 

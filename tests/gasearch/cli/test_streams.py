@@ -1,4 +1,4 @@
-"""What becomes of a command whose streams are closed, full, too narrow, or read by nobody."""
+"""Commands whose streams are closed, full, too narrow, or read by nobody."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What failed, by cause, and what the failed ones said; by real searches in this process."""
+"""Failures by cause, with their last words; by real searches in this process."""
 
 import csv
 import io

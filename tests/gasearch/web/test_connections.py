@@ -24,7 +24,7 @@ def app(tmp_path):
 
 
 def is_closed(connection):
-    """Whether the server has closed it; waits for that."""
+    """Says that the server has closed it; waits for that."""
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:
@@ -32,7 +32,7 @@ def is_closed(connection):
 
 
 def is_open(connection):
-    """Whether the server has not closed it yet."""
+    """Says that the server has not closed it yet."""
     connection.setblocking(False)
     try:
         return connection.recv(1) != b""

@@ -217,13 +217,12 @@ class RankedPool:
 
     def _grow(self, objectives: int) -> None:
         size = len(self._numbers)
-        values = np.full((objectives, 2 * size or 64), np.nan)
-        if size:
-            values[:, :size] = self._values
-        self._values, added = values, values.shape[1] - size
-        self._numbers = np.concatenate([self._numbers, np.zeros(added, dtype=np.int64)])
-        self._dominators = np.concatenate([self._dominators, np.full(added, _NOBODY)])
-        self._front = np.concatenate([self._front, np.full(added, -1)])
+        added = size or 64
+        values = self._values if size else np.empty((objectives, 0))
+        self._values = np.pad(values, ((0, 0), (0, added)), constant_values=np.nan)
+        self._numbers = np.pad(self._numbers, (0, added))
+        self._dominators = np.pad(self._dominators, (0, added), constant_values=_NOBODY)
+        self._front = np.pad(self._front, (0, added), constant_values=-1)
         self._free.extend(range(size, size + added))
 
     def _dominated(self, row: int) -> Flags:

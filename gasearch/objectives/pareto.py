@@ -78,7 +78,7 @@ def crowding_distance(values: Array, ranks: npt.NDArray[np.intp]) -> Array:
 
     Per objective, the gap between a point's two neighbours over the front's range; the mean over the objectives. The
     two ends of each objective are infinitely lonely. Among points with equal values the earlier row stands lower. All
-    fronts at once: a steady-state search sorts its population at every tell, and a population has some ten.
+    fronts at once: a steady-state search sorts its population at most outcomes, and a population has some ten.
 
     Args:
         values: (points, objectives), at least one point.
@@ -90,20 +90,20 @@ def crowding_distance(values: Array, ranks: npt.NDArray[np.intp]) -> Array:
     count, objectives = values.shape
     order = np.argsort(ranks, kind="stable")  # front by front
     sorted_ranks = ranks[order]
-    starts = np.flatnonzero(np.diff(sorted_ranks, prepend=-1))  # (fronts,) where each begins in `order`
-    sizes = np.diff(starts, append=count)
-    is_end = np.zeros(count, dtype=bool)
-    is_end[starts] = is_end[starts + sizes - 1] = True
-    middle = np.flatnonzero(~is_end)
-    distances = np.zeros(count)
-    for column in values.T:
-        order = order[np.lexsort((column[order], sorted_ranks))]
-        ascending = column[order]
-        spans = np.repeat(objectives * (ascending[starts + sizes - 1] - ascending[starts]), sizes)[middle]
-        gaps = ascending[middle + 1] - ascending[middle - 1]
-        distances[order[middle]] += np.divide(gaps, spans, out=np.zeros_like(gaps), where=spans > 0)
-        distances[order[is_end]] = np.inf
-    return distances
+    starts = np.flatnonzero(np.diff(sorted_ranks, prepend=-1))  # (fronts,) where each begins in `order`,
+    ends = np.append(starts[1:], count) - 1  # and where it ends
+    orders = np.empty((objectives, count), dtype=np.intp)
+    for column, row in zip(values.T, orders, strict=True):
+        row[:] = order = order[np.lexsort((column[order], sorted_ranks))]
+    ascending = np.take_along_axis(values.T, orders, axis=1)  # (objectives, points) within each front
+    spans = np.repeat(objectives * (ascending[:, ends] - ascending[:, starts]), ends - starts + 1, axis=1)
+    gaps = np.zeros_like(spans)
+    gaps[:, 1:-1] = ascending[:, 2:] - ascending[:, :-2]
+    shares = np.divide(gaps, spans, out=np.zeros_like(gaps), where=spans > 0)
+    shares[:, starts] = shares[:, ends] = np.inf
+    distances = np.empty_like(shares)
+    np.put_along_axis(distances, orders, shares, axis=1)
+    return np.asarray(distances.sum(axis=0))
 
 
 def hypervolume(values: Values, reference: Sequence[float]) -> float:

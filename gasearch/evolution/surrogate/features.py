@@ -126,12 +126,13 @@ def _rows_of_level(folded: int, is_ordinal: bool) -> Array:
 
     A flag for each; for an ordinal one, each option that it reaches beyond, too.
     """
-    flags = np.eye(folded + 1)
-    if not is_ordinal:
-        return np.asarray(flags * 0.5**0.5)
-    reached = np.arange(folded + 1)[:, None] > np.arange(folded - 1)
-    reached[-1] = False
-    return np.concatenate([flags * 0.25**0.5, reached * (0.5 / (folded - 1)) ** 0.5], axis=1)
+    rows = np.eye(folded + 1) * 0.5**0.5
+    if is_ordinal:
+        reached = np.arange(folded + 1)[:, None] > np.arange(folded - 1)
+        reached[-1] = False
+        rows = np.concatenate([rows * 0.5**0.5, reached * (0.5 / (folded - 1)) ** 0.5], axis=1)
+    left, sizes, _ = np.linalg.svd(rows - rows[0], full_matrices=False)  # the same distances in half the columns
+    return np.asarray((left * sizes)[:, sizes > 1e-9])
 
 
 def squared_norms(rows: Array) -> Array:

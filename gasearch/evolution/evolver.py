@@ -200,13 +200,13 @@ class Evolver(Engine):
         candidate = self._candidates[scored.number]
         if self._advisor is not None:
             self._advisor.note(candidate.genome, scored)
+        is_first = scored.number not in self._fitnesses
         if scored.fitness is None:
-            if scored.number not in self._fitnesses:
+            if is_first:
                 self._rates.note(candidate.operator, 0.0)
             return None
-        is_first = scored.number not in self._fitnesses
         self._fitnesses[scored.number] = scored.fitness
-        change = (self._front.add if is_first else self._front.replace)(scored.number, scored.fitness)
+        change = self._front.add(scored.number, scored.fitness)
         if is_first:
             self._rates.note(candidate.operator, self._reward(candidate, scored.fitness, change))
         return change

@@ -83,7 +83,7 @@ def standing(values: Array, spreads: Array, numbers: Numbers) -> Standing:
 
 
 def dominated_within(values: Array, spreads: Array, others: Array, widths: Array) -> Flags:
-    """Which points of a plain front one of them dominates within their intervals.
+    """Which points of a plain front one of them dominates within their intervals; of negated values, which dominate it.
 
     Args:
         values: (objectives,) of the one.
@@ -99,22 +99,6 @@ def dominated_within(values: Array, spreads: Array, others: Array, widths: Array
     dominated: Any = np.logical_and.reduce(ahead >= -width, axis=0)
     dominated &= np.logical_or.reduce(ahead > width, axis=0)
     return dominated  # type: ignore[no-any-return]
-
-
-def dominators_within(values: Array, spreads: Array, others: Array, widths: Array) -> Flags:
-    """Which points of a plain front dominate one of them within their intervals; see `dominated_within`.
-
-    Args:
-        values: (objectives,) of the one.
-        spreads: (objectives,) half widths of the one.
-        others: (objectives, points).
-        widths: (objectives, points) half widths of the others.
-    """
-    ahead = others - values[:, None]  # (objectives, points)
-    width = spreads[:, None] + widths
-    dominates: Any = np.logical_and.reduce(ahead >= -width, axis=0)
-    dominates &= np.logical_or.reduce(ahead > width, axis=0)
-    return dominates  # type: ignore[no-any-return]
 
 
 def _reach(values: Array, spreads: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gasearch.objectives.dominance import Array, DominanceIndex, Flags, dominated_within, dominators_within, standing
+from gasearch.objectives.dominance import Array, DominanceIndex, Flags, dominated_within, standing
 from gasearch.objectives.fitness import Fitness, FrontChange
 from gasearch.objectives.pareto import Scaling
 
@@ -74,50 +74,24 @@ class ParetoFront:
     def add(self, number: int, fitness: Fitness) -> FrontChange:
         """Take a point in, if it belongs to the front, and dismiss the members that it dominates.
 
-        Raises:
-            ValueError: if the number of objectives differs from the front's.
-        """
-        self._find_ties()
-        return self._take(number, fitness, is_replacement=False)
-
-    def replace(self, number: int, fitness: Fitness) -> FrontChange:
-        """Let a point have another fitness: what it had dominated may come back.
+        Of a point that came before the newer fitness counts: what the older one dominated may come back.
 
         Raises:
             ValueError: if the number of objectives differs from the front's.
         """
         self._find_ties()
-        return self._take(number, fitness, is_replacement=True)
+        return self._take(number, fitness)
 
-    def remove(self, number: int) -> FrontChange:
-        """Forget a point: what it had dominated may come back. Nothing happens where it isn't known."""
-        self._find_ties()
-        changes = _Changes()
-        self._forget(number, changes)
-        return self._settle(changes)
-
-    def take_in(self, number: int, fitness: Fitness, *, is_replacement: bool) -> FrontChange:
-        """Add or replace, and find out who is tied when that is asked for.
-
-        Args:
-            number: Of the candidate.
-            fitness: What came of it.
-            is_replacement: Whether the candidate had another fitness before.
-
-        Returns:
-            How the plain front changed.
-
-        Raises:
-            ValueError: if the number of objectives differs from the front's.
-        """
+    def take_in(self, number: int, fitness: Fitness) -> FrontChange:
+        """See `add`; who is tied is found out when that is asked for, and what is returned is of the plain front."""
         if self._are_ties_known:
             self._are_ties_known = False
             self._plain.stays[:] = True
-        return self._take(number, fitness, is_replacement=is_replacement)
+        return self._take(number, fitness)
 
-    def _take(self, number: int, fitness: Fitness, *, is_replacement: bool) -> FrontChange:
+    def _take(self, number: int, fitness: Fitness) -> FrontChange:
         changes = _Changes()
-        if is_replacement:
+        if number in self._points:
             self._forget(number, changes)
         if fitness.violation <= 0.0:
             if fitness.spreads:
@@ -153,7 +127,7 @@ class ParetoFront:
         """Drop a point, and take those in that nothing else had kept out."""
         fitness = self._points.drop(number)
         is_it: Flags = self._plain.numbers == number
-        if fitness is None or not is_it.any():
+        if not is_it.any():
             return
         self._dismiss(is_it, changes)
         others = self.plain_values
@@ -183,7 +157,7 @@ class ParetoFront:
         place = self._plain.append(number, fitness, stays=not is_judged)
         if is_judged:
             plain = self._plain
-            dominates = dominators_within(plain.values[:, place], plain.spreads[:, place], plain.values, plain.spreads)
+            dominates = dominated_within(-plain.values[:, place], plain.spreads[:, place], -plain.values, plain.spreads)
             if dominates.any():
                 after = self._is_after(place)
                 plain.dominators[0, place] = np.count_nonzero(dominates & ~after & plain.stays[0])
@@ -318,13 +292,11 @@ class _Points(dict[int, Fitness]):
         self._rows: dict[int, int] = {}  # by number
         self._values: Array = np.empty((0, 0))  # (capacity, objectives); NaN where one was dropped
 
-    def drop(self, number: int) -> Fitness | None:
-        """Forget one that may be there."""
+    def drop(self, number: int) -> Fitness:
+        """Forget one."""
         self._complete()
-        row = self._rows.pop(number, None)
-        if row is not None:
-            self._values[row] = np.nan
-        return self.pop(number, None)
+        self._values[self._rows.pop(number)] = np.nan
+        return self.pop(number)
 
     def rows_of(self, numbers: list[int]) -> list[int]:
         """Ascending in the order in which the points came."""

@@ -64,10 +64,7 @@ class Frontier:
         if fitness is None:
             return FrontChange()
         before = self.front.version
-        if is_past:
-            change = self.front.take_in(number, fitness, is_replacement=is_replicate)
-        else:
-            change = (self.front.replace if is_replicate else self.front.add)(number, fitness)
+        change = (self.front.take_in if is_past else self.front.add)(number, fitness)
         if self.scaling is None:
             self._first += [fitness] if fitness.is_feasible else []
         elif self.front.version != before and self.is_cheap:

@@ -157,9 +157,7 @@ def growth(completed: OutcomeTable, scaling: Scaling) -> list[GrowthPoint]:
     is_stale = False
     for turn, place in enumerate(places, 1):
         version = front.version
-        (front.replace if completed.is_replicate[place] else front.add)(
-            int(completed.numbers[place]), completed.fitness(place)
-        )
+        front.add(int(completed.numbers[place]), completed.fitness(place))
         is_stale = is_stale or front.version != version
         if is_stale and turn % every == 0:
             points.append(_point(completed, place, front.hypervolume(scaling), len(front)))

@@ -85,14 +85,12 @@ def test_no_member_dominates_another_one(drawn):
 @given(points(), points())
 def test_a_front_that_found_out_late_who_is_tied_is_the_one_that_always_knew(drawn, newer):
     early, late = ParetoFront(), ParetoFront()
-    known = set()
     objectives = len(drawn[1][0])
     steps = [*zip(*drawn, strict=True), *(one for one in zip(*newer, strict=True) if len(one[1]) == objectives)]
     for place, (number, row, widths) in enumerate(steps):
         fitness = Fitness(values=tuple(row), spreads=tuple(widths) if any(widths) else ())
-        (early.replace if number in known else early.add)(number, fitness)
-        late.take_in(number, fitness, is_replacement=number in known)
-        known.add(number)
+        early.add(number, fitness)
+        late.take_in(number, fitness)
         if place % 4 == 3:
             assert late.numbers == early.numbers
     assert late.numbers == early.numbers
@@ -119,7 +117,7 @@ def test_a_new_member_is_compared_with_the_others_and_not_all_with_all(monkeypat
     random.Random(1).shuffle(numbers)
     for number in numbers:
         front.add(number, Fitness(values=(float(number), -float(number)), spreads=(1e-6, 0.0)))
-        assert len(compared) <= 2  # whom it dismisses in either pass
+        assert len(compared) <= 3  # who dismisses it, and whom it dismisses in either pass
         compared.clear()
     assert len(front) == 400
 
@@ -131,7 +129,7 @@ def test_a_replayed_front_finds_out_who_is_tied_when_it_is_asked(monkeypatch):
     front = ParetoFront()
     for number in range(400):
         fitness = Fitness(values=(float(number), -float(number)), spreads=(0.6, 0.0))
-        front.take_in(number, fitness, is_replacement=False)
+        front.take_in(number, fitness)
     assert made == []
     assert len(front) == 200
     assert len(front.numbers) == 200

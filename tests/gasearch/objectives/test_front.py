@@ -69,8 +69,8 @@ def test_values_of_any_size_have_the_front_of_small_ones(points, newer, rng):
     rng.shuffle(order)
     small, large = front_of(enumerate(points)), front_of(enumerate(map(enlarged, points)))
     for number, fitness in order:
-        small.replace(number, fitness)
-        large.replace(number, enlarged(fitness))
+        small.add(number, fitness)
+        large.add(number, enlarged(fitness))
     assert set(large.numbers) == set(small.numbers)
 
 
@@ -83,7 +83,7 @@ def test_a_front_whose_points_were_replaced_is_that_of_the_newest(points, newer,
     replaced = list(enumerate(newer))
     rng.shuffle(replaced)
     for number, fitness in replaced:
-        front.replace(number, fitness)
+        front.add(number, fitness)
     newest = dict(enumerate(points)) | dict(replaced)
     assert set(front.numbers) == set(front_of(newest.items()).numbers)
     assert len(front.values) == len(front)
@@ -96,7 +96,7 @@ def test_the_changes_add_up_to_the_members(points, newer):
     front, members = ParetoFront(), set()
     steps = [(front.add, number, one) for number, one in enumerate(points)]
     steps += [
-        (front.replace, number, one) for number, one in enumerate(newer[: len(points)]) if len(one.values) == objectives
+        (front.add, number, one) for number, one in enumerate(newer[: len(points)]) if len(one.values) == objectives
     ]
     for step, number, fitness in steps:
         change = step(number, fitness)
@@ -139,9 +139,9 @@ def test_a_lead_within_the_intervals_is_a_tie_and_the_clearly_better_one_stays()
 
 def test_what_a_member_had_dominated_comes_back_when_it_turns_out_worse():
     front = front_of([(0, Fitness(values=(1.0, 1.0))), (1, Fitness(values=(2.0, 2.0)))])
-    change = front.replace(1, Fitness(values=(0.0, 2.0)))
+    change = front.add(1, Fitness(values=(0.0, 2.0)))
     assert (change.entered, change.left) == ((0,), ())
-    change = front.replace(1, Fitness(values=(0.0, 0.0), violation=1.0))
+    change = front.add(1, Fitness(values=(0.0, 0.0), violation=1.0))
     assert (change.entered, change.left, front.numbers) == ((), (1,), (0,))
 
 
@@ -236,7 +236,7 @@ def test_a_front_stays_that_of_all_its_points_whatever_is_replaced(objectives, s
             continue
         fitness = Fitness(values=tuple(float(rng.randrange(9)) for _ in range(objectives)))
         before = set(front.numbers)
-        change = (front.add if is_new else front.replace)(number, fitness)
+        change = front.add(number, fitness)
         points.pop(number, None)
         points[number] = fitness
         assert sorted(front.numbers) == sorted(from_nothing(points)), step
@@ -247,24 +247,9 @@ def test_a_front_stays_that_of_all_its_points_whatever_is_replaced(objectives, s
         assert front.values.tolist() == [list(points[member].values) for member in front.numbers]
 
 
-@pytest.mark.parametrize("objectives", [1, 2, 3])
-def test_what_is_removed_lets_those_in_that_it_had_kept_out(objectives):
-    rng, front, points = random.Random(7), ParetoFront(), {}
-    for number in range(120):
-        points[number] = Fitness(values=tuple(float(rng.randrange(20)) for _ in range(objectives)))
-        front.add(number, points[number])
-    while points:
-        number = rng.choice(list(front.numbers))
-        front.remove(number)
-        del points[number]
-        assert list(front.numbers) == from_nothing(points)
-    front.remove(5)
-    assert len(front) == 0
-
-
 def test_a_point_that_becomes_infeasible_leaves_and_comes_back_with_its_next_fitness():
     front = ParetoFront()
     front.add(0, Fitness(values=(1.0, 1.0)))
     front.add(1, Fitness(values=(0.0, 0.0)))
-    assert front.replace(0, Fitness(values=(2.0, 2.0), violation=1.0)).entered == (1,)
-    assert front.replace(0, Fitness(values=(2.0, 2.0))).left == (1,)
+    assert front.add(0, Fitness(values=(2.0, 2.0), violation=1.0)).entered == (1,)
+    assert front.add(0, Fitness(values=(2.0, 2.0))).left == (1,)

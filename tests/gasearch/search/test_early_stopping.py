@@ -29,7 +29,7 @@ class Model(EarlyStopping):
         number = 1000 + self.noted if number is None else number
         self.noted += 1
         if fitness is not None:
-            self.front.replace(number, fitness)
+            self.front.add(number, fitness)
         super().note(outcome, fitness, number=number, known=known)
 
 

@@ -57,10 +57,10 @@ test-data: $(INSTALLED) ## Run the tests on real data, of the folder in GASEARCH
 test-wheel: $(INSTALLED) ## Install the built wheel into an empty environment and search with it
 	$(BIN)/python -m pytest -m slow tests/packaging $(PYTEST_FLAGS)
 
-# Every test that takes minutes, one after another; each name says what is done, and the figures come last.
+# Every test that takes minutes, two files at a time; each name says what is done, and the figures come last.
 chaos: $(INSTALLED) ## Kill, pause, cut and flood searches for an hour, and print the figures
 	@echo "Each test has a time budget of its own. To repeat one: GASEARCH_CHAOS_SEED=the seed that it printed."
-	$(ONE_THREAD) $(BIN)/python -m pytest -m slow -v --durations=0 --durations-min=1 \
+	$(ONE_THREAD) $(BIN)/python -m pytest -m slow -vv -n 2 --dist loadfile --durations=0 --durations-min=1 \
 		tests/chaos tests/faults tests/gasearch $(PYTEST_FLAGS)
 
 check: $(INSTALLED) ## Format, lint, strict types, import rules; changes no file

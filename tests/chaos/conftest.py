@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.forks import Forks
 
-FIGURES = pytest.StashKey[list[str]]()
+FIGURE = "figure"  #: Name of the property of a test that holds a sentence.
 
 
 @pytest.fixture(scope="session")
@@ -51,14 +51,17 @@ def figure(request):
     def note(sentence):
         line = f"{request.node.name}: {sentence} ({time.monotonic() - began:.0f} s)"
         print(line)
-        request.config.stash.setdefault(FIGURES, []).append(line)
+        request.node.user_properties.append((FIGURE, line))
 
     return note
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the figures where a long run was asked for."""
-    figures = config.stash.get(FIGURES, [])
+    """Print the figures where a long run was asked for; they come with the reports, whichever process ran the test."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    figures = [
+        line for report in reports if report.when == "call" for name, line in report.user_properties if name == FIGURE
+    ]
     if figures and "slow" in (config.option.markexpr or "").replace("not slow", ""):
         terminalreporter.section("figures")
         for line in figures:

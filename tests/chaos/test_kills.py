@@ -100,7 +100,7 @@ def test_a_search_killed_at_random_instants_equals_the_undisturbed_one(forks, ur
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_three_hundred_kills_make_no_difference(forks, url, tmp_path, figure):
     report(figure, 300, *kill_searches(forks, url, tmp_path, kills=300, seed=seed_of_chaos()))
 

@@ -11,8 +11,8 @@ from gasearch_workers.network.plan import plan
 @pytest.fixture
 def builder():
     layers = (Layer(kind="linear", width=2, weight_bits=8),)
-    builder = GraphBuilder(plan(Blueprint(family="mlp", input_shape=(3,), layers=layers)))
-    builder.grids["x"] = Grid(scale=0.5, zero_point=8, bits=4)
+    grids = {"x": Grid(scale=0.5, zero_point=8, bits=4)}
+    builder = GraphBuilder(plan(Blueprint(family="mlp", input_shape=(3,), layers=layers)), grids)
     builder.integers["x"] = "x"
     return builder
 

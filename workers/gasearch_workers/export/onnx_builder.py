@@ -6,6 +6,7 @@ for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -28,11 +29,10 @@ def output_name(plan: Plan) -> str:
 class GraphBuilder:
     """Collects nodes and constants; knows for each tensor its grid and the names of its integer and its real form."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, grids: Mapping[str, Grid | None]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.plan = plan
-        self.grids: dict[str, Grid | None] = {}
+        self.plan, self.grids = plan, grids
         self.integers: dict[str, str] = {}
         self.reals: dict[str, str] = {}
         self.is_saturating = False  #: Whether kernels that add pairs of products in 16 bits give other answers.

@@ -41,11 +41,9 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
     plan = network.plan
     if network.steps[-1].output_grid is not None:
         raise ValueError(f"the last step must give floats; {plan.steps[-1].name!r} has an integer grid")
-    builder = GraphBuilder(plan)
+    builder = GraphBuilder(plan, network.grids)
     _add_input(builder, network)
     for item in network.steps:
-        step = item.step
-        builder.grids[step.name] = builder.grids[step.inputs[0]] if step.passes_grid else item.output_grid
         add = add_integer if is_integer(item, builder.grids) else add_float
         add(builder, item)
     graph = helper.make_graph(
@@ -64,14 +62,8 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
 
 def float_steps(network: IntegerNetwork) -> tuple[str, ...]:
     """Names of the steps that the graph computes in float, in order."""
-    grids = {INPUT: network.input.grid}
-    names = []
-    for item in network.steps:
-        step = item.step
-        grids[step.name] = grids[step.inputs[0]] if step.passes_grid else item.output_grid
-        if not is_integer(item, grids):
-            names.append(step.name)
-    return tuple(names)
+    grids = network.grids
+    return tuple(item.step.name for item in network.steps if not is_integer(item, grids))
 
 
 def _add_input(builder: GraphBuilder, network: IntegerNetwork) -> None:
@@ -79,7 +71,6 @@ def _add_input(builder: GraphBuilder, network: IntegerNetwork) -> None:
     transform, plan = network.input, network.plan
     if not plan.numbers:
         return
-    builder.grids[INPUT] = transform.grid
     if transform.dtype == "uint8" and transform.grid is not None:
         builder.integers[INPUT] = INPUT  # The raw bytes are the integers.
         return

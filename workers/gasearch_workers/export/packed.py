@@ -83,15 +83,14 @@ def _pack_steps(network: IntegerNetwork) -> list[bytes]:
     if tuple(item.step for item in network.steps) != network.plan.steps:
         raise PackedFormatError("the network's steps are not those of its plan")
     numbers = {INPUT: 0, CODES: layout.CODES_SOURCE}
-    grids = {INPUT: network.input.grid}
+    grids = network.grids
     packed = []
     for number, item in enumerate(network.steps, 1):
         step = item.step
-        if step.passes_grid and item.output_grid != grids[step.inputs[0]]:
+        if step.passes_grid and item.output_grid != grids[step.name]:
             raise PackedFormatError(f"step {step.name!r}: {step.op} must keep the grid of its input")
         packed.append(_pack_step(item, numbers))
         numbers[step.name] = number
-        grids[step.name] = item.output_grid
     return packed
 
 

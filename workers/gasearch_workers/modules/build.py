@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -20,8 +22,21 @@ from gasearch_workers.modules.sequence_layers import (
 )
 from gasearch_workers.network.integer import Grid, InputTransform
 from gasearch_workers.network.plan import plan
-from gasearch_workers.network.steps import INPUT, Plan, Step
+from gasearch_workers.network.steps import INPUT, Op, Plan, Step
 
+#: Layers that draw no weights.
+_WITHOUT_WEIGHTS: dict[Op, Callable[[Step], nn.Module]] = {
+    "add": ElementLayer,
+    "product": ElementLayer,
+    "concat": ElementLayer,
+    "flatten": lambda _: nn.Flatten(),
+    "max_pool": lambda _: MaxPoolLayer(),
+    "window": WindowLayer,
+    "attention": AttentionLayer,
+    "layer_norm": LayerNormLayer,
+    "mean_tokens": MeanTokensLayer,
+    "max_tokens": lambda _: MaxTokensLayer(),
+}
 LEAST_FACTOR = 1e-3  #: Lower bound of gammas and of learned scales (relative to their start).
 
 
@@ -46,8 +61,7 @@ def build(
         PlanError: if the blueprint's layers don't fit each other or the input.
     """
     steps = plan(network) if isinstance(network, Blueprint) else network
-    generator = torch.Generator().manual_seed(seed)
-    module = Network(steps, transform, generator, target=target, is_full_range=is_full_range)
+    module = Network(steps, transform, torch.Generator().manual_seed(seed), target, is_full_range)
     if len(steps.input_shape) == 3:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
@@ -65,9 +79,8 @@ class Network(nn.Module):
         steps: Plan,
         transform: InputTransform,
         generator: torch.Generator,
-        *,
-        target: tuple[float, float] = (0.0, 1.0),
-        is_full_range: bool = False,
+        target: tuple[float, float],
+        is_full_range: bool,
     ) -> None:
         super().__init__()
         self.plan, self.target, self.is_full_range = steps, target, is_full_range
@@ -76,8 +89,7 @@ class Network(nn.Module):
         quantizers: dict[str, ActivationQuantizer | None] = {}  # Of each tensor.
         for step in steps.steps:
             source = quantizers.get(step.inputs[0])
-            unit = target if step is steps.steps[-1] else (0.0, 1.0)
-            layer = _make_layer(step, steps, source, generator, target=unit, is_full_range=is_full_range)
+            layer = self._make_layer(step, source, generator)
             self.steps[layer_key(step)] = layer
             quantizers[step.name] = source if step.passes_grid else getattr(layer, "quantizer", None)
         self.layers: tuple[nn.Module, ...] = tuple(self.steps.values())
@@ -122,6 +134,23 @@ class Network(nn.Module):
         keep = 1 - self.dropout
         return x * torch.empty_like(x).bernoulli_(keep, generator=self.dropout_generator).div_(keep)
 
+    def _make_layer(self, step: Step, source: ActivationQuantizer | None, generator: torch.Generator) -> nn.Module:
+        match step.op:
+            case "conv" | "linear":
+                target = self.target if step is self.plan.steps[-1] else (0.0, 1.0)
+                return WeightLayer(step, generator, target=target, is_full_range=self.is_full_range)
+            case "global_pool":
+                return PoolLayer(step, source)
+            case "embedding":
+                has_unknown = step.rows < self.plan.categories[max(step.column, 0)]
+                return EmbeddingLayer(step, generator, has_unknown=has_unknown)
+            case "position":
+                return PositionLayer(step, generator)
+            case "gru":
+                return GruLayer(step, generator)
+            case op:
+                return _WITHOUT_WEIGHTS[op](step)
+
     @torch.no_grad()
     def project(self) -> None:
         """Keep every gamma and learned scale positive, whatever the optimizer did."""
@@ -150,41 +179,3 @@ def _layer_outputs(steps: Plan) -> frozenset[str]:
         if is_embedded or layer.startswith("layer"):
             last["embedding" if is_embedded else layer] = step.name
     return frozenset(last.values())
-
-
-def _make_layer(
-    step: Step,
-    steps: Plan,
-    source: ActivationQuantizer | None,
-    generator: torch.Generator,
-    *,
-    target: tuple[float, float],
-    is_full_range: bool,
-) -> nn.Module:
-    match step.op:
-        case "conv" | "linear":
-            return WeightLayer(step, generator, target=target, is_full_range=is_full_range)
-        case "add" | "product" | "concat":
-            return ElementLayer(step)
-        case "global_pool":
-            return PoolLayer(step, source)
-        case "flatten":
-            return nn.Flatten()
-        case "max_pool":
-            return MaxPoolLayer()
-        case "embedding":
-            return EmbeddingLayer(step, generator, has_unknown=step.rows < steps.categories[max(step.column, 0)])
-        case "position":
-            return PositionLayer(step, generator)
-        case "window":
-            return WindowLayer(step)
-        case "gru":
-            return GruLayer(step, generator)
-        case "attention":
-            return AttentionLayer(step)
-        case "layer_norm":
-            return LayerNormLayer(step)
-        case "mean_tokens":
-            return MeanTokensLayer(step)
-        case _:  # max_tokens
-            return MaxTokensLayer()

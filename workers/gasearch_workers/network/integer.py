@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gasearch_workers.network.steps import Plan, Step
+from gasearch_workers.network.steps import INPUT, Plan, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,15 @@ class IntegerNetwork:
     plan: Plan
     input: InputTransform
     steps: tuple[IntegerStep, ...]
+
+    @property
+    def grids(self) -> dict[str, Grid | None]:
+        """The grid of each tensor by name, "input" included; None where it is float."""
+        grids = {INPUT: self.input.grid}
+        for item in self.steps:
+            step = item.step
+            grids[step.name] = grids[step.inputs[0]] if step.passes_grid else item.output_grid
+        return grids
 
 
 def weight_grid(step: Step, weight_scale: NDArray[np.float32]) -> Grid:

@@ -35,7 +35,7 @@ def test_every_kind_agrees_with_the_reference_at_its_bits(kind, weight_bits, act
     assert error < LARGEST_ERROR[activation_bits]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_every_step_gives_the_nearest_integers_whatever_kinds_and_precisions_are_mixed(seed):
     rng = np.random.default_rng(seed)

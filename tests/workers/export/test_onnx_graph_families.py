@@ -49,7 +49,7 @@ def run_graph(network, x, batch=256):
     return run_onnx(to_onnx(network).SerializeToString(), x, batch)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.sampled_from(FAMILIES), st.integers(0, 2**32 - 1))
 def test_every_step_gives_the_nearest_integers_whatever_is_compressed_and_how(family, seed):
     rng = np.random.default_rng(seed)

@@ -29,6 +29,7 @@ STUDY = "recipe"
 BATCH_SIZES = (16, 32, 64, 128, 256)
 OPTIMIZERS: tuple[Optimizer, ...] = ("adam", "adamw", "sgd", "rmsprop", "adafactor")
 SCHEDULES = ("cosine", "constant")
+CHOICES = {"batch_size": BATCH_SIZES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 #: Least and most of what is tuned as a number.
 RANGES: dict[str, tuple[float, float]] = {
@@ -133,41 +134,24 @@ def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult, m
             message = "" if value is not None else f"it measured no {metric}"
         case Failure(kind=kind, message=text):
             value, message = None, f"{kind.value}: {text}"
-    return TuningTrial(
-        key=key,
-        study=STUDY,
-        number=number,
-        recipe_json=_recipe_text(recipe),
-        value=value,
-        message=message,
-    )
+    text = _recipe_text(recipe)
+    return TuningTrial(key=key, study=STUDY, number=number, recipe_json=text, value=value, message=message)
 
 
 def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
+    """Of each tuned parameter; the sampler draws in this order."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    return {
-        "learning_rate": FloatDistribution(*RANGES["learning_rate"], log=True),
-        "batch_size": CategoricalDistribution(BATCH_SIZES),
-        "optimizer": CategoricalDistribution(OPTIMIZERS),
-        "schedule": CategoricalDistribution(SCHEDULES),
-        "warmup": FloatDistribution(*RANGES["warmup"]),
-        "dropout": FloatDistribution(*RANGES["dropout"]),
-        "weight_decay": FloatDistribution(*RANGES["weight_decay"]),
-        "label_smoothing": FloatDistribution(*RANGES["label_smoothing"]),
-    }
+    numbers = {name: FloatDistribution(*ends, log=name == "learning_rate") for name, ends in RANGES.items()}
+    choices = {name: CategoricalDistribution(options) for name, options in CHOICES.items()}
+    return {"learning_rate": numbers.pop("learning_rate")} | choices | numbers
 
 
 def _parameters(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a point of the tuned space: values outside it move to the nearest one inside."""
-    point: dict[str, Any] = {
-        "batch_size": min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size)),
-        "optimizer": recipe.optimizer,
-        "schedule": recipe.schedule,
-    }
-    for name, (least, most) in RANGES.items():
-        point[name] = min(max(getattr(recipe, name), least), most)
-    return point
+    point = {name: getattr(recipe, name) for name in CHOICES}
+    point["batch_size"] = min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size))
+    return point | {name: min(max(getattr(recipe, name), least), most) for name, (least, most) in RANGES.items()}
 
 
 def _recipe_text(recipe: Recipe) -> str:

@@ -41,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.measure.latency import Latency, Protocol, calibrate, inference_call, measure_latency, sample_input
+from gasearch_workers.measure.reference_model import SHAPE as REFERENCE_SHAPE
 from gasearch_workers.measure.reference_model import reference_model
 from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
@@ -198,8 +199,7 @@ def make_estimators() -> dict[str, Callable[[], float]]:
     model, protocol = to_onnx(candidate()).SerializeToString(), Protocol(limit_s=60)
     pairs = protocol.blocks * protocol.pairs
     call = inference_call(model, sample_input(SHAPE, "uint8"))
-    pinned = reference_model()
-    reference = inference_call(pinned.graph, sample_input(pinned.shape, "uint8"))
+    reference = inference_call(reference_model(), sample_input(REFERENCE_SHAPE, "uint8"))
     calibration = calibrate()
 
     def wall(summary: Callable[[list[float]], float]) -> float:

@@ -19,7 +19,7 @@ from gasearch_workers.measure.latency import (
     paired_ratios,
     sample_input,
 )
-from gasearch_workers.measure.reference_model import reference_model
+from gasearch_workers.measure.reference_model import SHAPE, reference_model
 from gasearch_workers.messages import Blueprint, Calibration, Layer
 
 from tests.workers.integer_networks import FAMILIES, random_blueprint, random_network
@@ -168,9 +168,7 @@ def test_a_calibration_of_another_device_is_refused():
 
 
 def test_the_reference_measured_against_itself_has_the_ratio_1():
-    model = reference_model()
-    call = inference_call(model.graph, sample_input(model.shape, "uint8"))
-    other = inference_call(model.graph, sample_input(model.shape, "uint8"))
+    call, other = (inference_call(reference_model(), sample_input(SHAPE, "uint8")) for _ in range(2))
     assert statistics.median(paired_ratios(call, other, protocol=Protocol(), clock=module.time.perf_counter_ns)) == (
         pytest.approx(1.0, abs=0.2)
     )

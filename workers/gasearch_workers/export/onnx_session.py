@@ -31,16 +31,12 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model, options, providers=_PROVIDERS)
-    if not _needs_exact_kernels(session):
+    named = session.get_modelmeta().custom_metadata_map
+    if not EXACT_KERNELS.keys() <= named.keys() or has_vnni(read_cpuinfo()):
         return session
     for name, value in EXACT_KERNELS.items():
         options.add_session_config_entry(name, value)
     return onnxruntime.InferenceSession(model, options, providers=_PROVIDERS)
-
-
-def _needs_exact_kernels(session: onnxruntime.InferenceSession) -> bool:
-    named = session.get_modelmeta().custom_metadata_map
-    return EXACT_KERNELS.keys() <= named.keys() and not has_vnni(read_cpuinfo())
 
 
 def run_onnx(model: bytes, x: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from gasearch_workers.export.onnx_session import open_session
 from gasearch_workers.machine.process_state import gc_paused
 from gasearch_workers.measure.device import device_name
-from gasearch_workers.measure.reference_model import reference_model
+from gasearch_workers.measure.reference_model import SHAPE, reference_model
 from gasearch_workers.messages import Calibration
 
 Call = Callable[[], object]  #: One inference.
@@ -232,8 +232,7 @@ def _codes(ramp: NDArray[np.int64], categories: tuple[int, ...]) -> NDArray[np.i
 @cache
 def reference_call() -> Call:
     """A call that runs the reference model once."""
-    model = reference_model()
-    return inference_call(model.graph, sample_input(model.shape, "uint8"))
+    return inference_call(reference_model(), sample_input(SHAPE, "uint8"))
 
 
 def _time_block(candidate: Call, reference: Call, pairs: int, clock: Clock, end: int) -> float:

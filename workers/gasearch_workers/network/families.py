@@ -22,7 +22,7 @@ class Family:
     """One family of networks made of layers."""
 
     name: str
-    tasks: tuple[TaskKind, ...]  #: What it is for.
+    tasks: tuple[TaskKind, ...] = ("classification", "regression")  #: What it is for.
     inputs: tuple[InputKind, ...]  #: The samples that it takes: one kind, or images beside one.
     #: Appends the steps from the raw sample to the first layer's input; see `network.inputs`.
     begin: Callable[[PlanBuilder, Blueprint, Layer | None], None]
@@ -55,35 +55,28 @@ class Family:
         return kind.name in self.kinds or self.name in kind.families
 
 
-_PREDICTIONS: Final[tuple[TaskKind, ...]] = ("classification", "regression")
-
-
 def _own() -> tuple[Family, ...]:
     return (
         Family(
             name="mlp",
-            tasks=_PREDICTIONS,
             inputs=("table", "image"),
             begin=begin_with_numbers,
             kinds=("linear",),
         ),
         Family(
             name="cnn",
-            tasks=_PREDICTIONS,
             inputs=("image",),
             begin=begin_with_numbers,
             kinds=("conv", "separable", "residual"),
         ),
         Family(
             name="text",
-            tasks=_PREDICTIONS,
             inputs=("tokens",),
             begin=begin_with_tokens,
             encoders={"pool": "linear", "conv": "conv1d", "gru": "gru"},
         ),
         Family(
             name="transformer",
-            tasks=_PREDICTIONS,
             inputs=("tokens",),
             begin=begin_with_tokens,
             kinds=("transformer",),

@@ -14,26 +14,6 @@ ROOT = Path(__file__).parents[2]
 #: Each package, and the folder that mirrors it; scenarios that span packages are in `tests/scenarios`.
 MIRRORS = {"gasearch": "tests/gasearch", "workers/gasearch_workers": "tests/workers"}
 
-#: Modules that have no tests of their own yet, only what others' tests ask of them.
-NOT_YET = {
-    "gasearch/storage/columns.py",
-    "gasearch/storage/copying.py",
-    "gasearch/storage/counting.py",
-    "gasearch/storage/damage.py",
-    "gasearch/storage/engines.py",
-    "gasearch/storage/leases.py",
-    "gasearch/storage/question.py",
-    "gasearch/storage/sql.py",
-    "gasearch/storage/sql_reader.py",
-    "gasearch/storage/sql_writer.py",
-    "gasearch/storage/sqlite_file.py",
-    "gasearch/storage/statements.py",
-    "gasearch/storage/values.py",
-}
-
-#: Files of tests that are not yet named after what they test.
-NOT_YET_NAMED: set[str] = set()
-
 
 def has_logic(module: Module) -> bool:
     """Whether a function of the module does more than one thing: fields, names and contracts need no tests."""
@@ -85,18 +65,12 @@ def gaps() -> tuple[list[str], list[str]]:
 
 def test_every_module_with_logic_has_tests_of_its_name(gaps: tuple[list[str], list[str]]) -> None:
     lonely, _ = gaps
-    assert [module for module in lonely if module not in NOT_YET] == []
+    assert lonely == []
 
 
 def test_every_file_of_tests_is_named_after_a_module(gaps: tuple[list[str], list[str]]) -> None:
     _, strays = gaps
-    assert [test for test in strays if test not in NOT_YET_NAMED] == [], "scenarios are in tests/scenarios"
-
-
-def test_what_keeps_the_rule_is_no_longer_excused(gaps: tuple[list[str], list[str]]) -> None:
-    lonely, strays = gaps
-    assert NOT_YET - set(lonely) == set(), "take these out of NOT_YET"
-    assert NOT_YET_NAMED - set(strays) == set(), "take these out of NOT_YET_NAMED"
+    assert strays == [], "scenarios are in tests/scenarios"
 
 
 LOGIC = "def f(x):\n    y = x\n    return y\n"

@@ -10,7 +10,7 @@ import pytest
 
 from gasearch.errors import StoreError
 from gasearch.storage import patience
-from gasearch.storage.sql import current, open_archive, open_reader, upgrade
+from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.connections import listening, writing
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 
@@ -34,66 +34,7 @@ def started(migrated_sqlite_url):
     archive.close()
 
 
-# --- what can't be opened ---------------------------------------------------------------------------------------
-
-
-def open_for_writing(url):
-    open_archive(url, notice=silent).close()
-
-
-@pytest.mark.parametrize("opener", [open_for_writing, open_reader, current, lambda url: upgrade(url, silent)])
-@pytest.mark.parametrize(
-    ("url", "complaint"),
-    [
-        ("results.db", r"a database is named by a URL such as sqlite:///results.db or .*; got 'results.db'"),
-        ("", r"a database is named by a URL"),
-        ("mysql://u:secret@host/db", r"'mysql' databases are not supported; use sqlite:///"),
-        ("sqlite://", r"must be a file, to outlive the process"),
-        ("sqlite:///:memory:", r"must be a file, to outlive the process"),
-        ("postgresql+asyncpg://u:secret@host/db", r"'postgresql\+asyncpg' databases are not supported"),
-        ("//u:secret@host/db", r"a database is named by a URL .*; got '//u:\*\*\*@host/db'"),
-    ],
-)
-def test_a_url_of_no_database_is_refused(opener, url, complaint):
-    with pytest.raises(StoreError, match=complaint) as caught:
-        opener(url)
-    assert "secret" not in str(caught.value)
-
-
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(StoreError, match=r"the folder .*/nowhere of the database sqlite:.* does not exist: create it"):
-        open_for_writing(f"sqlite:///{tmp_path}/nowhere/store.db")
-
-
-@pytest.mark.parametrize("opener", [open_reader, current])
-def test_a_reader_creates_no_database(tmp_path, opener):
-    with pytest.raises(
-        StoreError, match=r"there is no database sqlite:.*: run a search first, or name another one with"
-    ):
-        opener(f"sqlite:///{tmp_path}/none.db")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("opener", [open_for_writing, open_reader, current])
-def test_a_foreign_file_is_no_database(tmp_path, opener):
-    (tmp_path / "notes.txt").write_text("Shopping list: " + 500 * "eggs, ")
-    with pytest.raises(StoreError, match=r"notes.txt is not a SQLite database: name another file with --db"):
-        opener(f"sqlite:///{tmp_path}/notes.txt")
-    assert (tmp_path / "notes.txt").read_text().startswith("Shopping list")
-
-
-def test_a_folder_is_no_database(tmp_path):
-    for opener in (open_for_writing, open_reader):
-        with pytest.raises(StoreError, match=r"is a folder: name a file in it with --db"):
-            opener(f"sqlite:///{tmp_path}")
-
-
-def test_an_empty_file_becomes_a_store(tmp_path):
-    (tmp_path / "store.db").touch()
-    with pytest.raises(StoreError, match=r"holds no gasearch data"):
-        open_reader(f"sqlite:///{tmp_path}/store.db")
-    open_for_writing(f"sqlite:///{tmp_path}/store.db")
-    open_reader(f"sqlite:///{tmp_path}/store.db").close()
+# --- what can't be read -----------------------------------------------------------------------------------------
 
 
 def test_a_truncated_file_is_said_to_be_damaged(path, migrated_sqlite_url, started):

@@ -1,4 +1,5 @@
-import sys
+"""What the writer does when PostgreSQL breaks off: each write may be repeated, and counts once."""
+
 import threading
 import time
 from dataclasses import replace
@@ -11,9 +12,9 @@ from sqlalchemy import Engine, event
 from gasearch.errors import StoreError, UnknownSearch
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
-from gasearch.storage.sql import current, open_archive, open_reader
+from gasearch.storage.sql import open_archive, open_reader
 from tests.contracts.archive_contract import generation
-from tests.doubles.connections import listening, writing
+from tests.doubles.connections import listening
 from tests.doubles.records import UNCHANGED, candidate, measured, new_search
 
 LONG = 600.0
@@ -35,62 +36,6 @@ def lease(archive):
     lease = archive.create_search(new_search(), owner="alice", ttl_s=LONG)
     archive.add_candidates(lease, [candidate(number) for number in range(12)])
     return lease
-
-
-# --- what can't be reached --------------------------------------------------------------------------------------
-
-
-def open_for_writing(url):
-    open_archive(url, notice=silent).close()
-
-
-@pytest.mark.parametrize("opener", [open_for_writing, open_reader, current])
-def test_an_unreachable_server_is_named_without_its_password(opener):
-    with pytest.raises(
-        StoreError, match=r"postgresql\+psycopg://me:\*\*\*@127.0.0.1:9/db can't be reached: .*refused"
-    ) as e:
-        opener("postgresql://me:secret@127.0.0.1:9/db")
-    assert "secret" not in str(e.value)
-    assert "Is it running, and is the address right?" in str(e.value)
-
-
-def test_a_missing_database_is_named(postgresql):
-    with pytest.raises(StoreError, match=r'can\'t be reached: .*database "nowhere" does not exist'):
-        open_for_writing(postgresql.url("nowhere"))
-
-
-def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(
-        StoreError, match=r"needs a driver that is not installed .*: pip install 'gasearch\[postgres\]'"
-    ):
-        open_reader("postgresql://me:secret@localhost/db")
-
-
-def test_an_old_style_address_is_understood(postgresql_url):
-    open_reader(postgresql_url.replace("postgresql://", "postgres://")).close()
-
-
-def test_limits_keep_a_session_from_waiting_for_ever(postgresql_url):
-    with writing(postgresql_url) as connection:
-        for setting, expected in (
-            ("statement_timeout", "1min"),
-            ("lock_timeout", "30s"),
-            ("idle_in_transaction_session_timeout", "1min"),
-            ("tcp_keepalives_idle", None),
-            ("application_name", "gasearch"),
-        ):
-            found = connection.exec_driver_sql(f"SHOW {setting}").scalar()
-            assert expected is None or found == expected
-
-
-def test_what_the_address_says_has_precedence(postgresql_url):
-    with writing(f"{postgresql_url}&application_name=mine&options=-c%20lock_timeout%3D7s") as connection:
-        assert connection.exec_driver_sql("SHOW application_name").scalar() == "mine"
-        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "7s"
-
-
-# --- what breaks on the way -------------------------------------------------------------------------------------
 
 
 def test_a_lost_connection_is_made_again(postgresql, postgresql_url, archive, lease):

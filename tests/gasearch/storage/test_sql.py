@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from gasearch.errors import NoStore
+from gasearch.storage.schema import HEAD
+from gasearch.storage.sql import current, database_file, open_archive, open_reader, sqlite_file, upgrade_if_older
+from tests.doubles.old_stores import make_old_store
+
+
+def test_a_store_is_created_by_who_writes_and_by_no_one_else(sqlite_url):
+    for opener in (open_reader, current, lambda url: upgrade_if_older(url, pytest.fail)):
+        with pytest.raises(NoStore, match=r"there is no database"):
+            opener(sqlite_url)
+    said = []
+    open_archive(sqlite_url, notice=said.append).close()
+    assert [sentence.partition(" sqlite")[0] for sentence in said] == ["creating the database"]
+    assert current(sqlite_url) == (HEAD, HEAD)
+    open_reader(sqlite_url).close()
+
+
+def test_an_older_store_is_upgraded_once(sqlite_url):
+    make_old_store(sqlite_url, "0002")
+    said = []
+    for _ in range(2):
+        upgrade_if_older(sqlite_url, said.append)
+    assert len(said) == 1
+    assert f"from revision 0002 to {HEAD}" in said[0]
+
+
+def test_the_file_of_a_store_is_known_where_it_is_one(migrated_sqlite_url, tmp_path):
+    assert database_file(migrated_sqlite_url) == tmp_path / "store.db"
+    assert database_file("sqlite:///results.db") == Path("results.db")
+    assert sqlite_file(migrated_sqlite_url).is_same()
+    assert database_file("postgresql://me@host/db") is sqlite_file("postgresql://me@host/db") is None

@@ -46,7 +46,7 @@ def export_network(
     With `is_tuned`, train it by the best recipe that `tune_network` has found instead of the search's.
 
     The scores in `model.json` are those of the written graph, run by ONNX Runtime, on the validation split and on the
-    test split, which no search looks at.
+    test split, which no search uses.
 
     Args:
         name: Of the search.

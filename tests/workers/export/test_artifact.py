@@ -250,7 +250,7 @@ def test_an_interrupted_writing_is_no_artifact_and_can_be_repeated(tmp_path, mon
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.gap", "model.json", "model.onnx"]
 
 
-def test_a_changed_graph_is_told_by_its_hash(tmp_path):
+def test_a_changed_graph_is_known_by_its_hash(tmp_path):
     artifact = write(tmp_path)
     content = bytearray((artifact / ONNX_NAME).read_bytes())
     content[-1] ^= 1
@@ -267,7 +267,7 @@ def test_a_shortened_packed_file_is_told_by_its_length(tmp_path):
         read_artifact(tmp_path)
 
 
-def test_a_missing_file_is_told_by_its_name(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     (write(tmp_path) / PACKED_NAME).unlink()
     with pytest.raises(ArtifactError, match=r"model.gap can't be read: No such file"):
         read_artifact(tmp_path)

@@ -237,7 +237,7 @@ def test_no_flipped_bit_goes_unseen(data):
         unpack(bytes(packed))
 
 
-def test_damage_is_told_with_both_checksums():
+def test_damage_is_reported_with_both_checksums():
     packed = bytearray(pack(small_network()))
     packed[60] ^= 1
     with pytest.raises(PackedFormatError, match=r"damaged: its checksum is [0-9a-f]{8}; its content gives [0-9a-f]{8}"):

@@ -28,7 +28,7 @@ SHORT = Protocol(warmup_calls=3, blocks=4, pairs=8, limit_s=10.0)
 
 
 class ScriptedMachine:
-    """Calls that take the time they are told, times the slowness of the moment, on a clock that only they move."""
+    """Calls that take the time they are given, times the slowness of the moment, on a clock that only they move."""
 
     def __init__(self, slowness=lambda call: 1.0):
         self.now_ns, self.calls, self.log, self._slowness = 1_000, 0, [], slowness

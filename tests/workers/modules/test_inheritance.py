@@ -15,7 +15,7 @@ def parameters(network):
 
 
 def wider(network, *, embedding=None):
-    """Twice the width, kernels by 2 larger; the embedding as wide as it was, or as told."""
+    """Twice the width, kernels by 2 larger; the embedding as wide as it was, or as given."""
     *hidden, head = network.layers
     layers = [
         dataclasses.replace(layer, width=embedding or layer.width)

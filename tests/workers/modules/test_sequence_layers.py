@@ -87,15 +87,15 @@ def test_a_gru_rounds_its_weights_per_gate_and_unit(bits):
 @pytest.mark.parametrize("is_training", [True, False])
 def test_a_gru_says_whether_it_trains_without_which_a_gpu_gives_no_gradients(is_training, monkeypatch):
     network, x = make(blueprint("gru"), samples("gru")), samples("gru")
-    told, gru = [], torch.gru
+    flags, gru = [], torch.gru
 
     def noting(*operands):
-        told.append(operands[6])
+        flags.append(operands[6])
         return gru(*operands)
 
     monkeypatch.setattr(torch, "gru", noting)
     network.train(is_training)(x)
-    assert told == [is_training] * 4
+    assert flags == [is_training] * 4
 
 
 def test_attention_is_a_softmax_over_the_tokens_that_are_no_padding_in_each_head():

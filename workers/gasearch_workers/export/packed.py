@@ -1,4 +1,4 @@
-"""The packed file: an integer network at the size that its bits promise (layout: `deploy.packed_layout`).
+"""The packed file: an integer network at the size that its bits promise (layout: `network.packed_layout`).
 
 Weights are stored at their own bits in offset form (w + 2**(bits - 1), most significant bit first; binary ones -1 and 1
 as 0 and 1), scales and biases as float32.

@@ -141,7 +141,7 @@ class GruLayer(MatrixLayer):
         state = x.new_zeros(1, len(x), self.hidden)
         of_input, of_state = weight[:, : -self.hidden].contiguous(), weight[:, -self.hidden :].contiguous()
         parameters = [of_input, of_state, bias, self.no_bias]
-        # On a GPU cuDNN gives gradients only where it is told that this is a training.
+        # On a GPU cuDNN gives gradients only where it knows that this is a training.
         y: Tensor = torch.gru(x, state, parameters, True, 1, 0.0, self.training, False, True)[0]
         return y
 

@@ -1,4 +1,4 @@
-"""The reference's operations on codes and sequences, in NumPy float64; `network.steps.Op` defines them."""
+"""The reference's operations on codes and sequences, in NumPy float64; `network.steps.OPERATIONS` defines them."""
 
 from __future__ import annotations
 

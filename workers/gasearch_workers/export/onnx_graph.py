@@ -2,8 +2,8 @@
 
 A step computes in integers where its input, its weights and its output are quantized and ONNX Runtime has a kernel for
 it (`onnx_integer`); any other step computes in float, its quantized inputs made real and its output put on its grid
-(`onnx_float`, `onnx_sequences`). Activation tensors are uint8; below 8 bits a Clip keeps them on their grid, and a ReLU
-is the clamp at the zero point. The graph takes the data as the file holds them.
+(`onnx_float`). Activation tensors are uint8; below 8 bits a Clip keeps them on their grid, and a ReLU is the clamp at
+the zero point. The graph takes the data as the file holds them.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What is proposed next: a seeded, pure engine that is asked and told. No I/O, no clock."""
+"""What is proposed next: a seeded, pure engine with ask and tell. No I/O, no clock."""

@@ -14,7 +14,7 @@ from gasearch.evolution.advice import SurrogateAdvisor
 from gasearch.evolution.breeder import Breeder, Offspring, Violation
 from gasearch.evolution.crossover import CROSSOVER_KINDS
 from gasearch.evolution.engine import Candidate, Engine, Prediction, Scored
-from gasearch.evolution.individual import Individual, evaluated
+from gasearch.evolution.individual import ConstrainedFitness, Individual
 from gasearch.evolution.mutation import mutation_kinds
 from gasearch.evolution.seeded_toolbox import SeededToolbox
 from gasearch.evolution.toolbox import make_toolbox
@@ -212,7 +212,8 @@ class Evolver(Engine):
         return change
 
     def _individual(self, number: int) -> Individual:
-        return evaluated(number, self._candidates[number].genome.genes, self._fitnesses[number])
+        fitness, genes = self._fitnesses[number], self._candidates[number].genome.genes
+        return Individual(genes, fitness=ConstrainedFitness(fitness.values, fitness.violation), number=number)
 
     def _reward(self, candidate: Candidate, fitness: Fitness, change: FrontChange) -> float:
         """What the operators are credited for a child: much for the front, something for no step back."""

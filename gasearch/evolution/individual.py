@@ -7,8 +7,6 @@ from typing import Any
 
 from deap import base
 
-from gasearch.objectives.fitness import Fitness
-
 
 class ConstrainedFitness(base.Fitness):  # type: ignore[misc]
     """Values to be maximized, and by how much the limits are missed: what keeps them is better than what doesn't.
@@ -122,14 +120,3 @@ def clone(individual: Individual) -> Individual:
     """A copy for an operator to change: the genes and the fitness are its own, it is no candidate, and has no name."""
     fitness = individual.fitness
     return Individual(individual, fitness=ConstrainedFitness(fitness.wvalues, fitness.violation))
-
-
-def evaluated(number: int, genes: Iterable[int], fitness: Fitness) -> Individual:
-    """The individual of a candidate that was evaluated with success.
-
-    Args:
-        number: Of the candidate.
-        genes: Canonical.
-        fitness: Of its outcome.
-    """
-    return Individual(genes, fitness=ConstrainedFitness(fitness.values, fitness.violation), number=number)

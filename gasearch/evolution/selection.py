@@ -236,7 +236,7 @@ class RankedPool:
 
 @takes_whole_pool
 def keep_newest(individuals: Sequence[Individual], count: int) -> list[Individual]:
-    """The last `count` in the order given: that in which they were told, and so that in which they must be given again.
+    """The last `count` in the order given: that in which they were completed, as it must be when they are given again.
 
     Real et al., "Regularized evolution for image classifier architecture search", 2019: what was lucky once dies too.
     """

@@ -12,7 +12,7 @@ from gasearch.space.decisions import Space
 
 MOST_SCALES = 32  #: Decisions that get a length scale of their own; where there are more, alike ones share one.
 MOST_COLUMNS = 2048  #: Columns of the embedding; genes of larger spaces are hashed into so many.
-MOST_OPTIONS = 32  #: Options of a decision that are told apart; more are folded.
+MOST_OPTIONS = 32  #: Options of a decision that are kept apart; more are folded.
 MOST_COUNTED = 8  #: Options of alike decisions that are counted each.
 MOST_SUMS = 48  #: Columns of counts and costs.
 
@@ -110,7 +110,6 @@ class Encoder:
         kept = min(costs, MOST_SUMS)
         self._costs_kept = kept
         self.scale_of_sum = np.array([*scales, *range(first, first + kept)], dtype=np.int64)
-        self.sum_scales = int(self.scale_of_sum.max(initial=-1)) + 1
 
     def _sums(self, genes: IntArray, costs: Array) -> Array:
         columns = [

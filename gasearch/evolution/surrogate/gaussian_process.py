@@ -44,7 +44,7 @@ class Points:
         self.columns, self.sum_columns = encoder.scale_of_column, encoder.scale_of_sum
         self.weights = int(self.columns.max(initial=-1)) + 1  #: Of choices.
         self.sum_weights = int(self.sum_columns.max(initial=-1)) + 1
-        self._center = features.choices.mean(axis=0)
+        self._features, self._center = features, features.choices.mean(axis=0)
         self._sum_center = features.sums.mean(axis=0)
         spread = features.sums.std(axis=0)
         self._sum_spread = np.where(spread > 1e-9, spread, 1.0)
@@ -62,8 +62,7 @@ class Points:
     @cached_property
     def own(self) -> Prepared:
         """The points themselves."""
-        cross = self.linear @ self.linear.T
-        return Prepared(self.choices, self.linear, self.sums, cross, self.sums @ self.sums.T * self.sum_linear_scale)
+        return self.prepared(self._features)
 
     @cached_property
     def climb(self) -> Climb:

@@ -1,6 +1,6 @@
 """What a surrogate may cost: when its models are fitted anew, and how much of its work a training pays for.
 
-Measured time enters only as recorded outcomes tell it, never by a running clock: a resume finds the same pace.
+Measured time enters only as outcomes record it, never by a running clock: a resume finds the same pace.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ import copy
 import pytest
 from deap import base, tools
 
-from gasearch.evolution.individual import ConstrainedFitness, Individual, clone, evaluated
-from gasearch.objectives.fitness import Fitness
+from gasearch.evolution.individual import ConstrainedFitness, Individual, clone
 
 
 def test_an_individual_is_a_list_of_genes_with_a_fitness_of_deaps_kind():
@@ -22,12 +21,6 @@ def test_an_individual_is_a_list_of_genes_with_a_fitness_of_deaps_kind():
     assert individual.fitness.weights == (1.0, 1.0)
     del individual.fitness.values
     assert not individual.fitness.valid
-
-
-def test_a_candidate_becomes_an_individual_with_its_values_and_its_violation():
-    individual = evaluated(7, (1, 2), Fitness(values=(1.0, 2.0), violation=0.25))
-    assert (individual.number, list(individual), individual.fitness.values) == (7, [1, 2], (1.0, 2.0))
-    assert individual.fitness.violation == 0.25
 
 
 def test_what_keeps_every_limit_is_better_than_what_does_not():

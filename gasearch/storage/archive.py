@@ -1,4 +1,4 @@
-"""The contract of the archive; every implementation passes `tests/contracts/archive_contract.py`."""
+"""The contract of the archive; every implementation passes the archive's contracts in `tests/contracts`."""
 
 from __future__ import annotations
 

@@ -44,3 +44,20 @@ class EmptyStore:
 def as_listed(column):
     """A column of a metric with None where an outcome lacks it."""
     return [None if value != value else value for value in column]
+
+
+def everything(archive, search_id):
+    """All that a search holds, but for the time of its last change."""
+    [search] = [search for search in archive.searches() if search.id == search_id]
+    return (
+        [getattr(search, name) for name in search.__dataclass_fields__ if name != "updated_at"],
+        list(archive.candidates(search_id)),
+        archive.replicates(search_id),
+        list(archive.evaluations(search_id)),
+        list(archive.networks(search_id)),
+        archive.front(search_id),
+        archive.generations(search_id),
+        archive.events(search_id),
+        archive.calibrations(search_id),
+        archive.counts(search_id),
+    )

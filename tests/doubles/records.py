@@ -2,12 +2,20 @@
 
 import math
 from array import array
+from datetime import UTC, datetime
 
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.columns import OutcomeColumns
-from gasearch.storage.records import REUSED, CandidateRecord, EvaluationRecord, ExpectedMetric, NewSearch
+from gasearch.storage.records import (
+    REUSED,
+    CandidateRecord,
+    EvaluationRecord,
+    ExpectedMetric,
+    GenerationRecord,
+    NewSearch,
+)
 
 UNCHANGED = FrontChange()
 PREDICTED = (
@@ -143,4 +151,16 @@ def columns_of(records, metrics):
         finished_at=array("d", [one.finished_at for one in results]),
         seconds=array("d", [one.duration_s for one in results]),
         metrics={name: array("d", [found.get(name, math.nan) for found in known]) for name in metrics},
+    )
+
+
+def generation(number, *, evaluations=10):
+    return GenerationRecord(
+        number=number,
+        evaluations=evaluations,
+        failures=1,
+        front_size=4,
+        hypervolume=2 / 3,
+        best=(0.97, 1024.0),
+        finished_at=datetime(2026, 10, 5, 12, 30, 15, 123457, tzinfo=UTC),
     )

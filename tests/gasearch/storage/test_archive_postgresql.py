@@ -1,11 +1,15 @@
 import pytest
 
-from tests.contracts.archive_contract import ArchiveContract
+from tests.contracts.archive_answers_contract import AnswersContract
 from tests.contracts.archive_histories_contract import HistoriesContract
+from tests.contracts.archive_outcomes_contract import OutcomesContract
+from tests.contracts.archive_ownership_contract import OwnershipContract
 from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
-class TestPostgresqlArchive(ArchiveContract, RetrainingContract, HistoriesContract):
+class TestPostgresqlArchive(
+    OwnershipContract, OutcomesContract, RetrainingContract, HistoriesContract, AnswersContract
+):
     @pytest.fixture
     def url(self, postgresql_url):
         return postgresql_url

@@ -14,8 +14,7 @@ from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
-from tests.contracts.archive_contract import generation
-from tests.doubles.records import PREDICTED, UNCHANGED, candidate, failed, measured, new_search
+from tests.doubles.records import PREDICTED, UNCHANGED, candidate, failed, generation, measured, new_search
 
 
 def silent(message):

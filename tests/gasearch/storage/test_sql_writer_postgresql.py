@@ -13,9 +13,8 @@ from gasearch.errors import StoreError, UnknownSearch
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
-from tests.contracts.archive_contract import generation
 from tests.doubles.connections import listening
-from tests.doubles.records import UNCHANGED, candidate, measured, new_search
+from tests.doubles.records import UNCHANGED, candidate, generation, measured, new_search
 
 LONG = 600.0
 

@@ -31,7 +31,7 @@ from gasearch.storage.records import (
 
 
 class ArchiveReader(Protocol):
-    """What anyone may ask, at any moment, without hindering the writer.
+    """Questions that anyone may ask, at any moment, without hindering the writer.
 
     Unknown names raise `UnknownSearch`, naming the nearest known one; a database that fails raises `StoreError`. What
     is asked about a candidate's outcome is answered by the newest of its trainings; `evaluations` gives them all.
@@ -134,7 +134,7 @@ class ArchiveReader(Protocol):
         """Every decision to train a candidate again, in the order in which they were stored."""
 
     def operators(self, search_id: int) -> list[OperatorCounts]:
-        """What each operator's children came to, greatest gain first."""
+        """Outcomes of each operator's children, greatest gain first."""
 
     def reusable(self, context: str, keys: Sequence[str]) -> dict[str, list[EvaluationRecord]]:
         """By key, the first trainings' measurements of the searches with that context, the oldest search's first.
@@ -159,7 +159,7 @@ class ArchiveReader(Protocol):
 
 
 class Archive(ArchiveReader, Protocol):
-    """What the one owner of a search may also do.
+    """Writes; those that take a lease are its owner's alone.
 
     Every write is one transaction that first checks the lease: a write with an outdated epoch raises `LeaseLost` and
     changes nothing. When a method returns, what it wrote is durable. Not thread-safe, except `renew`.

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, select, type_coerce
 from sqlalchemy.types import NULLTYPE
 
 from gasearch.storage.questions import IS_REUSED, WORKED_S
-from gasearch.storage.tables import IS_TOLD, evaluations
+from gasearch.storage.tables import IS_FINAL, evaluations
 from gasearch.storage.values import from_json, to_json
 
 CHUNK = 5000  #: Rows in memory at a time.
@@ -43,7 +43,7 @@ def _floats() -> array[float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeColumns:
-    """Told outcomes in the order of arrival: every column has a value for each. Arrays of the standard library."""
+    """Final outcomes in the order of arrival: every column has a value for each. Arrays of the standard library."""
 
     candidates: array[int] = field(default_factory=lambda: array("q"))
     is_replicate: array[int] = field(default_factory=_flags)  #: 1 for a further training.
@@ -66,7 +66,7 @@ class OutcomeColumns:
 
 
 class ColumnReading:
-    """Reads some metrics of all told outcomes of a search."""
+    """Reads some metrics of all final outcomes of a search."""
 
     def __init__(self, search_id: int, metrics: Iterable[str]) -> None:
         """Any names: what no outcome has is NaN everywhere."""
@@ -81,7 +81,7 @@ class ColumnReading:
             type_coerce(column, NULLTYPE).label(name) for name, column in _FACTS.items()
         ]
         of_search = select(*columns, *(evaluations.c[name] for name in metrics)).where(
-            evaluations.c.search_id == search_id, IS_TOLD
+            evaluations.c.search_id == search_id, IS_FINAL
         )
         self.statement: Select[Any] = of_search.order_by(evaluations.c.arrival)
 
@@ -136,7 +136,7 @@ def _known(names: Sequence[str], values: Sequence[Any]) -> dict[str, float]:
 
 
 def measured_somewhere(search_id: int, metric: str) -> Select[Any]:
-    """A row where some told outcome of a search has the metric; none where it isn't known there."""
+    """A row where some final outcome of a search has the metric; none where it isn't known there."""
     parts = _DERIVED.get(metric, (metric,))
     conditions = (
         [evaluations.c[name].is_not(None) for name in parts]
@@ -144,4 +144,4 @@ def measured_somewhere(search_id: int, metric: str) -> Select[Any]:
         # Not LIKE, in which SQLite takes capitals for small letters.
         else [func.replace(evaluations.c.others, f"[{to_json(metric)},", "") != evaluations.c.others]
     )
-    return select(literal(1)).where(evaluations.c.search_id == search_id, IS_TOLD, *conditions).limit(1)
+    return select(literal(1)).where(evaluations.c.search_id == search_id, IS_FINAL, *conditions).limit(1)

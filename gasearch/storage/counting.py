@@ -1,6 +1,6 @@
 """How far a search is: sums over all of its outcomes, of which only those that came since are read again.
 
-Told outcomes have the numbers from 0 in the order in which they came, and so have candidates. Where none below the
+Final outcomes have the numbers from 0 in the order in which they came, and so have candidates. Where none below the
 newest is missing, nothing that was counted can change or be joined by more; what comes has a greater number.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select
 
 from gasearch.storage.questions import IS_RETRIED, NEWEST_TOTALS, SIZES, TOTALS
 from gasearch.storage.records import Counts, Effort
-from gasearch.storage.tables import HAS_FAILED, IS_TOLD, evaluations
+from gasearch.storage.tables import HAS_FAILED, IS_FINAL, evaluations
 from gasearch.storage.values import Row
 
 
@@ -34,11 +34,11 @@ _Totals = dict[str | None, _Total]  #: By the kind of failure; None: of measurem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What was counted of a search."""
+    """Sums of a search, as far as it was counted."""
 
     created_at: float | None = None
     candidates: int = 0  #: All with lesser numbers.
-    arrival: int = -1  #: Of the newest told outcome,
+    arrival: int = -1  #: Of the newest final outcome,
     checksum: str | None = None  #: and its checksum: a search of the same number or a restored one has another.
     completed: _Totals = field(default_factory=dict)
     retried: _Totals = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Counting:
         completed, retried = known.completed, known.retried
         if sizes["arrival"] != known.arrival:
             came = TOTALS if known is _NOTHING else NEWEST_TOTALS.where(evaluations.c.arrival > known.arrival)
-            completed = _joined(completed, _totals(connection, came.where(is_of_search, IS_TOLD)))
+            completed = _joined(completed, _totals(connection, came.where(is_of_search, IS_FINAL)))
         if sizes["retried"] != sum(total.outcomes for total in retried.values()):
             retried = _totals(connection, TOTALS.where(is_of_search, HAS_FAILED, IS_RETRIED))
         counts = _counts_of(sizes, known.candidates + sizes["newer_candidates"], completed, retried)

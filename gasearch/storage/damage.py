@@ -1,4 +1,4 @@
-"""What is wrong with a database's rows, each by itself, and the searches of which all rows are sound.
+"""Damage of a database's rows, each by itself, and the searches of which all rows are sound.
 
 Wrong are damaged pages, checksums that don't match, missing parents. All of it reads one snapshot.
 """
@@ -29,7 +29,7 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.rows import evaluation_record, record_of, values_of
 from gasearch.storage.tables import (
-    IS_TOLD,
+    IS_FINAL,
     REVISIONS,
     candidates,
     evaluations,
@@ -108,7 +108,7 @@ def find_damage(connection: Connection) -> Iterator[Finding]:
 
 
 def _broken_pages(connection: Connection) -> Iterator[Finding]:
-    """What SQLite says of its own file: tables against indexes, unique and other constraints, lost pages."""
+    """Find what SQLite says of its own file: tables against indexes, unique and other constraints, lost pages."""
     if connection.dialect.name != "sqlite":
         return
     for (text,) in connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})"):
@@ -131,7 +131,7 @@ def _bad_rows(connection: Connection, table: Table) -> Iterator[Finding]:
 
 
 def _impossible(table: str, row: Row) -> Iterator[str]:
-    """What no version of gasearch writes, whatever the checksum says."""
+    """Name what no version of gasearch writes, whatever the checksum says."""
     for (of_table, column), words in _WORDS.items():
         if of_table == table and row[column] not in words:
             yield f"{column} {row[column]!r} is unknown"
@@ -187,7 +187,7 @@ class StoredSearch(SearchRecord):
 
 @contextmanager
 def damage_and_searches(url: str) -> Iterator[tuple[list[Finding], Iterator[StoredSearch]]]:
-    """What is wrong with single rows, and the searches of which all rows are sound; from one snapshot.
+    """Give what is wrong with single rows, and the searches of which all rows are sound; from one snapshot.
 
     Raises:
         StoreError: if there is no database, it can't be reached, or it has an older schema.
@@ -212,7 +212,7 @@ def _stored_search(connection: Connection, search_id: int) -> StoredSearch:
 
     search = connection.execute(SEARCHES.where(searches.c.id == search_id)).mappings().one()
     outcomes, replaced = [], []
-    for row in rows(evaluations, "arrival", IS_TOLD):
+    for row in rows(evaluations, "arrival", IS_FINAL):
         outcomes.append(evaluation_record(row, with_curve=False))
         replaced.append(row["replaced"])
     attempts = rows(evaluations, "candidate", IS_RETRIED)

@@ -95,6 +95,6 @@ def _is_out_of_reach(error: DBAPIError) -> bool:
 
 
 def cause_of(error: SQLAlchemyError, url: URL) -> str:
-    """What the driver said, in one line: neither the statement nor its parameters, nor the password."""
+    """Quote the driver, in one line: neither the statement nor its parameters, nor the password."""
     text = str(error.orig) if isinstance(error, DBAPIError) else str(error.args[0] if error.args else error)
     return scrubbed(" ".join(text.split()).rstrip("."), url.render_as_string(hide_password=False))

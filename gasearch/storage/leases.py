@@ -61,7 +61,7 @@ def update_search(connection: Connection, row: RowMapping, changes: dict[str, An
 
 
 def lease_values(lease: Lease) -> dict[str, Any]:
-    """What `HOLDS_LEASE` binds."""
+    """Values for `HOLDS_LEASE`."""
     return {"lease_search": lease.search_id, "lease_epoch": lease.epoch, "lease_owner": lease.owner}
 
 

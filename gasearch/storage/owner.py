@@ -44,7 +44,7 @@ def being_run(search: str, owner: str) -> str:
 
 
 def _machine() -> str:
-    """What two processes share exactly if they see the same process numbers: this boot, this process namespace."""
+    """Name what two processes share exactly if they see the same process numbers: this boot, this process namespace."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         return hashlib.blake2b((boot + os.readlink("/proc/self/ns/pid")).encode(), digest_size=3).hexdigest()

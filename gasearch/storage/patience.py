@@ -32,10 +32,10 @@ class Patience:
         self.notice: Callable[[str], None] = lambda message: None
 
     def keep(self, work: Callable[[bool], T], clean_up: Callable[[], None]) -> T:
-        """What the work returns, as soon as the database lets it.
+        """Return what the work returns, as soon as the database lets it.
 
         Args:
-            work: Told whether an earlier try may have been committed, unknown to us.
+            work: Takes whether an earlier try may have been committed, unknown to us.
             clean_up: Called after every try that failed.
 
         Raises:
@@ -90,7 +90,7 @@ class _Wait:
         return self._waited_s < self._patience.limit_s and not self._is_over()
 
     def end(self) -> None:
-        """Say that it was worth it, if anything was said."""
+        """Say that the database answers again, if anything was said."""
         if self._said_at is not None:
             self._patience.notice(f"{self._patience.name} answers again after {_duration(self._waited_s)}")
 

@@ -19,7 +19,7 @@ CANCEL_S = 5.0  #: How long PostgreSQL may take to hear that a statement is to e
 
 
 class Question:
-    """What is asked for somebody who may stop waiting; `asking` says what a thread asks for. Thread-safe."""
+    """A request for somebody who may stop waiting; `asking` says what a thread asks for. Thread-safe."""
 
     def __init__(self) -> None:
         """Nobody has given it up yet."""
@@ -73,7 +73,7 @@ _asked: ContextVar[Question | None] = ContextVar("gasearch_question", default=No
 
 @contextmanager
 def asking(question: Question) -> Iterator[None]:
-    """What readers are asked inside, in this context and in threads that take it over, is asked for the question."""
+    """Ask readers for the question, in this context and in threads that take it over."""
     token = _asked.set(question)
     try:
         yield

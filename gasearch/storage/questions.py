@@ -1,4 +1,4 @@
-"""What readers ask, as SQL: each question is answered from an index."""
+"""Questions of readers as SQL: each is answered from an index."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from gasearch.storage.rows import OF_OUTCOME
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_CURRENT,
+    IS_FINAL,
     IS_NEWEST,
-    IS_TOLD,
     candidates,
     database_clock,
     evaluations,
@@ -46,11 +46,11 @@ SHOWN = (
     *(evaluations.c[name] for name in (*STANDARD_METRICS, "others", "arrival", "curve", "versions", *OF_OUTCOME)),
     front.c.candidate.is_not(None).label("is_on_front"),
 )
-#: `IS_TOLD` and `IS_NEWEST` where few candidates are asked about: the plus keeps SQLite from walking through all told
+#: `IS_FINAL` and `IS_NEWEST` where few candidates are asked about: the plus keeps SQLite from walking through all final
 #: outcomes of the search in the order of arrival, where the primary key finds those of a candidate.
-IS_TOLD_OF_FEW = text("+evaluations.arrival >= 0")
+IS_FINAL_OF_FEW = text("+evaluations.arrival >= 0")
 IS_NEWEST_OF_FEW = text("+evaluations.arrival >= 0 AND evaluations.replaced IS NULL")
-#: Told candidates, with the newest that came of them.
+#: Candidates with a final outcome, with the newest that came of them.
 NETWORKS = select(*SHOWN).select_from(
     evaluations.join(candidates, OF_CANDIDATE).outerjoin(front, ON_FRONT)
 ).where(IS_NEWEST)  # fmt: skip
@@ -65,9 +65,9 @@ _FAILED_ATTEMPTS = select(
     (evaluations.c.arrival < 0).label("is_retried"),
 )
 FAILURES = _FAILED_ATTEMPTS.where(HAS_FAILED, IS_NO_STOP).order_by(evaluations.c.candidate, evaluations.c.attempt)
-#: The newest told failure of a kind: the last entry of an index.
+#: The newest final failure of a kind: the last entry of an index.
 NEWEST_FAILURE = (
-    _FAILED_ATTEMPTS.where(evaluations.c.search_id == bindparam("of_search"), IS_TOLD)
+    _FAILED_ATTEMPTS.where(evaluations.c.search_id == bindparam("of_search"), IS_FINAL)
     .where(evaluations.c.failure == bindparam("kind"))
     .order_by(evaluations.c.arrival.desc())
     .limit(1)
@@ -81,7 +81,7 @@ WORKED_S = func.coalesce(
     ),
 )
 IS_REUSED = evaluations.c.worker == REUSED
-#: Of outcomes by what came of them: how many there are, and the time that they took. Where all told ones of a search
+#: Of outcomes by what came of them: how many there are, and the time that they took. Where all final ones of a search
 #: are asked about, `ix_evaluations_counted` has everything, in this order.
 _SUMS = (
     func.count().label("outcomes"),
@@ -99,7 +99,7 @@ NEWEST_TOTALS = select(_KIND.label("failure"), *_SUMS).group_by(_KIND)
 _HAS_KIND = text(f"evaluations.failure IN ({', '.join(repr(str(kind)) for kind in FailureKind)})")
 _OF_SEARCH: BindParameter[int] = bindparam("of_search")
 _OF_THIS_SEARCH = evaluations.c.search_id == _OF_SEARCH
-_NEWEST_TOLD = select(evaluations.c.arrival).where(_OF_THIS_SEARCH, IS_TOLD).order_by(evaluations.c.arrival.desc())
+_NEWEST_FINAL = select(evaluations.c.arrival).where(_OF_THIS_SEARCH, IS_FINAL).order_by(evaluations.c.arrival.desc())
 _NEWEST_CANDIDATE = (
     select(candidates.c.number).where(candidates.c.search_id == _OF_SEARCH).order_by(candidates.c.number.desc())
 )
@@ -109,15 +109,15 @@ SIZES = select(
     select(searches.c.created_at).where(searches.c.id == _OF_SEARCH)
     .scalar_subquery().label("created_at"),
     select(evaluations.c.checksum)
-    .where(_OF_THIS_SEARCH, IS_TOLD, evaluations.c.arrival == bindparam("known_arrival", type_=Integer))
+    .where(_OF_THIS_SEARCH, IS_FINAL, evaluations.c.arrival == bindparam("known_arrival", type_=Integer))
     .scalar_subquery().label("checksum"),
     select(func.count()).select_from(candidates)
     .where(candidates.c.search_id == _OF_SEARCH, candidates.c.number >= bindparam("from_candidate", type_=Integer))
     .scalar_subquery().label("newer_candidates"),
     _NEWEST_CANDIDATE.limit(1).scalar_subquery().label("newest_candidate"),
     _NEWEST_CANDIDATE.with_only_columns(candidates.c.generation).limit(1).scalar_subquery().label("generation"),
-    _NEWEST_TOLD.limit(1).scalar_subquery().label("arrival"),
-    _NEWEST_TOLD.with_only_columns(evaluations.c.checksum).limit(1).scalar_subquery().label("newest_checksum"),
+    _NEWEST_FINAL.limit(1).scalar_subquery().label("arrival"),
+    _NEWEST_FINAL.with_only_columns(evaluations.c.checksum).limit(1).scalar_subquery().label("newest_checksum"),
     select(func.count()).select_from(evaluations)
     .where(_OF_THIS_SEARCH, _HAS_KIND, IS_RETRIED)
     .scalar_subquery().label("retried"),
@@ -127,8 +127,8 @@ SIZES = select(
 #: What a search's front follows from: another outcome, search or restored backup has another one of these.
 NEWEST_OUTCOME = select(
     select(searches.c.created_at).where(searches.c.id == _OF_SEARCH).scalar_subquery(),
-    _NEWEST_TOLD.limit(1).scalar_subquery(),
-    _NEWEST_TOLD.with_only_columns(evaluations.c.checksum).limit(1).scalar_subquery(),
+    _NEWEST_FINAL.limit(1).scalar_subquery(),
+    _NEWEST_FINAL.with_only_columns(evaluations.c.checksum).limit(1).scalar_subquery(),
 )
 OPERATORS = (
     select(
@@ -148,10 +148,10 @@ OPERATORS = (
             ),
         )
     )
-    .where(IS_TOLD, evaluations.c.replicate.is_(None))
+    .where(IS_FINAL, evaluations.c.replicate.is_(None))
     .group_by(candidates.c.operator)
 )
-IS_REUSABLE = and_(IS_TOLD_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
+IS_REUSABLE = and_(IS_FINAL_OF_FEW, evaluations.c.replicate.is_(None), evaluations.c.failure.is_(None))
 #: Candidates with what can be reused of them. Outer joins, here and below, for SQLite keeps their order: from a few
 #: candidates to their outcomes, and not through all outcomes.
 REUSABLE = select(evaluations).select_from(
@@ -189,7 +189,7 @@ RETRAINED = select(
             evaluations.c.search_id == replicates.c.search_id,
             evaluations.c.candidate == replicates.c.candidate,
             evaluations.c.replicate == replicates.c.replicate,
-            IS_TOLD_OF_FEW,
+            IS_FINAL_OF_FEW,
         ),
     )
     .outerjoin(candidates, OF_CANDIDATE)
@@ -206,6 +206,6 @@ RETRAINED = select(
 STAYS = select(front.c.entered, front.c.exited, evaluations.c.candidate.label("exited_by")).select_from(
     front.outerjoin(
         evaluations,
-        and_(evaluations.c.search_id == front.c.search_id, evaluations.c.arrival == front.c.exited, IS_TOLD),
+        and_(evaluations.c.search_id == front.c.search_id, evaluations.c.arrival == front.c.exited, IS_FINAL),
     )
 )

@@ -53,7 +53,7 @@ class SearchRecord(NewSearch):
     worker_seconds: float  #: The same, counted once for each worker there was: what workers could have been busy.
     owner: str | None  #: Who holds the lease, e.g. "host/4711"; None when nobody does.
     is_owned: bool  #: Whether that lease is still valid by the database's clock.
-    reference_point: tuple[float, ...] | None  #: Of the hypervolume, in worth (more is better); None before it is set.
+    reference_point: tuple[float, ...] | None  #: Of the hypervolume, in maximized values; None before it is set.
     reference_ideal: tuple[float, ...] | None  #: The other corner of the scaling.
 
 
@@ -68,7 +68,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedMetric:
-    """What was expected of a metric, in its native unit."""
+    """An expected value of a metric, in its native unit."""
 
     metric: str
     mean: float
@@ -96,12 +96,12 @@ class ReplicateRecord:
 
     candidate: int
     replicate: int  #: 1 for the first further training.
-    completed: int  #: How many outcomes were told when it was decided.
+    completed: int  #: How many outcomes there were when it was decided.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRecord:
-    """An outcome, stored before it is told. (candidate, attempt) is unique.
+    """An outcome, stored before anything follows from it. (candidate, attempt) is unique.
 
     The outcome of a replicate holds the means over all trainings of the candidate so far; it replaces the one before.
     """
@@ -110,7 +110,7 @@ class EvaluationRecord:
     replicate: int = 0  #: 0 for the candidate's first training.
     gain: float | None = None  #: By how much it raised the front's scaled hypervolume; None where that isn't known.
     hypervolume: float | None = None  #: Scaled, of all that was measured until then; None where it wasn't taken.
-    arrival: int  #: Position in the order in which the search told outcomes; 0 is the first. -1: retried, never told.
+    arrival: int  #: Position in the order in which the search applied outcomes; 0 is the first. -1: retried.
     result: EvaluationResult
     seed: int
     epochs: int
@@ -122,7 +122,7 @@ class GenerationRecord:
     """Statistics of a finished generation."""
 
     number: int
-    evaluations: int  #: Told so far in the whole search, failures included.
+    evaluations: int  #: So far in the whole search, failures included.
     failures: int  #: Of these.
     front_size: int
     hypervolume: float  #: In the scaling of the search's reference, 0..1.1**objectives.
@@ -175,7 +175,7 @@ class Counts:
     candidates: int
     completed: int  #: Evaluations with a final outcome, replicates included.
     failures: dict[str, int]  #: Per kind, of these; "stopped" is not among them.
-    stopped: int  #: Trainings that ended early at a rung, of these.
+    stopped: int  #: Trainings that were stopped early, of these.
     reused: int  #: Outcomes taken over from an earlier search, of these.
     replicates: int  #: Further trainings with a fresh seed, of these.
     retries: int
@@ -203,12 +203,12 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCounts:
-    """What the children of one operator came to."""
+    """Outcomes of the children of one operator."""
 
     operator: str
-    children: int  #: Candidates told.
+    children: int  #: Candidates with a final outcome.
     measured: int  #: Of these, with a measurement.
-    entered: int  #: Of these, entered the front when they were told.
+    entered: int  #: Of these, entered the front by it.
     gain: float  #: Sum of the hypervolume that they added.
 
 

@@ -51,7 +51,7 @@ from gasearch.storage.records import (
 from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_of, record_of
 from gasearch.storage.tables import (
     HAS_FAILED,
-    IS_TOLD,
+    IS_FINAL,
     candidates,
     evaluations,
     front,
@@ -196,7 +196,7 @@ class SqlReader:
             yield record_of(CandidateRecord, row, checksums.CANDIDATES)
 
     def evaluations(self, search_id: int, *, with_curves: bool = True) -> Iterator[EvaluationRecord]:
-        statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_TOLD)
+        statement = select(evaluations).where(evaluations.c.search_id == search_id, IS_FINAL)
         for row in self._stream(statement, evaluations.c.arrival):
             yield evaluation_record(row, with_curve=with_curves)
 
@@ -210,7 +210,7 @@ class SqlReader:
         return bool(self._fetch(measured_somewhere(search_id, storable(metric))))
 
     def trainings(self, search_id: int, numbers: Sequence[int]) -> list[EvaluationRecord]:
-        of_these = evaluations.c.candidate.in_(numbers), questions.IS_TOLD_OF_FEW
+        of_these = evaluations.c.candidate.in_(numbers), questions.IS_FINAL_OF_FEW
         return self._attempts(search_id, *of_these, by=evaluations.c.arrival)
 
     def retried(self, search_id: int) -> list[EvaluationRecord]:
@@ -228,7 +228,7 @@ class SqlReader:
         return [Stay(**row) for row in self._fetch(of_candidate.order_by(front.c.entered))]
 
     def hypervolume(self, search_id: int) -> float | None:
-        newest = select(evaluations.c.hypervolume).where(evaluations.c.search_id == search_id, IS_TOLD)
+        newest = select(evaluations.c.hypervolume).where(evaluations.c.search_id == search_id, IS_FINAL)
         found = self._fetch(newest.order_by(evaluations.c.arrival.desc()).limit(1))
         return found[0]["hypervolume"] if found else None
 
@@ -288,7 +288,7 @@ class SqlReader:
             return self._read(lambda connection: connection.execute(statement).mappings().all())
 
     def _read(self, question: Callable[[Connection], T]) -> T:
-        """What a question is answered in one transaction."""
+        """Answer a question in one transaction."""
         with self._engine.connect() as connection, answering(connection):
             return question(connection)
 

@@ -53,7 +53,7 @@ from gasearch.storage.tables import (
 from gasearch.storage.values import Row, numbers_json, storable
 
 T = TypeVar("T")
-#: Work inside a transaction. It is told whether an earlier try may have been committed, unknown to us.
+#: Work inside a transaction. It takes whether an earlier try may have been committed, unknown to us.
 Work = Callable[[Connection, bool], T]
 
 _EXIT_FRONT = (

@@ -151,7 +151,7 @@ evaluations = Table(
     Column("search_id", _ROW_ID, primary_key=True),
     Column("candidate", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
-    Column("arrival", Integer, nullable=False),  # -1: retried, never told
+    Column("arrival", Integer, nullable=False),  # -1: retried
     Column("key", _KEY, nullable=False),
     Column("failure", String(32)),  # kind; NULL for a measurement
     Column("failure_message", Text),
@@ -190,12 +190,12 @@ evaluations = Table(
     Index("ix_evaluations_metrics", "search_id", "accuracy", "model_bytes", "latency_ms"),
 )
 #: Literal, not bound: SQLite uses a partial index only for a condition that it can read in the statement.
-IS_TOLD = text("evaluations.arrival >= 0")
-#: The one told row of each candidate that answers about it; a further training's outcome replaces the one before.
+IS_FINAL = text("evaluations.arrival >= 0")
+#: The one final row of each candidate that answers about it; a further training's outcome replaces the one before.
 IS_NEWEST = text("evaluations.arrival >= 0 AND evaluations.replaced IS NULL")
 HAS_FAILED = text("evaluations.failure IS NOT NULL")
 _partial_index(
-    "uq_evaluations_search_id_arrival",  # no two outcomes are told at the same place
+    "uq_evaluations_search_id_arrival",  # no two outcomes arrive at the same place
     "arrival >= 0",
     evaluations.c.search_id,
     evaluations.c.arrival,

@@ -16,7 +16,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def from_json(text: str) -> Any:
-    """What `to_json` was given, tuples as lists; `json.loads`, which looks for space around it, takes twice as long."""
+    """Return what `to_json` was given, tuples as lists; `json.loads`, which looks for space, takes twice as long."""
     return _decode(text)[0]
 
 

@@ -87,11 +87,18 @@ def _require_file_name(url: URL, text: str) -> None:
 
 
 def writing_engine(url: URL) -> Engine:
-    """An engine whose transactions write; a SQLite file is created where there is none."""
+    """An engine whose transactions write; a SQLite file is created where there is none.
+
+    Raises:
+        StoreError: if there is no folder for it.
+    """
     if url.get_backend_name() == "postgresql":
         return _postgresql_engine(url, _POSTGRESQL_LIMITS)
-    _require_folder(url)
-    path = str(sqlite_path(url).absolute())  # connections are also made later, when the working folder may be another
+    path = sqlite_path(url).absolute()  # connections are also made later, when the working folder may be another
+    if not _is_there(path, url) and not path.parent.is_dir():
+        raise StoreError(
+            f"the folder {path.parent} of the database {shown(url)} does not exist: create it, or name another --db"
+        )
     engine = create_engine(url, creator=lambda: sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False))
     event.listen(engine, "connect", _prepare_sqlite_writer)
     # IMMEDIATE: a transaction that reads, then writes, would fail at once ("locked") if another one wrote in between.
@@ -185,14 +192,6 @@ def disposed(engine: Engine) -> Iterator[Engine]:
 def sqlite_path(url: URL) -> Path:
     """The file of a SQLite database."""
     return Path(str(url.database))
-
-
-def _require_folder(url: URL) -> None:
-    path = sqlite_path(url).absolute()
-    if not _is_there(path, url) and not path.parent.is_dir():
-        raise StoreError(
-            f"the folder {path.parent} of the database {shown(url)} does not exist: create it, or name another --db"
-        )
 
 
 def _is_there(path: Path, url: URL) -> bool:

@@ -54,10 +54,7 @@ def _machine() -> str:
 
 def _start(pid: int) -> str:
     """When a process started, in clock ticks since the boot; "0" where that can't be known."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return "0"
+    return status[19] if (status := _status(pid)) else "0"
 
 
 def _is_alive(pid: int) -> bool:
@@ -68,7 +65,12 @@ def _is_alive(pid: int) -> bool:
         return False
     except (PermissionError, OverflowError):
         return True
+    return _status(pid)[:1] != ["Z"]
+
+
+def _status(pid: int) -> list[str]:
+    """What Linux says of a process, behind its name; [] where that can't be known."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return True
+        return []

@@ -43,18 +43,20 @@ def insert_fenced_evaluation(engine: Engine, holds_lease: ColumnElement[bool]) -
     names = [column.name for column in evaluations.columns]
     typed = [bindparam(column.name, type_=column.type) for column in evaluations.columns]
     fenced = select(*typed).select_from(searches).where(holds_lease).with_for_update(key_share=True)
-    insert_into = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert(evaluations)
-    once: Insert = insert_into.from_select(names, fenced).on_conflict_do_nothing(
-        index_elements=["search_id", "candidate", "attempt"]
-    )
+    key = ["search_id", "candidate", "attempt"]  # at a place of arrival that is taken it fails
+    once: Insert = _insert(engine, evaluations).from_select(names, fenced).on_conflict_do_nothing(index_elements=key)
     return once
 
 
 def insert_once(connection: Connection, table: Table) -> Insert:
     """An insert that does nothing where a row of that key is there."""
-    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
-    once: Insert = dialect.insert(table).on_conflict_do_nothing()
+    once: Insert = _insert(connection.engine, table).on_conflict_do_nothing()
     return once
+
+
+def _insert(engine: Engine, table: Table) -> Any:
+    """The database's own kind of insert, which knows what to do where a row is there."""
+    return importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert(table)
 
 
 def is_stored(connection: Connection, table: Table, row: Row, *columns: str) -> bool:

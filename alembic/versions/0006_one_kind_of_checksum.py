@@ -22,23 +22,33 @@ FIRST = [
 #: Those that it covered where they hold something.
 ADDED = ["images_seen", "energy_source", "replicate", "gain", "seconds", "traceback", "output", "hypervolume"]
 KEY = ["search_id", "candidate", "attempt"]
+PART = 5000
 
 
 def upgrade() -> None:
     """A checksum that was wrong stays wrong."""
     columns = [sa.column(name) for name in (*FIRST, *ADDED, "checksum")]
     table = sa.table("evaluations", *columns)
-    connection = op.get_bind()
-    rows = connection.execute(sa.select(*columns).select_from(table), execution_options={"yield_per": 1000}).mappings()
-    found = [
-        {f"of_{name}": row[name] for name in KEY} | {"fresh": digest("\x00".join(map(str, values)))}
-        for row in rows
-        if checksum_of_before(row) == row["checksum"]
-        for values in [[row[name] for name in (*FIRST, *ADDED)]]
-    ]
+    key = [table.c[name] for name in KEY]
     put = sa.update(table).where(*(table.c[name] == sa.bindparam(f"of_{name}") for name in KEY))
-    if found:
-        connection.execute(put.values(checksum=sa.bindparam("fresh")), found)
+    put = put.values(checksum=sa.bindparam("fresh"))
+    connection, last = op.get_bind(), (-1, -1, -1)
+    while True:  # a part after the other: outcomes may be a million
+        part = (
+            sa.select(*columns).select_from(table).where(sa.tuple_(*key) > sa.tuple_(*last)).order_by(*key).limit(PART)
+        )
+        rows = connection.execute(part).mappings().all()
+        if not rows:
+            return
+        last = tuple(rows[-1][name] for name in KEY)
+        found = [
+            {f"of_{name}": row[name] for name in KEY} | {"fresh": digest("\x00".join(map(str, values)))}
+            for row in rows
+            if checksum_of_before(row) == row["checksum"]
+            for values in [[row[name] for name in (*FIRST, *ADDED)]]
+        ]
+        if found:
+            connection.execute(put, found)
 
 
 def checksum_of_before(row) -> str | None:

@@ -114,6 +114,28 @@ class Search:
         """Every finished generation, in order."""
         return self._ask(lambda reader: generations_of(reader, self.name))
 
+    def logbook(self) -> Any:
+        """The same as a `deap.tools.Logbook`: to be printed, or asked as `logbook().select("gen", "hypervolume")`.
+
+        `nevals` is how many outcomes came in a generation; the best value of each objective so far is in the chapter
+        `best`.
+        """
+        from gasearch.evolution.logbook import make_logbook
+
+        history = self.history()
+        begins = [0, *(one.evaluations for one in history)]
+        return make_logbook(
+            {
+                "gen": one.generation,
+                "nevals": one.evaluations - begin,
+                "failures": one.failures,
+                "front_size": one.front_size,
+                "hypervolume": one.hypervolume,
+                "best": one.best,
+            }
+            for begin, one in zip(begins, history, strict=False)
+        )
+
     def show(self, key: str) -> NetworkDetails:
         """All that is known of one network, named by its key or a beginning of it.
 

@@ -54,7 +54,9 @@ def test_with_a_count_the_best_are_a_list(search):
 
 
 def test_history_and_one_network_are_told_as_the_command_line_tells_them(search):
-    assert [one.generation for one in search.history()] == [0, 1, 2]
+    history, logbook = search.history(), search.logbook()
+    assert [one.generation for one in history] == logbook.select("gen") == [0, 1, 2]
+    assert sum(logbook.select("nevals")) == history[-1].evaluations
     best = search.best("error")
     shown = search.show(best.key[:6])
     assert (shown.key, shown.metrics, shown.blueprint) == (best.key, best.metrics, best.blueprint)

@@ -38,6 +38,7 @@ def test_a_change_of_a_search_keeps_its_checksums(migrated_sqlite_url, lease):
 @pytest.mark.parametrize(
     ("is_owned", "owner", "expected"),
     [(True, "elsewhere/1/1", True), (False, "elsewhere/1/1", False), (True, current_owner(), True)],
+    ids=["elsewhere", "expired", "here"],  # the owner here is another in each process that collects the tests
 )
 def test_a_search_runs_while_its_lease_is_valid_and_its_owner_not_known_to_be_dead(is_owned, owner, expected):
     assert is_running({"is_owned": is_owned, "owner": owner}) is expected

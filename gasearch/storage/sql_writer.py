@@ -67,6 +67,7 @@ _REPLACE = (
     .where(IS_NEWEST, evaluations.c.arrival < bindparam("by"))
     .values(replaced=bindparam("by"))
 )
+_SAME_OUTCOME = ("search_id", "candidate", "checksum")
 _FREE = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
 
 
@@ -220,13 +221,13 @@ class SqlArchive(SqlReader):
         values = [row | lease_values(lease) for row in new]
 
         def work(connection: Connection, is_repeat: bool) -> bool:
-            if self._add_evaluation.execute(connection, values).rowcount < len(new):
+            added = self._add_evaluation.execute(connection, values).rowcount
+            if added < len(new):
                 require_lease(connection, lease)
-                # By the try before this one, all of them.
-                is_mine = is_repeat and is_stored(connection, evaluations, new[0], "search_id", "candidate", "checksum")
-                if not is_mine:
-                    connection.rollback()
-                return is_mine
+                if is_repeat and not added and is_stored(connection, evaluations, new[0], *_SAME_OUTCOME):
+                    return True  # by the try before this one, all of them
+                connection.rollback()
+                return False
             for row, (record, change) in zip(new, outcomes, strict=True):
                 self._note_consequences(connection, row, record, change)
             return True

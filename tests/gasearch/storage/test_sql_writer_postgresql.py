@@ -68,6 +68,28 @@ def test_an_outcome_whose_commit_was_not_answered_counts_once_and_is_ours(archiv
     assert archive.counts(lease.search_id).completed == 1
 
 
+def test_outcomes_whose_commit_was_not_answered_count_once_and_are_ours(archive, lease):
+    both = [
+        (measured(0, arrival=0), FrontChange(entered=(0,))),
+        (measured(1, arrival=1), FrontChange(entered=(1,), left=(0,))),
+    ]
+    lose_the_answer_of_the_next_commit()
+    assert archive.add_evaluations(lease, both)
+    assert [one.candidate for one in archive.evaluations(lease.search_id)] == [0, 1]
+    assert [one.number for one in archive.front(lease.search_id)] == [1]
+
+
+def test_outcomes_of_which_one_is_stored_are_not_ours_after_a_lost_connection_either(
+    postgresql, postgresql_url, archive, lease
+):
+    assert archive.add_evaluations(lease, [(measured(1, arrival=0), UNCHANGED)])
+    postgresql.drop_connections(to=postgresql_url)
+    assert not archive.add_evaluations(
+        lease, [(measured(0, arrival=1), UNCHANGED), (measured(1, arrival=2), UNCHANGED)]
+    )
+    assert [one.candidate for one in archive.evaluations(lease.search_id)] == [1]
+
+
 REPLICATE = ReplicateRecord(candidate=3, replicate=1, completed=0)
 WRITES_AND_READS = {
     "candidates": (

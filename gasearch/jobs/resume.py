@@ -273,10 +273,12 @@ class World:
 
     def note_operators(self, source: str) -> None:
         """Keep the files of the user's own operators that a search begins with; say so where it goes on with others."""
+        if not source:
+            return
         kept = self._kept(_OPERATORS)
-        if source and kept is None:
+        if kept is None:
             self._store(_OPERATORS, source)
-        elif source and kept is not None:
+        else:
             self._note_changed("toolbox", kept, source, "is another search than that which began")
 
     def note_weights(self, folder: str) -> None:

@@ -47,17 +47,11 @@ class OutcomeColumns:
 
     candidates: array[int] = field(default_factory=lambda: array("q"))
     is_replicate: array[int] = field(default_factory=_flags)  #: 1 for a further training.
-    is_newest: array[int] = field(
-        default_factory=lambda: array("b")
-    )  #: 1 where it answers about its candidate; 0 where a later training's does.
+    is_newest: array[int] = field(default_factory=_flags)  #: 0 where a later training answers about its candidate.
     is_measured: array[int] = field(default_factory=_flags)  #: 0 for a failure.
-    is_reused: array[int] = field(
-        default_factory=lambda: array("b")
-    )  #: 1 where it was taken over from an earlier search.
+    is_reused: array[int] = field(default_factory=_flags)  #: 1 where it was taken over from an earlier search.
     finished_at: array[float] = field(default_factory=_floats)  #: Seconds since 1970, by the worker's clock.
-    seconds: array[float] = field(
-        default_factory=lambda: array("d")
-    )  #: How long it took, see `EvaluationResult.duration_s`.
+    seconds: array[float] = field(default_factory=_floats)  #: How long it took, see `EvaluationResult.duration_s`.
     metrics: dict[str, array[float]]  #: By name, in native units; NaN where an outcome lacks it.
 
     def __len__(self) -> int:

@@ -228,7 +228,7 @@ def metrics_of(row: Row) -> dict[str, float]:
 
 
 #: What a network has of its newest outcome as it is stored.
-OF_OUTCOME = (*("failure", "failure_message", "worker", "device", "latency_device", "energy_source", "seed", "gain"),)
+OF_OUTCOME = ("failure", "failure_message", "worker", "device", "latency_device", "energy_source", "seed", "gain")
 
 
 def evaluated_network(row: Row) -> EvaluatedNetwork:

@@ -102,7 +102,7 @@ def _outcomes(search: StoredSearch) -> Iterator[str]:
             text = f"outcome {place} of candidate {one.candidate} came before it was proposed"
             yield f"{text} (after {completed} outcomes)"
         if (one.candidate, one.replicate) in trainings:
-            yield f"training {one.replicate + 1} of candidate {one.candidate} was told twice"
+            yield f"training {one.replicate + 1} of candidate {one.candidate} was completed twice"
         trainings.add((one.candidate, one.replicate))
 
 
@@ -119,9 +119,9 @@ def _replicates(search: StoredSearch) -> Iterator[str]:
         earlier.append(decision.replicate)
     for candidate, completed in trainings.items():
         if completed != sorted(completed) or completed[0] != 0:
-            yield f"the trainings of candidate {candidate} were told out of turn: {completed}"
+            yield f"the trainings of candidate {candidate} were completed out of turn: {completed}"
         if undecided := set(completed) - {0, *decided[candidate]}:
-            yield f"replicate {min(undecided)} of candidate {candidate} was told and never decided"
+            yield f"replicate {min(undecided)} of candidate {candidate} was completed and never decided"
 
 
 def _replaced(search: StoredSearch) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _replaced(search: StoredSearch) -> Iterator[str]:
             yield f"outcome {one.arrival} is said to be replaced by {replaced}, and is by {expected[one.arrival]}"
     for number, attempt, replaced in search.retried:
         if replaced is not None:
-            yield f"attempt {attempt} of candidate {number}, never told, is said to be replaced by {replaced}"
+            yield f"attempt {attempt} of candidate {number}, which was made again, is said to be replaced by {replaced}"
 
 
 def _effects(search: StoredSearch) -> Iterator[str]:

@@ -107,7 +107,7 @@ def test_a_row_edited_by_hand_is_named(url, case):
 
 
 def completed(url):
-    """The told rows of the search, by arrival."""
+    """The final rows of the search, by arrival."""
     reader = sql.open_reader(url)
     found = list(reader.evaluations(1))
     reader.close()
@@ -141,7 +141,7 @@ FORGED = {
     ),
     "decision": (
         lambda url: edit(url, "DELETE FROM replicates WHERE id = 1"),
-        "was told and never decided",
+        "was completed and never decided",
     ),
     "replaced": (
         lambda url: edit(url, "UPDATE evaluations SET replaced = NULL WHERE replaced IS NOT NULL"),
@@ -198,7 +198,7 @@ def test_a_search_that_makes_no_sense_is_named_with_what_is_wrong(url, case):
     assert any(text.startswith("search 'old': ") and expected in text for text in found), found
 
 
-def test_an_outcome_told_twice_is_named(url):
+def test_an_outcome_completed_twice_is_named(url):
     [*_, last] = completed(url)
     again = {"attempt": 9, "arrival": 30, "replicate": last.replicate or None}
     columns = (
@@ -210,7 +210,7 @@ def test_an_outcome_told_twice_is_named(url):
         f"SELECT search_id, 9, 30, '', {columns} FROM evaluations WHERE arrival = 29",
     )
     forge(url, "evaluations", place_of(url, last.candidate, 9), **again)
-    assert any(f"of candidate {last.candidate} was told twice" in text for text in findings(url))
+    assert any(f"of candidate {last.candidate} was completed twice" in text for text in findings(url))
 
 
 def test_a_damaged_search_says_nothing_about_a_sound_one(url):

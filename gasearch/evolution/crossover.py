@@ -38,7 +38,7 @@ def mate(
         rng: For all draws.
         rates: How often each kind of crossover and of mutation is drawn, by name; see `CROSSOVER_KINDS` and `mutate`.
     """
-    parents = first.genes, second.genes
+    parents = tuple(first), tuple(second)
     if parents[0] == parents[1]:
         return (*mutate(first, space=space, rng=rng, rates=rates), second)
     kinds = {kind: share if rates is None else rates.get(kind, share) for kind, share in CROSSOVER_KINDS.items()}
@@ -51,7 +51,7 @@ def mate(
             return first, second
     for _ in range(1 + STEPS):
         mutate(first, space=space, rng=rng, rates=rates)
-        if first.genes not in parents:
+        if tuple(first) not in parents:
             break
     first.operator = f"{name}+{first.operator}"
     return first, second

@@ -40,7 +40,7 @@ def mutate(
         rng: For all draws.
         rates: How often each kind is drawn, by name; as in `mutation_kinds` where None or not named.
     """
-    individual[:], individual.operator = _mutant(individual.genes, space, rng, rates)
+    individual[:], individual.operator = _mutant(tuple(individual), space, rng, rates)
     return (individual,)
 
 

@@ -30,6 +30,7 @@ class CompressionRules:
 
     def __init__(self, space: Space) -> None:
         """Rules for a space that has layers."""
+        self._space = space
         index = {decision.name: number for number, decision in enumerate(space.decisions)}
         self._options = [decision.options for decision in space.decisions]
         self._slots = [{space.name_parts[number][1]: number for number in slot} for slot in space.slots]
@@ -41,6 +42,10 @@ class CompressionRules:
         self._extras = tuple(name for name in sorted(self._slots[0]) if name not in LAYER_FIELDS)
         self._choices = self._all_choices()
         self._simplest = lru_cache(MOST_KNOWN)(self._first_alike)
+
+    def __reduce__(self) -> tuple[type[CompressionRules], tuple[Space]]:
+        """Made anew where it is copied to: what is remembered can't be pickled."""
+        return CompressionRules, (self._space,)
 
     def simplify(self, marked: list[int]) -> None:
         """See `Simplifier`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any, Protocol, Self
 
@@ -121,6 +121,10 @@ class Space:
             return flags
 
         return flags_of
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone, for copies and other processes: what is remembered besides is found anew there."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def switches(self) -> tuple[int, ...]:

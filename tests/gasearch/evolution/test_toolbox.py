@@ -36,6 +36,22 @@ def test_the_toolbox_is_deaps_and_has_its_names():
     assert list(toolbox.map(len, survivors)) == [1, 1]
 
 
+def test_operators_take_individuals_of_any_class_as_deaps_algorithms_hand_them_over():
+    class Listed(list):
+        pass
+
+    random.seed(1)
+    toolbox = make_toolbox(SPACE)
+    first, second = (Listed(toolbox.individual()) for _ in range(2))
+    before = list(first), list(second)
+    assert toolbox.mate(first, second) == (first, second)
+    assert first not in before
+    assert second == before[1]
+    assert toolbox.mutate(second) == (second,)
+    assert second not in before
+    assert isinstance(second, Listed)
+
+
 def test_evaluating_is_left_to_the_search():
     with pytest.raises(NotImplementedError, match=r'toolbox.register\("evaluate", FUNCTION\)'):
         make_toolbox(SPACE).evaluate(Individual([0]))

@@ -1,5 +1,8 @@
 """Which decisions of a space express, and where its layers halve the image."""
 
+import copy
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,3 +91,13 @@ def test_the_fingerprint_knows_every_option_and_condition():
     sections = [CNN, CNN | {"width": [8, 24]}, CNN | {"layers": [1, 4]}, CUSTOM]
     assert len({space_of(section).fingerprint for section in sections}) == len(sections)
     assert space_of(CNN).fingerprint == space_of(dict(CNN)).fingerprint == "5c70da8720745e7a"
+
+
+def test_a_space_can_be_copied_and_sent_to_another_process():
+    compressed = CNN | {"sparsity": [0.0, 0.5], "rank": [0.5, 1.0]}
+    for space in map(space_of, (CUSTOM, CNN, compressed)):
+        genes = [0] * len(space.sizes)
+        expected = space.marked(genes)
+        for other in (pickle.loads(pickle.dumps(space)), copy.deepcopy(space)):
+            assert other.marked(genes) == expected
+            assert other.fingerprint == space.fingerprint

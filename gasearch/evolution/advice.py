@@ -227,4 +227,5 @@ def _arrays(encoded: Sequence[tuple[Sequence[int], tuple[float, ...]]], decision
 def _expectation(model: FittedSurrogate, prediction: Predictions) -> tuple[Prediction, ...]:
     """What the model makes of one candidate."""
     [means], [deviations] = (part.tolist() for part in model.wvalues(prediction))
-    return tuple(map(lambda mean, deviation: Prediction(mean=mean, deviation=deviation), means, deviations))
+    expected = zip(means, deviations, strict=True)
+    return tuple(Prediction(mean=mean, deviation=deviation) for mean, deviation in expected)

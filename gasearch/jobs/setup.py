@@ -107,7 +107,6 @@ class Setup:
             self.space,
             objectives=len(objectives),
             exact=[metrics.index(metric) if metric in metrics else None for metric in objectives],
-            seed=self.spec.seed,
         )
         return SurrogateAdvisor(
             self.space,

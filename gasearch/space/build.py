@@ -74,7 +74,7 @@ def _layered_space(asked: LayeredSpace, data: DataShape) -> Space:
 
 def _choices(asked: LayeredSpace, key: str) -> tuple[Any, ...]:
     """The options under a key that not every family has; () for a family that hasn't."""
-    return tuple(getattr(asked, key, ()))
+    return tuple(getattr(asked, key)) if key in type(asked).model_fields else ()
 
 
 def _kinds(asked: LayeredSpace) -> tuple[str, ...]:

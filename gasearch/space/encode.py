@@ -243,7 +243,7 @@ class _Design:
         return 0
 
     def _check_kinds(self, genes: Sequence[int]) -> None:
-        """True if the layers are of the kind that the family or the encoder makes them."""
+        """Complain of layers that are of another kind than the family or the encoder makes them."""
         if self._problems or not self._kinds:
             return
         names = list(self._options)

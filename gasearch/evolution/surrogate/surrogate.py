@@ -44,16 +44,15 @@ class Predictions:
 
 
 class Surrogate:
-    """Fits models to evidence; a pure function of space, seed and evidence."""
+    """Fits models to evidence; a pure function of space and evidence, without any draw."""
 
-    def __init__(self, space: Space, *, objectives: int, exact: Sequence[int | None], seed: int) -> None:
+    def __init__(self, space: Space, *, objectives: int, exact: Sequence[int | None]) -> None:
         """A surrogate for so many objectives.
 
         Args:
             space: What the genes mean.
             objectives: How many wvalues each evaluation has.
             exact: Per objective None, or the column of the evidence's costs that is this objective: never modelled.
-            seed: Of every draw; these models need none.
 
         Raises:
             ValueError: if `exact` hasn't one entry per objective.

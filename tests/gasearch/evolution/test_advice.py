@@ -22,7 +22,7 @@ SPACE = layered((1, 2, 3, 4), widths=range(1, 12), bits=range(1, 9))
 
 
 def make_engine(policy=SteadyStateEngine, seed=1, **options):
-    surrogate = Surrogate(SPACE, objectives=2, exact=[None, None], seed=seed)
+    surrogate = Surrogate(SPACE, objectives=2, exact=[None, None])
     advisor = SurrogateAdvisor(SPACE, surrogate, objectives=2, seed=seed)
     return policy(SPACE, seed=seed, population=12, advisor=advisor, **options)
 
@@ -58,7 +58,7 @@ def test_a_resume_goes_on_as_the_undisturbed_engine_does(policy):
 
 def paced_engine():
     """An engine whose surrogate keeps within what trainings take, and its advisor."""
-    surrogate = Surrogate(SPACE, objectives=2, exact=[None, None], seed=1)
+    surrogate = Surrogate(SPACE, objectives=2, exact=[None, None])
     advisor = SurrogateAdvisor(SPACE, surrogate, objectives=2, seed=1, is_paced=True)
     return SteadyStateEngine(SPACE, seed=1, population=12, advisor=advisor), advisor
 
@@ -128,7 +128,7 @@ def test_a_network_scored_again_is_learned_from_anew():
 
 def learned(space):
     """An advisor that has seen 30 outcomes of a space, and 40 more offspring of it."""
-    advisor = SurrogateAdvisor(space, Surrogate(space, objectives=2, exact=[None, None], seed=1), objectives=2, seed=1)
+    advisor = SurrogateAdvisor(space, Surrogate(space, objectives=2, exact=[None, None]), objectives=2, seed=1)
     toolbox = make_toolbox(space)
     breeder = Breeder(space, SeededToolbox(toolbox, space, seed=1), seed=1, violation=lambda genome: 0.0)
     brood = breeder.brood(0, (), 70)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import islice
 
 import pytest
@@ -10,6 +11,7 @@ from gasearch.evolution.engine import Scored
 from gasearch.evolution.evolver import Evolver
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
+from gasearch.objectives.fitness import Fitness
 from gasearch.space.decisions import Space
 from gasearch.space.genome import make_genome
 from gasearch.space.size import every_genome
@@ -83,3 +85,22 @@ def test_without_a_barrier_a_generation_is_as_many_outcomes_as_the_population_ha
         known.append((engine.completed_generations, engine.until_closing))
         engine.tell(Scored(number=engine.ask().number, fitness=None))
     assert known == [(0, 3), (0, 2), (0, 1), (1, 3), (1, 2), (1, 1), (2, 3)]
+
+
+@both
+def test_no_generation_closes_before_as_many_outcomes_as_the_engine_says(policy):
+    engine, rng = make_engine(policy, layered(range(1, 9)), population=5), random.Random(1)
+    pending, completed, said = [], [], []
+    while engine.completed_generations < 12:
+        candidate = engine.ask() if rng.random() < 0.6 else None
+        if candidate is not None:
+            pending.append(candidate.number)
+        elif pending or completed:
+            said.append((engine.completed_generations, engine.until_closing))
+            is_further = not pending or (completed and rng.random() < 0.2)
+            number = rng.choice(completed) if is_further else pending.pop(rng.randrange(len(pending)))
+            completed.append(number)
+            engine.tell(Scored(number=number, fitness=Fitness(values=(rng.random(),))))
+    for place, (generation, least) in enumerate(said):
+        left = sum(later == generation for later, _ in said[place:])
+        assert 1 <= least <= left

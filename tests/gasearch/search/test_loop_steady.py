@@ -45,7 +45,7 @@ def other(tmp_path):
 
 def advisor():
     space = small_space()
-    surrogate = Surrogate(space, objectives=2, exact=[None, None], seed=7)
+    surrogate = Surrogate(space, objectives=2, exact=[None, None])
     return SurrogateAdvisor(space, surrogate, objectives=2, seed=7, initial=12)
 
 

@@ -1,6 +1,9 @@
 """Spaces from specs: their decisions and conditions."""
 
+from dataclasses import replace
+
 import pytest
+from gasearch_workers.network.layer_kinds import KINDS
 
 from gasearch.space.build import build_space
 from gasearch.space.decisions import Condition, DataShape
@@ -66,3 +69,10 @@ def test_networks_made_of_layers_need_to_know_the_data():
     )
     with pytest.raises(ValueError, match="the space of family mlp needs the shape of the data; got none"):
         build_space(spec)
+
+
+def test_an_option_of_a_kind_that_a_family_does_not_decide_is_no_decision_whatever_its_name(monkeypatch):
+    before = names_of(space_of({"family": "mlp", "layers": 1, "width": 8}))
+    linear = KINDS.get("linear")
+    monkeypatch.setitem(KINDS.own, "linear", replace(linear, options=(*linear.options, "copy", "schema")))
+    assert names_of(space_of({"family": "mlp", "layers": 1, "width": 8})) == before

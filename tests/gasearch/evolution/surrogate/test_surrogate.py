@@ -25,7 +25,7 @@ def fitted(genes, wvalues, *, space=None, exact=None, **rest):
     space = plain_space() if space is None else space
     objectives = wvalues.shape[1]
     exact = (None,) * objectives if exact is None else exact
-    return Surrogate(space, objectives=objectives, exact=exact, seed=1).fit(evidence_of(genes, wvalues, **rest))
+    return Surrogate(space, objectives=objectives, exact=exact).fit(evidence_of(genes, wvalues, **rest))
 
 
 def digest() -> str:
@@ -125,7 +125,7 @@ def test_too_little_evidence_and_equal_wvalues_teach_nothing():
 
 def test_an_entry_of_exact_is_needed_per_objective():
     with pytest.raises(ValueError, match="one entry per objective, 2; got 1"):
-        Surrogate(plain_space(), objectives=2, exact=(None,), seed=0)
+        Surrogate(plain_space(), objectives=2, exact=(None,))
 
 
 @st.composite
@@ -167,7 +167,7 @@ def degenerate_cases(draw):
 def test_no_evidence_makes_it_raise_or_say_anything_that_is_not_finite(case):
     space, evidence = case
     objectives = evidence.wvalues.shape[1]
-    model = Surrogate(space, objectives=objectives, exact=(None,) * objectives, seed=0).fit(evidence)
+    model = Surrogate(space, objectives=objectives, exact=(None,) * objectives).fit(evidence)
     if model is None:
         return
     every = np.arange(len(evidence.wvalues))

@@ -18,11 +18,21 @@ from numpy.typing import NDArray
 from gasearch_workers.export.onnx_builder import GraphBuilder
 from gasearch_workers.export.onnx_stretch import may_saturate, stretch
 from gasearch_workers.network.integer import Grid, IntegerStep, weight_grid
-from gasearch_workers.network.steps import CODES, UNKNOWN, Step
+from gasearch_workers.network.steps import CODES, UNKNOWN, Op, Step
 
 #: Input scale over output scale and number of places, within which QLinearGlobalAveragePool computes: a margin from its
 #: limits of 2**-32 and 256, which it compares in float32.
 POOL_RATIOS: Final = (2.0**-31, 255.0)
+#: ONNX Runtime's integer kernel of each operation that has one, beside those that only move values.
+KERNELS: Final[dict[Op, str]] = {
+    "conv": "QLinearConv",
+    "linear": "QGemm",
+    "add": "QLinearAdd",
+    "position": "QLinearAdd",
+    "product": "QLinearMul",
+    "concat": "QLinearConcat",
+    "global_pool": "QLinearGlobalAveragePool",
+}
 #: Share of the largest bias that rounding may cost any of the last step's biases. Barely trained networks have biases
 #: far below one step of the grid: all become 0, and where all inputs are 0, too, the first class wins (measured: 0.82
 #: argmax agreement).
@@ -40,10 +50,10 @@ def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
     match step.op:
         case "embedding":
             return step.has_weight_grid
-        case "gru" | "attention" | "layer_norm" | "mean_tokens":
-            return False
         case "global_pool":
             return _has_pooling_kernel(step, grids[step.inputs[0]], grids[step.name])
+        case op if not step.passes_grid and op not in KERNELS:
+            return False
     are_weights_integer = item.weight_scale is not None or not step.has_weights
     are_inputs_integer = all(grids[name] is not None for name in step.inputs if name != CODES)
     has_kernel = grids[step.name] is not None or step.op == "linear"  # QGemm can give floats
@@ -99,8 +109,9 @@ def move(builder: GraphBuilder, step: Step, source: str, output: str, *, is_real
         return builder.node("Flatten", [source], output)
     if step.op == "max_pool":
         return builder.node("MaxPool", [source], output, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    add = {"window": _window, "max_tokens": _max_tokens}[step.op]
     zero = builder.constant("zero", np.float32(0)) if is_real else builder.zero(step.inputs[0])
-    return (_window if step.op == "window" else _max_tokens)(builder, step, source, zero, output)
+    return add(builder, step, source, zero, output)
 
 
 def _window(builder: GraphBuilder, step: Step, source: str, zero: str, output: str) -> str:
@@ -148,28 +159,25 @@ def embed(builder: GraphBuilder, step: Step, table: Any, output: str) -> str:
 
 def _computed(builder: GraphBuilder, item: IntegerStep) -> str:
     """A step's integers before they are clipped."""
-    step, raw = item.step, f"{item.step.name}.raw"
+    step, raw, kernel = item.step, f"{item.step.name}.raw", KERNELS[item.step.op]
     match step.op:
         case "conv":
             *operands, bias = _weighted(builder, item)
-            return builder.node("QLinearConv", [*operands, *builder.grid(step.name), bias], raw, **geometry(step))
+            return builder.node(kernel, [*operands, *builder.grid(step.name), bias], raw, **geometry(step))
         case "linear":
             return _product(builder, step, [*_weighted(builder, item), *builder.grid(step.name)], raw)
         case "concat":
-            output = builder.grid(step.name)
-            return builder.node("QLinearConcat", [*output, *_operands(builder, step)], raw, axis=1)
+            return builder.node(kernel, [*builder.grid(step.name), *_operands(builder, step)], raw, axis=1)
     operands = _operands(builder, step)
-    match step.op:
-        case "global_pool":
-            operands += builder.grid(step.name)
-            pooled = builder.node("QLinearGlobalAveragePool", operands, f"{step.name}.pooled", channels_last=0)
-            return builder.node("Flatten", [pooled], raw)  # (B, C, 1, 1) -> (B, C)
-        case "position":
-            table, grid = _table(item)
-            parts = {"table": table, "table_scale": np.float32(grid.scale), "table_zero": np.uint8(grid.zero_point)}
-            operands += [builder.constant(f"{step.name}.{part}", value) for part, value in parts.items()]
-    operator = "QLinearMul" if step.op == "product" else "QLinearAdd"
-    return builder.node(operator, [*operands, *builder.grid(step.name)], raw)
+    if step.op == "position":
+        table, grid = _table(item)
+        parts = {"table": table, "table_scale": np.float32(grid.scale), "table_zero": np.uint8(grid.zero_point)}
+        operands += [builder.constant(f"{step.name}.{part}", value) for part, value in parts.items()]
+    operands += builder.grid(step.name)
+    if step.op == "global_pool":
+        pooled = builder.node(kernel, operands, f"{step.name}.pooled", channels_last=0)
+        return builder.node("Flatten", [pooled], raw)  # (B, C, 1, 1) -> (B, C)
+    return builder.node(kernel, operands, raw)
 
 
 def _operands(builder: GraphBuilder, step: Step) -> list[str]:

@@ -53,7 +53,7 @@ HAS_NORM, HAS_RELU, IS_SIGNED, IS_SPARSE = 1, 2, 4, 8  #: Flags of a step.
 _WITHOUT_GRID = {op for op, known in OPERATIONS.items() if known.is_passing} | {"embedding"}
 # What the search would read or add up for thousands of networks.
 _FRAME_BYTES, _SOURCE_BYTES, _GRID_BYTES = HEADER.size + CHECKSUM.size, SOURCE.size, GRID.size
-_STEP_BYTES = {op: STEP.size + FIELDS[op].size + COUNT.size * (op == "concat") for op in OPS}
+_STEP_BYTES = {op: STEP.size + FIELDS[op].size + COUNT.size * (OPERATIONS[op].sources == 0) for op in OPS}
 
 
 def frame_bytes(plan: Plan) -> int:

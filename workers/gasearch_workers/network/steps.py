@@ -87,6 +87,9 @@ def output_shape(op: Op, source: Shape, *, width: int = 0, kernel: int = 1, stri
         width: Outputs of a matrix, of a GRU in each direction.
         kernel: Of a window.
         stride: Of a convolution or a max pooling.
+
+    Raises:
+        ValueError: if the shape doesn't follow from these.
     """
     match op:
         case "conv" | "max_pool":
@@ -105,8 +108,10 @@ def output_shape(op: Op, source: Shape, *, width: int = 0, kernel: int = 1, stri
             return source[1:]
         case "flatten":
             return (math.prod(source),)
-        case _:
+        case "add" | "product" | "position" | "layer_norm":
             return source
+        case _:
+            raise ValueError(f"the shape that {op} gives doesn't follow from its first input")
 
 
 INPUT: Final = "input"  #: The images, or the numeric columns of a table: normalized, on their grid.

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from gasearch_workers.data.dataset import DataError
 from gasearch_workers.data.tokens import SHAPES, check_tokens, pad, shape_of, tokenize
@@ -80,6 +82,17 @@ def test_a_sentence_without_a_word_and_a_word_beyond_all_measure_are_refused():
 
 def test_short_rows_are_filled_and_long_ones_cut():
     assert pad([[1, 2, 3], [4], []], length=2, filler=-1).tolist() == [[1, 2], [4, -1], [-1, -1]]
+
+
+def test_rows_are_filled_up_in_place():
+    rows = [[number] for number in range(20_000)]
+    tracemalloc.start()
+    try:
+        table = pad(rows, length=64, filler=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * table.nbytes
 
 
 # --- vocabularies -----------------------------------------------------------------------------------------------

@@ -94,7 +94,10 @@ def pad(rows: Iterable[Sequence[int]], *, length: int, filler: int) -> NDArray[n
         (count, length).
     """
     kept = [row[:length] for row in rows]
-    return np.array([[*row, *[filler] * (length - len(row))] for row in kept], dtype=np.int64).reshape(-1, length)
+    table = np.full((len(kept), length), filler, dtype=np.int64)
+    for place, row in enumerate(kept):
+        table[place, : len(row)] = row
+    return table
 
 
 def cut_note(sentences: Sequence[Sequence[str]], *, length: int) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from gasearch_workers.network.plan import plan
 
 BATCH, TOKENS, WORDS = 6, 9, 20
 SIDE = 12  #: A multiple of every stride: there the kernels of 1 x 1 convolutions go wrong.
-CHANNELS = (1, 3, 7)
-STRIDES = (1, 2)
+CHANNELS = (1, 2, 3, 4, 7, 8)
+STRIDES = (1, 2, 3)
 SEQUENCE_LAYERS = {  # kind: (family, further fields)
     "conv1d": ("text", {"kernel": 3}),
     "gru": ("text", {}),

@@ -46,8 +46,10 @@ def reason_to_stop(rule: StoppingRule, step: float, metrics: Mapping[str, float]
         metrics: What it reports there.
     """
     end = optimistic_end(rule, step, metrics)
-    for point in () if end is None else rule.front:
-        if end is not None and point != end and all(mine >= other for mine, other in zip(point, end, strict=True)):
+    if end is None:
+        return None
+    for point in rule.front:
+        if point != end and all(mine >= other for mine, other in zip(point, end, strict=True)):
             reached = [f"{metric} {metrics[metric]:.4g}" for metric, _ in rule.objectives if metric in metrics]
             return (
                 f"stopped at {step:.4g} with {', '.join(reached) or 'nothing reported'}: it could reach "

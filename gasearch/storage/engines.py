@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -139,6 +140,9 @@ def _postgresql_engine(url: URL, limits: str, **options: Any) -> Engine:
             f"{shown(url)} needs a driver that is not installed ({error.name}): pip install 'gasearch[postgres]'"
         ) from error
     _limit_silence(engine)
+    if not (log := logging.getLogger("psycopg")).handlers:
+        # It warns of batches that a lost connection cut off; without any handler, Python would print that.
+        log.addHandler(logging.NullHandler())
     return engine
 
 

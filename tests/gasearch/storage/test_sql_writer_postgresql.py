@@ -1,5 +1,6 @@
 """What the writer does when PostgreSQL breaks off: each write may be repeated, and counts once."""
 
+import logging
 import threading
 import time
 from dataclasses import replace
@@ -88,6 +89,15 @@ def test_outcomes_of_which_one_is_stored_are_not_ours_after_a_lost_connection_ei
         lease, [(measured(0, arrival=1), UNCHANGED), (measured(1, arrival=2), UNCHANGED)]
     )
     assert [one.candidate for one in archive.evaluations(lease.search_id)] == [1]
+
+
+def test_a_connection_that_is_lost_before_a_batch_prints_nothing(
+    postgresql, postgresql_url, archive, lease, monkeypatch, capsys
+):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a program without any log
+    postgresql.drop_connections(to=postgresql_url)
+    assert archive.add_evaluations(lease, [(measured(0, arrival=0), UNCHANGED), (measured(1, arrival=1), UNCHANGED)])
+    assert capsys.readouterr().err == ""
 
 
 REPLICATE = ReplicateRecord(candidate=3, replicate=1, completed=0)

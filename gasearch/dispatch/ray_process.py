@@ -11,6 +11,7 @@ Calls and answers are pickled, as Ray's own messages are: both sides are process
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import shutil
@@ -236,7 +237,7 @@ class RayHost:
             if pool is None:
                 assert call.options is not None, call
                 _OURS.setLevel(call.log_level)
-                _OURS.addHandler(_LogOfController(self._send))
+                _OURS.addHandler(LogOfController(self._send))
                 pool = RayPool(**call.options, notice=lambda message: self._send(Notice(message=message)))
                 value = self._begin_watching(call.options["address"])
             else:
@@ -322,7 +323,7 @@ class RayHost:
         os._exit(0)
 
 
-class _LogOfController(logging.Handler):
+class LogOfController(logging.Handler):
     """Sends each line on, as a text that needs nothing of this process."""
 
     def __init__(self, send: Callable[[Report], None]) -> None:
@@ -330,5 +331,8 @@ class _LogOfController(logging.Handler):
         self._send_on = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        record.msg, record.args, record.exc_info = self.format(record), None, None
-        self._send_on(record)
+        """Send a copy, whose text holds the traceback already."""
+        line = copy.copy(record)
+        line.msg, line.args, line.exc_info = self.format(line), None, None
+        line.exc_text = line.stack_info = None
+        self._send_on(line)

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from gasearch_workers.messages import EvaluationResult, Measurement
 
-from gasearch.dispatch.ray_process import Answer, Call, Notice, RayGone
+from gasearch.dispatch.ray_process import Answer, Call, LogOfController, Notice, RayGone
 from gasearch.errors import WorkersUnavailable
 
 
@@ -98,10 +98,14 @@ def never_answers_a_request(descriptor):
 
 
 def logs_at_the_level_asked(descriptor):
-    """Logs a line as a pool does, then says that it is there."""
-    link = Connection(descriptor)
-    line = {"name": "gasearch.dispatch", "levelno": link.recv().log_level, "node": "edge-3"}
-    link.send(logging.makeLogRecord({**line, "levelname": "INFO", "msg": "worker started on edge-3"}))
+    """Logs a line as a pool does, with where an error came from, then says that it is there."""
+    link, log = Connection(descriptor), logging.getLogger("gasearch.dispatch")
+    log.setLevel(link.recv().log_level)
+    log.addHandler(LogOfController(link.send))
+    try:
+        raise OSError("no room")
+    except OSError:
+        log.info("worker started on %s", "edge-3", extra={"node": "edge-3"}, exc_info=True)
     link.send(Answer(value=None, slots=2, free=2))
 
 

@@ -1,5 +1,6 @@
 """The host's process as the controller sees it; these start no Ray."""
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -92,4 +93,6 @@ def test_a_line_of_its_log_is_one_of_the_controller_s(start, caplog):
     process = start("logs_at_the_level_asked")
     process.hear(30.0)
     [line] = caplog.records
-    assert (line.getMessage(), line.node, line.levelname) == ("worker started on edge-3", "edge-3", "INFO")
+    assert (line.name, line.node, line.levelname) == ("gasearch.dispatch", "edge-3", "INFO")
+    assert line.getMessage().startswith("worker started on edge-3\nTraceback")
+    assert logging.Formatter().format(line).count("OSError: no room") == 1

@@ -66,6 +66,8 @@ def signals_stop(stop: StopSignal, notice: Callable[[str], None]) -> Iterator[No
         notice("stopping after the evaluations in flight; once more to stop at once")
 
     before = {number: signal.signal(number, handle) for number in signals_heard()}
+    if interrupt.was_pressed:  # while something was finalized: Python drops what is raised there
+        handle(signal.SIGINT, None)
     try:
         yield
     finally:

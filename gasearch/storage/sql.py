@@ -29,7 +29,8 @@ def open_archive(url: str, *, notice: Callable[[str], None]) -> Archive:
 
     parsed = parse_url(url)
     with ExitStack() as on_error:
-        writing = on_error.enter_context(disposed(writing_engine(parsed)))
+        writing = writing_engine(parsed)
+        on_error.callback(writing.dispose)  # a generator would do so, where no exception is heard, once it is forgotten
         schema.upgrade(writing, notice)
         archive = SqlArchive(writing, reading_engine(parsed))
         on_error.pop_all()
@@ -43,7 +44,8 @@ def open_reader(url: str) -> ArchiveReader:
         StoreError: if there is no database, it can't be reached, or its schema isn't the current one.
     """
     with ExitStack() as on_error:
-        engine = on_error.enter_context(disposed(reading_engine(parse_url(url))))
+        engine = reading_engine(parse_url(url))
+        on_error.callback(engine.dispose)
         schema.require_current(engine)
         on_error.pop_all()
         return SqlReader(engine)

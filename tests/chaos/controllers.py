@@ -22,6 +22,7 @@ import gasearch.jobs.start as launching
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, StoreError, UnknownSearch, WrongState
 from gasearch.search import ownership
+from gasearch.search.interrupts import Interrupt
 from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 from gasearch.storage.records import TuningTrial
@@ -125,7 +126,8 @@ def drive(
         overrides: Of a resume.
         act: "search"; else "stop" or "trial", for what others write.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt = Interrupt()
+    signal.signal(signal.SIGINT, interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     url = signed(url)
     sys.stderr = words.with_suffix(".err").open("w")
@@ -150,7 +152,9 @@ def drive(
                 time.sleep(0.02)
     except GasearchError as error:
         status, last = error.exit_status, str(error)
-    except KeyboardInterrupt:
+    except BaseException:  # whatever an interrupt came out as, as the command line takes it
+        if not interrupt.was_pressed:
+            raise
         status, last = 130, "interrupted before it began"
     words.write_text(last)
     os._exit(status)

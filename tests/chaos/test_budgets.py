@@ -22,6 +22,8 @@ FEW, MANY = 8, 20  #: Interruptions.
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 EVALUATION_S = 0.01
 SPAN_S = 0.25  #: How long a controller lives, at most, before it is interrupted.
+#: Evaluations for each interruption: a worker makes no more in that time, so no search ends before the last one.
+IN_A_SPAN = round(SPAN_S / EVALUATION_S)
 STARTING_S, SLACK_S = 1.5, 0.1  #: What a loaded machine may take to start a controller, and to end one.
 #: How a controller may end that was sent a signal: drained, or before it listened.
 INTERRUPTED = {signal.SIGKILL: {-9}, signal.SIGTERM: {130, -15}, signal.SIGINT: {130}}
@@ -61,7 +63,7 @@ def said(sent):
 
 
 def spend_evaluations(forks, url, figure, *, interruptions, slots):
-    most = 10 * interruptions
+    most = IN_A_SPAN * slots * interruptions
     spec, rng = in_mode("generational", with_budget(CUSTOM, evaluations=most)), random.Random(seed_of_chaos())
     _, sent = interrupt(forks, rng, url, count=interruptions, span_s=SPAN_S, spec=spec, slots=slots)
     record, counts = standing(url)
@@ -75,7 +77,7 @@ def spend_evaluations(forks, url, figure, *, interruptions, slots):
 
 
 def spend_device_time(forks, url, figure, *, interruptions):
-    attempts = 10 * interruptions
+    attempts = IN_A_SPAN * interruptions
     budget = {"evaluations": 10_000, "device_hours": (attempts - 0.5) * EVALUATION_S / 3600}
     spec = in_mode("generational", with_budget(CUSTOM, **budget))
     rng = random.Random(seed_of_chaos())

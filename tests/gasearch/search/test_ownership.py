@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 import time
+import weakref
 
 import pytest
 
 from gasearch.errors import LeaseLost, StoreError
+from gasearch.search.interrupts import interrupts_noted
 from gasearch.search.ownership import StopSignal, kept_alive, signals_stop
 from gasearch.storage.records import Lease
 
@@ -56,6 +58,20 @@ def test_the_first_signal_asks_and_the_second_one_interrupts(number):
             os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)  # at once, while we clean up: it must not break that
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_dropped_stops_the_search_as_it_begins():
+    class Ended:
+        pass
+
+    stop, ended = StopSignal(), Ended()
+    callback = weakref.ref(ended, lambda reference: os.kill(os.getpid(), signal.SIGINT))
+    with interrupts_noted():
+        del ended  # what the callback raises, nobody hears
+        with signals_stop(stop, lambda message: None):
+            assert stop.reason == "interrupted"
+    assert callback() is None
 
 
 def test_outside_the_main_thread_signals_are_left_alone():

@@ -1,8 +1,11 @@
+import gc
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
-from gasearch.errors import NoStore
+from gasearch.errors import NoStore, StoreError
 from gasearch.storage.schema import HEAD
 from gasearch.storage.sql import current, database_file, open_archive, open_reader, sqlite_file, upgrade_if_older
 from tests.doubles.old_stores import make_old_store
@@ -33,3 +36,35 @@ def test_the_file_of_a_store_is_known_where_it_is_one(migrated_sqlite_url, tmp_p
     assert database_file("sqlite:///results.db") == Path("results.db")
     assert sqlite_file(migrated_sqlite_url).is_same()
     assert database_file("postgresql://me@host/db") is sqlite_file("postgresql://me@host/db") is None
+
+
+@contextmanager
+def engines_disposed():
+    """Counts the engines that are disposed of."""
+    disposed = []
+
+    def note(engine):
+        disposed.append(engine)
+
+    event.listen(Engine, "engine_disposed", note)
+    try:
+        yield disposed
+    finally:
+        event.remove(Engine, "engine_disposed", note)
+
+
+@pytest.mark.parametrize("opener", [open_reader, lambda url: open_archive(url, notice=pytest.fail)])
+def test_a_store_that_was_opened_keeps_its_connections_until_it_is_closed(migrated_sqlite_url, opener):
+    with engines_disposed() as disposed:
+        opened = opener(migrated_sqlite_url)
+        gc.collect()
+        assert disposed == []
+        opened.close()
+        assert disposed != []
+
+
+def test_a_store_that_can_t_be_opened_leaves_no_connection(sqlite_url, tmp_path):
+    (tmp_path / "store.db").write_bytes(b"no database" * 100)
+    with engines_disposed() as disposed, pytest.raises(StoreError):
+        open_reader(sqlite_url)
+    assert len(disposed) == 1

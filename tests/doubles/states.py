@@ -14,6 +14,7 @@ import numpy as np
 OWN = {
     "_is_settled",  # of the replicate budget: found out anew by the first round that finds nothing
     "_arrays",  # with columns that aren't in use; those in use are compared
+    "_has_spreads",  # of a front: whether one ever came, which only saves work; early stopping makes its front anew
     "_volumes", "_states", "_past",  # compared as the growth that they give
     "OperatorRates._rates", "SteadyStateEngine._kept", "EarlyStopping._ends_at", "EarlyStopping._fits",
     "EarlyStopping._asked",

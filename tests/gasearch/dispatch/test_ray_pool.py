@@ -62,22 +62,16 @@ def added_family(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shared_pool(added_family):
     """One pool for the module: starting Ray takes seconds. The evaluators under `tests` must be importable there."""
-    root = str(ROOT)
-    sys.path.append(str(added_family))  # the workers' evaluations look where the controller does
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, before]))
-    notices = []
-    pool = RayPool(
-        size=PoolSize(count=2, gpus=0), data=load_dataset("digits"), measures_latency=True, notice=notices.append
-    )
-    pool.notices = notices
-    yield pool
-    pool.close()
-    sys.path.remove(str(added_family))
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+    with pytest.MonkeyPatch.context() as patch:  # put back also where no pool may be started
+        patch.setattr(sys, "path", [*sys.path, str(added_family)])  # evaluations look where the controller does
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        notices = []
+        pool = RayPool(
+            size=PoolSize(count=2, gpus=0), data=load_dataset("digits"), measures_latency=True, notice=notices.append
+        )
+        pool.notices = notices
+        yield pool
+        pool.close()
 
 
 class TestRayPool(DispatcherContract):

@@ -51,10 +51,26 @@ def old_url(request):
     return url
 
 
-@pytest.mark.parametrize("old_url", of("0001"), indirect=True)
-def test_rows_of_the_first_schema_read_back_intact_after_the_upgrade(old_url):
+@pytest.fixture
+def reader(old_url):
+    """The same after the upgrade, to be read."""
     sql.upgrade(old_url, lambda message: None)
     reader = sql.open_reader(old_url)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def archive(old_url):
+    """The same after the upgrade, to be written."""
+    sql.upgrade(old_url, lambda message: None)
+    archive = sql.open_archive(old_url, notice=pytest.fail)
+    yield archive
+    archive.close()
+
+
+@pytest.mark.parametrize("old_url", of("0001"), indirect=True)
+def test_rows_of_the_first_schema_read_back_intact_after_the_upgrade(reader):
     assert list(reader.evaluations(1)) == [
         outcome_of(0, OLD_MEASUREMENT),
         measured(
@@ -67,13 +83,10 @@ def test_rows_of_the_first_schema_read_back_intact_after_the_upgrade(old_url):
     assert list(reader.candidates(1)) == [candidate(number) for number in range(4)]
     assert [network.number for network in reader.front(1)] == [0, 1]
     assert reader.counts(1).retries == 1
-    reader.close()
 
 
 @pytest.mark.parametrize("old_url", of("0001"), indirect=True)
-def test_a_search_of_the_first_schema_goes_on_in_the_new_one(old_url):
-    sql.upgrade(old_url, notice=lambda message: None)
-    archive = sql.open_archive(old_url, notice=pytest.fail)
+def test_a_search_of_the_first_schema_goes_on_in_the_new_one(archive):
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     archive.add_candidates(lease, [candidate(4)])
     new = outcome_of(4, Measurement(accuracy=0.9, energy_j=0.5, energy_source="rapl", images_seen=180_000))
@@ -82,17 +95,13 @@ def test_a_search_of_the_first_schema_goes_on_in_the_new_one(old_url):
     [best] = archive.best(1, metric="images_seen", is_maximized=True)
     assert best.number == 4
     archive.release(lease, state=SearchStatus.STOPPED, reason="")
-    archive.close()
 
 
 @pytest.mark.parametrize("old_url", of("0001"), indirect=True)
-def test_metrics_that_are_new_follow_from_old_rows_too(old_url):
-    sql.upgrade(old_url, lambda message: None)
-    reader = sql.open_reader(old_url)
+def test_metrics_that_are_new_follow_from_old_rows_too(reader):
     best, whole = reader.best(1, metric="efficiency", is_maximized=False, count=9)
     assert (best.number, best.metrics["efficiency"]) == (1, (2.0 + 18 * 0.25 / 1000) / 100)
     assert whole.number == 0
-    reader.close()
 
 
 @pytest.mark.parametrize("old_url", of("0001"), indirect=True)
@@ -106,9 +115,7 @@ def test_a_failed_attempt_of_the_first_schema_is_still_one(old_url):
 
 
 @pytest.mark.parametrize("old_url", of("0002"), indirect=True)
-def test_rows_of_the_second_schema_read_back_intact_after_the_upgrade(old_url):
-    sql.upgrade(old_url, lambda message: None)
-    reader = sql.open_reader(old_url)
+def test_rows_of_the_second_schema_read_back_intact_after_the_upgrade(reader):
     assert list(reader.evaluations(1)) == OLD_OUTCOMES
     assert list(reader.candidates(1)) == [candidate(number) for number in range(4)]
     assert [network.number for network in reader.front(1)] == [0, 1]
@@ -118,26 +125,20 @@ def test_rows_of_the_second_schema_read_back_intact_after_the_upgrade(old_url):
     assert (counts.completed, counts.failures, counts.retries) == (4, {"diverged": 1}, 1)
     assert (counts.stopped, counts.reused, counts.replicates) == (0, 0, 0)
     assert counts.busy_seconds == pytest.approx(5 * 1.530865, abs=1e-5)
-    reader.close()
 
 
 @pytest.mark.parametrize("old_url", of("0002"), indirect=True)
-def test_a_search_of_the_second_schema_has_no_context_and_counted_no_workers(old_url):
-    sql.upgrade(old_url, lambda message: None)
-    reader = sql.open_reader(old_url)
+def test_a_search_of_the_second_schema_has_no_context_and_counted_no_workers(reader):
     found = reader.search("digits")
     assert (found.context, found.active_seconds, found.worker_seconds) == ("", 2.5, 0.0)
     assert reader.reusable("", [key_of(0)]) == {}
     assert [(one.operator, one.children, one.measured, one.entered) for one in reader.operators(1)] == [
         ("sample", 4, 3, 2)
     ]
-    reader.close()
 
 
 @pytest.mark.parametrize("old_url", of("0002"), indirect=True)
-def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
-    sql.upgrade(old_url, notice=lambda message: None)
-    archive = sql.open_archive(old_url, notice=pytest.fail)
+def test_a_search_of_the_second_schema_goes_on_in_the_new_one(archive):
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     archive.renew(lease, ttl_s=600.0, active_s=1.0, worker_s=2.0)
     assert archive.search("digits").worker_seconds == 2.0
@@ -152,17 +153,13 @@ def test_a_search_of_the_second_schema_goes_on_in_the_new_one(old_url):
     assert archive.network(1, key_of(0)).metrics == {"accuracy": 0.25}
     assert archive.network(1, key_of(4)).predicted == PREDICTED
     archive.release(lease, state=SearchStatus.STOPPED, reason="")
-    archive.close()
 
 
 @pytest.mark.parametrize("old_url", of("0002"), indirect=True)
-def test_an_outcome_still_needs_its_candidate_after_the_upgrade(old_url):
-    sql.upgrade(old_url, notice=lambda message: None)
-    archive = sql.open_archive(old_url, notice=pytest.fail)
+def test_an_outcome_still_needs_its_candidate_after_the_upgrade(archive):
     lease = archive.claim("digits", owner="bob", ttl_s=600.0)
     with pytest.raises(StoreError, match=r"refused"):
         archive.add_evaluations(lease, [(outcome_of(99, Measurement(), arrival=9), UNCHANGED)])
-    archive.close()
 
 
 @pytest.mark.parametrize("old_url", of("0002"), indirect=True)

@@ -6,6 +6,20 @@ import pytest
 
 
 @pytest.fixture
+def save(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Writes a file of a name, else of the one that the module calls `FILE`, and gives its path."""
+    usual = getattr(request.module, "FILE", "set.csv")
+
+    def write(content: str | bytes, name: str = usual) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
 def save_arrays(tmp_path: Path) -> Callable[..., str]:
     """Writes arrays by their names to an archive, and gives its path."""
 

@@ -3,20 +3,11 @@ import pytest
 from gasearch_workers.data import DataError, DataOptions, load_dataset
 from gasearch_workers.data.tokens import SHAPES
 
+FILE = "set.conll"
+
 SENTENCE = "Ann\tB-person\nvisits\tO\nNew\tB-place\nYork\tI-place\n.\tO\n"
 SHORT = "fine\tO\n!\tO\n"
 TEXT = "\n".join([SENTENCE, SHORT] * 10)
-
-
-@pytest.fixture
-def save(tmp_path):
-    def write(content: str | bytes, name: str = "set.conll") -> str:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write
 
 
 def test_tokens_become_words_and_shapes_and_tags_their_numbers(save):

@@ -1,26 +1,11 @@
 import gzip
 
-import numpy as np
 import pytest
 from gasearch_workers.data import DataError, DataOptions, load_dataset
 
-GOOD, BAD = "A good film , number {}", "a BAD film , really bad"
-LINES = "".join(f"{(GOOD if n % 2 else BAD).format(n)}\t{n % 2}\n" for n in range(40))
+from tests.doubles.texts import LINES, words
 
-
-@pytest.fixture
-def save(tmp_path):
-    def write(content: str | bytes, name: str = "set.tsv") -> str:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write
-
-
-def words(data, row: np.ndarray) -> list[str]:
-    return [data.vocabularies[0][code] for code in row if code]
+FILE = "set.tsv"
 
 
 @pytest.mark.parametrize("dev", ["dev", "validation", "valid", "val", "Dev"])

@@ -2,18 +2,10 @@ import numpy as np
 import pytest
 from gasearch_workers.data import DataError, DataOptions, load_dataset
 
+FILE = "ratings.csv"
+
 RATINGS = [(10 * (n % 7), f"film {n % 9}", n % 10 / 2) for n in range(63)]
 TEXT = "userId,movieId,rating,timestamp\n" + "".join(f"{user},{item},{stars},0\n" for user, item, stars in RATINGS)
-
-
-@pytest.fixture
-def save(tmp_path):
-    def write(content: str, name: str = "ratings.csv") -> str:
-        path = tmp_path / name
-        path.write_text(content)
-        return str(path)
-
-    return write
 
 
 def test_usual_names_of_columns_mean_ratings(save):

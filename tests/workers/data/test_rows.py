@@ -8,16 +8,6 @@ TABLE = "age,colour,label\n" + "".join(
 )
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(content: str | bytes, name: str = "set.csv") -> str:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write
-
-
 def change(line: int, text: str) -> str:
     """The table with one line, counted from 1, replaced."""
     lines = TABLE.splitlines()

@@ -7,17 +7,6 @@ from gasearch_workers.data import DataError, DataOptions, load_dataset
 COLOURS = ("red", "blue", "?", "green", "")
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(columns: dict[str, list], name: str = "set.csv") -> str:
-        path = tmp_path / name
-        rows = zip(*columns.values(), strict=True)
-        path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n")
-        return str(path)
-
-    return write
-
-
 def columns(count: int = 60, **changes: list) -> dict[str, list]:
     """A numeric column, one of words, one of numbers that name something, and a target of two words."""
     return {
@@ -34,8 +23,8 @@ def with_cell(column: str, row: int, cell: object) -> dict[str, list]:
     return found
 
 
-def test_numbers_come_first_and_words_become_codes(save):
-    data = load_dataset(save(columns()))
+def test_numbers_come_first_and_words_become_codes(save_columns):
+    data = load_dataset(save_columns(columns()))
     assert (data.kind, data.input_kind, data.input_shape) == ("classification", "table", (3,))
     assert data.columns == ("size", "zip", "colour")
     assert data.categories == (4,)
@@ -45,9 +34,9 @@ def test_numbers_come_first_and_words_become_codes(save):
     assert set(np.unique(data.train.x[:, 2])) == {0, 1, 2, 3}
 
 
-def test_every_row_keeps_its_cells_and_label(save):
+def test_every_row_keeps_its_cells_and_label(save_columns):
     given = columns()
-    data = load_dataset(save(given))
+    data = load_dataset(save_columns(given))
     for split in (data.train, data.validation, data.test):
         for (size, place, colour), label in zip(split.x, split.y, strict=True):
             row = round(float(size) * 4)
@@ -57,23 +46,23 @@ def test_every_row_keeps_its_cells_and_label(save):
             assert data.labels[label] == given["label"][row]
 
 
-def test_numbers_that_are_names_become_codes_where_the_options_say_so(save):
-    data = load_dataset(save(columns()), DataOptions(categorical=("zip",)))
+def test_numbers_that_are_names_become_codes_where_the_options_say_so(save_columns):
+    data = load_dataset(save_columns(columns()), DataOptions(categorical=("zip",)))
     assert data.columns == ("size", "colour", "zip")
     assert data.categories == (4, 4)
     assert data.vocabularies[1] == ("<missing>", "0", "1", "2")
 
 
-def test_only_the_named_features_are_used(save):
-    data = load_dataset(save(columns()), DataOptions(features=("zip", "size")))
+def test_only_the_named_features_are_used(save_columns):
+    data = load_dataset(save_columns(columns()), DataOptions(features=("zip", "size")))
     assert data.columns == ("zip", "size")
     assert data.categories == ()
 
 
-def test_a_missing_number_becomes_the_mean_of_the_training_split(save):
+def test_a_missing_number_becomes_the_mean_of_the_training_split(save_columns):
     given = columns()
     given["size"] = ["" if n % 6 == 0 else n for n in range(60)]
-    data = load_dataset(save(given))
+    data = load_dataset(save_columns(given))
     size = data.train.x[:, 0]
     given_sizes = {float(n) for n in range(60) if n % 6}
     (filler,) = {
@@ -82,9 +71,9 @@ def test_a_missing_number_becomes_the_mean_of_the_training_split(save):
     assert filler == pytest.approx(float(np.mean([value for value in size if value != filler], dtype=np.float64)))
 
 
-def test_a_category_that_training_never_saw_counts_as_missing(save):
+def test_a_category_that_training_never_saw_counts_as_missing(save_columns):
     test = columns(colour=["violet"] * 60)
-    data = load_dataset(save(columns()), DataOptions(test=save(test, "test.csv")))
+    data = load_dataset(save_columns(columns()), DataOptions(test=save_columns(test, "test.csv")))
     assert "violet" not in data.vocabularies[0]
     assert set(data.test.x[:, 2]) == {0}
 
@@ -100,47 +89,47 @@ def test_a_category_that_training_never_saw_counts_as_missing(save):
         (["a", "1"] * 30, "classification", ("1", "a")),
     ],
 )
-def test_the_kind_of_task_is_told_from_the_target(save, target, kind, labels):
-    data = load_dataset(save(columns(4 * 60, label=4 * target)))
+def test_the_kind_of_task_is_told_from_the_target(save_columns, target, kind, labels):
+    data = load_dataset(save_columns(columns(4 * 60, label=4 * target)))
     assert (data.kind, data.labels, data.outputs) == (kind, labels, len(labels) or 1)
 
 
-def test_the_options_may_say_another_kind_than_the_target_looks_like(save):
-    whole = save(columns(label=[n % 3 for n in range(60)]))
+def test_the_options_may_say_another_kind_than_the_target_looks_like(save_columns):
+    whole = save_columns(columns(label=[n % 3 for n in range(60)]))
     assert load_dataset(whole, DataOptions(kind="regression")).train.y.dtype == np.float32
-    halves = save(columns(label=[n % 3 / 2 for n in range(60)]), "halves.csv")
+    halves = save_columns(columns(label=[n % 3 / 2 for n in range(60)]), "halves.csv")
     assert load_dataset(halves, DataOptions(kind="classification")).labels == ("0.0", "0.5", "1.0")
 
 
-def test_the_moments_of_a_continuous_target_are_those_of_the_training_split(save):
-    data = load_dataset(save(columns(label=[n**1.5 for n in range(60)])))
+def test_the_moments_of_a_continuous_target_are_those_of_the_training_split(save_columns):
+    data = load_dataset(save_columns(columns(label=[n**1.5 for n in range(60)])))
     assert data.target_mean == pytest.approx(float(data.train.y.mean()))
     assert data.target_deviation == pytest.approx(float(data.train.y.std()))
-    assert load_dataset(save(columns())).target_deviation == 1.0
+    assert load_dataset(save_columns(columns())).target_deviation == 1.0
 
 
-def test_the_target_needs_no_option_under_a_usual_name_alone(save):
+def test_the_target_needs_no_option_under_a_usual_name_alone(save_columns):
     renamed = columns()
     renamed["outcome"] = renamed.pop("label")
     with pytest.raises(
         DataError, match=r"set\.csv: expected the column to predict in task\.target; the columns are size"
     ):
-        load_dataset(save(renamed))
-    assert load_dataset(save(renamed), DataOptions(target="outcome")).labels == ("no", "yes")
+        load_dataset(save_columns(renamed))
+    assert load_dataset(save_columns(renamed), DataOptions(target="outcome")).labels == ("no", "yes")
 
 
-def test_given_parts_are_used_as_they_are(save):
-    paths = {name: save(columns(count), f"{name}.csv") for name, count in (("validation", 8), ("test", 6))}
-    data = load_dataset(save(columns()), DataOptions(**paths))
+def test_given_parts_are_used_as_they_are(save_columns):
+    paths = {name: save_columns(columns(count), f"{name}.csv") for name, count in (("validation", 8), ("test", 6))}
+    data = load_dataset(save_columns(columns()), DataOptions(**paths))
     assert (len(data.train), len(data.validation), len(data.test)) == (60, 8, 6)
 
 
-def test_the_fingerprint_follows_content_and_options_and_not_the_seed(save):
-    path = save(columns())
+def test_the_fingerprint_follows_content_and_options_and_not_the_seed(save_columns):
+    path = save_columns(columns())
     base = load_dataset(path).fingerprint
     assert load_dataset(path, seed=3).fingerprint == base
-    assert load_dataset(save(with_cell("size", 5, 99), "other.csv")).fingerprint != base
-    assert load_dataset(save(with_cell("colour", 5, "grey"), "third.csv")).fingerprint != base
+    assert load_dataset(save_columns(with_cell("size", 5, 99), "other.csv")).fingerprint != base
+    assert load_dataset(save_columns(with_cell("colour", 5, "grey"), "third.csv")).fingerprint != base
     assert load_dataset(path, DataOptions(categorical=("zip",))).fingerprint != base
     assert load_dataset(path, DataOptions(features=("size", "zip"))).fingerprint != base
     assert load_dataset(path, DataOptions(test=path)).fingerprint != base
@@ -195,34 +184,36 @@ BAD_TABLES = [
 
 
 @pytest.mark.parametrize(("given", "options", "text"), BAD_TABLES, ids=range(len(BAD_TABLES)))
-def test_a_table_that_cannot_be_used_is_refused_with_its_line(save, given, options, text):
+def test_a_table_that_cannot_be_used_is_refused_with_its_line(save_columns, given, options, text):
     with pytest.raises(DataError, match=text):
-        load_dataset(save(given), DataOptions(**options))
+        load_dataset(save_columns(given), DataOptions(**options))
 
 
-def test_a_column_of_names_is_refused_unless_it_is_asked_for(save):
+def test_a_column_of_names_is_refused_unless_it_is_asked_for(save_columns):
     many = columns(2_500, size=[f"name {n}" for n in range(2_500)])
     with pytest.raises(
         DataError, match=r"expected at most 1000 categories in the column 'size'; got 2500 \(leave it out"
     ):
-        load_dataset(save(many))
-    assert load_dataset(save(many), DataOptions(categorical=("size",))).categories[0] == 1_601  # 64 % train, 1 missing.
+        load_dataset(save_columns(many))
+    assert (
+        load_dataset(save_columns(many), DataOptions(categorical=("size",))).categories[0] == 1_601
+    )  # 64 % train, 1 missing.
 
 
-def test_a_given_part_with_an_unknown_or_missing_class_is_refused(save):
-    path = save(columns())
-    unknown = save(with_cell("label", 3, "maybe"), "unknown.csv")
+def test_a_given_part_with_an_unknown_or_missing_class_is_refused(save_columns):
+    path = save_columns(columns())
+    unknown = save_columns(with_cell("label", 3, "maybe"), "unknown.csv")
     with pytest.raises(DataError, match=r"unknown\.csv:5: expected a label of the training part, no, yes; got 'maybe'"):
         load_dataset(path, DataOptions(test=unknown))
-    lacking = save(columns(label=["yes"] * 60), "lacking.csv")
+    lacking = save_columns(columns(label=["yes"] * 60), "lacking.csv")
     with pytest.raises(DataError, match=r"set: the test part must hold every class; it leaves out 'no'"):
         load_dataset(path, DataOptions(test=lacking))
 
 
-def test_a_word_among_the_numbers_of_a_given_part_is_refused_with_its_line(save):
-    wrong = save(with_cell("size", 3, "big"), "wrong.csv")
+def test_a_word_among_the_numbers_of_a_given_part_is_refused_with_its_line(save_columns):
+    wrong = save_columns(with_cell("size", 3, "big"), "wrong.csv")
     with pytest.raises(DataError, match=r"wrong\.csv:5: expected a finite number in the column 'size'; got 'big'"):
-        load_dataset(save(columns()), DataOptions(validation=wrong))
+        load_dataset(save_columns(columns()), DataOptions(validation=wrong))
 
 
 def test_the_embedded_table_needs_no_file():
@@ -239,13 +230,13 @@ def test_the_embedded_table_needs_no_file():
         load_dataset("diabetes", DataOptions(target="age"))
 
 
-def test_what_stands_for_a_missing_number_is_told(save):
-    data = load_dataset(save(columns(size=["" if n % 6 == 0 else n / 4 for n in range(60)])))
+def test_what_stands_for_a_missing_number_is_told(save_columns):
+    data = load_dataset(save_columns(columns(size=["" if n % 6 == 0 else n / 4 for n in range(60)])))
     assert data.missing_numbers == (float(np.float32(data.missing_numbers[0])), pytest.approx(1, abs=0.3))
     filled = [size for size in data.test.x[:, 0] if (size * 4) % 1]
     assert set(filled) <= {np.float32(data.missing_numbers[0])}
 
 
-def test_the_mean_of_a_column_is_told_where_nothing_is_missing(save):
-    data = load_dataset(save(columns()))
+def test_the_mean_of_a_column_is_told_where_nothing_is_missing(save_columns):
+    data = load_dataset(save_columns(columns()))
     assert data.missing_numbers == pytest.approx(data.train.x[:, :2].mean(axis=0, dtype=np.float64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from fractions import Fraction
@@ -9,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from gasearch.errors import SpecError
-from gasearch.objectives.metrics import Dimension, Metric, metric_named
+from gasearch.objectives.metrics import METRICS, Dimension, Metric, metric_named
 
 _PERCENT: Final = {"%": Fraction(1, 100)}
 _COUNTS: Final = {name: Fraction(10**power) for name, power in (("K", 3), ("M", 6), ("G", 9), ("T", 12))}
@@ -138,7 +139,9 @@ def _factor(unit: str, metric: Metric, text: str) -> Fraction:
     alike = [name for name in units if name.lower() == unit.lower()]
     if alike:
         raise SpecError(f"{metric.name}: unknown unit {unit!r} in {text!r}; did you mean {alike[0]}?")
-    raise SpecError(f"{metric.name} is {_expected(metric)}; got {text!r}")
+    meant = [] if metric.name in METRICS else difflib.get_close_matches(metric.name, METRICS, n=1)
+    hint = f"; did you mean the metric {meant[0]}?" if meant else ""  # else one of an evaluator's own
+    raise SpecError(f"{metric.name} is {_expected(metric)}; got {text!r}{hint}")
 
 
 def _native(metric: Metric) -> Fraction:

@@ -53,7 +53,8 @@ def test_a_quantity_is_read_in_the_native_unit_of_its_metric(text, metric, value
         ("", "params", r"params is a count .*; got ''"),
         ("1e999999999", "bops", r"bops is a count .*; got '1e999999999'"),
         ("1" * 5000, "bops", r"bops is a count .*; got '1{60}'"),
-        ("2 apples", "error", r"error is a number .*; got '2 apples'"),
+        ("2 apples", "error", r"error is a number .*; got '2 apples'$"),
+        ("8 KB", "model_byte", r"model_byte is a number .*; got '8 KB'; did you mean the metric model_bytes\?"),
     ],
 )
 def test_what_is_no_quantity_of_the_metric_is_refused_in_a_sentence(text, metric, sentence):

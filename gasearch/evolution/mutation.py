@@ -74,13 +74,17 @@ def mutation_kinds(space: Space) -> dict[str, float]:
 
 def change_genes(partial: PartialGenome) -> bool:
     """Change one or a few expressing genes (not the depth); genes that thereby begin to express are sampled later."""
-    changeable = partial.changeable()
-    if not changeable:
+    return _change_some(partial, partial.changeable(), partial.other, more=MORE_GENES)
+
+
+def _change_some(partial: PartialGenome, genes: list[int], move: Callable[[int, int], int], *, more: float) -> bool:
+    """Move one of these genes, and with a probability each time one more of them; whether there was one."""
+    if not genes:
         return False
     while True:
-        index = changeable.pop(partial.pick(len(changeable)))
-        partial[index] = partial.other(partial[index], index)
-        if not changeable or partial.rng.random() >= MORE_GENES:
+        index = genes.pop(partial.pick(len(genes)))
+        partial[index] = move(partial[index], index)
+        if not genes or partial.rng.random() >= more:
             return True
 
 
@@ -157,13 +161,7 @@ def _step_depth(partial: PartialGenome, step: int) -> bool:
 def change_bits(partial: PartialGenome) -> bool:
     """Move the bits of one or a few layers, of weights or activations, to a neighbouring option."""
     bits = [index for index in partial.changeable() if partial.space.name_parts[index][1] in BITS]
-    if not bits:
-        return False
-    while True:
-        index = bits.pop(partial.pick(len(bits)))
-        partial[index] = partial.neighbour(partial[index], index)
-        if not bits or partial.rng.random() >= MORE_BITS:
-            return True
+    return _change_some(partial, bits, partial.neighbour, more=MORE_BITS)
 
 
 def change_block(partial: PartialGenome) -> bool:

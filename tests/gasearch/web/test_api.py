@@ -8,7 +8,7 @@ import pytest
 
 from gasearch import cli
 from gasearch.web import create_app
-from tests.doubles.archived import fill_database, scripted_reader, search_record
+from tests.doubles.archived import scripted_reader
 from tests.doubles.service import API, TOKEN, Shared, assert_is_error, client_of
 
 
@@ -22,14 +22,6 @@ def client(reader):
     app = create_app("sqlite:///unused.db", TOKEN)
     app.state.reader = Shared(lambda: reader)
     return client_of(app)
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/gasearch.db"
-    fill_database(url)
-    fill_database(url, search_record("other"))
-    return url
 
 
 @pytest.mark.parametrize(

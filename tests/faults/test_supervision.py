@@ -27,7 +27,7 @@ def kill_controller(supervisor):
 
 
 def test_a_killed_controller_is_started_again_and_the_answer_is_the_undisturbed_one(gasearch):
-    spec = gasearch.write_spec(**{"population: 8": "population: 8, mode: generational"})
+    spec = gasearch.write_spec(truth="unhurried", **{"population: 8": "population: 8, mode: generational"})
     process = gasearch.start("run", spec, "--supervise")
     gasearch.wait_for(3, process)
     killed = kill_controller(process)
@@ -73,7 +73,7 @@ def test_a_supervised_search_outlives_an_outage_that_outlasts_its_patience(gasea
     gasearch.environment["GASEARCH_DB_PATIENCE"] = "0.5"
     log = (gasearch.folder / "log").open("w+")
     command = [sys.executable, "-m", "gasearch", "run", gasearch.write_spec(truth="unhurried"), "--supervise"]
-    command += ["--set", "budget.evaluations=12"]
+    command += ["--set", "budget.evaluations=100"]
     process = subprocess.Popen(command, cwd=gasearch.folder, env=gasearch.environment, stdout=log, stderr=log)
     gasearch.wait_for(3, process)
     postgresql.stop()
@@ -87,7 +87,7 @@ def test_a_supervised_search_outlives_an_outage_that_outlasts_its_patience(gasea
         postgresql.start()
     assert process.wait(90) == 0, (gasearch.folder / "log").read_text()
     log.close()
-    assert (gasearch.completed(), gasearch.record().state.value) == (12, "finished")
+    assert (gasearch.completed(), gasearch.record().state.value) == (100, "finished")
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Equal networks have equal genes, however they are compressed."""
 
 import random
-import time
 
 from gasearch_workers.network.plan import plan
 from hypothesis import assume, given, settings
@@ -97,13 +96,3 @@ def test_evolution_proposes_every_network_of_a_compressed_space_once():
         engine.tell(Scored(number=candidate.number, fitness=Fitness(values=(float(sum(candidate.genome.genes)),))))
     assert engine.is_exhausted
     assert len(keys) == len(set(keys)) == space_size(space).count
-
-
-def test_the_canonical_form_of_compressed_layers_is_quick():
-    section = MLP | {"layers": [1, 6], "pruning": ["structured", "unstructured"], "weight_bits": [2, 4, 8]}
-    space, rng = space_of(section | {"width": [8, 16, 32, 64]}, TABLE), random.Random(1)
-    genes = [[rng.randrange(size) for size in space.sizes] for _ in range(1000)]
-    started = time.process_time()
-    for item in genes:
-        make_genome(item, space)
-    assert time.process_time() - started < 1.0  # 1 ms each; about 90 us on a quiet core

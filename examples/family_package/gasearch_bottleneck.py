@@ -5,7 +5,7 @@ A worker imports this module: it needs `gasearch_workers` alone, and no torch.
 
 from __future__ import annotations
 
-from gasearch_workers.export.exporters import Exporter
+from gasearch_workers.export.exporters import of_one_file
 from gasearch_workers.messages import Layer
 from gasearch_workers.network.families import Family
 from gasearch_workers.network.inputs import begin_with_numbers
@@ -61,4 +61,4 @@ def write_header(network: IntegerNetwork) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-C_HEADER = Exporter(name="c-header", file="model.h", write=write_header)
+C_HEADER = of_one_file("c-header", "model.h", write_header)

@@ -44,8 +44,8 @@ ORDER = {
         "deploy", "query", "api", "web", "cli", "__main__",
     ),
     "gasearch_workers": (
-        "messages", "machine", "network", "data", "modules", "export", "training", "results", "measure", "evaluation",
-        "sandbox", "identity", "ray_worker",
+        "messages", "machine", "network", "data", "modules", "export", "runtimes", "training", "results", "measure",
+        "evaluation", "sandbox", "identity", "ray_worker",
     ),
 }  # fmt: skip
 
@@ -103,7 +103,7 @@ HOMES = {
         "gasearch_workers.evaluation.teacher",
     ),
     "onnx": ("gasearch_workers.export",),
-    "onnxruntime": ("gasearch_workers.export", "gasearch_workers.measure"),
+    "onnxruntime": ("gasearch_workers.export", "gasearch_workers.runtimes", "gasearch_workers.measure"),
     "sklearn": ("gasearch_workers.data",),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),

@@ -14,8 +14,10 @@ from gasearch_workers.export.artifact import (
     VOCABULARY_NAME,
     ArtifactError,
     read_artifact,
+    require_forms,
     write_artifact,
 )
+from gasearch_workers.export.exporters import EXPORTERS, Exporter
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.packed import pack, unpack
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
@@ -43,10 +45,13 @@ BLUEPRINT = Blueprint(
     ),
 )
 NETWORK = random_network(BLUEPRINT, np.random.default_rng(0))
+SAMPLES = np.zeros((1, 1, 8, 8), np.uint8)
 
 
 def write(directory, description=None):
-    return write_artifact(directory, NETWORK, blueprint=BLUEPRINT, description=description or {"accuracy": 0.9})
+    return write_artifact(
+        directory, NETWORK, blueprint=BLUEPRINT, samples=SAMPLES, description=description or {"accuracy": 0.9}
+    )
 
 
 def test_the_folder_holds_the_graph_the_packed_file_and_their_description(tmp_path):
@@ -123,7 +128,7 @@ WORDS = ("<padding>", "<unknown>", "good", "bäd")
 def write_text(directory, **names):
     blueprint, network = text_network()
     names = {"labels": ("negative", "positive"), "vocabularies": (WORDS,), **names}
-    return write_artifact(directory, network, blueprint=blueprint, description={}, **names)
+    return write_artifact(directory, network, blueprint=blueprint, samples=SAMPLES, description={}, **names)
 
 
 def test_a_text_network_comes_with_its_labels_and_vocabulary(tmp_path):
@@ -140,7 +145,7 @@ def test_a_table_comes_with_the_names_of_its_columns(tmp_path):
     layers = (Layer(kind="embedding", width=2, weight_bits=4), Layer(kind="linear", width=1, weight_bits=8))
     blueprint = Blueprint(family="mlp", input_shape=(2,), layers=layers, categories=(3,), is_regression=True)
     network = random_network(blueprint, np.random.default_rng(0))
-    write_artifact(tmp_path, network, blueprint=blueprint, description={}, columns=("age", "town"))
+    write_artifact(tmp_path, network, blueprint=blueprint, samples=SAMPLES, description={}, columns=("age", "town"))
     content = read_artifact(tmp_path)
     assert content["input"]["columns"] == ["age", "town"]
     assert content["output"] == {"name": "prediction", "shape": ["batch", 1], "dtype": "float32", "labels": []}
@@ -186,7 +191,7 @@ def test_the_files_of_every_family_are_the_same_network(tmp_path, family):
     rng = np.random.default_rng(2)
     blueprint = random_blueprint(rng, family=family, bits=(4, 8), widths=(8, 16), layers=(1, 2), is_compressed=True)
     network = random_network(blueprint, rng)
-    artifact = write_artifact(tmp_path, network, blueprint=blueprint, description={})
+    artifact = write_artifact(tmp_path, network, blueprint=blueprint, samples=SAMPLES, description={})
     read_artifact(tmp_path)
     unpacked = unpack((artifact / PACKED_NAME).read_bytes())
     assert_equal_networks(unpacked, network)
@@ -313,6 +318,31 @@ def test_the_description_names_the_options_that_the_graph_needs(tmp_path, larges
     (flat, head) = network.steps
     head = dataclasses.replace(head, weight=np.full_like(head.weight, largest))
     network = dataclasses.replace(network, steps=(flat, head))
-    write_artifact(tmp_path, network, blueprint=blueprint, description={})
+    write_artifact(tmp_path, network, blueprint=blueprint, samples=SAMPLES, description={})
     options = read_artifact(tmp_path)["session_options"]
     assert options == ({} if largest == 64 else {"session.x64quantprecision": "1"})
+
+
+@pytest.fixture
+def picky(monkeypatch):
+    """Registers a form of two files that holds no network with a convolution."""
+    form = Exporter(
+        name="picky",
+        files=("a.txt", "b.txt"),
+        write=lambda network, samples: {"a.txt": b"a", "b.txt": bytes([len(samples)])},
+        refusal=lambda plan: "convolutions" if any(step.op == "conv" for step in plan.steps) else "",
+    )
+    monkeypatch.setitem(EXPORTERS.own, "picky", form)
+
+
+def test_a_form_may_write_several_files_and_gets_the_samples(tmp_path, picky):
+    write_artifact(tmp_path, NETWORK, blueprint=BLUEPRINT, samples=SAMPLES, description={}, formats=["picky"])
+    assert ((tmp_path / "a.txt").read_bytes(), (tmp_path / "b.txt").read_bytes()) == (b"a", b"\x01")
+    write(tmp_path)
+    assert not (tmp_path / "a.txt").exists()
+    assert not (tmp_path / "b.txt").exists()
+
+
+def test_a_form_that_cannot_hold_a_network_is_refused_with_those_that_can(picky):
+    with pytest.raises(ArtifactError, match=r"^picky can't hold convolutions; forms that can hold .*: onnx, gap"):
+        require_forms(["onnx", "picky"], NETWORK.plan)

@@ -11,14 +11,16 @@ from gasearch_workers.data.dataset import PLAIN, Dataset, Split
 from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
-from gasearch_workers.export.artifact import require_free, write_artifact
-from gasearch_workers.export.exporters import EXPORTERS
+from gasearch_workers.export.artifact import require_forms, require_free, write_artifact
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
+from gasearch_workers.network.plan import plan
 from gasearch_workers.training.resident import target_of
 from gasearch_workers.training.score import Target
+
+SAMPLES = 16  #: Of the validation split, that forms get which come with some.
 
 
 def export(
@@ -46,16 +48,15 @@ def export(
         formats: Names of exporters, beside those of every artifact, that write a file each.
 
     Raises:
-        ArtifactError: if the folder holds something else; before the training.
+        ArtifactError: if the folder holds something else, or a form can't hold the network; before the training.
         UnknownName: if there is no such exporter; before the training, too.
         OSError: if the folder can't be written.
         Diverged, MemoryError: if what the search could train can't be trained here.
     """
     require_free(directory)
-    for name in formats:
-        EXPORTERS.get(name)
     blueprint = request.network
     assert isinstance(blueprint, Blueprint)
+    require_forms(formats, plan(blueprint))
     request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()
@@ -84,6 +85,7 @@ def export(
         directory,
         trained.network,
         blueprint=blueprint,
+        samples=data.validation.x[:SAMPLES],
         description=description,
         labels=data.labels,
         columns=data.columns,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import onnx
+from numpy.typing import NDArray
 
 from gasearch_workers.export.exporters import EXPORTERS, GAP, ONNX, is_plain
 from gasearch_workers.export.onnx_builder import output_name
@@ -25,12 +26,12 @@ from gasearch_workers.export.onnx_graph import float_steps
 from gasearch_workers.messages import Blueprint, blueprint_content
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.packed_layout import step_bytes
-from gasearch_workers.network.steps import INPUT, Step
+from gasearch_workers.network.steps import INPUT, Plan, Step
 
 FORMAT: Final = "gasearch artifact"
 FORMAT_VERSION: Final = 2
 READABLE: Final = (1, FORMAT_VERSION)  #: Version 1 knew no vocabularies.
-ONNX_NAME, PACKED_NAME, DESCRIPTION_NAME = ONNX.file, GAP.file, "model.json"
+ONNX_NAME, PACKED_NAME, DESCRIPTION_NAME = *ONNX.files, *GAP.files, "model.json"
 VOCABULARY_NAME: Final = "vocabulary.json"  #: Only where the input has codes and their meaning is known.
 _TEMPORARY = ".writing"  #: Suffix of a file that isn't complete.
 
@@ -44,6 +45,7 @@ def write_artifact(
     network: IntegerNetwork,
     *,
     blueprint: Blueprint,
+    samples: NDArray[Any],
     description: Mapping[str, Any],
     labels: Sequence[str] = (),
     columns: Sequence[str] = (),
@@ -58,6 +60,7 @@ def write_artifact(
         directory: A new or empty folder, or that of an artifact.
         network: What to write.
         blueprint: What it was built from.
+        samples: A few raw samples of its data (B, *input_shape), for forms that come with some.
         description: JSON values that go into `model.json` under "description": metrics, recipe, data, versions.
         labels: Names of the outputs (classes, tags) in their order, where they have any.
         columns: Names of a table's features in their order, where they have any.
@@ -74,10 +77,9 @@ def write_artifact(
     """
     directory = Path(directory)
     _require_fitting(network, labels, vocabularies)
-    files = {}
+    files: dict[str, bytes] = {}
     for form in dict.fromkeys((ONNX.name, GAP.name, *formats)):
-        exporter = EXPORTERS.get(form)
-        files[exporter.file] = exporter.write(network)
+        files |= EXPORTERS.get(form).write(network, samples)
     if vocabularies:
         files[VOCABULARY_NAME] = _to_json([list(vocabulary) for vocabulary in vocabularies], indent=None)
     content = _describe(network, files, columns, labels)
@@ -100,6 +102,23 @@ def write_artifact(
     for name in outdated:
         (directory / name).unlink(missing_ok=True)
     return directory
+
+
+def require_forms(formats: Sequence[str], plan: Plan) -> None:
+    """Refuse a form that can't hold a network, before anything is trained.
+
+    Args:
+        formats: Names of exporters.
+        plan: Of the network.
+
+    Raises:
+        ArtifactError: naming the form, what it can't hold, and the forms that can.
+        UnknownName: if there is no such exporter.
+    """
+    for name in formats:
+        if reason := EXPORTERS.get(name).refusal(plan):
+            able = [other for other in EXPORTERS.names() if not EXPORTERS.get(other).refusal(plan)]
+            raise ArtifactError(f"{name} can't hold {reason}; forms that can hold this network: {', '.join(able)}")
 
 
 def require_free(directory: Path | str) -> None:
@@ -158,7 +177,7 @@ def _listed_files(directory: Path) -> set[str]:
         files = _read_description(directory).get("files")
     except ArtifactError:
         return set()
-    ours = {VOCABULARY_NAME, *(EXPORTERS.get(name).file for name in EXPORTERS.names())}
+    ours = {VOCABULARY_NAME, *(file for name in EXPORTERS.names() for file in EXPORTERS.get(name).files)}
     return set(files) & ours if isinstance(files, dict) else set()
 
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.registry import Registry
+from gasearch_workers.network.steps import Plan
+
+
+def holds_all(plan: Plan) -> str:
+    """Refuse no network."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exporter:
-    """One form, a file of the artifact."""
+    """One form: the files of the artifact that it writes."""
 
     name: str  #: What `gasearch export --formats` calls it.
-    file: str  #: Name of the file in the artifact's folder.
-    write: Callable[[IntegerNetwork], bytes]  #: Equal networks give equal bytes.
+    files: tuple[str, ...]  #: Names of all files that it writes, in the artifact's folder.
+    #: Each file's content, of a network and a few raw samples of its data (B, *input_shape). Equal ones, equal bytes.
+    write: Callable[[IntegerNetwork, NDArray[Any]], Mapping[str, bytes]]
+    #: Why the form can't hold a network of this plan, as what follows "can't hold"; "" where it can. Arithmetic only:
+    #: it is asked before any training.
+    refusal: Callable[[Plan], str] = holds_all
 
     def __post_init__(self) -> None:
         """Refuse a file that would lie elsewhere.
@@ -26,8 +38,26 @@ class Exporter:
         Raises:
             ValueError: naming it.
         """
-        if not is_plain(self.file):
-            raise ValueError(f"the file of exporter {self.name!r} must be a name without a folder; got {self.file!r}")
+        for file in self.files:
+            if not is_plain(file):
+                raise ValueError(f"the file of exporter {self.name!r} must be a name without a folder; got {file!r}")
+
+
+def of_one_file(
+    name: str,
+    file: str,
+    write: Callable[[IntegerNetwork], bytes],
+    refusal: Callable[[Plan], str] = holds_all,
+) -> Exporter:
+    """An exporter of a single file, which is made of the network alone.
+
+    Args:
+        name: What `gasearch export --formats` calls it.
+        file: Its name.
+        write: Gives its content.
+        refusal: See `Exporter`.
+    """
+    return Exporter(name=name, files=(file,), write=lambda network, samples: {file: write(network)}, refusal=refusal)
 
 
 def is_plain(name: str) -> bool:
@@ -35,8 +65,6 @@ def is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not any(character in name for character in "/\\\0:")
 
 
-ONNX: Final = Exporter(
-    name="onnx", file="model.onnx", write=lambda network: to_onnx(network).SerializeToString(deterministic=True)
-)
-GAP: Final = Exporter(name="gap", file="model.gap", write=pack)
+ONNX: Final = of_one_file("onnx", "model.onnx", lambda network: to_onnx(network).SerializeToString(deterministic=True))
+GAP: Final = of_one_file("gap", "model.gap", pack)
 EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (ONNX, GAP))  #: The first two write every artifact.

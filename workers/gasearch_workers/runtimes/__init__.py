@@ -1,0 +1,1 @@
+"""Programs that run a written form: the artifact itself answers, not the code that trained it."""

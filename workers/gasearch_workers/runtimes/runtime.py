@@ -1,0 +1,38 @@
+"""What runs which form of an artifact, by name: `verify` and `export --check` ask each that is installed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime
+from numpy.typing import NDArray
+
+from gasearch_workers.export.exporters import ONNX
+from gasearch_workers.export.onnx_session import run_onnx
+from gasearch_workers.network.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """A program that runs one form of an artifact."""
+
+    name: str  #: What `gasearch verify --runtime` calls it.
+    form: str  #: Name of the exporter whose files it runs.
+    needs: str  #: What to do where it isn't installed: "pip install ...".
+    version: Callable[[], str | None]  #: Of the installed program; None: it isn't installed.
+    #: The outputs of raw samples (B, *input_shape), in float32: logits (B, outputs), of a tagger (B, tokens, tags), or
+    #: predictions (B, 1). It is given the artifact's folder.
+    run: Callable[[Path, NDArray[Any]], NDArray[Any]]
+
+
+ONNX_RUNTIME: Final = Runtime(
+    name="onnxruntime",
+    form=ONNX.name,
+    needs="pip install onnxruntime",
+    version=lambda: str(onnxruntime.__version__),
+    run=lambda directory, x: run_onnx((directory / ONNX.files[0]).read_bytes(), x),
+)
+RUNTIMES: Final = Registry(Runtime, "runtime", lambda: (ONNX_RUNTIME,))

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import runpy
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,24 @@ def test_the_upgrade_changes_no_row_of_before_and_leaves_a_sound_database(url, r
     before, after = rows_in(url, revision)
     assert after == before
     assert check_database(url) == []
+
+
+def test_checksums_are_made_anew_over_several_parts(sqlite_url):
+    revision = runpy.run_path(str(ROOT / "alembic/versions/0006_one_kind_of_checksum.py"))
+    make_old_store(sqlite_url, "0005")
+    engine = writing_engine(parse_url(sqlite_url))
+    first, count = 1000, 2 * revision["PART"] + 1
+    with engine.begin() as connection:
+        row = dict(connection.execute(text("SELECT * FROM evaluations ORDER BY candidate LIMIT 1")).mappings().one())
+        attempts = [row | {"attempt": first + number, "arrival": first + number} for number in range(count)]
+        attempts = [row | {"checksum": revision["checksum_of_before"](row)} for row in attempts]
+        names = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO evaluations ({', '.join(row)}) VALUES ({names})"), attempts)
+    engine.dispose()
+    sql.upgrade(sqlite_url, silent)
+    with contextlib.closing(sql.open_reader(sqlite_url)) as reader:
+        found = [one.result.attempt for one in reader.attempts_of(row["search_id"], row["candidate"])]
+    assert found[-count:] == list(range(first, first + count))
 
 
 def test_a_search_of_0_3_goes_on_after_the_upgrade(url):

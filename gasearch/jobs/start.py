@@ -141,7 +141,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
 
     name = setup.spec.name
     if setup.problem.recipe.teacher is not None:  # asking for a device loads torch: seconds that others need not wait
-        setup = with_teacher_outputs(setup, device=_own_device(setup.spec.workers), notice=observer.on_notice)
+        setup = with_teacher_outputs(setup, device=own_device(setup.spec.workers), notice=observer.on_notice)
     stop = StopSignal()
     archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
     is_inheriting = setup.problem.recipe.is_inheriting
@@ -270,7 +270,7 @@ def make_dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispa
         from gasearch_workers.evaluation.evaluate import Evaluator
 
         assert setup.data is not None
-        return InProcess(Evaluator(setup.data, device=_own_device(workers)))
+        return InProcess(Evaluator(setup.data, device=own_device(workers)))
     from gasearch.dispatch.ray_cluster import PoolSize
     from gasearch.dispatch.reviving import RevivingPool
 
@@ -291,7 +291,7 @@ def make_dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispa
     )
 
 
-def _own_device(workers: WorkersSpec) -> str:
+def own_device(workers: WorkersSpec) -> str:
     """Where this process trains: on a GPU if the spec wants one, or if there is one and the spec leaves it open."""
     from gasearch_workers.evaluation.evaluate import has_gpu
 

@@ -83,18 +83,18 @@ class Breaker:
         else:
             self._failed.clear()
 
-    def require_closed(self, search: str, *, slots: int) -> None:
-        """Let the search go on, unless too much has failed in a row.
+    def require_closed(self, again: str, *, slots: int) -> None:
+        """Let the evaluations go on, unless too much has failed in a row.
 
         Args:
-            search: Its name.
+            again: The command that goes on.
             slots: How many evaluations can be in flight at once, now.
 
         Raises:
             Paused: where evaluations failed, with the cause, and how to go on.
             GasearchError: where only workers were lost.
         """
-        mend = f"the last one with: {self._message}. Mend the cause, then go on with: gasearch resume {search}"
+        mend = f"the last one with: {self._message}. Mend the cause, then go on with: {again}"
         self._slots = max(self._slots, slots)
         if self._losses >= max(MAX_FAILURES_IN_A_ROW, MAX_LOSSES_PER_WORKER * self._slots):
             raise GasearchError(  # costs no budget, and another start may find workers that live

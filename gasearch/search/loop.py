@@ -341,7 +341,7 @@ class SearchLoop:
             raise self._stop.error
         if self._stop.is_requested:
             return Verdict(state=SearchStatus.STOPPED, reason=self._stop.reason)
-        self._breaker.require_closed(self._problem.name, slots=self._dispatcher.slots)
+        self._breaker.require_closed(f"gasearch resume {self._problem.name}", slots=self._dispatcher.slots)
         reason = ending(self._budget, self.state, seconds=self._pace.spent_s)
         return None if reason is None else Verdict(state=SearchStatus.FINISHED, reason=reason)
 

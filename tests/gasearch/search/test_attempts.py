@@ -193,15 +193,15 @@ def test_whatever_comes_back_alive_closes_the_breaker_again():
         for _ in range(19):
             breaker.note(Failure(kind=DIED, message="died"))
         breaker.note(Measurement())
-        breaker.require_closed("small", slots=1)
+        breaker.require_closed("gasearch resume small", slots=1)
 
 
 def test_a_node_that_takes_all_its_workers_along_opens_no_breaker():
     breaker = Breaker()
-    breaker.require_closed("small", slots=64)
+    breaker.require_closed("gasearch resume small", slots=64)
     for _ in range(2 * 64):
         breaker.note_retry(Failure(kind=LOST, message="the node is gone"))
-        breaker.require_closed("small", slots=0)
+        breaker.require_closed("gasearch resume small", slots=0)
 
 
 def test_the_stored_reason_of_a_search_that_everything_failed_in_names_the_cause(archive):

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.machine import environment
 from gasearch_workers.machine.files import why_not_shared
 from gasearch_workers.machine.node import usable_cpus
-from gasearch_workers.sandbox import environment
 
 from gasearch.dispatch.ray_token import token_file
 from gasearch.errors import WorkersUnavailable

@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gasearch_workers.sandbox.processes import descendants, end_session, is_alive, shown, start_python
+from gasearch_workers.machine.processes import descendants, end_session, is_alive, shown, start_python
 
 from gasearch.dispatch.ray_cluster import first_line, is_secret
 from gasearch.dispatch.ray_pool import RayPool

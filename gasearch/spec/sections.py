@@ -6,8 +6,8 @@ import json
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
+from gasearch_workers.machine.environment import is_name, is_secret
 from gasearch_workers.messages import Fidelity, InputKind, Optimizer, Precision, Recipe, TaskKind
-from gasearch_workers.sandbox.environment import is_name, is_secret
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gasearch.errors import SpecError

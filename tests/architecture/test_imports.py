@@ -34,7 +34,7 @@ STANDARD_LIBRARY_ONLY = (
     "gasearch_workers.network.packed_layout",
     "gasearch_workers.network.memory",
     "gasearch_workers.network.costs",
-    "gasearch_workers.sandbox.environment",
+    "gasearch_workers.machine.environment",
 )
 
 #: The packages in the order of the pipeline, the modules of a root among them: each imports earlier ones only.
@@ -61,13 +61,11 @@ DOORS = {
     "gasearch_workers.evaluation.teacher": "a teacher is trained once, before the search",
     "gasearch_workers.evaluation.export": "a network of the front becomes files",
     "gasearch_workers.export.artifact": "as above",
-    "gasearch_workers.machine": "CPUs, clocks, garbage collection: what any process has",
+    "gasearch_workers.machine": "CPUs, clocks, other processes and their environment: what any process has",
     "gasearch_workers.ray_worker": "the actors that dispatch starts",
     "gasearch_workers.results": "who made a result, and when, is said alike on both sides",
     "gasearch_workers.identity": "workers of another version are refused",
     "gasearch_workers.sandbox.codec": "how requests and results are written as text",
-    "gasearch_workers.sandbox.environment": "which variables evaluations see",
-    "gasearch_workers.sandbox.processes": "processes that others have started are found and ended",
 }
 
 #: What a worker needs and the controller must not load before it evaluates something itself.

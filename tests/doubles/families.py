@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from gasearch_workers.sandbox.processes import descendants, end_processes, marked
+from gasearch_workers.machine.processes import descendants, end_processes, marked
 
 MARK = f"GASEARCH_TRIAL=test-{os.getpid()}"
 

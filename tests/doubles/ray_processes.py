@@ -6,7 +6,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from gasearch_workers.sandbox.processes import descendants, is_alive
+from gasearch_workers.machine.processes import descendants, is_alive
 
 WORKER = "ray::TrainingWo"  # as much as the system keeps of a name
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from gasearch_workers.machine.environment import MARK
+from gasearch_workers.machine.processes import is_alive, marked
 from gasearch_workers.messages import Failure, FailureKind, Measurement
-from gasearch_workers.sandbox.environment import MARK
 from gasearch_workers.sandbox.host import TrialHost
-from gasearch_workers.sandbox.processes import is_alive, marked
 
 from tests.doubles.requests import custom_request
 

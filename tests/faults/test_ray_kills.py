@@ -14,7 +14,7 @@ import sys
 import time
 
 import pytest
-from gasearch_workers.sandbox.processes import end_session, is_alive
+from gasearch_workers.machine.processes import end_session, is_alive
 
 from tests.doubles.command_line import finish
 from tests.doubles.ray_processes import WORKER, family, gone, named, trial_of

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from gasearch_workers.sandbox.processes import end_session
+from gasearch_workers.machine.processes import end_session
 
 from tests.doubles.command_line import CUSTOM, ROOT
 from tests.readme.commands import free_port

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from gasearch_workers.sandbox.processes import descendants, is_alive
+from gasearch_workers.machine.processes import descendants, is_alive
 
 from tests.doubles.command_line import finish
 from tests.doubles.ray_processes import family, gone

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from gasearch_workers.sandbox.processes import is_alive
+from gasearch_workers.machine.processes import is_alive
 
 from gasearch.dispatch import ray_process
 from gasearch.dispatch.ray_process import RayGone, RayProcess

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from gasearch_workers.machine.processes import is_alive, session_members
 from gasearch_workers.messages import FailureKind, Measurement
-from gasearch_workers.sandbox.processes import is_alive, session_members
 
 from gasearch.dispatch.ray_cluster import PoolSize
 from gasearch.dispatch.reviving import RevivingPool

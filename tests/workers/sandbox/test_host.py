@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from gasearch_workers.data import load_dataset
 from gasearch_workers.evaluation.evaluate import Evaluator
+from gasearch_workers.machine.environment import MARK
+from gasearch_workers.machine.processes import marked
 from gasearch_workers.messages import (
     Blueprint,
     Failure,
@@ -21,9 +23,7 @@ from gasearch_workers.messages import (
     Recipe,
 )
 from gasearch_workers.sandbox import host as host_module
-from gasearch_workers.sandbox.environment import MARK
 from gasearch_workers.sandbox.host import StartError, TrialHost
-from gasearch_workers.sandbox.processes import marked
 
 from tests.doubles.requests import custom_request, request_for
 
@@ -204,7 +204,7 @@ def test_a_host_that_adopts_orphans_finds_what_hides_its_origin():
         "import os\n"
         "from tests.doubles.requests import custom_request\n"
         "from gasearch_workers.sandbox.host import TrialHost\n"
-        "from gasearch_workers.sandbox.processes import descendants\n"
+        "from gasearch_workers.machine.processes import descendants\n"
         "host = TrialHost(None, adopts_orphans=True)\n"
         "request = custom_request(evaluator='tests.doubles.poisoned:hides_a_daemon_and_dies', x=1)\n"
         "print(host.prepare(request)[0].outcome.message)\n"

@@ -14,6 +14,7 @@ from gasearch_workers.evaluation.custom import CustomEvaluator, attempt_custom, 
 from gasearch_workers.evaluation.metric_values import EvaluatorError
 from gasearch_workers.machine.library_state import seed_generators
 from gasearch_workers.machine.process_state import ProcessState
+from gasearch_workers.machine.processes import adopt_orphans, die_with, name_process
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Outcome, Prepared
 from gasearch_workers.results import MESSAGE_CHARACTERS, failure, make_result, one_line
 from gasearch_workers.sandbox.channel import (
@@ -34,7 +35,6 @@ from gasearch_workers.sandbox.channel import (
 )
 from gasearch_workers.sandbox.crash import report_crashes
 from gasearch_workers.sandbox.limits import MEMORY_KEY, keep_no_core, restrict, size
-from gasearch_workers.sandbox.processes import adopt_orphans, die_with, name_process
 
 _LINES: Final = 1  #: C's number of a stream that is written line by line.
 

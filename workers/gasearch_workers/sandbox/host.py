@@ -18,6 +18,18 @@ from typing import Final
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.evaluation.custom import CustomEvaluator
+from gasearch_workers.machine.environment import MARK, THREADS, scrubbed
+from gasearch_workers.machine.processes import (
+    adopt_orphans,
+    descendants,
+    end_processes,
+    is_alive,
+    is_tracker,
+    marked,
+    memory_of,
+    start_reaper,
+    stop_group,
+)
 from gasearch_workers.machine.stopwatch import Stopwatch
 from gasearch_workers.machine.tracebacks import shortened
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, FailureKind, Prepared
@@ -39,20 +51,8 @@ from gasearch_workers.sandbox.channel import (
 from gasearch_workers.sandbox.codec import CodecError
 from gasearch_workers.sandbox.crash import place_in
 from gasearch_workers.sandbox.data_file import make_folder, open_data
-from gasearch_workers.sandbox.environment import MARK, THREADS, scrubbed
 from gasearch_workers.sandbox.limits import Exceeded, Watch, folder_content
 from gasearch_workers.sandbox.process import Ended, TrialProcess
-from gasearch_workers.sandbox.processes import (
-    adopt_orphans,
-    descendants,
-    end_processes,
-    is_alive,
-    is_tracker,
-    marked,
-    memory_of,
-    start_reaper,
-    stop_group,
-)
 
 START_S: Final = 300.0  #: For a process to have its libraries and its data, and for an evaluator's import.
 BEGIN_S: Final = 20.0  #: For a process that has made an evaluation before, to begin another one.

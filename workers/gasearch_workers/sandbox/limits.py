@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gasearch_workers.machine.node import node_memory
+from gasearch_workers.machine.processes import descendants, memory_of
 from gasearch_workers.messages import FailureKind
-from gasearch_workers.sandbox.processes import descendants, memory_of
 
 NODE_SHARE: Final = 0.9  #: Of a node's memory that its workers share; Ray itself kills workers at 0.95.
 LEAST_MEMORY: Final = 2**30  #: Bytes: what a training with its libraries takes at the least.

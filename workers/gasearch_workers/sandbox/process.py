@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from gasearch_workers.machine.processes import start_python
 from gasearch_workers.results import one_line
 from gasearch_workers.sandbox.channel import LARGEST_TEXT, Ask, Closed, Order, Said, frame, receive
 from gasearch_workers.sandbox.crash import (
@@ -23,7 +24,6 @@ from gasearch_workers.sandbox.crash import (
     read_report,
     report_in,
 )
-from gasearch_workers.sandbox.processes import start_python
 
 CHECK_S: Final = 0.2  #: Between two looks at what an evaluation takes;
 CHECK_SHARE: Final = 20  #: longer where a look takes long, which may take a twentieth of a CPU at most,

@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 import pytest
-from gasearch_workers.sandbox.environment import is_name, is_secret, scrubbed
+from gasearch_workers.machine.environment import is_name, is_secret, scrubbed
 from gasearch_workers.sandbox.host import TrialHost
 
 from tests.doubles.requests import custom_request

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from gasearch_workers.sandbox.processes import (
+from gasearch_workers.machine.processes import (
     descendants,
     end_processes,
     end_session,

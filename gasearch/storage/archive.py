@@ -18,6 +18,7 @@ from gasearch.storage.records import (
     EventRecord,
     FailedAttempt,
     Fall,
+    FinalRecord,
     GenerationRecord,
     Lease,
     NewSearch,
@@ -27,6 +28,7 @@ from gasearch.storage.records import (
     SearchStatus,
     Stay,
     TuningTrial,
+    VerificationRecord,
 )
 
 
@@ -154,6 +156,19 @@ class ArchiveReader(Protocol):
     def trials(self, search_id: int, key: str) -> list[TuningTrial]:
         """The tuning trials of one network, in order."""
 
+    def finals(self, search_id: int, key: str | None = None) -> list[FinalRecord]:
+        """The final trainings of the search, or of one of its networks, in the order in which they were stored."""
+
+    def final_network(self, search_id: int, final_id: int) -> bytes:
+        """The packed network of a final training.
+
+        Raises:
+            UnknownSearch: if there is none.
+        """
+
+    def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
+        """What came of running exported files of the search, or of one of its networks, in order."""
+
     def close(self) -> None:
         """Release all connections."""
 
@@ -270,3 +285,15 @@ class Archive(ArchiveReader, Protocol):
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         """Store a tuning trial; needs no lease."""
+
+    def add_final(self, search_id: int, record: FinalRecord, packed: bytes | None = None) -> None:
+        """Store a final training in place of one that failed; one that succeeded stays. Needs no lease.
+
+        Args:
+            search_id: Of the search.
+            record: The training; its id, size and time are the store's to give.
+            packed: The network as a packed file; None where the training failed.
+        """
+
+    def add_verification(self, search_id: int, record: VerificationRecord) -> None:
+        """Store what came of running a file of an artifact; needs no lease."""

@@ -1,8 +1,8 @@
 """A checksum on every row, so that a bit that flipped at rest, or an edit by hand, is noticed when the row is read.
 
-A search has three: what never changes, how it stands, and its lease. `evaluations.replaced` and `front.exited` have
-none: they follow from the outcomes, and `gasearch db check` finds them out anew. A revision that adds a column makes
-the checksums of its table anew.
+A search has three: what never changes, how it stands, and its lease; of a final training the network has one of its
+own. `evaluations.replaced` and `front.exited` have none: they follow from the outcomes, and `gasearch db check` finds
+them out anew. A revision that adds a column makes the checksums of its table anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Double, Integer, Table
+from sqlalchemy import Boolean, Column, Double, Integer, LargeBinary, Table
 
 from gasearch.errors import StoreError
 from gasearch.storage import tables
@@ -33,7 +33,7 @@ class Sum:
     values: Callable[[Row], Iterable[Any]]  #: The covered columns of a row.
 
     def of(self, row: Row) -> str:
-        """BLAKE2b, 128 bits, of the row's columns as text; numbers as Python writes them, which both databases keep."""
+        """BLAKE2b, 128 bits, of the row's columns as text; numbers and bytes as Python writes them."""
         text = _SEPARATOR.join(map(str, self.values(row)))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -59,18 +59,20 @@ EVALUATIONS = _all_but(tables.evaluations, "replaced")
 REPLICATES = _all_but(tables.replicates, "id")  # ids are given by the database: here and below they aren't known before
 GENERATIONS = _all_but(tables.generations)
 FRONT = _all_but(tables.front, "exited")
-ARTIFACTS = _all_but(tables.artifacts, "id")
 EVENTS = _all_but(tables.events, "id")
 CALIBRATIONS = _all_but(tables.calibrations)
 TUNING_TRIALS = _all_but(tables.tuning_trials, "id")
+FINALS = _all_but(tables.finals, "id", "packed", "packed_checksum")
+FINAL_NETWORKS = _sum(tables.finals, "search_id", "key", "seed", "packed", column="packed_checksum")
+VERIFICATIONS = _all_but(tables.verifications, "id")
 _STANDING = ("state", "reason", "updated_at", "active_seconds", "worker_seconds", "reference_point", "reference_ideal")
 _LEASE = ("is_stop_requested", "owner", "epoch", "lease_until")
 SEARCHES = _all_but(tables.searches, "id", "standing_checksum", "lease_checksum", *_STANDING, *_LEASE)
 STANDINGS = _sum(tables.searches, "name", *_STANDING, column="standing_checksum")
 LEASES = _sum(tables.searches, "name", *_LEASE, column="lease_checksum")
 ALL = (
-    *(SEARCHES, STANDINGS, LEASES, CANDIDATES, EVALUATIONS, REPLICATES, GENERATIONS, FRONT, ARTIFACTS),
-    *(EVENTS, CALIBRATIONS, TUNING_TRIALS),
+    *(SEARCHES, STANDINGS, LEASES, CANDIDATES, EVALUATIONS, REPLICATES, GENERATIONS, FRONT, EVENTS),
+    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, VERIFICATIONS),
 )
 
 _LARGEST_WHOLE = 2**63 - 1
@@ -91,6 +93,8 @@ def _converter(column: Column[Any]) -> Callable[[Any], Any]:
             return whole
         case Boolean():
             return bool
+        case LargeBinary():
+            return bytes
         case _:
             return str
 
@@ -146,9 +150,10 @@ _NAMES = {
     "replicates": "replicate {replicate} of candidate {candidate} (search {search_id})",
     "generations": "generation {number} (search {search_id})",
     "front": "the front's entry of candidate {candidate} at outcome {entered} (search {search_id})",
-    "artifacts": "artifact {id} (search {search_id})",
     "events": "event {id} (search {search_id})",
     "calibrations": "the calibration of {device!r} (search {search_id})",
+    "finals": "final training {number} of network {key} (search {search_id})",
+    "verifications": "verification {id} of network {key} (search {search_id})",
     "tuning_trials": "tuning trial {number} of network {key} (search {search_id})",
     "evaluations": "evaluation of candidate {candidate}, attempt {attempt} (search {search_id})",
 }

@@ -17,12 +17,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from gasearch.errors import BadInput, StoreError, WrongState
 from gasearch.storage import schema
 from gasearch.storage.checksums import restamped
-from gasearch.storage.damage import rows_of
+from gasearch.storage.damage import CHUNK, CHUNK_OF_BYTES, has_bytes, rows_of
 from gasearch.storage.engines import disposed, parse_url, reading_engine, writing_engine
 from gasearch.storage.faults import as_store_errors, shown, store_error
 from gasearch.storage.tables import metadata, searches
 
-CHUNK = 1000
 _OF_TARGET = ("full", "readonly", "unable to open")  #: What SQLite says of the copy; the original was read before.
 _UNOWNED = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
 
@@ -96,9 +95,10 @@ def copy_rows(source: Connection, target: Connection) -> None:
     """Copy all rows, as they are, into the empty tables of another database of the same schema."""
     for table in metadata.sorted_tables:
         chunk: list[dict[str, Any]] = []
+        most = CHUNK_OF_BYTES if has_bytes(table.columns) else CHUNK
         for row in rows_of(source, select(table).order_by(*table.primary_key)):
             chunk.append({str(name): value for name, value in row.items()})
-            if len(chunk) == CHUNK:
+            if len(chunk) == most:
                 target.execute(insert(table), chunk)
                 chunk = []
         if chunk:

@@ -6,13 +6,13 @@ Wrong are damaged pages, checksums that don't match, missing parents. All of it 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gasearch_workers.messages import FailureKind
-from sqlalchemy import Connection, RowMapping, Select, Table, and_, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, Table, and_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.storage import checksums, schema
@@ -26,6 +26,7 @@ from gasearch.storage.records import (
     ReplicateRecord,
     SearchRecord,
     SearchStatus,
+    Verdict,
 )
 from gasearch.storage.rows import evaluation_record, record_of, values_of
 from gasearch.storage.tables import (
@@ -43,6 +44,7 @@ from gasearch.storage.tables import (
 from gasearch.storage.values import Row
 
 CHUNK = 1000  #: Rows in memory at a time.
+CHUNK_OF_BYTES = 8  #: Of rows that hold whole networks.
 _MOST = 100  #: Findings of SQLite about its own pages.
 #: Columns of JSON text.
 _JSON = {
@@ -51,11 +53,18 @@ _JSON = {
     "evaluations": ("others", "curve"),
     "generations": ("best",),
     "tuning_trials": ("recipe_json",),
+    "finals": ("recipe_json", "metrics", "test"),
+    "verifications": ("claimed", "measured"),
 }
 _ODD_BOOLEANS = (
     "SELECT id FROM searches WHERE typeof(is_stop_requested) <> 'integer' OR is_stop_requested NOT IN (0, 1)"
 )
-_WORDS = {("searches", "state"): tuple(SearchStatus), ("evaluations", "failure"): (None, *FailureKind)}
+_WORDS = {
+    ("searches", "state"): tuple(SearchStatus),
+    ("evaluations", "failure"): (None, *FailureKind),
+    ("finals", "failure"): (None, *FailureKind),
+    ("verifications", "verdict"): tuple(Verdict),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +167,15 @@ def _orphans(connection: Connection, table: Table) -> Iterator[Finding]:
             yield Finding(text=text, search_id=row["search_id"])
 
 
+def has_bytes(columns: Iterable[ColumnElement[Any]]) -> bool:
+    """Whether whole networks may stand in one of the columns."""
+    return any(isinstance(column.type, LargeBinary) for column in columns)
+
+
 def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[RowMapping]:
     """The rows of a statement, a chunk at a time, within the connection's transaction."""
-    found = connection.execute(statement, execution_options={"yield_per": CHUNK}).mappings()
+    chunk = CHUNK_OF_BYTES if has_bytes(statement.selected_columns) else CHUNK
+    found = connection.execute(statement, execution_options={"yield_per": chunk}).mappings()
     try:
         yield from found
     finally:

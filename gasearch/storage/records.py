@@ -23,6 +23,13 @@ class SearchStatus(StrEnum):
     FAILED = "failed"  #: It ended, and not one evaluation has a measurement.
 
 
+class Verdict(StrEnum):
+    """What came of running an artifact."""
+
+    PASSED = "passed"  #: Every claim held within its tolerance.
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSearch:
     """A search about to start."""
@@ -240,3 +247,41 @@ class TuningTrial:
     recipe_json: str
     value: float | None  #: None where the trial failed.
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalRecord:
+    """One training of a network from scratch at full budget. (key, recipe, number) is unique within a search."""
+
+    id: int | None = None  #: Given by the store.
+    key: str
+    number: int  #: Of the seed, from 0.
+    seed: int
+    epochs: int
+    recipe_json: str  #: Those epochs among it.
+    failure: str | None = None  #: Its kind; None where the training succeeded.
+    message: str = ""  #: Of the failure.
+    metrics: tuple[tuple[str, float], ...] = ()  #: Those of an evaluation: scores on the validation split, and costs.
+    test: tuple[tuple[str, float], ...] = ()  #: Scores of the packed network on the test split, read once.
+    size_bytes: int = 0  #: Of the packed network, which `final_network` gives; 0 where the training failed.
+    worker: str
+    device: str
+    versions: str
+    seconds: float  #: Wall time by a monotonic clock.
+    created_at: datetime | None = None  #: Set by the store.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationRecord:
+    """What came of running one file of an artifact by one runtime."""
+
+    key: str
+    digest: str  #: Of the artifact's model.json: a further export has another one.
+    format: str  #: E.g. "qdq".
+    runtime: str  #: E.g. "openvino".
+    claimed: tuple[tuple[str, float], ...]
+    measured: tuple[tuple[str, float], ...]
+    verdict: Verdict
+    message: str = ""  #: Why it failed, or what couldn't be measured.
+    device: str
+    created_at: datetime | None = None  #: Set by the store.

@@ -27,7 +27,14 @@ from gasearch_workers.messages import (
 from gasearch.errors import StoreError
 from gasearch.storage import checksums
 from gasearch.storage.checksums import Sum, require_intact, stamped
-from gasearch.storage.records import CandidateRecord, EvaluatedNetwork, EvaluationRecord, ExpectedMetric, SearchStatus
+from gasearch.storage.records import (
+    CandidateRecord,
+    EvaluatedNetwork,
+    EvaluationRecord,
+    ExpectedMetric,
+    SearchStatus,
+    Verdict,
+)
 from gasearch.storage.tables import evaluations
 from gasearch.storage.values import Row, finite, from_json, numbers_json, storable, to_json, to_time
 
@@ -48,6 +55,10 @@ def _predicted(text: str | None) -> tuple[ExpectedMetric, ...]:
     )
 
 
+def _pairs_json(pairs: tuple[tuple[str, float], ...]) -> str:
+    return to_json([(storable(name), finite(value)) for name, value in pairs])
+
+
 def _tuple(text: str | None) -> Any:
     return None if text is None else tuple(from_json(text))
 
@@ -56,6 +67,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+_PAIRS = ("metrics", "test", "claimed", "measured")  #: Fields of names with their values.
 #: The columns of fields that have other names.
 _COLUMNS = {"completed": "told"}
 #: How fields are written that hold more than a number or a text without what SQL refuses.
@@ -68,6 +80,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "best": numbers_json,
     "finished_at": datetime.timestamp,
     "message": storable,
+    **dict.fromkeys(_PAIRS, _pairs_json),
 }
 #: How they are read.
 _READERS: dict[str, Callable[[Any], Any]] = {
@@ -80,9 +93,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "state": SearchStatus,
     "is_stop_requested": bool,
     "is_owned": bool,
+    "verdict": Verdict,
     "reference_point": _tuple,
     "reference_ideal": _tuple,
     **dict.fromkeys(("created_at", "updated_at", "finished_at", "at"), to_time),
+    **dict.fromkeys(_PAIRS, lambda text: _pairs(text)),
 }
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
+    LargeBinary,
     RowMapping,
     Select,
     func,
@@ -28,7 +29,7 @@ from gasearch.errors import UnknownSearch
 from gasearch.objectives.constraints import SPREADS, Limit
 from gasearch.objectives.fitness import Objective
 from gasearch.storage import checksums, questions
-from gasearch.storage.checksums import Sum
+from gasearch.storage.checksums import Sum, require_intact
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
 from gasearch.storage.counting import Counting
 from gasearch.storage.faults import as_store_errors
@@ -41,12 +42,14 @@ from gasearch.storage.records import (
     EventRecord,
     FailedAttempt,
     Fall,
+    FinalRecord,
     GenerationRecord,
     OperatorCounts,
     ReplicateRecord,
     SearchRecord,
     Stay,
     TuningTrial,
+    VerificationRecord,
 )
 from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_of, record_of
 from gasearch.storage.tables import (
@@ -54,10 +57,12 @@ from gasearch.storage.tables import (
     IS_FINAL,
     candidates,
     evaluations,
+    finals,
     front,
     replicates,
     searches,
     tuning_trials,
+    verifications,
 )
 from gasearch.storage.values import storable
 
@@ -271,9 +276,26 @@ class SqlReader:
         of_network = tuning_trials.c.key == key
         return self._records(TuningTrial, checksums.TUNING_TRIALS, search_id, of_network, by="id")
 
+    def finals(self, search_id: int, key: str | None = None) -> list[FinalRecord]:
+        of_network = () if key is None else (finals.c.key == key,)
+        return self._records(FinalRecord, checksums.FINALS, search_id, *of_network, by="id")
+
+    def final_network(self, search_id: int, final_id: int) -> bytes:
+        of_training = select(finals).where(finals.c.search_id == search_id, finals.c.id == final_id)
+        found = self._fetch(of_training.where(finals.c.packed.is_not(None)))
+        if not found:
+            raise UnknownSearch(f"no network of a final training {final_id} is stored")
+        require_intact(found[0], checksums.FINALS, checksums.FINAL_NETWORKS)
+        return bytes(found[0]["packed"])
+
+    def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
+        of_network = () if key is None else (verifications.c.key == key,)
+        return self._records(VerificationRecord, checksums.VERIFICATIONS, search_id, *of_network, by="id")
+
     def _records(self, kind: type[T], sum_: Sum, search_id: int, *conditions: Any, by: str) -> list[T]:
-        """All records of a kind that a search has, in the order of a column."""
-        of_search = select(sum_.table).where(sum_.table.c.search_id == search_id, *conditions)
+        """All records of a kind that a search has, in the order of a column; their bytes are asked for one by one."""
+        columns = (column for column in sum_.table.columns if not isinstance(column.type, LargeBinary))
+        of_search = select(*columns).where(sum_.table.c.search_id == search_id, *conditions)
         return [record_of(kind, row, sum_) for row in self._fetch(of_search.order_by(sum_.table.c[by]))]
 
     def _networks(self, statement: Executable) -> list[EvaluatedNetwork]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
 import time
@@ -29,6 +30,7 @@ from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
     EventRecord,
+    FinalRecord,
     GenerationRecord,
     Lease,
     NewSearch,
@@ -36,6 +38,7 @@ from gasearch.storage.records import (
     SearchRecord,
     SearchStatus,
     TuningTrial,
+    VerificationRecord,
 )
 from gasearch.storage.rows import evaluation_row, record_of, row_of
 from gasearch.storage.sql_reader import SqlReader
@@ -46,6 +49,7 @@ from gasearch.storage.tables import (
     IS_NEWEST,
     database_clock,
     evaluations,
+    finals,
     front,
     metadata,
     searches,
@@ -263,6 +267,24 @@ class SqlArchive(SqlReader):
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         row = row_of(trial) | {"search_id": search_id}
         self._add(None, checksums.TUNING_TRIALS, row, stamp="created_at")
+
+    def add_final(self, search_id: int, record: FinalRecord, packed: bytes | None = None) -> None:
+        row = row_of(record) | {"search_id": search_id, "packed": packed, "size_bytes": len(packed or b"")}
+        row["recipe_digest"] = hashlib.blake2b(record.recipe_json.encode(), digest_size=16).hexdigest()
+        del row["id"]
+        same = (finals.c[name] == row[name] for name in ("search_id", "key", "recipe_digest", "number"))
+        failed_before = delete(finals).where(*same, finals.c.failure.is_not(None))
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            values = stamped(row | _at(_now(connection), "created_at"), checksums.FINALS, checksums.FINAL_NETWORKS)
+            connection.execute(failed_before)
+            connection.execute(insert_once(connection, finals), values)
+
+        self._transact(work)
+
+    def add_verification(self, search_id: int, record: VerificationRecord) -> None:
+        row = row_of(record) | {"search_id": search_id}
+        self._add(None, checksums.VERIFICATIONS, row, stamp="created_at")
 
     # --- transactions -----------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -30,13 +31,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from gasearch.storage.records import SearchStatus
+from gasearch.storage.records import SearchStatus, Verdict
 
 VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 metadata = MetaData(
     naming_convention={
@@ -50,6 +51,15 @@ metadata = MetaData(
 
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
 _KEY = String(64).with_variant(String(64, collation="C"), "postgresql")  # bytewise, so that a range finds a prefix
+
+
+class _Bytes(LargeBinary):
+    """Bytes as the driver gives them: a text that stands there by an edit is read, and found by its checksum."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Any, coltype: Any) -> None:
+        """Nothing: both drivers give bytes."""
 
 
 def _checksum(name: str = "checksum") -> Column[str]:
@@ -255,21 +265,6 @@ front = Table(
 IS_CURRENT = text("front.exited IS NULL")
 _partial_index("uq_front_current", "exited IS NULL", front.c.search_id, front.c.candidate, unique=True)
 
-artifacts = Table(
-    "artifacts",
-    metadata,
-    Column("id", _ROW_ID, primary_key=True),
-    _of_search(),
-    Column("key", _KEY, nullable=False),
-    Column("kind", String(32), nullable=False),  # e.g. "onnx"
-    Column("location", Text, nullable=False),
-    Column("digest", String(64), nullable=False),  # blake2b of the content
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("created_at", Double, nullable=False, default=database_clock()),
-    _checksum(),
-    UniqueConstraint("search_id", "key", "kind", "digest"),
-)
-
 events = Table(
     "events",
     metadata,
@@ -310,4 +305,54 @@ tuning_trials = Table(
     Column("created_at", Double, nullable=False, default=database_clock()),
     _checksum(),
     UniqueConstraint("search_id", "key", "study", "number"),
+)
+
+#: Trainings of chosen networks from scratch at full budget, each with a fresh seed.
+finals = Table(
+    "finals",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    _of_search(),
+    Column("key", _KEY, nullable=False),
+    Column("recipe_digest", String(32), nullable=False),  # BLAKE2b of the recipe, of which an index holds the whole
+    Column("number", Integer, nullable=False),  # of the seed, from 0
+    Column("seed", BigInteger, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("recipe_json", Text, nullable=False),
+    Column("failure", String(32)),  # kind; NULL where it succeeded
+    Column("message", Text, nullable=False),  # of the failure
+    Column("metrics", Text, nullable=False),  # JSON: [[name, value], ...]; scores on the validation split
+    Column("test", Text, nullable=False),  # the same on the test split
+    Column("packed", _Bytes),  # the network as a packed file (model.gap); NULL where it failed
+    Column("size_bytes", BigInteger, nullable=False),  # of that
+    Column("worker", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("versions", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    _checksum(),
+    _checksum("packed_checksum"),  # apart, so that a table of finals needs no networks
+    _one_of("failure", *FailureKind),
+    UniqueConstraint("search_id", "key", "recipe_digest", "number"),
+)
+
+#: What came of running the files that were exported.
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    _of_search(),
+    Column("key", _KEY, nullable=False),
+    Column("digest", String(64), nullable=False),  # of the artifact's model.json
+    Column("format", Text, nullable=False),
+    Column("runtime", Text, nullable=False),
+    Column("claimed", Text, nullable=False),  # JSON: [[name, value], ...]
+    Column("measured", Text, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    _checksum(),
+    _one_of("verdict", *Verdict),
+    Index(None, "search_id", "key"),
 )

@@ -22,14 +22,16 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.sql import open_archive
 from tests.contracts.empty_store import LONG, EmptyStore, everything
-from tests.doubles.connections import reading, writing
+from tests.doubles.connections import reading
 from tests.doubles.records import (
     UNCHANGED,
     candidate,
+    final,
     generation,
     key_of,
     measured,
     new_search,
+    verification,
 )
 
 
@@ -100,7 +102,7 @@ class OwnershipContract(EmptyStore):
     def test_a_deleted_search_leaves_nothing_of_itself_and_everything_of_others(self, url, archive, reader):
         kept, gone = (archive.create_search(new_search(name), owner="alice", ttl_s=LONG) for name in ("kept", "gone"))
         for lease in (kept, gone):
-            fill_every_table(archive, lease, url)
+            fill_every_table(archive, lease)
         before = rows_per_table(url, kept.search_id)
         assert rows_per_table(url, gone.search_id) == before
         assert min(before.values()) > 0
@@ -272,7 +274,7 @@ class OwnershipContract(EmptyStore):
             archive.request_stop("digit")
 
 
-def fill_every_table(archive, lease, url):
+def fill_every_table(archive, lease):
     """At least one row of the search in each table."""
     archive.add_candidates(lease, [candidate(number) for number in range(4)])
     archive.add_replicates(lease, [ReplicateRecord(candidate=0, replicate=1, completed=1)])
@@ -284,16 +286,8 @@ def fill_every_table(archive, lease, url):
         lease.search_id,
         TuningTrial(key=key_of(0), study="recipe", number=0, recipe_json="{}", value=0.5, message=""),
     )
-    with writing(url) as connection:
-        artifact = {
-            "key": key_of(0),
-            "kind": "onnx",
-            "location": "x",
-            "digest": "0",
-            "size_bytes": 1,
-            "created_at": 0.0,
-        }
-        connection.execute(tables.artifacts.insert().values(search_id=lease.search_id, **artifact))
+    archive.add_final(lease.search_id, final(0), b"gap")
+    archive.add_verification(lease.search_id, verification())
 
 
 def rows_per_table(url, search_id):

@@ -13,8 +13,11 @@ from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
     ExpectedMetric,
+    FinalRecord,
     GenerationRecord,
     NewSearch,
+    Verdict,
+    VerificationRecord,
 )
 
 UNCHANGED = FrontChange()
@@ -163,4 +166,41 @@ def generation(number, *, evaluations=10):
         hypervolume=2 / 3,
         best=(0.97, 1024.0),
         finished_at=datetime(2026, 10, 5, 12, 30, 15, 123457, tzinfo=UTC),
+    )
+
+
+def final(number, *, of=0, **changes):
+    """A final training of a candidate with its seed of that number."""
+    return FinalRecord(
+        **{
+            "key": key_of(of),
+            "number": number,
+            "seed": 2**62 + number,
+            "epochs": 30,
+            "recipe_json": '{"epochs": 30}',
+            "metrics": (("accuracy", 0.1 + 0.2), ("model_bytes", 4.0)),
+            "test": (("accuracy", 1 / 3),),
+            "worker": "edge-3/4711",
+            "device": "cpu",
+            "versions": "torch 2.13.0; 1 thread",
+            "seconds": 1.5,
+        }
+        | changes
+    )
+
+
+def verification(*, of=0, verdict=Verdict.PASSED, **changes):
+    """What came of running a file of a candidate's artifact."""
+    return VerificationRecord(
+        **{
+            "key": key_of(of),
+            "digest": "d1",
+            "format": "qdq",
+            "runtime": "openvino",
+            "claimed": (("accuracy", 0.9),),
+            "measured": (("accuracy", 0.1 + 0.2),),
+            "verdict": verdict,
+            "device": "A CPU of 2026",
+        }
+        | changes
     )

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.contracts.archive_answers_contract import AnswersContract
+from tests.contracts.archive_finals_contract import FinalsContract
 from tests.contracts.archive_histories_contract import HistoriesContract
 from tests.contracts.archive_outcomes_contract import OutcomesContract
 from tests.contracts.archive_ownership_contract import OwnershipContract
@@ -8,7 +9,7 @@ from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
 class TestPostgresqlArchive(
-    OwnershipContract, OutcomesContract, RetrainingContract, HistoriesContract, AnswersContract
+    OwnershipContract, OutcomesContract, RetrainingContract, HistoriesContract, AnswersContract, FinalsContract
 ):
     @pytest.fixture
     def url(self, postgresql_url):

@@ -53,7 +53,7 @@ def report():
     with open(path, "w") as file:
         json.dump({"cpu_s": time.process_time(), "peak_mb": int(peak.split()[1]) / 1024}, file)
 atexit.register(report)
-from gasearch.cli import main
+from gasearch.__main__ import main
 main()
 """
 

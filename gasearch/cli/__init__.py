@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextvars
 import errno
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -26,19 +25,17 @@ from gasearch.errors import BadInput, GasearchError, Interrupted
 from gasearch.jobs.logs import logging_to_stderr
 from gasearch.search.interrupts import interrupts_noted
 
-__all__ = ["call", "explaining", "fetching", "main", "reading", "running", "service"]
+__all__ = ["call", "explaining", "fetching", "reading", "run", "running", "service"]
 
 
 #: The answer can't be printed: stdout is closed, or goes to a full disk.
 _OUTPUT_FAULTS = (errno.EBADF, errno.ENOSPC, errno.EDQUOT)
 
 
-def main() -> None:
-    """Run the command that the process was started with, and exit."""
+def run() -> int:
+    """Run the command that the process was started with; returns its exit status."""
     prepare_streams()
-    status = call(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Nothing is left to stop: the status stands.
-    sys.exit(status)
+    return call(sys.argv[1:])
 
 
 def call(arguments: Sequence[str]) -> int:

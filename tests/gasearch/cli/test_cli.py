@@ -17,7 +17,7 @@ HEAVY = ("torch", "ray", "scipy", "alembic", "optuna", "plotly", "fastapi", "dea
 pytestmark = pytest.mark.usefixtures("stored_digits")
 
 
-def in_subprocess(*arguments, code="from gasearch.cli import main; main()", **options):
+def in_subprocess(*arguments, code="from gasearch.__main__ import main; main()", **options):
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=False, **options
     )

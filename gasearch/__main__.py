@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import namedtuple
 
 from gasearch.errors import Interrupted
 from gasearch.search.interrupts import interrupts_noted
@@ -28,8 +29,8 @@ def main() -> None:
 def _end(status: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Nothing is left to stop: the status stands.
     # Python kills itself by SIGINT at its end where one fell into an `exec` of source (dataclasses, SQLAlchemy), though
-    # it was handled; the next `exec` forgets that.
-    exec("")  # noqa: S102
+    # it was handled. The next source that runs makes it forget that; `namedtuple` runs some.
+    namedtuple("Forget", ())
     sys.exit(status)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from gasearch_workers.export.c99 import files as c99
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
 from gasearch_workers.network.integer import IntegerNetwork
@@ -67,4 +68,5 @@ def is_plain(name: str) -> bool:
 
 ONNX: Final = of_one_file("onnx", "model.onnx", lambda network: to_onnx(network).SerializeToString(deterministic=True))
 GAP: Final = of_one_file("gap", "model.gap", pack)
-EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (ONNX, GAP))  #: The first two write every artifact.
+C99: Final = Exporter(name="c", files=c99.FILES, write=c99.to_c, refusal=c99.refusal)
+EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (ONNX, GAP, C99))  #: The first two write every artifact.

@@ -10,9 +10,10 @@ from typing import Any, Final
 import onnxruntime
 from numpy.typing import NDArray
 
-from gasearch_workers.export.exporters import ONNX
+from gasearch_workers.export.exporters import C99, ONNX
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.network.registry import Registry
+from gasearch_workers.runtimes import c99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +36,7 @@ ONNX_RUNTIME: Final = Runtime(
     version=lambda: str(onnxruntime.__version__),
     run=lambda directory, x: run_onnx((directory / ONNX.files[0]).read_bytes(), x),
 )
-RUNTIMES: Final = Registry(Runtime, "runtime", lambda: (ONNX_RUNTIME,))
+C99_RUNTIME: Final = Runtime(
+    name="c99", form=C99.name, needs="install a C compiler (cc, gcc or clang)", version=c99.version, run=c99.run
+)
+RUNTIMES: Final = Registry(Runtime, "runtime", lambda: (ONNX_RUNTIME, C99_RUNTIME))

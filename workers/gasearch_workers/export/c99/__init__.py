@@ -1,0 +1,1 @@
+"""The deployment form for microcontrollers: an integer network as C99 that needs no library and no heap."""

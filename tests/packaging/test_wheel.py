@@ -51,7 +51,7 @@ def test_the_wheel_holds_both_packages_and_every_revision(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for folder in (ROOT / "gasearch", ROOT / "workers/gasearch_workers"):
-        files = {path.relative_to(folder.parent).as_posix() for path in folder.rglob("*.py")}
+        files = {path.relative_to(folder.parent).as_posix() for ext in ("py", "c") for path in folder.rglob(f"*.{ext}")}
         assert files - names == set()
     revisions = {path.relative_to(ROOT / "alembic").as_posix() for path in (ROOT / "alembic").rglob("*.py")}
     assert any(name.startswith("versions/") for name in revisions)

@@ -106,8 +106,8 @@ def genuine_source(directory: Path) -> tuple[IntegerNetwork, dict[str, bytes]]:
     for name, content in files.items():
         if (directory / name).read_bytes() != content:
             raise ValueError(
-                f"{directory / name} is not what this version of gasearch writes for {GAP.files[0]}: edited, or written "
-                f"by another version; it is not compiled. Export the network again"
+                f"{directory / name} is not what this version of gasearch writes for {GAP.files[0]}: edited, or "
+                f"written by another version; it is not compiled. Export the network again"
             )
     return network, files
 

@@ -46,7 +46,7 @@ def blocks_of(plan: Plan, scratch: Mapping[str, int]) -> list[Block]:
     owners = owners_of(plan)
     last_use = {owners[name]: number for number, step in enumerate(plan.steps) for name in step.inputs}
     blocks = []
-    if owners.get(INPUT) == INPUT and plan.input_kind == "table":
+    if plan.input_kind == "table" and plan.numbers:
         blocks.append(Block(name=INPUT, size=plan.numbers, first=-1, last=last_use.get(INPUT, -1)))
     for number, step in enumerate(plan.steps):
         if owners[step.name] == step.name and step is not plan.steps[-1]:

@@ -129,7 +129,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 def _vectors(network: IntegerNetwork, samples: NDArray[Any]) -> str:
     samples = samples.astype(DTYPES[network.plan.input_kind], copy=False)
-    is_finite = np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
+    is_finite = np.isfinite(samples).all(axis=tuple(range(1, samples.ndim)))
     chosen = samples[is_finite][:MOST_VECTORS]
     outputs = run_integers(network, chosen)
     write = real if network.input.dtype == "float32" else str

@@ -42,12 +42,18 @@ def input_steps(transform: InputTransform) -> NDArray[np.float32]:
     return np.maximum(transform.deviation.astype(np.float64) * scale, np.finfo(np.float32).tiny).astype(np.float32)
 
 
-def _run(network: IntegerNetwork, x: NDArray[Any]) -> NDArray[np.float32]:
+def trace(network: IntegerNetwork, x: NDArray[Any]) -> dict[str, Whole]:
+    """The integers of every tensor of raw samples (B, *input_shape), by name; of the last step those of its unit."""
     tensors, grids = _take_in(network, x), network.grids
     for item in network.steps:
         tensors[item.step.name] = _operate(item, tensors, grids)
+    return tensors
+
+
+def _run(network: IntegerNetwork, x: NDArray[Any]) -> NDArray[np.float32]:
     last = network.steps[-1]
-    return tensors[last.step.name].astype(np.float32) * np.float32(rescaling(last, grids).unit)
+    outputs = trace(network, x)[last.step.name].astype(np.float32)
+    return outputs * np.float32(rescaling(last, network.grids).unit)
 
 
 def _take_in(network: IntegerNetwork, x: NDArray[Any]) -> dict[str, Whole]:

@@ -1,5 +1,5 @@
 /* A dense layer of a vector, or of each token of a sequence. A sequence's weights are unpacked once for all tokens, a row
-   at a time; a vector's in pieces. The last layer gives `reals`, all others `output`. */
+   at a time; a vector's in pieces. The last layer gives `reals` and has no `output`. */
 struct dense {
     struct weights weights;
     struct rescaling rescaling;
@@ -23,9 +23,9 @@ static void dense(const struct dense *d, const uint8_t *input, int8_t *buffer, u
                 for (i = 0; i < count; i++)
                     sum += row[i] * (values[i] - d->zero);
             }
-            if (reals)
-                reals[place] = (float)(int32_t)multiply(&d->rescaling, sum, channel) * d->unit;
-            else
+            if (output)
                 output[place] = rescale(&d->rescaling, sum, channel);
+            else
+                reals[place] = (float)(int32_t)multiply(&d->rescaling, sum, channel) * d->unit;
         }
 }

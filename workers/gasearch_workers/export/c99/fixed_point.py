@@ -96,7 +96,13 @@ def rescaling(item: IntegerStep, grids: Mapping[str, Grid | None]) -> Rescaling:
 
 
 def summation(item: IntegerStep, grids: Mapping[str, Grid | None], sources: tuple[str, ...]) -> Summation:
-    """How the tensors of that name, and the table of a `position`, become the step's output."""
+    """How tensors, and the table of a `position`, become the step's output.
+
+    Args:
+        item: The step.
+        grids: Of all tensors before it.
+        sources: Names of the tensors.
+    """
     scales = [grid_of(grids, name).scale for name in sources]
     if item.weight_scale is not None:
         scales.append(float(item.weight_scale[0]))

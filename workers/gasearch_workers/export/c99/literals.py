@@ -21,14 +21,26 @@ def real(value: float) -> str:
 
 
 def array(kind: str, name: str, values: Iterable[str]) -> str:
-    """A constant array of that element type."""
+    """A constant array.
+
+    Args:
+        kind: Type of its elements.
+        name: Of the array.
+        values: As C writes them.
+    """
     listed = list(values)
     lines = textwrap.fill(", ".join(listed), WIDTH, initial_indent="    ", subsequent_indent="    ")
     return f"static const {kind} {name}[{len(listed)}] = {{\n{lines}\n}};\n"
 
 
 def structure(kind: str, name: str, fields: Sequence[str]) -> str:
-    """A constant structure of that type."""
+    """A constant structure.
+
+    Args:
+        kind: Its tag.
+        name: Of the constant.
+        fields: As C writes them.
+    """
     lines = textwrap.fill(", ".join(fields), WIDTH, initial_indent="    ", subsequent_indent="    ")
     return f"static const struct {kind} {name} = {{\n{lines}\n}};\n"
 

@@ -30,6 +30,7 @@ from gasearch.storage.sql import open_archive, open_reader
 from tests.chaos.ledger import signed
 from tests.chaos.mined import MinedArchive
 from tests.chaos.specs import CUSTOM, TRAINED, in_mode, with_budget
+from tests.doubles.records import final
 from tests.doubles.scripted import Scripted, Truth, flaky, two_objectives
 
 
@@ -124,7 +125,7 @@ def drive(
         log: See `MinedArchive`.
         is_waiting: Whether to wait while somebody else runs the search.
         overrides: Of a resume.
-        act: "search"; else "stop" or "trial", for what others write.
+        act: "search"; else "stop", "delete", "final" or "trial", for what others write.
     """
     interrupt = Interrupt()
     signal.signal(signal.SIGINT, interrupt)
@@ -167,6 +168,8 @@ def _write(act: str, url: str, name: str) -> str:
             archive.request_stop(name)
         elif act == "delete":
             archive.delete_search(name)
+        elif act == "final":
+            archive.add_final(archive.search(name).id, final(0), b"gap")
         else:
             trial = TuningTrial(key="00", study="s", number=0, recipe_json="{}", value=0.5, message="")
             archive.add_trial(archive.search(name).id, trial)

@@ -15,7 +15,7 @@ from tests.chaos.proof import require_acknowledged, require_replay, seed_of_chao
 from tests.chaos.specs import TRAINED, in_mode
 
 #: Writes of others than the controller of a search; they have tests of their own below.
-OF_OTHERS = {"request_stop", "add_trial", "delete_search"}
+OF_OTHERS = {"request_stop", "add_trial", "add_final", "add_verification", "delete_search"}
 FIRST, EXTENDED = 24, 28  #: Evaluations of the search, and after its extension.
 EXTENSION = (f"budget.evaluations={EXTENDED}",)
 KILLED = -9
@@ -187,6 +187,22 @@ def test_a_stop_that_died_half_way_stops_the_search_or_doesn_t_and_loses_nothing
     assert controller.wait() == (0 if is_before else 130)
     life.live()
     assert life.outcome() == whole[0][0]
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_final_training_whose_writer_died_is_stored_once(forks, sqlite, tmp_path, is_before):
+    life = Life(forks, sqlite, tmp_path, "finalized")
+    life.live()
+    options = life.options | {"act": "final"}
+    assert forks.run(**options, mines=[mine("add_final", 1, is_before)]).status == KILLED
+    assert forks.run(**options).status == 0
+    archive = open_archive(sqlite, notice=print)
+    try:
+        search_id = archive.search("finalized").id
+        [stored] = archive.finals(search_id)
+        assert archive.final_network(search_id, stored.id) == b"gap"
+    finally:
+        archive.close()
 
 
 @pytest.mark.parametrize("is_before", [True, False])

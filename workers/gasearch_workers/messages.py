@@ -211,6 +211,7 @@ class EvaluationRequest:
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
     stopping: StoppingRule | None = None  #: None: the training goes on to its end.
+    is_final: bool = False  #: Whether the network itself is wanted, and its scores on the test split: for finalists.
 
 
 # --- what came of it --------------------------------------------------------------------------------------------
@@ -354,6 +355,14 @@ Outcome = Measurement | Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinalForm:
+    """A network that was trained to be kept, beside its measurement."""
+
+    test: tuple[tuple[str, float], ...]  #: Every score of the task on the test split, which was read for this alone.
+    packed: bytes  #: The integer network as a packed file, which `export.packed.unpack` reads.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationResult:
     """The answer of a worker."""
 
@@ -365,6 +374,7 @@ class EvaluationResult:
     finished_at: float  #: These two date it; how long it took is `seconds`.
     seconds: float | None = None  #: Wall time by a monotonic clock; None: of a version that didn't measure it.
     outcome: Outcome
+    final: FinalForm | None = None  #: Of a measurement whose request asked for it.
     versions: str = ""  #: Library versions and thread count that the numbers depend on.
 
     @property

@@ -14,7 +14,7 @@ from gasearch_workers.evaluation import evaluate as module
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
 from gasearch_workers.evaluation.export import graph_scores
 from gasearch_workers.export.onnx_graph import to_onnx
-from gasearch_workers.export.packed import pack
+from gasearch_workers.export.packed import pack, unpack
 from gasearch_workers.measure import meter
 from gasearch_workers.messages import (
     Blueprint,
@@ -106,6 +106,27 @@ def test_the_gap_is_taken_on_samples_that_were_shown(evaluator):
     measured = outcome_of(evaluator, replace(request, fidelity=Fidelity(epochs=60, data_share=0.03)))
     assert measured.accuracy < 0.9
     assert measured.accuracy + measured.generalization_gap > 0.97  # These few it knows by heart.
+
+
+def test_the_final_form_is_the_network_with_its_scores_on_the_test_split(evaluator, data):
+    request = replace(request_for(cnn(), recipe=RECIPE), is_final=True)
+    result = evaluator.evaluate(request)
+    network = unpack(result.final.packed)
+    assert len(result.final.packed) == result.outcome.model_bytes
+    shown = graph_scores(to_onnx(network).SerializeToString(), data.test, target_of(data))
+    assert dict(result.final.test) == pytest.approx(shown, abs=0.01)
+    again = evaluator.evaluate(replace(request, is_final=False))
+    assert again.final is None
+    assert replace(again.outcome, train_seconds=0.0) == replace(result.outcome, train_seconds=0.0)
+
+
+def test_the_test_split_is_read_for_the_final_form_alone(data):
+    unreadable = replace(data, test=replace(data.test, x=data.test.x[:, :, :3]))  # no such image
+    evaluator = Evaluator(unreadable)
+    request = request_for(mlp(), recipe=RECIPE)
+    assert isinstance(outcome_of(evaluator, request), Measurement)
+    failed = evaluator.evaluate(replace(request, is_final=True))
+    assert (failed.outcome.kind, failed.final) == (FailureKind.CRASHED, None)
 
 
 def test_an_evaluation_says_who_made_it_and_on_what(evaluator):

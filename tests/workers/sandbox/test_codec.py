@@ -16,6 +16,7 @@ from gasearch_workers.messages import (
     EvaluationResult,
     Failure,
     FailureKind,
+    FinalForm,
     Layer,
     Measurement,
     Prepared,
@@ -54,6 +55,12 @@ def result(outcome):
 
 def there_and_back(value, wanted):
     return decode(wanted, *encode(value))
+
+
+def test_a_result_with_the_network_comes_back_equal():
+    final = FinalForm(test=(("accuracy", 1 / 3), ("auc", 0.5)), packed=bytes(range(256)))
+    sent = dataclasses.replace(result(Measurement(accuracy=0.5)), final=final)
+    assert there_and_back(sent, EvaluationResult) == sent
 
 
 @pytest.mark.parametrize("request_sent", REQUESTS, ids=["custom", "trained"])

@@ -1,5 +1,7 @@
 """The whole life of an evaluation, in order: build, inherit, train, judge, count, quantize, measure.
 
+The test split is read for a request that asks for the final form, once, when all else of it is done.
+
 Training and timing are two steps that may happen in two processes: `Evaluator.prepare` does all but the latency and
 hands over what is to be timed; `LatencyMeter.complete` adds the latency, on the one device that measures.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,6 +22,7 @@ from torch import nn
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.normalize import fit_input
 from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.export.packed import pack
 from gasearch_workers.machine.memory_errors import BeyondLimit, OutOfMemory, is_out_of_memory, memory_named
 from gasearch_workers.machine.node import free_memory
 from gasearch_workers.measure.energy import energy_estimate
@@ -29,6 +33,7 @@ from gasearch_workers.messages import (
     EvaluationRequest,
     EvaluationResult,
     FailureKind,
+    FinalForm,
     Measurement,
     Outcome,
     Prepared,
@@ -64,6 +69,7 @@ class Trained:
 
     network: IntegerNetwork
     measurement: Measurement
+    final: FinalForm | None = None  #: Where the request asks for it.
 
 
 class Evaluator:
@@ -94,13 +100,15 @@ class Evaluator:
         Never raises: what goes wrong is the result's failure.
         """
         prepared: Prepared | None = None
+        final: FinalForm | None = None
 
         def attempt(request: EvaluationRequest) -> Outcome:
-            nonlocal prepared
-            outcome, prepared = self._attempt(request)
+            nonlocal prepared, final
+            outcome, prepared, final = self._attempt(request)
             return outcome
 
-        return make_result(request, attempt, device=self.device, versions=versions()), prepared
+        result = make_result(request, attempt, device=self.device, versions=versions())
+        return replace(result, final=final), prepared
 
     def train(self, request: EvaluationRequest) -> Trained:
         """Train the request's network and measure all but its latency; problems are raised, not returned."""
@@ -108,7 +116,9 @@ class Evaluator:
             report, images_seen = self._train(request)
             network, deployed = report.network, plan(_blueprint(request))
             assert isinstance(network, Network)
-            return Trained(network=lower(network), measurement=self._measure(report, request, deployed, images_seen))
+            lowered, measurement = lower(network), self._measure(report, request, deployed, images_seen)
+            final = self._final_form(network, lowered) if request.is_final else None
+            return Trained(network=lowered, measurement=measurement, final=final)
 
     def training_outputs(self, request: EvaluationRequest) -> NDArray[np.float32]:
         """Train the request's network and take its raw outputs on the training split, as a teacher's."""
@@ -122,7 +132,8 @@ class Evaluator:
         """
         recipe, blueprint = request.recipe, _blueprint(request)
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
-        _require_memory(start, recipe.batch_size, len(self._data.validation.y), request.memory_limit_bytes)
+        scored = max(len(self._data.validation), len(self._data.test) if request.is_final else 0)
+        _require_memory(start, recipe.batch_size, scored, request.memory_limit_bytes)
         target = (self._data.target_mean, self._data.target_deviation)
         network = build(
             start, self._transform(start), seed=request.seed, target=target, is_full_range=recipe.is_full_range
@@ -151,9 +162,7 @@ class Evaluator:
         split = self._resident.validation
         assert report.outputs is not None
         scores: dict[str, Any] = dict(split.target.score(report.outputs, split.truth))  # named as their fields
-        for name, value in scores.items():
-            if not math.isfinite(value):
-                raise Diverged(f"the {name} on the validation split became {value} after epoch {report.best_epoch}")
+        _require_finite(scores, f"on the validation split became {{}} after epoch {report.best_epoch}")
         gap = _training_score(report.network, self._resident, request) - scores[split.target.primary]
         counted = costs(deployed)
         return Measurement(
@@ -171,6 +180,13 @@ class Evaluator:
             curve=report.curve,
         )
 
+    def _final_form(self, network: Network, lowered: IntegerNetwork) -> FinalForm:
+        """The network as a file, and its scores on the test split."""
+        packed, split = pack(lowered), self._resident.test
+        scores = split.target.score(outputs_of(network, split), split.truth)
+        _require_finite(scores, "on the test split is {}")
+        return FinalForm(test=tuple(scores.items()), packed=packed)
+
     def _transform(self, steps: Plan) -> InputTransform:
         if steps.input_bits not in self._transforms:
             self._transforms[steps.input_bits] = fit_input(
@@ -181,19 +197,19 @@ class Evaluator:
             )
         return self._transforms[steps.input_bits]
 
-    def _attempt(self, request: EvaluationRequest) -> tuple[Outcome, Prepared | None]:
+    def _attempt(self, request: EvaluationRequest) -> tuple[Outcome, Prepared | None, FinalForm | None]:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
             trained = self.train(request)
-            return trained.measurement, _prepare(trained.network, request.measures)
+            return trained.measurement, _prepare(trained.network, request.measures), trained.final
         except Stopped as error:
-            return stop(error), None
+            return stop(error), None, None
         except Exception as error:
             kind = next((kind for known, kind in _FAILURES.items() if isinstance(error, known)), FailureKind.CRASHED)
             if kind is FailureKind.CRASHED and is_out_of_memory(error):
                 kind = FailureKind.OUT_OF_MEMORY
             found = failure(kind, error, is_named=kind is FailureKind.CRASHED)
-            return replace(found, is_certain=True) if isinstance(error, BeyondLimit) else found, None
+            return replace(found, is_certain=True) if isinstance(error, BeyondLimit) else found, None, None
 
 
 def versions() -> str:
@@ -220,6 +236,12 @@ def _prepare(network: IntegerNetwork, measures: frozenset[str]) -> Prepared | No
         categories=network.plan.categories,
         is_energy_wanted="energy_j" in measures,
     )
+
+
+def _require_finite(scores: Mapping[str, float], what: str) -> None:
+    for name, value in scores.items():
+        if not math.isfinite(value):
+            raise Diverged(f"the {name} {what.format(value)}")
 
 
 def _blueprint(request: EvaluationRequest) -> Blueprint:

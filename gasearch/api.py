@@ -13,6 +13,7 @@ from gasearch.jobs.commands import advising
 from gasearch.jobs.setup import with_toolbox
 from gasearch.jobs.sources import Configure, named
 from gasearch.jobs.start import go_on, launch
+from gasearch.objectives.constraints import Limit
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, NetworkDetails, SearchSummary
 from gasearch.query.asked import parse_limits
@@ -22,6 +23,8 @@ from gasearch.query.history import generations_of
 from gasearch.query.network import network_details
 from gasearch.query.summary import list_searches as all_searches
 from gasearch.query.summary import search_summary
+from gasearch.query.target import Target, wishes_of
+from gasearch.query.trade import Trade, trade
 from gasearch.search.progress import Observer, Several, Silent
 from gasearch.settings import database_url
 from gasearch.spec.loader import load_spec
@@ -73,12 +76,23 @@ class Search:
 
     @overload
     def best(
-        self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False
+        self,
+        by: str | None = None,
+        *,
+        where: Sequence[str] | str = (),
+        knee: bool = False,
+        target: Target | None = None,
     ) -> FrontPoint | None: ...
 
     @overload
     def best(
-        self, by: str | None = None, *, where: Sequence[str] | str = (), knee: bool = False, count: int
+        self,
+        by: str | None = None,
+        *,
+        where: Sequence[str] | str = (),
+        knee: bool = False,
+        target: Target | None = None,
+        count: int,
     ) -> list[FrontPoint]: ...
 
     def best(
@@ -87,6 +101,7 @@ class Search:
         *,
         where: Sequence[str] | str = (),
         knee: bool = False,
+        target: Target | None = None,
         count: int | None = None,
     ) -> FrontPoint | list[FrontPoint] | None:
         """The best network within the limits, None where they exclude all; with a count a list of so many at most.
@@ -95,20 +110,37 @@ class Search:
             by: The metric that ranks, such as "size:min"; None: the first objective.
             where: Limits such as "latency_ms <= 2".
             knee: The front's best bargains instead of the best by a metric.
+            target: What comes nearest to it instead: {"accuracy": 0.98, "model_bytes": "4 KB"}, or as the command
+                line has it.
             count: The most networks to give; None: one, not in a list.
 
         Raises:
-            BadInput: if a limit, a metric or the count can't be used.
+            BadInput: if a limit, a metric, the target or the count can't be used.
         """
         if count is not None and count < 1:
             raise BadInput(f"the count must be at least 1; got {count}")
-        limits = parse_limits([where] if isinstance(where, str) else where)
+        limits, most = _limits(where), count or 1
+        wishes = [] if target is None else wishes_of(target)
         found = self._ask(
-            lambda reader: best_points(reader, self.name, by=by, limits=limits, knee=knee, count=count or 1)
+            lambda reader: best_points(reader, self.name, by=by, limits=limits, knee=knee, target=wishes, count=most)
         )
         if count is not None:
             return found
         return found[0] if found else None
+
+    def trade(self, gain: str, *, key: str | None = None, where: Sequence[str] | str = ()) -> Trade:
+        """What it costs to be better by so much: the network of the front that reaches it and loses least.
+
+        Args:
+            gain: Such as "accuracy=+0.01" or "model_bytes=-1KB".
+            key: Of the network that it starts from, or a beginning of it; None: the knee.
+            where: Limits such as "latency_ms <= 2".
+
+        Raises:
+            UnknownSearch: if not exactly one key begins so.
+            BadInput: for a gain, a metric or a limit that can't be used.
+        """
+        return self._ask(lambda reader: trade(reader, self.name, gain, key=key, limits=_limits(where)))
 
     def history(self) -> list[GenerationStats]:
         """Every finished generation, in order."""
@@ -346,6 +378,10 @@ def compare(*names: str, db: Database = None) -> comparison.Comparison:
 def _ask(url: str, question: Callable[[ArchiveReader], Answer]) -> Answer:
     with advising(url), closing(open_reader(url)) as reader:
         return question(reader)
+
+
+def _limits(where: Sequence[str] | str) -> list[Limit]:
+    return parse_limits([where] if isinstance(where, str) else where)
 
 
 def _url(db: Database) -> str:

@@ -35,6 +35,8 @@ from gasearch.query.front import best_points, front_points
 from gasearch.query.history import falls_of, generations_of
 from gasearch.query.network import network_details
 from gasearch.query.summary import list_searches, search_summary
+from gasearch.query.target import parse_target
+from gasearch.query.trade import Change
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import describe
 
@@ -80,6 +82,7 @@ def status(
     epilog=examples(
         'gasearch best digits-cnn --by accuracy --where "latency_ms <= 2" --where "model_bytes <= 64 KB"',
         "gasearch best digits-cnn --knee",
+        "gasearch best digits-cnn --target accuracy=0.98,model_bytes=4KB",
         "gasearch best digits-cnn --format json",
     )
 )
@@ -90,15 +93,19 @@ def best(
     knee: Annotated[
         bool, typer.Option("--knee", help="The front's best bargain over all objectives, instead of one metric.")
     ] = False,
+    target: Annotated[
+        str | None,
+        option("--target", "METRIC=VALUE,...", "What comes nearest to these values: accuracy=0.98,model_bytes=4KB."),
+    ] = None,
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=100_000, help="How many, best first.")] = 1,
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
     """Name the best network of the front; with limits, of the front of all networks within them."""
-    limits = parse_limits(where or ())
+    limits, wishes = parse_limits(where or ()), parse_target(target) if target is not None else []
 
     def question(reader: ArchiveReader) -> Found:
-        points = best_points(reader, name, by=by, limits=limits, knee=knee, count=count)
+        points = best_points(reader, name, by=by, limits=limits, knee=knee, target=wishes, count=count)
         return Found.of(reader, name, points, limits)
 
     found = ask(db, question)
@@ -107,7 +114,37 @@ def best(
         row = point.row() | {"network": layers_text(point.blueprint)}
         print_rows({field: value for field, value in row.items() if field != "blueprint"}, form)
         return
-    print_found(found, form, asked=[by, *(limit.metric for limit in limits)])
+    print_found(found, form, asked=[by, *(limit.metric for limit in limits), *(wish.metric for wish in wishes)])
+
+
+@app.command(
+    epilog=examples(
+        "gasearch trade digits-cnn --for accuracy=+0.01",
+        "gasearch trade digits-cnn --for model_bytes=-2KB --from 3f2a",
+    )
+)
+def trade(
+    name: Name,
+    gain: Annotated[str, option("--for", "METRIC=AMOUNT", "What is to become better, with the sign.")],
+    key: Annotated[str | None, option("--from", "KEY", "The network to start from; default: the knee.")] = None,
+    where: Where = None,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Say what it costs to be better by so much: the network of the front that loses least elsewhere."""
+    from gasearch.query.trade import not_reached
+    from gasearch.query.trade import trade as price_of
+
+    limits = parse_limits(where or ())
+    found = ask(db, lambda reader: price_of(reader, name, gain, key=key, limits=limits))
+    if form is not Format.TABLE:
+        print_rows(found.row(), form)
+    if found.key is None:
+        raise NothingFound(not_reached(found))
+    if form is Format.TABLE:
+        print_pairs([("from", found.from_key), ("to", found.key), ("network", layers_text(found.blueprint))])
+        print()
+        print_table(("metric", "before", "after", "change", ""), [_change_cells(one) for one in found.changes])
 
 
 @app.command(
@@ -171,6 +208,16 @@ def plot(
 
     ask(db, lambda reader: draw(reader, name, output))
     print(output)
+
+
+def _change_cells(change: Change) -> list[str]:
+    """One metric of a trade: its values and by how much they differ."""
+    before, after, by = (
+        format_quantity(value, change.metric) for value in (change.before, change.after, abs(change.change))
+    )
+    said = "better" if change.is_better else "worse" if change.change else "equal"
+    said += ", within the spread" if change.is_tied and change.change else ""
+    return [change.metric, before, after, f"{'-' if change.change < 0 else '+'}{by}", said]
 
 
 def _curve_row(point: Row) -> Row:

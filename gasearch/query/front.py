@@ -16,6 +16,7 @@ from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import METRICS, spread_of, usual_direction
 from gasearch.query.answers import FrontPoint
 from gasearch.query.asked import constraints_of, objectives_of
+from gasearch.query.target import Wish, nearest_order
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord
 
@@ -61,9 +62,10 @@ def best_points(
     by: str | None = None,
     limits: Sequence[Limit] = (),
     knee: bool = False,
+    target: Sequence[Wish] = (),
     count: int = 1,
 ) -> list[FrontPoint]:
-    """The first of `front_points`, or (`knee`) the front's best bargains.
+    """The first of `front_points`, or (`knee`) the front's best bargains, or what comes nearest to a target.
 
     So what another network within the limits dominates is never named, spreads included, also where it has the best
     value of a metric that is no objective, or one that is tied.
@@ -73,7 +75,8 @@ def best_points(
         name: Of the search.
         by: The metric that ranks; see `ranking`.
         limits: That a network must keep, beside the search's own constraints.
-        knee: Asks for the best bargains.
+        knee: Asks for the best bargains; see `gasearch.query.knee`.
+        target: Asks for the nearest to it; see `gasearch.query.target`.
         count: The most networks to give.
 
     Returns:
@@ -81,16 +84,23 @@ def best_points(
 
     Raises:
         UnknownSearch: if there is no search of that name.
-        BadInput: if a metric is unknown or has no better direction, or both `by` and `knee` are given.
+        BadInput: if a metric is unknown or has no better direction, or several of `by`, `knee`, `target` are given.
     """
     if knee and by is not None:
         raise BadInput(f"the knee weighs all objectives, so it can't be asked by {by!r}: leave one of the two out")
+    if target and (knee or by is not None):
+        other = "the knee" if knee else repr(by)
+        raise BadInput(f"a target ranks by itself, so it can't be asked by {other}: leave one of the two out")
     points = front_points(reader, name, limits, by)
+    record = reader.search(name)
     if knee:
         from gasearch.query.knee import knee_order  # NumPy takes longer to load than all the rest
 
-        objectives = objectives_of(reader.search(name))
-        points = [points[place] for place in knee_order([point.metrics for point in points], objectives)]
+        points = [points[place] for place in knee_order([one.metrics for one in points], objectives_of(record))]
+    if target:
+        _require_known(reader, record, [wish.metric for wish in target])
+        order = nearest_order([one.metrics for one in points], target, objectives_of(record))
+        points = [points[place] for place in order]
     return points[:count]
 
 

@@ -15,6 +15,9 @@ from gasearch.query.asked import parse_limits
 from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.summary import describe_search, list_searches, search_summary
+from gasearch.query.target import parse_target
+from gasearch.query.trade import Trade
+from gasearch.query.trade import trade as price_of
 from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import require_token
 from gasearch.web.questions import turn
@@ -48,6 +51,9 @@ Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT, pattern=r"^[^\x
 Names = Annotated[list[Text], Query(max_length=comparison.MOST_COMPARED, default_factory=list)]
 By = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
 LimitText = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+TargetText = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
+Gain = Annotated[str, Query(alias="for", max_length=LONGEST_TEXT)]
+FromKey = Annotated[str | None, Query(alias="from", max_length=LONGEST_TEXT)]
 Where = Annotated[list[LimitText], Query(max_length=16, default_factory=list)]
 Depth = Annotated[int, Query(ge=0, le=1000)]  #: Generations of ancestors.
 Count = Annotated[int, Query(ge=1, le=1000)]
@@ -87,10 +93,26 @@ def front(*, name: Text, reader: Reader, by: By = None, where: Where) -> list[Ro
 
 
 @reading.get("/searches/{name}/best", response_model=NETWORKS)
-def best(*, name: Text, reader: Reader, by: By = None, where: Where, knee: bool = False, count: Count = 1) -> list[Row]:
-    """The best networks under limits, or the front's best bargains; an empty array where there is none."""
-    limits = parse_limits(where)
-    return [point.row() for point in best_points(reader, name, by=by, limits=limits, knee=knee, count=count)]
+def best(
+    *,
+    name: Text,
+    reader: Reader,
+    by: By = None,
+    where: Where,
+    knee: bool = False,
+    target: TargetText = None,
+    count: Count = 1,
+) -> list[Row]:
+    """The best networks under limits, or the best bargains, or the nearest to a target; an empty array without any."""
+    limits, wishes = parse_limits(where), parse_target(target) if target is not None else []
+    points = best_points(reader, name, by=by, limits=limits, knee=knee, target=wishes, count=count)
+    return [point.row() for point in points]
+
+
+@reading.get("/searches/{name}/trade", response_model=object_of(Trade))
+def trade(*, name: Text, reader: Reader, gain: Gain, key: FromKey = None, where: Where) -> Row:
+    """What it costs to be better by so much: the network of the front that loses least elsewhere, or none."""
+    return price_of(reader, name, gain, key=key, limits=parse_limits(where)).row()
 
 
 @reading.get("/searches/{name}/history", response_model=GENERATIONS)

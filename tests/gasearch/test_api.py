@@ -47,6 +47,8 @@ def test_a_search_answers_for_its_status_front_best_and_evaluations(url):
     assert search.best("error", where=["cost <= 3"]).metrics["cost"] <= 3
     assert search.best("error", where=["cost <= -1"]) is None
     assert search.best(knee=True).key in {point.key for point in front}
+    assert search.best(target={"cost": cheapest.metrics["cost"]}).key == cheapest.key
+    assert search.trade("cost=-1", key=front[0].key, where="error >= 0").from_key == front[0].key
     assert {point.key for point in search.front("cost <= 3")} < {point.key for point in front}
     assert [one.arrival for one in search.evaluations()] == list(range(12))
     with pytest.raises(BadInput, match="has no metric 'speed'"):

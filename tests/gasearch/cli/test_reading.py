@@ -20,7 +20,7 @@ from tests.doubles.records import candidate, key_of, measured, new_search
 
 pytestmark = pytest.mark.usefixtures("stored_digits")
 READING = ["list", "status digits", "best digits", "front digits", "history digits", "show digits 0001"]
-READING += ["why digits 0001"]
+READING += ["why digits 0001", "best digits --target accuracy=0.9", "trade digits --for accuracy=+0.02"]
 
 
 @pytest.mark.parametrize("command", READING)
@@ -50,6 +50,28 @@ def test_best_answers_under_limits(gasearch):
     assert (status, row["key"], row["model_bytes"]) == (0, "00010001", 2500)
     assert row["blueprint"]["family"] == "cnn"
     assert [json.loads(gasearch("best", "digits", "--knee", "--format", "json")[1])[0]["key"]] == ["00010001"]
+
+
+def test_best_answers_what_comes_nearest_to_a_target(gasearch):
+    status, out, _ = gasearch("best", "digits", "--target", "accuracy=0.95,model_bytes=5KB", "--format", "json")
+    assert (status, [row["key"] for row in json.loads(out)]) == (0, ["00060006"])
+    status, _, err = gasearch("best", "digits", "--target", "accurcy=0.95")
+    assert (status, "did you mean accuracy?" in err) == (2, True)
+
+
+def test_trade_says_what_is_won_and_lost(gasearch):
+    status, out, err = gasearch("trade", "digits", "--for", "accuracy=+0.02")
+    assert (status, err) == (0, "")
+    assert [line.split() for line in out.splitlines()[-2:]] == [
+        ["accuracy", "0.9000", "0.9300", "+0.0300", "better"],
+        ["model_bytes", "2.5", "KB", "6", "KB", "+3.5", "KB", "worse"],
+    ]
+
+
+def test_a_trade_that_nothing_reaches_has_status_1_and_names_the_best(gasearch):
+    status, out, err = gasearch("trade", "digits", "--for", "accuracy=+0.2", "--format", "json")
+    assert (status, json.loads(out)["key"]) == (1, None)
+    assert "not reached: no network of the front has accuracy >= 1.1000; the best is 0.9700 (00020002)" in err
 
 
 def test_the_front_table_shows_what_was_asked_for_before_the_usual_costs(gasearch):

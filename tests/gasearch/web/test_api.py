@@ -33,6 +33,9 @@ def client(reader):
         ("front digits --by latency_ms", "/digits/front", {"by": "latency_ms"}),
         ("best digits", "/digits/best", {}),
         ("best digits --knee", "/digits/best", {"knee": "true"}),
+        ("best digits --target accuracy=0.9,macs=1K", "/digits/best", {"target": "accuracy=0.9,macs=1K"}),
+        ("trade digits --for accuracy=+0.02", "/digits/trade", {"for": "accuracy=+0.02"}),
+        ("trade digits --for macs=-1K --from 0002", "/digits/trade", {"for": "macs=-1K", "from": "0002"}),
         ("best digits --count 3 --by macs:min", "/digits/best", {"count": 3, "by": "macs:min"}),
         (
             "best digits --where model_bytes<=6KB --where accuracy>0.5",
@@ -69,7 +72,7 @@ def test_limits_that_nothing_keeps_give_an_empty_array(client):
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("/digits/best?wher=macs<1", "unknown parameters: wher; there are by, where, knee, count"),
+        ("/digits/best?wher=macs<1", "unknown parameters: wher; there are by, where, knee, target, count"),
         ("/digits/front?by=macs&limit=3&x=1&limit=4", "unknown parameters: limit, x; there are by, where"),
         ("/digits/status?name=other", "unknown parameters: name; there are none"),
         ("?verbose", "unknown parameters: verbose; there are none"),
@@ -91,6 +94,10 @@ def test_a_parameter_that_there_is_not_is_refused_by_its_name(client, path, text
         ("/digits/front?where=latency%20%3C%3D%202", 422, "did you mean latency_ms"),
         ("/digits/best?knee=true&by=macs", 422, "leave one of the two out"),
         ("/digits/best?knee=perhaps", 422, "query.knee"),
+        ("/digits/best?target=fast", 422, "a target reads like"),
+        ("/digits/trade", 422, "query.for"),
+        ("/digits/trade?for=accuracy", 422, "say by how much, with the sign"),
+        ("/digits/trade?for=accuracy%3D%2B1%25&from=9999", 404, "a key that begins with '9999'"),
         ("/digits/best?count=0", 422, "query.count"),
         ("/digits/best?count=1001", 422, "query.count"),
         (f"/digits/best?by={'x' * 201}", 422, "at most 200"),

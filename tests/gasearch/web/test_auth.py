@@ -10,7 +10,16 @@ from gasearch.web import create_app
 from gasearch.web.auth import server_token
 from tests.doubles.service import TOKEN, get, make_app
 
-OF_SEARCH = ["", "/status", "/front", "/best", "/history", "/operators", "/networks/0001/why"]
+OF_SEARCH = [
+    "",
+    "/status",
+    "/front",
+    "/best",
+    "/trade?for=accuracy=%2B0.01",
+    "/history",
+    "/operators",
+    "/networks/0001/why",
+]
 ROUTES = ["/searches", *(f"/searches/digits{path}" for path in OF_SEARCH), "/compare?name=digits"]
 
 

@@ -59,7 +59,9 @@ def test_every_answer_is_described_by_the_fields_that_it_has(tmp_path):
     for path, route in described["paths"].items():
         if path == "/healthz":
             continue
-        query = {"name": ["digits", "other"]} if path.endswith("compare") else {}
+        query = {"compare": {"name": ["digits", "other"]}, "trade": {"for": "accuracy=+1%"}}.get(
+            path.rpartition("/")[2]
+        )
         given = client.get(path.replace("{name}", "digits").replace("{key}", "0001"), params=query).json()
         schema = route["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         reference = schema.get("items", schema)["$ref"].rpartition("/")[2]

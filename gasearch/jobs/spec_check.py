@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gasearch_workers.network.operators import operators_of
+
 from gasearch.errors import SpecError
 from gasearch.objectives.metrics import usual_direction
 from gasearch.objectives.units import format_quantity
 from gasearch.search.progress import unheard
 from gasearch.space.build import build_space
 from gasearch.space.constraints import ArithmeticConstraints
-from gasearch.space.costs import COST_METRICS, Extremes, SizedNetwork, cost_of
+from gasearch.space.costs import COST_METRICS, Extremes, NetworkCosts, SizedNetwork, cost_of
 from gasearch.space.decisions import DataShape, Space
 from gasearch.space.encode import starting_genomes
 from gasearch.space.genome import Genome
+from gasearch.space.operators import operators_in
 from gasearch.space.size import SizeEstimate, space_size
 from gasearch.spec.engine_text import search_lines
 from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
@@ -35,11 +38,16 @@ class SpecReport:
     size: SizeEstimate
     smallest: SizedNetwork | None  #: By model_bytes; None for a custom space.
     largest: SizedNetwork | None
+    operators: tuple[str, ...]  #: That its networks need; () for a custom space.
     notes: tuple[str, ...]  #: What is allowed but may be a mistake.
 
     def __str__(self) -> str:
         """The report in a few lines."""
         lines = [f"{self.spec.name}: {task_text(self.spec, self.data)}", f"space     {self.size}"]
+        if self.operators:
+            lacking = [name for name in self.operators if name not in (self.spec.target.operators or self.operators)]
+            refused = f"; none with {' or '.join(lacking)} is proposed (target.operators)" if lacking else ""
+            lines.append(f"operators {', '.join(self.operators)}{refused}")
         if self.smallest is not None and self.largest is not None:
             excluded = ", which the constraints exclude" if _is_excluded(self.largest, self.spec) else ""
             lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}{excluded}"]
@@ -78,6 +86,7 @@ def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
         size=size,
         smallest=extremes.smallest("model_bytes") if extremes else None,
         largest=extremes.largest("model_bytes") if extremes else None,
+        operators=() if extremes is None else operators_in(space, NetworkCosts(space)),
         notes=(
             *_notes(spec, size, space),
             *_start_notes(spec, len(designs)),
@@ -126,8 +135,8 @@ def build_on_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> tuple[Spa
     if problems:
         raise SpecError("\n".join(map(str, problems)))
     space = build_space(spec, DataShape.of(data))
-    ArithmeticConstraints(limits, space).require_possible()
-    return space, starting_genomes(spec.start.designs, limits, space)
+    ArithmeticConstraints(limits, space, operators=spec.target.operators).require_possible()
+    return space, starting_genomes(spec.start.designs, limits, space, spec.target.operators)
 
 
 def _other_ends(budget: BudgetSpec) -> Iterator[str]:
@@ -177,6 +186,9 @@ def _outputs_text(data: Mapping[str, Any]) -> str:
 
 
 def _is_excluded(network: SizedNetwork, spec: SearchSpec) -> bool:
+    operators = spec.target.operators
+    if operators is not None and not operators_of(network.costs.plan).keys() <= set(operators):
+        return True
     limits = [limit for limit in spec.limits() if limit.metric in COST_METRICS]
     return any(not limit.is_met(cost_of(network.costs, limit.metric)) for limit in limits)
 

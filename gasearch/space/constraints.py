@@ -8,7 +8,7 @@ narrow as structured pruning can make them, their weights as few as rank and pru
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
@@ -27,6 +27,7 @@ from gasearch.objectives.units import format_quantity
 from gasearch.space.costs import COST_METRICS, Extremes, NetworkCosts, cost_of
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome
+from gasearch.space.operators import require_operators_suffice
 
 _DOWN_BYTES = 128  #: More than a factor's step takes in the file besides its weights, scales and biases.
 _MATRICES = ("conv", "linear", "gru")  #: The steps that may be factored, or pruned one by one.
@@ -34,36 +35,55 @@ _ATTENTION = (".queries", ".attention", ".projection")
 
 
 class ArithmeticConstraints:
-    """The limits on the `COST_METRICS`; the others, and a custom space's, are for training."""
+    """The limits on the `COST_METRICS`, and the operators of the target; other limits are for training."""
 
-    def __init__(self, limits: Sequence[Limit], space: Space, costs: NetworkCosts | None = None) -> None:
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        space: Space,
+        costs: NetworkCosts | None = None,
+        operators: Sequence[str] | None = None,
+    ) -> None:
         """Constraints on a space.
 
         Args:
             limits: All of the spec's, in its order.
             space: What may be proposed.
             costs: Of the space's networks, where others ask for them too.
+            operators: All that the target has; None: whatever a network needs.
         """
         known = COST_METRICS if space.data is not None else ()
         self._limits = [(position, limit) for position, limit in enumerate(limits) if limit.metric in known]
         self._space = space
         self._costs = costs or NetworkCosts(space)
+        self._operators = operators
 
     def violation(self, genome: Genome) -> float:
-        """0 when every limit that arithmetic decides is met, else the sum of the relative excesses."""
-        if not self._limits:
-            return 0.0
-        found = self._costs.of(genome)
-        return sum(limit.violation(found[limit.metric]) for _, limit in self._limits)
+        """0 when all that arithmetic decides is met, else the sum of the relative excesses.
+
+        Each step whose operator the target lacks counts 1.
+        """
+        excess = 0.0
+        if self._limits:
+            found = self._costs.of(genome)
+            excess = sum(limit.violation(found[limit.metric]) for _, limit in self._limits)
+        return excess if self._operators is None else excess + sum(self.lacking(genome).values())
+
+    def lacking(self, genome: Genome) -> Mapping[str, int]:
+        """The operators of a genome's network that the target lacks, and how many steps need each."""
+        needed = {} if self._operators is None else self._costs.operators(genome)
+        return {name: count for name, count in needed.items() if name not in (self._operators or ())}
 
     def require_possible(self) -> None:
-        """Refuse limits of which each alone excludes every network of the space.
+        """Refuse limits of which each alone excludes every network of the space, and operators that do.
 
         Exact for upper limits where layers aren't compressed; else a limit is refused only where a bound excludes it.
 
         Raises:
             SpecError: naming each such limit and the network that comes nearest to it.
         """
+        if self._operators is not None:
+            require_operators_suffice(self._operators, self._space, self._costs)
         problems = [
             f'constraints[{position}]: no network of this space can meet "{limit}"; {reason}'
             for position, limit in self._limits

@@ -10,6 +10,7 @@ from typing import Final
 
 from gasearch_workers.messages import FULL_PRECISION, Blueprint
 from gasearch_workers.network.costs import Costs, costs
+from gasearch_workers.network.operators import operators_of
 from gasearch_workers.network.plan import plan
 
 from gasearch.space.decisions import Genes, Space
@@ -33,7 +34,7 @@ def cost_of(found: Costs, metric: str) -> int:
 
 
 class NetworkCosts:
-    """The `COST_METRICS` of the networks of a space; those of a custom space's points nobody knows."""
+    """The `COST_METRICS` and operators of the networks of a space; those of a custom space's points nobody knows."""
 
     def __init__(self, space: Space) -> None:
         """Costs that nobody has asked for yet."""
@@ -42,11 +43,16 @@ class NetworkCosts:
 
     def of(self, genome: Genome) -> Mapping[str, int]:
         """Each of the `COST_METRICS` of a genome's network; empty for a point of a custom space."""
-        return {} if self._space.data is None else self._counted(genome)
+        return {} if self._space.data is None else self._counted(genome)[0]
 
-    def _count(self, genome: Genome) -> Mapping[str, int]:
-        found = costs(plan(_blueprint_of(genome.genes, self._space)))
-        return {metric: cost_of(found, metric) for metric in COST_METRICS}
+    def operators(self, genome: Genome) -> Mapping[str, int]:
+        """The operators that a genome's network needs, and how many steps of each; empty in a custom space."""
+        return {} if self._space.data is None else self._counted(genome)[1]
+
+    def _count(self, genome: Genome) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        steps = plan(_blueprint_of(genome.genes, self._space))
+        found = costs(steps)
+        return {metric: cost_of(found, metric) for metric in COST_METRICS}, operators_of(steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,17 +25,23 @@ MAX_SHOWN = 20  #: Options that an error lists.
 _UNDECIDED: Final[dict[str, Scalar]] = {"sparsity": 0.0, "pruning": "structured", "rank": 1.0, "downsample": "stride"}
 
 
-def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limit], space: Space) -> tuple[Genome, ...]:
+def starting_genomes(
+    designs: Sequence[Mapping[str, Any]],
+    limits: Sequence[Limit],
+    space: Space,
+    operators: Sequence[str] | None = None,
+) -> tuple[Genome, ...]:
     """The genomes of the designs in their order, each network once.
 
     Args:
         designs: `start.designs` of the spec.
         limits: Of the spec.
         space: What may be proposed.
+        operators: All that the target has; None: whatever a network needs.
 
     Raises:
-        SpecError: with every problem on a line of its own: what a design has that the space hasn't, and limits that it
-            misses by arithmetic.
+        SpecError: with every problem on a line of its own: what a design has that the space hasn't, limits that it
+            misses by arithmetic, and operators that the target lacks.
     """
     found: dict[str, Genome] = {}
     costs = NetworkCosts(space)
@@ -54,6 +60,9 @@ def starting_genomes(designs: Sequence[Mapping[str, Any]], limits: Sequence[Limi
                 has = f"{limit.metric} {format_quantity(known[limit.metric], limit.metric, digits=6)}"
                 text = f'the network has {has}, which misses "{limit}": change it or the limit'
                 problems.append(f"{path_text(path)}: {text}")
+        lacking = [] if operators is None else [name for name in costs.operators(genome) if name not in operators]
+        if lacking:
+            problems.append(f"{path_text(path)}: the network needs {', '.join(lacking)}, which target.operators lacks")
     if problems:
         raise SpecError("\n".join(problems))
     return tuple(found.values())

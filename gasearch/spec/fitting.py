@@ -10,6 +10,7 @@ from gasearch_workers.network.families import FAMILIES, Family
 
 from gasearch.spec.explain import Problem
 from gasearch.spec.sections import EMBEDDED, RecipeSpec, TaskSpec
+from gasearch.spec.target import TargetSpec
 
 #: Samples of each kind, and one of them.
 _NOUNS: Final[dict[InputKind, tuple[str, str]]] = {
@@ -49,13 +50,16 @@ def known_input(family: str, task: TaskSpec) -> InputKind | None:
     return inputs[0] if len(inputs) == 1 else EMBEDDED.get(str(task.dataset), (None, None))[1]
 
 
-def custom_problems(recipe: RecipeSpec) -> Iterator[Problem]:
-    """Keys of the recipe that a custom evaluator never sees."""
+def custom_problems(recipe: RecipeSpec, target: TargetSpec) -> Iterator[Problem]:
+    """Keys of the recipe and of the target that a custom evaluator never sees."""
     heeded = " and ".join(EVALUATOR_KEYS)
     text = f"a custom evaluator trains by itself, and is told {heeded} alone: leave this key out"
     for key in recipe.changed_keys():
         if key not in EVALUATOR_KEYS:
             yield Problem(path=("recipe", key), text=text)
+    if target.operators is not None:
+        text = "what a custom evaluator's networks are made of only it knows: leave this key out"
+        yield Problem(path=("target", "operators"), text=text)
 
 
 def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ from gasearch.spec import fields, fitting, sections
 from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
 from gasearch.spec.spaces import AnySpace, CustomSpace
+from gasearch.spec.target import TargetSpec
 
 Direction = Literal["max", "min"]
 
@@ -42,6 +43,7 @@ class SearchSpec(Section):
     constraints: Annotated[tuple[str, ...], BeforeValidator(fields.as_list)] = Field(
         default=(), max_length=64, description='a list of limits such as "model_bytes <= 64 KB"'
     )
+    target: TargetSpec = TargetSpec()
     recipe: sections.RecipeSpec = sections.RecipeSpec()
     evolution: sections.EvolutionSpec = sections.EvolutionSpec()
     early_stop: sections.EarlyStopSpec = Field(
@@ -176,6 +178,8 @@ class SearchSpec(Section):
         }
         if self.evolution.toolbox is None:  # as in versions that had no such key
             del content["evolution"]["toolbox"]
+        if self.target.operators is None:
+            del content["target"]
         content["early_stop"]["rungs"] = self.rung_steps()
         content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):
@@ -194,7 +198,7 @@ class SearchSpec(Section):
             text = f"only family custom takes an evaluator; the family is {self.space.family}"
             yield Problem(path=("task", "evaluator"), text=text)
         elif self.is_custom:
-            yield from fitting.custom_problems(self.recipe)
+            yield from fitting.custom_problems(self.recipe, self.target)
         else:
             yield from fitting.task_problems(self.space.family, self.task)
             yield from fitting.recipe_problems(

@@ -21,6 +21,7 @@ STANDARD_LIBRARY_ONLY = (
     "gasearch_workers.training.stopping",
     "gasearch_workers.network.registry",
     "gasearch_workers.network.steps",
+    "gasearch_workers.network.operators",
     "gasearch_workers.network.compression",
     "gasearch_workers.network.plan_builder",
     "gasearch_workers.network.kinds",

@@ -66,6 +66,7 @@ def test_the_report_says_size_extremes_and_budget():
     assert lines == [
         "sample: classification of tiny by cnn (1,000 training samples of 1 x 8 x 8, 10 classes)",
         "space     84 networks",
+        "operators conv, linear, global_pool",
         "smallest  1 layer and the head: 170 params, 4688 MACs, 300 K BOPs, 415 B",
         "largest   3 layers and the head: 13.4 K params, 231 K MACs, 14.8 M BOPs, 14 KB",
         "search    NSGA-II, steady state with a population of 24, children ranked by a surrogate",
@@ -76,6 +77,26 @@ def test_the_report_says_size_extremes_and_budget():
         "          42.2 M MACs for the smallest network, 2.08 G for the largest",
         "note: the space holds only 84 networks, so the search ends before 200 evaluations",
     ]
+
+
+def test_the_report_says_which_operators_are_never_proposed():
+    spec = changed(changed(CNN, "space.kind", ["conv", "separable", "residual"]), "space.width", 8)
+    text = str(check(load_spec(changed(spec, "target.operators", ["conv", "linear", "global_pool"])), IMAGES))
+    assert (
+        "operators conv, depthwise_conv, linear, add, global_pool; none with depthwise_conv or add is proposed "
+        "(target.operators)\n" in text
+    )
+    assert "BOPs, 9.42 KB, which the constraints exclude\n" in text
+
+
+def test_a_target_that_lacks_what_every_network_or_a_given_one_needs_is_refused():
+    spec = changed(changed(CNN, "space.kind", ["conv", "residual"]), "target.operators", ["conv", "linear"])
+    with pytest.raises(SpecError, match=r"^target\.operators: no network .* the nearest needs global_pool besides$"):
+        check(load_spec(spec), IMAGES)
+    spec = changed(spec, "target.operators", ["conv", "linear", "global_pool"])
+    design = {"layers": [{"width": 8, "kernel": 3, "kind": "residual"}]}
+    with pytest.raises(SpecError, match=r"designs\[0\]: the network needs add, which target\.operators lacks$"):
+        check(load_spec(changed(spec, "start.designs", [design])), IMAGES)
 
 
 def test_a_largest_network_that_the_constraints_exclude_is_said_to_be_so():

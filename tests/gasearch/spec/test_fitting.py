@@ -14,6 +14,7 @@ from gasearch.spec.fitting import (
     task_problems,
 )
 from gasearch.spec.sections import EMBEDDED, RecipeSpec, TaskSpec
+from gasearch.spec.target import TargetSpec
 
 
 def texts(problems):
@@ -53,7 +54,8 @@ def test_a_problem_names_the_families_that_would_fit():
 def test_an_evaluator_gets_two_keys_of_the_recipe_alone():
     recipe = RecipeSpec(epochs=5, data_share=0.5, dropout=0.1, inherit=True)
     assert set(EVALUATOR_KEYS) == {"epochs", "data_share"}
-    assert [problem.path for problem in custom_problems(recipe)] == [("recipe", "dropout"), ("recipe", "inherit")]
+    found = [problem.path for problem in custom_problems(recipe, TargetSpec(operators=("conv",)))]
+    assert found == [("recipe", "dropout"), ("recipe", "inherit"), ("target", "operators")]
 
 
 def test_numbers_have_no_classes_and_only_images_are_augmented():

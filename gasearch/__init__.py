@@ -7,7 +7,8 @@
     gasearch.open("digits-cnn").front()
 
 `run` starts a search, `open` gives a stored one, `list` tells of all, `compare` puts several side by side. What can be
-asked of one, and done with it, are the methods of `Search`: those that the command line has as commands.
+asked of one, and done with it, are the methods of `Search`: those that the command line has as commands. `load` gives
+the network of an exported folder as a torch module.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from gasearch.api import Search, compare, run
     from gasearch.api import list_searches as list
+    from gasearch.api import load_network as load
     from gasearch.spec.model import SearchSpec
 
 __version__ = "0.4.0"
-__all__ = ["Search", "SearchSpec", "compare", "list", "open", "run"]
+__all__ = ["Search", "SearchSpec", "compare", "list", "load", "open", "run"]
 
 #: Where the names are that load when they are asked for: the command line answers in a moment because nothing heavy
 #: loads here.
@@ -31,6 +33,7 @@ _HOMES = {
     "SearchSpec": ("gasearch.spec.model", "SearchSpec"),
     "compare": ("gasearch.api", "compare"),
     "list": ("gasearch.api", "list_searches"),
+    "load": ("gasearch.api", "load_network"),
     "run": ("gasearch.api", "run"),
 }
 

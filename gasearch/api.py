@@ -228,22 +228,23 @@ class Search:
         directory: Path | str,
         *,
         tuned: bool = False,
-        formats: Sequence[str] = (),
+        formats: Sequence[str] | None = None,
         observer: Observer | None = None,
     ) -> Path:
-        """Train one network again, and write it as integer ONNX with its model.json; returns the folder.
+        """Train one network again, and write it as files: integer ONNX, packed, torch weights ...; returns the folder.
 
         Args:
             key: Of the network, or how it begins.
             directory: The folder to write.
             tuned: Whether to train it by the best recipe that `tune` found.
-            formats: More forms to write: names of exporters that installed packages add.
+            formats: Names of forms to write besides, "all" for each that can hold the network; None: the usual ones.
             observer: What is told of the work as it goes on.
 
         Raises:
             UnknownSearch: if not exactly one key begins so.
             BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, a form
-                that nothing writes, or a folder that holds something else or can't be written.
+                that nothing writes or that can't hold the network, or a folder that holds something else or can't be
+                written.
         """
         from gasearch.deploy.networks import export_network
 
@@ -373,6 +374,24 @@ def compare(*names: str, db: Database = None) -> comparison.Comparison:
         BadInput: if they can't be compared.
     """
     return _ask(_url(db), lambda reader: comparison.compare(reader, names))
+
+
+def load_network(directory: Path | str) -> Any:
+    """The network of an exported folder as a `torch.nn.Module` in evaluation mode; nothing is unpickled.
+
+    It takes raw samples, as `model.onnx` does: images as uint8 (B, C, H, W), tables as float32 (B, columns), codes as
+    int32. It gives logits, or predictions, that are those of the search's fake-quantized network bit for bit.
+
+    Raises:
+        BadInput: if the folder is no artifact, was altered, or was made by a newer version.
+    """
+    from gasearch_workers.export.artifact import ArtifactError
+    from gasearch_workers.export.torch_module import load_network as load
+
+    try:
+        return load(directory)
+    except ArtifactError as error:
+        raise BadInput(str(error)) from error
 
 
 def _ask(url: str, question: Callable[[ArchiveReader], Answer]) -> Answer:

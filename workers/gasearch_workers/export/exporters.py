@@ -66,7 +66,15 @@ def is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not any(character in name for character in "/\\\0:")
 
 
+def _weights_of(network: IntegerNetwork) -> bytes:
+    from gasearch_workers.modules.deployed import to_safetensors  # torch: only whoever writes waits for it
+
+    return to_safetensors(network)
+
+
 ONNX: Final = of_one_file("onnx", "model.onnx", lambda network: to_onnx(network).SerializeToString(deterministic=True))
 GAP: Final = of_one_file("gap", "model.gap", pack)
+SAFETENSORS: Final = of_one_file("safetensors", "model.safetensors", _weights_of)
+ALWAYS: Final = (ONNX, GAP, SAFETENSORS)  #: They write every artifact.
 C99: Final = Exporter(name="c", files=c99.FILES, write=c99.to_c, refusal=c99.refusal)
-EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (ONNX, GAP, C99))  #: The first two write every artifact.
+EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (*ALWAYS, C99))

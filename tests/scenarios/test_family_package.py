@@ -60,7 +60,8 @@ def test_the_example_is_searched_with_and_exported(installed, tmp_path):
         path=installed,
     )
     assert [line for line in done.stderr.splitlines() if line.startswith("status")] == ["status 0"] * 2 + ["status 2"]
-    assert "there is no exporter 'fortran': onnx, gap, safetensors, c-header" in done.stderr
+    (refused,) = (line for line in done.stderr.splitlines() if "there is no exporter 'fortran'" in line)
+    assert refused.endswith(", c-header")
     described = read_artifact(tmp_path / "out")
     assert set(described["files"]) >= {"model.onnx", "model.gap", "model.safetensors", "model.h"}
     assert described["blueprint"]["layers"][0]["extras"]["expansion"] in (1, 2, 4)

@@ -105,6 +105,7 @@ HOMES = {
     "safetensors": ("gasearch_workers.modules.deployed",),
     "onnx": ("gasearch_workers.export",),
     "onnxruntime": ("gasearch_workers.export", "gasearch_workers.runtimes", "gasearch_workers.measure"),
+    "unicorn": ("gasearch_workers.measure",),
     "sklearn": ("gasearch_workers.data",),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),

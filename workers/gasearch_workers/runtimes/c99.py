@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ COMPILERS: Final = ("cc", "gcc", "clang")
 FLAGS: Final = ("-std=c99", "-O2")
 VERSION_SECONDS, COMPILE_SECONDS, RUN_SECONDS = 10, 120, 600
 SOURCE, HEADER, _ = FILES
+PROGRAM: Final = "program"
 #: Reads samples from stdin, writes outputs to stdout; ends with 2 for a code that has no row, 3 for a failure.
 MAIN: Final = """\
 #include <stdio.h>
@@ -112,14 +113,16 @@ def genuine_source(directory: Path) -> tuple[IntegerNetwork, dict[str, bytes]]:
     return network, files
 
 
-def compile_files(folder: Path, files: dict[str, bytes], command: Sequence[str], *, output: str = "program") -> Path:
+def compile_files(
+    folder: Path, files: Mapping[str, bytes], command: Sequence[str], *, libraries: Sequence[str] = ()
+) -> Path:
     """Compile and link files in a folder; returns the path of what was made.
 
     Args:
         folder: An empty one.
         files: Their content by name; those that end with .c are compiled.
         command: The compiler with its options.
-        output: Name of the program.
+        libraries: Options that stand behind the sources.
 
     Raises:
         CompilerError: if the compiler fails.
@@ -127,8 +130,8 @@ def compile_files(folder: Path, files: dict[str, bytes], command: Sequence[str],
     for name, content in files.items():
         (folder / name).write_bytes(content)
     sources = [name for name in files if name.endswith(".c")]
-    execute([*command, *sources, "-o", output], seconds=COMPILE_SECONDS, folder=folder)
-    return folder / output
+    execute([*command, *sources, *libraries, "-o", PROGRAM], seconds=COMPILE_SECONDS, folder=folder)
+    return folder / PROGRAM
 
 
 def execute(command: Sequence[str], *, seconds: float, stdin: bytes = b"", folder: Path | None = None) -> bytes:

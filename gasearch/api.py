@@ -204,6 +204,16 @@ class Search:
             self._ask(lambda reader: plot(reader, self.name, Path(path)))
         return self._ask(lambda reader: plotly_front(reader, self.name))
 
+    def report(self, directory: Path | str) -> Path:
+        """Write a report into a folder, as one self-contained HTML page and as Markdown; returns the page.
+
+        Raises:
+            BadInput: if it can't be written.
+        """
+        from gasearch.report.files import write_report
+
+        return self._ask(lambda reader: write_report(reader, self.name, Path(directory)))
+
     def tune(self, key: str, *, trials: int = 20, observer: Observer | None = None) -> list[TuningTrial]:
         """Try training recipes for one network; returns all of its trials, earlier ones too.
 

@@ -210,6 +210,22 @@ def plot(
     print(output)
 
 
+@app.command(epilog=examples("gasearch report digits-cnn -o digits-report"))
+def report(
+    name: Name,
+    output: Annotated[Path, option("--output", "DIR", "The folder to write.", "-o")],
+    db: Db = None,
+) -> None:
+    """Write a report on a search: one self-contained HTML page, and the same as Markdown.
+
+    What was asked, the front with its spreads, how it grew, which decisions mattered, operators, failures, finalists,
+    verification, provenance.
+    """
+    from gasearch.report.files import write_report
+
+    print(ask(db, lambda reader: write_report(reader, name, output)))
+
+
 def _change_cells(change: Change) -> list[str]:
     """One metric of a trade: its values and by how much they differ."""
     before, after, by = (

@@ -11,6 +11,7 @@ from typing import Any
 
 from gasearch_workers.messages import FailureKind
 
+from gasearch.objectives.metrics import spread_of
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.query.growth import GrowthPoint
@@ -57,7 +58,7 @@ def front_figure(summary: SearchSummary, points: Sequence[FrontPoint], measured:
         line = {"mode": "lines+markers", "line": {"color": BLUE, "width": 1, "dash": "dot"}}
     traces = [
         _networks("dominated", others, metrics, {"color": GREY, "size": 5}),
-        _networks("Pareto front", front, metrics, marker) | line,
+        _networks("Pareto front", front, metrics, marker) | line | _error_bars(front, metrics),
     ]
     axes = [_axis(metric, summary.objectives[metric], points) for metric in metrics[:2]]
     title = f"Pareto front of {html.escape(summary.name)}: {len(front)} of {measured} networks"
@@ -189,6 +190,16 @@ def _networks(name: str, points: Sequence[FrontPoint], metrics: Sequence[str], m
     upward = [point.metrics[metrics[0]] for point in points]
     across = [point.metrics[metrics[1]] if len(metrics) > 1 else point.number for point in points]
     return _markers(name, across, upward, texts, marker)
+
+
+def _error_bars(points: Sequence[FrontPoint], metrics: Sequence[str]) -> Figure:
+    """The spreads of what is drawn, where any value has one."""
+    bars = {}
+    for direction, metric in zip(("error_y", "error_x"), metrics, strict=False):
+        widths = [point.metrics.get(spread_of(metric), 0.0) for point in points]
+        if any(widths):
+            bars[direction] = {"type": "data", "array": widths, "thickness": 1, "width": 2}
+    return bars
 
 
 def _axis(metric: str, better: str, points: Sequence[FrontPoint]) -> dict[str, Any]:

@@ -6,10 +6,7 @@ plotly.js lies inside the file, which asks nothing of the network.
 from __future__ import annotations
 
 import html
-import os
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from gasearch.query.front import point_of
 from gasearch.query.growth import completed_outcomes, growth, scaling_of
 from gasearch.query.lineage import operators
 from gasearch.query.summary import search_summary
+from gasearch.query.whole_file import write_whole
 from gasearch.storage.archive import ArchiveReader
 
 MOST_POINTS = 5_000  #: Beside the front, the newest ones; more would make a browser crawl.
@@ -52,7 +50,7 @@ def plot(reader: ArchiveReader, name: str, path: Path) -> None:
         f"{summary.told} evaluations, {sum(summary.failures.values())} failed, {summary.stopped} stopped early, "
         f"front of {summary.front_size}"
     )
-    _write(path, page(summary.name, facts, figures_of(reader, summary)))
+    write_whole(path, page(summary.name, facts, figures_of(reader, summary)))
 
 
 def figures_of(reader: ArchiveReader, summary: SearchSummary) -> list[Figure]:
@@ -102,7 +100,7 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
     axes = list(dict.fromkeys(mark.by for mark in comparison.marks))
     facts = ", ".join(f"{metric} ({better})" for metric, better in comparison.objectives.items())
     title = " and ".join(one.name for one in comparison.searches)
-    _write(path, page(title, f"hypervolume over {facts}", growth_figures(comparison.curves, axes)))
+    write_whole(path, page(title, f"hypervolume over {facts}", growth_figures(comparison.curves, axes)))
 
 
 def require_html(path: Path) -> None:
@@ -146,15 +144,3 @@ def page(title: str, facts: str, figures: Sequence[Figure]) -> str:
         "<style>body{font-family:sans-serif;max-width:72rem;margin:1rem auto;padding:0 1rem}</style>\n"
         f"</head>\n<body>\n<h1>{name}</h1>\n<p>{html.escape(facts)}</p>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside the file and rename: an old plot stays whole if the disk is full."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise BadInput(f"can't write {path}: {error.strerror or error}") from error

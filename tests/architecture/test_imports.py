@@ -42,7 +42,7 @@ STANDARD_LIBRARY_ONLY = (
 ORDER = {
     "gasearch": (
         "errors", "settings", "objectives", "spec", "space", "evolution", "dispatch", "storage", "search", "jobs",
-        "deploy", "query", "api", "web", "cli", "__main__",
+        "deploy", "query", "report", "api", "web", "cli", "__main__",
     ),
     "gasearch_workers": (
         "messages", "machine", "network", "data", "modules", "export", "runtimes", "training", "results", "measure",
@@ -106,7 +106,7 @@ HOMES = {
     "onnx": ("gasearch_workers.export",),
     "onnxruntime": ("gasearch_workers.export", "gasearch_workers.runtimes", "gasearch_workers.measure"),
     "unicorn": ("gasearch_workers.measure",),
-    "sklearn": ("gasearch_workers.data",),
+    "sklearn": ("gasearch_workers.data", "gasearch.report.importance"),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),
     "uvicorn": ("gasearch.web",),

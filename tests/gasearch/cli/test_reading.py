@@ -11,11 +11,13 @@ from dataclasses import replace
 import pytest
 from gasearch_workers.messages import CurvePoint
 
+from gasearch import run
 from gasearch.objectives.fitness import FrontChange
 from gasearch.query.summary import search_summary
 from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive
 from tests.doubles.archived import fill_database, scripted_reader, search_record, with_constraints
+from tests.doubles.custom_search import CUSTOM_SPEC
 from tests.doubles.records import candidate, key_of, measured, new_search
 
 pytestmark = pytest.mark.usefixtures("stored_digits")
@@ -144,6 +146,15 @@ def test_plot_writes_the_file_and_prints_its_name(gasearch, tmp_path):
     path = tmp_path / "front.html"
     assert gasearch("plot", "digits", "-o", str(path)) == (0, f"{path}\n", "")
     assert "Pareto front of digits" in path.read_text(encoding="utf-8")
+
+
+def test_report_writes_its_files_and_prints_the_page(gasearch, tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    spec = CUSTOM_SPEC | {"budget": {"evaluations": 6}}
+    run(spec, db=url)
+    page = tmp_path / "report" / "report.html"
+    assert gasearch("report", "small", "-o", str(page.parent), "--db", url) == (0, f"{page}\n", "")
+    assert "What was asked" in page.read_text(encoding="utf-8")
 
 
 def test_an_empty_database_says_how_to_begin(gasearch, tmp_path):

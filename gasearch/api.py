@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from gasearch.errors import BadInput, NoStore
 from gasearch.jobs import control
@@ -35,6 +35,9 @@ from gasearch.storage.engines import parse_url
 from gasearch.storage.faults import shown
 from gasearch.storage.records import EvaluatedNetwork, EvaluationRecord, TuningTrial
 from gasearch.storage.sql import open_reader, upgrade_if_older
+
+if TYPE_CHECKING:
+    from gasearch.deploy.tuning import TunedNetwork
 
 Answer = TypeVar("Answer")
 
@@ -214,23 +217,40 @@ class Search:
 
         return self._ask(lambda reader: write_report(reader, self.name, Path(directory)))
 
-    def tune(self, key: str, *, trials: int = 20, observer: Observer | None = None) -> list[TuningTrial]:
-        """Try training recipes for one network; returns all of its trials, earlier ones too.
+    def tune(
+        self, *keys: str, trials: int = 20, workers: int | None = None, observer: Observer | None = None
+    ) -> list[TuningTrial]:
+        """Try training recipes for networks on the search's workers; returns all of their trials, earlier ones too.
 
         Args:
-            key: The network's key, or a unique beginning of it.
-            trials: How many to run.
+            *keys: The networks' keys, or a unique beginning of each.
+            trials: How many to run for each.
+            workers: How many; 0: in this process, without Ray. None: what the spec says.
             observer: Watches.
 
         Raises:
             UnknownSearch: if not exactly one key begins so.
-            BadInput: for a network without a measurement, or a custom space.
+            BadInput: for no key, a network without a measurement, or a custom space.
+            Interrupted: with the command that goes on; no finished trial is lost.
         """
-        from gasearch.deploy.networks import tune_network
+        from gasearch.deploy.tuning import tune_networks
 
         watching = observer or Silent()
         with advising(self._db_url):
-            return tune_network(self.name, key, trials=trials, db_url=self._db_url, observer=watching)
+            tuned = tune_networks(
+                self.name, keys, trials=trials, db_url=self._db_url, observer=watching, workers=workers
+            )
+        return [trial for one in tuned for trial in one.trials]
+
+    def tuned(self, key: str) -> TunedNetwork:
+        """The recipes that were tried for one network, the best of them, and which of their parameters mattered."""
+        from gasearch.deploy.tuning import tuned_network
+
+        def question(reader: ArchiveReader) -> TunedNetwork:
+            record = reader.search(self.name)
+            return tuned_network(reader, record, reader.network(record.id, key).key)
+
+        return self._ask(question)
 
     def export(
         self,

@@ -88,6 +88,7 @@ def _note_database(db: str | None) -> str | None:
 KEY = argument("KEY", "The network: its key, or a unique beginning of it.")
 Name = Annotated[str, argument("NAME", "The search.")]
 Key = Annotated[str, KEY]
+Keys = Annotated[list[str], argument("KEY...", "The networks: their keys, or a unique beginning of each.")]
 Spec = Annotated[Path, argument("SPEC", "A YAML, TOML or JSON file; see: gasearch init.")]
 Override = Annotated[
     list[str] | None, option("--set", "KEY=VALUE", "Overrides one key, such as budget.evaluations=50.")

@@ -15,6 +15,7 @@ from gasearch.cli.app import (
     Ended,
     Form,
     Key,
+    Keys,
     LogForm,
     LogLevel,
     Name,
@@ -29,10 +30,11 @@ from gasearch.cli.app import (
     option,
     options_of,
 )
-from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
+from gasearch.cli.console import Format, clean_stdout, say, watching
 from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.reading import Found, print_found
 from gasearch.cli.streams import give_up
+from gasearch.cli.trained import print_tuned
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.commands import completed
 from gasearch.query.answers import FrontPoint
@@ -195,30 +197,29 @@ def delete(
     print(f"deleted {name}")
 
 
-@app.command(epilog=examples("gasearch tune digits-cnn 3f2a", "gasearch tune digits-cnn 3f2a --trials 40"))
+@app.command(
+    epilog=examples(
+        "gasearch tune digits-cnn 3f2a",
+        "gasearch tune digits-cnn 3f2a 81c0 --trials 40",
+        "gasearch tune digits 3f2a --workers 2",
+    )
+)
 def tune(
     name: Name,
-    key: Key,
-    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, max=10_000, help="How many to run.")] = 20,
+    keys: Keys,
+    trials: Annotated[
+        int, typer.Option("--trials", metavar="N", min=1, max=10_000, help="How many to run for each network.")
+    ] = 20,
+    workers: Workers = None,
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
-    """Tune the training recipe of one network."""
-    import json
-
-    from gasearch.deploy.networks import tune_network
+    """Tune the training recipes of networks, on the search's workers. Ctrl-C loses no finished trial."""
+    from gasearch.deploy.tuning import tune_networks
 
     with watching() as observer, clean_stdout():
-        done = tune_network(name, key, trials=trials, db_url=database_url(db), observer=observer)
-    rows = [
-        {"number": trial.number, "value": trial.value, **json.loads(trial.recipe_json), "message": trial.message}
-        for trial in done
-    ]
-    differing = [field for field in rows[-1] if len({str(row.get(field)) for row in rows}) > 1]
-    always = ("number", "value", "learning_rate", "batch_size", "optimizer")
-    print_rows(rows, form, columns=list(dict.fromkeys((*always, *differing))))
-    if form is Format.TABLE and any(trial.value is not None for trial in done):
-        say(f"next:  gasearch export {name} {key} -o {name}-tuned --tuned")
+        tuned = tune_networks(name, keys, trials=trials, db_url=database_url(db), observer=observer, workers=workers)
+    print_tuned(name, tuned, form)
 
 
 @app.command(

@@ -1,32 +1,25 @@
-"""What is done with one network of a search: export it to files, tune its recipe."""
+"""What is done with one network of a search: export it to files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from gasearch_workers.messages import PRIMARY, Blueprint, EvaluationRequest, FailureKind, Fidelity, network_from_json
+from gasearch_workers.messages import Blueprint, Fidelity, network_from_json
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
 from gasearch.deploy.provenance import provenance
-from gasearch.deploy.tuning import best_recipe, tune
+from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
 from gasearch.errors import BadInput, GasearchError
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.setup import Setup, require_same_data, set_up, with_teacher_outputs
+from gasearch.jobs.setup import with_teacher_outputs
 from gasearch.search.progress import Observer
-from gasearch.settings import database_patience_s
-from gasearch.spec.model import SearchSpec
-from gasearch.storage.archive import ArchiveReader
-from gasearch.storage.records import (
-    EvaluatedNetwork,
-    SearchRecord,
-    TuningTrial,
-)
-from gasearch.storage.sql import open_archive, open_reader
+from gasearch.search.recipe_trials import best_recipe
+from gasearch.storage.records import EvaluatedNetwork
+from gasearch.storage.sql import open_reader
 
 
 @left_as_found()
@@ -45,7 +38,7 @@ def export_network(
     A search may screen its networks on a share of the data or with inherited weights; what is exported is trained from
     scratch on all of the training split.
 
-    With `is_tuned`, train it by the best recipe that `tune_network` has found instead of the search's.
+    With `is_tuned`, train it by the best recipe that `tune_networks` has found instead of the search's.
 
     The scores in `model.json` are those of the written graph, run by ONNX Runtime, on the validation split and on the
     test split, which no search uses.
@@ -71,14 +64,15 @@ def export_network(
 
     with closing(open_reader(db_url)) as reader:
         record = reader.search(name)
-        network = _measured(reader, record, key)
-        found = best_recipe(reader.trials(record.id, network.key), _metric(record)) if is_tuned else None
-    if is_tuned and found is None:
-        raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
-    _require_forms(network, formats)
-    setup = _layered_setup(record, "export", observer)
+        network = measured_network(reader, record, key)
+        found = best_recipe(reader.trials(record.id, network.key), primary_metric(record)) if is_tuned else None
+        if is_tuned and found is None:
+            raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
+        _require_forms(network, formats)
+        setup = layered_setup(reader, record, "export", observer)
+    setup = with_teacher_outputs(setup, device="cpu", notice=observer.on_notice)
     assert setup.data is not None
-    request = _request(setup, network)
+    request = request_from_scratch(setup, network)
     if found is not None:
         request = replace(request, recipe=found[0], fidelity=Fidelity(epochs=found[0].epochs))
     try:
@@ -101,50 +95,6 @@ def export_network(
         raise GasearchError(f"network {network.key} can't be trained on this machine: {error}") from error
 
 
-@left_as_found()
-def tune_network(name: str, key: str, *, trials: int, db_url: str, observer: Observer) -> list[TuningTrial]:
-    """Try recipes for one network, and store each; returns all trials of that network, earlier ones too.
-
-    Args:
-        name: Of the search.
-        key: Of the network, or a beginning of it.
-        trials: How many further recipes to try.
-        db_url: Where the search is stored.
-        observer: Watches.
-
-    Raises:
-        UnknownSearch: if there is no such search or network.
-        BadInput: for a network without a measurement, or a custom space.
-    """
-    from gasearch_workers.evaluation.evaluate import Evaluator
-
-    with closing(open_reader(db_url)) as reader:
-        record = reader.search(name)
-        network = _measured(reader, record, key)
-    setup = _layered_setup(record, "tune", observer)
-    assert setup.data is not None
-    evaluator, metric = Evaluator(setup.data), PRIMARY[setup.data.kind]
-    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
-        archive.be_patient(database_patience_s(), notice=observer.on_notice)
-        earlier = archive.trials(record.id, network.key)
-
-        def store(trial: TuningTrial) -> None:
-            archive.add_trial(record.id, trial)
-            value = trial.message if trial.value is None else f"{metric} {trial.value:.4f}"
-            observer.on_notice(f"trial {trial.number}: {value}")
-
-        tune(
-            _request(setup, network),
-            earlier=earlier,
-            trials=trials,
-            seed=setup.spec.seed,
-            metric=metric,
-            evaluate=evaluator.evaluate,
-            store=store,
-        )
-        return archive.trials(record.id, network.key)
-
-
 def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None) -> None:
     """Refuse forms that nothing writes, or that can't hold the network, before anything is trained, a teacher too."""
     from gasearch_workers.export.artifact import ArtifactError, chosen_forms
@@ -155,48 +105,3 @@ def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None) -> 
             chosen_forms(formats, plan(found))
         except (ArtifactError, UnknownName) as error:
             raise BadInput(str(error)) from error
-
-
-def _metric(record: SearchRecord) -> str:
-    """The primary score of the search's task, by which its recipes are tuned; of a custom space any will do."""
-    kind = json.loads(record.data_json).get("kind", "classification")
-    return PRIMARY[kind]
-
-
-def _measured(reader: ArchiveReader, record: SearchRecord, key: str) -> EvaluatedNetwork:
-    network = reader.network(record.id, key)
-    match network.failure:
-        case None if network.metrics:
-            return network
-        case None:
-            state = "not evaluated yet"
-        case FailureKind.STOPPED:
-            state = f"its training was {network.failure_message}"  # "stopped at 1 with ..."
-        case kind:
-            state = f"it failed ({kind}: {network.failure_message})"
-    raise BadInput(f"network {network.key} of {record.name} has no measurement: {state}")
-
-
-def _layered_setup(record: SearchRecord, command: str, observer: Observer) -> Setup:
-    spec = SearchSpec.from_json(record.spec_json)
-    if spec.is_custom:
-        raise BadInput(f"{command} needs a network that gasearch trains itself; {record.name} has a custom evaluator")
-    setup = set_up(spec, observer.on_notice)
-    require_same_data(record, setup.data)
-    return with_teacher_outputs(setup, device="cpu", notice=observer.on_notice)
-
-
-def _request(setup: Setup, network: EvaluatedNetwork) -> EvaluationRequest:
-    """The evaluation as the search made it, save that it begins from scratch and sees the whole training split."""
-    assert network.seed is not None
-    recipe = replace(setup.problem.recipe, is_inheriting=False)
-    return EvaluationRequest(
-        key=network.key,
-        attempt=1,
-        network=network_from_json(network.network_json),
-        recipe=recipe,
-        task=setup.problem.task,
-        seed=network.seed,
-        fidelity=Fidelity(epochs=recipe.epochs),
-        time_limit_s=None,
-    )

@@ -1,175 +1,235 @@
-"""Tuning the training recipe of one network with Optuna; its trials are kept in the search's own database."""
+"""Tuning the training recipes of networks on the search's own workers; trials are kept in the search's database."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 
-from gasearch_workers.messages import (
-    EvaluationRequest,
-    EvaluationResult,
-    Failure,
-    Fidelity,
-    Measurement,
-    Optimizer,
-    Recipe,
-)
+from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Recipe
 
-from gasearch.objectives.metrics import usual_direction
-from gasearch.storage.records import TuningTrial
-
-if TYPE_CHECKING:  # Optuna takes most of a second to import, and only `tune` needs it
-    import optuna
-
-STUDY = "recipe"
-BATCH_SIZES = (16, 32, 64, 128, 256)
-OPTIMIZERS: tuple[Optimizer, ...] = ("adam", "adamw", "sgd", "rmsprop", "adafactor")
-SCHEDULES = ("cosine", "constant")
-CHOICES = {"batch_size": BATCH_SIZES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-
-#: Least and most of what is tuned as a number.
-RANGES: dict[str, tuple[float, float]] = {
-    "learning_rate": (1e-4, 1e-1),  # by its logarithm
-    "warmup": (0.0, 0.3),
-    "dropout": (0.0, 0.5),
-    "weight_decay": (0.0, 0.1),
-    "label_smoothing": (0.0, 0.2),
-}
+from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
+from gasearch.deploy.trainings import run_trainings
+from gasearch.errors import BadInput, Interrupted
+from gasearch.evolution.recipes import LEAST_TRIALS, RecipeSpace, importances, propose
+from gasearch.jobs.caller import left_as_found
+from gasearch.search.ownership import StopSignal
+from gasearch.search.progress import Observer
+from gasearch.search.recipe_trials import OF_ONE, best_recipe, recipe_text, trial_of, tried
+from gasearch.settings import database_patience_s
+from gasearch.spec.model import SearchSpec
+from gasearch.storage.archive import Archive, ArchiveReader
+from gasearch.storage.records import SearchRecord, TuningTrial
+from gasearch.storage.sql import open_archive, open_reader
 
 
-def tune(
-    request: EvaluationRequest,
-    *,
-    earlier: Sequence[TuningTrial],
-    trials: int,
-    seed: int,
-    metric: str,
-    evaluate: Callable[[EvaluationRequest], EvaluationResult],
-    store: Callable[[TuningTrial], None],
-) -> None:
-    """Try `trials` more recipes for the request's network and store each with what it reached of the metric.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedNetwork:
+    """What is known of the recipes of one network."""
 
-    The metric is the task's primary score: accuracy, entity F1, or the root of the mean squared error, of which less is
-    better. The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011). It learns from the earlier
-    trials, so tuning can be interrupted and taken up again. The first trial of all is the search's own recipe as it is,
-    also outside the tuned ranges: the one to beat.
+    key: str
+    metric: str  #: By which they are compared.
+    trials: tuple[TuningTrial, ...]  #: All of them, by number.
+    best: TuningTrial | None  #: Of equal ones the earliest; None where none succeeded.
+    #: How much each parameter mattered for being among the best, as shares of 1, the greatest first; None: not known,
+    importances: dict[str, float] | None
+    importances_note: str  #: and why.
+
+
+@left_as_found()
+def tune_networks(
+    name: str, keys: Sequence[str], *, trials: int, db_url: str, observer: Observer, workers: int | None = None
+) -> list[TunedNetwork]:
+    """Try recipes for networks of a search, and store each; an interruption loses none that is finished.
+
+    The first trial of a network is the search's own recipe as it is, also outside the tuned ranges: the one to beat.
 
     Args:
-        request: The network, with the search's own recipe.
-        earlier: What was tried before, in its order.
-        trials: How many further recipes to try.
-        seed: Of the sampler.
-        metric: The task's primary score.
-        evaluate: Trains and measures.
-        store: Keeps each trial as it is finished.
+        name: Of the search.
+        keys: Of the networks, or a beginning of each.
+        trials: How many further recipes to try for each.
+        db_url: Where the search is stored.
+        observer: Watches.
+        workers: How many; None: as the spec says.
+
+    Raises:
+        UnknownSearch: if there is no such search or network.
+        BadInput: for no key, a network without a measurement, a custom space, or data that have changed.
+        Interrupted: with the command that goes on.
+        GasearchError: if it can't go on.
     """
-    import optuna
-
-    with ExitStack() as stack:
-        stack.callback(optuna.logging.set_verbosity, optuna.logging.get_verbosity())
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            direction="maximize" if usual_direction(metric) else "minimize",
-            sampler=optuna.samplers.TPESampler(seed=seed + len(earlier)),
-            study_name=STUDY,
-        )
-        for trial in earlier:
-            study.add_trial(_as_optuna(trial))
-        refused = math.inf  # the least batch size at which arithmetic has refused the network: more takes more
-        is_own_tried = any(trial.recipe_json == _recipe_text(request.recipe) for trial in earlier)
-        for number in range(len(earlier), len(earlier) + trials):
-            proposal = _proposed(study, below=refused) if is_own_tried else None
-            recipe = request.recipe if proposal is None else dataclasses.replace(request.recipe, **proposal.params)
-            result = evaluate(
-                dataclasses.replace(
-                    request,
-                    recipe=recipe,
-                    attempt=number + 1,
-                    fidelity=Fidelity(epochs=recipe.epochs),
-                    measures=frozenset(),
-                )
+    if not keys:
+        raise BadInput("tune wants the key of at least one network")
+    with closing(open_reader(db_url)) as reader:
+        record = reader.search(name)
+        networks = {one.key: one for one in (measured_network(reader, record, key) for key in keys)}
+        setup = layered_setup(reader, record, "tune", observer)
+    stop, metric = StopSignal(), primary_metric(record)
+    with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
+        archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
+        tunings = {
+            key: NetworkTuning(
+                replace(request_from_scratch(setup, network), memory_limit_bytes=setup.problem.memory_limit_bytes),
+                space=_space(record),
+                earlier=archive.trials(record.id, key),
+                trials=trials,
+                seed=setup.spec.seed,
+                metric=metric,
             )
-            if isinstance(result.outcome, Failure) and result.outcome.is_certain:
-                refused = min(refused, recipe.batch_size)
-            finished = _finished(request.key, number, recipe, result, metric)
-            store(finished)
-            is_own_tried = True
-            if proposal is None:
-                study.add_trial(_as_optuna(finished))
-            elif finished.value is None:
-                study.tell(proposal, state=optuna.trial.TrialState.FAIL)
-            else:
-                study.tell(proposal, finished.value)
+            for key, network in networks.items()
+        }
+
+        def store(request: EvaluationRequest, result: EvaluationResult) -> None:
+            trial = tunings[request.key].finished(request, result)
+            trial = _stored(archive, record, trial)
+            value = trial.message if trial.value is None else f"{metric} {trial.value:.4f}"
+            of = f" of {trial.key}" if len(tunings) > 1 else ""
+            observer.on_notice(f"trial {trial.number}{of}: {value}")
+
+        try:
+            run_trainings(
+                setup,
+                _in_turn(list(tunings.values())),
+                again=f"gasearch tune {name} {shlex.join(networks)}",
+                observer=observer,
+                on_result=store,
+                workers=workers,
+                stop=stop,
+            )
+        except Interrupted as error:
+            left = max(one.left for one in tunings.values())
+            raise Interrupted(f"{error} --trials {left}") from error
+        return [tuned_network(archive, record, key) for key in networks]
 
 
-def _proposed(study: optuna.Study, *, below: float) -> optuna.Trial:
-    """The next recipe to try, of a batch size below the given one where the ranges have any."""
-    import optuna
-
+def _stored(archive: Archive, record: SearchRecord, trial: TuningTrial) -> TuningTrial:
+    """Store a trial: under the next number that is free where another `tune` has taken its own meanwhile."""
     while True:
-        trial = study.ask(_distributions())
-        if trial.params["batch_size"] < below or min(BATCH_SIZES) >= below:
+        archive.add_trial(record.id, trial)
+        known = [one for one in archive.trials(record.id, trial.key) if one.study == OF_ONE]
+        if trial in known:
             return trial
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        trial = replace(trial, number=1 + max(one.number for one in known))
 
 
-def best_recipe(trials: Sequence[TuningTrial], metric: str) -> tuple[Recipe, float] | None:
-    """The recipe of the best trial by the metric, of equal ones the earliest, and its value; None if none succeeded."""
-    sign = 1 if usual_direction(metric) else -1
-    done = [(sign * trial.value, -trial.number, trial.recipe_json) for trial in trials if trial.value is not None]
-    if not done:
-        return None
-    wvalue, _, text = max(done)
-    return _recipe_from_json(text), sign * wvalue
+def tuned_network(reader: ArchiveReader, record: SearchRecord, key: str) -> TunedNetwork:
+    """What the store has of the recipes of one network.
 
-
-def _finished(key: str, number: int, recipe: Recipe, result: EvaluationResult, metric: str) -> TuningTrial:
-    match result.outcome:
-        case Measurement() as measurement:
-            value = measurement.metrics().get(metric)
-            message = "" if value is not None else f"it measured no {metric}"
-        case Failure(kind=kind, message=text):
-            value, message = None, f"{kind.value}: {text}"
-    text = _recipe_text(recipe)
-    return TuningTrial(key=key, study=STUDY, number=number, recipe_json=text, value=value, message=message)
-
-
-def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
-    """Of each tuned parameter; the sampler draws in this order."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    numbers = {name: FloatDistribution(*ends, log=name == "learning_rate") for name, ends in RANGES.items()}
-    choices = {name: CategoricalDistribution(options) for name, options in CHOICES.items()}
-    return {"learning_rate": numbers.pop("learning_rate")} | choices | numbers
-
-
-def _parameters(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a point of the tuned space: values outside it move to the nearest one inside."""
-    point = {name: getattr(recipe, name) for name in CHOICES}
-    point["batch_size"] = min(BATCH_SIZES, key=lambda size: abs(size - recipe.batch_size))
-    return point | {name: min(max(getattr(recipe, name), least), most) for name, (least, most) in RANGES.items()}
-
-
-def _recipe_text(recipe: Recipe) -> str:
-    return json.dumps(dataclasses.asdict(recipe), sort_keys=True)
-
-
-def _recipe_from_json(text: str) -> Recipe:
-    content = json.loads(text)
-    return Recipe(**content | {"augment": tuple(content.get("augment", ()))})
-
-
-def _as_optuna(trial: TuningTrial) -> optuna.trial.FrozenTrial:
-    import optuna
-
-    state = optuna.trial.TrialState.COMPLETE if trial.value is not None else optuna.trial.TrialState.FAIL
-    return optuna.trial.create_trial(
-        state=state,
-        params=_parameters(_recipe_from_json(trial.recipe_json)),
-        distributions=_distributions(),
-        value=trial.value,
+    Args:
+        reader: Of the store.
+        record: Of the search, of a layered space.
+        key: Of the network, the whole of it.
+    """
+    space, metric = _space(record), primary_metric(record)
+    found = sorted(
+        (one for one in reader.trials(record.id, key) if one.study == OF_ONE), key=lambda trial: trial.number
     )
+    best = best_recipe(found, metric)
+    shares = importances(space, [tried(trial, metric) for trial in found])
+    count = sum(trial.value is not None for trial in found)
+    too_few = f"importances take {LEAST_TRIALS} trials that succeeded; there are {count}"
+    note = too_few if count < LEAST_TRIALS else "all trials reached the same, so nothing mattered"
+    return TunedNetwork(
+        key=key,
+        metric=metric,
+        trials=tuple(found),
+        best=None if best is None else next(one for one in found if one.recipe_json == recipe_text(best[0])),
+        importances=shares,
+        importances_note="" if shares is not None else note,
+    )
+
+
+def _space(record: SearchRecord) -> RecipeSpace:
+    """What is tuned of a search's recipe."""
+    data = json.loads(record.data_json)
+    return RecipeSpace.of(SearchSpec.from_json(record.spec_json).recipe.to_recipe(), data["kind"], data["input_kind"])
+
+
+def _in_turn(tunings: Sequence[NetworkTuning]) -> Iterator[EvaluationRequest]:
+    """One trial of each network after another, so that each learns from more of its own."""
+    while any(one.is_wanting for one in tunings):
+        for one in tunings:
+            if one.is_wanting:
+                yield one.ask()
+
+
+class NetworkTuning:
+    """The recipes that are tried for one network; several may be under way."""
+
+    def __init__(
+        self,
+        request: EvaluationRequest,
+        *,
+        space: RecipeSpace,
+        earlier: Sequence[TuningTrial],
+        trials: int,
+        seed: int,
+        metric: str,
+    ) -> None:
+        """Nothing is under way yet.
+
+        Args:
+            request: The network, with the search's own recipe.
+            space: What of that is tuned.
+            earlier: What was tried before.
+            trials: How many further recipes to try.
+            seed: Of the search.
+            metric: The task's primary score.
+        """
+        self._request, self._space, self._seed, self._metric = request, space, seed, metric
+        self._known = [one for one in earlier if one.study == OF_ONE]
+        self._tried = [tried(trial, metric) for trial in self._known]
+        taken = {one.number for one in self._known}
+        free = [number for number in range(len(taken) + trials + 1) if number not in taken]
+        self._numbers = free[:trials]  # one that was in flight at an interruption is asked again
+        self._flying: dict[int, Recipe] = {}
+        self._refused = math.inf  # the least batch size at which arithmetic has refused the network
+        own = recipe_text(request.recipe)
+        self._is_own_tried = any(trial.recipe_json == own for trial in self._known)
+
+    @property
+    def is_wanting(self) -> bool:
+        """Whether a further recipe may be asked for."""
+        return bool(self._numbers)
+
+    @property
+    def left(self) -> int:
+        """How many trials aren't finished."""
+        return len(self._numbers) + len(self._flying)
+
+    def ask(self) -> EvaluationRequest:
+        """The next trial: the search's own recipe where that was never tried as it is, else one that is proposed."""
+        number = self._numbers.pop(0)
+        recipe = self._request.recipe
+        if self._is_own_tried:
+            recipe = propose(
+                self._space,
+                self._request.recipe,
+                tried=self._tried,
+                pending=list(self._flying.values()),
+                seed=self._seed,
+                number=number,
+                below=self._refused,
+            )
+        self._is_own_tried = True
+        self._flying[number] = recipe
+        return replace(
+            self._request,
+            recipe=recipe,
+            attempt=number + 1,
+            fidelity=Fidelity(epochs=recipe.epochs),
+            measures=frozenset(),
+        )
+
+    def finished(self, request: EvaluationRequest, result: EvaluationResult) -> TuningTrial:
+        """Learn from what came of a trial; returns what is to be stored of it."""
+        number = request.attempt - 1
+        recipe = self._flying.pop(number)
+        if isinstance(result.outcome, Failure) and result.outcome.is_certain:
+            self._refused = min(self._refused, recipe.batch_size)
+        trial = trial_of(self._request.key, OF_ONE, number, recipe=recipe, result=result, metric=self._metric)
+        self._tried.append(tried(trial, self._metric))
+        return trial

@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 
 from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.messages import Recipe
 
 from gasearch import __version__
 from gasearch.errors import SpecError, WrongState
@@ -171,7 +172,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         early_stop=EarlyStop(steps=spec.rung_steps(), risk=spec.early_stop.risk) if spec.rung_steps() else None,
         replicates=spec.replicate_share,
         noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
-        context=_context(spec, data),
+        context="" if spec.recipe.tune else _context(spec, data, spec.recipe.to_recipe()),
     )
     return Setup(
         spec=spec,
@@ -184,13 +185,18 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
     )
 
 
-def _context(spec: SearchSpec, data: Dataset | None) -> str:
+def with_recipe(setup: Setup, recipe: Recipe) -> Setup:
+    """The setup with a recipe that was tuned in the place of its spec's; outcomes are reused only among equal ones."""
+    context = _context(setup.spec, setup.data, recipe)
+    return replace(setup, problem=replace(setup.problem, recipe=recipe, context=context))
+
+
+def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe) -> str:
     """Hash of all that an outcome depends on besides the network and the machine; "" where it can't be taken over.
 
     The seed of a training follows from the search's seed and the network's key, so that with an equal seed an equal
     network is trained alike. Inherited weights depend on a network's lineage, and a teacher on files and on the space.
     """
-    recipe = spec.recipe.to_recipe()
     if not spec.reuses_outcomes or recipe.is_inheriting or recipe.teacher is not None:
         return ""
     task = spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind)
@@ -253,7 +259,8 @@ def require_same_data(record: SearchRecord, data: Dataset | None) -> None:
 def with_teacher_outputs(setup: Setup, *, device: str, notice: Callable[[str], None]) -> Setup:
     """The setup, its training split with the teacher's outputs; as it is where there is no teacher.
 
-    The largest network of the space is trained here, once: its outputs are kept in the cache folder.
+    The largest network of the space is trained here, once, by the spec's own recipe, whatever was tuned: its outputs
+    are kept in the cache folder.
 
     Args:
         setup: Of the search.
@@ -280,7 +287,7 @@ def with_teacher_outputs(setup: Setup, *, device: str, notice: Callable[[str], N
             outputs = train_teacher(
                 at_full_precision(Extremes(space=setup.space).largest("params").blueprint),
                 data,
-                setup.problem.recipe,
+                setup.spec.recipe.to_recipe(),
                 seed=setup.spec.seed,
                 device=device,
                 folder=cache_folder() / "teachers",

@@ -14,6 +14,7 @@ from gasearch_workers.messages import network_from_json
 from gasearch.dispatch.dispatcher import Dispatcher
 from gasearch.dispatch.in_process import InProcess
 from gasearch.errors import GasearchError, Interrupted, LeaseLost, SearchFailed, SpecError, UnknownSearch
+from gasearch.jobs.anchors import tuned
 from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.resume import (
     World,
@@ -166,6 +167,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
             if folder is not None:
                 world.note_weights(folder)
                 make_folder(folder)
+            setup = tuned(setup, archive, lease, dispatcher=dispatcher, observer=observer, stop=stop)
             known = _known(archive, lease, setup, observer.on_notice)
             verdict = SearchLoop(
                 problem=replace(setup.problem, weights_folder=folder),

@@ -20,7 +20,13 @@ _NAMES: Final[dict[Algorithm, str]] = {
 
 
 def search_lines(spec: SearchSpec) -> Iterator[str]:
-    """The algorithm; when a training ends early; what it begins with, and what it keeps evaluations for."""
+    """The algorithm; when a training ends early; what it begins with, and what it keeps evaluations for.
+
+    First of all the recipe, where it is tuned before.
+    """
+    if spec.recipe.tune is not None:
+        count = spec.recipe.tune.trials
+        yield f"{count:,} recipes are tried first, on 3 networks each: {3 * count:,} trainings beside the budget's"
     evolution, start = spec.evolution, spec.start
     is_by_itself = evolution.algorithm == "auto" and spec.algorithm == "nsga3"
     why = f" (for {len(spec.objectives)} objectives)" if is_by_itself else ""

@@ -180,6 +180,8 @@ class SearchSpec(Section):
             del content["evolution"]["toolbox"]
         if self.target.operators is None:
             del content["target"]
+        if self.recipe.tune is None:  # as in versions that had no such key
+            del content["recipe"]["tune"]
         content["early_stop"]["rungs"] = self.rung_steps()
         content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):

@@ -7,7 +7,16 @@ from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
 from gasearch_workers.machine.environment import is_name, is_secret
-from gasearch_workers.messages import Fidelity, InputKind, Optimizer, Precision, Recipe, TaskKind
+from gasearch_workers.messages import (
+    Augmentation,
+    Fidelity,
+    InputKind,
+    Optimizer,
+    Precision,
+    Recipe,
+    Schedule,
+    TaskKind,
+)
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gasearch.errors import SpecError
@@ -83,6 +92,12 @@ class DistillationSpec(Section):
     temperature: float = fields.positive(2.0, 100)
 
 
+class TuneSpec(Section):
+    """The tuning of the recipe on a few networks of the space, before a search begins."""
+
+    trials: int = fields.whole(30, 2, 10_000)  #: Recipes, each tried on every one of these networks.
+
+
 class RecipeSpec(Section):
     """The training of a network; see `gasearch_workers.messages.Recipe`."""
 
@@ -91,15 +106,15 @@ class RecipeSpec(Section):
     accumulate: int = fields.whole(1, 1, 1024)
     optimizer: Optimizer = "adam"
     learning_rate: float = fields.positive(0.003, 10)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     warmup: float = fields.share(0.0)
     weight_decay: float = fields.share(0.0)
     label_smoothing: float = fields.share(0.0)
     momentum: float = fields.share(0.9)
     dropout: float = fields.share(0.0)
-    augment: Annotated[
-        tuple[Literal["shift", "flip"], ...], BeforeValidator(fields.as_list), AfterValidator(fields.none_twice)
-    ] = Field(default=(), description="a list of shift, flip")
+    augment: Annotated[tuple[Augmentation, ...], BeforeValidator(fields.as_list), AfterValidator(fields.none_twice)] = (
+        Field(default=(), description="a list of shift, flip")
+    )
     class_weights: Literal["none", "balanced"] = "none"
     precision: Precision = "float32"
     patience: int = fields.whole(0, 0, 10_000)
@@ -109,10 +124,12 @@ class RecipeSpec(Section):
     )
     full_range: bool = fields.flag(False)
     inherit: bool = fields.flag(False)
+    tune: TuneSpec | None = Field(default=None, description="a mapping with trials")
 
     def to_recipe(self) -> Recipe:
-        """The training as a worker gets it."""
-        content: dict[str, Any] = self.model_dump(exclude={"data_share", "distillation", "full_range", "inherit"})
+        """The training as a worker gets it; as the spec has it, not as it was tuned."""
+        others = {"data_share", "distillation", "full_range", "inherit", "tune"}
+        content: dict[str, Any] = self.model_dump(exclude=others)
         if self.distillation is not None:
             content |= {
                 "teacher": self.distillation.teacher,

@@ -237,6 +237,9 @@ class Archive(ArchiveReader, Protocol):
     def update_spec(self, lease: Lease, *, spec_json: str) -> None:
         """Replace the stored spec (an extended budget)."""
 
+    def set_context(self, lease: Lease, *, context: str) -> None:
+        """Replace what outcomes depend on besides the network, see `NewSearch.context`: the recipe was tuned."""
+
     def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
         """Fix the scaling of the hypervolume, once.
 

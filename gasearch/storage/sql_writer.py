@@ -204,6 +204,13 @@ class SqlArchive(SqlReader):
 
         self._transact(work)
 
+    def set_context(self, lease: Lease, *, context: str) -> None:
+        def work(connection: Connection, is_repeat: bool) -> None:
+            row = own_search(connection, lease)
+            update_search(connection, row, {"context": context, "updated_at": row["now"]})
+
+        self._transact(work)
+
     def set_reference(self, lease: Lease, *, ideal: tuple[float, ...], point: tuple[float, ...]) -> None:
         corners = {"reference_ideal": numbers_json(ideal), "reference_point": numbers_json(point)}
 

@@ -90,7 +90,7 @@ STORAGE_MAY_IMPORT = (
 HOMES = {
     "deap": ("gasearch.evolution",),
     "moocore": ("gasearch.evolution", "gasearch.objectives.pareto"),
-    "optuna": ("gasearch.deploy.tuning", "gasearch.evolution.optuna_engine"),
+    "optuna": ("gasearch.evolution.recipes", "gasearch.evolution.optuna_engine"),
     "plotly": ("gasearch.query.plot",),
     "ray": ("gasearch.dispatch", "gasearch_workers.ray_worker"),
     "alembic": ("gasearch.storage",),

@@ -88,6 +88,10 @@ class OwnershipContract(EmptyStore):
         archive.update_spec(lease, spec_json='{"budget":400}')
         assert archive.search("digits").spec_json == '{"budget":400}'
 
+    def test_a_context_replaces_the_stored_one(self, archive, lease):
+        archive.set_context(lease, context="c0ffee")
+        assert archive.search("digits").context == "c0ffee"
+
     def test_the_reference_is_fixed_once(self, archive, lease):
         archive.set_reference(lease, ideal=(1.0, -0.1), point=(0.1, -2 / 3))
         archive.set_reference(lease, ideal=(9.0, 9.0), point=(8.0, 8.0))
@@ -200,6 +204,7 @@ class OwnershipContract(EmptyStore):
         "write",
         [
             lambda archive, lease: archive.update_spec(lease, spec_json="{}"),
+            lambda archive, lease: archive.set_context(lease, context="c"),
             lambda archive, lease: archive.set_reference(lease, ideal=(1.0,), point=(0.0,)),
             lambda archive, lease: archive.add_candidates(lease, [candidate(50)]),
             lambda archive, lease: archive.add_replicates(

@@ -114,6 +114,8 @@ Network = Blueprint | Choices
 
 
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop", "adafactor"]
+Schedule = Literal["cosine", "constant"]
+Augmentation = Literal["shift", "flip"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -126,13 +128,15 @@ class Recipe:
     accumulate: int = 1  #: Batches whose gradients make one step of the optimizer.
     optimizer: Optimizer = "adam"
     learning_rate: float = 0.003  #: Peak rate.
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     warmup: float = 0.0  #: Share of all steps over which the rate rises from 0, 0 to below 1.
     weight_decay: float = 0.0
     label_smoothing: float = 0.0  #: 0..1.
     momentum: float = 0.9  #: Used by `sgd` only.
     dropout: float = 0.0  #: Share of each hidden layer's outputs dropped while training, 0 to below 1.
-    augment: tuple[str, ...] = ()  #: Of images: "shift" (by up to an eighth of the side), "flip" (left and right).
+    augment: tuple[
+        Augmentation, ...
+    ] = ()  #: Of images: "shift" (by up to an eighth of the side), "flip" (left and right).
     class_weights: Literal["none", "balanced"] = "none"  #: balanced: each class weighs the same in the loss.
     precision: Precision = "float32"  #: bfloat16: autocast while training; the deployed network is the same.
     patience: int = 0  #: Epochs without a better validation score after which training ends; 0: never early.

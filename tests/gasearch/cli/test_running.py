@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gasearch.deploy.tuning import TunedNetwork
 from gasearch.errors import Interrupted, LeaseLost, WorkersUnavailable
 from gasearch.storage.records import SearchStatus, TuningTrial
 from tests.doubles.archived import fill_database, search_record
@@ -171,32 +172,24 @@ def test_how_a_run_ends_early_is_its_exit_status(gasearch, monkeypatch, error, s
     assert gasearch("run", "search.yaml") == (status, "", f"gasearch: {error}\n")
 
 
-def test_tune_prints_each_trial_with_its_recipe(gasearch, monkeypatch):
+def test_tune_prints_what_came_of_it(gasearch, monkeypatch):
     trial = TuningTrial(
-        key="00020002", study="s", number=0, recipe_json='{"learning_rate": 0.003}', value=0.98, message=""
+        key="00020002", study="recipe", number=0, recipe_json='{"learning_rate": 0.003}', value=0.98, message=""
+    )
+    tuned = TunedNetwork(
+        key="00020002", metric="accuracy", trials=(trial,), best=trial, importances=None, importances_note="too few"
     )
 
-    def tune(*arguments, trials, db_url, observer):
+    def tune(*arguments, trials, db_url, observer, workers):
         print("chatter")
-        assert (arguments, trials) == (("digits", "0002"), 7)
-        return [trial]
+        assert (arguments, trials, workers) == (("digits", ["0002", "0003"]), 7, 2)
+        return [tuned]
 
-    monkeypatch.setattr("gasearch.deploy.networks.tune_network", tune)
-    status, out, err = gasearch("tune", "digits", "0002", "--trials", "7", "--format", "json")
+    monkeypatch.setattr("gasearch.deploy.tuning.tune_networks", tune)
+    options = ("--trials", "7", "--workers", "2", "--format", "json")
+    status, out, err = gasearch("tune", "digits", "0002", "0003", *options)
     assert (status, err) == (0, "chatter\n")
-    assert json.loads(out) == [{"number": 0, "value": 0.98, "learning_rate": 0.003, "message": ""}]
-
-
-def test_the_table_of_trials_shows_in_what_they_differ(gasearch, monkeypatch):
-    recipes = ({"learning_rate": 0.1, "dropout": 0.0, "epochs": 3}, {"learning_rate": 0.1, "dropout": 0.5, "epochs": 3})
-    trials = [
-        TuningTrial(key="0002", study="s", number=number, recipe_json=json.dumps(recipe), value=0.5, message="")
-        for number, recipe in enumerate(recipes)
-    ]
-    monkeypatch.setattr("gasearch.deploy.networks.tune_network", lambda *_, **__: trials)
-    status, out, err = gasearch("tune", "digits", "0002")
-    assert (status, out.splitlines()[0].split()) == (0, ["number", "value", "learning_rate", "dropout"])
-    assert err == "next:  gasearch export digits 0002 -o digits-tuned --tuned\n"
+    assert [one["key"] for one in json.loads(out)] == ["00020002"]
 
 
 def test_export_prints_the_folder(gasearch, monkeypatch):

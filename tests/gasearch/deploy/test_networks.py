@@ -1,7 +1,6 @@
-"""One network of a search, exported to files and tuned."""
+"""One network of a search, exported to files."""
 
 import json
-import sqlite3
 from contextlib import closing
 
 import numpy as np
@@ -14,7 +13,8 @@ from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.messages import Failure, FailureKind
 
 import gasearch
-from gasearch.deploy.networks import export_network, tune_network
+from gasearch.deploy.networks import export_network
+from gasearch.deploy.tuning import tune_networks
 from gasearch.errors import BadInput, GasearchError
 from gasearch.objectives.fitness import FrontChange
 from gasearch.search.progress import Silent
@@ -38,11 +38,6 @@ def trained(tmp_path_factory):
     path.write_text(TRAINED.replace("batch_size: 128", "batch_size: 16").replace("evaluations: 8", "evaluations: 5"))
     search = gasearch.run(path, db=f"sqlite:///{folder}/store.db")
     return f"sqlite:///{folder}/store.db", search.best("accuracy").key
-
-
-def tables_of(url):
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-        return sorted(name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
 
 def test_an_exported_network_keeps_what_the_search_claims(trained, tmp_path):
@@ -128,7 +123,7 @@ def test_a_custom_evaluator_s_network_is_not_ours_to_export_or_tune(url, tmp_pat
     with pytest.raises(BadInput, match="export needs a network that gasearch trains itself; small has a custom evalua"):
         export_network("small", key, tmp_path / "model", db_url=url, observer=Silent())
     with pytest.raises(BadInput, match="tune needs a network that gasearch trains itself"):
-        tune_network("small", key, trials=1, db_url=url, observer=Silent())
+        tune_networks("small", [key], trials=1, db_url=url, observer=Silent())
 
 
 def test_a_network_that_failed_has_nothing_to_export(url, tmp_path):
@@ -153,27 +148,11 @@ def test_a_network_that_was_stopped_early_has_not_failed_but_has_nothing_to_expo
         export_network("small", key_of(0), tmp_path / "model", db_url=url, observer=Silent())
 
 
-def test_tuning_stores_its_trials_and_goes_on_numbering(trained):
-    url, key = trained
-    tables = tables_of(url)
-    observer = Listening()
-    first = tune_network("small", key, trials=2, db_url=url, observer=observer)
-    assert [trial.number for trial in first] == [0, 1]
-    own = gasearch.open("small", db=url).best("accuracy").metrics["accuracy"]
-    assert first[0].value == own  # the search's own recipe, trained with its seed
-    both = tune_network("small", key, trials=2, db_url=url, observer=observer)
-    assert [trial.number for trial in both] == [0, 1, 2, 3]
-    assert both[:2] == first
-    assert len({trial.recipe_json for trial in both}) == 4
-    assert [notice.partition(":")[0] for notice in observer.notices] == [f"trial {number}" for number in range(4)]
-    assert tables_of(url) == tables  # Optuna keeps its study in memory
-
-
 def test_a_tuned_export_trains_by_the_best_recipe_that_was_found(trained, tmp_path):
     url, key = trained
     observer = Silent()
-    recipes = [trial for trial in tune_network("small", key, trials=2, db_url=url, observer=observer) if trial.value]
-    best = max(recipes, key=lambda trial: trial.value)
+    [tuned] = tune_networks("small", [key], trials=2, db_url=url, observer=observer)
+    best = tuned.best
     folder = export_network("small", key, tmp_path / "tuned", db_url=url, observer=observer, is_tuned=True)
     story = json.loads((folder / "model.json").read_text())["description"]
     assert story["recipe"] == json.loads(best.recipe_json)

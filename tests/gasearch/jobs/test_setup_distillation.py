@@ -1,5 +1,6 @@
 """Whole searches with a teacher, inherited weights and a share of the data."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from gasearch_workers.export.artifact import read_artifact
 
-from gasearch.deploy.networks import export_network, tune_network
+from gasearch.deploy.networks import export_network
+from gasearch.deploy.tuning import tune_networks
 from gasearch.errors import BadInput, SpecError, UnknownSearch
 from gasearch.jobs.setup import set_up, with_teacher_outputs
 from gasearch.jobs.start import go_on, launch
@@ -155,9 +157,21 @@ def test_tuning_tells_the_task_s_own_score(url):
     with closing(open_reader(url)) as reader:
         network = reader.front(record.id)[0]
     listening = Listening()
-    trials = tune_network("small", network.key, trials=2, db_url=url, observer=listening)
-    assert trials[0].value == pytest.approx(network.metrics["rmse"])
+    [tuned] = tune_networks("small", [network.key], trials=2, db_url=url, observer=listening)
+    assert tuned.trials[0].value == pytest.approx(network.metrics["rmse"])
     assert any(notice.startswith("trial 0: rmse ") for notice in listening.notices)
+
+
+def test_tuning_a_taught_network_tunes_the_teacher_s_temperature_with_the_same_teacher(url):
+    record = run(spec(distillation={"teacher": "largest"}, data_share=1.0), url)
+    with closing(open_reader(url)) as reader:
+        network = reader.front(record.id)[0]
+    listening = Listening()
+    [tuned] = tune_networks("small", [network.key], trials=4, db_url=url, observer=listening)
+    assert tuned.trials[0].value == network.metrics["accuracy"]
+    temperatures = [json.loads(trial.recipe_json)["temperature"] for trial in tuned.trials]
+    assert (temperatures[0], len(set(temperatures))) == (2.0, 4)
+    assert NOTICE not in listening.notices
 
 
 # --- the cache --------------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ LIFE = {
     "renewed": lambda archive, lease: archive.renew(lease, ttl_s=1.0, active_s=1, worker_s=2),
     "asked to stop": lambda archive, lease: archive.request_stop("digits"),
     "of another spec": lambda archive, lease: archive.update_spec(lease, spec_json='{"name":"ünders"}'),
+    "of another context": lambda archive, lease: archive.set_context(lease, context="c0ffee"),
     "with a scale": lambda archive, lease: archive.set_reference(lease, ideal=(1.0, 0.5), point=(0.0, -1e300)),
     "taken over": lambda archive, lease: archive.claim("digits", owner="alice", ttl_s=9.0),
     "released": lambda archive, lease: archive.release(lease, state=SearchStatus.STOPPED, reason="énough"),

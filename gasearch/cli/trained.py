@@ -1,0 +1,69 @@
+"""What came of trainings outside of a search, as the command line prints it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gasearch.cli.console import Format, print_rows, say
+from gasearch.query.answers import Row
+from gasearch.storage.records import TuningTrial
+
+if TYPE_CHECKING:
+    from gasearch.deploy.tuning import TunedNetwork
+
+_ALWAYS = ("number", "value", "learning_rate", "batch_size", "optimizer")  #: The columns of a table of trials.
+
+
+def print_tuned(name: str, tuned: Sequence[TunedNetwork], form: Format) -> None:
+    """Print the trials of networks, with what mattered in them; JSON has an object for each network."""
+    if form is Format.JSON:
+        print_rows([_content(one) for one in tuned], form)
+        return
+    if form is Format.CSV:
+        print_rows([{"key": one.key} | _row(trial) for one in tuned for trial in one.trials], form)
+        return
+    for one in tuned:
+        rows = [_row(trial) for trial in one.trials]
+        differing = [field for field in rows[-1] if len({str(row.get(field)) for row in rows}) > 1]
+        if len(tuned) > 1:
+            print(f"network {one.key}")
+        print_rows(rows, form, columns=list(dict.fromkeys((*_ALWAYS, *differing))))
+        print(f"\n{_importances_text(one)}")
+    for line in _advice(name, tuned):
+        say(line)
+
+
+def _advice(name: str, tuned: Sequence[TunedNetwork]) -> Iterator[str]:
+    for one in tuned:
+        if one.best is not None:
+            yield f"next:  gasearch export {name} {one.key} -o {name}-{one.key}-tuned --tuned"
+
+
+def _content(one: TunedNetwork) -> Row:
+    return {
+        "key": one.key,
+        "metric": one.metric,
+        "best": None if one.best is None else _row(one.best),
+        "importances": one.importances,
+        "importances_note": one.importances_note,
+        "trials": [_row(trial) for trial in one.trials],
+    }
+
+
+def _row(trial: TuningTrial) -> Row:
+    return {
+        "number": trial.number,
+        "value": trial.value,
+        **json.loads(trial.recipe_json),
+        "message": trial.message,
+    }
+
+
+def _importances_text(one: TunedNetwork) -> str:
+    """A line: the share of each parameter, by PED-ANOVA."""
+    if one.importances is None:
+        return f"importances: not known: {one.importances_note}"
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in one.importances.items())
+    return f"importances (for being among the best): {shares}"

@@ -17,7 +17,13 @@ _ALWAYS = ("number", "value", "learning_rate", "batch_size", "optimizer")  #: Th
 
 
 def print_tuned(name: str, tuned: Sequence[TunedNetwork], form: Format) -> None:
-    """Print the trials of networks, with what mattered in them; JSON has an object for each network."""
+    """Print the trials of networks, with what mattered in them; JSON has an object for each network.
+
+    Args:
+        name: Of the search.
+        tuned: The networks.
+        form: How they are printed.
+    """
     if form is Format.JSON:
         print_rows([_content(one) for one in tuned], form)
         return

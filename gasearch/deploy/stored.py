@@ -17,7 +17,12 @@ from gasearch.storage.records import EvaluatedNetwork, SearchRecord
 
 
 def measured_network(reader: ArchiveReader, record: SearchRecord, key: str) -> EvaluatedNetwork:
-    """A network that the search has measured, by its key or a beginning of it.
+    """A network that the search has measured.
+
+    Args:
+        reader: Of the store.
+        record: Of the search.
+        key: Of the network, or a beginning of it.
 
     Raises:
         UnknownSearch: if not exactly one key begins so.

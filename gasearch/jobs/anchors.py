@@ -61,7 +61,13 @@ def _sample(setup: Setup) -> Iterator[Genome]:
 
 
 def with_recipe_found(setup: Setup, archive: ArchiveReader, search_id: int) -> Setup:
-    """The setup with the recipe that was tuned before the search began; as it is where none was, or not yet."""
+    """The setup with the recipe that was tuned before the search began; as it is where none was, or not yet.
+
+    Args:
+        setup: Of the search.
+        archive: Where it is stored.
+        search_id: Its number.
+    """
     if setup.spec.recipe.tune is None:
         return setup
     for event in archive.events(search_id):

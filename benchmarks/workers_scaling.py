@@ -91,7 +91,7 @@ def make_requests() -> Callable[[], EvaluationRequest]:
 
 def in_pool(data: Dataset, evaluations: int, rounds: int) -> tuple[dict[int, list[float]], float]:
     """Wall seconds per round by number of evaluations in flight; share of the time that the workers were busy."""
-    pool = RayPool(size=PoolSize(count=WORKERS), data=data, measures_latency=False)
+    pool = RayPool(size=PoolSize(count=WORKERS), data=data, has_meter=False)
     try:
         while pool.free < WORKERS:
             pool.collect(0.2)

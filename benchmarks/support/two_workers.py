@@ -51,11 +51,11 @@ class RayWorkers:
         from gasearch.dispatch.ray_cluster import PoolSize
         from gasearch.dispatch.ray_pool import RayPool
 
-        measures_latency = bool(setup.problem.measures)
-        self._pool = RayPool(size=PoolSize(count=WORKERS, gpus=0), data=setup.data, measures_latency=measures_latency)
+        has_meter = bool(setup.problem.measures)
+        self._pool = RayPool(size=PoolSize(count=WORKERS, gpus=0), data=setup.data, has_meter=has_meter)
         while self._pool.free < WORKERS:
             self._pool.collect(0.2)
-        calibration = self._pool.calibrate(()) if measures_latency else None
+        calibration = self._pool.calibrate(()) if has_meter else None
         for request in warm_up(setup, calibration):
             self._pool.submit(request)
         while self._pool.in_flight:

@@ -39,7 +39,9 @@ GRACE_S = 60.0
 START_S = 120.0  #: For the first worker, and for a measuring worker's answer.
 MOST_FAILED_STARTS = 3  #: Of one slot in a row; then the fault is not the worker's.
 MOST_KILLED_STARTS = 10  #: The same where the worker didn't fail but was killed, or its node went.
-TIMING_S = 60.0  #: For one network, once those before it are timed; a timing takes far less than a second.
+#: For one network, once those before it are timed, besides what a command of the user's may take; a timing takes far
+#: less than a second.
+TIMING_S = 60.0
 MOST_TIMINGS = 2  #: Of one network: the second one where the measuring worker died.
 
 
@@ -70,7 +72,7 @@ class RayPool:
         *,
         size: PoolSize,
         data: Dataset | None,
-        measures_latency: bool,
+        has_meter: bool,
         address: str | None = None,
         notice: Callable[[str], None] = lambda message: None,
         environment: tuple[str, ...] = (),
@@ -83,7 +85,7 @@ class RayPool:
         Args:
             size: How many workers, and what each reserves.
             data: What they train on; None where they only call evaluators.
-            measures_latency: Whether to start the measuring worker.
+            has_meter: Whether to start the measuring worker.
             address: Of a cluster; None: a local Ray of our own.
             notice: Takes what the user should know.
             environment: Variables of the nodes' that evaluations see, besides those that hold no secret.
@@ -123,8 +125,8 @@ class RayPool:
         self._idle: deque[int] = deque()
         for slot in range(self._count):
             self._start_worker(slot)
-        self._meter = self._make_meter() if measures_latency else None
-        if measures_latency and not self._has_latency_slot():
+        self._meter = self._make_meter() if has_meter else None
+        if has_meter and not self._has_latency_slot():
             notice(
                 f"no node of the cluster at {address} has the resource latency_slot: latency is measured on whichever "
                 f"node Ray takes; so that it is the one you mean, start Ray there with: ray start --address {address} "
@@ -248,7 +250,8 @@ class RayPool:
             self._replace(job.slot)
             return [self._lost(job, error)]
         self._idle.append(job.slot)
-        if self._meter is None or "latency_ms" not in job.request.measures:
+        is_wanted = "latency_ms" in job.request.measures or job.request.command is not None
+        if self._meter is None or not is_wanted:
             return [result]
         self._start_timing(job)
         return []
@@ -256,7 +259,7 @@ class RayPool:
     def _start_timing(self, job: _Job) -> None:
         assert self._meter is not None
         job.meter, job.timings = self._meter, job.timings + 1
-        job.deadline = time.monotonic() + TIMING_S * (1 + len(self._timing))
+        job.deadline = time.monotonic() + sum(map(_timing_s, (job, *self._timing.values())))
         timing = job.meter.finish.remote(job.training, job.prepared, encode(job.request.calibration))
         self._timing[timing] = job
 
@@ -370,8 +373,10 @@ class RayPool:
         """Another measuring worker, on the same kind of device: latencies of two kinds don't compare."""
         self._notice("the measuring worker died and is replaced")
         self._meter = self._make_meter()
-        found = self.calibrate(() if calibration is None else (calibration,))
-        if calibration is not None and found.device != calibration.device:
+        if calibration is None:  # a command of the user's alone measures
+            return
+        found = self.calibrate((calibration,))
+        if found.device != calibration.device:
             raise WorkersUnavailable(
                 f"the measuring worker on {calibration.device} died, and its successor runs on {found.device}; "
                 "bring the node back, or resume to measure there from now on"
@@ -392,3 +397,8 @@ class RayPool:
                 f"Ray has no room for a worker of {self._cpus:g} CPUs and {self._gpus:g} GPUs after {START_S:g} s; "
                 "lower workers.cpus or workers.gpus, or use --workers 0 to evaluate without Ray"
             )
+
+
+def _timing_s(job: _Job) -> float:
+    """The seconds that the measuring worker may take for a job."""
+    return TIMING_S + (0.0 if job.request.command is None else job.request.command.timeout_s)

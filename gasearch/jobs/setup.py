@@ -19,7 +19,7 @@ from gasearch.evolution.engine import Engine
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
-from gasearch.jobs.sources import load_data, require_operators, toolbox_of
+from gasearch.jobs.sources import load_data, measuring_command, require_operators, toolbox_of
 from gasearch.jobs.spec_check import build_on_data
 from gasearch.search.budget import SearchBudget
 from gasearch.search.early_stopping import EarlyStop
@@ -163,6 +163,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         decode=partial(decode, space=space),
         disagreement=lambda stored: disagreement(stored.genes, stored.key, stored.network_json, space),
         measures=spec.measures(),
+        command=measuring_command(spec),
         time_limit_s=spec.workers.time_limit_s,
         memory_limit_bytes=spec.workers.memory_limit_bytes,
         disk_limit_bytes=spec.workers.disk_limit_bytes,
@@ -203,6 +204,8 @@ def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe) -> str:
     libraries = [] if data is None else [f"torch {version('torch')}", f"gpus {spec.workers.gpus}"]
     content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.recipe.to_fidelity())]
     content.append(spec.rung_steps())
+    if spec.measure is not None:
+        content.append([spec.measure.arguments, spec.measure.metrics, spec.measure.formats])
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

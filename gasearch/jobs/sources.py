@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,8 @@ from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.evaluation.custom import MAIN, OF_ITS_OWN, find_evaluator
 from gasearch_workers.evaluation.metric_values import EvaluatorError
+from gasearch_workers.messages import DeviceCommand
+from gasearch_workers.network.registry import UnknownName
 
 from gasearch.errors import DataNotHere, OperatorFailed, SpecError
 from gasearch.search.progress import unheard
@@ -71,6 +75,29 @@ def data_options(spec: SearchSpec) -> DataOptions:
     """How the spec's data are to be read."""
     content: dict[str, Any] = spec.task.model_dump(exclude={"dataset", "download", "kind", "evaluator", "lower"})
     return DataOptions(kind=spec.kind, is_lower=spec.task.lower, **content)
+
+
+def measuring_command(spec: SearchSpec) -> DeviceCommand | None:
+    """The command that measures each network, as workers get it; None where the spec names none.
+
+    Raises:
+        SpecError: if its program isn't here, or nothing writes a form that it asks for.
+    """
+    if spec.measure is None:
+        return None
+    program = spec.measure.arguments[0]
+    if spec.workers.address is None and shutil.which(program) is None:  # else another node has it
+        where = f"here, in {os.getcwd()}" if "/" in program else "on the path"
+        raise SpecError(f"measure.command: there is no program {program!r} {where} that can be run")
+    if spec.measure.formats:
+        from gasearch_workers.export.exporters import EXPORTERS  # loads ONNX
+
+        try:
+            for form in spec.measure.formats:
+                EXPORTERS.get(form)
+        except UnknownName as error:
+            raise SpecError(f"measure.formats: {error}") from error
+    return spec.measure.to_command(folder=os.getcwd(), environment=spec.workers.environment)
 
 
 def toolbox_of(spec: SearchSpec, space: Space) -> Any:

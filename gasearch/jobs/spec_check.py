@@ -20,7 +20,7 @@ from gasearch.space.encode import starting_genomes
 from gasearch.space.genome import Genome
 from gasearch.space.operators import operators_in
 from gasearch.space.size import SizeEstimate, space_size
-from gasearch.spec.engine_text import search_lines
+from gasearch.spec.engine_text import measure_lines, search_lines
 from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sections import BudgetSpec
@@ -51,8 +51,9 @@ class SpecReport:
         if self.smallest is not None and self.largest is not None:
             excluded = ", which the constraints exclude" if _is_excluded(self.largest, self.spec) else ""
             lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}{excluded}"]
-        lines += [f"{'search' if not number else '':9} {line}" for number, line in enumerate(search_lines(self.spec))]
-        lines += [f"{'budget' if not number else '':9} {line}" for number, line in enumerate(self._budget_lines())]
+        lines += _titled("measure", measure_lines(self.spec.measure))
+        lines += _titled("search", search_lines(self.spec))
+        lines += _titled("budget", self._budget_lines())
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def _budget_lines(self) -> Iterator[str]:
@@ -69,6 +70,11 @@ class SpecReport:
         )
         yield f"each a training of {self.spec.recipe.epochs:,} epochs over {samples:,} samples"
         yield f"{low} MACs for the smallest network, {high} for the largest"
+
+
+def _titled(title: str, lines: Iterator[str]) -> Iterator[str]:
+    """Lines below each other, the title before the first of them."""
+    return (f"{'' if number else title:9} {line}" for number, line in enumerate(lines))
 
 
 def check(spec: SearchSpec, data: Mapping[str, Any] | None) -> SpecReport:
@@ -106,8 +112,13 @@ def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
         DataNotHere: if the data must be downloaded first.
         SpecError: if the spec can't work, or its data, evaluator or operators can't be used.
     """
-    from gasearch.jobs.sources import load_data, require_operators  # loads NumPy and the data's libraries
+    from gasearch.jobs.sources import (  # loads NumPy and the data's libraries
+        load_data,
+        measuring_command,
+        require_operators,
+    )
 
+    measuring_command(spec)
     data = load_data(spec, notice)
     description = None if data is None else data.describe()
     found = check(spec, description)

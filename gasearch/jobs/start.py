@@ -283,7 +283,7 @@ def make_dispatcher(setup: Setup, observer: Observer, mark: str | None) -> Dispa
             gpus=None if workers.gpus == "auto" else workers.gpus,
         ),
         data=setup.data,
-        measures_latency="latency_ms" in setup.problem.measures,
+        has_meter="latency_ms" in setup.problem.measures or setup.problem.command is not None,
         address=workers.address,
         notice=observer.on_notice,
         environment=workers.environment,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gasearch_workers.evaluation.metric_values import spread_of as spread_of  # all ask for it here
 from gasearch_workers.messages import TaskKind
+from gasearch_workers.messages import spread_of as spread_of  # all ask for it here
 
 Dimension = Literal["share", "number", "count", "bytes", "time", "energy"]
 

@@ -132,7 +132,7 @@ class NetworkDetails(Answer):
     worker: str | None
     device: str | None
     latency_device: str | None
-    energy_source: str | None  #: "rapl" or "estimate", where there is an energy_j.
+    energy_source: str | None  #: "rapl", "estimate" or "command", where there is an energy_j.
     versions: str
     seed: int | None
     curve: list[dict[str, Any]]

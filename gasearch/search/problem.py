@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gasearch_workers.messages import (
     Calibration,
+    DeviceCommand,
     EvaluationRequest,
     EvaluationResult,
     Failure,
@@ -85,6 +86,7 @@ class Problem(Aims):
     #: How the genes and the network of a stored candidate disagree; None where they don't.
     disagreement: Callable[[CandidateRecord], str | None] = lambda stored: None
     measures: frozenset[str] = frozenset()  #: The expensive metrics to ask workers for.
+    command: DeviceCommand | None = None  #: What measures networks besides.
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
     disk_limit_bytes: int | None = None
@@ -141,6 +143,7 @@ class Problem(Aims):
             memory_limit_bytes=self.memory_limit_bytes,
             disk_limit_bytes=self.disk_limit_bytes,
             calibration=calibration,
+            command=self.command,
             parents=pending.parents if self.recipe.is_inheriting else (),
             weights_folder=self.weights_folder,
             stopping=pending.stopping,

@@ -16,6 +16,8 @@ from gasearch.spec.model import SearchSpec
 
 #: The sections that may change while a search goes on: what it may spend, and where it runs.
 FREE: Final = ("budget", "workers")
+#: And the time that one measurement may take.
+FREE_KEYS: Final = frozenset({("measure", "timeout_s")})
 _SHOWN_CHARACTERS: Final = 60
 _MISSING: Final = object()
 
@@ -36,7 +38,7 @@ class Change:
     @property
     def is_free(self) -> bool:
         """True if a search may go on with it."""
-        return self.path[0] in FREE
+        return self.path[0] in FREE or self.path in FREE_KEYS
 
     @property
     def override(self) -> str:

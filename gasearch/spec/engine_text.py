@@ -1,4 +1,4 @@
-"""The way in which a spec is searched, in the few lines of its report."""
+"""The way in which a spec is searched, and its networks measured, in the few lines of its report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sections import Algorithm
+from gasearch.spec.target import REPLACED, MeasureSpec
 
 _NAMES: Final[dict[Algorithm, str]] = {
     "nsga2": "NSGA-II",
@@ -47,6 +48,15 @@ def search_lines(spec: SearchSpec) -> Iterator[str]:
     begun += [f"the front{'s' * (len(start.searches) > 1)} of {', '.join(start.searches)}"] if start.searches else []
     if begun:
         yield f"begins with {' and '.join(begun)}"
+
+
+def measure_lines(measure: MeasureSpec | None) -> Iterator[str]:
+    """What runs for each network, and what it gives; nothing where the spec names no command."""
+    if measure is None:
+        return
+    forms = f", which also holds the forms {', '.join(measure.formats)}" if measure.formats else ""
+    yield f"runs for each network, one at a time and {measure.timeout_s:g} s at most: {measure.command} FOLDER{forms}"
+    yield ", ".join(f"{name} in place of ours" if name in REPLACED else name for name in measure.metrics)
 
 
 def _mode(spec: SearchSpec) -> str:

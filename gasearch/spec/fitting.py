@@ -10,7 +10,7 @@ from gasearch_workers.network.families import FAMILIES, Family
 
 from gasearch.spec.explain import Problem
 from gasearch.spec.sections import EMBEDDED, RecipeSpec, TaskSpec
-from gasearch.spec.target import TargetSpec
+from gasearch.spec.target import MeasureSpec, TargetSpec
 
 #: Samples of each kind, and one of them.
 _NOUNS: Final[dict[InputKind, tuple[str, str]]] = {
@@ -50,8 +50,14 @@ def known_input(family: str, task: TaskSpec) -> InputKind | None:
     return inputs[0] if len(inputs) == 1 else EMBEDDED.get(str(task.dataset), (None, None))[1]
 
 
-def custom_problems(recipe: RecipeSpec, target: TargetSpec) -> Iterator[Problem]:
-    """Keys of the recipe and of the target that a custom evaluator never sees."""
+def custom_problems(recipe: RecipeSpec, target: TargetSpec, measure: MeasureSpec | None = None) -> Iterator[Problem]:
+    """Keys that a custom evaluator never sees.
+
+    Args:
+        recipe: How networks are trained.
+        target: What the device can compute.
+        measure: The command that measures networks.
+    """
     heeded = " and ".join(EVALUATOR_KEYS)
     text = f"a custom evaluator trains by itself, and is told {heeded} alone: leave this key out"
     for key in recipe.changed_keys():
@@ -60,6 +66,9 @@ def custom_problems(recipe: RecipeSpec, target: TargetSpec) -> Iterator[Problem]
     if target.operators is not None:
         text = "what a custom evaluator's networks are made of only it knows: leave this key out"
         yield Problem(path=("target", "operators"), text=text)
+    if measure is not None:
+        text = "a custom evaluator measures by itself, and gives whatever it finds: leave this key out"
+        yield Problem(path=("measure",), text=text)
 
 
 def task_problems(family: str, task: TaskSpec) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from gasearch.spec import fields, fitting, sections
 from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
 from gasearch.spec.spaces import AnySpace, CustomSpace
-from gasearch.spec.target import TargetSpec
+from gasearch.spec.target import MeasureSpec, TargetSpec
 
 Direction = Literal["max", "min"]
 
@@ -44,6 +44,7 @@ class SearchSpec(Section):
         default=(), max_length=64, description='a list of limits such as "model_bytes <= 64 KB"'
     )
     target: TargetSpec = TargetSpec()
+    measure: MeasureSpec | None = Field(default=None, description="a mapping with command, metrics and timeout_s")
     recipe: sections.RecipeSpec = sections.RecipeSpec()
     evolution: sections.EvolutionSpec = sections.EvolutionSpec()
     early_stop: sections.EarlyStopSpec = Field(
@@ -96,9 +97,13 @@ class SearchSpec(Section):
     def measures(self) -> frozenset[str]:
         """The expensive metrics that a worker must be asked for: `latency_ms`, and `energy_j` where it is wanted.
 
-        The latency brings its spread with it, and the energy and the efficiency are computed with it.
+        The latency brings its spread with it, and the energy and the efficiency are computed with it. Where a command
+        of the user's gives the latency, of another device, this one measures none of them.
         """
-        wanted = frozenset() if self.is_custom else TIMED.intersection(self.wanted_metrics())
+        own = set() if self.measure is None else set(self.measure.metrics)
+        if self.is_custom or "latency_ms" in own:
+            return frozenset()
+        wanted = TIMED.intersection(self.wanted_metrics()) - own
         return (wanted & {"energy_j"}) | {"latency_ms"} if wanted else frozenset()
 
     # --- how it is searched ---
@@ -182,6 +187,10 @@ class SearchSpec(Section):
             del content["target"]
         if self.recipe.tune is None:  # as in versions that had no such key
             del content["recipe"]["tune"]
+        if self.measure is None:
+            del content["measure"]
+        else:
+            del content["measure"]["timeout_s"]
         content["early_stop"]["rungs"] = self.rung_steps()
         content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):
@@ -200,7 +209,7 @@ class SearchSpec(Section):
             text = f"only family custom takes an evaluator; the family is {self.space.family}"
             yield Problem(path=("task", "evaluator"), text=text)
         elif self.is_custom:
-            yield from fitting.custom_problems(self.recipe, self.target)
+            yield from fitting.custom_problems(self.recipe, self.target, self.measure)
         else:
             yield from fitting.task_problems(self.space.family, self.task)
             yield from fitting.recipe_problems(
@@ -245,7 +254,7 @@ class SearchSpec(Section):
             limits.append(limit)
 
     def _unmeasured(self, metric: str, path: tuple[str | int, ...], kind: TaskKind | None) -> Iterator[Problem]:
-        known = measured_metrics(kind)
+        known = (*measured_metrics(kind), *(self.measure.metrics if self.measure is not None else ()))
         if self.is_custom:
             if not METRIC_NAME.fullmatch(metric):
                 yield Problem(path=path, text=f"the name of a metric is {NAME_RULE}; got {show(metric)}")
@@ -255,7 +264,7 @@ class SearchSpec(Section):
         elif metric not in known:
             hint = "" if metric in METRICS else nearest(metric, known)
             complaint = f"a {kind or 'search'} does not measure {metric!r}"
-            yield Problem(path=path, text=advised(complaint, hint, f"it measures {', '.join(known)}"))
+            yield Problem(path=path, text=advised(complaint, hint, f"it measures {', '.join(dict.fromkeys(known))}"))
 
 
 def _exclude_each_other(one: Limit, other: Limit) -> bool:

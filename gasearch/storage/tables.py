@@ -184,7 +184,7 @@ evaluations = Table(
     Column("data_share", Double, nullable=False),
     Column("checksum", String(32), nullable=False),  # of all columns that never change, see checksums.py
     Column("images_seen", BigInteger),
-    Column("energy_source", Text),  # "rapl" or "estimate"
+    Column("energy_source", Text),  # "rapl", "estimate" or "command"
     Column("replicate", Integer),  # NULL for a first training
     Column("gain", Double),
     Column(

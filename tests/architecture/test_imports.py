@@ -63,6 +63,7 @@ DOORS = {
     "gasearch_workers.evaluation.export": "a network of the front becomes files",
     "gasearch_workers.export.artifact": "as above",
     "gasearch_workers.export.torch_module": "these files become a torch module",
+    "gasearch_workers.export.exporters": "a form that a spec asks for is looked for before a search begins",
     "gasearch_workers.machine": "CPUs, clocks, other processes and their environment: what any process has",
     "gasearch_workers.ray_worker": "the actors that dispatch starts",
     "gasearch_workers.results": "who made a result, and when, is said alike on both sides",

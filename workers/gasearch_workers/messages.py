@@ -197,6 +197,18 @@ class StoppingRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCommand:
+    """An installed program of the user's that measures networks on a device of theirs."""
+
+    arguments: tuple[str, ...]  #: The program first; the folder with the network's files comes after them.
+    metrics: tuple[str, ...]  #: The names of the numbers that it must give.
+    timeout_s: float  #: Wall seconds for one network.
+    formats: tuple[str, ...] = ()  #: Forms that the folder holds besides those of every artifact.
+    folder: str = "."  #: Where it is run, if that is there.
+    environment: tuple[str, ...] = ()  #: Variables that it gets besides those that hold no secret.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
     """One evaluation to make. (key, attempt) identifies it: a late or repeated answer can't count twice."""
 
@@ -212,6 +224,7 @@ class EvaluationRequest:
     memory_limit_bytes: int | None = None  #: Of its process and whatever that starts; beyond it ends as OUT_OF_MEMORY.
     disk_limit_bytes: int | None = None  #: Of a file that it writes, and of its temporary folder.
     calibration: Calibration | None = None  #: The reference latency on the measuring device; needed for "latency_ms".
+    command: DeviceCommand | None = None  #: What measures the network besides, or instead.
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
     stopping: StoppingRule | None = None  #: None: the training goes on to its end.
@@ -253,7 +266,8 @@ class Measurement:
     latency_device: str | None = None
     train_seconds: float | None = None  #: Wall time of the training.
     energy_j: float | None = None  #: Of one inference at batch 1; `energy_source` says how it is known.
-    energy_source: str | None = None  #: "rapl" (a counter of the CPU), or "estimate" (from the network's operations).
+    #: "rapl" (a counter of the CPU), "estimate" (from the network's operations), or "command" (the user's own).
+    energy_source: str | None = None
     generalization_gap: float | None = None  #: Training score minus validation score (for errors the other way round).
     #: Samples shown in training, each time counted; with inherited weights the parents' too.
     images_seen: int | None = None
@@ -292,6 +306,11 @@ STANDARD_METRICS: tuple[str, ...] = tuple(
 )
 
 _standard_values = attrgetter(*STANDARD_METRICS)
+
+
+def spread_of(name: str) -> str:
+    """The metric that says how far a metric's value may be off, in the same unit: half the width of its interval."""
+    return "latency_spread_ms" if name == "latency_ms" else f"{name}_spread"
 
 
 def derived_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -398,11 +417,14 @@ class EvaluationResult:
 class Prepared:
     """A network that is ready to be timed."""
 
-    graph: bytes  #: The integer network as an ONNX file.
+    graph: bytes  #: The integer network as an ONNX file; b"" where it is not timed here.
     input_shape: tuple[int, ...]  #: Of one sample.
     input_dtype: str
     categories: tuple[int, ...] = ()  #: Number of codes per column of codes, as in the network's plan.
+    is_timed: bool = True  #: Whether its latency is to be measured here.
     is_energy_wanted: bool = False  #: Whether to measure the energy too, about a second, where there is a counter.
+    command: DeviceCommand | None = None  #: What measures it besides, or instead.
+    files: tuple[tuple[str, bytes], ...] = ()  #: The artifact that the command gets: names and contents.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

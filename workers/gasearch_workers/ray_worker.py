@@ -80,7 +80,7 @@ class TrainingWorker:
 
 
 class MeasuringWorker:
-    """Holds the latency slot: the only process of the search that times networks, one at a time."""
+    """Holds the latency slot: the only process of the search that measures networks on a device, one at a time."""
 
     def __init__(self) -> None:
         from gasearch_workers.measure.meter import LatencyMeter  # loads ONNX Runtime, which no training worker needs
@@ -101,12 +101,12 @@ class MeasuringWorker:
         Args:
             result: An `EvaluationResult` without it.
             prepared: The network, or None: then the result stays as it is.
-            calibration: The reference latency of this device.
+            calibration: The reference latency of this device, or None where no latency is wanted.
         """
         ready = decode(Prepared | None, *prepared)
         if ready is None:
             return result
-        trained, known = decode(EvaluationResult, *result), decode(Calibration, *calibration)
+        trained, known = decode(EvaluationResult, *result), decode(Calibration | None, *calibration)
         return encode(self._meter.complete(trained, ready, known))
 
 

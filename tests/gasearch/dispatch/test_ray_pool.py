@@ -67,7 +67,7 @@ def shared_pool(added_family):
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
         notices = []
         pool = RayPool(
-            size=PoolSize(count=2, gpus=0), data=load_dataset("digits"), measures_latency=True, notice=notices.append
+            size=PoolSize(count=2, gpus=0), data=load_dataset("digits"), has_meter=True, notice=notices.append
         )
         pool.notices = notices
         yield pool
@@ -197,7 +197,7 @@ class TestRayPool(DispatcherContract):
 def test_as_many_workers_start_as_the_process_may_use_cpus():
     code = (
         "from gasearch.dispatch.ray_pool import PoolSize, RayPool\n"
-        "pool = RayPool(size=PoolSize(count=None, gpus=0), data=None, measures_latency=False)\n"
+        "pool = RayPool(size=PoolSize(count=None, gpus=0), data=None, has_meter=False)\n"
         "print(pool.slots)\n"
         "pool.close()\n"
     )

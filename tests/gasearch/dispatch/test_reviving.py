@@ -27,7 +27,7 @@ def start(monkeypatch, tmp_path):
         program = f"sys.path[:0] = [{str(ROOT)!r}]; from tests.doubles.ray_hosts import {host}; {host}(%d)"
         monkeypatch.setattr(ray_process, "program", lambda descriptor: program % descriptor)
         notices = []
-        pool = RevivingPool(size=PoolSize(count=2), data=None, measures_latency=False, notice=notices.append, **options)
+        pool = RevivingPool(size=PoolSize(count=2), data=None, has_meter=False, notice=notices.append, **options)
         pools.append(pool)
         pool.notices = notices
         return pool

@@ -44,7 +44,7 @@ def shared_pool(tmp_path_factory):
             patch.setenv(name, f"secret {name}")
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")])))
         notices = []
-        pool = RevivingPool(size=PoolSize(count=2, gpus=0), data=None, measures_latency=False, notice=notices.append)
+        pool = RevivingPool(size=PoolSize(count=2, gpus=0), data=None, has_meter=False, notice=notices.append)
         pool.notices, pool.token = notices, home.with_name("state") / "ray_token"
         yield pool
         pool.close()

@@ -8,7 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from gasearch_workers.evaluation.metric_values import EvaluatorError, checked_metrics, range_of, spread_of
+from gasearch_workers.evaluation.metric_values import EvaluatorError, checked_metrics, range_of
+from gasearch_workers.messages import spread_of
 
 from gasearch.objectives.metrics import METRICS
 

@@ -21,6 +21,7 @@ from torch import nn
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.export.artifact import ArtifactError, require_forms
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
 from gasearch_workers.machine.memory_errors import BeyondLimit, OutOfMemory, is_out_of_memory, memory_named
@@ -59,6 +60,7 @@ _FAILURES: Final = {
     Diverged: FailureKind.DIVERGED,
     TimedOut: FailureKind.TIMED_OUT,
     PlanError: FailureKind.INFEASIBLE,
+    ArtifactError: FailureKind.INFEASIBLE,
     OutOfMemory: FailureKind.OUT_OF_MEMORY,
 }
 
@@ -90,7 +92,7 @@ class Evaluator:
     def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """Make an evaluation here, latency included."""
         result, prepared = self.prepare(request)
-        if prepared is None or request.calibration is None:
+        if prepared is None:
             return result
         return self._meter.complete(result, prepared, request.calibration)
 
@@ -131,6 +133,8 @@ class Evaluator:
         One that is stopped leaves no weights: it enters no population, so no child would begin with them.
         """
         recipe, blueprint = request.recipe, _blueprint(request)
+        if request.command is not None:
+            require_forms(request.command.formats, plan(blueprint))
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
         scored = max(len(self._data.validation), len(self._data.test) if request.is_final else 0)
         _require_memory(start, recipe.batch_size, scored, request.memory_limit_bytes)
@@ -201,7 +205,7 @@ class Evaluator:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
             trained = self.train(request)
-            return trained.measurement, _prepare(trained.network, request.measures), trained.final
+            return trained.measurement, self._prepare(trained, request), trained.final
         except Stopped as error:
             return stop(error), None, None
         except Exception as error:
@@ -210,6 +214,25 @@ class Evaluator:
                 kind = FailureKind.OUT_OF_MEMORY
             found = failure(kind, error, is_named=kind is FailureKind.CRASHED)
             return replace(found, is_certain=True) if isinstance(error, BeyondLimit) else found, None, None
+
+    def _prepare(self, trained: Trained, request: EvaluationRequest) -> Prepared | None:
+        """The network that remains to be measured on a device; None where nobody asked for it."""
+        is_timed, command = "latency_ms" in request.measures, request.command
+        if not is_timed and command is None:
+            return None
+        from gasearch_workers.evaluation.handover import artifact_files  # which trains by this module
+
+        network = trained.network
+        return Prepared(
+            graph=to_onnx(network).SerializeToString() if is_timed else b"",
+            input_shape=network.plan.input_shape,
+            input_dtype=network.input.dtype,
+            categories=network.plan.categories,
+            is_timed=is_timed,
+            is_energy_wanted="energy_j" in request.measures,
+            command=command,
+            files=() if command is None else artifact_files(request, trained, self._data, command.formats),
+        )
 
 
 def versions() -> str:
@@ -223,19 +246,6 @@ def versions() -> str:
 def has_gpu() -> bool:
     """Tell whether this process can train on a GPU."""
     return torch.cuda.is_available()
-
-
-def _prepare(network: IntegerNetwork, measures: frozenset[str]) -> Prepared | None:
-    """The network that remains to be timed; None where nobody asked for it."""
-    if "latency_ms" not in measures:
-        return None
-    return Prepared(
-        graph=to_onnx(network).SerializeToString(),
-        input_shape=network.plan.input_shape,
-        input_dtype=network.input.dtype,
-        categories=network.plan.categories,
-        is_energy_wanted="energy_j" in measures,
-    )
 
 
 def _require_finite(scores: Mapping[str, float], what: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from gasearch_workers.messages import STANDARD_METRICS, derived_metrics
+from gasearch_workers.messages import STANDARD_METRICS, derived_metrics, spread_of
 
 LARGEST: Final = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
 METRIC_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -34,11 +34,6 @@ _SHOWN.maxstring = _SHOWN.maxother = 200
 
 class EvaluatorError(Exception):
     """The evaluator can't be found, or what it returned is no set of metrics."""
-
-
-def spread_of(name: str) -> str:
-    """The metric that says how far a metric's value may be off, in the same unit: half the width of its interval."""
-    return "latency_spread_ms" if name == "latency_ms" else f"{name}_spread"
 
 
 def range_of(name: str) -> tuple[float, float]:

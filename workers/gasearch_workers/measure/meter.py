@@ -1,4 +1,4 @@
-"""What times the networks of a search: one process, on the one device that all latencies and energies come from."""
+"""What measures the networks of a search, one at a time: one process, on the one device that all of it comes from."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from pathlib import Path
 
 from gasearch_workers.machine.memory_errors import is_out_of_memory
 from gasearch_workers.machine.stopwatch import Stopwatch
+from gasearch_workers.measure.command import CommandError, measure_by_command
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.energy import POWERCAP, find_rapl, measure_energy
 from gasearch_workers.measure.latency import calibrate, inference_call, measure_latency, sample_input
-from gasearch_workers.messages import Calibration, EvaluationResult, FailureKind, Measurement, Outcome, Prepared
+from gasearch_workers.messages import (
+    Calibration,
+    DeviceCommand,
+    EvaluationResult,
+    FailureKind,
+    Measurement,
+    Outcome,
+    Prepared,
+)
 from gasearch_workers.results import failure
 
 
 class LatencyMeter:
-    """Times networks on this machine's CPU, one at a time. One per search holds the latency slot."""
+    """Times networks on this machine's CPU, or by the user's command. One per search holds the latency slot."""
 
     def __init__(self, *, powercap: Path = POWERCAP) -> None:
         """Look for energy counters in Linux's powercap folder."""
@@ -29,20 +38,27 @@ class LatencyMeter:
                 return calibration
         return calibrate()
 
-    def complete(self, result: EvaluationResult, prepared: Prepared, calibration: Calibration) -> EvaluationResult:
+    def complete(
+        self, result: EvaluationResult, prepared: Prepared, calibration: Calibration | None
+    ) -> EvaluationResult:
         """The result with latency and spread in its measurement; a graph that doesn't run makes it a failure.
 
-        Where energy is wanted and a counter gives it, it takes the place of the estimate.
+        Where energy is wanted and a counter gives it, it takes the place of the estimate. A command of the user's
+        measures after that: what it gives takes the place of ours, and what is no answer makes it a failure.
 
         Args:
             result: Of the training.
-            prepared: The graph to time, and what it takes.
-            calibration: Of this device.
+            prepared: The graph to time, what it takes, and the command.
+            calibration: Of this device; None where no latency is wanted.
         """
         if not isinstance(result.outcome, Measurement):
             return result
         watch = Stopwatch()
-        outcome = self._timed(result.outcome, prepared, calibration)
+        outcome: Outcome = result.outcome
+        if prepared.is_timed and calibration is not None:
+            outcome = self._timed(result.outcome, prepared, calibration)
+        if prepared.command is not None and isinstance(outcome, Measurement):
+            outcome = _measured_by(prepared.command, prepared, result.key, outcome)
         seconds = result.duration_s + watch.seconds  # the wait for this device is no work
         return dataclasses.replace(result, outcome=outcome, finished_at=Stopwatch.date(), seconds=seconds)
 
@@ -63,3 +79,12 @@ class LatencyMeter:
             latency_device=latency.device,
         )
         return measured if energy_j is None else dataclasses.replace(measured, energy_j=energy_j, energy_source="rapl")
+
+
+def _measured_by(command: DeviceCommand, prepared: Prepared, key: str, measurement: Measurement) -> Outcome:
+    try:
+        return measure_by_command(command, prepared.files, key=key, measured=measurement)
+    except CommandError as error:
+        return dataclasses.replace(failure(FailureKind.USER_ERROR, error), traceback="", output=error.output)
+    except OSError as error:  # no room for the folder, or for one more process
+        return failure(FailureKind.WORKER_LOST, error, is_named=True)

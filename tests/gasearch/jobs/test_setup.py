@@ -141,3 +141,39 @@ def test_other_data_than_those_of_the_beginning_are_refused_with_both_fingerprin
     ):
         require_same_data(record, changed)
     require_same_data(replace(record, data_json="{}"), None)
+
+
+def test_a_measuring_command_reaches_the_workers_and_is_part_of_what_outcomes_depend_on(setup, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = DIGITS | {"measure": {"command": "sh bench.sh", "metrics": ["ram_bytes"]}}
+    found = set_up(load_spec(asked))
+    assert found.problem.command.arguments == ("sh", "bench.sh")
+    assert found.problem.command.folder == str(tmp_path)
+    slower, other = (
+        set_up(load_spec(asked | {"measure": asked["measure"] | change}))
+        for change in ({"timeout_s": 9}, {"command": "sh bench2.sh"})
+    )
+    contexts = [one.problem.context for one in (setup, found, slower, other)]
+    assert contexts[1] == contexts[2]
+    assert len(set(contexts)) == 3
+    assert setup.problem.command is None
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"command": "no-such-program -x"}, "measure.command: there is no program 'no-such-program' on the path"),
+        ({"command": "./bench.sh"}, r"measure.command: there is no program './bench.sh' here, in /"),
+        ({"formats": "fortran"}, "measure.formats: .*fortran"),
+    ],
+)
+def test_a_program_or_a_form_that_is_not_here_is_refused_before_any_work(change, complaint):
+    measure = {"command": "sh bench.sh", "metrics": ["ram_bytes"]} | change
+    with pytest.raises(SpecError, match=complaint):
+        set_up(load_spec(DIGITS | {"measure": measure}))
+
+
+def test_the_program_is_another_nodes_where_the_cluster_is_elsewhere():
+    measure = {"command": "no-such-program", "metrics": ["ram_bytes"]}
+    found = set_up(load_spec(DIGITS | {"measure": measure, "workers": {"address": "10.0.0.1:6379"}}))
+    assert found.problem.command.arguments == ("no-such-program",)

@@ -1,6 +1,7 @@
 """The meter completes what a training measured, by latency and where it is counted by energy."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ from gasearch_workers.measure import meter as meter_module
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.latency import Latency
 from gasearch_workers.measure.meter import LatencyMeter
-from gasearch_workers.messages import Calibration, EvaluationResult, Failure, FailureKind, Measurement, Prepared
+from gasearch_workers.messages import (
+    Calibration,
+    DeviceCommand,
+    EvaluationResult,
+    Failure,
+    FailureKind,
+    Measurement,
+    Prepared,
+)
 
 from tests.workers.integer_networks import random_blueprint, random_network
 from tests.workers.measure.counters import write_zone
@@ -65,6 +74,32 @@ def test_without_a_counter_the_estimate_stays(tmp_path, instant_latency):
 def test_a_failure_is_not_measured(tmp_path):
     failed = result_of(Failure(kind=FailureKind.DIVERGED, message=""))
     assert LatencyMeter(powercap=tmp_path).complete(failed, prepared(graph=b""), CALIBRATION) == failed
+
+
+def saying(text, *, metrics=("ram_bytes",)):
+    """A command that prints a text."""
+    return DeviceCommand(arguments=(sys.executable, "-c", f"print({text!r})"), metrics=metrics, timeout_s=30.0)
+
+
+def test_a_command_of_the_users_measures_where_no_latency_is_wanted(tmp_path):
+    asked = prepared(graph=b"", is_timed=False, command=saying('{"ram_bytes": 12}'), files=(("model.gap", b"x"),))
+    done = LatencyMeter(powercap=tmp_path).complete(result_of(ESTIMATED), asked, None)
+    assert done.outcome == dataclasses.replace(ESTIMATED, others=(("ram_bytes", 12.0),))
+
+
+def test_a_command_that_gives_no_answer_is_a_failure_of_the_users_with_what_it_wrote(tmp_path):
+    asked = prepared(graph=b"", is_timed=False, command=saying("no board"))
+    done = LatencyMeter(powercap=tmp_path).complete(result_of(ESTIMATED), asked, None)
+    assert (done.outcome.kind, done.outcome.output) == (FailureKind.USER_ERROR, "no board\n")
+    assert done.outcome.message.startswith("measure.command (")
+    assert "must print one JSON object and nothing else; got 'no board'" in done.outcome.message
+    assert not done.outcome.is_retryable
+
+
+def test_latency_and_command_complete_a_measurement_together(tmp_path, instant_latency):
+    asked = prepared(command=saying('{"energy_j": 3}', metrics=("energy_j",)))
+    done = LatencyMeter(powercap=tmp_path).complete(result_of(ESTIMATED), asked, CALIBRATION)
+    assert (done.outcome.latency_ms, done.outcome.energy_j, done.outcome.energy_source) == (0.5, 3.0, "command")
 
 
 def test_a_known_calibration_of_this_device_is_gone_on_with(tmp_path):

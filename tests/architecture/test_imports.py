@@ -107,6 +107,8 @@ HOMES = {
     "onnx": ("gasearch_workers.export",),
     "onnxruntime": ("gasearch_workers.export", "gasearch_workers.runtimes", "gasearch_workers.measure"),
     "unicorn": ("gasearch_workers.measure",),
+    "ai_edge_litert": ("gasearch_workers.export", "gasearch_workers.runtimes"),
+    "tflite_micro": ("gasearch_workers.runtimes",),
     "sklearn": ("gasearch_workers.data", "gasearch.report.importance"),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),

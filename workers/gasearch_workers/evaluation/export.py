@@ -17,11 +17,15 @@ from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
 from gasearch_workers.export.artifact import chosen_forms, require_free, write_artifact
+from gasearch_workers.export.exporters import TFLITE
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
+from gasearch_workers.export.tflite import to_tflite
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
+from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.plan import plan
+from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.training.reports import confusion, threshold_table
 from gasearch_workers.training.resident import target_of
 from gasearch_workers.training.score import Target
@@ -87,6 +91,7 @@ def export(
             "latency_ms": latency.latency_ms,
             "latency_spread_ms": latency.spread_ms,
             "latency_device": latency.device,
+            **_arena(trained.network, forms),
         },
         "test_classes": target.report_classes(outputs, data.test.truth),
         **_reports(known, outputs, data),
@@ -189,6 +194,12 @@ def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]
         target: What the outputs stand for.
     """
     return target.score(run_onnx(graph, split.x), split.truth)
+
+
+def _arena(network: IntegerNetwork, forms: Sequence[str]) -> dict[str, int]:
+    """Memory that TFLite Micro takes beside the TFLite file, where that is written and TFLite Micro is here."""
+    found = arena_bytes(to_tflite(network)) if TFLITE.name in forms else None
+    return {} if found is None else {"arena_bytes": found}
 
 
 def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:

@@ -84,8 +84,10 @@ def write_artifact(
     directory = Path(directory)
     _require_fitting(network, labels, vocabularies)
     files: dict[str, bytes] = {}
-    for form in dict.fromkeys((*(form.name for form in ALWAYS), *formats)):
-        files |= EXPORTERS.get(form).write(network, samples)
+    notes: dict[str, Mapping[str, Any]] = {}
+    for exporter in map(EXPORTERS.get, dict.fromkeys((*(form.name for form in ALWAYS), *formats))):
+        files |= exporter.write(network, samples)
+        notes |= dict.fromkeys(exporter.files, exporter.notes(network.plan))
     if vocabularies:
         known = zip(vocabularies, known_codes(network.plan), strict=True)
         files[VOCABULARY_NAME] = _to_json([list(words[:count]) for words, count in known], indent=None)
@@ -100,8 +102,8 @@ def write_artifact(
     )
     _to_json(content)  # What is no JSON is refused before a card is made of it.
     files[PROGRAM_NAME] = predict_program(content).encode()
-    files[CARD_NAME] = model_card(content | {"files": describe_files(files)}).encode()
-    _write_files(directory, files, _to_json(content | {"files": describe_files(files)}))
+    files[CARD_NAME] = model_card(content | {"files": describe_files(files, notes)}).encode()
+    _write_files(directory, files, _to_json(content | {"files": describe_files(files, notes)}))
     return directory
 
 

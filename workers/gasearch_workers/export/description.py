@@ -49,10 +49,13 @@ def describe(
     }
 
 
-def describe_files(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Size and hash of each file."""
+def describe_files(
+    files: Mapping[str, bytes], notes: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Size and hash of each file, and what else is known of it."""
     return {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), **(notes or {}).get(name, {})}
+        for name, content in files.items()
     }
 
 

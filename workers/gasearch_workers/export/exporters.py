@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gasearch_workers.export.c99 import files as c99
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
+from gasearch_workers.export.tflite import input_layout, refusal, to_tflite
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.registry import Registry
 from gasearch_workers.network.steps import Plan
@@ -19,6 +20,11 @@ from gasearch_workers.network.steps import Plan
 def holds_all(plan: Plan) -> str:
     """Refuse no network."""
     return ""
+
+
+def says_nothing(plan: Plan) -> Mapping[str, Any]:
+    """Describe no file."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,8 @@ class Exporter:
     #: Why the form can't hold a network of this plan, as what follows "can't hold"; "" where it can. Arithmetic only:
     #: it is asked before any training.
     refusal: Callable[[Plan], str] = holds_all
+    #: What `model.json` says of its files, as JSON values, besides their sizes and hashes.
+    notes: Callable[[Plan], Mapping[str, Any]] = says_nothing
 
     def __post_init__(self) -> None:
         """Refuse a file that would lie elsewhere.
@@ -49,6 +57,7 @@ def of_one_file(
     file: str,
     write: Callable[[IntegerNetwork], bytes],
     refusal: Callable[[Plan], str] = holds_all,
+    notes: Callable[[Plan], Mapping[str, Any]] = says_nothing,
 ) -> Exporter:
     """An exporter of a single file, which is made of the network alone.
 
@@ -57,8 +66,15 @@ def of_one_file(
         file: Its name.
         write: Gives its content.
         refusal: See `Exporter`.
+        notes: See `Exporter`.
     """
-    return Exporter(name=name, files=(file,), write=lambda network, samples: {file: write(network)}, refusal=refusal)
+    return Exporter(
+        name=name,
+        files=(file,),
+        write=lambda network, samples: {file: write(network)},
+        refusal=refusal,
+        notes=notes,
+    )
 
 
 def is_plain(name: str) -> bool:
@@ -77,4 +93,5 @@ GAP: Final = of_one_file("gap", "model.gap", pack)
 SAFETENSORS: Final = of_one_file("safetensors", "model.safetensors", _weights_of)
 ALWAYS: Final = (ONNX, GAP, SAFETENSORS)  #: They write every artifact.
 C99: Final = Exporter(name="c", files=c99.FILES, write=c99.to_c, refusal=c99.refusal)
-EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (*ALWAYS, C99))
+TFLITE: Final = of_one_file("tflite", "model.tflite", to_tflite, refusal, input_layout)
+EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (*ALWAYS, C99, TFLITE))

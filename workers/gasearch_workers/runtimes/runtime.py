@@ -10,10 +10,11 @@ from typing import Any, Final
 import onnxruntime
 from numpy.typing import NDArray
 
-from gasearch_workers.export.exporters import C99, ONNX
+from gasearch_workers.export.exporters import C99, ONNX, TFLITE
 from gasearch_workers.export.onnx_session import run_onnx
+from gasearch_workers.export.tflite import NEEDS
 from gasearch_workers.network.registry import Registry
-from gasearch_workers.runtimes import c99
+from gasearch_workers.runtimes import c99, litert, tflite_micro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,4 +40,18 @@ ONNX_RUNTIME: Final = Runtime(
 C99_RUNTIME: Final = Runtime(
     name="c99", form=C99.name, needs="install a C compiler (cc, gcc or clang)", version=c99.version, run=c99.run
 )
-RUNTIMES: Final = Registry(Runtime, "runtime", lambda: (ONNX_RUNTIME, C99_RUNTIME))
+LITERT: Final = Runtime(
+    name="litert",
+    form=TFLITE.name,
+    needs=NEEDS,
+    version=litert.version,
+    run=lambda directory, x: litert.run_litert(directory / TFLITE.files[0], x),
+)
+TFLITE_MICRO: Final = Runtime(
+    name="tflite-micro",
+    form=TFLITE.name,
+    needs=NEEDS,
+    version=tflite_micro.version,
+    run=lambda directory, x: tflite_micro.run_tflite_micro(directory / TFLITE.files[0], x),
+)
+RUNTIMES: Final = Registry(Runtime, "runtime", lambda: (ONNX_RUNTIME, C99_RUNTIME, LITERT, TFLITE_MICRO))

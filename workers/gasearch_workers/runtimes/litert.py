@@ -1,0 +1,61 @@
+"""Running a TFLite file with LiteRT (once TensorFlow Lite), on one CPU thread, with its default kernels."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.export.artifact import ArtifactError
+
+BATCH = 256  #: How many samples are computed at a time.
+
+
+def version() -> str | None:
+    """Of LiteRT; None where it isn't installed."""
+    try:
+        return installed("ai-edge-litert")
+    except PackageNotFoundError:
+        return None
+
+
+def run_litert(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+    """The outputs of raw samples.
+
+    A file that was cut off is refused. One in which bytes were changed may end the process: `read_artifact` knows it by
+    its hash, and comes first.
+
+    Args:
+        path: The file.
+        x: Raw samples (B, *input_shape): of images (B, C, H, W), as everywhere else.
+
+    Raises:
+        ArtifactError: if it is no TFLite file, or LiteRT lacks an operator of it.
+        OSError: if it can't be read.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    samples = channels_last(x)
+    try:
+        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
+        (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+        parts = []
+        for at in range(0, len(samples), BATCH):
+            part = samples[at : at + BATCH]
+            interpreter.resize_tensor_input(source["index"], part.shape, strict=True)
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(source["index"], part)
+            interpreter.invoke()
+            parts.append(interpreter.get_tensor(target["index"]))
+    except (ValueError, RuntimeError) as error:
+        raise ArtifactError(f"{path} can't be run by LiteRT: {error}") from error
+    return np.concatenate(parts)
+
+
+def channels_last(x: NDArray[Any]) -> NDArray[Any]:
+    """Samples as a TFLite file takes them: images (B, C, H, W) -> (B, H, W, C), others as they are."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if x.ndim == 4 else x

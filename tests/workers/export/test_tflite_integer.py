@@ -24,8 +24,8 @@ from tests.workers.tflite_runs import (
 )
 
 READERS = (litert_tensors, micro_tensors)
-#: Share of integers that may be one beside: kernels that round twice miss many of a mean of six places, of few sums that
-#: are spread over a grid of 8 bits, and of integers that are put on another grid.
+#: Share of integers that may be one beside. Kernels that round twice miss many of a mean of six places, of few sums
+#: that are spread over 8 bits, and of integers that are put on another grid.
 MOST_AT_8_BITS, MOST_BELOW = 0.25, 0.01
 
 

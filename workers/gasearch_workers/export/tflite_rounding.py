@@ -37,8 +37,8 @@ def round_weights(
         output: Grid of the output.
     """
     weight = limited(weight)
-    integers, fine = stretch(weight, scale, bias_steps, source.bits)
-    fine = fine.astype(np.float64)
+    integers, stretched = stretch(weight, scale, bias_steps, source.bits)
+    fine = stretched.astype(np.float64)
     biases = np.rint(bias_steps / fine)
     lows, highs = sum_ranges(weight, source)
     for channel, row in enumerate(weight.astype(np.int64)):

@@ -43,7 +43,13 @@ def declared_scales(network: IntegerNetwork, integer_steps: frozenset[str]) -> d
 
 
 def can_end_by_relu6(step: Step, bits: int, zero_point: int) -> bool:
-    """Whether a step's few-bit output could be clamped by a fused ReLU6, which ends at the real value 0, too."""
+    """Whether a step's few-bit output could be clamped by a fused ReLU6, which ends at the real value 0, too.
+
+    Args:
+        step: The step.
+        bits: Of its output.
+        zero_point: Of its output.
+    """
     return bits < 8 and zero_point == 0 and step.op in ("conv", "linear", "add")
 
 

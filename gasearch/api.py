@@ -77,6 +77,17 @@ class Search:
         """
         return self._ask(lambda reader: front_points(reader, self.name, parse_limits(where), by))
 
+    def front_frame(self, *where: str, by: str | None = None) -> Any:
+        """The same as a `pandas.DataFrame`, by key: a metric a column, in native units, and the blueprint as JSON.
+
+        Raises:
+            BadInput: if a limit or a metric can't be used.
+            GasearchError: where pandas isn't installed.
+        """
+        from gasearch.ecosystem.frames import front_frame
+
+        return front_frame(self.front(*where, by=by))
+
     @overload
     def best(
         self,

@@ -30,9 +30,9 @@ from gasearch.cli.app import (
     option,
     options_of,
 )
+from gasearch.cli.choosing import Found, print_found
 from gasearch.cli.console import Format, clean_stdout, say, watching
 from gasearch.cli.fetching import naming_the_download
-from gasearch.cli.reading import Found, print_found
 from gasearch.cli.streams import give_up
 from gasearch.cli.trained import print_tuned
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch

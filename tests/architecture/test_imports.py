@@ -42,7 +42,7 @@ STANDARD_LIBRARY_ONLY = (
 ORDER = {
     "gasearch": (
         "errors", "settings", "objectives", "spec", "space", "evolution", "dispatch", "storage", "search", "jobs",
-        "deploy", "query", "report", "api", "web", "cli", "__main__",
+        "deploy", "query", "report", "ecosystem", "api", "web", "cli", "__main__",
     ),
     "gasearch_workers": (
         "messages", "machine", "network", "data", "modules", "export", "runtimes", "training", "results", "measure",
@@ -92,6 +92,8 @@ HOMES = {
     "deap": ("gasearch.evolution",),
     "moocore": ("gasearch.evolution", "gasearch.objectives.pareto"),
     "optuna": ("gasearch.evolution.recipes", "gasearch.evolution.optuna_engine"),
+    "pandas": ("gasearch.ecosystem.frames",),
+    "pyarrow": ("gasearch.ecosystem.frames",),
     "plotly": ("gasearch.query.plot",),
     "ray": ("gasearch.dispatch", "gasearch_workers.ray_worker"),
     "alembic": ("gasearch.storage",),

@@ -44,7 +44,7 @@ def test_a_reader_that_has_gone_is_no_failure_of_the_command(monkeypatch):
     def printing(*arguments, **options):
         raise BrokenPipeError
 
-    monkeypatch.setattr("gasearch.cli.reading.print_rows", printing)
+    monkeypatch.setattr("gasearch.cli.choosing.print_rows", printing)
     with pytest.raises(ReaderGone):
         app(["best", "digits"], prog_name="gasearch")
 

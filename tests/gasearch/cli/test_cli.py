@@ -27,7 +27,7 @@ def test_help_lists_every_command_and_each_command_gives_examples(gasearch):
     status, out, _ = gasearch("--help")
     assert status == 0
     commands = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
-    wanted = "init check data run resume list status stop best front history show failures"
+    wanted = "init check data run resume list status stop best trade report front history show failures"
     wanted += " delete plot compare why tune export serve db"
     assert sorted(commands) == sorted(wanted.split())
     for command in [*wanted.split()[:-1], "db upgrade", "db current"]:
@@ -88,7 +88,7 @@ def test_a_defect_is_reported_without_a_traceback_unless_asked_for(gasearch, mon
     def fail(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("gasearch.cli.reading.best_points", fail)
+    monkeypatch.setattr("gasearch.cli.choosing.best_points", fail)
     status, _, err = gasearch("best", "digits")
     assert (status, "Traceback" in err) == (1, False)
     assert "unexpected error: RuntimeError: boom" in err
@@ -102,7 +102,7 @@ def test_ctrl_c_while_reading_is_a_word_and_status_130(gasearch, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gasearch.cli.reading.best_points", interrupt)
+    monkeypatch.setattr("gasearch.cli.choosing.best_points", interrupt)
     assert gasearch("best", "digits") == (130, "", "gasearch: interrupted\n")
 
 

@@ -1,0 +1,1 @@
+"""A search for other tools: tables of pandas, studies of Optuna, runs of experiment trackers."""

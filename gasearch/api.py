@@ -270,6 +270,7 @@ class Search:
         *,
         tuned: bool = False,
         formats: Sequence[str] | None = None,
+        symmetric: bool = False,
         observer: Observer | None = None,
     ) -> Path:
         """Train one network again, and write it as files: integer ONNX, packed, torch weights ...; returns the folder.
@@ -279,6 +280,7 @@ class Search:
             directory: The folder to write.
             tuned: Whether to train it by the best recipe that `tune` found.
             formats: Names of forms to write besides, "all" for each that can hold the network; None: the usual ones.
+            symmetric: Whether to write the form "qdq" with zero point 0 everywhere, as TensorRT takes it.
             observer: What is told of the work as it goes on.
 
         Raises:
@@ -299,6 +301,7 @@ class Search:
                 observer=watching,
                 is_tuned=tuned,
                 formats=formats,
+                is_symmetric=symmetric,
             )
 
     def stop(self) -> None:

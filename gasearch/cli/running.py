@@ -234,6 +234,9 @@ def export(
         str | None,
         option("--formats", "NAMES", "Forms to write besides, with commas; all: each that can hold the network."),
     ] = None,
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="Write the form qdq with zero point 0 everywhere, as TensorRT takes it.")
+    ] = False,
     db: Db = None,
 ) -> None:
     """Write one network as files: integer ONNX, packed, torch weights, a model card, a program that predicts."""
@@ -248,6 +251,7 @@ def export(
             observer=observer,
             is_tuned=tuned,
             formats=None if formats is None else [form.strip() for form in formats.split(",") if form.strip()],
+            is_symmetric=symmetric,
         )
     print(folder)
 

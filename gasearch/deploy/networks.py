@@ -32,6 +32,7 @@ def export_network(
     observer: Observer,
     is_tuned: bool = False,
     formats: Sequence[str] | None = None,
+    is_symmetric: bool = False,
 ) -> Path:
     """Train one network again as it was evaluated, and write it as an artifact: every file that its user needs.
 
@@ -51,6 +52,7 @@ def export_network(
         observer: Watches.
         is_tuned: Whether the best recipe that was tuned takes the place of the search's.
         formats: Names of exporters to write besides, "all" for those that can hold the network; None: the usual ones.
+        is_symmetric: Whether to write the form `qdq` with zero point 0 everywhere.
 
     Raises:
         UnknownSearch: if there is no such search or network.
@@ -86,6 +88,7 @@ def export_network(
             claimed=network.metrics,
             formats=formats,
             provenance=provenance(record, setup.spec),
+            is_symmetric=is_symmetric,
         )
     except (ArtifactError, UnknownName) as error:
         raise BadInput(str(error)) from error

@@ -106,12 +106,13 @@ HOMES = {
         "gasearch_workers.evaluation.teacher",
     ),
     "safetensors": ("gasearch_workers.modules.deployed",),
-    "onnx": ("gasearch_workers.export",),
+    "onnx": ("gasearch_workers.export", "gasearch_workers.runtimes.onnx_reference"),
     "onnxruntime": ("gasearch_workers.export", "gasearch_workers.runtimes", "gasearch_workers.measure"),
     "unicorn": ("gasearch_workers.measure",),
     "ai_edge_litert": ("gasearch_workers.export", "gasearch_workers.runtimes"),
     "tflite_micro": ("gasearch_workers.runtimes",),
     "sklearn": ("gasearch_workers.data", "gasearch.report.importance"),
+    "openvino": ("gasearch_workers.runtimes.openvino",),
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),
     "uvicorn": ("gasearch.web",),
@@ -119,7 +120,7 @@ HOMES = {
 }
 
 #: What the commands that only read must not load: each costs from tenths of a second to seconds.
-HEAVY = ("torch", "ray", "scipy", "sklearn", "optuna", "onnx", "onnxruntime", "deap", "plotly", "fastapi")
+HEAVY = ("torch", "ray", "scipy", "sklearn", "optuna", "onnx", "onnxruntime", "openvino", "deap", "plotly", "fastapi")
 
 
 def is_within(name: str, *packages: str) -> bool:

@@ -20,7 +20,12 @@ def compare(network, rng, count=200):
     x = random_raw(rng, network, count)
     model = to_onnx(network)
     onnx.checker.check_model(model, full_check=True)
-    found, expected = run_onnx(model.SerializeToString(), x), run_reference(network, x)
+    return compare_outputs(network, x, run_onnx(model.SerializeToString(), x))
+
+
+def compare_outputs(network, x, found):
+    """The same of outputs that a runtime has found for raw samples."""
+    expected = run_reference(network, x)
     assert found.dtype == np.float32
     assert found.shape == expected.shape
     assert np.isfinite(found).all()

@@ -415,3 +415,19 @@ def test_the_card_and_the_program_are_told_by_their_hashes_too(tmp_path):
     (tmp_path / CARD_NAME).write_text("# Better\n")
     with pytest.raises(ArtifactError, match=r"README.md must have \d+ bytes; it has 9"):
         read_artifact(tmp_path)
+
+
+def test_zero_points_0_take_the_place_of_the_portable_form_or_are_added():
+    for asked in (None, ["qdq"], []):
+        assert chosen_forms(asked, NETWORK.plan, is_symmetric=True) == ("qdq-symmetric",)
+    chosen = chosen_forms(["all"], NETWORK.plan, is_symmetric=True)
+    assert "qdq-symmetric" in chosen
+    assert "qdq" not in chosen
+
+
+def test_two_forms_that_write_the_same_file_are_refused_and_all_has_one_of_them():
+    with pytest.raises(ArtifactError, match=r"^qdq and qdq-symmetric both write model\.qdq\.onnx; choose one of them$"):
+        chosen_forms(["qdq", "qdq-symmetric"], NETWORK.plan)
+    chosen = chosen_forms(["all"], NETWORK.plan)
+    assert "qdq" in chosen
+    assert "qdq-symmetric" not in chosen

@@ -42,6 +42,7 @@ def export(
     data: Dataset,
     claimed: Mapping[str, float],
     formats: Sequence[str] | None = None,
+    is_symmetric: bool = False,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train the request's network as its evaluation did, from scratch, and write it to a folder.
@@ -58,6 +59,7 @@ def export(
         data: What it is trained on.
         claimed: The metrics that the search has of it.
         formats: Names of exporters beside those of every artifact; see `chosen_forms`.
+        is_symmetric: See `chosen_forms`, too.
         provenance: JSON values of where the network comes from, which only the caller knows.
 
     Raises:
@@ -69,7 +71,7 @@ def export(
     require_free(directory)
     blueprint = request.network
     assert isinstance(blueprint, Blueprint)
-    forms = chosen_forms(formats, plan(blueprint))
+    forms = chosen_forms(formats, plan(blueprint), is_symmetric=is_symmetric)
     request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
     trained = evaluator.train(request)
     graph = to_onnx(trained.network).SerializeToString()

@@ -22,7 +22,7 @@ import onnx
 from numpy.typing import NDArray
 
 from gasearch_workers.export.description import VOCABULARY_NAME, describe, describe_files, known_codes
-from gasearch_workers.export.exporters import ALWAYS, EXPORTERS, GAP, ONNX, SAFETENSORS, is_plain
+from gasearch_workers.export.exporters import ALWAYS, EXPORTERS, GAP, ONNX, SAFETENSORS, is_plain, with_zero_points_0
 from gasearch_workers.export.model_card import model_card
 from gasearch_workers.export.packed_reader import PackedFormatError, unpack
 from gasearch_workers.export.predict_program import predict_program
@@ -121,23 +121,32 @@ def _write_files(directory: Path, files: Mapping[str, bytes], described: bytes) 
         (directory / name).unlink(missing_ok=True)
 
 
-def chosen_forms(asked: Sequence[str] | None, steps: Plan) -> tuple[str, ...]:
+def chosen_forms(asked: Sequence[str] | None, steps: Plan, *, is_symmetric: bool = False) -> tuple[str, ...]:
     """The forms to write beside those of every artifact.
 
     Args:
         asked: Names of exporters; "all" for every one that can hold the network. None: `PREFERRED` ones, likewise.
         steps: Of the network.
+        is_symmetric: Whether the form `qdq` is to be written with zero point 0 everywhere, named or not.
 
     Raises:
-        ArtifactError: naming a form that can't hold the network, and those that can.
+        ArtifactError: naming a form that can't hold the network, and those that can; or two that write the same file.
         UnknownName: if there is no such exporter.
     """
+    named = tuple(name for name in asked or () if name != "all")
+    named = with_zero_points_0(named) if is_symmetric else named
+    require_forms(named, steps)
     if asked is not None and "all" not in asked:
-        require_forms(asked, steps)
-        return tuple(asked)
-    require_forms([name for name in asked or () if name != "all"], steps)
+        return named
     known = EXPORTERS.names() if asked is not None else [name for name in PREFERRED if name in EXPORTERS.own]
-    return tuple(name for name in known if not EXPORTERS.get(name).refusal(steps))
+    chosen = list(named)
+    written = {file for name in named for file in EXPORTERS.get(name).files}
+    for name in known:
+        form = EXPORTERS.get(name)
+        if written.isdisjoint(form.files) and not form.refusal(steps):
+            chosen.append(name)
+            written.update(form.files)
+    return tuple(chosen)
 
 
 def require_forms(formats: Sequence[str], steps: Plan) -> None:
@@ -148,9 +157,14 @@ def require_forms(formats: Sequence[str], steps: Plan) -> None:
         steps: Of the network.
 
     Raises:
-        ArtifactError: naming the form, what it can't hold, and the forms that can.
+        ArtifactError: naming the form, what it can't hold, and the forms that can; or two that write the same file.
         UnknownName: if there is no such exporter.
     """
+    writers: dict[str, str] = {}
+    for name in dict.fromkeys((*(form.name for form in ALWAYS), *formats)):
+        for file in EXPORTERS.get(name).files:
+            if (other := writers.setdefault(file, name)) != name:
+                raise ArtifactError(f"{other} and {name} both write {file}; choose one of them")
     for name in formats:
         if reason := EXPORTERS.get(name).refusal(steps):
             able = [other for other in EXPORTERS.names() if not EXPORTERS.get(other).refusal(steps)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gasearch_workers.export.c99 import files as c99
 from gasearch_workers.export.onnx_graph import to_onnx
+from gasearch_workers.export.onnx_qdq import to_qdq
 from gasearch_workers.export.packed import pack
 from gasearch_workers.export.tflite import input_layout, refusal, to_tflite
 from gasearch_workers.network.integer import IntegerNetwork
@@ -94,4 +95,15 @@ SAFETENSORS: Final = of_one_file("safetensors", "model.safetensors", _weights_of
 ALWAYS: Final = (ONNX, GAP, SAFETENSORS)  #: They write every artifact.
 C99: Final = Exporter(name="c", files=c99.FILES, write=c99.to_c, refusal=c99.refusal)
 TFLITE: Final = of_one_file("tflite", "model.tflite", to_tflite, refusal, input_layout)
-EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (*ALWAYS, C99, TFLITE))
+QDQ: Final = of_one_file("qdq", "model.qdq.onnx", lambda network: to_qdq(network).SerializeToString(deterministic=True))
+QDQ_SYMMETRIC: Final = of_one_file(
+    "qdq-symmetric",
+    QDQ.files[0],
+    lambda network: to_qdq(network, is_symmetric=True).SerializeToString(deterministic=True),
+)
+EXPORTERS: Final = Registry(Exporter, "exporter", lambda: (*ALWAYS, C99, TFLITE, QDQ, QDQ_SYMMETRIC))
+
+
+def with_zero_points_0(forms: Sequence[str]) -> tuple[str, ...]:
+    """The forms, `qdq` in its symmetric kind: it takes its place, or is added."""
+    return (*(name for name in forms if name not in (QDQ.name, QDQ_SYMMETRIC.name)), QDQ_SYMMETRIC.name)

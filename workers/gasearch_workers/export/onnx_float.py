@@ -18,7 +18,7 @@ from gasearch_workers.network.integer import IntegerStep
 from gasearch_workers.network.steps import CODES, LAYER_NORM_EPSILON, MASKED_SCORE, Op
 
 #: Places of our gates (reset, update, new) in ONNX's order (update, reset, new).
-_GATE_ORDER = (1, 0, 2)
+GATE_ORDER = (1, 0, 2)
 
 
 def add_float(builder: GraphBuilder, item: IntegerStep) -> None:
@@ -28,11 +28,11 @@ def add_float(builder: GraphBuilder, item: IntegerStep) -> None:
     output = builder.float_name(step)
     if step.passes_grid:
         output = move(builder, step, inputs[0], output, is_real=True)
-    elif step.op in _OPERATORS:
-        operator, attributes = _OPERATORS[step.op]
+    elif step.op in OPERATORS:
+        operator, attributes = OPERATORS[step.op]
         output = builder.node(operator, inputs, output, **attributes)
     else:
-        output = _COMPUTED[step.op](builder, item, *inputs, output)
+        output = COMPUTED[step.op](builder, item, *inputs, output)
     output = builder.relu(step, output)
     if builder.grids[step.name] is None:
         builder.reals[step.name] = output
@@ -90,7 +90,7 @@ def _gru(builder: GraphBuilder, item: IntegerStep, source: str, output: str) -> 
     step, name = item.step, item.step.name
     channels, hidden = step.input_shape[-1], step.output_shape[-1] // 2
     assert item.weight is not None and item.bias is not None  # noqa: PT018
-    rows = np.arange(6 * hidden).reshape(2, 3, hidden)[:, _GATE_ORDER].reshape(2, 3 * hidden)
+    rows = np.arange(6 * hidden).reshape(2, 3, hidden)[:, GATE_ORDER].reshape(2, 3 * hidden)
     weight = item.weight[rows]  # (2, 3 x H, C + H)
     scale = None if item.weight_scale is None else item.weight_scale[rows][:, :, None]
     of_input = builder.weight(f"{name}.input_weight", weight[:, :, :channels], scale)
@@ -157,13 +157,13 @@ def _mean_tokens(builder: GraphBuilder, item: IntegerStep, source: str, output: 
 
 
 #: Operations that are one operator of ONNX's, with its attributes.
-_OPERATORS: Final[dict[Op, tuple[str, dict[str, Any]]]] = {
+OPERATORS: Final[dict[Op, tuple[str, dict[str, Any]]]] = {
     "add": ("Add", {}),
     "product": ("Mul", {}),
     "concat": ("Concat", {"axis": 1}),
 }
 #: The others: each appends its nodes before the ReLU, given the inputs and what the output shall be called.
-_COMPUTED: Final[dict[Op, Callable[..., str]]] = {
+COMPUTED: Final[dict[Op, Callable[..., str]]] = {
     "conv": _conv,
     "linear": _linear,
     "embedding": _embedding,

@@ -22,7 +22,8 @@ from gasearch_workers.network.steps import INPUT
 
 OPSET: Final = 17
 IR_VERSION: Final = 8  #: The one of that opset's release: runtimes from 2022 on read the file.
-_ELEMENT = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
+#: Of the input, by `InputTransform.dtype`.
+ELEMENT: Final = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
 
 
 def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
@@ -38,9 +39,8 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
     Raises:
         ValueError: if the last step's output is quantized.
     """
+    require_float_outputs(network)
     plan = network.plan
-    if network.steps[-1].output_grid is not None:
-        raise ValueError(f"the last step must give floats; {plan.steps[-1].name!r} has an integer grid")
     builder = GraphBuilder(plan, network.grids)
     _add_input(builder, network)
     for item in network.steps:
@@ -49,7 +49,7 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
     graph = helper.make_graph(
         builder.nodes,
         "network",
-        [helper.make_tensor_value_info(INPUT, _ELEMENT[network.input.dtype], ["batch", *plan.input_shape])],
+        [helper.make_tensor_value_info(INPUT, ELEMENT[network.input.dtype], ["batch", *plan.input_shape])],
         [helper.make_tensor_value_info(output_name(plan), TensorProto.FLOAT, ["batch", *plan.steps[-1].output_shape])],
         builder.constants,
     )
@@ -58,6 +58,16 @@ def to_onnx(network: IntegerNetwork) -> onnx.ModelProto:
     if builder.is_saturating:
         helper.set_model_props(model, EXACT_KERNELS)
     return model
+
+
+def require_float_outputs(network: IntegerNetwork) -> None:
+    """Refuse a network whose outputs are integers.
+
+    Raises:
+        ValueError: naming its last step.
+    """
+    if network.steps[-1].output_grid is not None:
+        raise ValueError(f"the last step must give floats; {network.steps[-1].step.name!r} has an integer grid")
 
 
 def float_steps(network: IntegerNetwork) -> tuple[str, ...]:

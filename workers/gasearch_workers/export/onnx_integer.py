@@ -85,9 +85,12 @@ def geometry(step: Step) -> dict[str, Any]:
 
 
 def _has_pooling_kernel(step: Step, source: Grid | None, output: Grid | None) -> bool:
-    """Whether both grids are such as ONNX Runtime's kernel takes; it refuses an output scale that is far finer."""
-    if source is None or output is None:
-        return False
+    """Whether there are both grids, and such as the kernel takes."""
+    return source is not None and output is not None and is_pooled(step, source, output)
+
+
+def is_pooled(step: Step, source: Grid, output: Grid) -> bool:
+    """Whether ONNX Runtime's kernel of a global pooling takes both grids; it refuses an output scale far finer."""
     ratio = source.scale / (output.scale * math.prod(step.input_shape[1:]))
     return POOL_RATIOS[0] <= ratio < POOL_RATIOS[1]
 
@@ -145,13 +148,19 @@ def embed(builder: GraphBuilder, step: Step, table: Any, output: str) -> str:
         table: Integers or floats.
         output: Name of the result.
     """
+    operands = [builder.constant(f"{step.name}.table", table), rows_of(builder, step)]
+    return builder.node("Gather", operands, output, axis=0)
+
+
+def rows_of(builder: GraphBuilder, step: Step) -> str:
+    """Which rows of an embedding's table the codes stand for; tokens that have none take the row of the unknown."""
     codes = builder.codes(step.column)
-    if len(step.output_shape) == 2:
-        rows = builder.constant(f"{step.name}.rows", np.int32(step.rows))
-        unknown = builder.constant(f"{step.name}.unknown", np.int32(min(UNKNOWN, step.rows - 1)))
-        is_known = builder.node("Less", [codes, rows], f"{step.name}.is_known")
-        codes = builder.node("Where", [is_known, codes, unknown], f"{step.name}.codes")
-    return builder.node("Gather", [builder.constant(f"{step.name}.table", table), codes], output, axis=0)
+    if len(step.output_shape) != 2:
+        return codes
+    rows = builder.constant(f"{step.name}.rows", np.int32(step.rows))
+    unknown = builder.constant(f"{step.name}.unknown", np.int32(min(UNKNOWN, step.rows - 1)))
+    is_known = builder.node("Less", [codes, rows], f"{step.name}.is_known")
+    return builder.node("Where", [is_known, codes, unknown], f"{step.name}.codes")
 
 
 # --- steps that compute -----------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from typing import Any, Final
 import onnxruntime
 from numpy.typing import NDArray
 
-from gasearch_workers.export.exporters import C99, ONNX, TFLITE
+from gasearch_workers.export.exporters import C99, ONNX, QDQ, TFLITE
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.tflite import NEEDS
 from gasearch_workers.network.registry import Registry
-from gasearch_workers.runtimes import c99, litert, tflite_micro
+from gasearch_workers.runtimes import c99, litert, onnx_reference, openvino, tflite_micro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,4 +54,29 @@ TFLITE_MICRO: Final = Runtime(
     version=tflite_micro.version,
     run=lambda directory, x: tflite_micro.run_tflite_micro(directory / TFLITE.files[0], x),
 )
-RUNTIMES: Final = Registry(Runtime, "runtime", lambda: (ONNX_RUNTIME, C99_RUNTIME, LITERT, TFLITE_MICRO))
+ONNX_RUNTIME_QDQ: Final = Runtime(
+    name="onnxruntime-qdq",
+    form=QDQ.name,
+    needs="pip install onnxruntime",
+    version=lambda: str(onnxruntime.__version__),
+    run=lambda directory, x: run_onnx((directory / QDQ.files[0]).read_bytes(), x),
+)
+OPENVINO: Final = Runtime(
+    name="openvino",
+    form=QDQ.name,
+    needs="pip install openvino",
+    version=openvino.version,
+    run=lambda directory, x: openvino.run(directory / QDQ.files[0], x),
+)
+ONNX_REFERENCE: Final = Runtime(
+    name="onnx-reference",
+    form=QDQ.name,
+    needs="pip install onnx",
+    version=onnx_reference.version,
+    run=lambda directory, x: onnx_reference.run(directory / QDQ.files[0], x),
+)
+RUNTIMES: Final = Registry(
+    Runtime,
+    "runtime",
+    lambda: (ONNX_RUNTIME, C99_RUNTIME, LITERT, TFLITE_MICRO, ONNX_RUNTIME_QDQ, OPENVINO, ONNX_REFERENCE),
+)

@@ -90,7 +90,13 @@ def _has_pooling_kernel(step: Step, source: Grid | None, output: Grid | None) ->
 
 
 def is_pooled(step: Step, source: Grid, output: Grid) -> bool:
-    """Whether ONNX Runtime's kernel of a global pooling takes both grids; it refuses an output scale far finer."""
+    """Whether ONNX Runtime's kernel of a global pooling takes both grids; it refuses an output scale far finer.
+
+    Args:
+        step: The pooling.
+        source: Grid of its input.
+        output: Grid of its output.
+    """
     ratio = source.scale / (output.scale * math.prod(step.input_shape[1:]))
     return POOL_RATIOS[0] <= ratio < POOL_RATIOS[1]
 

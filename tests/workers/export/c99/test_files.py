@@ -10,7 +10,6 @@ from gasearch_workers.messages import Blueprint, Layer
 from gasearch_workers.network.plan import plan
 
 from tests.workers.export.c99.compiled import WARNINGS, needs_compiler, random_networks, run
-from tests.workers.integer_networks import random_blueprint
 
 SELF_TEST = """\
 #include <stdio.h>
@@ -90,7 +89,7 @@ def layers(*changes):
         ),
         (
             dataclasses.replace(layers({"weight_bits": 8}), input_shape=(70_000,)),
-            "sums of 70000 products, which may pass 32 bits (step layer0)",
+            "sums that may pass 32 bits (step layer0)",
         ),
     ],
 )
@@ -99,12 +98,20 @@ def test_what_it_cannot_hold_is_said_before_any_training(blueprint, reason):
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("gru", "a GRU (step layer0)"), ("transformer", "an attention (step layer0.attention)")]
+    ("changes", "words"),
+    [
+        ({"op": "fourier"}, "the operation fourier (step layer0)"),
+        ({"op": "attention", "input_shape": (5_000, 12), "output_shape": (5_000, 4)}, "more than 4096 tokens"),
+        ({"op": "attention", "input_shape": (5, 60_000), "output_shape": (5, 20_000)}, "sums that may pass 32 bits"),
+        ({"op": "gru", "output_shape": (5, 1_024), "weight_bits": 8}, "sums that may pass 32 bits"),
+        ({"op": "layer_norm", "output_shape": (9_000,)}, "more than 8192 channels"),
+        ({"op": "global_pool", "input_shape": (8, 2_000, 2_000)}, "sums that may pass 32 bits"),
+    ],
 )
-def test_operations_without_a_kernel_are_named(kind, words):
-    rng = np.random.default_rng(0)
-    blueprint = random_blueprint(rng, family="tagger", kinds=(kind,), layers=(1, 1), bits=(4,))
-    assert refusal(plan(blueprint)) == words
+def test_operations_without_a_kernel_and_sums_that_are_too_large_are_named(changes, words):
+    layout = plan(layers())
+    steps = (dataclasses.replace(layout.steps[0], **changes), *layout.steps[1:])
+    assert words in refusal(dataclasses.replace(layout, steps=steps))
 
 
 def test_a_network_that_is_refused_is_not_written():

@@ -15,17 +15,18 @@ from gasearch_workers.export.c99.source import Source
 from gasearch_workers.messages import FULL_PRECISION
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.packed_layout import DTYPES
-from gasearch_workers.network.steps import OPERATIONS, Plan, Step
+from gasearch_workers.network.steps import Plan, Step
 
 FILES: Final = ("model.c", "model.h", "vectors.h")
 MOST_VECTORS: Final = 8  #: Samples in `vectors.h`.
 TYPES: Final = {"uint8": "uint8_t", "float32": "float", "int32": "int32_t"}
 OPERATIONS_WITH_KERNEL: Final = frozenset({
     "conv", "linear", "add", "global_pool", "flatten", "max_pool", "embedding", "position", "concat", "product",
-    "window", "mean_tokens", "max_tokens",
+    "window", "gru", "attention", "layer_norm", "mean_tokens", "max_tokens",
 })  # fmt: skip
-WORDS: Final = {"gru": "a GRU", "attention": "an attention", "layer_norm": "a layer normalization"}
 LARGEST_VALUE: Final = 255  #: Of an activation, minus its zero point, in magnitude.
+LARGEST_STATE: Final = 2**15  #: Of a GRU.
+MOST_TOKENS, MOST_CHANNELS = 2**12, 2**13  #: Of an attention, of a layer normalization: their sums fit 64 bits.
 
 
 def refusal(plan: Plan) -> str:
@@ -46,15 +47,32 @@ def refusal(plan: Plan) -> str:
 
 def _refusal_of(step: Step) -> str:
     if step.op not in OPERATIONS_WITH_KERNEL:
-        return WORDS.get(step.op, f"the operation {step.op}")
-    if not step.has_weights:
-        return ""
-    if step.weight_bits == FULL_PRECISION:
+        return f"the operation {step.op}"
+    if step.op == "attention" and step.input_shape[0] > MOST_TOKENS:
+        return f"an attention over more than {MOST_TOKENS} tokens"
+    if step.op == "layer_norm":
+        return f"a normalization over more than {MOST_CHANNELS} channels" * (step.channels > MOST_CHANNELS)
+    if step.has_weights and step.weight_bits == FULL_PRECISION:
         return "float weights"
-    products = math.prod(step.weight_shape[1:]) if OPERATIONS[step.op].weights == "matrix" else 1
-    if products * LARGEST_VALUE * 2 ** (step.weight_bits - 1) >= 2**31:
-        return f"sums of {products} products, which may pass 32 bits"
+    if _largest_sum(step) >= 2**31:
+        return "sums that may pass 32 bits"
     return ""
+
+
+def _largest_sum(step: Step) -> int:
+    """The largest magnitude that a sum of products can reach, by shapes and bits alone."""
+    weight = 1 << step.weight_bits - 1
+    match step.op:
+        case "conv" | "linear":
+            return math.prod(step.weight_shape[1:]) * weight * LARGEST_VALUE
+        case "gru":
+            return weight * max(step.input_shape[-1] * LARGEST_VALUE, step.width * LARGEST_STATE)
+        case "attention":
+            return 2 * step.channels // step.heads * LARGEST_VALUE**2
+        case "global_pool" | "mean_tokens":
+            return math.prod(step.input_shape) * LARGEST_VALUE
+        case _:
+            return 0
 
 
 def to_c(network: IntegerNetwork, samples: NDArray[Any]) -> Mapping[str, bytes]:

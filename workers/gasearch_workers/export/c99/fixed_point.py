@@ -39,7 +39,7 @@ MOST_REAL_SHIFT: Final = 60
 class Rescaling:
     """How sums become integers of a grid, or whole numbers of `unit`; see the module."""
 
-    multipliers: Whole  #: (channels,) or (1,), 0 to `LARGEST`.
+    multipliers: Whole  #: (channels,) or (1,), within 32 bits.
     biases: Whole  #: Of the same shape, within 32 bits.
     first: int  #: 0 to `MOST_SHIFT`.
     second: int  #: 0 to 30.
@@ -92,7 +92,7 @@ def rescaling(item: IntegerStep, grids: Mapping[str, Grid | None]) -> Rescaling:
         ratios = ratios / math.prod(step.input_shape[1:])
     if item.output_grid is None:
         return _to_reals(ratios, biases, largest_sums(item, inputs[0]))
-    return _to_grid(ratios, biases, item)
+    return to_grid(ratios, biases, item)
 
 
 def summation(item: IntegerStep, grids: Mapping[str, Grid | None], sources: tuple[str, ...]) -> Summation:
@@ -149,11 +149,18 @@ def largest_sums(item: IntegerStep, source: Grid) -> Reals:
 # --- whole numbers of ratios --------------------------------------------------------------------------------------
 
 
-def _to_grid(ratios: Reals, biases: Reals, item: IntegerStep) -> Rescaling:
+def to_grid(ratios: Reals, biases: Reals, item: IntegerStep) -> Rescaling:
+    """From multiples of ratios to a step's output.
+
+    Args:
+        ratios: (channels,) or (1,).
+        biases: In real values, likewise.
+        item: The step.
+    """
     grid, (low, high) = grid_of({item.step.name: item.output_grid}, item.step.name), clamp(item)
     ratios, offsets = ratios / grid.scale, biases / grid.scale
     most = MOST_MEAN_SHIFT if item.step.op == "mean_tokens" else MOST_SHIFT
-    shift = _shift(float(ratios.max()), 31, most)
+    shift = _shift(float(np.abs(ratios).max()), 31, most)
     second = min(shift, _shift(float(np.abs(offsets).max()), 31, 30))
     return Rescaling(
         multipliers=_whole(ratios, shift),
@@ -164,6 +171,12 @@ def _to_grid(ratios: Reals, biases: Reals, item: IntegerStep) -> Rescaling:
         low=low,
         high=high,
     )
+
+
+def to_steps(ratios: Reals, biases: Reals) -> Rescaling:
+    """From multiples of ratios to whole numbers: floor(sum x ratio) + bias."""
+    shift = _shift(float(np.abs(ratios).max()), 31, MOST_SHIFT)
+    return Rescaling(multipliers=_whole(ratios, shift), biases=_whole(biases, 0), first=shift, second=0)
 
 
 def _to_reals(ratios: Reals, biases: Reals, sums: Reals) -> Rescaling:

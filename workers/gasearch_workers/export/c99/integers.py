@@ -11,6 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.export.c99.fixed_point import Whole, grid_of, rescaling, summation, table_zero
+from gasearch_workers.export.c99.sequence_rules import (
+    attention_rules,
+    gru_rules,
+    normalization_rules,
+    run_attention,
+    run_gru,
+    run_layer_norm,
+)
 from gasearch_workers.network.integer import Grid, InputTransform, IntegerNetwork, IntegerStep
 from gasearch_workers.network.steps import CODES, INPUT, PADDING, UNKNOWN, Plan, Step
 
@@ -93,6 +101,12 @@ def _operate(item: IntegerStep, tensors: dict[str, Whole], grids: dict[str, Grid
             return summation(item, grids, step.inputs).apply(*real)
         case "position":
             return summation(item, grids, step.inputs).apply(real[0], _weight(item)[None])
+        case "gru":
+            return run_gru(item, real[0], _present(tensors[CODES]), gru_rules(item, grids))
+        case "attention":
+            return run_attention(item, real[0], _present(tensors[CODES]), attention_rules(item, grids))
+        case "layer_norm":
+            return run_layer_norm(x, normalization_rules(item, grids))
         case "mean_tokens":
             return _mean_tokens(item, real[0], _present(tensors[CODES]), grids)
     channels_last = rescaling(item, grids).apply(_sums(item, real))

@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from importlib import resources
-from typing import Final
 
-import numpy as np
-
-from gasearch_workers.export.c99.buffers import blocks_of, owners_of, place, scratch_of
-from gasearch_workers.export.c99.fixed_point import (
-    Rescaling,
-    grid_of,
-    rescaling,
-    summation,
-    table_zero,
-)
+from gasearch_workers.export.c99.constants import KERNELS, PIECE, Constants, is_vector, row_size
+from gasearch_workers.export.c99.fixed_point import grid_of, rescaling, summation, table_zero
 from gasearch_workers.export.c99.integers import input_steps
-from gasearch_workers.export.c99.literals import StoredWeights, array, real, store, structure
+from gasearch_workers.export.c99.literals import array, real, structure
+from gasearch_workers.export.c99.sequence_rules import attention_rules, gru_rules, normalization_rules
 from gasearch_workers.network.integer import IntegerNetwork, IntegerStep
-from gasearch_workers.network.steps import INPUT, OPERATIONS, UNKNOWN, Step
-
-PIECE: Final = 64  #: Weights of a vector's dense layer that are unpacked at once.
-
-#: The kernels in their order, with those that each needs.
-KERNELS: Final[dict[str, tuple[str, ...]]] = {
-    "shift": (),
-    "clamp": (),
-    "rescale": ("shift", "clamp"),
-    "weights": (),
-    "sum": ("shift", "clamp"),
-    "quantize": ("clamp",),
-    "convolve": ("rescale", "weights"),
-    "dense": ("rescale", "weights"),
-    "add": ("sum",),
-    "position": ("sum", "weights"),
-    "product": ("rescale",),
-    "global_pool": ("rescale",),
-    "max_pool": (),
-    "window": (),
-    "max_tokens": (),
-    "mean_tokens": ("rescale",),
-    "embed": ("weights",),
-    "embed_code": ("embed",),
-    "embed_tokens": ("embed",),
-}
+from gasearch_workers.network.steps import INPUT, UNKNOWN, Step
 
 
-class Source:
+class Source(Constants):
     """The text of `model.c` as it grows, step by step."""
 
     def __init__(self, network: IntegerNetwork) -> None:
-        self.network, self.grids, self.owners = network, network.grids, owners_of(network.plan)
-        self.constants: list[str] = []
-        self.calls: list[str] = []
-        self.kernels: set[str] = set()
-        self.weight_bytes = 0
-        self._stored = {item.step.name: _stored(item) for item in network.steps if item.weight is not None}
-        blocks = blocks_of(network.plan, {name: self._scratch_bytes(name) for name in self._stored})
-        self._offsets, self.ram_bytes = place(blocks)
+        super().__init__(network)
         self._take_in()
         for item in network.steps:
             if item.step.op != "flatten":
@@ -67,81 +26,26 @@ class Source:
 
     def text(self) -> str:
         """The whole file."""
-        ram = f"static uint8_t ram[{max(self.ram_bytes, 1)}];\n" if self.ram_bytes else ""
+        sizes = (("int32_t", "wide", self.wide), ("uint8_t", "ram", self.array_bytes))
+        arrays = [f"static {kind} {name}[{size}];\n" for kind, name, size in sizes if size]
         kernels = [_kernel(name) for name in KERNELS if name in self.kernels]
         body = "".join(f"    {line}\n" for line in [*self.calls, "return 0;"])
         predict = f"int gasearch_predict(const gasearch_input_t *input, float *output)\n{{\n{body}}}\n"
-        return "\n".join(['#include "model.h"\n', *kernels, *self.constants, *([ram] if ram else []), predict])
-
-    # --- names --------------------------------------------------------------------------------------------------
-
-    def _place(self, name: str) -> str:
-        """The address of a tensor."""
-        owner = self.owners[name]
-        return "input" if owner == INPUT and self.network.plan.input_kind == "image" else self._at(owner)
-
-    def _at(self, block: str) -> str:
-        return f"ram + {self._offsets[block]}"
-
-    def _name(self, step: Step, part: str = "") -> str:
-        """An identifier of a step's own: whatever its name holds, only letters, digits and _ are left."""
-        number = self.network.plan.steps.index(step)
-        return f"s{number}_{re.sub(r'[^A-Za-z0-9]', '_', step.name)}{part}"
-
-    def _use(self, kernel: str) -> None:
-        if kernel not in self.kernels:
-            self.kernels |= {kernel}
-            for needed in KERNELS[kernel]:
-                self._use(needed)
-
-    # --- constants ----------------------------------------------------------------------------------------------
-
-    def _weights(self, step: Step) -> str:
-        """The structure of a step's weights; these come before it as arrays."""
-        stored = self._stored[step.name]
-        parts = []
-        for part, content in (("_weights", stored.data), ("_kept", stored.kept)):
-            if content:
-                self.constants.append(array("uint8_t", self._name(step, part), map(str, content)))
-                self.weight_bytes += len(content)
-            parts.append(self._name(step, part) if content else "0")
-        return f"{{{', '.join(parts)}, {stored.bits}}}"
-
-    def _rescaling(self, step: Step, rule: Rescaling) -> str:
-        """The structure of a step's rescaling; its numbers come before it as arrays."""
-        names = []
-        for part, values in (("_multipliers", rule.multipliers), ("_biases", rule.biases)):
-            self.constants.append(array("int32_t", self._name(step, part), map(str, values.tolist())))
-            self.weight_bytes += 4 * len(values)
-            names.append(self._name(step, part))
-        low, high = (0, 0) if rule.high > 255 else (rule.low, rule.high)
-        return f"{{{', '.join(names)}, {rule.first}, {rule.second}, {rule.zero}, {low}, {high}}}"
-
-    def _scratch_bytes(self, name: str) -> int:
-        """Bytes for unpacked weights."""
-        step = next(step for step in self.network.plan.steps if step.name == name)
-        if self._stored[name].are_bytes or OPERATIONS[step.op].weights != "matrix":
-            return 0
-        return min(_row(step), PIECE) if _is_vector(step) else _row(step)
-
-    def _scratch(self, step: Step) -> str:
-        return f"(int8_t *)({self._at(scratch_of(step))})" if scratch_of(step) in self._offsets else "0"
-
-    # --- calls --------------------------------------------------------------------------------------------------
+        return "\n".join(['#include "model.h"\n', *kernels, *self.constants, *arrays, predict])
 
     def _take_in(self) -> None:
         """A table's numbers become integers first."""
         plan, transform = self.network.plan, self.network.input
         if plan.input_kind != "table" or not plan.numbers:
             return
-        self._use("quantize")
+        self.use("quantize")
         for name, values in (("means", transform.mean), ("steps", input_steps(transform))):
             self.constants.append(array("float", f"input_{name}", map(real, values.tolist())))
             self.weight_bytes += 4 * len(values)
         grid = grid_of(self.grids, INPUT)
         self.calls.append(
             f"quantize({plan.numbers}, {grid.zero_point}, {2**grid.bits - 1}, input_means, input_steps, input, "
-            f"{self._place(INPUT)});"
+            f"{self.place(INPUT)});"
         )
 
     def _add(self, item: IntegerStep) -> None:
@@ -160,58 +64,52 @@ class Source:
                 self._rescaled(item)
             case "max_pool" | "window" | "max_tokens":
                 self._move(step)
+            case "gru":
+                self._gru(item)
+            case "attention":
+                self._attention(item)
+            case "layer_norm":
+                self._layer_norm(item)
             case op:
                 raise ValueError(f"the C file has no {op} (step {step.name})")
-
-    def _call(self, kernel: str, step: Step, *arguments: object) -> None:
-        """A call that ends with the step's output."""
-        self._use(kernel)
-        names = {"convolve": "convolve", "position": "add_table"}
-        listed = ", ".join(map(str, [*arguments, self._place(step.name)]))
-        self.calls.append(f"{names.get(kernel, kernel)}({listed});")
-
-    def _zero(self, name: str) -> int:
-        return grid_of(self.grids, name).zero_point
 
     def _convolve(self, item: IntegerStep) -> None:
         step, (channels, height, width) = item.step, item.step.input_shape
         inputs, outputs = channels // step.groups, step.output_shape[0] // step.groups
-        sizes = (inputs, outputs, step.groups, height, width, step.kernel, step.stride, self._zero(step.inputs[0]))
-        fields = [self._weights(step), self._rescaling(step, rescaling(item, self.grids)), *map(str, sizes)]
-        self.constants.append(structure("convolution", self._name(step), fields))
-        self._call("convolve", step, f"&{self._name(step)}", self._place(step.inputs[0]), self._scratch(step))
+        sizes = (inputs, outputs, step.groups, height, width, step.kernel, step.stride, self.zero(step.inputs[0]))
+        fields = [self.weights(step), self.rescaling(step, rescaling(item, self.grids)), *map(str, sizes)]
+        self.constants.append(structure("convolution", self.name(step), fields))
+        self.call("convolve", step, f"&{self.name(step)}", self.place(step.inputs[0]), self.scratch(step))
 
     def _dense(self, item: IntegerStep) -> None:
         step, rule = item.step, rescaling(item, self.grids)
-        inputs, is_last = _row(step), item.output_grid is None
-        piece = PIECE if _is_vector(step) and not self._stored[step.name].are_bytes else inputs
-        sizes = (math.prod(step.input_shape[:-1]), inputs, step.output_shape[-1], piece, self._zero(step.inputs[0]))
-        fields = [self._weights(step), self._rescaling(step, rule), *map(str, sizes), real(rule.unit)]
-        self.constants.append(structure("dense", self._name(step), fields))
-        self._use("dense")
-        output = "0, output" if is_last else f"{self._place(step.name)}, 0"
-        self.calls.append(
-            f"dense(&{self._name(step)}, {self._place(step.inputs[0])}, {self._scratch(step)}, {output});"
-        )
+        inputs, is_last = row_size(step), item.output_grid is None
+        piece = PIECE if is_vector(step) and not self.stored[step.name].are_bytes else inputs
+        sizes = (math.prod(step.input_shape[:-1]), inputs, step.output_shape[-1], piece, self.zero(step.inputs[0]))
+        fields = [self.weights(step), self.rescaling(step, rule), *map(str, sizes), real(rule.unit)]
+        self.constants.append(structure("dense", self.name(step), fields))
+        self.use("dense")
+        output = "0, output" if is_last else f"{self.place(step.name)}, 0"
+        self.calls.append(f"dense(&{self.name(step)}, {self.place(step.inputs[0])}, {self.scratch(step)}, {output});")
 
     def _sum(self, item: IntegerStep) -> None:
         step = item.step
         if step.op != "concat":
-            weights = self._weights(step) if step.op == "position" else ""
+            weights = self.weights(step) if step.op == "position" else ""
             name = self._summation(item, step.inputs, math.prod(step.output_shape), "")
-            source = self._place(step.inputs[0])
+            source = self.place(step.inputs[0])
             if weights:
-                self.constants.append(f"static const struct weights {self._name(step, '_table')} = {weights};\n")
-                self._call("position", step, f"&{name}", f"&{self._name(step, '_table')}", source)
+                self.constants.append(f"static const struct weights {self.name(step, '_table')} = {weights};\n")
+                self.call("add_table", step, f"&{name}", f"&{self.name(step, '_table')}", source)
             else:
-                self._call("add", step, f"&{name}", source, self._place(step.inputs[1]))
+                self.call("add", step, f"&{name}", source, self.place(step.inputs[1]))
             return
-        self._use("add")
+        self.use("add")
         offset = 0
         for number, source in enumerate(step.inputs):
             size = self._size(source)
             name = self._summation(item, (source,), size, f"_part{number}")
-            self.calls.append(f"add(&{name}, {self._place(source)}, 0, {self._place(step.name)} + {offset});")
+            self.calls.append(f"add(&{name}, {self.place(source)}, 0, {self.place(step.name)} + {offset});")
             offset += size
 
     def _size(self, name: str) -> int:
@@ -223,73 +121,81 @@ class Source:
     def _summation(self, item: IntegerStep, sources: tuple[str, ...], count: int, part: str) -> str:
         rule = summation(item, self.grids, sources)
         first, second, *_ = (*rule.multipliers, 0)
-        zeros = [self._zero(name) for name in sources] + [0]
+        zeros = [self.zero(name) for name in sources] + [0]
         numbers = (count, first, second, zeros[0], zeros[1], rule.shift, rule.zero, rule.low, rule.high)
-        self.constants.append(structure("summation", self._name(item.step, part), list(map(str, numbers))))
-        return self._name(item.step, part)
+        self.constants.append(structure("summation", self.name(item.step, part), list(map(str, numbers))))
+        return self.name(item.step, part)
 
     def _rescaled(self, item: IntegerStep) -> None:
         step = item.step
-        rule = self._rescaling(step, rescaling(item, self.grids))
-        name = self._name(step)
+        rule = self.rescaling(step, rescaling(item, self.grids))
+        name = self.name(step)
         self.constants.append(f"static const struct rescaling {name} = {rule};\n")
-        source, zero = self._place(step.inputs[0]), self._zero(step.inputs[0])
+        source, zero = self.place(step.inputs[0]), self.zero(step.inputs[0])
         match step.op:
             case "global_pool":
                 channels, *sides = step.input_shape
-                self._call("global_pool", step, f"&{name}", channels, math.prod(sides), zero, source)
+                self.call("global_pool", step, f"&{name}", channels, math.prod(sides), zero, source)
             case "product":
                 other = step.inputs[1]
-                sizes = (math.prod(step.output_shape), zero, self._zero(other))
-                self._call("product", step, f"&{name}", *sizes, source, self._place(other))
+                sizes = (math.prod(step.output_shape), zero, self.zero(other))
+                self.call("product", step, f"&{name}", *sizes, source, self.place(other))
             case _:
-                self._call("mean_tokens", step, f"&{name}", *step.input_shape, self._columns(), zero, "input", source)
+                self.call("mean_tokens", step, f"&{name}", *step.input_shape, self.columns(), zero, "input", source)
 
     def _move(self, step: Step) -> None:
-        source = self._place(step.inputs[0])
+        source = self.place(step.inputs[0])
         match step.op:
             case "max_pool":
-                self._call("max_pool", step, *step.input_shape, source)
+                self.call("max_pool", step, *step.input_shape, source)
             case "window":
-                self._call("window", step, *step.input_shape, step.kernel, self._zero(step.inputs[0]), source)
+                self.call("window", step, *step.input_shape, step.kernel, self.zero(step.inputs[0]), source)
             case _:
-                zero = self._zero(step.inputs[0])
-                self._call("max_tokens", step, *step.input_shape, self._columns(), zero, "input", source)
-
-    def _columns(self) -> int:
-        """Codes to a token."""
-        return math.prod(self.network.plan.codes_shape[1:])
+                zero = self.zero(step.inputs[0])
+                self.call("max_tokens", step, *step.input_shape, self.columns(), zero, "input", source)
 
     def _embed(self, item: IntegerStep) -> None:
         step, plan = item.step, self.network.plan
-        fields = [self._weights(step), *map(str, (step.rows, step.output_shape[-1], table_zero(item)))]
-        self.constants.append(structure("table", self._name(step), fields))
-        table, column = f"&{self._name(step)}", max(step.column, 0)
+        fields = [self.weights(step), *map(str, (step.rows, step.output_shape[-1], table_zero(item)))]
+        self.constants.append(structure("table", self.name(step), fields))
+        table, column = f"&{self.name(step)}", max(step.column, 0)
         if len(step.output_shape) == 2:
-            sizes = (step.output_shape[0], self._columns(), min(UNKNOWN, step.rows - 1))
-            self._call("embed_tokens", step, table, *sizes, f"input + {column}" if column else "input")
+            sizes = (step.output_shape[0], self.columns(), min(UNKNOWN, step.rows - 1))
+            self.call("embed_tokens", step, table, *sizes, f"input + {column}" if column else "input")
             return
-        self._use("embed_code")
-        self.calls += [f"if (!embed_code({table}, input[{plan.numbers + column}], {self._place(step.name)}))"]
+        self.use("embed_code")
+        self.calls += [f"if (!embed_code({table}, input[{plan.numbers + column}], {self.place(step.name)}))"]
         self.calls += ["    return -1;"]
 
+    # --- sequences ----------------------------------------------------------------------------------------------
 
-def _row(step: Step) -> int:
-    """Weights of one output."""
-    return math.prod(step.weight_shape[1:])
+    def _gru(self, item: IntegerStep) -> None:
+        step, rules = item.step, gru_rules(item, self.grids)
+        gates, states = self.rescaling(step, rules.gates), self.rescaling(step, rules.states, "_states")
+        weights, multipliers = self.weights(step), self.name(step, "_state_multipliers")
+        self.constants.append(array("int32_t", multipliers, map(str, rules.state_multipliers.tolist())))
+        self.weight_bytes += 4 * len(rules.state_multipliers)
+        sizes = (rules.state_shift, *step.input_shape, step.width, self.columns(), self.zero(step.inputs[0]))
+        fields = [weights, gates, multipliers, states, *map(str, sizes)]
+        self.constants.append(structure("gru", self.name(step), fields))
+        source = self.place(step.inputs[0])
+        self.call("gru", step, f"&{self.name(step)}", "input", source, self.scratch(step), "wide")
 
+    def _attention(self, item: IntegerStep) -> None:
+        step, rules = item.step, attention_rules(item, self.grids)
+        scores, means = self.rescaling(step, rules.scores), self.rescaling(step, rules.means, "_means")
+        size = step.channels // step.heads
+        sizes = (step.input_shape[0], step.heads, size, self.columns(), self.zero(step.inputs[0]))
+        self.constants.append(structure("attention", self.name(step), [scores, means, *map(str, sizes)]))
+        self.call("attention", step, f"&{self.name(step)}", "input", self.place(step.inputs[0]), "wide")
 
-def _is_vector(step: Step) -> bool:
-    """Whether each weight is needed only once."""
-    return step.op == "linear" and math.prod(step.input_shape[:-1]) == 1
-
-
-def _stored(item: IntegerStep) -> StoredWeights:
-    weight, step = item.weight, item.step
-    assert weight is not None
-    if weight.dtype != np.int8:
-        raise ValueError(f"the C file computes in integers; the weights of step {step.name} are float")
-    return store(weight.astype(np.int8), step.weight_bits, is_table=OPERATIONS[step.op].weights == "table")
+    def _layer_norm(self, item: IntegerStep) -> None:
+        step, rules = item.step, normalization_rules(item, self.grids)
+        tokens = math.prod(step.input_shape[:-1])
+        numbers = (rules.epsilon, rules.bits, tokens, step.channels)
+        fields = [self.rescaling(step, rules.rescaling), *map(str, numbers)]
+        self.constants.append(structure("normalization", self.name(step), fields))
+        self.call("layer_norm", step, f"&{self.name(step)}", self.place(step.inputs[0]))
 
 
 def _kernel(name: str) -> str:

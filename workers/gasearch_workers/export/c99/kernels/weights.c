@@ -17,9 +17,10 @@ struct reader {
     int32_t bits;
 };
 
+/* The next 8 bits or fewer */
 static int32_t take(struct bits *b, int32_t count)
 {
-    while (b->left < count) {
+    if (b->left < count) {
         b->buffer = b->buffer << 8 | *b->next++;
         b->left += 8;
     }
@@ -40,20 +41,42 @@ static struct reader read_weights(const struct weights *w)
     return r;
 }
 
+/* Weights that none is missing of: as `take` has it, with all in registers */
+static void unpack(struct bits *b, int32_t bits, int8_t *buffer, const int8_t *end)
+{
+    uint32_t window = b->buffer, mask = (1U << bits) - 1U;
+    int32_t left = b->left, offset = 1 << (bits - 1);
+    const uint8_t *next = b->next;
+    for (; buffer != end; buffer++) {
+        int32_t weight;
+        if (left < bits) {
+            window = window << 8 | *next++;
+            left += 8;
+        }
+        left -= bits;
+        weight = (int32_t)(window >> left & mask) - offset;
+        *buffer = (int8_t)(bits == 1 ? 2 * weight + 1 : weight);
+    }
+    b->next = next;
+    b->buffer = window;
+    b->left = left;
+}
+
 /* The next `count` weights, unpacked into `buffer` where they don't lie in the flash as they are */
 static const int8_t *next_weights(struct reader *r, int8_t *buffer, int32_t count)
 {
-    int32_t offset = 1 << (r->bits - 1), step = r->bits == 1 ? 2 : 1, i;
-    if (r->bits == 8 && !r->kept.next) {
-        const int8_t *weights = (const int8_t *)r->data.next;
+    int32_t bits = r->bits, i;
+    if (bits == 8 && !r->kept.next) {
         r->data.next += count;
-        return weights;
+        return (const int8_t *)r->data.next - count;
     }
-    for (i = 0; i < count; i++) {
-        int32_t weight = 0;
-        if (!r->kept.next || take(&r->kept, 1))
-            weight = take(&r->data, r->bits) * step - offset;
-        buffer[i] = (int8_t)weight;
-    }
+    if (!r->kept.next)
+        unpack(&r->data, bits, buffer, buffer + count);
+    else
+        for (i = 0; i < count; i++) {
+            buffer[i] = 0;
+            if (take(&r->kept, 1))
+                unpack(&r->data, bits, buffer + i, buffer + i + 1);
+        }
     return buffer;
 }

@@ -30,6 +30,7 @@ from gasearch.cli.app import (
     option,
     options_of,
 )
+from gasearch.cli.artifacts import check_export
 from gasearch.cli.choosing import Found, print_found
 from gasearch.cli.console import Format, clean_stdout, say, watching
 from gasearch.cli.fetching import naming_the_download
@@ -237,6 +238,7 @@ def export(
     symmetric: Annotated[
         bool, typer.Option("--symmetric", help="Write the form qdq with zero point 0 everywhere, as TensorRT takes it.")
     ] = False,
+    checked: Annotated[bool, typer.Option("--check", help="Run every file, and print what it gives.")] = False,
     db: Db = None,
 ) -> None:
     """Write one network as files: integer ONNX, packed, torch weights, a model card, a program that predicts."""
@@ -254,6 +256,8 @@ def export(
             is_symmetric=symmetric,
         )
     print(folder)
+    if checked:
+        check_export(folder)
 
 
 def _conclude(name: str, reason: str, db: str | None) -> None:

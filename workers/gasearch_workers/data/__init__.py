@@ -46,7 +46,7 @@ def load_dataset(
         NotDownloaded: if a named source is not here and may not be downloaded.
         DataError: if the source is unknown or can't be used.
     """
-    found = _read(source, options, download)
+    found = read_source(source, options, download)
     if found.kind != "tagging":
         options.refuse(("tags",), f"{found.name}: tags belong to the kind 'tagging'")
     fitted = fit(found, split_source(found, seed=seed))
@@ -76,7 +76,18 @@ def is_named(source: str) -> bool:
     return is_torchvision(source) or is_hugging_face(source)
 
 
-def _read(source: str, options: DataOptions, download: Notice | None) -> Source:
+def read_source(source: str, options: DataOptions = DEFAULTS, download: Notice | None = None) -> Source:
+    """Read and check a source, neither split nor fitted; see `load_dataset`.
+
+    Args:
+        source: As there.
+        options: As there.
+        download: As there.
+
+    Raises:
+        NotDownloaded: if a named source is not here and may not be downloaded.
+        DataError: if the source is unknown or can't be used.
+    """
     if source in BUILT_IN:
         options.refuse((*COLUMNS, *FILES, "channels"), f"{source} is read as it is")
         found = read_embedded(source)

@@ -8,8 +8,11 @@ real weights and biases in float32, and for each activation grid its scale and z
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
@@ -90,6 +93,12 @@ class DeployedNetwork(Network):
         for item, layer in zip(network.steps, module.layers, strict=True):
             _fill(layer, item)
         return module
+
+    @torch.no_grad()
+    def run(self, x: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:
+        """The outputs of raw samples (B, *input_shape), so many at a time."""
+        parts = [self(torch.from_numpy(x[at : at + batch])).numpy() for at in range(0, len(x), batch)]
+        return np.concatenate(parts)
 
 
 def _fill(layer: nn.Module, item: IntegerStep) -> None:

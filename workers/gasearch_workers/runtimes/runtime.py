@@ -10,11 +10,11 @@ from typing import Any, Final
 import onnxruntime
 from numpy.typing import NDArray
 
-from gasearch_workers.export.exporters import C99, ONNX, QDQ, TFLITE
+from gasearch_workers.export.exporters import C99, GAP, ONNX, QDQ, SAFETENSORS, TFLITE
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.tflite import NEEDS
 from gasearch_workers.network.registry import Registry
-from gasearch_workers.runtimes import c99, litert, onnx_reference, openvino, tflite_micro
+from gasearch_workers.runtimes import c99, litert, onnx_reference, openvino, tflite_micro, torch_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,8 @@ class Runtime:
     #: The outputs of raw samples (B, *input_shape), in float32: logits (B, outputs), of a tagger (B, tokens, tags), or
     #: predictions (B, 1). It is given the artifact's folder.
     run: Callable[[Path, NDArray[Any]], NDArray[Any]]
+    #: Opens the form once; what it gives is called with raw samples, and is what is timed. None: no latency is told.
+    open: Callable[[Path], Callable[[NDArray[Any]], NDArray[Any]]] | None = None
 
 
 ONNX_RUNTIME: Final = Runtime(
@@ -75,8 +77,27 @@ ONNX_REFERENCE: Final = Runtime(
     version=onnx_reference.version,
     run=lambda directory, x: onnx_reference.run(directory / QDQ.files[0], x),
 )
+PACKED: Final = Runtime(
+    name="gasearch",
+    form=GAP.name,
+    needs="pip install gasearch",
+    version=torch_network.version,
+    run=lambda directory, x: torch_network.open_packed(directory)(x),
+    open=torch_network.open_packed,
+)
+TORCH: Final = Runtime(
+    name="torch",
+    form=SAFETENSORS.name,
+    needs="pip install torch",
+    version=torch_network.version,
+    run=lambda directory, x: torch_network.open_weights(directory)(x),
+    open=torch_network.open_weights,
+)
 RUNTIMES: Final = Registry(
     Runtime,
     "runtime",
-    lambda: (ONNX_RUNTIME, C99_RUNTIME, LITERT, TFLITE_MICRO, ONNX_RUNTIME_QDQ, OPENVINO, ONNX_REFERENCE),
+    lambda: (
+        *(ONNX_RUNTIME, PACKED, TORCH, ONNX_RUNTIME_QDQ, OPENVINO, ONNX_REFERENCE),
+        *(C99_RUNTIME, LITERT, TFLITE_MICRO),
+    ),
 )

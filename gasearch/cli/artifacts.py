@@ -1,0 +1,60 @@
+"""The command that runs what was exported: verify; and the table of `export --check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from gasearch.cli.app import Db, Ended, Form, app, argument, examples, option
+from gasearch.cli.console import Format, clean_stdout, print_rows, say
+from gasearch.settings import database_url
+
+
+@app.command(
+    epilog=examples(
+        "gasearch verify digits-model",
+        "gasearch verify digits-model --data test.npz",
+        "gasearch verify digits-model --runtime onnxruntime --format json",
+    )
+)
+def verify(
+    directory: Annotated[Path, argument("DIR", "The folder of an exported network.")],
+    data: Annotated[
+        str | None, option("--data", "FILE", "Test samples; default: the test split of the data it was made of.")
+    ] = None,
+    runtimes: Annotated[
+        list[str] | None,
+        option("--runtime", "NAME", "Run it there alone; repeatable. Default: all installed ones."),
+    ] = None,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Run an exported network: does every file keep what it claims?
+
+    Writes verification.json into the folder. Exit status 1 where a claim fails.
+    """
+    from gasearch.deploy.verification import verify_artifact
+
+    with clean_stdout():
+        found, unstored = verify_artifact(directory, data=data, runtimes=runtimes or (), db_url=database_url(db))
+    print_rows(found.claim_rows(), form)
+    notes = [f"the verdict is in verification.json alone: {unstored}"] if unstored else []
+    _conclude([*found.notes, *notes, found.conclusion], is_verified=found.is_verified)
+
+
+def check_export(folder: Path) -> None:
+    """Print what each file of a fresh export weighs and gives, and fail where a claim does."""
+    from gasearch.deploy.verification import run_artifact
+
+    with clean_stdout():
+        found = run_artifact(folder, is_timed=False)
+    print_rows(found.file_rows(), Format.TABLE)
+    _conclude([*found.notes, found.conclusion], is_verified=found.is_verified)
+
+
+def _conclude(sentences: Sequence[str], *, is_verified: bool) -> None:
+    for sentence in sentences:
+        say(sentence)
+    if not is_verified:
+        raise Ended(1)

@@ -1,0 +1,66 @@
+"""`verify`, and `export --check`, as commands."""
+
+import json
+
+import numpy as np
+import pytest
+from gasearch_workers.runtimes.runtime import RUNTIMES, Runtime
+
+from tests.doubles.command_line import TRAINED, CommandLine
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """A folder with a finished search and an export that was checked; `checked` is what that printed."""
+    line = CommandLine(tmp_path_factory.mktemp("artifacts"))
+    line.write_spec(TRAINED.replace("batch_size: 128", "batch_size: 16").replace("evaluations: 8", "evaluations: 2"))
+    assert line.here("run", "small.yaml").status == 0
+    [row] = json.loads(line.here("best", "small", "--format", "json").out)
+    line.checked = line.here("export", "small", row["key"], "-o", "model", "--formats", "", "--check")
+    return line
+
+
+def test_a_checked_export_prints_each_file_with_what_it_gives(line):
+    assert line.checked.status == 0, line.checked.err
+    titles, *rows = line.checked.out.splitlines()[1:]
+    assert titles.split()[:5] == ["file", "bytes", "runtime", "agreement", "test_accuracy"]
+    assert [row.split()[0] for row in rows] == ["model.onnx", "model.gap", "model.safetensors"]
+    assert "model keeps what it claims, in onnxruntime, gasearch, torch" in line.checked.err
+
+
+def test_verify_prints_claims_and_keeps_them(line):
+    done = line.here("verify", "model", "--runtime", "onnxruntime", "--runtime", "torch")
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[0].split() == [
+        *("file", "bytes", "runtime", "claim", "claimed", "measured", "difference", "tolerance", "verdict", "note")
+    ]
+    assert "model keeps what it claims, in onnxruntime, torch" in done.err
+    assert json.loads((line.folder / "model/verification.json").read_text())["is_verified"]
+
+
+def test_verify_prints_rows_as_json(line):
+    done = line.here("verify", "model", "--runtime", "gasearch", "--format", "json")
+    rows = json.loads(done.out)
+    assert {row["claim"]: row["verdict"] for row in rows}["model_bytes"] == "holds"
+
+
+def test_a_claim_that_fails_is_status_1(line, monkeypatch):
+    lie = Runtime(
+        name="liar", form="gap", needs="", version=lambda: "7", run=lambda folder, x: np.ones((len(x), 10), np.float32)
+    )
+    monkeypatch.setitem(RUNTIMES.own, "liar", lie)
+    done = line.here("verify", "model", "--runtime", "liar")
+    assert done.status == 1
+    assert "model doesn't keep what it claims: liar on model.gap: test_accuracy must be within" in done.err
+
+
+def test_bad_input_is_status_2(line):
+    for arguments, text in (
+        (["nowhere"], "nowhere: expected the folder of an exported network; there is no such folder"),
+        (["model", "--runtime", "abacus"], "there is no runtime 'abacus'"),
+        (["model", "--data", "none.npz"], "none.npz"),
+        (["."], "model.json can't be read"),
+    ):
+        done = line.here("verify", *arguments)
+        assert done.status == 2
+        assert text in done.sentence

@@ -1,0 +1,212 @@
+"""A search, its export, and what comes of running it: the verdict in the folder and in the database."""
+
+import json
+import shutil
+from contextlib import closing
+
+import numpy as np
+import pytest
+from gasearch_workers.data import load_dataset
+from gasearch_workers.export.description import describe_files
+from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, RUNTIMES, Runtime
+
+import gasearch
+from gasearch.deploy.networks import export_network
+from gasearch.deploy.verification import run_artifact, verify_artifact
+from gasearch.errors import BadInput
+from gasearch.search.progress import Silent
+from gasearch.storage.records import Verdict
+from gasearch.storage.sql import open_reader
+from tests.doubles.command_line import TRAINED
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A finished search for digits: its database, the key of a network, and its exported folder."""
+    folder = tmp_path_factory.mktemp("verification")
+    path = folder / "small.yaml"
+    path.write_text(TRAINED.replace("batch_size: 128", "batch_size: 16").replace("evaluations: 8", "evaluations: 3"))
+    url = f"sqlite:///{folder}/store.db"
+    key = gasearch.run(path, db=url).best("accuracy").key
+    return url, key, export_network("small", key, folder / "model", db_url=url, observer=Silent(), formats=())
+
+
+@pytest.fixture
+def artifact(exported, tmp_path):
+    """A copy of the folder, to be altered."""
+    shutil.copytree(exported[2], tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def liar(monkeypatch):
+    """A runtime that answers at random."""
+
+    def lie(folder, x):
+        return np.random.default_rng(0).normal(size=(len(x), 10)).astype(np.float32)
+
+    runtime = Runtime(name="liar", form="onnx", needs="pip install liar", version=lambda: "7", run=lie)
+    monkeypatch.setitem(RUNTIMES.own, "liar", runtime)
+
+
+def records(url, key):
+    with closing(open_reader(url)) as reader:
+        return reader.verifications(reader.search("small").id, key)
+
+
+def rewrite(folder, change):
+    """Alter `model.json`, its list of files brought up to date."""
+    content = json.loads((folder / "model.json").read_text())
+    change(content)
+    files = {name: (folder / name).read_bytes() for name in content["files"]}
+    (folder / "model.json").write_text(json.dumps(content | {"files": describe_files(files)}))
+
+
+def test_an_honest_artifact_is_verified_in_its_folder_and_in_the_database(exported, artifact):
+    url, key, _ = exported
+    found, unstored = verify_artifact(artifact, db_url=url, runtimes=["onnxruntime", "gasearch"])
+    kept = json.loads((artifact / "verification.json").read_text())
+    assert unstored == ""
+    assert kept["checks"][0]["claims"][0]["name"] == "test_accuracy"
+    assert [check["runtime"] for check in kept["checks"]] == ["onnxruntime", "gasearch"]
+    assert kept["data"] == {"source": "digits", "samples": 359, "is_that_of_the_claims": True}
+    assert {claim["verdict"] for check in kept["checks"] for claim in check["claims"]} <= {"holds", "not judged"}
+    assert kept["is_verified"] is found.is_verified is True
+    stored = {record.format: record for record in records(url, key)}
+    assert set(stored) == {"onnx", "gap"}
+    assert stored["onnx"].digest == kept["artifact"] == found.digest
+    assert stored["onnx"].verdict is Verdict.PASSED
+    assert dict(stored["onnx"].measured)["agreement"] >= 0.99
+    assert stored["gap"].runtime.startswith("gasearch ")
+    assert found.conclusion == f"{artifact} keeps what it claims, in onnxruntime, gasearch"
+    run_artifact(artifact, is_timed=False)  # the verification is none of the files that must not change
+
+
+def test_a_runtime_that_lies_makes_the_verdict_fail(exported, artifact, liar):
+    url, key, _ = exported
+    found, _ = verify_artifact(artifact, db_url=url, runtimes=["liar"])
+    kept = json.loads((artifact / "verification.json").read_text())
+    assert (found.is_verified, kept["is_verified"]) == (False, False)
+    assert kept["checks"][0]["verdict"] == "failed"
+    record = records(url, key)[-1]
+    assert (record.runtime, record.verdict) == ("liar 7", Verdict.FAILED)
+    assert "test_accuracy must be within" in record.message
+    assert "doesn't keep what it claims: liar on model.onnx: test_accuracy must be" in found.conclusion
+
+
+def test_what_the_database_does_not_know_is_said(artifact, exported, tmp_path):
+    url, key, _ = exported
+    known = len(records(url, key))
+
+    def unstored(url=url):
+        return verify_artifact(artifact, db_url=url, runtimes=["gasearch"])[1]
+
+    assert unstored(f"sqlite:///{tmp_path}/none.db") == "there is no database"
+    assert not (tmp_path / "none.db").exists()
+    rewrite(artifact, lambda content: content["description"]["provenance"]["search"].update(name="other"))
+    assert "there is no search named 'other'" in unstored()
+    rewrite(artifact, lambda content: content["description"]["provenance"]["search"].update(name="small", digest="x"))
+    assert unstored() == "the search small there is another one than the artifact's"
+    rewrite(artifact, lambda content: content["description"].pop("provenance"))
+    assert unstored() == "the artifact doesn't say which search it comes from"
+    assert len(records(url, key)) == known
+
+
+def test_a_claim_that_was_edited_does_not_hold(artifact):
+    rewrite(artifact, lambda content: content["description"]["measured"].update(test_accuracy=0.999))
+    found = run_artifact(artifact, runtimes=["gasearch"], is_timed=False)
+    assert not found.is_verified
+    assert "must be within 0.00557 of 0.999" in found.conclusion
+
+
+def test_other_samples_are_judged_by_chance(artifact, tmp_path):
+    train = load_dataset("digits").train
+    np.savez(tmp_path / "more.npz", x_train=train.x[:300], y_train=train.y[:300])
+    found = run_artifact(artifact, data=str(tmp_path / "more.npz"), is_timed=False)
+    assert found.is_verified
+    assert (found.is_same, found.samples, found.source) == (False, 300, str(tmp_path / "more.npz"))
+    rows = {row["claim"]: row for row in found.claim_rows() if row["file"] == "model.onnx"}
+    assert rows["test_macro_f1"]["verdict"] == "not judged"
+    assert rows["test_macro_f1"]["note"] == "these are other samples than those of the claim"
+
+
+def edited(name, change):
+    def alter(folder):
+        (folder / name).write_bytes(change((folder / name).read_bytes()))
+
+    return alter
+
+
+def description(change):
+    return lambda folder: rewrite(folder, change)
+
+
+def packed_of_a_newer_version(folder):
+    content = bytearray((folder / "model.gap").read_bytes())
+    content[4] = 3
+    (folder / "model.gap").write_bytes(content)
+    rewrite(folder, lambda content: None)
+
+
+@pytest.mark.parametrize(
+    ("alter", "text"),
+    [
+        (edited("model.onnx", lambda content: content[:-9]), r"model.onnx must have \d+ bytes; it has \d+"),
+        (edited("model.gap", lambda content: content[:-1] + b"x"), r"model.gap was changed: its SHA-256"),
+        (edited("model.safetensors", lambda content: content[:-1]), r"model.safetensors must have"),
+        (edited("predict.py", lambda content: content + b"#"), r"predict.py must have"),
+        (edited("README.md", lambda content: content[::-1]), r"README.md was changed"),
+        (edited("model.json", lambda content: content[:100]), r"model.json is no JSON"),
+        (edited("model.json", lambda content: b"[]"), r"lacks \"format\""),
+        (
+            description(lambda content: content.update(format_version=4)),
+            r"format version 4; .* 1 to 3; a newer gasearch",
+        ),
+        (description(lambda content: content.pop("output")), r"is not as it was written: it lacks output"),
+        (description(lambda content: content["output"].pop("labels")), r"not as it was written \(KeyError: 'labels'\)"),
+        (description(lambda content: content["description"].update(data=3)), r"not as it was written \(AttributeError"),
+        (packed_of_a_newer_version, r"model.gap: this program reads versions 1 and 2 of the packed format; got 3"),
+        (lambda folder: shutil.rmtree(folder), r"expected the folder of an exported network; there is no such folder"),
+        (lambda folder: (folder / "model.onnx").unlink(), r"model.onnx can't be read: No such file"),
+    ],
+)
+def test_an_artifact_that_is_not_as_it_was_written_is_refused(artifact, alter, text):
+    alter(artifact)
+    with pytest.raises(BadInput, match=text):
+        run_artifact(artifact, is_timed=False)
+    assert not (artifact / "verification.json").exists()
+
+
+def test_a_folder_that_is_none_and_runtimes_that_cannot_be_are_refused(artifact, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"file: expected the folder of an exported network; it is a file"):
+        run_artifact(tmp_path / "file")
+    absent = Runtime(name="absent", form="onnx", needs="pip install absent", version=lambda: None, run=ONNX_RUNTIME.run)
+    monkeypatch.setitem(RUNTIMES.own, "absent", absent)
+    for name, text in (("absent", "absent isn't installed: pip install absent"), ("abacus", "no runtime 'abacus'")):
+        with pytest.raises(BadInput, match=text):
+            run_artifact(artifact, runtimes=[name])
+    assert "absent isn't installed: pip install absent" in run_artifact(artifact, is_timed=False).notes
+
+
+def test_no_test_split_is_said_with_what_to_do(artifact):
+    rewrite(artifact, lambda content: content["description"]["provenance"]["source"].update(dataset="gone.npz"))
+    with pytest.raises(BadInput, match=r"there is no test split: gone.npz.*; name a file of test samples with --data"):
+        run_artifact(artifact)
+    with pytest.raises(BadInput, match=r"none.npz"):
+        run_artifact(artifact, data="none.npz")
+
+
+def test_a_folder_that_cannot_be_written_is_named(artifact, exported):
+    (artifact / "verification.json").mkdir()
+    with pytest.raises(BadInput, match=r"verification.json can't be written: Is a directory"):
+        verify_artifact(artifact, db_url=exported[0], runtimes=["gasearch"])
+    assert not list(artifact.glob("*.writing"))
+
+
+def test_the_rows_of_files_give_bytes_agreement_and_the_primary_score(artifact, liar):
+    rows = {row["runtime"].split()[0]: row for row in run_artifact(artifact, is_timed=False).file_rows()}
+    assert rows["onnxruntime"]["bytes"] == (artifact / "model.onnx").stat().st_size
+    assert rows["onnxruntime"]["agreement"] >= 0.99
+    assert 0 < rows["gasearch"]["test_accuracy"] < 1
+    assert rows["liar"]["verdict"] == "failed"

@@ -1,0 +1,245 @@
+"""Running an artifact: each of its forms in each runtime that is installed, and what comes out against what it claims.
+
+The code that trained the network has no part in it, but for the fake-quantized network of the packed file, whose
+answers the other forms must give.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasearch_workers.data.dataset import Split
+from gasearch_workers.evaluation.claims import (
+    Claim,
+    RunCheck,
+    agreement,
+    agreement_claim,
+    latency_claim,
+    score_claim,
+    size_claim,
+)
+from gasearch_workers.evaluation.held_out import HeldOut
+from gasearch_workers.export.artifact import PACKED_NAME, ArtifactError, read_packed
+from gasearch_workers.export.exporters import EXPORTERS, GAP, ONNX
+from gasearch_workers.measure.device import device_name
+from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
+from gasearch_workers.modules.deployed import DeployedNetwork
+from gasearch_workers.network.integer import IntegerNetwork
+from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, RUNTIMES, Runtime
+from gasearch_workers.training.resident import use_one_thread
+from gasearch_workers.training.score import Target
+
+LATENCY_TRIES: Final = 3
+PLAIN_CALLS: Final = 200  #: Of a plain latency, at most,
+PLAIN_SECONDS: Final = 1.0  #: within so long,
+PLAIN_WARM_UP: Final = 10  #: after so many.
+
+
+def chosen_runtimes(content: Mapping[str, Any], names: Sequence[str] = ()) -> list[Runtime]:
+    """The runtimes of an artifact's forms, or those of these names.
+
+    Args:
+        content: Of `model.json`.
+        names: Of runtimes, which must be installed; () for all that there are.
+
+    Raises:
+        ArtifactError: if one isn't installed, or runs a form that the artifact doesn't hold.
+        UnknownName: if there is no such runtime.
+    """
+    held = _forms(content)
+    if not names:
+        return [runtime for name in RUNTIMES.names() if (runtime := RUNTIMES.get(name)).form in held]
+    chosen = [RUNTIMES.get(name) for name in dict.fromkeys(names)]
+    for runtime in chosen:
+        if runtime.form not in held:
+            raise ArtifactError(
+                f"{runtime.name} runs the form {runtime.form}, and the artifact holds {', '.join(held)}: write it with "
+                f"gasearch export ... --formats {runtime.form}"
+            )
+        if runtime.version() is None:
+            raise ArtifactError(f"{runtime.name} isn't installed: {runtime.needs}")
+    return chosen
+
+
+def unrun_forms(content: Mapping[str, Any]) -> list[str]:
+    """The artifact's forms that no runtime is known for."""
+    known = {RUNTIMES.get(name).form for name in RUNTIMES.names()}
+    return [form for form in _forms(content) if form not in known]
+
+
+def _forms(content: Mapping[str, Any]) -> list[str]:
+    return [name for name in EXPORTERS.names() if content["files"].keys() >= set(EXPORTERS.get(name).files)]
+
+
+def verify(
+    directory: Path, content: Mapping[str, Any], test: HeldOut, runtimes: Sequence[Runtime], *, is_timed: bool = True
+) -> list[RunCheck]:
+    """Run forms of an artifact on a test split.
+
+    Args:
+        directory: Of the artifact.
+        content: Of its `model.json`, as `read_artifact` gives it.
+        test: The samples.
+        runtimes: What to run; one that isn't installed is noted.
+        is_timed: Whether to measure latencies.
+
+    Raises:
+        ArtifactError: if the packed file can't be read, or the samples are none of the network's.
+    """
+    use_one_thread()
+    network = read_packed(directory)
+    if test.split.x.shape[1:] != network.plan.input_shape:
+        raise ArtifactError(
+            f"the network takes samples of the shape {network.plan.input_shape}; {test.source} has "
+            f"{test.split.x.shape[1:]}"
+        )
+    bench = _Bench(directory, content, test, network, is_timed=is_timed)
+    return [bench.check(runtime) for runtime in runtimes]
+
+
+class _Bench:
+    """What is the same for every runtime."""
+
+    def __init__(
+        self, directory: Path, content: Mapping[str, Any], test: HeldOut, network: IntegerNetwork, *, is_timed: bool
+    ) -> None:
+        self._directory, self._content, self._test, self._network = directory, content, test, network
+        self._is_timed, self._story = is_timed, content["description"]
+        self._target = target_of(content)
+        self._expected = DeployedNetwork.of(network).run(test.split.x)
+
+    def check(self, runtime: Runtime) -> RunCheck:
+        """Run one."""
+        files = EXPORTERS.get(runtime.form).files
+        size = sum(self._content["files"][name]["bytes"] for name in files)
+        version = runtime.version()
+        claims: Sequence[Claim] = ()
+        fault = note = ""
+        if version is None:
+            note = f"{runtime.name} isn't installed: {runtime.needs}"
+        else:
+            try:
+                claims, note = self._run(runtime)
+            except Exception as error:  # Whatever a runtime raises is what came of running the form.
+                fault = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return RunCheck(
+            form=runtime.form,
+            files=files,
+            file_bytes=size,
+            runtime=runtime.name,
+            version=version,
+            claims=tuple(claims),
+            fault=fault,
+            note=note,
+        )
+
+    def _run(self, runtime: Runtime) -> tuple[Sequence[Claim], str]:
+        split = self._test.split
+        outputs = np.asarray(runtime.run(self._directory, split.x))
+        if outputs.shape != self._expected.shape or not np.isfinite(outputs).all():
+            what = "numbers that are not finite" if outputs.shape == self._expected.shape else f"shape {outputs.shape}"
+            raise ValueError(f"expected outputs of the shape {self._expected.shape}; got {what}")
+        claims = [*self._scores(outputs, split, is_exact=runtime.form == ONNX.name)]
+        if runtime.form == GAP.name:
+            claims += self._size()
+        else:
+            claims.append(agreement_claim(self._agreement(outputs, split)))
+        timed, note = self._latency(runtime) if self._is_timed else ((), "")
+        return (*claims, *timed), note
+
+    def _scores(self, outputs: NDArray[Any], split: Split, *, is_exact: bool) -> list[Claim]:
+        """The scores; of forms other than the one that the claims were measured on the primary one alone is judged."""
+        claimed, data = self._story.get("measured", {}), self._story.get("data", {})
+        found = self._target.score(outputs, split.truth)
+        claims = [
+            score_claim(
+                name,
+                claimed.get(f"test_{name}"),
+                value,
+                samples=len(split),
+                claimed_samples=data.get("test"),
+                is_same=self._test.is_same,
+            )
+            for name, value in found.items()
+        ]
+        primary = f"test_{self._target.primary}"
+        return sorted((claim for claim in claims if is_exact or claim.name == primary), key=lambda c: c.name != primary)
+
+    def _agreement(self, outputs: NDArray[Any], split: Split) -> float:
+        deviation = self._story.get("data", {}).get("target_deviation") or float(self._expected.std()) or 1.0
+        return agreement(outputs, self._expected, split.y, target=self._target, deviation=deviation)
+
+    def _size(self) -> list[Claim]:
+        claimed = self._story.get("claimed", {}).get("model_bytes")
+        return [] if claimed is None else [size_claim(claimed, (self._directory / PACKED_NAME).stat().st_size)]
+
+    def _latency(self, runtime: Runtime) -> tuple[tuple[Claim, ...], str]:
+        """The latency: in turns with the reference where that can be, else by itself; one call on one sample."""
+        steps = self._network.plan
+        sample = sample_input(steps.input_shape, self._network.input.dtype, steps.categories)
+        if runtime is ONNX_RUNTIME:
+            return self._paired_latency(sample), ""
+        if runtime.open is None:
+            return (), "no latency: it opens the form anew at each call"
+        median, spread_ms = plain_latency(runtime.open(self._directory), sample)
+        plain = (("plain_latency_ms", median), ("plain_latency_spread_ms", spread_ms))
+        return tuple(Claim(name=name, claimed=None, measured=value) for name, value in plain), ""
+
+    def _paired_latency(self, sample: NDArray[Any]) -> tuple[Claim, ...]:
+        """The latency of `model.onnx`; neighbours only ever add to it, so one that is too long is measured again."""
+        graph, claimed = (self._directory / ONNX.files[0]).read_bytes(), self._story.get("measured", {})
+        found = []
+        for _ in range(LATENCY_TRIES):
+            timed = measure_latency(graph, sample, calibration=calibrate())
+            claim = latency_claim(claimed, timed.latency_ms, timed.spread_ms, device_name())
+            spread = Claim(name="latency_spread_ms", claimed=claimed.get("latency_spread_ms"), measured=timed.spread_ms)
+            found.append((claim, spread))
+            if claim.holds is not False:
+                break
+        return min(found, key=lambda pair: pair[0].measured)
+
+
+def target_of(content: Mapping[str, Any]) -> Target:
+    """What an artifact's outputs stand for.
+
+    Args:
+        content: Of `model.json`.
+    """
+    data, output = content["description"].get("data", {}), content["output"]
+    return Target(
+        kind=data.get("kind", "classification"),
+        outputs=output["shape"][-1],
+        labels=tuple(output["labels"]),
+        tags=data.get("tags"),
+    )
+
+
+def plain_latency(
+    call: Callable[[NDArray[Any]], object],
+    sample: NDArray[Any],
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[float, float]:
+    """The median of calls in ms, and half of the range between their quartiles; neighbours add to both.
+
+    Args:
+        call: Runs the network.
+        sample: A batch of one.
+        clock: Gives seconds.
+    """
+    for _ in range(PLAIN_WARM_UP):
+        call(sample)
+    end = clock() + PLAIN_SECONDS
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) < PLAIN_CALLS and clock() < end):
+        before = clock()
+        call(sample)
+        seconds.append(clock() - before)
+    lower, median, upper = statistics.quantiles(seconds, n=4)
+    return 1e3 * median, 1e3 * (upper - lower) / 2

@@ -116,14 +116,15 @@ def test_the_service_answers_the_readmes_call(place):
 
 
 def test_the_specs_of_the_readme_are_valid():
-    spec, recipe, workers = (parse_yaml(block).content for block in blocks("yaml"))
+    spec, recipe, measure, workers = (parse_yaml(block).content for block in blocks("yaml"))
     assert load_spec(spec).name == "mine"
     assert load_spec(spec | workers).workers.environment == ("WANDB_MODE",)
+    assert load_spec(spec | measure).measure.metrics == ("latency_ms", "ram_bytes")
     assert load_spec(spec | recipe).recipe.distillation.teacher == "largest"
 
 
 def test_the_python_of_the_readme_runs(place, monkeypatch):
-    definition, operators, session = blocks("python")
+    _, definition, operators, session = blocks("python")  # test_targets runs the first
     ast.parse(definition)
     folder = place.folder / "python"
     folder.mkdir()

@@ -37,6 +37,7 @@ from gasearch.storage.records import EvaluatedNetwork, EvaluationRecord, TuningT
 from gasearch.storage.sql import open_reader, upgrade_if_older
 
 if TYPE_CHECKING:
+    from gasearch.deploy.reproduction import Reproduction
     from gasearch.deploy.tuning import TunedNetwork
 
 Answer = TypeVar("Answer")
@@ -262,6 +263,22 @@ class Search:
             return tuned_network(reader, record, reader.network(record.id, key).key)
 
         return self._ask(question)
+
+    def reproduce(self, key: str, *, observer: Observer | None = None) -> Reproduction:
+        """Make a network's evaluation again as the search made it, and compare what comes out with what is stored.
+
+        Args:
+            key: The network's key, or a unique beginning of it.
+            observer: Watches.
+
+        Raises:
+            UnknownSearch: if not exactly one key begins so.
+            BadInput: for a network without a measurement, or one that began with inherited weights.
+        """
+        from gasearch.deploy.reproduction import reproduce_network
+
+        with advising(self._db_url):
+            return reproduce_network(self.name, key, db_url=self._db_url, observer=observer or Silent())
 
     def export(
         self,

@@ -17,7 +17,17 @@ from typing import Annotated
 
 import typer
 
-from gasearch.cli import artifacts, choosing, explaining, fetching, reading, running, service
+from gasearch.cli import (
+    artifacts,
+    choosing,
+    explaining,
+    fetching,
+    reading,
+    reproducing,
+    running,
+    service,
+    tuning,
+)
 from gasearch.cli.app import Ended, ReaderGone, app
 from gasearch.cli.console import say
 from gasearch.cli.streams import give_up, prepare_streams
@@ -25,7 +35,19 @@ from gasearch.errors import BadInput, GasearchError, Interrupted
 from gasearch.jobs.logs import logging_to_stderr
 from gasearch.search.interrupts import interrupts_noted
 
-__all__ = ["artifacts", "call", "choosing", "explaining", "fetching", "reading", "run", "running", "service"]
+__all__ = [
+    "artifacts",
+    "call",
+    "choosing",
+    "explaining",
+    "fetching",
+    "reading",
+    "reproducing",
+    "run",
+    "running",
+    "service",
+    "tuning",
+]
 
 
 #: The answer can't be printed: stdout is closed, or goes to a full disk.

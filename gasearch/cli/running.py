@@ -1,4 +1,4 @@
-"""The commands that start, stop and finish work: init, check, run, resume, stop, delete, tune, export."""
+"""The commands that start, stop and finish work: init, check, run, resume, stop, delete, export."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from gasearch.cli.app import (
     Db,
     Detach,
     Ended,
-    Form,
     Key,
-    Keys,
     LogForm,
     LogLevel,
     Name,
@@ -35,7 +33,6 @@ from gasearch.cli.choosing import Found, print_found
 from gasearch.cli.console import Format, clean_stdout, say, watching
 from gasearch.cli.fetching import naming_the_download
 from gasearch.cli.streams import give_up
-from gasearch.cli.trained import print_tuned
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.commands import completed
 from gasearch.query.answers import FrontPoint
@@ -196,31 +193,6 @@ def delete(
             raise Ended(1)
     delete_search(name, db_url=database_url(db), notice=say)
     print(f"deleted {name}")
-
-
-@app.command(
-    epilog=examples(
-        "gasearch tune digits-cnn 3f2a",
-        "gasearch tune digits-cnn 3f2a 81c0 --trials 40",
-        "gasearch tune digits 3f2a --workers 2",
-    )
-)
-def tune(
-    name: Name,
-    keys: Keys,
-    trials: Annotated[
-        int, typer.Option("--trials", metavar="N", min=1, max=10_000, help="How many to run for each network.")
-    ] = 20,
-    workers: Workers = None,
-    db: Db = None,
-    form: Form = Format.TABLE,
-) -> None:
-    """Tune the training recipes of networks, on the search's workers. Ctrl-C loses no finished trial."""
-    from gasearch.deploy.tuning import tune_networks
-
-    with watching() as observer, clean_stdout():
-        tuned = tune_networks(name, keys, trials=trials, db_url=database_url(db), observer=observer, workers=workers)
-    print_tuned(name, tuned, form)
 
 
 @app.command(

@@ -243,6 +243,22 @@ def current_versions() -> dict[str, str]:
     return found
 
 
+def versions_at_start(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:
+    """The versions with which a search began; of an earlier version's what itself and its first outcome tell."""
+    kept = _kept(reader, record, _VERSIONS)
+    if kept is not None:
+        found: dict[str, str] = json.loads(kept)
+        return found
+    first = next(reader.evaluations(record.id), None)
+    text = "" if first is None else first.result.versions
+    return {"gasearch": record.version} | dict(re.findall(r"\b(python|torch) (\d[\w.+]*)", text))
+
+
+def _kept(reader: ArchiveReader, record: SearchRecord, kind: str) -> str | None:
+    """The message of the first event of a kind."""
+    return next((event.message for event in reader.events(record.id) if event.kind == kind), None)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Says, and stores as an event, in what the world differs from that in which a search began."""
@@ -254,8 +270,8 @@ class World:
 
     def note_versions(self) -> None:
         """Keep the versions that a search begins with; say so where it goes on with others."""
-        now, kept = current_versions(), self._kept(_VERSIONS)
-        began = json.loads(kept) if kept is not None else self._versions_without_event()
+        now, kept = current_versions(), _kept(self.archive, self.record, _VERSIONS)
+        began = versions_at_start(self.archive, self.record)
         differing = [name for name in began if name in now and began[name] != now[name]]
         if differing:
             before, after = (", ".join(f"{name} {found[name]}" for name in differing) for found in (began, now))
@@ -275,7 +291,7 @@ class World:
         """Keep the files of the user's own operators that a search begins with; say so where it goes on with others."""
         if not source:
             return
-        kept = self._kept(_OPERATORS)
+        kept = _kept(self.archive, self.record, _OPERATORS)
         if kept is None:
             self._store(_OPERATORS, source)
         else:
@@ -299,16 +315,6 @@ class World:
                 f"({', '.join(files[:MOST_SHOWN])}{more}): what it finds from here on {consequence}"
             )
             self._say(f"other {what}", message)
-
-    def _versions_without_event(self) -> dict[str, str]:
-        """What the search itself and its first outcome tell: of a new one, or of one of an earlier version."""
-        first = next(self.archive.evaluations(self.record.id), None)
-        text = "" if first is None else first.result.versions
-        return {"gasearch": self.record.version} | dict(re.findall(r"\b(python|torch) (\d[\w.+]*)", text))
-
-    def _kept(self, kind: str) -> str | None:
-        """The message of the first event of a kind."""
-        return next((event.message for event in self.archive.events(self.record.id) if event.kind == kind), None)
 
     def _say(self, kind: str, message: str) -> None:
         self.notice(message)

@@ -101,7 +101,7 @@ def doubtful(
     for place, objective in enumerate(objectives):
         if objective.metric not in noisy:
             continue
-        deviation = _deviation(measured, objective.metric)
+        deviation = deviation_between_trainings(measured, objective.metric)
         for number in front:
             member, margin = trained[number], _margin(rows[number], wvalues, place)
             error = math.inf if deviation is None else deviation * math.sqrt(1 / member.trainings + 1)
@@ -110,8 +110,13 @@ def doubtful(
     return list(dict.fromkeys(number for _, number in sorted(found)))
 
 
-def _deviation(measured: Sequence[Mapping[str, float]], metric: str) -> float | None:
-    """Standard deviation of a metric between trainings of one network, pooled; None before one was trained twice."""
+def deviation_between_trainings(measured: Sequence[Mapping[str, float]], metric: str) -> float | None:
+    """Standard deviation of a metric between trainings of one network, pooled; None before one was trained twice.
+
+    Args:
+        measured: The metrics of each network.
+        metric: Of which networks that were trained again have a spread; it is 0 where they have none.
+    """
     squares, freedom = 0.0, 0
     for metrics in measured:
         count = int(metrics.get(TRAININGS, 1))

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gasearch.deploy.tuning import TunedNetwork
 from gasearch.errors import Interrupted, LeaseLost, WorkersUnavailable
-from gasearch.storage.records import SearchStatus, TuningTrial
+from gasearch.storage.records import SearchStatus
 from tests.doubles.archived import fill_database, search_record
 
 SPEC = """\
@@ -170,26 +169,6 @@ def test_how_a_run_ends_early_is_its_exit_status(gasearch, monkeypatch, error, s
 
     monkeypatch.setattr("gasearch.jobs.start.launch", fail)
     assert gasearch("run", "search.yaml") == (status, "", f"gasearch: {error}\n")
-
-
-def test_tune_prints_what_came_of_it(gasearch, monkeypatch):
-    trial = TuningTrial(
-        key="00020002", study="recipe", number=0, recipe_json='{"learning_rate": 0.003}', value=0.98, message=""
-    )
-    tuned = TunedNetwork(
-        key="00020002", metric="accuracy", trials=(trial,), best=trial, importances=None, importances_note="too few"
-    )
-
-    def tune(*arguments, trials, db_url, observer, workers):
-        print("chatter")
-        assert (arguments, trials, workers) == (("digits", ["0002", "0003"]), 7, 2)
-        return [tuned]
-
-    monkeypatch.setattr("gasearch.deploy.tuning.tune_networks", tune)
-    options = ("--trials", "7", "--workers", "2", "--format", "json")
-    status, out, err = gasearch("tune", "digits", "0002", "0003", *options)
-    assert (status, err) == (0, "chatter\n")
-    assert [one["key"] for one in json.loads(out)] == ["00020002"]
 
 
 def test_export_prints_the_folder(gasearch, monkeypatch):

@@ -1,19 +1,48 @@
-"""What came of trainings outside of a search, as the command line prints it."""
+"""The command that tunes recipes, and what came of it as the command line prints it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from gasearch.cli.console import Format, print_rows, say
+import typer
+
+from gasearch.cli.app import Db, Form, Keys, Name, Workers, app, examples
+from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
 from gasearch.query.answers import Row
+from gasearch.settings import database_url
 from gasearch.storage.records import TuningTrial
 
 if TYPE_CHECKING:
     from gasearch.deploy.tuning import TunedNetwork
 
 _ALWAYS = ("number", "value", "learning_rate", "batch_size", "optimizer")  #: The columns of a table of trials.
+
+
+@app.command(
+    epilog=examples(
+        "gasearch tune digits-cnn 3f2a",
+        "gasearch tune digits-cnn 3f2a 81c0 --trials 40",
+        "gasearch tune digits 3f2a --workers 2",
+    )
+)
+def tune(
+    name: Name,
+    keys: Keys,
+    trials: Annotated[
+        int, typer.Option("--trials", metavar="N", min=1, max=10_000, help="How many to run for each network.")
+    ] = 20,
+    workers: Workers = None,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Tune the training recipes of networks, on the search's workers. Ctrl-C loses no finished trial."""
+    from gasearch.deploy.tuning import tune_networks
+
+    with watching() as observer, clean_stdout():
+        tuned = tune_networks(name, keys, trials=trials, db_url=database_url(db), observer=observer, workers=workers)
+    print_tuned(name, tuned, form)
 
 
 def print_tuned(name: str, tuned: Sequence[TunedNetwork], form: Format) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gasearch.cli.console import Format
-from gasearch.cli.trained import print_tuned
+from gasearch.cli.tuning import print_tuned
 from gasearch.deploy.tuning import TunedNetwork
 from gasearch.storage.records import TuningTrial
 
@@ -84,3 +84,23 @@ def test_a_network_without_a_trial_that_succeeded_has_nothing_to_export(printed)
     )
     assert printed(one).err == ""
     assert json.loads(printed(one, form=Format.JSON).out)[0]["best"] is None
+
+
+def test_tune_prints_what_came_of_it(gasearch, monkeypatch):
+    trial = TuningTrial(
+        key="00020002", study="recipe", number=0, recipe_json='{"learning_rate": 0.003}', value=0.98, message=""
+    )
+    tuned = TunedNetwork(
+        key="00020002", metric="accuracy", trials=(trial,), best=trial, importances=None, importances_note="too few"
+    )
+
+    def tune(*arguments, trials, db_url, observer, workers):
+        print("chatter")
+        assert (arguments, trials, workers) == (("digits", ["0002", "0003"]), 7, 2)
+        return [tuned]
+
+    monkeypatch.setattr("gasearch.deploy.tuning.tune_networks", tune)
+    options = ("--trials", "7", "--workers", "2", "--format", "json")
+    status, out, err = gasearch("tune", "digits", "0002", "0003", *options)
+    assert (status, err) == (0, "chatter\n")
+    assert [one["key"] for one in json.loads(out)] == ["00020002"]

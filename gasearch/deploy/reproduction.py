@@ -19,7 +19,7 @@ from gasearch.jobs.anchors import with_recipe_found
 from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.resume import current_versions, versions_at_start
 from gasearch.jobs.setup import Setup, require_same_data, set_up
-from gasearch.objectives.metrics import METRICS, TIMED
+from gasearch.objectives.metrics import METRICS, TIMED, spread_of
 from gasearch.search.progress import Observer
 from gasearch.search.replication import DOUBT, TRAININGS, deviation_between_trainings
 from gasearch.spec.changes import changed
@@ -124,13 +124,13 @@ def reproduce_network(name: str, key: str, *, db_url: str, observer: Observer) -
         on_result=lambda request, result: done.append(result),
     )
     [result] = done
-    metrics = tuple(_compared(first, result, deviations, is_custom=spec.is_custom))
+    metrics = tuple(_compared(first, result, deviations, left_out=_measured_apart(setup, first)))
     return Reproduction(
         key=network.key,
         verdict=_verdict(metrics),
         metrics=metrics,
         versions=tuple(_other_versions(record, setup, began, first.result, result)),
-        notes=tuple(_notes(network, first, result, metrics, is_custom=spec.is_custom)),
+        notes=tuple(_notes(network, first, result, metrics)),
     )
 
 
@@ -191,13 +191,22 @@ def _deviations(reader: ArchiveReader, record: SearchRecord) -> dict[str, float]
     return {name: value for name, value in found.items() if value}
 
 
+def _measured_apart(setup: Setup, first: EvaluationRecord) -> frozenset[str]:
+    """The metrics that no training decides: by a clock, or by the user's command; an evaluator of theirs gives all."""
+    if setup.data is None:
+        return frozenset()
+    given = () if setup.problem.command is None else setup.problem.command.metrics
+    found = _CLOCKED | {*given, *map(spread_of, given)}
+    return found - {"energy_j"} if _is_estimate(first.result) else found
+
+
 def _compared(
-    first: EvaluationRecord, result: EvaluationResult, deviations: Mapping[str, float], *, is_custom: bool
+    first: EvaluationRecord, result: EvaluationResult, deviations: Mapping[str, float], *, left_out: frozenset[str]
 ) -> Iterator[ComparedMetric]:
     """The metrics that a training decides."""
     before, now = _metrics(first.result), _metrics(result)
     for name, value in before.items():
-        if not is_custom and name in _CLOCKED and not (name == "energy_j" and _is_estimate(first.result)):
+        if name in left_out:
             continue
         deviation = deviations.get(name)
         tolerance = None if deviation is None else DOUBT * math.sqrt(2) * deviation
@@ -230,8 +239,6 @@ def _notes(
     first: EvaluationRecord,
     result: EvaluationResult,
     metrics: Sequence[ComparedMetric],
-    *,
-    is_custom: bool,
 ) -> Iterator[str]:
     if isinstance(result.outcome, Failure):
         yield f"it failed this time ({result.outcome.kind}): {result.outcome.message}"
@@ -244,7 +251,7 @@ def _notes(
     compared = {one.name for one in metrics}
     left_out = [name for name in _metrics(first.result) if name not in compared]
     if left_out:
-        yield f"not compared, as a clock measures it: {', '.join(left_out)}"
+        yield f"not compared, as no training decides it: {', '.join(left_out)}"
     differing = [one.name for one in metrics if not one.is_equal]
     known = [one.name for one in metrics if one.tolerance is not None]
     if differing and known:

@@ -46,8 +46,10 @@ def run_trainings(
         GasearchError: if too much fails in a row.
     """
     stop = stop or StopSignal()
-    measures = frozenset() if calibrations is None else frozenset({"latency_ms"})
-    setup = replace(setup, spec=with_workers(setup.spec, workers), problem=replace(setup.problem, measures=measures))
+    problem = replace(setup.problem, measures=frozenset({"latency_ms"}))
+    if calibrations is None:
+        problem = replace(setup.problem, measures=frozenset(), command=None)
+    setup = replace(setup, spec=with_workers(setup.spec, workers), problem=problem)
     with _ended_by_name(again):
         if setup.problem.recipe.teacher is not None:  # asking for a device loads torch
             setup = with_teacher_outputs(setup, device=own_device(setup.spec.workers), notice=observer.on_notice)

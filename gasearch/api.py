@@ -18,6 +18,7 @@ from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, NetworkDetails, SearchSummary
 from gasearch.query.asked import parse_limits
 from gasearch.query.failures import Cause, failures
+from gasearch.query.finals import Finalist, FinalTraining, final_trainings, finalists, networks_to_finalize
 from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.network import network_details
@@ -279,6 +280,70 @@ class Search:
 
         with advising(self._db_url):
             return reproduce_network(self.name, key, db_url=self._db_url, observer=observer or Silent())
+
+    def finalize(
+        self,
+        *keys: str,
+        where: Sequence[str] | str = (),
+        by: str | None = None,
+        top: int | None = None,
+        seeds: int = 3,
+        epochs: int | None = None,
+        tuned: bool = False,
+        workers: int | None = None,
+        observer: Observer | None = None,
+    ) -> list[Finalist]:
+        """Train chosen networks from scratch at full budget, each with fresh seeds; returns what came of these.
+
+        A second call makes only what is missing. Each training reads the test split once, at its end.
+
+        Args:
+            *keys: The networks' keys, or a unique beginning of each; none: members of the front.
+            where: Limits for these, such as "latency_ms <= 2".
+            by: The metric that ranks them; None: the best bargains first, as `best(knee=True)` names them.
+            top: How many of them; None: all, if there are few.
+            seeds: How many trainings each network gets in all.
+            epochs: Of each training; None: those of the recipe.
+            tuned: Whether each is trained by the best recipe that `tune` found for it.
+            workers: How many; 0: in this process, without Ray. None: what the spec says.
+            observer: Watches.
+
+        Raises:
+            UnknownSearch: if not exactly one key begins so.
+            BadInput: for a network without a measurement, a custom space, or a choice that can't be made.
+            Interrupted: with the command that goes on; no finished training is lost.
+            GasearchError: if a training failed for good; the others are stored.
+        """
+        from gasearch.deploy.finalize import finalize
+
+        limits = parse_limits([where] if isinstance(where, str) else where)
+        chosen = self._ask(lambda reader: networks_to_finalize(reader, self.name, keys, limits=limits, by=by, top=top))
+        with advising(self._db_url):
+            finalize(
+                self.name,
+                chosen,
+                seeds=seeds,
+                epochs=epochs,
+                is_tuned=tuned,
+                db_url=self._db_url,
+                observer=observer or Silent(),
+                workers=workers,
+            )
+        return [one for one in self.finals() if one.key in chosen]
+
+    def finals(self, *where: str, by: str | None = None) -> list[Finalist]:
+        """Every network that was finalized, best first by a metric such as "test_accuracy"; see `Finalist`.
+
+        Limits decide who may be on the front after it (`is_on_front`).
+
+        Raises:
+            BadInput: if a limit or a metric can't be used.
+        """
+        return self._ask(lambda reader: finalists(reader, self.name, parse_limits(where), by))
+
+    def final_trainings(self, key: str | None = None) -> list[FinalTraining]:
+        """Every final training, or those of one network, in the order in which they were stored."""
+        return self._ask(lambda reader: final_trainings(reader, self.name, key))
 
     def export(
         self,

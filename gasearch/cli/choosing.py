@@ -14,6 +14,7 @@ import typer
 
 from gasearch.cli.app import By, Db, Form, Name, NothingFound, Where, app, ask, examples, option
 from gasearch.cli.console import Format, clean_stdout, print_pairs, print_rows, print_table
+from gasearch.cli.finalizing import print_front_after
 from gasearch.errors import BadInput
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.metrics import spread_of
@@ -159,12 +160,16 @@ class FrontFormat(StrEnum):
         "gasearch front digits-cnn",
         'gasearch front digits-cnn --where "macs <= 1M" --format csv',
         "gasearch front digits-cnn -o front.parquet",
+        "gasearch front digits-cnn --final",
     )
 )
 def front(
     name: Name,
     where: Where = None,
     by: By = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="That of the networks that `finalize` has trained, by their means.")
+    ] = False,
     output: Annotated[
         Path | None, option("--output", "FILE", "Write it: .csv, .json, or .parquet, which needs pandas.", "-o")
     ] = None,
@@ -179,6 +184,11 @@ def front(
     form = form or _format_of(output)
     if (form is FrontFormat.PARQUET or output is not None) and (output is None or form is FrontFormat.TABLE):
         raise BadInput("a file needs its name and a format that programs read: -o front.csv, .json or .parquet")
+    if final:
+        if output is not None:
+            raise BadInput("the front of finalists is not written into a file: redirect --format json or csv")
+        print_front_after(name, limits, by, db, Format(form))
+        return
     found = ask(db, lambda reader: Found.of(reader, name, front_points(reader, name, limits, by), limits))
     asked = [by, *(limit.metric for limit in limits)]
     if output is None:

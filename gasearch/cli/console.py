@@ -31,6 +31,7 @@ from gasearch.query.answers import Row
 from gasearch.search.progress import Observer, Progress, Silent
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  #: The terminal's code of a colour or a weight.
+_BESIDE = re.compile(r"^(best|test|searched)_|_(deviation|drop)$")  #: What stands in a field's name beside its metric.
 LINE_EVERY_S = 5.0  #: So often does a search without a terminal print a line of progress,
 GENERATION_EVERY_S = 1.0  #: and at most so often for a new generation.
 
@@ -106,7 +107,7 @@ def print_words(traceback: str, output: str) -> None:
 
 def cell(name: str, value: Any) -> str:
     """One value as a table shows it: quantities with their unit, "-" for what there is not."""
-    metric = name.removeprefix("best_")
+    metric = _BESIDE.sub("", name)
     match value:
         case None:
             return "-"

@@ -12,6 +12,7 @@ from gasearch.errors import BadInput
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, Row, SearchDescription, SearchSummary
 from gasearch.query.asked import parse_limits
+from gasearch.query.finals import Finalist, finalists
 from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.summary import describe_search, list_searches, search_summary
@@ -59,6 +60,7 @@ Depth = Annotated[int, Query(ge=0, le=1000)]  #: Generations of ancestors.
 Count = Annotated[int, Query(ge=1, le=1000)]
 
 NETWORKS = array_of(object_of(FrontPoint, without="number metrics is_on_front", has_metrics=True))
+FINALISTS = array_of(object_of(Finalist, without="metrics", has_metrics=True))
 GENERATIONS = array_of(object_of(GenerationStats, without="best", has_metrics=True))
 
 reading = APIRouter(
@@ -90,6 +92,12 @@ def status(name: Text, reader: Reader) -> Row:
 def front(*, name: Text, reader: Reader, by: By = None, where: Where) -> list[Row]:
     """The Pareto front, all of it or under limits."""
     return [point.row() for point in front_points(reader, name, parse_limits(where), by)]
+
+
+@reading.get("/searches/{name}/finals", response_model=FINALISTS)
+def finals(*, name: Text, reader: Reader, by: By = None, where: Where) -> list[Row]:
+    """The networks that were trained again from scratch; limits say which of these may be on the front after it."""
+    return [one.row() for one in finalists(reader, name, parse_limits(where), by)]
 
 
 @reading.get("/searches/{name}/best", response_model=NETWORKS)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
+import gasearch
 from gasearch import cli
+from gasearch.storage.sql import open_archive
 from gasearch.web import create_app
-from tests.doubles.archived import scripted_reader
+from tests.doubles.archived import fill_database, scripted_reader
+from tests.doubles.records import final
 from tests.doubles.service import API, TOKEN, Shared, assert_is_error, client_of
 
 
@@ -55,6 +59,20 @@ def test_the_api_answers_what_the_command_line_answers(url, capsys, command, pat
     response = client_of(create_app(url, TOKEN)).get(API + path, params=parameters)
     assert response.status_code == 200
     assert response.json() == printed
+
+
+def test_finalists_are_answered_as_python_answers_them(tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    fill_database(url)
+    with closing(open_archive(url, notice=pytest.fail)) as archive:
+        search_id = archive.search("digits").id
+        key = archive.front(search_id)[0].key
+        for number in range(2):
+            archive.add_final(search_id, final(number, key=key), b"gap")
+    response = client_of(create_app(url, TOKEN)).get(f"{API}/digits/finals", params={"by": "test_accuracy"})
+    assert response.status_code == 200
+    assert response.json() == [one.row() for one in gasearch.open("digits", db=url).finals()]
+    assert response.json()[0]["test_accuracy"] == pytest.approx(1 / 3)
 
 
 def test_a_search_is_described_with_its_spec_and_its_status(client):

@@ -386,6 +386,22 @@ class Search:
                 is_symmetric=symmetric,
             )
 
+    def to_optuna(self, url: str, *, study_name: str | None = None) -> int:
+        """Write every network with an outcome as a finished trial of a new study of Optuna; returns how many.
+
+        Args:
+            url: Of the storage, as Optuna takes it.
+            study_name: None: as the search is called.
+
+        Raises:
+            BadInput: for what is no such URL, gasearch's own database, or a study that is there already.
+            GasearchError: if the storage can't be used.
+        """
+        from gasearch.ecosystem.optuna_study import export_study
+
+        own = self._db_url
+        return self._ask(lambda reader: export_study(reader, self.name, url, own_url=own, study_name=study_name))
+
     def stop(self) -> None:
         """Ask whoever runs it to stop; `resume` goes on.
 

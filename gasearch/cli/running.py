@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from gasearch.cli.app import (
+    KEY,
     Db,
     Detach,
     Ended,
-    Key,
     LogForm,
     LogLevel,
     Name,
@@ -196,12 +196,16 @@ def delete(
 
 
 @app.command(
-    epilog=examples("gasearch export digits-cnn 3f2a -o out/", "gasearch export digits-cnn 3f2a -o out/ --tuned")
+    epilog=examples(
+        "gasearch export digits-cnn 3f2a -o out/",
+        "gasearch export digits-cnn 3f2a -o out/ --tuned",
+        "gasearch export digits-cnn --to optuna sqlite:///study.db",
+    )
 )
 def export(
     name: Name,
-    key: Key,
-    output: Annotated[Path, option("--output", "DIR", "The folder to write.", "-o")],
+    key: Annotated[str | None, KEY] = None,
+    output: Annotated[Path | None, option("--output", "DIR", "The folder to write.", "-o")] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="Train it by the best recipe that `tune` found.")] = False,
     formats: Annotated[
         str | None,
@@ -211,9 +215,23 @@ def export(
         bool, typer.Option("--symmetric", help="Write the form qdq with zero point 0 everywhere, as TensorRT takes it.")
     ] = False,
     checked: Annotated[bool, typer.Option("--check", help="Run every file, and print what it gives.")] = False,
+    to: Annotated[
+        tuple[str, str] | None, option("--to", "optuna URL", "The whole search, as a study in a storage of Optuna's.")
+    ] = None,
+    study: Annotated[str | None, option("--study", "NAME", "Of that study; default: the search's.")] = None,
     db: Db = None,
 ) -> None:
-    """Write one network as files: integer ONNX, packed, torch weights, a model card, a program that predicts."""
+    """Write one network as files: integer ONNX, packed, torch weights, a model card, a program that predicts.
+
+    With --to, all of the search as a study of Optuna instead.
+    """
+    if to is not None:
+        if key is not None or output is not None:
+            raise BadInput("--to takes a whole search: leave out the network's key and -o")
+        _export_study(name, *to, study=study, db=db)
+        return
+    if key is None or output is None:
+        raise BadInput(f"say which network goes into which folder: gasearch export {name} KEY -o DIR")
     from gasearch.deploy.networks import export_network
 
     with watching() as observer, clean_stdout():
@@ -230,6 +248,16 @@ def export(
     print(folder)
     if checked:
         check_export(folder)
+
+
+def _export_study(name: str, tool: str, url: str, *, study: str | None, db: str | None) -> None:
+    if tool != "optuna":
+        raise BadInput(f"a search can go to optuna; got --to {tool!r}")
+    from gasearch.ecosystem.optuna_study import export_study
+
+    own = database_url(db)
+    written = ask(db, lambda reader: export_study(reader, name, url, own_url=own, study_name=study, notice=say))
+    print(f"{written} trials in the study {study or name}")
 
 
 def _conclude(name: str, reason: str, db: str | None) -> None:

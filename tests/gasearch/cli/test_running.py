@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gasearch import run
 from gasearch.errors import Interrupted, LeaseLost, WorkersUnavailable
 from gasearch.storage.records import SearchStatus
 from tests.doubles.archived import fill_database, search_record
+from tests.doubles.custom_search import CUSTOM_SPEC
 
 SPEC = """\
 name: digits
@@ -213,3 +215,23 @@ def test_detach_refuses_a_bad_spec_and_an_unknown_search_at_once(gasearch, folde
     status, _, err = gasearch("resume", "nope", "--detach")
     assert (status, "nope" in err) == (2, True)
     assert not list(folder.glob("*.log"))
+
+
+def test_a_search_is_exported_as_a_study_of_optuna(gasearch, tmp_path):
+    url, storage = f"sqlite:///{tmp_path}/store.db", f"sqlite:///{tmp_path}/study.db"
+    run(CUSTOM_SPEC, db=url)
+    status, out, _ = gasearch("export", "small", "--to", "optuna", storage, "--study", "s", "--db", url)
+    assert (status, out) == (0, "12 trials in the study s\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("--to wandb x://y", "a search can go to optuna; got --to 'wandb'"),
+        ("KEY --to optuna sqlite:///s.db", "leave out the network's key and -o"),
+        ("KEY", "gasearch export small KEY -o DIR"),
+    ],
+)
+def test_an_export_that_says_too_much_or_too_little_is_bad_input(gasearch, options, text):
+    status, _, err = gasearch("export", "small", *options.split())
+    assert (status, text in err) == (2, True)

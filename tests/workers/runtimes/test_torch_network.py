@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gasearch_workers.export.artifact import ArtifactError, write_artifact
 from gasearch_workers.export.onnx_session import run_onnx
-from gasearch_workers.runtimes.torch_network import open_packed, open_weights, version
+from gasearch_workers.runtimes.torch_network import open_packed, open_weights, packed_version, version
 
 from tests.workers.integer_networks import random_blueprint, random_network, random_raw
 
@@ -19,6 +19,7 @@ def test_both_files_give_the_same_answers_which_are_those_of_the_graph(tmp_path,
     graph = run_onnx((tmp_path / "model.onnx").read_bytes(), x)
     assert (packed.argmax(axis=-1) == graph.argmax(axis=-1)).mean() >= 0.99
     assert version().startswith("2.")
+    assert packed_version() == f"with torch {version()}"
 
 
 def test_what_is_no_artifact_is_refused(tmp_path):

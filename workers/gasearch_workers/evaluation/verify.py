@@ -75,7 +75,13 @@ def unrun_forms(content: Mapping[str, Any]) -> list[str]:
 
 
 def _forms(content: Mapping[str, Any]) -> list[str]:
-    return [name for name in EXPORTERS.names() if content["files"].keys() >= set(EXPORTERS.get(name).files)]
+    """The forms that the artifact holds; of those that write the same files the first."""
+    held: dict[tuple[str, ...], str] = {}
+    for name in EXPORTERS.names():
+        files = EXPORTERS.get(name).files
+        if content["files"].keys() >= set(files):
+            held.setdefault(files, name)
+    return list(held.values())
 
 
 def verify(

@@ -81,7 +81,7 @@ PACKED: Final = Runtime(
     name="gasearch",
     form=GAP.name,
     needs="pip install gasearch",
-    version=torch_network.version,
+    version=torch_network.packed_version,
     run=lambda directory, x: torch_network.open_packed(directory)(x),
     open=torch_network.open_packed,
 )

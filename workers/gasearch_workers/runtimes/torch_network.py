@@ -19,6 +19,11 @@ def version() -> str:
     return metadata.version("torch")
 
 
+def packed_version() -> str:
+    """Of what reads the packed file, which torch then computes."""
+    return f"with torch {version()}"
+
+
 def open_packed(directory: Path) -> Run:
     """What runs the network of `model.gap`.
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gasearch_workers.messages import Blueprint, Fidelity, network_from_json
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
+from gasearch.deploy.finals import best_of, newest_by_key
 from gasearch.deploy.provenance import provenance
 from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
 from gasearch.errors import BadInput, GasearchError
 from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.setup import with_teacher_outputs
 from gasearch.search.progress import Observer
-from gasearch.search.recipe_trials import best_recipe
-from gasearch.storage.records import EvaluatedNetwork
+from gasearch.search.recipe_trials import best_recipe, recipe_from_text
+from gasearch.storage.archive import ArchiveReader
+from gasearch.storage.records import EvaluatedNetwork, FinalRecord, SearchRecord
 from gasearch.storage.sql import open_reader
 
 
@@ -34,10 +37,11 @@ def export_network(
     formats: Sequence[str] | None = None,
     is_symmetric: bool = False,
 ) -> Path:
-    """Train one network again as it was evaluated, and write it as an artifact: every file that its user needs.
+    """Write one network as an artifact: every file that its user needs.
 
-    A search may screen its networks on a share of the data or with inherited weights; what is exported is trained from
-    scratch on all of the training split.
+    Of one that was finalized that is the network of the best of its final trainings, by the validation split. Any other
+    is trained again as it was evaluated. A search may screen its networks on a share of the data or with inherited
+    weights; what is exported is trained from scratch on all of the training split.
 
     With `is_tuned`, train it by the best recipe that `tune_networks` has found instead of the search's.
 
@@ -71,24 +75,34 @@ def export_network(
         if is_tuned and found is None:
             raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
         _require_forms(network, formats)
+        final = None if is_tuned else _best_final(reader, record, network.key)
         setup = layered_setup(reader, record, "export", observer)
-    setup = with_teacher_outputs(setup, device="cpu", notice=observer.on_notice)
+    if final is None:
+        setup = with_teacher_outputs(setup, device="cpu", notice=observer.on_notice)
     assert setup.data is not None
-    request = request_from_scratch(setup, network)
+    request, origin = request_from_scratch(setup, network), provenance(record, setup.spec)
     if found is not None:
         request = replace(request, recipe=found[0], fidelity=Fidelity(epochs=found[0].epochs))
+    if final is not None:
+        recipe = recipe_from_text(final.chosen.recipe_json)
+        request = replace(request, recipe=recipe, fidelity=Fidelity(epochs=recipe.epochs), seed=final.chosen.seed)
+        origin = {**origin, "final": final.story}
     try:
         require_free(directory)
-        observer.on_notice(f"training {network.key} again with its seed")
+        if final is None:
+            observer.on_notice(f"training {network.key} again with its seed")
+        else:
+            observer.on_notice(f"taking {network.key} from its final training with seed {final.chosen.number}")
         return export(
             request,
             Path(directory),
             evaluator=Evaluator(setup.data),
             data=setup.data,
-            claimed=network.metrics,
+            claimed=network.metrics if final is None else dict(final.chosen.metrics),
             formats=formats,
-            provenance=provenance(record, setup.spec),
+            provenance=origin,
             is_symmetric=is_symmetric,
+            packed=None if final is None else final.packed,
         )
     except (ArtifactError, UnknownName) as error:
         raise BadInput(str(error)) from error
@@ -96,6 +110,36 @@ def export_network(
         raise BadInput(f"{directory} can't be written: {error.strerror}; name another folder with -o") from error
     except (ArithmeticError, MemoryError) as error:
         raise GasearchError(f"network {network.key} can't be trained on this machine: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Final:
+    """The network of a final training, which needs no other one."""
+
+    chosen: FinalRecord
+    packed: bytes
+    story: dict[str, Any]  #: JSON values that say which it is, and of which it is the best.
+
+
+def _best_final(reader: ArchiveReader, record: SearchRecord, key: str) -> _Final | None:
+    """That of the best validation score among a network's final trainings by its newest recipe; None without any."""
+    trainings = newest_by_key(reader.finals(record.id, key)).get(key, [])
+    metric = primary_metric(record)
+    chosen = best_of(trainings, metric)
+    if chosen is None or chosen.id is None:
+        return None
+    succeeded = [one for one in trainings if one.failure is None]
+    story = {
+        "seed_number": chosen.number,
+        "epochs": chosen.epochs,
+        "versions": chosen.versions,
+        "test": dict(chosen.test),
+        "chosen_by": f"validation {metric}",
+        "seeds": [one.seed for one in succeeded],
+        f"validation_{metric}": [dict(one.metrics)[metric] for one in succeeded],
+        f"test_{metric}": [dict(one.test)[metric] for one in succeeded],
+    }
+    return _Final(chosen=chosen, packed=reader.final_network(record.id, chosen.id), story=story)
 
 
 def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None) -> None:

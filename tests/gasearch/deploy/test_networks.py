@@ -18,7 +18,7 @@ from gasearch.deploy.tuning import tune_networks
 from gasearch.errors import BadInput, GasearchError
 from gasearch.objectives.fitness import FrontChange
 from gasearch.search.progress import Silent
-from gasearch.storage.sql import open_archive
+from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import TRAINED
 from tests.doubles.custom_search import CUSTOM_SPEC
 from tests.doubles.listening import Listening
@@ -157,6 +157,25 @@ def test_a_tuned_export_trains_by_the_best_recipe_that_was_found(trained, tmp_pa
     story = json.loads((folder / "model.json").read_text())["description"]
     assert story["recipe"] == json.loads(best.recipe_json)
     assert story["measured"]["validation_accuracy"] == pytest.approx(best.value, abs=0.01)
+
+
+def test_a_finalist_is_exported_as_its_best_final_training_left_it_without_another_one(trained, tmp_path):
+    url, key = trained
+    search = gasearch.open("small", db=url)
+    search.finalize(key, seeds=3, epochs=2)
+    best = max(search.final_trainings(key), key=lambda one: (one.metrics["accuracy"], -one.number))
+    observer = Listening()
+    folder = export_network("small", key, tmp_path / "final", db_url=url, observer=observer)
+    assert observer.notices == [f"taking {key} from its final training with seed {best.number}"]
+    with closing(open_reader(url)) as reader:
+        search_id = reader.search("small").id
+        [stored] = [one for one in reader.finals(search_id, key) if one.number == best.number]
+        assert (folder / "model.gap").read_bytes() == reader.final_network(search_id, stored.id)
+    story = json.loads((folder / "model.json").read_text())["description"]
+    assert (story["seed"], story["recipe"]["epochs"], story["claimed"]) == (best.seed, 2, best.metrics)
+    assert story["measured"]["validation_accuracy"] == pytest.approx(best.metrics["accuracy"], abs=0.01)
+    told = story["provenance"]["final"]
+    assert (told["test"], len(told["seeds"]), told["chosen_by"]) == (best.test, 3, "validation accuracy")
 
 
 def test_a_tuned_export_without_a_tuned_recipe_names_the_command_that_finds_one(trained, tmp_path):

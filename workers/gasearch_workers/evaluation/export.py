@@ -16,10 +16,11 @@ from gasearch_workers.data.dataset import PLAIN, Dataset, Split
 from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
-from gasearch_workers.export.artifact import chosen_forms, require_free, write_artifact
+from gasearch_workers.export.artifact import ArtifactError, chosen_forms, require_free, write_artifact
 from gasearch_workers.export.exporters import TFLITE
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
+from gasearch_workers.export.packed_reader import PackedFormatError, unpack
 from gasearch_workers.export.tflite import to_tflite
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
@@ -44,6 +45,7 @@ def export(
     formats: Sequence[str] | None = None,
     is_symmetric: bool = False,
     provenance: Mapping[str, Any] | None = None,
+    packed: bytes | None = None,
 ) -> Path:
     """Train the request's network as its evaluation did, from scratch, and write it to a folder.
 
@@ -61,6 +63,7 @@ def export(
         formats: Names of exporters beside those of every artifact; see `chosen_forms`.
         is_symmetric: See `chosen_forms`, too.
         provenance: JSON values of where the network comes from, which only the caller knows.
+        packed: The network as a packed file, where it was trained by this request before; None: it is trained now.
 
     Raises:
         ArtifactError: if the folder holds something else, or a form can't hold the network; before the training.
@@ -73,10 +76,10 @@ def export(
     assert isinstance(blueprint, Blueprint)
     forms = chosen_forms(formats, plan(blueprint), is_symmetric=is_symmetric)
     request = replace(request, recipe=replace(request.recipe, is_inheriting=False))
-    trained = evaluator.train(request)
-    graph = to_onnx(trained.network).SerializeToString()
-    steps = trained.network.plan
-    sample = sample_input(steps.input_shape, trained.network.input.dtype, steps.categories)
+    network = evaluator.train(request).network if packed is None else _unpacked(packed)
+    graph = to_onnx(network).SerializeToString()
+    steps = network.plan
+    sample = sample_input(steps.input_shape, network.input.dtype, steps.categories)
     latency = measure_latency(graph, sample, calibration=calibrate())
     target = target_of(data)
     known, outputs = run_onnx(graph, data.validation.x), run_onnx(graph, data.test.x)
@@ -93,7 +96,7 @@ def export(
             "latency_ms": latency.latency_ms,
             "latency_spread_ms": latency.spread_ms,
             "latency_device": latency.device,
-            **_arena(trained.network, forms),
+            **_arena(network, forms),
         },
         "test_classes": target.report_classes(outputs, data.test.truth),
         **_reports(known, outputs, data),
@@ -107,7 +110,7 @@ def export(
     }
     write_artifact(
         directory,
-        trained.network,
+        network,
         blueprint=blueprint,
         samples=data.validation.x[:SAMPLES],
         description=description,
@@ -119,6 +122,13 @@ def export(
         formats=forms,
     )
     return directory
+
+
+def _unpacked(packed: bytes) -> IntegerNetwork:
+    try:
+        return unpack(packed)
+    except PackedFormatError as error:
+        raise ArtifactError(f"the network that was trained before can't be read by this version: {error}") from error
 
 
 def library_versions() -> dict[str, str]:

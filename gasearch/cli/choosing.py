@@ -28,7 +28,7 @@ from gasearch.query.whole_file import write_whole
 from gasearch.storage.archive import ArchiveReader
 
 #: What a row of networks shows beside the objectives, where it was measured.
-SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency_spread_ms", "trainings")
+SHOWN_METRICS = ("params", "macs", "bops", "model_bytes", "latency_ms", "latency_spread_ms", "trainings", "verified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

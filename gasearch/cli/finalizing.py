@@ -116,7 +116,9 @@ def print_finalists(found: Sequence[Finalist], shown: Sequence[str], form: Forma
     scores = scores or [name.removeprefix("test_") for name in _of_tests(found)[:1]]
     columns = [pattern.format(score) for score in scores for pattern in _OF_SCORE]
     failed = ["failed"] if any(one.failed for one in found) else []
-    listed = dict.fromkeys(("key", *columns, *shown, "model_bytes", "seeds", *failed, "epochs", "is_on_front"))
+    listed = dict.fromkeys(
+        ("key", *columns, *shown, "model_bytes", "seeds", *failed, "epochs", "is_on_front", "verified")
+    )
     print_rows([one.row() for one in found], form, columns=list(listed))
 
 

@@ -26,7 +26,8 @@ def front_frame(points: Sequence[FrontPoint]) -> Any:
         raise _missing("a table of pandas", "pandas", error) from error
     rows = [point.row() | {"blueprint": json.dumps(point.blueprint)} for point in points]
     metrics = sorted({metric for point in points for metric in point.metrics})
-    return pandas.DataFrame(rows, columns=["key", *metrics, "blueprint"]).set_index("key")
+    verified = ["verified"] if any("verified" in row for row in rows) else []
+    return pandas.DataFrame(rows, columns=["key", *metrics, *verified, "blueprint"]).set_index("key")
 
 
 def write_parquet(points: Sequence[FrontPoint], path: Path) -> None:

@@ -90,10 +90,12 @@ class FrontPoint(Answer):
     metrics: dict[str, float]  #: Native units.
     blueprint: dict[str, Any]
     is_on_front: bool
+    is_verified: bool | None = None  #: Whether its newest verification passed; None where the search never had one.
 
     def row(self) -> Row:
-        """`key`, each metric under its name, `blueprint`."""
-        return {"key": self.key, **_json_values(self.metrics), "blueprint": self.blueprint}
+        """`key`, each metric under its name, `verified` where any network of the search is, `blueprint`."""
+        verified = {} if self.is_verified is None else {"verified": self.is_verified}
+        return {"key": self.key, **_json_values(self.metrics), **verified, "blueprint": self.blueprint}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from gasearch.objectives.metrics import spread_of, usual_direction
 from gasearch.query.answers import Answer, Row
 from gasearch.query.asked import constraints_of, objectives_of
 from gasearch.query.front import best_points
+from gasearch.query.verified import verified_networks
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import FinalRecord, SearchRecord
 
@@ -40,12 +41,15 @@ class Finalist(Answer):
     epochs: int  #: Of each.
     metrics: dict[str, float]  #: Native units.
     is_on_front: bool  #: Whether no other finalist dominates it, by the search's objectives and the validation split.
+    is_verified: bool | None  #: Whether its newest verification passed; None where the search never had one.
     blueprint: dict[str, Any]
 
     def row(self) -> Row:
         """`key`, each metric under its name, then the rest; `blueprint` last."""
-        counts = {"seeds": self.seeds, "failed": self.failed, "epochs": self.epochs, "is_on_front": self.is_on_front}
-        return {"key": self.key, **self.metrics, **counts, "blueprint": self.blueprint}
+        row = {"key": self.key, **self.metrics, "seeds": self.seeds, "failed": self.failed, "epochs": self.epochs}
+        row["is_on_front"] = self.is_on_front
+        verified = {} if self.is_verified is None else {"verified": self.is_verified}
+        return row | verified | {"blueprint": self.blueprint}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,13 @@ def finalists(reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by
         _require_known(record, limit.metric, known)
     every = [*constraints_of(record), *limits]
     members = _members(found, objectives_of(record), every)
-    listed = [replace(one, is_on_front=one.key in members) for one in found]
+    verified = verified_networks(reader, record.id)
+    listed = [
+        replace(
+            one, is_on_front=one.key in members, is_verified=None if verified is None else verified.get(one.key, False)
+        )
+        for one in found
+    ]
     return sorted(
         (one for one in listed if order.metric in one.metrics or not one.seeds),
         key=lambda one: (-order.wvalue(one.metrics[order.metric]) if one.seeds else float("inf"), one.key),
@@ -190,6 +200,7 @@ def _finalist(reader: ArchiveReader, record: SearchRecord, key: str, trainings: 
         epochs=trainings[-1].epochs,
         metrics=metrics,
         is_on_front=False,
+        is_verified=None,
         blueprint=json.loads(network.network_json),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from gasearch.errors import BadInput
@@ -17,6 +17,7 @@ from gasearch.objectives.metrics import METRICS, spread_of, usual_direction
 from gasearch.query.answers import FrontPoint
 from gasearch.query.asked import constraints_of, objectives_of
 from gasearch.query.target import Wish, nearest_order
+from gasearch.query.verified import verified_networks
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord
 
@@ -52,7 +53,8 @@ def front_points(
             network.number,
         )
     )
-    return [point_of(network) for network in networks]
+    verified = verified_networks(reader, record.id)
+    return [point_of(network, verified) for network in networks]
 
 
 def best_points(
@@ -136,14 +138,20 @@ def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Obje
     return Objective(metric=metric, is_maximized=is_maximized)
 
 
-def point_of(network: EvaluatedNetwork) -> FrontPoint:
-    """A measured network as an answer."""
+def point_of(network: EvaluatedNetwork, verified: Mapping[str, bool] | None = None) -> FrontPoint:
+    """A measured network as an answer.
+
+    Args:
+        network: The network.
+        verified: See `verified_networks`.
+    """
     return FrontPoint(
         key=network.key,
         number=network.number,
         metrics=network.metrics,
         blueprint=json.loads(network.network_json),
         is_on_front=network.is_on_front,
+        is_verified=None if verified is None else verified.get(network.key, False),
     )
 
 

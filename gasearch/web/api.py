@@ -59,8 +59,8 @@ Where = Annotated[list[LimitText], Query(max_length=16, default_factory=list)]
 Depth = Annotated[int, Query(ge=0, le=1000)]  #: Generations of ancestors.
 Count = Annotated[int, Query(ge=1, le=1000)]
 
-NETWORKS = array_of(object_of(FrontPoint, without="number metrics is_on_front", has_metrics=True))
-FINALISTS = array_of(object_of(Finalist, without="metrics", has_metrics=True))
+NETWORKS = array_of(object_of(FrontPoint, without="number metrics is_on_front is_verified", has_metrics=True))
+FINALISTS = array_of(object_of(Finalist, without="metrics is_verified", has_metrics=True))
 GENERATIONS = array_of(object_of(GenerationStats, without="best", has_metrics=True))
 
 reading = APIRouter(

@@ -53,7 +53,7 @@ class _Object(BaseModel):
 
 class _ObjectWithMetrics(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-    __pydantic_extra__: dict[str, _Number]
+    __pydantic_extra__: dict[str, bool | _Number]
 
 
 def object_of(kind: type, *, without: str = "", has_metrics: bool = False) -> type[BaseModel]:

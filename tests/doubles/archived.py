@@ -29,6 +29,7 @@ from gasearch.storage.records import (
     OperatorCounts,
     SearchRecord,
     SearchStatus,
+    VerificationRecord,
 )
 from tests.doubles.records import columns_of
 
@@ -80,6 +81,9 @@ class ScriptedReader:
 
     def falls(self, search_id: int) -> list[Fall]:
         return list(self.all_falls)
+
+    def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
+        return []
 
     def efforts(self, search_id: int) -> tuple[Effort, ...]:
         if self.all_efforts is not None:

@@ -12,7 +12,7 @@ from gasearch import cli
 from gasearch.storage.sql import open_archive
 from gasearch.web import create_app
 from tests.doubles.archived import fill_database, scripted_reader
-from tests.doubles.records import final
+from tests.doubles.records import final, verification
 from tests.doubles.service import API, TOKEN, Shared, assert_is_error, client_of
 
 
@@ -69,7 +69,11 @@ def test_finalists_are_answered_as_python_answers_them(tmp_path):
         key = archive.front(search_id)[0].key
         for number in range(2):
             archive.add_final(search_id, final(number, key=key), b"gap")
-    response = client_of(create_app(url, TOKEN)).get(f"{API}/digits/finals", params={"by": "test_accuracy"})
+        archive.add_verification(search_id, verification(measured=(("test_accuracy", 0.5),), key=key))
+    client = client_of(create_app(url, TOKEN))
+    verified = {row["key"] for row in client.get(f"{API}/digits/front").json() if row["verified"] is True}
+    assert verified == {key}
+    response = client.get(f"{API}/digits/finals", params={"by": "test_accuracy"})
     assert response.status_code == 200
     assert response.json() == [one.row() for one in gasearch.open("digits", db=url).finals()]
     assert response.json()[0]["test_accuracy"] == pytest.approx(1 / 3)

@@ -15,6 +15,7 @@ def test_floats_are_read_back_exactly():
 def test_arrays_say_their_length_and_keep_lines_short():
     text = array("uint8_t", "x", map(str, range(200)))
     assert text.startswith("static const uint8_t x[200] = {\n    0, 1,")
+    assert text.endswith("198, 199\n};\n")
     assert max(map(len, text.splitlines())) <= 118
     assert structure("point", "y", ["1", "2"]) == "static const struct point y = {\n    1, 2\n};\n"
 

@@ -29,8 +29,7 @@ def array(kind: str, name: str, values: Iterable[str]) -> str:
         values: As C writes them.
     """
     listed = list(values)
-    lines = textwrap.fill(", ".join(listed), WIDTH, initial_indent="    ", subsequent_indent="    ")
-    return f"static const {kind} {name}[{len(listed)}] = {{\n{lines}\n}};\n"
+    return f"static const {kind} {name}[{len(listed)}] = {{\n{_lines(listed)}\n}};\n"
 
 
 def structure(kind: str, name: str, fields: Sequence[str]) -> str:
@@ -43,6 +42,13 @@ def structure(kind: str, name: str, fields: Sequence[str]) -> str:
     """
     lines = textwrap.fill(", ".join(fields), WIDTH, initial_indent="    ", subsequent_indent="    ")
     return f"static const struct {kind} {name} = {{\n{lines}\n}};\n"
+
+
+def _lines(values: Sequence[str]) -> str:
+    """As many on a line as always fit: a table of words has a million."""
+    count = max((WIDTH - 4) // (max(map(len, values), default=1) + 2), 1)
+    rows = [", ".join(values[start : start + count]) for start in range(0, len(values), count)]
+    return ",\n".join(f"    {row}" for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,14 @@ import sys
 import numpy as np
 import pytest
 from gasearch_workers.data import DataOptions, load_dataset
+from gasearch_workers.evaluation import claims
 from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.evaluation.export import export
+from gasearch_workers.evaluation.verify import LATENCY_TRIES
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 
 from tests.doubles.requests import request_for
-from tests.readme.commands import blocks
+from tests.readme.commands import ROOT, blocks
 
 COUNTS = {"train": 160, "dev": 40, "test": 40}
 WORDS = ("Good", "bad", "it's", "3.5", "NASA", "#fun", "@you", "https://a.b/c", "iPhone", "B2B", "!", "A", "\u4f60")
@@ -272,6 +274,25 @@ def test_ratings_are_predicted_as_in_the_report(program, tmp_path):
 def table_of(folder):
     """The training ratings of a folder, each as user, item and rating."""
     return [[row["user"], row["item"], float(row["rating"])] for row in read_rows(folder / "train.csv")]
+
+
+def test_the_torch_module_answers_as_the_program_does(program, tmp_path, monkeypatch):
+    write_export("digits", tmp_path / "digits-model", "mlp", layer("linear", 12))
+    monkeypatch.chdir(tmp_path)
+    images = load_dataset("digits").test.x
+    names = {"images": images}
+    exec(compile("\n".join(blocks("py", "docs/deploy.md")), "deploy.md", "exec"), names)
+    found = names["logits"].detach().numpy().argmax(axis=1)
+    assert (found == program["classify_images"](program["Model"]("digits-model"), images)).mean() >= 0.99
+
+
+def test_the_tolerances_are_those_of_the_code():
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    assert f"within {100 * claims.POINTS:g} points, or what two of the samples make" in text
+    assert claims.FLIPS == 2
+    assert f"within {100 * claims.RMSE_SHARE:g} %" in text
+    assert f"at least {claims.LEAST_AGREEMENT}" in text
+    assert (claims.STANDARD_ERRORS, claims.SPREADS, claims.NEAR, LATENCY_TRIES) == (3, 3, 0.01, 3)
 
 
 def test_images_are_classified_as_in_the_report(program, tmp_path):

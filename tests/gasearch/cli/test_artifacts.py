@@ -29,12 +29,12 @@ def test_a_checked_export_prints_each_file_with_what_it_gives(line):
 
 
 def test_verify_prints_claims_and_keeps_them(line):
-    done = line.here("verify", "model", "--runtime", "onnxruntime", "--runtime", "torch")
+    done = line.here("verify", "model", "--runtime", "gasearch", "--runtime", "torch")
     assert done.status == 0, done.err
     assert done.out.splitlines()[0].split() == [
         *("file", "bytes", "runtime", "claim", "claimed", "measured", "difference", "tolerance", "verdict", "note")
     ]
-    assert "model keeps what it claims, in onnxruntime, torch" in done.err
+    assert "model keeps what it claims, in gasearch, torch" in done.err
     assert json.loads((line.folder / "model/verification.json").read_text())["is_verified"]
 
 

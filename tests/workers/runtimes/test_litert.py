@@ -7,7 +7,7 @@ import pytest
 from gasearch_workers.export.artifact import ArtifactError
 from gasearch_workers.export.tflite import to_tflite
 from gasearch_workers.messages import Blueprint, Layer
-from gasearch_workers.runtimes.litert import BATCH, channels_last, run_litert, version
+from gasearch_workers.runtimes.litert import BATCH, channels_last, open_litert, run_litert, version
 
 from tests.workers.export.reference import run_reference
 from tests.workers.integer_networks import random_network, random_raw
@@ -33,6 +33,13 @@ def test_it_runs_any_number_of_images_with_their_channels_first(path, network, c
     found = run_litert(path, x)
     assert found.shape == (count, 4)
     assert found == pytest.approx(expected, abs=0.1 * expected.std())
+
+
+def test_a_file_that_is_opened_once_answers_one_sample_or_many(path, network):
+    x = random_raw(np.random.default_rng(1), network, 40)
+    run, expected = open_litert(path), run_litert(path, x)
+    for some in (slice(0, 1), slice(1, 2), slice(0, 40), slice(3, 4)):
+        np.testing.assert_array_equal(run(x[some]), expected[some])
 
 
 @pytest.mark.parametrize("kept", [0, 4, 200, -200, -4])

@@ -32,7 +32,7 @@ from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.modules.deployed import DeployedNetwork
 from gasearch_workers.network.integer import IntegerNetwork
-from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, RUNTIMES, Runtime
+from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, RUNTIMES, Runtime
 from gasearch_workers.training.resident import use_one_thread
 from gasearch_workers.training.score import Target
 
@@ -190,17 +190,18 @@ class _Bench:
         """The latency: in turns with the reference where that can be, else by itself; one call on one sample."""
         steps = self._network.plan
         sample = sample_input(steps.input_shape, self._network.input.dtype, steps.categories)
-        if runtime is ONNX_RUNTIME:
-            return self._paired_latency(sample), ""
+        if runtime in (ONNX_RUNTIME, ONNX_RUNTIME_QDQ):
+            return self._paired_latency(runtime, sample), ""
         if runtime.open is None:
             return (), "no latency: it opens the form anew at each call"
         median, spread_ms = plain_latency(runtime.open(self._directory), sample)
         plain = (("plain_latency_ms", median), ("plain_latency_spread_ms", spread_ms))
         return tuple(Claim(name=name, claimed=None, measured=value) for name, value in plain), ""
 
-    def _paired_latency(self, sample: NDArray[Any]) -> tuple[Claim, ...]:
-        """The latency of `model.onnx`; neighbours only ever add to it, so one that is too long is measured again."""
-        graph, claimed = (self._directory / ONNX.files[0]).read_bytes(), self._story.get("measured", {})
+    def _paired_latency(self, runtime: Runtime, sample: NDArray[Any]) -> tuple[Claim, ...]:
+        """The latency of a graph; neighbours only ever add to it, so one that is too long is measured again."""
+        graph = (self._directory / EXPORTERS.get(runtime.form).files[0]).read_bytes()
+        claimed = self._story.get("measured", {}) if runtime is ONNX_RUNTIME else {}  # that of `model.onnx`
         found = []
         for _ in range(LATENCY_TRIES):
             timed = measure_latency(graph, sample, calibration=calibrate())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -37,23 +39,50 @@ def run_litert(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
         ArtifactError: if it is no TFLite file, or LiteRT lacks an operator of it.
         OSError: if it can't be read.
     """
+    return open_litert(path)(x)
+
+
+def open_litert(path: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """What runs a file that is opened once; see `run_litert`.
+
+    Raises:
+        ArtifactError: if it is no TFLite file, or LiteRT lacks an operator of it.
+        OSError: if it can't be read.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    samples = channels_last(x)
-    try:
-        interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
+    content = path.read_bytes()
+    with _refusals_of(path):
+        interpreter = Interpreter(model_content=content, num_threads=1)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-        parts = []
-        for at in range(0, len(samples), BATCH):
-            part = samples[at : at + BATCH]
+    shape: tuple[int, ...] = ()
+
+    def compute(part: NDArray[Any]) -> NDArray[np.float32]:
+        nonlocal shape
+        if part.shape != shape:
             interpreter.resize_tensor_input(source["index"], part.shape, strict=True)
             interpreter.allocate_tensors()
-            interpreter.set_tensor(source["index"], part)
-            interpreter.invoke()
-            parts.append(interpreter.get_tensor(target["index"]))
+            shape = part.shape
+        interpreter.set_tensor(source["index"], part)
+        interpreter.invoke()
+        outputs: NDArray[np.float32] = interpreter.get_tensor(target["index"])
+        return outputs
+
+    def run(x: NDArray[Any]) -> NDArray[np.float32]:
+        samples = channels_last(x)
+        with _refusals_of(path):
+            return np.concatenate([compute(samples[at : at + BATCH]) for at in range(0, len(samples), BATCH)])
+
+    return run
+
+
+@contextmanager
+def _refusals_of(path: Path) -> Iterator[None]:
+    """What LiteRT refuses, as an error that names the file."""
+    try:
+        yield
     except (ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path} can't be run by LiteRT: {error}") from error
-    return np.concatenate(parts)
 
 
 def channels_last(x: NDArray[Any]) -> NDArray[Any]:

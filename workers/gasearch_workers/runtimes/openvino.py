@@ -7,6 +7,7 @@ which is hidden from it here; it goes on without.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Final
@@ -35,9 +36,18 @@ def version() -> str | None:
 
 def run(model: Path, x: NDArray[Any]) -> NDArray[np.float32]:
     """The outputs of raw samples (B, *input_shape) by an ONNX file: logits (B, outputs), or as its last step gives."""
+    return open_model(model)(x)
+
+
+def open_model(model: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """What runs an ONNX file that is compiled once; see `run`."""
     compiled = _openvino().Core().compile_model(str(model), "CPU", CONFIGURATION)
-    parts = [compiled(x[at : at + _BATCH])[0] for at in range(0, len(x), _BATCH)]
-    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+    def compute(x: NDArray[Any]) -> NDArray[np.float32]:
+        parts = [compiled(x[at : at + _BATCH])[0] for at in range(0, len(x), _BATCH)]
+        return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+    return compute
 
 
 def _openvino() -> Any:

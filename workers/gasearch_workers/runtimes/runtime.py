@@ -28,7 +28,8 @@ class Runtime:
     #: The outputs of raw samples (B, *input_shape), in float32: logits (B, outputs), of a tagger (B, tokens, tags), or
     #: predictions (B, 1). It is given the artifact's folder.
     run: Callable[[Path, NDArray[Any]], NDArray[Any]]
-    #: Opens the form once; what it gives is called with raw samples, and is what is timed. None: no latency is told.
+    #: Opens the form once; what it gives is called with raw samples, and is what is timed. None: no latency is told,
+    #: but of ONNX Runtime, which takes turns with the reference network.
     open: Callable[[Path], Callable[[NDArray[Any]], NDArray[Any]]] | None = None
 
 
@@ -48,6 +49,7 @@ LITERT: Final = Runtime(
     needs=NEEDS,
     version=litert.version,
     run=lambda directory, x: litert.run_litert(directory / TFLITE.files[0], x),
+    open=lambda directory: litert.open_litert(directory / TFLITE.files[0]),
 )
 TFLITE_MICRO: Final = Runtime(
     name="tflite-micro",
@@ -69,6 +71,7 @@ OPENVINO: Final = Runtime(
     needs="pip install openvino",
     version=openvino.version,
     run=lambda directory, x: openvino.run(directory / QDQ.files[0], x),
+    open=lambda directory: openvino.open_model(directory / QDQ.files[0]),
 )
 ONNX_REFERENCE: Final = Runtime(
     name="onnx-reference",

@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import version
 
 from gasearch_workers.data.dataset import Dataset
-from gasearch_workers.messages import Recipe
+from gasearch_workers.messages import DEPLOYED, Recipe
 
 from gasearch import __version__
 from gasearch.errors import SpecError, WrongState
@@ -19,7 +19,14 @@ from gasearch.evolution.engine import Engine
 from gasearch.evolution.generational import GenerationalEngine
 from gasearch.evolution.steady_state import SteadyStateEngine
 from gasearch.evolution.surrogate.surrogate import Surrogate
-from gasearch.jobs.sources import load_data, measuring_command, require_operators, toolbox_of
+from gasearch.jobs.sources import (
+    load_data,
+    measuring_command,
+    require_forms,
+    require_operators,
+    require_tools,
+    toolbox_of,
+)
 from gasearch.jobs.spec_check import build_on_data
 from gasearch.search.budget import SearchBudget
 from gasearch.search.early_stopping import EarlyStop
@@ -148,9 +155,12 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
             no network can meet a constraint.
     """
     require_texts(spec.model_dump(), "the spec")  # one made in Python was read by nobody
+    command = measuring_command(spec)
     data = load_data(spec, notice)
     space, designs = build_on_data(spec, None if data is None else data.describe())
     require_operators(spec, space, notice)
+    require_tools(spec)
+    require_forms(spec, space)
     costs = NetworkCosts(space)
     objectives = spec.objectives_tuple()
     problem = Problem(
@@ -163,7 +173,8 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         decode=partial(decode, space=space),
         disagreement=lambda stored: disagreement(stored.genes, stored.key, stored.network_json, space),
         measures=spec.measures(),
-        command=measuring_command(spec),
+        command=command,
+        cpu=spec.target.cpu,
         time_limit_s=spec.workers.time_limit_s,
         memory_limit_bytes=spec.workers.memory_limit_bytes,
         disk_limit_bytes=spec.workers.disk_limit_bytes,
@@ -204,6 +215,8 @@ def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe) -> str:
     libraries = [] if data is None else [f"torch {version('torch')}", f"gpus {spec.workers.gpus}"]
     content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.recipe.to_fidelity())]
     content.append(spec.rung_steps())
+    if spec.measures().intersection(DEPLOYED):
+        content.append(spec.target.cpu)
     if spec.measure is not None:
         content.append([spec.measure.arguments, spec.measure.metrics, spec.measure.formats])
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +15,22 @@ from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.evaluation.custom import MAIN, OF_ITS_OWN, find_evaluator
 from gasearch_workers.evaluation.metric_values import EvaluatorError
-from gasearch_workers.messages import DeviceCommand
+from gasearch_workers.messages import DEPLOYED, Blueprint, DeviceCommand
+from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
 from gasearch.errors import DataNotHere, OperatorFailed, SpecError
 from gasearch.search.progress import unheard
 from gasearch.space.decisions import Space
+from gasearch.space.decode import decode
+from gasearch.space.genome import make_genome
 from gasearch.spec.model import SearchSpec
 
 KEY: Final = "evolution.toolbox"
 #: What to do with a function that only this program finds.
 _OWN_MODULE: Final = {"task.evaluator": OF_ITS_OWN, KEY: OF_ITS_OWN.replace("evaluate", "configure")}
+
+MOST_TRIED: Final = 64  #: Networks of a space, to see whether it has any in a form.
 
 #: Changes a DEAP toolbox, as `gasearch.evolution.toolbox` makes it, in place.
 Configure = Callable[[Any, Space], object]
@@ -98,6 +104,49 @@ def measuring_command(spec: SearchSpec) -> DeviceCommand | None:
         except UnknownName as error:
             raise SpecError(f"measure.formats: {error}") from error
     return spec.measure.to_command(folder=os.getcwd(), environment=spec.workers.environment)
+
+
+def require_tools(spec: SearchSpec) -> None:
+    """Refuse measures of forms for microcontrollers that nothing here can take.
+
+    Raises:
+        SpecError: naming each with what to install.
+    """
+    wanted = _deployed(spec)
+    if not wanted or spec.workers.address is not None:  # the workers are elsewhere
+        return
+    from gasearch_workers.evaluation.deployed import why_not_here  # loads ONNX
+
+    problems = [f"{name} can't be measured here: {reason}" for name, reason in why_not_here(wanted).items()]
+    if problems:
+        raise SpecError("\n".join(problems))
+
+
+def require_forms(spec: SearchSpec, space: Space) -> None:
+    """Refuse a space of which no network, among many, has the forms that are to be measured.
+
+    Raises:
+        SpecError: naming the form, and what it can't hold.
+    """
+    names = () if spec.measure is None else spec.measure.formats
+    forms = {f"measure.formats: {name}": name for name in names}
+    forms |= {f"{name}: its form {DEPLOYED[name]}": DEPLOYED[name] for name in _deployed(spec)}
+    if not forms:
+        return
+    from gasearch_workers.export.exporters import EXPORTERS  # loads ONNX
+
+    rng = random.Random(spec.seed)
+    genes = [[rng.randrange(size) for size in space.sizes] for _ in range(MOST_TRIED)]
+    plans = [plan(network) for one in genes if isinstance(network := decode(make_genome(one, space), space), Blueprint)]
+    for what, name in forms.items():
+        reasons = [EXPORTERS.get(name).refusal(steps) for steps in plans]
+        if all(reasons):
+            raise SpecError(f"{what} can't hold any of {len(plans)} networks of this space: {reasons[0]}")
+
+
+def _deployed(spec: SearchSpec) -> list[str]:
+    """The metrics of forms for microcontrollers that the search is about."""
+    return sorted(spec.measures().intersection(DEPLOYED))
 
 
 def toolbox_of(spec: SearchSpec, space: Space) -> Any:

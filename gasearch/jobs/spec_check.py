@@ -115,14 +115,19 @@ def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
     from gasearch.jobs.sources import (  # loads NumPy and the data's libraries
         load_data,
         measuring_command,
+        require_forms,
         require_operators,
+        require_tools,
     )
 
     measuring_command(spec)
+    require_tools(spec)
     data = load_data(spec, notice)
     description = None if data is None else data.describe()
     found = check(spec, description)
-    require_operators(spec, build_space(spec, None if description is None else DataShape.of(description)), notice)
+    space = build_space(spec, None if description is None else DataShape.of(description))
+    require_operators(spec, space, notice)
+    require_forms(spec, space)
     return str(found)
 
 
@@ -236,7 +241,7 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
         )
     if len(spec.objectives) == 1:
         yield "with one objective the front is a single network; a second one, such as a cost, shows the compromises"
-    if not isinstance(spec.space, CustomSpace) and spec.measures() and min(spec.space.weight_bits) < 8:
+    if not isinstance(spec.space, CustomSpace) and "latency_ms" in spec.measures() and min(spec.space.weight_bits) < 8:
         yield "weights below 8 bits save bytes and BOPs, but no time: a CPU computes with 8 bits"
     if spec.task.download and not is_named(str(spec.task.dataset)):
         yield "task.download decides nothing: only torchvision:NAME and hf:NAME are downloaded"

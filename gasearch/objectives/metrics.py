@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gasearch_workers.messages import TaskKind
+from gasearch_workers.messages import DEPLOYED, TaskKind
 from gasearch_workers.messages import spread_of as spread_of  # all ask for it here
 
 Dimension = Literal["share", "number", "count", "bytes", "time", "energy"]
@@ -53,6 +53,10 @@ METRICS: Final[dict[str, Metric]] = {
         # Of accuracies a difference of shares, of errors one in the target's unit.
         Metric(name="generalization_gap", dimension="number", is_maximized=False, lowest=float("-inf")),
         Metric(name="images_seen", dimension="count", is_maximized=False),
+        Metric(name="flash_bytes", dimension="bytes", unit="B", is_maximized=False),
+        Metric(name="ram_bytes", dimension="bytes", unit="B", is_maximized=False),
+        Metric(name="instructions", dimension="count", is_maximized=False),
+        Metric(name="arena_bytes", dimension="bytes", unit="B", is_maximized=False),
         Metric(name="efficiency", dimension="number"),  # see `gasearch_workers.messages.derived_metrics`
     )
 }
@@ -80,6 +84,7 @@ _COMMON: Final[tuple[str, ...]] = (
     "generalization_gap",
     "images_seen",
     "efficiency",
+    *DEPLOYED,
 )
 
 #: The metrics for which a network is timed: these themselves, and those that are computed with the latency.

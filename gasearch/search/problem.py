@@ -14,6 +14,7 @@ from gasearch_workers.messages import (
     Failure,
     FailureKind,
     Fidelity,
+    Microcontroller,
     Network,
     Outcome,
     Recipe,
@@ -87,6 +88,7 @@ class Problem(Aims):
     disagreement: Callable[[CandidateRecord], str | None] = lambda stored: None
     measures: frozenset[str] = frozenset()  #: The expensive metrics to ask workers for.
     command: DeviceCommand | None = None  #: What measures networks besides.
+    cpu: Microcontroller = "cortex-m4"  #: Whose flash, RAM and instructions are measured.
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
     disk_limit_bytes: int | None = None
@@ -144,6 +146,7 @@ class Problem(Aims):
             disk_limit_bytes=self.disk_limit_bytes,
             calibration=calibration,
             command=self.command,
+            cpu=self.cpu,
             parents=pending.parents if self.recipe.is_inheriting else (),
             weights_folder=self.weights_folder,
             stopping=pending.stopping,

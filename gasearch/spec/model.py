@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, Self
 
 from gasearch_workers.evaluation.metric_values import METRIC_NAME, NAME_RULE, RESERVED
-from gasearch_workers.messages import Task, TaskKind
+from gasearch_workers.messages import DEPLOYED, Task, TaskKind
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from gasearch.errors import SpecError
@@ -95,16 +95,20 @@ class SearchSpec(Section):
         return tuple(dict.fromkeys([*self.objectives, *(limit.metric for limit in self.limits())]))
 
     def measures(self) -> frozenset[str]:
-        """The expensive metrics that a worker must be asked for: `latency_ms`, and `energy_j` where it is wanted.
+        """The expensive metrics that a worker must be asked for.
 
-        The latency brings its spread with it, and the energy and the efficiency are computed with it. Where a command
-        of the user's gives the latency, of another device, this one measures none of them.
+        Those of forms for microcontrollers; `latency_ms`, and `energy_j` where it is wanted. The latency brings its
+        spread with it, and the energy and the efficiency are computed with it. Where a command of the user's gives the
+        latency, of another device, this one measures none of them.
         """
         own = set() if self.measure is None else set(self.measure.metrics)
-        if self.is_custom or "latency_ms" in own:
+        if self.is_custom:
             return frozenset()
+        deployed = frozenset(DEPLOYED).intersection(self.wanted_metrics()) - own
         wanted = TIMED.intersection(self.wanted_metrics()) - own
-        return (wanted & {"energy_j"}) | {"latency_ms"} if wanted else frozenset()
+        if "latency_ms" in own or not wanted:
+            return deployed
+        return deployed | (wanted & {"energy_j"}) | {"latency_ms"}
 
     # --- how it is searched ---
 
@@ -183,7 +187,7 @@ class SearchSpec(Section):
         }
         if self.evolution.toolbox is None:  # as in versions that had no such key
             del content["evolution"]["toolbox"]
-        if self.target.operators is None:
+        if self.target == TargetSpec():
             del content["target"]
         if self.recipe.tune is None:  # as in versions that had no such key
             del content["recipe"]["tune"]

@@ -7,7 +7,7 @@ import shlex
 from typing import Annotated, Final
 
 from gasearch_workers.evaluation.metric_values import METRIC_NAME, NAME_RULE, RESERVED
-from gasearch_workers.messages import DeviceCommand
+from gasearch_workers.messages import DEPLOYED, DeviceCommand, Microcontroller
 from gasearch_workers.network.operators import FUSED, OPERATORS, SYNONYMS
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -17,7 +17,7 @@ from gasearch.spec.explain import Problem, nearest, problems_error, show
 from gasearch.spec.fields import Section
 
 #: What a device knows better than this machine: what a command gives under these names takes the place of ours.
-REPLACED: Final = ("latency_ms", "energy_j")
+REPLACED: Final = ("latency_ms", "energy_j", *DEPLOYED)
 _OF_SHELLS: Final = frozenset({"|", "||", "&&", "&", ";", ">", ">>", "<", "2>", "2>&1", "2>/dev/null"})
 
 
@@ -38,7 +38,7 @@ def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class TargetSpec(Section):
-    """What the device can compute: networks that need more are never proposed."""
+    """The device: networks that need operators that it lacks are never proposed."""
 
     operators: (
         Annotated[
@@ -48,6 +48,8 @@ class TargetSpec(Section):
         ]
         | None
     ) = Field(default=None, description=f"a list of {', '.join(OPERATORS)}")  #: None: all.
+    #: On which `flash_bytes`, `ram_bytes` and `instructions` are measured.
+    cpu: Microcontroller = "cortex-m4"
 
 
 def _command(text: object) -> object:
@@ -72,8 +74,8 @@ def _metric(name: object) -> object:
         problem = f"no metric may be named {name!r}, which {RESERVED[name]}; choose another name"
     elif name in METRICS and name not in REPLACED:
         problem = (
-            f"{name} is measured by gasearch; a command may give {' and '.join(REPLACED)} in place of ours, and "
-            "metrics of other names"
+            f"{name} is measured by gasearch; a command may give {', '.join(REPLACED)} in place of ours, and metrics "
+            "of other names"
         )
     elif name.endswith("_spread"):
         problem = f"{name} may stand beside {name.removesuffix('_spread')} in every answer: leave it out here"

@@ -59,6 +59,7 @@ DOORS = {
     "gasearch_workers.evaluation.metric_values": "what a metric may be called is the same in a spec and in an answer",
     "gasearch_workers.evaluation.custom": "an evaluator is looked for before a search begins",
     "gasearch_workers.evaluation.evaluate": "without workers, evaluations run in the controller",
+    "gasearch_workers.evaluation.deployed": "what measures forms for microcontrollers is looked for before a search",
     "gasearch_workers.evaluation.teacher": "a teacher is trained once, before the search",
     "gasearch_workers.evaluation.export": "a network of the front becomes files",
     "gasearch_workers.export.artifact": "as above",

@@ -196,6 +196,11 @@ class StoppingRule:
     front: tuple[tuple[float, ...], ...]  #: Wvalues of finished, feasible networks that no other one dominates.
 
 
+#: The metrics of a network in a form for microcontrollers, each with the name of the form's exporter.
+DEPLOYED: Mapping[str, str] = {"flash_bytes": "c", "ram_bytes": "c", "instructions": "c", "arena_bytes": "tflite"}
+Microcontroller = Literal["cortex-m4", "cortex-m0plus"]  #: A CPU that `measure.footprint` knows.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCommand:
     """An installed program of the user's that measures networks on a device of theirs."""
@@ -225,6 +230,7 @@ class EvaluationRequest:
     disk_limit_bytes: int | None = None  #: Of a file that it writes, and of its temporary folder.
     calibration: Calibration | None = None  #: The reference latency on the measuring device; needed for "latency_ms".
     command: DeviceCommand | None = None  #: What measures the network besides, or instead.
+    cpu: Microcontroller = "cortex-m4"  #: Whose flash, RAM and instructions are measured, where they are wanted.
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
     stopping: StoppingRule | None = None  #: None: the training goes on to its end.

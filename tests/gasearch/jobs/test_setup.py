@@ -177,3 +177,32 @@ def test_the_program_is_another_nodes_where_the_cluster_is_elsewhere():
     measure = {"command": "no-such-program", "metrics": ["ram_bytes"]}
     found = set_up(load_spec(DIGITS | {"measure": measure, "workers": {"address": "10.0.0.1:6379"}}))
     assert found.problem.command.arguments == ("no-such-program",)
+
+
+def test_a_measure_of_a_form_that_nothing_here_can_take_is_refused_with_what_to_install(monkeypatch):
+    reason = {"arena_bytes": "it needs TFLite Micro: pip install --pre tflite-micro"}
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted: reason)
+    asked = DIGITS | {"objectives": {"accuracy": "max", "arena_bytes": "min"}}
+    with pytest.raises(SpecError, match=r"^arena_bytes can't be measured here: it needs TFLite Micro: pip install"):
+        set_up(load_spec(asked))
+    assert set_up(load_spec(asked | {"workers": {"address": "10.0.0.1:6379"}})).problem.measures == {"arena_bytes"}
+
+
+def test_a_space_that_no_form_holds_is_refused_before_any_training(monkeypatch):
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted: {})
+    floats = {"space": DIGITS["space"] | {"weight_bits": 32, "activation_bits": 32}, "constraints": []}
+    asked = DIGITS | floats | {"objectives": {"accuracy": "max", "flash_bytes": "min"}}
+    with pytest.raises(SpecError, match=r"^flash_bytes: its form c can't hold any of 64 networks of this space: a ne"):
+        set_up(load_spec(asked))
+    measured = {"measure": {"command": "sh x", "metrics": ["watts"], "formats": ["c"]}}
+    with pytest.raises(SpecError, match=r"^measure\.formats: c can't hold any of 64 networks"):
+        set_up(load_spec(DIGITS | floats | measured))
+
+
+def test_the_cpu_of_a_form_is_part_of_what_its_outcomes_depend_on(monkeypatch):
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted: {})
+    asked = DIGITS | {"objectives": {"accuracy": "max", "flash_bytes": "min"}}
+    one, other = (set_up(load_spec(asked | {"target": {"cpu": cpu}})) for cpu in ("cortex-m4", "cortex-m0plus"))
+    assert (one.problem.cpu, other.problem.cpu) == ("cortex-m4", "cortex-m0plus")
+    assert one.problem.context != other.problem.context
+    assert one.spec.identity_hash() != other.spec.identity_hash()

@@ -80,6 +80,13 @@ def test_ours_is_not_measured_where_the_command_gives_the_latency():
     assert load_spec(measuring(spec, metrics="ram_bytes")).measures() == {"latency_ms", "energy_j"}
 
 
+def test_what_a_form_takes_is_asked_for_where_it_is_an_objective_or_a_limit_and_no_command_gives_it():
+    spec = changed(CNN, "objectives", {"accuracy": "max", "flash_bytes": "min"})
+    spec = changed(spec, "constraints", ["ram_bytes <= 8 KB", "instructions <= 5M"])
+    assert load_spec(spec).measures() == {"flash_bytes", "ram_bytes", "instructions"}
+    assert load_spec(measuring(spec)).measures() == {"flash_bytes", "instructions"}
+
+
 def test_the_command_decides_the_result_and_the_time_it_may_take_does_not():
     same, slower, other = (load_spec(measuring(**change)) for change in ({}, {"timeout_s": 5}, {"command": "bench"}))
     assert same.identity_hash() == slower.identity_hash() != other.identity_hash() != load_spec(CNN).identity_hash()
@@ -102,7 +109,10 @@ def test_the_command_decides_the_result_and_the_time_it_may_take_does_not():
         ({"metrics": []}, "measure.metrics: must be a list of the names of the numbers that the command gives"),
         ({"metrics": ["ram bytes"]}, "measure.metrics[0]: the name of a metric is up to 63 letters"),
         ({"metrics": ["key"]}, "measure.metrics[0]: no metric may be named 'key', which stands for the network"),
-        ({"metrics": ["accuracy"]}, "accuracy is measured by gasearch; a command may give latency_ms and energy_j"),
+        (
+            {"metrics": ["accuracy"]},
+            "accuracy is measured by gasearch; a command may give latency_ms, energy_j, fla",
+        ),
         ({"metrics": ["a_spread"]}, "a_spread may stand beside a in every answer: leave it out here"),
         ({"metrics": ["a", "a"]}, "measure.metrics: has 'a' twice"),
         ({"timeout_s": 0}, "measure.timeout_s: must be a number above 0"),
@@ -116,8 +126,8 @@ def test_a_measurement_that_can_not_work_is_refused(change, complaint):
 
 
 def test_an_objective_that_neither_gasearch_nor_the_command_measures_is_refused_with_all_of_both():
-    with pytest.raises(SpecError, match=r"does not measure 'ram_byte'; did you mean \"ram_bytes\"\? .*, ram_bytes$"):
-        load_spec(changed(measuring(), "objectives", {"accuracy": "max", "ram_byte": "min"}))
+    with pytest.raises(SpecError, match=r"does not measure 'ram_byte'; did you mean \"ram_bytes\"\? .*, watts$"):
+        load_spec(changed(measuring(metrics=["watts"]), "objectives", {"accuracy": "max", "ram_byte": "min"}))
 
 
 def test_a_custom_evaluator_measures_by_itself():

@@ -21,6 +21,7 @@ from torch import nn
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.normalize import fit_input
+from gasearch_workers.evaluation.deployed import deployed_metrics
 from gasearch_workers.export.artifact import ArtifactError, require_forms
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
@@ -29,6 +30,7 @@ from gasearch_workers.machine.node import free_memory
 from gasearch_workers.measure.energy import energy_estimate
 from gasearch_workers.measure.meter import LatencyMeter
 from gasearch_workers.messages import (
+    DEPLOYED,
     Blueprint,
     Calibration,
     EvaluationRequest,
@@ -133,8 +135,7 @@ class Evaluator:
         One that is stopped leaves no weights: it enters no population, so no child would begin with them.
         """
         recipe, blueprint = request.recipe, _blueprint(request)
-        if request.command is not None:
-            require_forms(request.command.formats, plan(blueprint))
+        require_forms(_forms_of(request), plan(blueprint))
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
         scored = max(len(self._data.validation), len(self._data.test) if request.is_final else 0)
         _require_memory(start, recipe.batch_size, scored, request.memory_limit_bytes)
@@ -205,7 +206,9 @@ class Evaluator:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
             trained = self.train(request)
-            return trained.measurement, self._prepare(trained, request), trained.final
+            deployed = deployed_metrics(trained.network, request.measures, request.cpu)
+            measurement = replace(trained.measurement, others=tuple(deployed.items()))
+            return measurement, self._prepare(trained, request), trained.final
         except Stopped as error:
             return stop(error), None, None
         except Exception as error:
@@ -246,6 +249,12 @@ def versions() -> str:
 def has_gpu() -> bool:
     """Tell whether this process can train on a GPU."""
     return torch.cuda.is_available()
+
+
+def _forms_of(request: EvaluationRequest) -> list[str]:
+    """The forms that a network must have for all of it to be measured, besides those of every artifact."""
+    asked = () if request.command is None else request.command.formats
+    return list(dict.fromkeys([*asked, *(form for name, form in DEPLOYED.items() if name in request.measures)]))
 
 
 def _require_finite(scores: Mapping[str, float], what: str) -> None:

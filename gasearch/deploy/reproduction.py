@@ -156,6 +156,8 @@ def _request(setup: Setup, network: EvaluatedNetwork, first: EvaluationRecord) -
         task=setup.problem.task,
         seed=first.seed,
         fidelity=Fidelity(epochs=first.epochs, data_share=first.data_share),
+        measures=setup.problem.measures - TIMED,
+        cpu=setup.problem.cpu,
     )
 
 

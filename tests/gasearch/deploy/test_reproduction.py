@@ -10,6 +10,7 @@ import pytest
 
 import gasearch
 from gasearch.deploy.reproduction import ComparedMetric, OtherVersion, reproduce_network
+from gasearch.deploy.stored import layered_setup
 from gasearch.errors import BadInput, UnknownSearch, WrongState
 from gasearch.search.progress import Silent
 from gasearch.search.replication import TRAININGS
@@ -210,3 +211,19 @@ def test_a_custom_evaluator_that_has_changed_gives_other_numbers_and_is_named(tm
     assert failed.verdict == "different"
     assert failed.notes[0].startswith("it failed this time (user_error): RuntimeError: gone")
     assert by_name(failed)["cost"].now is None
+
+
+def test_a_search_whose_recipe_was_tuned_is_reproduced_by_the_recipe_found(tmp_path):
+    spec = SPEC | {
+        "objectives": {"accuracy": "max"},
+        "recipe": {"epochs": 1, "learning_rate": 0.0001, "tune": {"trials": 3}},
+        "evolution": {"population": 4, "replicates": 0.0},
+        "budget": {"evaluations": 2},
+    }
+    search = gasearch.run(spec, db=tmp_path / "store.db")
+    with closing(open_reader(f"sqlite:///{tmp_path}/store.db")) as reader:
+        record = reader.search("digits")
+        setup = layered_setup(reader, record, "export", Silent())
+    assert setup.problem.recipe.learning_rate != 0.0001
+    found = [search.reproduce(network.key) for network in search.evaluations()]
+    assert [one.verdict for one in found] == ["equal", "equal"]

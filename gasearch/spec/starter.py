@@ -36,6 +36,7 @@ recipe:
   optimizer: adam                    # adam, adamw, sgd, rmsprop or adafactor
   learning_rate: {rate}
   # dropout: 0.1
+  # tune: {{trials: 30}}               # looks for a better recipe on three of the networks first
 {recipe}
 evolution:
   algorithm: auto                    # nsga2, from four objectives nsga3; also aging, random, optuna:tpe, optuna:gp

@@ -6,17 +6,19 @@ import signal
 from contextlib import closing
 
 import pytest
+from gasearch_workers.messages import Failure, FailureKind, Measurement
 
 from gasearch.errors import Interrupted, SpecError
-from gasearch.jobs.anchors import FOUND, anchors, with_recipe_found
+from gasearch.jobs.anchors import FOUND, AnchorTuning, anchors, with_recipe_found
 from gasearch.jobs.setup import set_up
 from gasearch.jobs.spec_check import report
 from gasearch.jobs.start import go_on, launch
 from gasearch.search.recipe_trials import OF_ANCHORS, recipe_from_text
 from gasearch.spec.loader import load_spec
-from gasearch.storage.records import REUSED
+from gasearch.storage.records import REUSED, Lease
 from gasearch.storage.sql import open_reader
 from tests.doubles.listening import Listening
+from tests.doubles.scripted import Scripted
 
 TRIALS = 4
 SPEC = {
@@ -212,3 +214,68 @@ def test_a_custom_evaluator_has_no_recipe_to_tune():
     }
     with pytest.raises(SpecError, match=r"recipe.tune: a custom evaluator trains by itself, .* leave this key out"):
         load_spec(spec)
+
+
+class Kept:
+    """An archive that keeps trials and events in memory."""
+
+    def __init__(self, trials=()):
+        self.all, self.events = list(trials), []
+
+    def trials(self, search_id, key):
+        return [trial for trial in self.all if trial.key == key]
+
+    def add_trial(self, search_id, trial):
+        self.all.append(trial)
+
+    def add_event(self, lease, event):
+        self.events.append(event)
+
+
+def tune_by(truth, kept, *, most=100):
+    """Tune by a scripted truth, several trainings at a time, answered last first; returns the tuning."""
+    tuning = AnchorTuning(
+        set_up(load_spec(SPEC)), kept, Lease(search_id=1, owner="a", epoch=1), trials=TRIALS, observer=Listening()
+    )
+    requests, flying, evaluator = tuning.requests(), [], Scripted(truth)
+    while most and ((request := next(requests, None)) is not None or flying):
+        flying += [] if request is None else [request]
+        if len(flying) == 4 or request is None:
+            answered = flying.pop()
+            tuning.store(answered, evaluator.evaluate(answered))
+            most -= 1
+    return tuning
+
+
+def by_rate(request):
+    return Measurement(accuracy=1 / (1 + request.recipe.learning_rate))
+
+
+def test_a_recipe_that_was_tried_on_some_anchors_is_tried_on_the_others_after_a_kill():
+    kept = Kept()
+    tune_by(by_rate, kept, most=4)
+    before = list(kept.all)
+    assert len(before) == 4
+    tune_by(by_rate, kept)
+    assert kept.all[:4] == before
+    keys = {genome.key for genome in anchors(set_up(load_spec(SPEC)))}
+    assert sorted((trial.number, trial.key) for trial in kept.all) == [
+        (number, key) for number in range(TRIALS) for key in sorted(keys)
+    ]
+    for number in range(TRIALS):
+        assert len({trial.recipe_json for trial in kept.all if trial.number == number}) == 1
+
+
+def test_a_recipe_that_fails_on_an_anchor_is_not_chosen_and_where_all_do_the_spec_s_own_stays():
+    def fails_but_own(request):
+        own = request.recipe.learning_rate == SPEC["recipe"]["learning_rate"]
+        small = len(request.network.layers) == 2
+        return Measurement(accuracy=0.2) if own or small else Failure(kind=FailureKind.DIVERGED, message="nan")
+
+    tuning = tune_by(fails_but_own, Kept())
+    assert tuning.found.learning_rate == SPEC["recipe"]["learning_rate"]
+    kept = Kept()
+    tuning = tune_by(lambda request: Failure(kind=FailureKind.DIVERGED, message="nan"), kept)
+    assert tuning.found == set_up(load_spec(SPEC)).problem.recipe
+    tuning.conclude()
+    assert json.loads(kept.events[0].message)["mean_rank"] is None

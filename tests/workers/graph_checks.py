@@ -89,3 +89,8 @@ def allowed_error(item, input_grid, inputs):
 def operators(network):
     """The graph's operators in order."""
     return [node.op_type for node in to_onnx(network).graph.node]
+
+
+def graph_scores(graph, split, target):
+    """Every score of the task that a graph, as bytes, reaches on a split."""
+    return target.score(run_onnx(graph, split.x), split.truth)

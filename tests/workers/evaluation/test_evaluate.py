@@ -12,7 +12,6 @@ import pytest
 from gasearch_workers.data import load_dataset
 from gasearch_workers.evaluation import evaluate as module
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
-from gasearch_workers.evaluation.export import graph_scores
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack, unpack
 from gasearch_workers.measure import meter
@@ -34,6 +33,7 @@ from gasearch_workers.training.memory import scoring_bytes, training_bytes
 from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import custom_request, request_for
+from tests.workers.graph_checks import graph_scores
 
 RECIPE = Recipe(epochs=2, batch_size=16)
 

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 from gasearch_workers.data import load_dataset
-from gasearch_workers.data.dataset import Split
-from gasearch_workers.evaluation import export as module
 from gasearch_workers.evaluation.evaluate import Evaluator
-from gasearch_workers.evaluation.export import digest_of, export, graph_scores
+from gasearch_workers.evaluation.export import digest_of, export
 from gasearch_workers.export.artifact import ArtifactError, read_artifact
 from gasearch_workers.export.packed_reader import unpack
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import request_for
+from tests.workers.graph_checks import graph_scores
 
 NETWORK = Blueprint(
     family="mlp",
@@ -88,12 +87,6 @@ def test_a_folder_with_something_else_is_refused_before_the_training(data, tmp_p
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ArtifactError, match="is not empty and holds no artifact that could be replaced"):
         export(REQUEST, tmp_path, evaluator=None, data=data, claimed={})
-
-
-def test_the_scores_are_those_of_the_outputs_that_the_graph_gives(data, monkeypatch):
-    split = Split(x=data.test.x[:4], y=np.array([3, 1, 4, 1]))
-    monkeypatch.setattr(module, "run_onnx", lambda graph, x: np.eye(10)[[3, 1, 4, 2]])
-    assert graph_scores(b"", split, target_of(data))["accuracy"] == 0.75
 
 
 def test_each_class_of_the_test_split_is_reported(exported, data):

@@ -41,6 +41,16 @@ def artifact(tmp_path_factory):
     return folder, read_artifact(folder)
 
 
+@pytest.fixture(scope="module")
+def in_every_form(tmp_path_factory):
+    """The same in every form that can hold it."""
+    data = load_dataset("digits")
+    request = request_for(NETWORK, recipe=Recipe(epochs=1, batch_size=16), seed=9)
+    folder = tmp_path_factory.mktemp("forms") / "model"
+    export(request, folder, evaluator=Evaluator(data), data=data, claimed={}, formats=("all",))
+    return folder, read_artifact(folder)
+
+
 def run(artifact, *runtimes, **options):
     folder, content = artifact
     chosen = list(runtimes) or chosen_runtimes(content)
@@ -165,3 +175,26 @@ def test_a_plain_latency_is_the_median_with_half_the_range_of_its_quartiles():
     median, spread = plain_latency(lambda sample: None, np.zeros(1), clock=lambda: next(ticks))
     assert 1 <= median <= 5000
     assert spread > 0
+
+
+def test_every_form_in_every_runtime_that_is_installed_keeps_what_it_claims(in_every_form):
+    checks = run(in_every_form, is_timed=False)
+    assert {"onnxruntime", "gasearch", "torch", "onnxruntime-qdq", "onnx-reference", "c99", "litert"} <= set(checks)
+    ran = [check for check in checks.values() if check.version is not None]
+    assert len(ran) >= 5
+    assert all(check.has_passed for check in ran), [check.failure for check in ran]
+
+
+def test_what_a_microcontroller_takes_is_told_beside_what_was_claimed(in_every_form):
+    runtime = RUNTIMES.get("tflite-micro")
+    if runtime.version() is None:
+        pytest.skip("TFLite Micro isn't installed")
+    arena = claims_of(run(in_every_form, runtime, is_timed=False)["tflite-micro"])["arena_bytes"]
+    assert arena.measured == arena.claimed > 0
+    assert arena.holds is None
+
+
+def test_the_standard_graph_is_timed_in_turns_too_and_claims_no_latency(in_every_form):
+    latency = claims_of(run(in_every_form, RUNTIMES.get("onnxruntime-qdq"))["onnxruntime-qdq"])["latency_ms"]
+    assert latency.measured > 0
+    assert (latency.claimed, latency.note) == (None, "nothing is claimed")

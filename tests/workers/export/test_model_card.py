@@ -47,7 +47,7 @@ def test_it_says_what_the_network_is(full):
 
 
 def test_each_number_stands_beside_its_split(full):
-    assert "| score | claimed by the search, validation | `model.onnx`, validation | `model.onnx`, test |" in full
+    assert "| score | claimed, validation | `model.onnx`, validation | `model.onnx`, test |" in full
     assert "|  | 30 samples | 30 samples | 1,050 samples |" in full
     assert "| accuracy | 0.9100 | 0.9000 | 0.8750 |" in full
     assert "| auc | - | - | 0.5000 |" in full

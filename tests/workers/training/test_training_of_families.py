@@ -7,7 +7,6 @@ import pytest
 from gasearch_workers.data import DataOptions, load_dataset
 from gasearch_workers.data.dataset import Dataset, Split
 from gasearch_workers.evaluation.evaluate import Evaluator
-from gasearch_workers.evaluation.export import graph_scores
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
 from gasearch_workers.messages import Blueprint, Failure, FailureKind, Layer, Recipe
@@ -15,6 +14,7 @@ from gasearch_workers.training.resident import target_of
 
 from tests.doubles.requests import request_for
 from tests.real_data import MARK, real
+from tests.workers.graph_checks import graph_scores
 
 
 def quantized(kind, width, **changes):

@@ -29,7 +29,6 @@ from gasearch_workers.network.plan import plan
 from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.training.reports import confusion, threshold_table
 from gasearch_workers.training.resident import target_of
-from gasearch_workers.training.score import Target
 
 SAMPLES = 16  #: Of the validation split, that forms get which come with some.
 LIBRARIES: Final = ("torch", "numpy", "onnx", "onnxruntime", "safetensors")  #: That made an artifact, and measured it.
@@ -195,17 +194,6 @@ def decoding_of(data: Dataset) -> dict[str, Any]:
     if data.kind == "tagging":
         return {"tags": [list(tag) for tag in read_tags(data.labels, data.tags)]}
     return {"offset": data.target_offset} if data.kind in NUMERIC_KINDS else {}
-
-
-def graph_scores(graph: bytes, split: Split, target: Target) -> dict[str, float]:
-    """Every score of the task that the integer graph reaches on a split.
-
-    Args:
-        graph: The ONNX file's bytes.
-        split: Of the data.
-        target: What the outputs stand for.
-    """
-    return target.score(run_onnx(graph, split.x), split.truth)
 
 
 def _arena(network: IntegerNetwork, forms: Sequence[str]) -> dict[str, int]:

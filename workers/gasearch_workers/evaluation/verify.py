@@ -32,7 +32,8 @@ from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.modules.deployed import DeployedNetwork
 from gasearch_workers.network.integer import IntegerNetwork
-from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, RUNTIMES, Runtime
+from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, RUNTIMES, TFLITE_MICRO, Runtime
+from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.training.resident import use_one_thread
 from gasearch_workers.training.score import Target
 
@@ -157,6 +158,8 @@ class _Bench:
             claims += self._size()
         else:
             claims.append(agreement_claim(self._agreement(outputs, split)))
+        if runtime is TFLITE_MICRO:
+            claims += self._arena(runtime)
         timed, note = self._latency(runtime) if self._is_timed else ((), "")
         return (*claims, *timed), note
 
@@ -185,6 +188,13 @@ class _Bench:
     def _size(self) -> list[Claim]:
         claimed = self._story.get("claimed", {}).get("model_bytes")
         return [] if claimed is None else [size_claim(claimed, (self._directory / PACKED_NAME).stat().st_size)]
+
+    def _arena(self, runtime: Runtime) -> list[Claim]:
+        """The memory that TFLite Micro takes beside the file, which another version of it may do otherwise."""
+        found = arena_bytes((self._directory / EXPORTERS.get(runtime.form).files[0]).read_bytes())
+        claimed = self._story.get("measured", {}).get("arena_bytes")
+        note = "it depends on the version of TFLite Micro"
+        return [] if found is None else [Claim(name="arena_bytes", claimed=claimed, measured=found, note=note)]
 
     def _latency(self, runtime: Runtime) -> tuple[tuple[Claim, ...], str]:
         """The latency: in turns with the reference where that can be, else by itself; one call on one sample."""

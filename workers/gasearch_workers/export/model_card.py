@@ -83,7 +83,7 @@ def _numbers(story: Content) -> str:
         (name, claimed.get(name), measured.get(f"validation_{name}"), measured.get(f"test_{name}")) for name in names
     ]
     samples = [f"{data[part]:,} samples" if part in data else "" for part in ("validation", "validation", "test")]
-    titles = ("score", "claimed by the search, validation", "`model.onnx`, validation", "`model.onnx`, test")
+    titles = ("score", "claimed, validation", "`model.onnx`, validation", "`model.onnx`, test")
     table = [titles, ("", *samples), *((name, *map(_number, values)) for name, *values in rows)]
     lines = ["## Numbers", "", *_table(table), "", _costs(claimed, measured)]
     return "\n".join(lines).rstrip()

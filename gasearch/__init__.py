@@ -8,7 +8,8 @@
 
 `run` starts a search, `open` gives a stored one, `list` tells of all, `compare` puts several side by side. What can be
 asked of one, and done with it, are the methods of `Search`: those that the command line has as commands. `load` gives
-the network of an exported folder as a torch module.
+the network of an exported folder as a torch module. For networks of your own there are `gasearch.quantize`, `pack`,
+`unpack` and `measure_latency`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from gasearch.api import Search, compare, run
     from gasearch.api import list_searches as list
     from gasearch.api import load_network as load
+    from gasearch.own_network import measure_latency, pack, unpack
     from gasearch.spec.model import SearchSpec
 
 __version__ = "0.4.0"
-__all__ = ["Search", "SearchSpec", "compare", "list", "load", "open", "run"]
+__all__ = ["Search", "SearchSpec", "compare", "list", "load", "measure_latency", "open", "pack", "run", "unpack"]
 
 #: Where the names are that load when they are asked for: the command line answers in a moment because nothing heavy
 #: loads here.
@@ -34,7 +36,10 @@ _HOMES = {
     "compare": ("gasearch.api", "compare"),
     "list": ("gasearch.api", "list_searches"),
     "load": ("gasearch.api", "load_network"),
+    "measure_latency": ("gasearch.own_network", "measure_latency"),
+    "pack": ("gasearch.own_network", "pack"),
     "run": ("gasearch.api", "run"),
+    "unpack": ("gasearch.own_network", "unpack"),
 }
 
 

@@ -42,7 +42,7 @@ STANDARD_LIBRARY_ONLY = (
 ORDER = {
     "gasearch": (
         "errors", "settings", "objectives", "spec", "space", "evolution", "dispatch", "storage", "search", "jobs",
-        "deploy", "query", "report", "ecosystem", "api", "web", "cli", "__main__",
+        "deploy", "own_network", "quantize", "query", "report", "ecosystem", "api", "web", "cli", "__main__",
     ),
     "gasearch_workers": (
         "messages", "machine", "network", "data", "modules", "export", "runtimes", "training", "results", "measure",
@@ -69,6 +69,10 @@ DOORS = {
     "gasearch_workers.measure.device": "where they were run",
     "gasearch_workers.export.torch_module": "these files become a torch module",
     "gasearch_workers.export.exporters": "a form that a spec asks for is looked for before a search begins",
+    "gasearch_workers.export.packed": "integers are packed for whoever has a network of their own",
+    "gasearch_workers.export.packed_reader": "as above",
+    "gasearch_workers.modules.own_layers": "quantized layers for such networks",
+    "gasearch_workers.measure": "such a network is timed",
     "gasearch_workers.machine": "CPUs, clocks, other processes and their environment: what any process has",
     "gasearch_workers.ray_worker": "the actors that dispatch starts",
     "gasearch_workers.results": "who made a result, and when, is said alike on both sides",

@@ -30,7 +30,7 @@ def evaluate(choices, budget, report):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     made = Place(tmp_path_factory.mktemp("own-model"))
-    [evaluator, _], [spec] = blocks("python", PAGE), blocks("yaml", PAGE)
+    [evaluator, _, _], [spec] = blocks("python", PAGE), blocks("yaml", PAGE)
     (made.folder / "cells.py").write_text(evaluator)
     (made.folder / "cells.yaml").write_text(spec)
     (made.folder / "probes.py").write_text(PROBES)

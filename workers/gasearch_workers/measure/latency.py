@@ -32,7 +32,7 @@ from gasearch_workers.export.onnx_session import open_session
 from gasearch_workers.machine.process_state import gc_paused
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.reference_model import SHAPE, reference_model
-from gasearch_workers.messages import Calibration
+from gasearch_workers.messages import Calibration, Latency
 
 Call = Callable[[], object]  #: One inference.
 Clock = Callable[[], int]  #: Nanoseconds from any origin, never running backwards.
@@ -66,15 +66,6 @@ class Protocol:
     pause_s: float = 0.3  #: Between rounds.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """Time of one inference at batch 1 on one thread."""
-
-    latency_ms: float
-    spread_ms: float  #: Measured again, 95 of 100 values lie within latency -+ spread.
-    device: str
-
-
 def measure_latency(
     model: bytes,
     sample: NDArray[Any],
@@ -97,9 +88,33 @@ def measure_latency(
     Raises:
         ValueError: if the calibration is another device's.
     """
+    call = inference_call(model, sample)
+    return measure_call(call, calibration=calibration, protocol=protocol, clock=clock, pause=pause)
+
+
+def measure_call(
+    candidate: Call,
+    *,
+    calibration: Calibration,
+    protocol: Protocol | None = None,
+    clock: Clock = time.perf_counter_ns,
+    pause: Pause = time.sleep,
+) -> Latency:
+    """The time of a call on this machine's CPU, in turns with the reference network.
+
+    Args:
+        candidate: Runs a network once.
+        calibration: The reference's latency on this device.
+        protocol: Number of calls; None for the usual one.
+        clock: Read before and after each call.
+        pause: Called between rounds with seconds.
+
+    Raises:
+        ValueError: if the calibration is another device's.
+    """
     if calibration.device != device_name():
         raise ValueError(f"a calibration of {device_name()!r} is needed here; got one of {calibration.device!r}")
-    candidate, reference = inference_call(model, sample), reference_call()
+    reference = reference_call()
     protocol, expected_s = protocol or Protocol(), calibration.reference_latency_ms / 1e3
     rounds: list[_Round] = []
     for number in range(protocol.rounds):

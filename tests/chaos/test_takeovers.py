@@ -120,7 +120,7 @@ REFUSALS = ("is being run by process", "there is a search named", "is finished: 
 def start_together(forks, url, ledger, name, count, *, is_new):
     """Start controllers at once; exactly one may advance the search."""
     if not is_new:
-        first = begin(forks, url, name=name, seconds=0.005)
+        first = begin(forks, url, name=name, seconds=0.05)  # it must not end before it is killed
         assert wait_until(lambda: standing(url, name)[0] >= 5, timeout_s=60)
         first.kill()
     before = len(ledger.rows())

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from gasearch_workers.data import load_dataset
-from gasearch_workers.evaluation.export import graph_scores
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import unpack
 from gasearch_workers.messages import network_from_json
@@ -29,6 +28,7 @@ from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.command_line import TRAINED
 from tests.doubles.custom_search import CUSTOM_SPEC
 from tests.doubles.listening import Listening
+from tests.workers.graph_checks import graph_scores
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gasearch_workers.messages import FailureKind
 
-from gasearch.errors import BadInput, GasearchError
+from gasearch.errors import BadInput
+from gasearch.jobs.studies import storage_faults
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import Objective
 from gasearch.query.asked import constraints_of, objectives_of
@@ -20,7 +20,7 @@ from gasearch.space.build import build_space
 from gasearch.space.decisions import DataShape, Space
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
-from gasearch.storage.passwords import hidden, scrubbed
+from gasearch.storage.passwords import hidden
 from gasearch.storage.records import EvaluatedNetwork
 
 if TYPE_CHECKING:  # Optuna takes most of a second to import
@@ -65,7 +65,7 @@ def export_study(
     spec, data = SearchSpec.from_json(record.spec_json), json.loads(record.data_json)
     space = build_space(spec, None if spec.is_custom else DataShape.of(data))
     objectives, limits = objectives_of(record), constraints_of(record)
-    with _storage_faults(url):
+    with storage_faults(url):
         trials = [_trial(network, space, objectives, limits) for network in reader.networks(record.id)]
         notice(f"writing {len(trials)} trials")
         with _new_study(url, study_name or name, objectives) as study:
@@ -154,23 +154,3 @@ def _place(url: str) -> str:
     if scheme.startswith("sqlite"):
         return f"sqlite:{Path(place.removeprefix('///')).absolute().resolve()}"
     return f"{scheme.partition('+')[0]}:{place.rpartition('@')[2].removeprefix('//')}"
-
-
-@contextmanager
-def _storage_faults(url: str) -> Iterator[None]:
-    """Optuna's errors, and those of whatever it reaches its storage by, as ours; without a password."""
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # It says of each study that it is new.
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # experimental constraints, and categories that are no plain values
-            yield
-    except GasearchError:
-        raise
-    except Exception as error:
-        [first, *_] = str(error).splitlines() or [type(error).__name__]
-        raise GasearchError(f"Optuna can't use {hidden(url)}: {scrubbed(first, url)}") from None
-    finally:
-        optuna.logging.set_verbosity(level)

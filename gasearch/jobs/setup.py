@@ -207,9 +207,10 @@ def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe) -> str:
     """Hash of all that an outcome depends on besides the network and the machine; "" where it can't be taken over.
 
     The seed of a training follows from the search's seed and the network's key, so that with an equal seed an equal
-    network is trained alike. Inherited weights depend on a network's lineage, and a teacher on files and on the space.
+    network is trained alike. Inherited weights depend on a network's lineage, and a teacher on files and on the space;
+    what a study of Optuna's says is nobody else's.
     """
-    if not spec.reuses_outcomes or recipe.is_inheriting or recipe.teacher is not None:
+    if spec.start.optuna is not None or not spec.reuses_outcomes or recipe.is_inheriting or recipe.teacher is not None:
         return ""
     task = spec.to_task() if data is None else spec.to_task(data.fingerprint, data.kind)
     libraries = [] if data is None else [f"torch {version('torch')}", f"gpus {spec.workers.gpus}"]

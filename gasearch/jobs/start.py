@@ -26,12 +26,13 @@ from gasearch.jobs.resume import (
 )
 from gasearch.jobs.search_log import NoticeLog, logged, story_of
 from gasearch.jobs.setup import Setup, require_same_data, set_up, with_teacher_outputs, with_workers
+from gasearch.jobs.studies import KnownOutcomes, read_study
 from gasearch.jobs.weights import make_folder, marked_root, weights_folder
 from gasearch.search.budget import EXHAUSTED
 from gasearch.search.log import SearchLog
 from gasearch.search.loop import SearchLoop, Surroundings
 from gasearch.search.ownership import LEASE_S, StopSignal, kept_alive, signals_stop
-from gasearch.search.progress import Observer, Several
+from gasearch.search.progress import Observer, Several, unheard
 from gasearch.settings import database_patience_s
 from gasearch.space.encode import encode_network
 from gasearch.space.genome import Genome, make_genome
@@ -70,6 +71,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
     with _opened(spec.name, db_url, observer) as archive:
         require_free_name(archive, spec.name, spec)
         _require_starts(archive, spec)
+        _read_study(setup)  # what can't be read is refused before anything is stored
 
         def begin() -> Lease:
             return archive.create_search(setup.new_search(), owner=current_owner(), ttl_s=LEASE_S)
@@ -168,9 +170,10 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
                 world.note_weights(folder)
                 make_folder(folder)
             setup = tuned(setup, archive, lease, dispatcher=dispatcher, observer=observer, stop=stop)
-            known = _known(archive, lease, setup, observer.on_notice)
+            outcomes = _known_outcomes(archive, lease, setup, observer.on_notice)
+            known = [*outcomes.genomes, *_known(archive, lease, setup, observer.on_notice)]
             verdict = SearchLoop(
-                problem=replace(setup.problem, weights_folder=folder),
+                problem=replace(setup.problem, weights_folder=folder, known=outcomes.metrics),
                 budget=setup.budget,
                 log=SearchLog(archive, lease),
                 engine=setup.engine(known),
@@ -208,7 +211,27 @@ def _search_failed(archive: ArchiveReader, record: SearchRecord) -> SearchFailed
     return SearchFailed(f"{record.name} failed: {record.reason}{''.join(causes)}\nmend the cause, then {advice}")
 
 
-_START = "start"  #: The kind of the event that keeps what a search began with.
+_START = "start"  #: The kind of the event that keeps what a search began with,
+_KNOWN = "known_outcomes"  #: and of that which keeps the outcomes that it knew from elsewhere.
+
+
+def _known_outcomes(archive: Archive, lease: Lease, setup: Setup, notice: Callable[[str], None]) -> KnownOutcomes:
+    """The outcomes that the search knows from a study of Optuna; read once, and kept for a resume."""
+    if setup.spec.start.optuna is None:
+        return KnownOutcomes()
+    for event in archive.events(lease.search_id):
+        if event.kind == _KNOWN:
+            return KnownOutcomes.from_json(event.message, setup.space)
+    outcomes = _read_study(setup, notice)
+    archive.add_event(lease, EventRecord(kind=_KNOWN, message=outcomes.to_json()))
+    return outcomes
+
+
+def _read_study(setup: Setup, notice: Callable[[str], None] = unheard) -> KnownOutcomes:
+    start = setup.spec.start.optuna
+    if start is None:
+        return KnownOutcomes()
+    return read_study(start, setup.space, most=setup.budget.evaluations, notice=notice)
 
 
 def _known(archive: Archive, lease: Lease, setup: Setup, notice: Callable[[str], None]) -> list[Genome]:

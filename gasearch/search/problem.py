@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gasearch_workers.messages import (
     Calibration,
@@ -97,6 +97,7 @@ class Problem(Aims):
     counted: frozenset[str] = frozenset()  #: The names of these.
     weights_folder: str | None = None  #: Where trained weights are kept; None: nowhere.
     context: str = ""  #: What outcomes depend on besides the network, see `NewSearch.context`.
+    known: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  #: By key the metrics known from elsewhere.
 
     @property
     def reported_steps(self) -> tuple[float, ...]:

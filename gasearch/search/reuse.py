@@ -1,11 +1,13 @@
-"""Outcomes of earlier searches that this one need not make again."""
+"""Outcomes of earlier searches, or known from elsewhere, that this one need not make again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from gasearch_workers.messages import Calibration, EvaluationResult, Measurement
+from gasearch_workers.messages import STANDARD_METRICS, Calibration, EvaluationResult, Measurement
 
 from gasearch.search.early_stopping import stopped_by
 from gasearch.search.problem import Pending, Problem
@@ -33,14 +35,18 @@ class Reuse:
     ) -> list[tuple[Pending, EvaluationResult]]:
         """For those of the candidates that were evaluated alike: the result, as it would come out here.
 
+        What is known from elsewhere comes as it is.
+
         Args:
             fresh: Candidates that nothing is known of.
             calibration: Of the device that measures here; latencies of other ones are not taken over.
         """
+        given = self._problem.known
+        found = [(pending, _as_given(pending, given[pending.key])) for pending in fresh if pending.key in given]
+        fresh = [pending for pending in fresh if pending.key not in given]
         if not self._has_kin or not fresh:
-            return []
+            return found
         known = self._archive.reusable(self._problem.context, [pending.key for pending in fresh])
-        found: list[tuple[Pending, EvaluationResult]] = []
         for pending in fresh:
             usable = (one for one in known.get(pending.key, ()) if self._is_usable(one, pending, calibration))
             record = next(usable, None)  # the oldest that this search can use: others may lack what it measures
@@ -61,3 +67,20 @@ class Reuse:
         if pending.stopping is None or not isinstance(result.outcome, Measurement):
             return result
         return replace(result, outcome=stopped_by(pending.stopping, result.outcome) or result.outcome)
+
+
+def _as_given(pending: Pending, metrics: Mapping[str, float]) -> EvaluationResult:
+    """A result of these metrics, which took no time here."""
+    now = time.time()
+    standard: dict[str, Any] = {name: value for name, value in metrics.items() if name in STANDARD_METRICS}
+    others = sorted((name, value) for name, value in metrics.items() if name not in STANDARD_METRICS)
+    return EvaluationResult(
+        key=pending.key,
+        attempt=pending.attempt,
+        worker=REUSED,
+        device="",
+        started_at=now,
+        finished_at=now,
+        seconds=0.0,
+        outcome=Measurement(**standard, others=tuple(others)),
+    )

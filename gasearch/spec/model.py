@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, Self
@@ -195,6 +196,8 @@ class SearchSpec(Section):
             del content["measure"]
         else:
             del content["measure"]["timeout_s"]
+        if self.start.optuna is None:
+            del content["start"]["optuna"]
         content["early_stop"]["rungs"] = self.rung_steps()
         content["start"]["reuse"] = self.reuses_outcomes
         for key in ("dataset", "validation", "test"):
@@ -224,6 +227,8 @@ class SearchSpec(Section):
         if self.name in self.start.searches:
             path = ("start", "searches", self.start.searches.index(self.name))
             yield Problem(path=path, text=f"{self.name!r} is the name of this search: name earlier ones")
+        if self.start.optuna is not None:
+            yield from self._study_problems(self.start.optuna)
         if self.evolution.toolbox is not None and self.algorithm.startswith("optuna:"):
             text = f"{self.algorithm} proposes by itself and takes no operators: leave this key out"
             yield Problem(path=("evolution", "toolbox"), text=text)
@@ -235,6 +240,17 @@ class SearchSpec(Section):
             below = f"give numbers below recipe.epochs, {self.recipe.epochs}"
             text = f"a rung lies before the end of a training: {below}; got {show(rungs)}"
             yield Problem(path=("early_stop", "rungs"), text=text)
+
+    def _study_problems(self, study: sections.StudySpec) -> Iterator[Problem]:
+        if not self.is_custom:
+            text = "values from elsewhere are outcomes of a custom evaluator alone: gasearch measures its own networks"
+            yield Problem(path=("start", "optuna"), text=text)
+            return
+        limited = [found[1] for text in self.constraints if (found := re.match(r"\s*(\w+)", text))]
+        wanted = dict.fromkeys([*self.objectives, *limited])
+        if lacking := [metric for metric in wanted if metric not in study.values]:
+            text = f"lacks {', '.join(lacking)}: at which place of a trial's values does each metric stand?"
+            yield Problem(path=("start", "optuna", "values"), text=text)
 
     def metric_problems(self, kind: TaskKind | None) -> Iterator[Problem]:
         """Objectives and constraints that a task of that kind can't have; None for a kind that isn't known yet."""

@@ -226,6 +226,21 @@ def _design(value: object) -> object:
         raise ValueError("a design holds texts, finite numbers, true, false, lists and mappings") from None
 
 
+MAX_METRICS = 64
+
+
+class StudySpec(Section):
+    """A study of Optuna whose finished trials are known outcomes of a custom search."""
+
+    url: str = fields.text(..., "the URL of a storage of Optuna, such as sqlite:///study.db")
+    study: str = fields.text(..., "the name of a study in it")
+    values: dict[Annotated[str, Field(strict=True)], Annotated[int, Field(strict=True, ge=0, lt=MAX_METRICS)]] = Field(
+        min_length=1,
+        max_length=MAX_METRICS,
+        description="a mapping of metrics to the places of a trial's values, from 0: {error: 0, cost: 1}",
+    )
+
+
 class StartSpec(Section):
     """The beginning of a search, besides chance."""
 
@@ -244,6 +259,7 @@ class StartSpec(Section):
         default=(), max_length=MAX_SEARCHES, description=f"a list of up to {MAX_SEARCHES} names of earlier searches"
     )  #: Whose fronts are evaluated first.
     reuse: bool | None = fields.flag(None)  #: Whether outcomes of equal evaluations are taken over.
+    optuna: StudySpec | None = None  #: Whose finished trials are outcomes from the start.
 
 
 class BudgetSpec(Section):

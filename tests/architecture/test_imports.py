@@ -100,7 +100,12 @@ STORAGE_MAY_IMPORT = (
 HOMES = {
     "deap": ("gasearch.evolution",),
     "moocore": ("gasearch.evolution", "gasearch.objectives.pareto"),
-    "optuna": ("gasearch.evolution.recipes", "gasearch.evolution.optuna_engine", "gasearch.ecosystem.optuna_study"),
+    "optuna": (
+        "gasearch.evolution.recipes",
+        "gasearch.evolution.optuna_engine",
+        "gasearch.jobs.studies",
+        "gasearch.ecosystem.optuna_study",
+    ),
     "pandas": ("gasearch.ecosystem.frames",),
     "pyarrow": ("gasearch.ecosystem.frames",),
     "plotly": ("gasearch.query.plot",),

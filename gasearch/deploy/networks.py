@@ -12,6 +12,7 @@ from gasearch_workers.messages import Blueprint, Fidelity, network_from_json
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
+from gasearch.deploy.custom_export import export_custom
 from gasearch.deploy.finals import best_of, newest_by_key
 from gasearch.deploy.provenance import provenance
 from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
@@ -20,6 +21,7 @@ from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.setup import with_teacher_outputs
 from gasearch.search.progress import Observer
 from gasearch.search.recipe_trials import best_recipe, recipe_from_text
+from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork, FinalRecord, SearchRecord
 from gasearch.storage.sql import open_reader
@@ -45,6 +47,8 @@ def export_network(
 
     With `is_tuned`, train it by the best recipe that `tune_networks` has found instead of the search's.
 
+    A custom evaluator's module writes its networks itself: see `custom_export`.
+
     The scores in `model.json` are those of the written graph, run by ONNX Runtime, on the validation split and on the
     test split, which no search uses.
 
@@ -60,8 +64,9 @@ def export_network(
 
     Raises:
         UnknownSearch: if there is no such search or network.
-        BadInput: for a network without a measurement, a custom space, a tuned recipe where none was found, a form that
-            nothing writes or that can't hold the network, or a folder that holds something else or can't be written.
+        BadInput: for a network without a measurement, a custom evaluator that exports none, a tuned recipe where none
+            was found, a form that nothing writes or that can't hold the network, or a folder that holds something else
+            or can't be written.
         GasearchError: if it can't be trained here.
     """
     from gasearch_workers.evaluation.evaluate import Evaluator
@@ -71,6 +76,12 @@ def export_network(
     with closing(open_reader(db_url)) as reader:
         record = reader.search(name)
         network = measured_network(reader, record, key)
+        spec = SearchSpec.from_json(record.spec_json)
+        if spec.is_custom:
+            if is_tuned or formats is not None or is_symmetric:
+                text = "recipes and forms are of networks that gasearch trains itself"
+                raise BadInput(f"{text}; {name} has a custom evaluator")
+            return export_custom(record, spec, network, Path(directory), notice=observer.on_notice)
         found = best_recipe(reader.trials(record.id, network.key), primary_metric(record)) if is_tuned else None
         if is_tuned and found is None:
             raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")

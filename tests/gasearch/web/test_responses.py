@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter, ValidationError
 
+from gasearch.storage.sql import open_archive
 from gasearch.web import create_app
 from gasearch.web.responses import array_of, object_of
 from tests.doubles.archived import fill_database, search_record
+from tests.doubles.records import final
 
 TOKEN = "a-token-for-tests-only"
 
@@ -53,6 +56,9 @@ def test_every_answer_is_described_by_the_fields_that_it_has(tmp_path):
     url = f"sqlite:///{tmp_path}/gasearch.db"
     fill_database(url)
     fill_database(url, search_record("other"))
+    with closing(open_archive(url, notice=pytest.fail)) as archive:
+        search_id = archive.search("digits").id
+        archive.add_final(search_id, final(0, key=archive.front(search_id)[0].key), b"gap")
     client = TestClient(create_app(url, TOKEN), base_url="http://localhost")
     client.headers["Authorization"] = f"Bearer {TOKEN}"
     described = client.app.openapi()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from gasearch.storage.sql import open_archive, open_reader
 
 FORMAT: Final = "gasearch verification"
 FORMAT_VERSION: Final = 1
+_CLAIMED: Final = ("model_bytes", "latency_ms", "latency_spread_ms", "arena_bytes")  #: Beside the scores.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,3 +289,11 @@ def _require_story(path: Path, content: Mapping[str, Any]) -> None:
     lacking = [name for name in wanted if not isinstance(content.get(name), dict)]
     if lacking:
         raise BadInput(f"{path} is not as it was written: it lacks {', '.join(lacking)}; export it again")
+    for part in ("claimed", "measured"):
+        for name, value in dict(content["description"].get(part) or {}).items():
+            is_claim = name.startswith("test_") or name in _CLAIMED
+            if is_claim and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise BadInput(
+                    f"{path} is not as it was written: description.{part}.{name} must be a number; got {value!r}; "
+                    "export it again"
+                )

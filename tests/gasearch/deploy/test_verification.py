@@ -168,6 +168,14 @@ def packed_of_a_newer_version(folder):
         (description(lambda content: content.pop("output")), r"is not as it was written: it lacks output"),
         (description(lambda content: content["output"].pop("labels")), r"not as it was written \(KeyError: 'labels'\)"),
         (description(lambda content: content["description"].update(data=3)), r"not as it was written \(AttributeError"),
+        (
+            description(lambda content: content["description"]["measured"].update(test_accuracy=float("nan"))),
+            r"not as it was written: description.measured.test_accuracy must be a number; got nan",
+        ),
+        (
+            description(lambda content: content["description"]["claimed"].update(model_bytes="few")),
+            r"not as it was written: description.claimed.model_bytes must be a number; got 'few'",
+        ),
         (packed_of_a_newer_version, r"model.gap: this program reads versions 1 and 2 of the packed format; got 3"),
         (lambda folder: shutil.rmtree(folder), r"expected the folder of an exported network; there is no such folder"),
         (lambda folder: (folder / "model.onnx").unlink(), r"model.onnx can't be read: No such file"),

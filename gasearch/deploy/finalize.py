@@ -120,6 +120,7 @@ def finalize(
                 on_result=_storing(archive, record, setup, left, observer),
                 workers=workers,
                 calibrations=calibrations if "latency_ms" in setup.problem.measures else None,
+                is_measured_by_command=setup.problem.command is not None,
             )
         _require_success(archive, record, planned)
 
@@ -159,6 +160,7 @@ def _planned(setup: Setup, network: EvaluatedNetwork, number: int, recipe: Recip
         fidelity=Fidelity(epochs=recipe.epochs),
         measures=problem.measures,
         command=problem.command,
+        cpu=problem.cpu,
         time_limit_s=_time_limit(setup, recipe),
         memory_limit_bytes=problem.memory_limit_bytes,
         disk_limit_bytes=problem.disk_limit_bytes,

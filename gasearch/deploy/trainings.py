@@ -26,6 +26,7 @@ def run_trainings(
     workers: int | None = None,
     stop: StopSignal | None = None,
     calibrations: tuple[Calibration, ...] | None = None,
+    is_measured_by_command: bool = False,
 ) -> None:
     """Make trainings on workers as the search's spec wants them; where it has a teacher, by its outputs.
 
@@ -38,6 +39,7 @@ def run_trainings(
         workers: How many; None: as the spec says; 0: in this process.
         stop: The wish to stop, where others must hear of it; signals ask for it, too.
         calibrations: What is known of the measuring device, where latency is measured; None: it isn't.
+        is_measured_by_command: Whether requests ask for the search's own command, too.
 
     Raises:
         SpecError: if the teacher can't be used.
@@ -46,9 +48,11 @@ def run_trainings(
         GasearchError: if too much fails in a row.
     """
     stop = stop or StopSignal()
-    problem = replace(setup.problem, measures=frozenset({"latency_ms"}))
-    if calibrations is None:
-        problem = replace(setup.problem, measures=frozenset(), command=None)
+    problem = replace(
+        setup.problem,
+        measures=frozenset() if calibrations is None else frozenset({"latency_ms"}),
+        command=setup.problem.command if is_measured_by_command else None,
+    )
     setup = replace(setup, spec=with_workers(setup.spec, workers), problem=problem)
     with _ended_by_name(again):
         if setup.problem.recipe.teacher is not None:  # asking for a device loads torch

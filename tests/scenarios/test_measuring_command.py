@@ -80,6 +80,18 @@ def test_two_workers_never_measure_at_the_same_time_and_what_is_measured_decides
     assert "a board" in json.dumps(network)
 
 
+def test_a_finalist_is_measured_by_the_command_again_on_a_worker_too(place):
+    bench(place)
+    assert place.here("run", "small.yaml").status == 0
+    done = place.run("finalize", "small", "--top", "1", "--seeds", "1", "--workers", "1", timeout_s=300)
+    assert done.status == 0, done.err
+    assert len(log(place)) == 7
+    [final] = place.ask(lambda reader: list(reader.finals(reader.search("small").id)))
+    found = dict(final.metrics)
+    assert found["ram_bytes"] == 100 + found["model_bytes"]
+    assert found["latency_ms"] == found["model_bytes"] / 1000
+
+
 def test_where_every_measurement_fails_the_search_says_why_and_keeps_what_the_command_wrote(place):
     bench(place, fails="True")
     done = place.here("run", "small.yaml")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from gasearch_workers.export.onnx_builder import output_name
-from gasearch_workers.export.tflite_builder import Quantization
+from gasearch_workers.export.tflite_codes import columns
 from gasearch_workers.export.tflite_float import add_float
 from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last, one_scale
 from gasearch_workers.export.tflite_integer import add_integer, is_integer
@@ -21,8 +21,9 @@ from gasearch_workers.network.integer import InputTransform, IntegerNetwork
 from gasearch_workers.network.steps import INPUT, Op, Plan
 
 OPERATIONS: Final[frozenset[Op]] = frozenset(
-    {"conv", "linear", "add", "product", "concat", "global_pool", "flatten", "max_pool"}
+    {"conv", "linear", "add", "product", "concat", "global_pool", "flatten", "max_pool", "embedding"}
 )
+_DTYPES: Final[dict[str, type[np.generic]]] = {"uint8": np.uint8, "float32": np.float32, "int32": np.int32}
 NEEDS: Final = "pip install 'gasearch[tflite]'"
 _LIBRARIES: Final = ("ai_edge_litert", "flatbuffers")
 
@@ -42,18 +43,20 @@ def to_tflite(network: IntegerNetwork) -> bytes:
     grids = network.grids
     in_integers = frozenset(item.step.name for item in network.steps if is_integer(item, grids))
     graph = TfliteGraph(plan, grids, declared_scales(network, in_integers))
-    raw = _add_input(graph, network.input)
+    _add_input(graph, network.input)
     for item in network.steps:
         add = add_integer if item.step.name in in_integers else add_float
         add(graph, item)
     axes = ", ".join(input_layout(plan)["axes"])
     description = f"made by gasearch; input: {network.input.dtype} ({axes})"
-    return graph.builder.finish((INPUT, raw), (output_name(plan), graph.real(plan.steps[-1].name)), description)
+    return graph.builder.finish((INPUT, graph.raw), (output_name(plan), graph.real(plan.steps[-1].name)), description)
 
 
 def refusal(plan: Plan) -> str:
     """What of a network the file can't hold, by arithmetic alone; "" where it holds all."""
     for step in plan.steps:
+        if step.op == "embedding" and plan.input_kind == "tokens":
+            return f"an embedding of tokens (step {step.name})"
         if step.op not in OPERATIONS:
             article = "an" if step.op[0] in "aeiou" else "a"
             return f"{article} {step.op} (step {step.name})"
@@ -66,32 +69,34 @@ def refusal(plan: Plan) -> str:
 def input_layout(plan: Plan) -> dict[str, Any]:
     """Shape and axes of the file's input, as `model.json` says them: channels come last, as cameras give them."""
     axes = ["height", "width", "channels"] if len(plan.input_shape) == 3 else ["columns"]
+    axes = ["user and item"] if plan.input_kind == "ids" else axes
     return {"shape": ["batch", *channels_last(plan.input_shape)], "axes": ["batch", *axes]}
 
 
-def _add_input(graph: TfliteGraph, transform: InputTransform) -> int:
-    """Raw numbers to integers of the input's grid, or to normalized floats; returns the tensor of the raw ones."""
-    builder, shape, grid = graph.builder, graph.shapes[INPUT], transform.grid
-    if transform.dtype == "uint8" and grid is not None:
-        raw = builder.tensor(INPUT, shape, np.uint8, one_scale(grid.scale, grid.zero_point))
-        graph.integers[INPUT] = builder.operator(
-            "QUANTIZE", [raw], graph.int8(INPUT, f"{INPUT}.int8", shape), ("Quantize", {})
-        )
-        return raw
-    raw = source = builder.tensor(
-        INPUT, shape, np.uint8 if transform.dtype == "uint8" else np.float32, _plain(transform)
-    )
-    if transform.dtype == "uint8":
-        source = builder.operator("DEQUANTIZE", [raw], graph.float32(f"{INPUT}.float", shape), ("Dequantize", {}))
-    for code, options, constant in (("SUB", "Sub", transform.mean), ("DIV", "Div", transform.deviation)):
+def _add_input(graph: TfliteGraph, transform: InputTransform) -> None:
+    """Raw numbers to integers of the input's grid, or to normalized floats; the codes are made when a step asks."""
+    builder, plan, shape, grid = graph.builder, graph.plan, graph.shapes[INPUT], transform.grid
+    is_image = transform.dtype == "uint8"
+    declared = None
+    if is_image:
+        declared = one_scale(1.0) if grid is None else one_scale(grid.scale, grid.zero_point)
+    dtype = _DTYPES[transform.dtype]
+    source = graph.raw = builder.tensor(INPUT, channels_last(plan.input_shape), dtype, declared)
+    if not plan.numbers:
+        return
+    if is_image and grid is not None:
+        integers = graph.int8(INPUT, f"{INPUT}.int8", shape)
+        graph.integers[INPUT] = builder.operator("QUANTIZE", [source], integers, ("Quantize", {}))
+        return
+    if is_image:
+        source = builder.operator("DEQUANTIZE", [source], graph.float32(f"{INPUT}.float", shape), ("Dequantize", {}))
+    if plan.categories:
+        source = columns(graph, source, (0, plan.numbers), graph.float32(f"{INPUT}.numbers", shape))
+    for code, name, constant in (("SUB", "mean", transform.mean), ("DIV", "deviation", transform.deviation)):
         output = graph.float32(f"{INPUT}.{code.lower()}", shape)
-        source = builder.operator(code, [source, builder.constant(f"{output}", constant)], output, (options, {}))
+        operands = [source, builder.constant(f"{INPUT}.{name}", constant)]
+        source = builder.operator(code, operands, output, (code.title(), {}))
     if grid is None:
         graph.reals[INPUT] = source
     else:
         graph.quantize(INPUT, source, shape)
-    return raw
-
-
-def _plain(transform: InputTransform) -> Quantization | None:
-    return one_scale(1.0) if transform.dtype == "uint8" else None

@@ -24,6 +24,7 @@ _INT8_VERSIONS: Final[Mapping[str, int]] = {
     "DEPTHWISE_CONV_2D": 3,
     "DEQUANTIZE": 2,
     "FULLY_CONNECTED": 4,
+    "GATHER": 2,
     "MAXIMUM": 2,
     "MAX_POOL_2D": 2,
     "MEAN": 2,

@@ -6,10 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from gasearch_workers.export.tflite_codes import embed_real
 from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last
 from gasearch_workers.export.tflite_moves import arranged, convolve, global_pool, move
 from gasearch_workers.network.integer import IntegerStep
-from gasearch_workers.network.steps import Op
+from gasearch_workers.network.steps import CODES, Op
 
 _OPERATORS: Final[dict[Op, tuple[str, str]]] = {
     "linear": ("FULLY_CONNECTED", "FullyConnected"),
@@ -23,10 +24,12 @@ def add_float(graph: TfliteGraph, item: IntegerStep) -> None:
     """Append the operators of a step that computes in float; its output is put on its grid if it has one."""
     step, builder = item.step, graph.builder
     shape = channels_last(step.output_shape)
-    sources = [graph.real(name) for name in step.inputs]
+    sources = [graph.real(name) for name in step.inputs if name != CODES]
     activation = {"fusedActivationFunction": builder.activation("RELU" if step.has_relu else "NONE")}
     name = graph.final_name(step)
-    if step.passes_grid:
+    if step.op == "embedding":
+        output = embed_real(graph, item, name)
+    elif step.passes_grid:
         output = move(graph, step, sources[0], name, is_real=True)
     elif step.op == "global_pool":
         output = global_pool(graph, sources[0], graph.float32(name, shape))

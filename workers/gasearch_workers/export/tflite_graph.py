@@ -14,7 +14,7 @@ import numpy as np
 from gasearch_workers.export.onnx_builder import output_name
 from gasearch_workers.export.tflite_builder import Quantization, TfliteBuilder
 from gasearch_workers.export.tflite_scales import can_end_by_relu6, is_ended_by_relu6
-from gasearch_workers.network.integer import Grid
+from gasearch_workers.network.integer import Grid, IntegerStep
 from gasearch_workers.network.steps import INPUT, Plan, Shape, Step
 
 OFFSET: Final = 128  #: Of our integers from TFLite's.
@@ -42,12 +42,14 @@ class TfliteGraph:
             scales: See `declared_scales`.
         """
         self.builder = TfliteBuilder()
-        self._plan = plan
+        self.plan = plan
         self.shapes = {INPUT: channels_last(plan.numbers_shape)}  #: Of one sample in the file.
         self.shapes |= {step.name: channels_last(step.output_shape) for step in plan.steps}
         self.grids, self.scales = grids, scales
+        self.raw = -1  #: The tensor of the raw samples.
         self.integers: dict[str, int] = {}
         self.reals: dict[str, int] = {}
+        self.tables: dict[str, IntegerStep] = {}  #: Embeddings, whose vectors come on whatever grid they are asked for.
 
     def grid(self, name: str) -> Grid:
         """The grid of a tensor that has one."""
@@ -77,7 +79,7 @@ class TfliteGraph:
 
     def final_name(self, step: Step) -> str:
         """Name of a step's float output: the file's own for the last step."""
-        return output_name(self._plan) if step.name == self._plan.steps[-1].name else f"{step.name}.real"
+        return output_name(self.plan) if step.name == self.plan.steps[-1].name else f"{step.name}.real"
 
     def real(self, name: str) -> int:
         """The real form of a tensor, dequantized once where it has none yet."""

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from gasearch_workers.export.tflite_codes import embed, embed_on
 from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last, one_scale
 from gasearch_workers.export.tflite_moves import arranged, channel_axis, convolve, global_pool, move, per_channel
 from gasearch_workers.export.tflite_rounding import limited, round_weights, sum_ranges
@@ -33,6 +34,8 @@ def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
         grids: Of its inputs and of its output.
     """
     step = item.step
+    if step.op == "embedding":
+        return step.has_weight_grid
     are_inputs_integer = all(grids[name] is not None for name in step.inputs if name != CODES)
     if step.passes_grid:
         return are_inputs_integer
@@ -47,6 +50,11 @@ def add_integer(graph: TfliteGraph, item: IntegerStep) -> None:
     shape = channels_last(step.output_shape)
     if step.passes_grid:
         graph.integers[step.name] = move(graph, step, graph.integers[step.inputs[0]], step.name, is_real=False)
+    elif step.op == "embedding":
+        graph.tables[step.name] = item
+        readers = [reader.op for reader in graph.plan.steps if step.name in reader.inputs]
+        if set(readers) != {"concat"}:
+            graph.integers[step.name] = embed(graph, item, step.name)
     elif item.output_grid is None:
         graph.reals[step.name] = _wide_dense(graph, item)
     else:
@@ -59,6 +67,9 @@ def add_integer(graph: TfliteGraph, item: IntegerStep) -> None:
 def _computed(graph: TfliteGraph, item: IntegerStep, output: int, activation: dict[str, int]) -> int:
     """A step's integers before they are clamped, but for what the kernel clamps."""
     step, builder = item.step, graph.builder
+    if step.op == "concat":
+        parts = [_on_grid_of(graph, step, name) for name in step.inputs]
+        return builder.operator("CONCATENATION", parts, output, ("Concatenation", {"axis": 1, **activation}))
     sources = [graph.integers[name] for name in step.inputs]
     match step.op:
         case "conv":
@@ -72,14 +83,15 @@ def _computed(graph: TfliteGraph, item: IntegerStep, output: int, activation: di
             return builder.operator("ADD", sources, output, ("Add", activation))
         case "product":
             return builder.operator("MUL", sources, output, ("Mul", activation))
-        case "global_pool":
+        case _:
             return global_pool(graph, sources[0], output)
-    sources = [_on_grid_of(graph, step, name) for name in step.inputs]
-    return builder.operator("CONCATENATION", sources, output, ("Concatenation", {"axis": 1, **activation}))
 
 
 def _on_grid_of(graph: TfliteGraph, step: Step, name: str) -> int:
     """An input of a step on the grid of its output: a CONCATENATION takes no other."""
+    if name in graph.tables:
+        made = f"{step.name}.{name}"
+        return embed_on(graph, graph.tables[name], graph.grid(step.name), graph.quantization(step.name), made)
     if graph.quantization(name) == graph.quantization(step.name):
         return graph.integers[name]
     shape = graph.shapes[name]

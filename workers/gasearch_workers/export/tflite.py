@@ -18,11 +18,10 @@ from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last, one
 from gasearch_workers.export.tflite_integer import add_integer, is_integer
 from gasearch_workers.export.tflite_scales import declared_scales
 from gasearch_workers.network.integer import InputTransform, IntegerNetwork
-from gasearch_workers.network.steps import INPUT, Op, Plan
+from gasearch_workers.network.steps import INPUT, OPERATIONS, Op, Plan
 
-OPERATIONS: Final[frozenset[Op]] = frozenset(
-    {"conv", "linear", "add", "product", "concat", "global_pool", "flatten", "max_pool", "embedding"}
-)
+#: What is not held: their exponentials and roots have integer kernels in neither runtime, or not with our rounding.
+REFUSED: Final[frozenset[Op]] = frozenset({"gru", "attention", "layer_norm", "position"})
 _DTYPES: Final[dict[str, type[np.generic]]] = {"uint8": np.uint8, "float32": np.float32, "int32": np.int32}
 NEEDS: Final = "pip install 'gasearch[tflite]'"
 _LIBRARIES: Final = ("ai_edge_litert", "flatbuffers")
@@ -55,13 +54,9 @@ def to_tflite(network: IntegerNetwork) -> bytes:
 def refusal(plan: Plan) -> str:
     """What of a network the file can't hold, by arithmetic alone; "" where it holds all."""
     for step in plan.steps:
-        if step.op == "embedding" and plan.input_kind == "tokens":
-            return f"an embedding of tokens (step {step.name})"
-        if step.op not in OPERATIONS:
+        if step.op in REFUSED or step.op not in OPERATIONS:
             article = "an" if step.op[0] in "aeiou" else "a"
             return f"{article} {step.op} (step {step.name})"
-        if len(step.input_shape) == 2:
-            return f"sequences (step {step.name}: {step.op})"
     missing = [library for library in _LIBRARIES if find_spec(library) is None]
     return f"anything without {' and '.join(missing)}: {NEEDS}" if missing else ""
 
@@ -69,7 +64,11 @@ def refusal(plan: Plan) -> str:
 def input_layout(plan: Plan) -> dict[str, Any]:
     """Shape and axes of the file's input, as `model.json` says them: channels come last, as cameras give them."""
     axes = ["height", "width", "channels"] if len(plan.input_shape) == 3 else ["columns"]
-    axes = ["user and item"] if plan.input_kind == "ids" else axes
+    match plan.input_kind:
+        case "ids":
+            axes = ["user and item"]
+        case "tokens":
+            axes = ["tokens", "codes"][: len(plan.input_shape)]
     return {"shape": ["batch", *channels_last(plan.input_shape)], "axes": ["batch", *axes]}
 
 

@@ -32,6 +32,8 @@ _INT8_VERSIONS: Final[Mapping[str, int]] = {
     "MUL": 2,
     "PAD": 2,
     "QUANTIZE": 2,
+    "REDUCE_MAX": 2,
+    "STRIDED_SLICE": 2,
     "TRANSPOSE": 2,
 }
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gasearch_workers.export.tflite_builder import Quantization
 from gasearch_workers.export.tflite_graph import OFFSET, TfliteGraph
 from gasearch_workers.network.integer import Grid, IntegerStep
-from gasearch_workers.network.steps import CODES
+from gasearch_workers.network.steps import CODES, UNKNOWN
 
 
 def embed(graph: TfliteGraph, item: IntegerStep, name: str) -> int:
@@ -50,7 +50,7 @@ def embed_real(graph: TfliteGraph, item: IntegerStep, name: str) -> int:
 
 
 def columns(graph: TfliteGraph, source: int, places: tuple[int, int], output: int, *, is_one: bool = False) -> int:
-    """Columns of raw samples: (B, columns) -> (B, end - first), or (B,) of one alone.
+    """Columns of raw samples: (B, ..., columns) -> (B, ..., end - first), or (B, ...) of one column alone.
 
     Args:
         graph: The file.
@@ -59,33 +59,44 @@ def columns(graph: TfliteGraph, source: int, places: tuple[int, int], output: in
         output: The tensor that it fills.
         is_one: Whether the axis of the columns goes.
     """
+    axis = len(graph.plan.input_shape)
     ends = [
-        graph.builder.constant(f"row, column {values}", np.array(values, np.int32))
-        for values in ([0, places[0]], [0, places[1]], [1, 1])
+        graph.builder.constant(f"columns {values}", np.array(values, np.int32))
+        for values in ([0] * axis + [places[0]], [0] * axis + [places[1]], [1] * axis + [1])
     ]
-    rows = {"beginMask": 1, "endMask": 1}  # all rows, whatever the ends say
-    options = {**rows, "shrinkAxisMask": 2 if is_one else 0}
+    others = (1 << axis) - 1  # of them all, whatever the ends say
+    options = {"beginMask": others, "endMask": others, "shrinkAxisMask": 1 << axis if is_one else 0}
     return graph.builder.operator("STRIDED_SLICE", [source, *ends], output, ("StridedSlice", options))
+
+
+def codes_of(graph: TfliteGraph, column: int) -> int:
+    """One column of the codes, int32: (B, T) of tokens, else (B,); column -1 where there is one only."""
+    plan, column = graph.plan, max(column, 0)
+    name, shape, is_table = f"{CODES}.{column}", plan.codes_shape[:-1], plan.input_kind == "table"
+    if plan.input_kind == "tokens" and len(plan.codes_shape) == 1:
+        return graph.raw
+    if name in graph.integers:
+        return graph.integers[name]
+    place = plan.numbers + column
+    raw = graph.builder.tensor(f"{name}.raw" if is_table else name, shape, np.float32 if is_table else np.int32)
+    codes = columns(graph, graph.raw, (place, place + 1), raw, is_one=True)
+    if is_table:
+        codes = graph.builder.operator("CAST", [codes], graph.builder.tensor(name, shape, np.int32), ("Cast", {}))
+    graph.integers[name] = codes
+    return codes
 
 
 def _gather(
     graph: TfliteGraph, item: IntegerStep, table: NDArray[Any], declared: Quantization | None, name: str
 ) -> int:
-    rows = graph.builder.constant(f"{name}.table", table, declared)
-    output = graph.builder.tensor(name, item.step.output_shape, table.dtype.type, declared)
-    return graph.builder.operator("GATHER", [rows, _codes(graph, item.step.column)], output, ("Gather", {"axis": 0}))
-
-
-def _codes(graph: TfliteGraph, column: int) -> int:
-    """One column of the codes: (B,) int32."""
-    name, plan = f"{CODES}.{max(column, 0)}", graph.plan
-    if name in graph.integers:
-        return graph.integers[name]
-    place = plan.numbers + max(column, 0)
-    is_table = plan.input_kind == "table"
-    raw = graph.builder.tensor(f"{name}.raw" if is_table else name, (), np.float32 if is_table else np.int32)
-    codes = columns(graph, graph.raw, (place, place + 1), raw, is_one=True)
-    if is_table:
-        codes = graph.builder.operator("CAST", [codes], graph.builder.tensor(name, (), np.int32), ("Cast", {}))
-    graph.integers[name] = codes
-    return codes
+    """Rows of a table. Tokens that have none take one behind the last, the row of the unknown once more."""
+    builder, step = graph.builder, item.step
+    codes = codes_of(graph, step.column)
+    if graph.plan.input_kind == "tokens":
+        behind = builder.constant(f"{step.name}.unknown", np.array([step.rows], np.int32))
+        known = builder.tensor(f"{name}.codes", graph.plan.input_shape[:1], np.int32)
+        codes = builder.operator("MINIMUM", [codes, behind], known, ("MaximumMinimum", {}), version=1)
+        table = np.concatenate([table, table[min(UNKNOWN, step.rows - 1)][None]])
+    rows = builder.constant(f"{name}.table", table, declared)
+    output = builder.tensor(name, step.output_shape, table.dtype.type, declared)
+    return builder.operator("GATHER", [rows, codes], output, ("Gather", {"axis": 0}))

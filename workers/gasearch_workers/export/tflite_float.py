@@ -8,7 +8,8 @@ import numpy as np
 
 from gasearch_workers.export.tflite_codes import embed_real
 from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last
-from gasearch_workers.export.tflite_moves import arranged, convolve, global_pool, move
+from gasearch_workers.export.tflite_moves import KEEP_TOKENS, arranged, convolve, global_pool, move
+from gasearch_workers.export.tflite_tokens import mean_tokens
 from gasearch_workers.network.integer import IntegerStep
 from gasearch_workers.network.steps import CODES, Op
 
@@ -33,14 +34,16 @@ def add_float(graph: TfliteGraph, item: IntegerStep) -> None:
         output = move(graph, step, sources[0], name, is_real=True)
     elif step.op == "global_pool":
         output = global_pool(graph, sources[0], graph.float32(name, shape))
+    elif step.op == "mean_tokens":
+        output = mean_tokens(graph, step, sources[0], graph.float32(name, shape))
     elif step.op == "conv":
         kernel = (sources[0], *_weights(graph, item))
         output = convolve(graph, step, kernel, graph.float32(name, shape), activation, is_real=True)
     else:
         code, options = _OPERATORS[step.op]
-        axis = {"axis": 1} if step.op == "concat" else {}
+        axis = {"axis": 1} if step.op == "concat" else KEEP_TOKENS if step.op == "linear" else {}
         operands = [*sources, *(_weights(graph, item) if step.op == "linear" else ())]
-        output = builder.operator(code, operands, graph.float32(name, shape), (options, activation | axis))
+        output = builder.operator(code, operands, graph.float32(name, shape), (options, {**activation, **axis}))
     if graph.grids[step.name] is None:
         graph.reals[step.name] = output
     else:

@@ -15,7 +15,15 @@ import numpy as np
 
 from gasearch_workers.export.tflite_codes import embed, embed_on
 from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last, one_scale
-from gasearch_workers.export.tflite_moves import arranged, channel_axis, convolve, global_pool, move, per_channel
+from gasearch_workers.export.tflite_moves import (
+    KEEP_TOKENS,
+    arranged,
+    channel_axis,
+    convolve,
+    global_pool,
+    move,
+    per_channel,
+)
 from gasearch_workers.export.tflite_rounding import limited, round_weights, sum_ranges
 from gasearch_workers.network.integer import Grid, IntegerStep
 from gasearch_workers.network.steps import CODES, Op, Step
@@ -76,7 +84,7 @@ def _computed(graph: TfliteGraph, item: IntegerStep, output: int, activation: di
             operands = (sources[0], *_weights(graph, item))
             return convolve(graph, step, operands, output, activation, is_real=False)
         case "linear":
-            options = ("FullyConnected", activation)
+            options = ("FullyConnected", {**activation, **KEEP_TOKENS})
             inputs = [sources[0], *_weights(graph, item)]
             return builder.operator("FULLY_CONNECTED", inputs, output, options, version=PER_CHANNEL_DENSE)
         case "add":
@@ -132,7 +140,7 @@ def _wide_dense(graph: TfliteGraph, item: IntegerStep) -> int:
     builder.operator("QUANTIZE", [graph.integers[source]], wide, ("Quantize", {}))
     product = builder.tensor(f"{step.name}.product", shape, np.int16, one_scale(scale * ratio))
     operands = [wide, builder.constant(f"{step.name}.weight", weight, one_scale(1.0)), -1]
-    builder.operator("FULLY_CONNECTED", operands, product, ("FullyConnected", {}), version=WIDE_DENSE)
+    builder.operator("FULLY_CONNECTED", operands, product, ("FullyConnected", KEEP_TOKENS), version=WIDE_DENSE)
     real = builder.operator("DEQUANTIZE", [product], graph.float32(f"{step.name}.steps", shape), ("Dequantize", {}))
     scales = builder.constant(f"{step.name}.scale", (item.weight_scale * (grid.scale / scale)).astype(np.float32))
     scaled = builder.operator("MUL", [real, scales], graph.float32(f"{step.name}.scaled", shape), ("Mul", {}))

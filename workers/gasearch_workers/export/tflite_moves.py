@@ -7,14 +7,17 @@ another image: there a PAD goes before the kernel.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.export.tflite_builder import Quantization
 from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last
+from gasearch_workers.export.tflite_tokens import max_tokens, window
 from gasearch_workers.network.steps import Step
+
+KEEP_TOKENS: Final[dict[str, Any]] = {"keepNumDims": True}  #: Of a dense layer: a sequence stays one, a vector, too.
 
 
 def convolve(
@@ -85,6 +88,9 @@ def move(graph: TfliteGraph, step: Step, source: int, name: str, *, is_real: boo
         options = {"padding": graph.builder.padding(is_same=True), "fusedActivationFunction": 0}
         sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), 2)
         return graph.builder.operator("MAX_POOL_2D", [source], output, ("Pool2D", options | sides))
+    if step.op in ("window", "max_tokens"):
+        add = window if step.op == "window" else max_tokens
+        return add(graph, step, source, output, is_real=is_real)
     if len(step.input_shape) == 3 and step.input_shape[0] > 1 and math.prod(step.input_shape[1:]) > 1:
         order = graph.builder.constant("channels first", np.array([0, 3, 1, 2], np.int32))
         turned = _tensor(graph, step, f"{name}.channels_first", step.input_shape, is_real=is_real)

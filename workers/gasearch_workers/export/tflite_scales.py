@@ -15,7 +15,7 @@ from gasearch_workers.network.steps import CODES, INPUT, Step
 
 CEILING: Final = 6.0  #: Real value at which a ReLU6 ends.
 #: Operations whose inputs and output keep the ratios of their scales: they have no weights that could make up for it.
-_LINKING: Final = {"add", "global_pool", "flatten", "max_pool"}
+_LINKING: Final = {"add", "global_pool", "flatten", "max_pool", "window", "max_tokens"}
 _FREEING: Final = {"conv", "linear"}
 
 

@@ -21,7 +21,7 @@ from gasearch_workers.network.integer import InputTransform, IntegerNetwork
 from gasearch_workers.network.steps import INPUT, OPERATIONS, Op, Plan
 
 #: What is not held: their exponentials and roots have integer kernels in neither runtime, or not with our rounding.
-REFUSED: Final[frozenset[Op]] = frozenset({"gru", "attention", "layer_norm", "position"})
+REFUSED: Final[frozenset[Op]] = frozenset({"gru", "attention", "layer_norm"})
 _DTYPES: Final[dict[str, type[np.generic]]] = {"uint8": np.uint8, "float32": np.float32, "int32": np.int32}
 NEEDS: Final = "pip install 'gasearch[tflite]'"
 _LIBRARIES: Final = ("ai_edge_litert", "flatbuffers")

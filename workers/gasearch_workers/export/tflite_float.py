@@ -16,6 +16,7 @@ from gasearch_workers.network.steps import CODES, Op
 _OPERATORS: Final[dict[Op, tuple[str, str]]] = {
     "linear": ("FULLY_CONNECTED", "FullyConnected"),
     "add": ("ADD", "Add"),
+    "position": ("ADD", "Add"),
     "product": ("MUL", "Mul"),
     "concat": ("CONCATENATION", "Concatenation"),
 }
@@ -42,7 +43,7 @@ def add_float(graph: TfliteGraph, item: IntegerStep) -> None:
     else:
         code, options = _OPERATORS[step.op]
         axis = {"axis": 1} if step.op == "concat" else KEEP_TOKENS if step.op == "linear" else {}
-        operands = [*sources, *(_weights(graph, item) if step.op == "linear" else ())]
+        operands = [*sources, *(_weights(graph, item) if step.has_weights else ())]
         output = builder.operator(code, operands, graph.float32(name, shape), (options, {**activation, **axis}))
     if graph.grids[step.name] is None:
         graph.reals[step.name] = output
@@ -50,7 +51,9 @@ def add_float(graph: TfliteGraph, item: IntegerStep) -> None:
         graph.quantize(step.name, output, shape)
 
 
-def _weights(graph: TfliteGraph, item: IntegerStep) -> tuple[int, int]:
+def _weights(graph: TfliteGraph, item: IntegerStep) -> tuple[int, ...]:
+    """Weights and biases; a table of vectors has none."""
     name, weight = item.step.name, arranged(item.step, item.real_weight().astype(np.float32))
-    assert item.bias is not None
+    if item.bias is None:
+        return (graph.builder.constant(f"{name}.table", weight[None]),)
     return graph.builder.constant(f"{name}.weight", weight), graph.builder.constant(f"{name}.bias", item.bias)

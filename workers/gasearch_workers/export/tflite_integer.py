@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from gasearch_workers.export.tflite_codes import embed, embed_on
-from gasearch_workers.export.tflite_graph import TfliteGraph, channels_last, one_scale
+from gasearch_workers.export.tflite_graph import OFFSET, TfliteGraph, channels_last, one_scale
 from gasearch_workers.export.tflite_moves import (
     KEEP_TOKENS,
     arranged,
@@ -25,13 +25,13 @@ from gasearch_workers.export.tflite_moves import (
     per_channel,
 )
 from gasearch_workers.export.tflite_rounding import limited, round_weights, sum_ranges
-from gasearch_workers.network.integer import Grid, IntegerStep
+from gasearch_workers.network.integer import Grid, IntegerStep, weight_grid
 from gasearch_workers.network.steps import CODES, Op, Step
 
 LARGEST_PRODUCT: Final = 2**15 - 1  #: Of a dense layer that gives floats.
 PER_CHANNEL_DENSE: Final = 12  #: Version of FULLY_CONNECTED that has a scale for each output.
 WIDE_DENSE: Final = 7  #: Version of FULLY_CONNECTED that takes int16 activations.
-_INTEGER: Final[frozenset[Op]] = frozenset({"conv", "linear", "add", "product", "concat", "global_pool"})
+_INTEGER: Final[frozenset[Op]] = frozenset({"conv", "linear", "add", "product", "concat", "global_pool", "position"})
 
 
 def is_integer(item: IntegerStep, grids: Mapping[str, Grid | None]) -> bool:
@@ -89,6 +89,8 @@ def _computed(graph: TfliteGraph, item: IntegerStep, output: int, activation: di
             return builder.operator("FULLY_CONNECTED", inputs, output, options, version=PER_CHANNEL_DENSE)
         case "add":
             return builder.operator("ADD", sources, output, ("Add", activation))
+        case "position":
+            return builder.operator("ADD", [*sources, _table(graph, item)], output, ("Add", activation))
         case "product":
             return builder.operator("MUL", sources, output, ("Mul", activation))
         case _:
@@ -105,6 +107,15 @@ def _on_grid_of(graph: TfliteGraph, step: Step, name: str) -> int:
     shape = graph.shapes[name]
     moved = graph.int8(step.name, f"{step.name}.{name}", shape)
     return graph.builder.operator("QUANTIZE", [graph.integers[name]], moved, ("Quantize", {}))
+
+
+def _table(graph: TfliteGraph, item: IntegerStep) -> int:
+    """A table of vectors as a constant on the grid of its integers."""
+    assert item.weight is not None and item.weight_scale is not None  # noqa: PT018
+    grid = weight_grid(item.step, item.weight_scale)
+    table = (item.weight.astype(np.int16) + grid.zero_point - OFFSET).astype(np.int8)
+    declared = one_scale(grid.scale, grid.zero_point - OFFSET)
+    return graph.builder.constant(f"{item.step.name}.table", table[None], declared)
 
 
 def _weights(graph: TfliteGraph, item: IntegerStep) -> tuple[int, int]:

@@ -7,6 +7,7 @@ another image: there a PAD goes before the kernel.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ KEEP_TOKENS: Final[dict[str, Any]] = {"keepNumDims": True}  #: Of a dense layer:
 def convolve(
     graph: TfliteGraph,
     step: Step,
-    operands: tuple[int, int, int],
+    operands: Sequence[int],
     output: int,
     activation: dict[str, int],
     *,

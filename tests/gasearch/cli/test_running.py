@@ -174,8 +174,8 @@ def test_how_a_run_ends_early_is_its_exit_status(gasearch, monkeypatch, error, s
 
 
 def test_export_prints_the_folder(gasearch, monkeypatch):
-    def export(name, key, directory, *, db_url, observer, is_tuned, formats):
-        assert formats == ["c", "h"]
+    def export(name, key, directory, *, db_url, observer, is_tuned, formats, is_symmetric):
+        assert (formats, is_symmetric) == (["c", "h"], False)
         print("chatter")
         observer.on_notice("training 0002 again")
         return directory

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from gasearch_workers.evaluation.claims import Claim, RunCheck
 from gasearch_workers.machine.files import replaced
+from gasearch_workers.messages import network_from_json
 from gasearch_workers.network.registry import UnknownName
 
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
@@ -199,7 +200,7 @@ def run_artifact(
         raise BadInput(str(error)) from error
     except OSError as error:
         raise BadInput(f"{error.filename or directory} can't be read: {error.strerror or error}") from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, MemoryError, RecursionError) as error:
         what = f"{type(error).__name__}: {error}"
         raise BadInput(f"{directory / DESCRIPTION_NAME} is not as it was written ({what}): export it again") from error
     return Verification(
@@ -230,7 +231,7 @@ def verify_artifact(
     Raises:
         BadInput: as `run_artifact`, and where the folder can't be written.
     """
-    from gasearch_workers.export.artifact import VERIFICATION_NAME
+    from gasearch_workers.export.artifact import DESCRIPTION_NAME, VERIFICATION_NAME
 
     found = run_artifact(directory, data=data, runtimes=runtimes)
     path = found.directory / VERIFICATION_NAME
@@ -242,22 +243,29 @@ def verify_artifact(
             os.fsync(file.fileno())
     except OSError as error:
         raise BadInput(f"{path} can't be written: {error.strerror}") from error
-    story = json.loads((found.directory / "model.json").read_bytes())["description"]
-    return found, _store(found, story, db_url)
+    described = (found.directory / DESCRIPTION_NAME).read_bytes()
+    if hashlib.sha256(described).hexdigest() != found.digest:
+        return found, "the artifact was replaced meanwhile"
+    content = json.loads(described)
+    return found, _store(found, content["description"], json.dumps(content["blueprint"]), db_url)
 
 
-def _store(found: Verification, story: Mapping[str, Any], db_url: str) -> str:
+def _store(found: Verification, story: Mapping[str, Any], blueprint: str, db_url: str) -> str:
     """Store what came of each run with the artifact's search; returns why that can't be."""
     search, key = story.get("provenance", {}).get("search", {}), story.get("key")
     if not search or key is None:
         return "the artifact doesn't say which search it comes from"
+    if not found.is_verified and all(check.has_passed is not False for check in found.checks):
+        return "nothing that was run could be held against a claim"
     name = str(search.get("name"))
     try:
         with closing(open_reader(db_url)) as reader:
             record = reader.search(name)
             if record.spec_hash != search.get("digest"):
                 return f"the search {name} there is another one than the artifact's"
-            reader.network(record.id, key)
+            network = reader.network(record.id, str(key))
+            if network.key != key or network_from_json(network.network_json) != network_from_json(blueprint):
+                return f"the network {key} there is another one than the artifact's"
         with closing(open_archive(db_url, notice=lambda message: None)) as archive:
             for check in found.checks:
                 if check.has_passed is not None:

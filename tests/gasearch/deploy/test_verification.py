@@ -221,3 +221,23 @@ def test_the_rows_of_files_give_bytes_agreement_and_the_primary_score(artifact, 
     assert rows["onnxruntime"]["agreement"] >= 0.99
     assert 0 < rows["gasearch"]["test_accuracy"] < 1
     assert rows["liar"]["verdict"] == "failed"
+
+
+def test_what_was_judged_by_nothing_is_not_stored_as_verified(exported, artifact):
+    url, key, _ = exported
+    known = len(records(url, key))
+    rewrite(artifact, lambda content: content["description"].pop("measured"))
+    found, unstored = verify_artifact(artifact, db_url=url, runtimes=["gasearch"])
+    assert (found.is_verified, unstored) == (False, "nothing that was run could be held against a claim")
+    assert len(records(url, key)) == known
+
+
+def test_another_network_is_not_stored_as_this_one(exported, artifact):
+    url, key, _ = exported
+    known = len(records(url, key))
+    others = [network.key for network in gasearch.open("small", db=url).evaluations() if network.key != key]
+    for alias in (others[0], key[:6]):
+        rewrite(artifact, lambda content, alias=alias: content["description"].update(key=alias))
+        unstored = verify_artifact(artifact, db_url=url, runtimes=["gasearch"])[1]
+        assert unstored == f"the network {alias} there is another one than the artifact's"
+    assert len(records(url, key)) == known

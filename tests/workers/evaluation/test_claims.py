@@ -50,8 +50,15 @@ def test_what_nobody_claimed_is_not_judged():
     assert latency_claim({}, 1.0, 0.1, "here").holds is None
 
 
-def test_agreement_is_at_least_99_percent():
-    assert [agreement_claim(value).holds for value in (1.0, 0.99, 0.9899)] == [True, True, False]
+@pytest.mark.parametrize(
+    ("measured", "samples", "holds"),
+    [(0.99, 10_000, True), (0.9897, 10_000, False), (355 / 359, 359, True), (353 / 359, 359, False), (0.5, 4, True)],
+)
+def test_agreement_is_at_least_99_percent_less_what_two_samples_make(measured, samples, holds):
+    claim = agreement_claim(measured, samples=samples)
+    assert claim.holds is holds
+    assert claim.bound.startswith("at most ")
+    assert claim.bound.endswith(" below")
 
 
 def test_bytes_are_equal():

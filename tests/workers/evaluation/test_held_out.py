@@ -73,3 +73,11 @@ def test_a_description_that_does_not_say_its_task_is_refused(artifact, tmp_path)
     folder, content = artifact
     with pytest.raises(ArtifactError, match="doesn't say what the network is for"):
         held_out(folder, changed(content, "description.data", json.loads("{}")), "x.npz")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../vocabulary.json", "vocabulary.json"])
+def test_a_vocabulary_is_a_file_of_the_folder_that_was_hashed(artifact, tmp_path, name):
+    folder, content = artifact
+    np.savez(tmp_path / "x.npz", x_train=np.zeros((3, 8, 8), np.uint8), y_train=np.arange(3))
+    with pytest.raises(ArtifactError, match=r"must name vocabulary.json, one of its files, as its vocabulary"):
+        held_out(folder, changed(content, "input.vocabulary", name), str(tmp_path / "x.npz"))

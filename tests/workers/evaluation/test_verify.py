@@ -198,3 +198,11 @@ def test_the_standard_graph_is_timed_in_turns_too_and_claims_no_latency(in_every
     latency = claims_of(run(in_every_form, RUNTIMES.get("onnxruntime-qdq"))["onnxruntime-qdq"])["latency_ms"]
     assert latency.measured > 0
     assert (latency.claimed, latency.note) == (None, "nothing is claimed")
+
+
+def test_a_test_split_without_samples_is_refused(artifact):
+    folder, content = artifact
+    test = held_out(folder, content)
+    none = dataclasses.replace(test.split, x=test.split.x[:0], y=test.split.y[:0])
+    with pytest.raises(ArtifactError, match=r"there are no test samples in digits; name a file of some with --data"):
+        verify(folder, content, dataclasses.replace(test, split=none), chosen_runtimes(content))

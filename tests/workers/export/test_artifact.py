@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from gasearch_workers.export.artifact import (
     CARD_NAME,
     DESCRIPTION_NAME,
+    MOST_DESCRIPTION_BYTES,
     ONNX_NAME,
     PACKED_NAME,
     VERIFICATION_NAME,
@@ -431,3 +433,37 @@ def test_two_forms_that_write_the_same_file_are_refused_and_all_has_one_of_them(
     chosen = chosen_forms(["all"], NETWORK.plan)
     assert "qdq" in chosen
     assert "qdq-symmetric" not in chosen
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.gap", "README.md"])
+@pytest.mark.parametrize("kind", ["link", "device", "pipe", "folder"])
+def test_what_is_no_file_of_the_folder_itself_is_not_read(tmp_path, name, kind):
+    write(tmp_path / "model")
+    path = tmp_path / "model" / name
+    (tmp_path / "elsewhere").write_bytes(path.read_bytes())
+    path.unlink()
+    match kind:
+        case "link":
+            path.symlink_to(tmp_path / "elsewhere")
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+    with pytest.raises(ArtifactError, match=f"{name} must be a file of the folder itself"):
+        read_artifact(tmp_path / "model")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"format": ' + "9" * 5000 + "}"])
+def test_a_description_made_to_trip_its_reader_is_refused(tmp_path, text):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(ArtifactError, match="is no JSON"):
+        read_artifact(tmp_path)
+
+
+def test_a_description_larger_than_any_of_ours_is_not_read(tmp_path):
+    with (tmp_path / "model.json").open("wb") as file:
+        file.truncate(MOST_DESCRIPTION_BYTES + 1)
+    with pytest.raises(ArtifactError, match="one of ours has at most"):
+        read_artifact(tmp_path)

@@ -80,3 +80,20 @@ def test_of_what_is_not_known_nothing_is_said():
 
 def test_a_large_confusion_matrix_is_left_to_the_description():
     assert "## Confusion" not in card(**STORY | {"test_confusion": [[0] * 30] * 30})
+
+
+def test_names_of_the_data_are_no_markup():
+    name = "a|b\n# <script>alert(1)</script> [x](http://y) `c` \\"
+    shown = "a\\|b # &lt;script&gt;alert(1)&lt;/script&gt; \\[x\\](http://y) \\`c\\` \\\\"
+    output = CONTENT["output"] | {"labels": [name, "positive"]}
+    story = STORY | {
+        "data": STORY["data"] | {"name": name},
+        "test_classes": [STORY["test_classes"][0] | {"label": name}],
+    }
+    found = model_card(CONTENT | {"description": story, "output": output})
+    assert f"for classification on {shown}: 2 layers" in found
+    assert f"| {shown} | 1.0000 |" in found
+    assert f"| true \\ predicted | {shown} | positive |" in found
+    assert f"| data | {shown} |" in found
+    assert "with the labels `a|b # <script>alert(1)</script> [x](http://y) 'c' \\`, `positive`" in found
+    assert not any(line.startswith("# <") for line in found.splitlines())

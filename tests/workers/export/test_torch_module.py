@@ -66,3 +66,22 @@ def test_nothing_in_the_weights_is_executed(written):
     rewrite(folder)
     with pytest.raises(ArtifactError, match=r"they are no safetensors file"):
         load_network(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda blueprint: {"choices": {"width": 8}},
+        lambda blueprint: {},
+        lambda blueprint: blueprint | {"layers": [{"kind": "linear", "colour": "red"}]},
+        lambda blueprint: blueprint | {"layers": 7},
+        lambda blueprint: blueprint | {"layers": [layer | {"width": 10**30} for layer in blueprint["layers"]]},
+        lambda blueprint: blueprint | {"input_shape": [10**20] * 3},
+        lambda blueprint: [],
+    ],
+)
+def test_a_blueprint_that_is_none_of_ours_is_refused(written, change):
+    folder, _, _ = written("cnn")
+    rewrite(folder, blueprint=change(json.loads((folder / "model.json").read_text())["blueprint"]))
+    with pytest.raises(ArtifactError):
+        load_network(folder)

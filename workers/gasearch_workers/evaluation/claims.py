@@ -5,7 +5,7 @@
 | a score, on the samples that it was measured on | within 0.2 points, or what two of the samples make |
 | `rmse`, on these samples | within 0.5 % |
 | accuracy on other samples (other scores are not judged) | within 0.2 points and three standard errors |
-| `agreement` with the fake-quantized network | at least 0.99 |
+| `agreement` with the fake-quantized network | at least 0.99, less what two of the samples make |
 | `model_bytes` | equal |
 | `latency_ms`, on the device of the claim alone | at most three times both spreads above it, in the best of three |
 """
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from gasearch_workers.training.score import IGNORED, Target
 
 POINTS: Final = 0.002  #: By which a score between 0 and 1 may differ.
-FLIPS: Final = 2  #: Samples whose answer may differ, however few there are.
+FLIPS: Final = 2  #: Samples whose answer may differ, however few there are; of agreement, so many more.
 RMSE_SHARE: Final = 0.005
 LEAST_AGREEMENT: Final = 0.99
 NEAR: Final = 0.01  #: Numbers that differ by this share of the targets' deviation agree.
@@ -52,9 +52,9 @@ class Claim:
     @property
     def bound(self) -> str:
         """How the measured value must lie to the claimed one."""
-        if self.is_least:
-            return "at least"
         by = f"{self.tolerance or 0:.3g}"
+        if self.is_least:
+            return f"at most {by} below" if self.tolerance else "at least"
         return f"at most {by} above" if self.is_most else f"within {by} of"
 
     @property
@@ -126,9 +126,14 @@ def score_claim(
     )
 
 
-def agreement_claim(measured: float) -> Claim:
-    """The share of samples on which a form answers as the fake-quantized network does."""
-    return Claim(name="agreement", claimed=LEAST_AGREEMENT, measured=measured, tolerance=0.0, is_least=True)
+def agreement_claim(measured: float, *, samples: int) -> Claim:
+    """The share of samples on which a form answers as the fake-quantized network does.
+
+    Args:
+        measured: What came out.
+        samples: On how many samples; of a tagger, tokens.
+    """
+    return Claim(name="agreement", claimed=LEAST_AGREEMENT, measured=measured, tolerance=FLIPS / samples, is_least=True)
 
 
 def size_claim(claimed: float, measured: int) -> Claim:

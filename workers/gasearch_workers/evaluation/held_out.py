@@ -14,6 +14,7 @@ from gasearch_workers.data.encoded import Encoding, read_split
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.evaluation.export import digest_of
 from gasearch_workers.export.artifact import ArtifactError
+from gasearch_workers.export.description import VOCABULARY_NAME
 
 NAME_A_FILE = "name a file of test samples with --data"
 
@@ -78,7 +79,13 @@ def _encoding(directory: Path, content: Mapping[str, Any]) -> Encoding:
     given, output, data = content["input"], content["output"], content["description"].get("data", {})
     if "kind" not in data:
         raise ArtifactError(f"{directory / 'model.json'} doesn't say what the network is for (description.data.kind)")
-    words = json.loads((directory / given["vocabulary"]).read_bytes()) if given.get("vocabulary") else []
+    vocabulary = given.get("vocabulary")
+    if vocabulary and (vocabulary != VOCABULARY_NAME or vocabulary not in content["files"]):
+        raise ArtifactError(
+            f"{directory / 'model.json'} must name {VOCABULARY_NAME}, one of its files, as its vocabulary; got "
+            f"{vocabulary!r}"
+        )
+    words = json.loads((directory / vocabulary).read_bytes()) if vocabulary else []
     return Encoding(
         kind=data["kind"],
         input_kind=given["kind"],

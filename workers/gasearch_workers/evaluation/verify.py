@@ -35,7 +35,7 @@ from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, RUNTIMES, TFLITE_MICRO, Runtime
 from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.training.resident import use_one_thread
-from gasearch_workers.training.score import Target
+from gasearch_workers.training.score import IGNORED, Target
 
 LATENCY_TRIES: Final = 3
 PLAIN_CALLS: Final = 200  #: Of a plain latency, at most,
@@ -101,6 +101,8 @@ def verify(
         ArtifactError: if the packed file can't be read, or the samples are none of the network's.
     """
     use_one_thread()
+    if not len(test.split):
+        raise ArtifactError(f"there are no test samples in {test.source}; name a file of some with --data")
     network = read_packed(directory)
     if test.split.x.shape[1:] != network.plan.input_shape:
         raise ArtifactError(
@@ -157,7 +159,8 @@ class _Bench:
         if runtime.form == GAP.name:
             claims += self._size()
         else:
-            claims.append(agreement_claim(self._agreement(outputs, split)))
+            judged = int((split.y != IGNORED).sum()) if self._target.kind == "tagging" else len(split)
+            claims.append(agreement_claim(self._agreement(outputs, split), samples=max(judged, 1)))
         if runtime is TFLITE_MICRO:
             claims += self._arena(runtime)
         timed, note = self._latency(runtime) if self._is_timed else ((), "")

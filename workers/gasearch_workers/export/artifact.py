@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,7 @@ ONNX_NAME, PACKED_NAME, WEIGHTS_NAME, DESCRIPTION_NAME = *ONNX.files, *GAP.files
 CARD_NAME, PROGRAM_NAME = "README.md", "predict.py"
 VERIFICATION_NAME: Final = "verification.json"  #: Written by whoever verifies; none of the artifact's own files.
 PREFERRED: Final = ("qdq",)  #: Forms that are written where nobody names others and they can hold the network.
+MOST_DESCRIPTION_BYTES: Final = 2**26  #: Of a `model.json` that is read.
 _TEMPORARY = ".writing"  #: Suffix of a file that isn't complete.
 
 
@@ -257,10 +259,8 @@ def _to_json(content: object, *, indent: int | None = 2) -> bytes:
 def _read_description(directory: Path) -> dict[str, Any]:
     path = directory / DESCRIPTION_NAME
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ArtifactError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+        content = json.loads(_read_own(path, MOST_DESCRIPTION_BYTES))
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is no JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ArtifactError(f'{path} is no description of an artifact: it lacks "format": "{FORMAT}"')
@@ -275,14 +275,24 @@ def _read_description(directory: Path) -> dict[str, Any]:
 def _require_same(path: Path, expected: object) -> None:
     if not isinstance(expected, dict) or not {"bytes", "sha256"} <= expected.keys():
         raise ArtifactError(f"{DESCRIPTION_NAME} must give bytes and sha256 of {path.name}; got {expected!r}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path} can't be read: {error.strerror}") from error
+    content = _read_own(path)
     if len(content) != expected["bytes"]:
         raise ArtifactError(f"{path} must have {expected['bytes']} bytes; it has {len(content)}")
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         raise ArtifactError(f"{path} was changed: its SHA-256 is not the one in {DESCRIPTION_NAME}")
+
+
+def _read_own(path: Path, most: int | None = None) -> bytes:
+    """A file of the folder itself: nothing that a link leads to, and nothing whose end may never come."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ArtifactError(f"{path} must be a file of the folder itself; it is a link, a folder or a device")
+        if most is not None and found.st_size > most:
+            raise ArtifactError(f"{path} has {found.st_size} bytes; one of ours has at most {most}")
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path} can't be read: {error.strerror}") from error
 
 
 def _write_durably(path: Path, content: bytes) -> None:

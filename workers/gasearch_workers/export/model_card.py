@@ -9,6 +9,7 @@ from gasearch_workers.messages import FULL_PRECISION
 
 Content = Mapping[str, Any]
 
+_MARKUP: Final = "\\|`*[]"  #: What a backslash takes its meaning from.
 MOST_CLASSES: Final = 20  #: Of a confusion matrix that is shown; larger ones stand in `model.json` alone.
 _WHAT_FILES_ARE: Final = {
     "model.onnx": "integer kernels of ONNX Runtime; the exact form, and the one whose numbers stand here",
@@ -49,7 +50,7 @@ def _head(content: Content, story: Content) -> str:
     )
     bits = sorted({step["weight_bits"] for step in content["steps"] if step["weight_bits"]})
     said = ["float" if bit == FULL_PRECISION else f"{bit}-bit" for bit in bits]
-    task = f" for {data['kind']} on {data['name']}" if {"kind", "name"} <= data.keys() else ""
+    task = f" for {data['kind']} on {_plain(data['name'])}" if {"kind", "name"} <= data.keys() else ""
     text = (
         f"# Network {story['key']}" if "key" in story else "# Network",
         f"A network of the family `{blueprint['family']}`{task}: {len(blueprint['layers'])} layers, {weights:,} "
@@ -68,7 +69,7 @@ def _tensor(described: Content) -> str:
 def _names(what: str, names: Sequence[str]) -> str:
     if not names:
         return ""
-    shown = ", ".join(f"`{' '.join(name.split())}`" for name in names[:MOST_CLASSES])
+    shown = ", ".join(_code(name) for name in names[:MOST_CLASSES])
     rest = len(names) - MOST_CLASSES
     return f", with the {what} {shown}" + (f" and {rest} more" if rest > 0 else "")
 
@@ -108,7 +109,10 @@ def _classes(story: Content) -> str:
     if not rows:
         return ""
     titles = ("class", "precision", "recall", "F1", "support")
-    cells = [(row["label"], *(_number(row[name]) for name in ("precision", "recall", "f1", "support"))) for row in rows]
+    cells = [
+        (_plain(row["label"]), *(_number(row[name]) for name in ("precision", "recall", "f1", "support")))
+        for row in rows
+    ]
     return "\n".join(["## Each class, on the test split", "", *_table([titles, *cells])])
 
 
@@ -116,7 +120,7 @@ def _confusion(content: Content, story: Content) -> str:
     matrix = story.get("test_confusion")
     if not matrix or len(matrix) > MOST_CLASSES:
         return ""
-    labels = content["output"]["labels"] or [str(number) for number in range(len(matrix))]
+    labels = [_plain(label) for label in content["output"]["labels"]] or [str(number) for number in range(len(matrix))]
     rows = [("true \\ predicted", *labels)]
     rows += [(label, *map(str, counts)) for label, counts in zip(labels, matrix, strict=True)]
     return "\n".join(["## Confusion, on the test split", "", *_table(rows)])
@@ -132,9 +136,9 @@ def _thresholds(content: Content, story: Content) -> str:
     best, test = found["best"], found["test"]
     return "\n".join(
         [
-            f"## Thresholds for `{label}`, on the validation split",
+            f"## Thresholds for {_code(label)}, on the validation split",
             "",
-            f"A sample counts as `{label}` if its probability is at least the threshold.",
+            f"A sample counts as {_code(label)} if its probability is at least the threshold.",
             "",
             *_table(rows),
             "",
@@ -179,7 +183,7 @@ def _making(story: Content) -> str:
         ("versions", ", ".join(f"{name} {version}" for name, version in made.get("versions", {}).items())),
         ("commit of gasearch", made.get("commit")),
     ]
-    known = [(name, str(value)) for name, value in rows if value not in (None, "")]
+    known = [(name, _plain(value)) for name, value in rows if value not in (None, "")]
     return "\n".join(["## How it was made", "", *_table([("", ""), *known])]) if known else ""
 
 
@@ -205,9 +209,18 @@ def _limits(content: Content) -> str:
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     first, *others = rows
-    for number, row in enumerate((first, ["---"] * len(first), *others)):
-        cells = row if number == 1 else [str(cell).replace("|", "\\|").replace("\n", " ") for cell in row]
-        yield f"| {' | '.join(cells)} |"
+    for row in (first, ["---"] * len(first), *others):
+        yield f"| {' | '.join(row)} |"
+
+
+def _plain(text: object) -> str:
+    """A name as a reader of Markdown sees it: on one line, no tag, link or cell of a table."""
+    marked = "".join(f"\\{sign}" if sign in _MARKUP else sign for sign in " ".join(str(text).split()))
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(name: str) -> str:
+    return f"`{' '.join(name.split()).replace('`', chr(39))}`"
 
 
 def _number(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gasearch_workers.export.artifact import WEIGHTS_NAME, ArtifactError, read_artifact
+from gasearch_workers.export.artifact import DESCRIPTION_NAME, WEIGHTS_NAME, ArtifactError, read_artifact
 from gasearch_workers.messages import Blueprint, network_from_json
 from gasearch_workers.modules.deployed import DeployedNetwork, StoredWeightsError, from_safetensors
 from gasearch_workers.network.plan import PlanError, plan
@@ -28,7 +28,11 @@ def load_network(directory: Path | str) -> DeployedNetwork:
         raise ArtifactError(f"{directory} holds no {WEIGHTS_NAME}: export it again with this version")
     try:
         network = network_from_json(json.dumps(content["blueprint"]))
-        assert isinstance(network, Blueprint)
+        if not isinstance(network, Blueprint):
+            raise ArtifactError(f"{directory} holds no network of layers")
         return from_safetensors((directory / WEIGHTS_NAME).read_bytes(), plan(network))
     except (StoredWeightsError, PlanError, UnknownName) as error:
         raise ArtifactError(f"{directory / WEIGHTS_NAME}: {error}") from error
+    except (KeyError, TypeError, AttributeError, ArithmeticError, IndexError, MemoryError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ArtifactError(f"the blueprint in {directory / DESCRIPTION_NAME} is none of ours ({what})") from error

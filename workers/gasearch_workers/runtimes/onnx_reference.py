@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gasearch_workers.export.onnx_file import read_graph
+
 _BATCH = 256  #: Samples that are computed at a time.
 _OPSET: Final = 19
 
@@ -24,10 +26,10 @@ def version() -> str:
 
 def run(model: Path, x: NDArray[Any]) -> NDArray[np.float32]:
     """The outputs of raw samples (B, *input_shape) by an ONNX file: logits (B, outputs), or as its last step gives."""
-    from onnx import load, version_converter
+    from onnx import load_from_string, version_converter
     from onnx.reference import ReferenceEvaluator
 
-    evaluator = ReferenceEvaluator(version_converter.convert_version(load(model), _OPSET))
+    evaluator = ReferenceEvaluator(version_converter.convert_version(load_from_string(read_graph(model)), _OPSET))
     (name,) = evaluator.input_names
     parts = [evaluator.run(None, {name: x[at : at + _BATCH]})[0] for at in range(0, len(x), _BATCH)]
     return np.concatenate(parts).astype(np.float32, copy=False)

@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gasearch_workers.export.onnx_file import read_graph
+
 _BATCH = 256  #: Samples that are computed at a time.
 #: By default it takes bfloat16 for floats where the CPU has it.
 CONFIGURATION: Final = {
@@ -41,7 +43,8 @@ def run(model: Path, x: NDArray[Any]) -> NDArray[np.float32]:
 
 def open_model(model: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
     """What runs an ONNX file that is compiled once; see `run`."""
-    compiled = _openvino().Core().compile_model(str(model), "CPU", CONFIGURATION)
+    core, content = _openvino().Core(), read_graph(model)
+    compiled = core.compile_model(core.read_model(content), "CPU", CONFIGURATION)
 
     def compute(x: NDArray[Any]) -> NDArray[np.float32]:
         parts = [compiled(x[at : at + _BATCH])[0] for at in range(0, len(x), _BATCH)]

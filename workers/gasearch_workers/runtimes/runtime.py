@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from gasearch_workers.export.exporters import C99, GAP, ONNX, QDQ, SAFETENSORS, TFLITE
+from gasearch_workers.export.onnx_file import read_graph
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.tflite import NEEDS
 from gasearch_workers.network.registry import Registry
@@ -38,7 +39,7 @@ ONNX_RUNTIME: Final = Runtime(
     form=ONNX.name,
     needs="pip install onnxruntime",
     version=lambda: str(onnxruntime.__version__),
-    run=lambda directory, x: run_onnx((directory / ONNX.files[0]).read_bytes(), x),
+    run=lambda directory, x: run_onnx(read_graph(directory / ONNX.files[0]), x),
 )
 C99_RUNTIME: Final = Runtime(
     name="c99", form=C99.name, needs="install a C compiler (cc, gcc or clang)", version=c99.version, run=c99.run
@@ -63,7 +64,7 @@ ONNX_RUNTIME_QDQ: Final = Runtime(
     form=QDQ.name,
     needs="pip install onnxruntime",
     version=lambda: str(onnxruntime.__version__),
-    run=lambda directory, x: run_onnx((directory / QDQ.files[0]).read_bytes(), x),
+    run=lambda directory, x: run_onnx(read_graph(directory / QDQ.files[0]), x),
 )
 OPENVINO: Final = Runtime(
     name="openvino",

@@ -8,8 +8,8 @@
 
 `run` starts a search, `open` gives a stored one, `list` tells of all, `compare` puts several side by side. What can be
 asked of one, and done with it, are the methods of `Search`: those that the command line has as commands. `load` gives
-the network of an exported folder as a torch module. For networks of your own there are `gasearch.quantize`, `pack`,
-`unpack` and `measure_latency`.
+the network of an exported folder as a torch module, `verify` runs its files. For networks of your own there are
+`gasearch.quantize`, `pack`, `unpack` and `measure_latency`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gasearch.api import Search, compare, run
+    from gasearch.api import Search, compare, run, verify
     from gasearch.api import list_searches as list
     from gasearch.api import load_network as load
     from gasearch.own_network import measure_latency, pack, unpack
     from gasearch.spec.model import SearchSpec
 
 __version__ = "0.4.0"
-__all__ = ["Search", "SearchSpec", "compare", "list", "load", "measure_latency", "open", "pack", "run", "unpack"]
+__all__ = [
+    "Search",
+    "SearchSpec",
+    "compare",
+    "list",
+    "load",
+    "measure_latency",
+    "open",
+    "pack",
+    "run",
+    "unpack",
+    "verify",
+]
 
 #: Where the names are that load when they are asked for: the command line answers in a moment because nothing heavy
 #: loads here.
@@ -40,6 +52,7 @@ _HOMES = {
     "pack": ("gasearch.own_network", "pack"),
     "run": ("gasearch.api", "run"),
     "unpack": ("gasearch.own_network", "unpack"),
+    "verify": ("gasearch.api", "verify"),
 }
 
 

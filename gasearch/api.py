@@ -40,6 +40,7 @@ from gasearch.storage.sql import open_reader, upgrade_if_older
 if TYPE_CHECKING:
     from gasearch.deploy.reproduction import Reproduction
     from gasearch.deploy.tuning import TunedNetwork
+    from gasearch.deploy.verification import Verification
 
 Answer = TypeVar("Answer")
 
@@ -534,6 +535,35 @@ def load_network(directory: Path | str) -> Any:
         return load(directory)
     except ArtifactError as error:
         raise BadInput(str(error)) from error
+
+
+def verify(
+    directory: Path | str,
+    *,
+    data: Path | str | None = None,
+    runtimes: Sequence[str] = (),
+    timed: bool = True,
+    db: Database = None,
+) -> Verification:
+    """Run an exported folder's files, as `gasearch verify` does, and keep what came of it in its `verification.json`.
+
+    The database gets it too where the search is stored.
+
+    Args:
+        directory: The folder.
+        data: A file of test samples; None: the test split of the data that the network was made of.
+        runtimes: Names of runtimes, which must be installed; () for all that there are.
+        timed: Whether to measure latencies.
+        db: The database, where the search may be stored.
+
+    Raises:
+        BadInput: if the folder is no artifact, was altered or can't be written; if a named runtime is unknown, isn't
+            installed, or runs none of its forms; if there is no test split, or another one's samples.
+    """
+    from gasearch.deploy.verification import verify_artifact
+
+    file = None if data is None else str(data)
+    return verify_artifact(directory, data=file, runtimes=runtimes, is_timed=timed, db_url=_url(db))[0]
 
 
 def _ask(url: str, question: Callable[[ArchiveReader], Answer]) -> Answer:

@@ -43,12 +43,12 @@ def verify(
     _conclude([*found.notes, *notes, found.conclusion], is_verified=found.is_verified)
 
 
-def check_export(folder: Path) -> None:
+def check_export(folder: Path, db_url: str) -> None:
     """Print what each file of a fresh export weighs and gives, and fail where a claim does."""
     from gasearch.deploy.verification import run_artifact
 
     with clean_stdout():
-        found = run_artifact(folder, is_timed=False)
+        found = run_artifact(folder, is_timed=False, db_url=db_url)
     print_rows(found.file_rows(), Format.TABLE)
     _conclude([*found.notes, found.conclusion], is_verified=found.is_verified)
 

@@ -247,7 +247,7 @@ def export(
         )
     print(folder)
     if checked:
-        check_export(folder)
+        check_export(folder, database_url(db))
 
 
 def _export_study(name: str, tool: str, url: str, *, study: str | None, db: str | None) -> None:

@@ -11,6 +11,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Final
 
+from gasearch_workers.data import is_named
+from gasearch_workers.data.options import FILES
+
 import gasearch
 from gasearch.jobs.sources import data_options
 from gasearch.spec.model import SearchSpec
@@ -26,13 +29,25 @@ def provenance(record: NewSearch, spec: SearchSpec) -> dict[str, Any]:
         record: Of the search.
         spec: Of it.
     """
+    source = data_source(spec)
+    options = source["options"] | {name: shown(source["options"][name]) for name in FILES}
     return {
         "search": {"name": record.name, "digest": record.spec_hash, "version": record.version},
-        "source": {"dataset": spec.task.dataset, "options": asdict(data_options(spec))},
+        "source": {**source, "dataset": shown(source["dataset"]), "options": options},
         "seeds": {"search": spec.seed},
         "versions": {"gasearch": gasearch.__version__},
         "commit": commit(),
     }
+
+
+def data_source(spec: SearchSpec) -> dict[str, Any]:
+    """Where a search's data lie on its machine, and how they are read, as JSON values."""
+    return {"dataset": spec.task.dataset, "options": asdict(data_options(spec))}
+
+
+def shown(source: str | None) -> str | None:
+    """A source as others may know it: of a path, which is a machine's own matter, the last name alone."""
+    return source if source is None or is_named(source) else source.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def commit(folder: Path | None = None) -> str | None:

@@ -18,8 +18,10 @@ from gasearch_workers.machine.files import replaced
 from gasearch_workers.messages import network_from_json
 from gasearch_workers.network.registry import UnknownName
 
+from gasearch.deploy.provenance import data_source, shown
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.caller import left_as_found
+from gasearch.spec.model import SearchSpec
 from gasearch.storage.records import Verdict, VerificationRecord
 from gasearch.storage.sql import open_archive, open_reader
 
@@ -115,7 +117,7 @@ class Verification:
             "artifact": self.digest,
             "verified_at": self.verified_at.isoformat(timespec="seconds"),
             "device": self.device,
-            "data": {"source": self.source, "samples": self.samples, "is_that_of_the_claims": self.is_same},
+            "data": {"source": shown(self.source), "samples": self.samples, "is_that_of_the_claims": self.is_same},
             "is_verified": self.is_verified,
             "checks": [_check_content(check) for check in self.checks],
             "not_run": list(self.unrun),
@@ -165,7 +167,12 @@ def _verdict_of(claim: Claim) -> str:
 
 @left_as_found()
 def run_artifact(
-    directory: Path | str, *, data: str | None = None, runtimes: Sequence[str] = (), is_timed: bool = True
+    directory: Path | str,
+    *,
+    data: str | None = None,
+    runtimes: Sequence[str] = (),
+    is_timed: bool = True,
+    db_url: str | None = None,
 ) -> Verification:
     """Run an artifact's forms on the test split, and write nothing.
 
@@ -174,6 +181,7 @@ def run_artifact(
         data: A file of test samples; None: the test split of the data that the artifact was made of.
         runtimes: Names of runtimes, which must be installed; () for all that there are.
         is_timed: Whether to measure latencies.
+        db_url: Where its search may be stored, which knows where its data lie; None: that isn't looked up.
 
     Raises:
         BadInput: if the folder is no artifact, was altered, or was made by a newer version; if a named runtime is
@@ -193,7 +201,8 @@ def run_artifact(
         content = read_artifact(directory)
         _require_story(directory / DESCRIPTION_NAME, content)
         chosen = chosen_runtimes(content, runtimes)
-        test = held_out(directory, content, data)
+        source = None if data is not None or db_url is None else _source(content["description"], db_url)
+        test = held_out(directory, content, data, source=source)
         checks = verify(directory, content, test, chosen, is_timed=is_timed)
         digest = hashlib.sha256((directory / DESCRIPTION_NAME).read_bytes()).hexdigest()
     except (ArtifactError, DataError, UnknownName) as error:
@@ -216,7 +225,7 @@ def run_artifact(
 
 
 def verify_artifact(
-    directory: Path | str, *, data: str | None = None, runtimes: Sequence[str] = (), db_url: str
+    directory: Path | str, *, data: str | None = None, runtimes: Sequence[str] = (), is_timed: bool = True, db_url: str
 ) -> tuple[Verification, str]:
     """Run an artifact, and keep what came of it: in its folder, and in the database where its search is stored.
 
@@ -226,6 +235,7 @@ def verify_artifact(
         directory: Of the artifact.
         data: See `run_artifact`.
         runtimes: See `run_artifact`.
+        is_timed: See `run_artifact`.
         db_url: Where the search may be stored.
 
     Raises:
@@ -233,7 +243,7 @@ def verify_artifact(
     """
     from gasearch_workers.export.artifact import DESCRIPTION_NAME, VERIFICATION_NAME
 
-    found = run_artifact(directory, data=data, runtimes=runtimes)
+    found = run_artifact(directory, data=data, runtimes=runtimes, is_timed=is_timed, db_url=db_url)
     path = found.directory / VERIFICATION_NAME
     text = json.dumps(found.content(), indent=2, allow_nan=False) + "\n"
     try:
@@ -248,6 +258,20 @@ def verify_artifact(
         return found, "the artifact was replaced meanwhile"
     content = json.loads(described)
     return found, _store(found, content["description"], json.dumps(content["blueprint"]), db_url)
+
+
+def _source(story: Mapping[str, Any], db_url: str) -> dict[str, Any] | None:
+    """Where the data of an artifact's search lie, by the database that it is stored in; None where it isn't."""
+    search = story.get("provenance", {}).get("search", {})
+    try:
+        with closing(open_reader(db_url)) as reader:
+            record = reader.search(str(search.get("name")))
+    except (NoStore, UnknownSearch, StoreError):
+        return None
+    if record.spec_hash != search.get("digest"):
+        return None
+    spec = SearchSpec.from_json(record.spec_json)
+    return None if spec.is_custom else data_source(spec)
 
 
 def _store(found: Verification, story: Mapping[str, Any], blueprint: str, db_url: str) -> str:

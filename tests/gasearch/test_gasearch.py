@@ -15,9 +15,19 @@ def test_help_and_dir_tell_of_all_that_there_is():
     code = "import gasearch; print(*dir(gasearch)); help(gasearch)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names, _, text = done.stdout.partition("\n")
-    assert {"Search", "SearchSpec", "compare", "list", "load", "measure_latency", "open", "pack", "run", "unpack"} == {
-        name for name in names.split() if not name.startswith("_")
-    }
+    assert {
+        "Search",
+        "SearchSpec",
+        "compare",
+        "list",
+        "load",
+        "measure_latency",
+        "open",
+        "pack",
+        "run",
+        "unpack",
+        "verify",
+    } == {name for name in names.split() if not name.startswith("_")}
     for line in ("class Search(", "Run a new search to its end.", "compare(*names: ", "The stored search of that name"):
         assert line in text
 

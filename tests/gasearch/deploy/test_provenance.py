@@ -5,7 +5,7 @@ import pytest
 
 import gasearch
 from gasearch.deploy import provenance as module
-from gasearch.deploy.provenance import commit, provenance
+from gasearch.deploy.provenance import commit, data_source, provenance, shown
 from gasearch.spec.loader import load_spec
 from tests.doubles.records import new_search
 
@@ -63,3 +63,30 @@ def test_the_origin_names_the_search_the_data_and_the_versions(tmp_path):
     assert found["seeds"] == {"search": 4}
     assert found["versions"] == {"gasearch": gasearch.__version__}
     assert set(found) == {"search", "source", "seeds", "versions", "commit"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("digits", "digits"),
+        ("/home/ann/data/set.npz", "set.npz"),
+        ("C:\\Users\\ann\\set.csv", "set.csv"),
+        ("/home/ann/parts/", "parts"),
+        ("torchvision:MNIST", "torchvision:MNIST"),
+        ("hf:owner/name", "hf:owner/name"),
+        (None, None),
+    ],
+)
+def test_no_folder_of_a_machine_is_shown(source, expected):
+    assert shown(source) == expected
+
+
+def test_the_origin_names_files_without_their_folders(tmp_path):
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text("a,label\n1,x\n2,y\n")
+    task = {"dataset": str(tmp_path / "train.csv"), "test": str(tmp_path / "test.csv")}
+    spec = load_spec({"name": "small", "task": task, "space": SPACE, "objectives": {"accuracy": "max"}})
+    found = provenance(new_search("small"), spec)
+    assert (found["source"]["dataset"], found["source"]["options"]["test"]) == ("train.csv", "test.csv")
+    assert str(tmp_path) not in str(found)
+    assert data_source(spec)["dataset"] == str(tmp_path / "train.csv")

@@ -202,7 +202,10 @@ def test_a_folder_that_is_none_and_runtimes_that_cannot_be_are_refused(artifact,
 
 def test_no_test_split_is_said_with_what_to_do(artifact):
     rewrite(artifact, lambda content: content["description"]["provenance"]["source"].update(dataset="gone.npz"))
-    with pytest.raises(BadInput, match=r"there is no test split: gone.npz.*; name a file of test samples with --data"):
+    with pytest.raises(
+        BadInput,
+        match=r"there is no test split: where the data gone.npz lie .*; name a file of test samples with --data",
+    ):
         run_artifact(artifact)
     with pytest.raises(BadInput, match=r"none.npz"):
         run_artifact(artifact, data="none.npz")
@@ -241,3 +244,22 @@ def test_another_network_is_not_stored_as_this_one(exported, artifact):
         unstored = verify_artifact(artifact, db_url=url, runtimes=["gasearch"])[1]
         assert unstored == f"the network {alias} there is another one than the artifact's"
     assert len(records(url, key)) == known
+
+
+def test_data_in_a_file_are_found_by_the_database_and_their_folder_is_shown_to_nobody(tmp_path):
+    digits = load_dataset("digits")
+    np.savez(tmp_path / "mine.npz", x_train=digits.train.x, y_train=digits.train.y)
+    text = TRAINED.replace("evaluations: 8", "evaluations: 1").replace(
+        "dataset: digits", f"dataset: {tmp_path}/mine.npz"
+    )
+    (tmp_path / "small.yaml").write_text(text)
+    url = f"sqlite:///{tmp_path}/store.db"
+    search = gasearch.run(tmp_path / "small.yaml", db=url)
+    folder = search.export(search.best("accuracy").key, tmp_path / "model", formats=())
+    for name in ("model.json", "README.md", "predict.py"):
+        assert str(tmp_path) not in (folder / name).read_text()
+    found = gasearch.verify(folder, runtimes=["gasearch"], timed=False, db=url)
+    assert (found.is_verified, found.is_same) == (True, True)
+    assert str(tmp_path) not in (folder / "verification.json").read_text()
+    with pytest.raises(BadInput, match=r"where the data mine.npz lie only the database of its search knows"):
+        gasearch.verify(folder, db=tmp_path / "none.db")

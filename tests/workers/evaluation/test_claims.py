@@ -83,10 +83,10 @@ def run_check(*claims, **changes):
 
 def test_a_run_passes_where_nothing_that_is_judged_fails():
     assert run_check(score(0.9, 0.9), score(None, 0.1)).has_passed
-    failed = run_check(score(0.9, 0.9), score(0.9, 0.5), agreement_claim(0.5))
+    failed = run_check(score(0.9, 0.9), score(0.9, 0.5), agreement_claim(0.5, samples=1000))
     assert failed.has_passed is False
     assert failed.failure == (
-        "test_accuracy must be within 0.002 of 0.9; got 0.5; agreement must be at least 0.99; got 0.5"
+        "test_accuracy must be within 0.002 of 0.9; got 0.5; agreement must be at most 0.002 below 0.99; got 0.5"
     )
 
 

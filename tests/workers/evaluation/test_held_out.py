@@ -1,5 +1,6 @@
 import copy
 import json
+import os
 
 import numpy as np
 import pytest
@@ -46,15 +47,17 @@ def test_without_a_source_a_set_that_comes_along_is_found_by_its_name(artifact):
     folder, content = artifact
     assert held_out(folder, changed(content, "description.provenance", {})).is_same
     unknown = changed(changed(content, "description.provenance", {}), "description.data.name", "mine")
-    with pytest.raises(DataError, match=r"no test split: model.json doesn't say where the data mine lie; .*--data"):
+    with pytest.raises(
+        DataError, match=r"no test split: where the data mine lie only the database of its search knows; .*--data"
+    ):
         held_out(folder, unknown)
 
 
 def test_data_that_are_gone_or_others_now_are_named_with_what_to_do(artifact):
     folder, content = artifact
-    gone = changed(content, "description.provenance.source.dataset", "/nowhere/set.npz")
+    gone = {"dataset": "/nowhere/set.npz", "options": {}}
     with pytest.raises(DataError, match=r"no test split: .*nowhere/set.npz.*; name a file of test .* --data"):
-        held_out(folder, gone)
+        held_out(folder, content, source=gone)
     other = changed(content, "description.data.fingerprint", "f00d")
     with pytest.raises(DataError, match=r"data with the fingerprint f00d, digits now has \w{16}; name a file"):
         held_out(folder, other)
@@ -81,3 +84,13 @@ def test_a_vocabulary_is_a_file_of_the_folder_that_was_hashed(artifact, tmp_path
     np.savez(tmp_path / "x.npz", x_train=np.zeros((3, 8, 8), np.uint8), y_train=np.arange(3))
     with pytest.raises(ArtifactError, match=r"must name vocabulary.json, one of its files, as its vocabulary"):
         held_out(folder, changed(content, "input.vocabulary", name), str(tmp_path / "x.npz"))
+
+
+def test_a_path_in_a_stranger_s_description_is_not_followed(artifact, tmp_path):
+    folder, content = artifact
+    os.mkfifo(tmp_path / "set.npz")  # whoever opens it waits forever
+    led = changed(content, "description.provenance.source.dataset", str(tmp_path / "set.npz"))
+    with pytest.raises(DataError, match=r"no test split: where the data .*set.npz lie only the database"):
+        held_out(folder, led)
+    led = changed(content, "description.provenance.source.options.test", str(tmp_path / "set.npz"))
+    assert held_out(folder, led).is_same

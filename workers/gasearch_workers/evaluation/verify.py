@@ -32,6 +32,7 @@ from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
 from gasearch_workers.modules.deployed import DeployedNetwork
 from gasearch_workers.network.integer import IntegerNetwork
+from gasearch_workers.runtimes.isolated import run_isolated
 from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, RUNTIMES, TFLITE_MICRO, Runtime
 from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.training.resident import use_one_thread
@@ -151,7 +152,10 @@ class _Bench:
 
     def _run(self, runtime: Runtime) -> tuple[Sequence[Claim], str]:
         split = self._test.split
-        outputs = np.asarray(runtime.run(self._directory, split.x))
+        if runtime.is_fragile:
+            outputs = run_isolated(runtime.name, self._directory, split.x)
+        else:
+            outputs = np.asarray(runtime.run(self._directory, split.x))
         if outputs.shape != self._expected.shape or not np.isfinite(outputs).all():
             what = "numbers that are not finite" if outputs.shape == self._expected.shape else f"shape {outputs.shape}"
             raise ValueError(f"expected outputs of the shape {self._expected.shape}; got {what}")

@@ -28,8 +28,8 @@ def version() -> str | None:
 def run_litert(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
     """The outputs of raw samples.
 
-    A file that was cut off is refused. One in which bytes were changed may end the process: `read_artifact` knows it by
-    its hash, and comes first.
+    A file that was cut off is refused. One in which bytes were changed may end the process: `verify` runs it by
+    `isolated.run_isolated` first.
 
     Args:
         path: The file.

@@ -206,3 +206,13 @@ def test_a_test_split_without_samples_is_refused(artifact):
     none = dataclasses.replace(test.split, x=test.split.x[:0], y=test.split.y[:0])
     with pytest.raises(ArtifactError, match=r"there are no test samples in digits; name a file of some with --data"):
         verify(folder, content, dataclasses.replace(test, split=none), chosen_runtimes(content))
+
+
+def test_a_runtime_whose_installation_is_broken_is_noted_and_no_fault_of_the_artifact(artifact):
+    def broken(folder, x):
+        raise ImportError("libmissing.so: cannot open")
+
+    runtime = dataclasses.replace(ONNX_RUNTIME, name="broken", run=broken)
+    check = run(artifact, runtime)["broken"]
+    assert (check.has_passed, check.version, check.claims) == (None, None, ())
+    assert "broken can't be imported (libmissing.so: cannot open): pip install onnxruntime" in check.note

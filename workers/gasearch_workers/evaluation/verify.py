@@ -137,6 +137,8 @@ class _Bench:
         else:
             try:
                 claims, note = self._run(runtime)
+            except ImportError as error:  # what is installed is broken, which is no fault of the artifact's
+                version, note = None, f"{runtime.name} can't be imported ({error}): {runtime.needs}"
             except Exception as error:  # Whatever a runtime raises is what came of running the form.
                 fault = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         return RunCheck(

@@ -467,3 +467,8 @@ def test_a_description_larger_than_any_of_ours_is_not_read(tmp_path):
         file.truncate(MOST_DESCRIPTION_BYTES + 1)
     with pytest.raises(ArtifactError, match="one of ours has at most"):
         read_artifact(tmp_path)
+
+
+def test_a_folder_without_a_description_is_told_so(tmp_path):
+    with pytest.raises(ArtifactError, match=r"^[^:]*model\.json can't be read: No such file or directory$"):
+        read_artifact(tmp_path)

@@ -258,8 +258,9 @@ def _to_json(content: object, *, indent: int | None = 2) -> bytes:
 
 def _read_description(directory: Path) -> dict[str, Any]:
     path = directory / DESCRIPTION_NAME
+    text = _read_own(path, MOST_DESCRIPTION_BYTES)
     try:
-        content = json.loads(_read_own(path, MOST_DESCRIPTION_BYTES))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is no JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

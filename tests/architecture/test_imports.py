@@ -124,7 +124,7 @@ HOMES = {
     ),
     "safetensors": ("gasearch_workers.modules.deployed",),
     "onnx": ("gasearch_workers.export", "gasearch_workers.runtimes.onnx_reference"),
-    "onnxruntime": ("gasearch_workers.export", "gasearch_workers.runtimes", "gasearch_workers.measure"),
+    "onnxruntime": ("gasearch_workers.export.onnx_runtime",),
     "unicorn": ("gasearch_workers.measure",),
     "ai_edge_litert": ("gasearch_workers.export", "gasearch_workers.runtimes"),
     "tflite_micro": ("gasearch_workers.runtimes",),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from gasearch_workers.export.onnx_runtime import onnxruntime
 from gasearch_workers.export.onnx_stretch import EXACT_KERNELS
 
 _PROVIDERS = ["CPUExecutionProvider"]

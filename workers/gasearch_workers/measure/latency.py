@@ -25,9 +25,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from gasearch_workers.export.onnx_runtime import onnxruntime
 from gasearch_workers.export.onnx_session import open_session
 from gasearch_workers.machine.process_state import gc_paused
 from gasearch_workers.measure.device import device_name

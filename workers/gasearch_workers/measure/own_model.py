@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from gasearch_workers.export.onnx_runtime import onnxruntime
 from gasearch_workers.export.onnx_session import open_session
 from gasearch_workers.measure.latency import Call, Protocol, calibrate, measure_call
 from gasearch_workers.messages import Latency

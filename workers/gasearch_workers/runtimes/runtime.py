@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import onnxruntime
 from numpy.typing import NDArray
 
 from gasearch_workers.export.exporters import C99, GAP, ONNX, QDQ, SAFETENSORS, TFLITE
 from gasearch_workers.export.onnx_file import read_graph
+from gasearch_workers.export.onnx_runtime import onnxruntime
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.tflite import NEEDS
 from gasearch_workers.network.registry import Registry

@@ -168,7 +168,7 @@ LEAVES = {
     "locale": _set_locale,
     "sockets": lambda: socket.setdefaulttimeout(0.001),
     "decimal": lambda: setattr(decimal.getcontext(), "prec", 3),
-    "processes": lambda: multiprocessing.set_start_method("spawn"),
+    "processes": lambda: multiprocessing.set_start_method("spawn", force=True),
     "numpy": lambda: np.seterr(all="raise"),
     "threads": _start_thread,
     "descriptors": _open_many,

@@ -69,7 +69,7 @@ def test_two_workers_never_measure_at_the_same_time_and_what_is_measured_decides
     assert len(measured) == 6
     spans = sorted((begun, ended) for _, begun, ended, *_ in measured)
     assert all(ended <= begun for (_, ended), (begun, _) in pairwise(spans))
-    assert measured[0][4] == ["model.gap", "model.json", "model.onnx"]
+    assert {"model.gap", "model.json", "model.onnx"} <= set(measured[0][4])
     found = points(place)
     assert found
     for point in found:
@@ -142,6 +142,6 @@ def test_check_says_what_will_be_run_and_runs_nothing(place):
     assert done.status == 0, done.err
     assert (
         "measure   runs for each network, one at a time and 30 s at most: python3 bench.py FOLDER\n"
-        "          ram_bytes, latency_ms in place of ours\n" in done.out
+        "          ram_bytes in place of ours, latency_ms in place of ours\n" in done.out
     )
     assert log(place) == []

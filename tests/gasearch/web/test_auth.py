@@ -14,6 +14,7 @@ OF_SEARCH = [
     "",
     "/status",
     "/front",
+    "/finals",
     "/best",
     "/trade?for=accuracy=%2B0.01",
     "/history",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from gasearch_workers.messages import STANDARD_METRICS, derived_metrics, spread_of
+from gasearch_workers.messages import DEPLOYED, STANDARD_METRICS, derived_metrics, spread_of
 
 LARGEST: Final = 1e150  #: Beyond it differences and products of metrics overflow, and with them ranges and volumes.
 METRIC_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -25,7 +25,7 @@ RESERVED: Final = {
 SHARES: Final = frozenset({"accuracy", "macro_f1", "entity_f1", "auc"})  #: From 0 to 1.
 #: The standard metrics that are never below 0.
 _AMOUNTS: Final = frozenset(
-    {*STANDARD_METRICS, "flops", "efficiency"} - SHARES - {"generalization_gap"}  # which is a difference
+    {*STANDARD_METRICS, *DEPLOYED, "flops", "efficiency"} - SHARES - {"generalization_gap"}  # which is a difference
 )
 
 _SHOWN = reprlib.Repr()  #: Cuts what is long before it is written out.

@@ -117,6 +117,9 @@ def test_it_may_say_which_network_it_has_measured(script):
         ('{"ram": 12, "rom": 3}', r"must give ram_bytes; its answer has 'ram', 'rom'"),
         ("{}", r"must give ram_bytes; its answer has nothing"),
         ('{"ram_bytes": 1, "device": 4}', r"must give the device as a text; got 4"),
+        ('{"ram_bytes": 1, "digest": ["a"]}', r"answered for another network: no file that it got has SHA-256 \['a'\]"),
+        ('{"ram_bytes": 1, "digest": {}}', r"answered for another network: no file that it got has SHA-256 \{\}"),
+        ('{"ram_bytes": 1, "key": ["a"]}', r"answered for network \['a'\]; it was given abc"),
     ],
 )
 def test_what_is_no_answer_is_refused_with_what_came(script, answer, complaint):

@@ -93,7 +93,7 @@ def tune_networks(
             run_trainings(
                 setup,
                 _in_turn(list(tunings.values())),
-                again=f"gasearch tune {name} {shlex.join(networks)}",
+                again=shlex.join(["gasearch", "tune", name, *networks, *_given(workers)]),
                 observer=observer,
                 on_result=store,
                 workers=workers,
@@ -103,6 +103,11 @@ def tune_networks(
             left = max(one.left for one in tunings.values())
             raise Interrupted(f"{error} --trials {left}") from error
         return [tuned_network(archive, record, key) for key in networks]
+
+
+def _given(workers: int | None) -> list[str]:
+    """The option that was given, for the command that goes on."""
+    return [] if workers is None else ["--workers", str(workers)]
 
 
 def _stored(archive: Archive, record: SearchRecord, trial: TuningTrial) -> TuningTrial:
@@ -131,14 +136,14 @@ def tuned_network(reader: ArchiveReader, record: SearchRecord, key: str) -> Tune
     shares = importances(space, [tried(trial, metric) for trial in found])
     count = sum(trial.value is not None for trial in found)
     too_few = f"importances take {LEAST_TRIALS} trials that succeeded; there are {count}"
-    note = too_few if count < LEAST_TRIALS else "all trials reached the same, so nothing mattered"
+    alike = "too many trials reached the same, so that the best can't be told from the others"
     return TunedNetwork(
         key=key,
         metric=metric,
         trials=tuple(found),
         best=None if best is None else next(one for one in found if one.recipe_json == recipe_text(best[0])),
         importances=shares,
-        importances_note="" if shares is not None else note,
+        importances_note="" if shares is not None else too_few if count < LEAST_TRIALS else alike,
     )
 
 

@@ -155,12 +155,14 @@ def propose(
 def importances(space: RecipeSpace, tried: Sequence[Tried]) -> dict[str, float] | None:
     """How much each tuned parameter mattered for being among the best, as shares of 1, the greatest first.
 
-    By PED-ANOVA (Watanabe et al. 2023). None where too few recipes have ended, or all of them ended alike.
+    By PED-ANOVA (Watanabe et al. 2023). None where too few recipes have ended, or so many of them as the worst one that
+    the best can't be told from the others: they would all be good, and each parameter matter the same.
     """
     import optuna
 
     done = [one for one in tried if one.loss is not None]
-    if len(done) < LEAST_TRIALS or len({one.loss for one in done}) == 1:
+    losses = sorted(one.loss for one in done if one.loss is not None)
+    if len(losses) < LEAST_TRIALS or losses[max(_GOOD, math.ceil(len(losses) / 10)) - 1] == losses[-1]:
         return None
     with _quiet():
         study = optuna.create_study(direction="minimize")

@@ -135,6 +135,14 @@ def test_importances_of_too_few_or_equal_trials_are_not_known():
     assert importances(IMAGES, [*proposals(LEAST_TRIALS - 1), *failed]) is None
 
 
+def test_importances_are_not_known_where_the_good_trials_are_as_bad_as_the_worst():
+    tried = proposals(20, loss=lambda recipe: 1.0)
+    few_good = [replace(one, loss=0.0) if place < 2 else one for place, one in enumerate(tried)]
+    assert importances(IMAGES, few_good) is None  # two good ones of 20, and the best fifth takes five
+    some_good = [replace(one, loss=0.0) if place < 6 else one for place, one in enumerate(tried)]
+    assert sum(importances(IMAGES, some_good).values()) == pytest.approx(1)
+
+
 def test_importances_print_and_warn_of_nothing(capsys, recwarn):
     importances(IMAGES, proposals(LEAST_TRIALS))
     assert capsys.readouterr() == ("", "")

@@ -287,7 +287,11 @@ class Archive(ArchiveReader, Protocol):
         """
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
-        """Store a tuning trial; needs no lease."""
+        """Store a tuning trial; needs no lease.
+
+        Raises:
+            UnknownSearch: if the search is gone.
+        """
 
     def add_final(self, search_id: int, record: FinalRecord, packed: bytes | None = None) -> None:
         """Store a final training in place of one that failed; one that succeeded stays. Needs no lease.
@@ -296,7 +300,14 @@ class Archive(ArchiveReader, Protocol):
             search_id: Of the search.
             record: The training; its id, size and time are the store's to give.
             packed: The network as a packed file; None where the training failed.
+
+        Raises:
+            UnknownSearch: if the search is gone.
         """
 
     def add_verification(self, search_id: int, record: VerificationRecord) -> None:
-        """Store what came of running a file of an artifact; needs no lease."""
+        """Store what came of running a file of an artifact; needs no lease.
+
+        Raises:
+            UnknownSearch: if the search is gone.
+        """

@@ -53,6 +53,7 @@ from gasearch.storage.tables import (
     front,
     metadata,
     searches,
+    verifications,
 )
 from gasearch.storage.values import Row, numbers_json, storable
 
@@ -273,7 +274,7 @@ class SqlArchive(SqlReader):
 
     def add_trial(self, search_id: int, trial: TuningTrial) -> None:
         row = row_of(trial) | {"search_id": search_id}
-        self._add(None, checksums.TUNING_TRIALS, row, stamp="created_at")
+        self._add(search_id, checksums.TUNING_TRIALS, row, stamp="created_at")
 
     def add_final(self, search_id: int, record: FinalRecord, packed: bytes | None = None) -> None:
         row = row_of(record) | {"search_id": search_id, "packed": packed, "size_bytes": len(packed or b"")}
@@ -283,7 +284,8 @@ class SqlArchive(SqlReader):
         failed_before = delete(finals).where(*same, finals.c.failure.is_not(None))
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            values = stamped(row | _at(_now(connection), "created_at"), checksums.FINALS, checksums.FINAL_NETWORKS)
+            now = _lock_search(connection, search_id)  # else two at once could leave the failed one
+            values = stamped(row | _at(now, "created_at"), checksums.FINALS, checksums.FINAL_NETWORKS)
             connection.execute(failed_before)
             connection.execute(insert_once(connection, finals), values)
 
@@ -291,7 +293,17 @@ class SqlArchive(SqlReader):
 
     def add_verification(self, search_id: int, record: VerificationRecord) -> None:
         row = row_of(record) | {"search_id": search_id}
-        self._add(None, checksums.VERIFICATIONS, row, stamp="created_at")
+        tried: list[dict[str, Any]] = []
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            now = _lock_search(connection, search_id)
+            same = ("search_id", "checksum")  # which covers the time of the try
+            if is_repeat and any(is_stored(connection, verifications, one, *same) for one in tried):
+                return  # by a try before this one
+            tried.append(stamped(row | _at(now, "created_at"), checksums.VERIFICATIONS))
+            connection.execute(insert(verifications), tried[-1])
+
+        self._transact(work)
 
     # --- transactions -----------------------------------------------------------------------------------------------
 
@@ -355,11 +367,11 @@ class SqlArchive(SqlReader):
             held.invalidate()
             held.close()
 
-    def _add(self, lease: Lease | None, sum_: Sum, row: dict[str, Any], stamp: str = "") -> None:
-        """Insert a row unless it is there; `stamp` names the column that takes the time."""
+    def _add(self, of: Lease | int, sum_: Sum, row: dict[str, Any], stamp: str = "") -> None:
+        """Insert a row of a search, leased or not, unless it is there; `stamp` names the column that takes the time."""
 
         def work(connection: Connection, is_repeat: bool) -> None:
-            now = _now(connection) if lease is None else require_lease(connection, lease)
+            now = require_lease(connection, of) if isinstance(of, Lease) else _lock_search(connection, of)
             connection.execute(insert_once(connection, sum_.table), stamped(row | _at(now, stamp), sum_))
 
         self._transact(work)
@@ -396,6 +408,15 @@ class SqlArchive(SqlReader):
 
 def _now(connection: Connection) -> float:
     now: float = connection.execute(select(database_clock())).scalar_one()
+    return now
+
+
+def _lock_search(connection: Connection, search_id: int) -> float:
+    """Keep a search from being deleted, and others from writing to it, until the commit; returns the time."""
+    of_search = select(database_clock()).select_from(searches).where(searches.c.id == search_id)
+    now: float | None = connection.execute(of_search.with_for_update(key_share=True)).scalar()
+    if now is None:
+        raise UnknownSearch("the search was deleted meanwhile: nothing more was written")
     return now
 
 

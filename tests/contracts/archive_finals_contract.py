@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gasearch.errors import StoreError, UnknownSearch
-from gasearch.storage.records import Verdict
+from gasearch.storage.records import SearchStatus, TuningTrial, Verdict
 from tests.contracts.empty_store import EmptyStore
 from tests.doubles.connections import writing
 from tests.doubles.records import final, key_of, verification
@@ -65,6 +65,18 @@ class FinalsContract(EmptyStore):
         with pytest.raises(StoreError, match=r"only finite numbers can be stored; got inf"):
             archive.add_verification(lease.search_id, verification(measured=(("accuracy", float("inf")),)))
         assert archive.finals(lease.search_id) == archive.verifications(lease.search_id) == []
+
+    def test_what_belongs_to_a_search_that_was_deleted_meanwhile_is_refused_in_words(self, archive, lease):
+        archive.release(lease, state=SearchStatus.STOPPED, reason="enough")
+        archive.delete_search("digits")
+        trial = TuningTrial(key="k", study="s", number=0, recipe_json="{}", value=1.0, message="")
+        for write in (
+            lambda: archive.add_final(lease.search_id, final(0), b"x"),
+            lambda: archive.add_verification(lease.search_id, verification()),
+            lambda: archive.add_trial(lease.search_id, trial),
+        ):
+            with pytest.raises(UnknownSearch, match=r"^the search was deleted meanwhile: nothing more was written$"):
+                write()
 
     def test_a_network_that_changed_is_refused_and_its_record_is_not(self, url, archive, lease):
         archive.add_final(lease.search_id, final(0), b"abc")

@@ -14,8 +14,8 @@ from gasearch.errors import StoreError, UnknownSearch
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
-from tests.doubles.connections import listening
-from tests.doubles.records import UNCHANGED, candidate, generation, measured, new_search
+from tests.doubles.connections import listening, writing
+from tests.doubles.records import UNCHANGED, candidate, final, generation, measured, new_search, verification
 
 LONG = 600.0
 
@@ -128,6 +128,18 @@ WRITES_AND_READS = {
         ),
         lambda archive, lease: len(archive.trials(lease.search_id, "k")),
     ),
+    "final": (
+        lambda archive, lease: archive.add_final(lease.search_id, final(0), b"a"),
+        lambda archive, lease: len(archive.finals(lease.search_id)),
+    ),
+    "failed final": (
+        lambda archive, lease: archive.add_final(lease.search_id, final(0, failure="died", metrics=(), test=())),
+        lambda archive, lease: len(archive.finals(lease.search_id)),
+    ),
+    "verification": (
+        lambda archive, lease: archive.add_verification(lease.search_id, verification()),
+        lambda archive, lease: len(archive.verifications(lease.search_id)),
+    ),
     "spec": (
         lambda archive, lease: archive.update_spec(lease, spec_json="{1}"),
         lambda archive, lease: archive.search("digits").spec_json,
@@ -169,6 +181,43 @@ def test_every_write_may_be_repeated_after_an_unanswered_commit(postgresql, arch
 
     twin.close()
     postgresql.drop_database(twin_url)
+
+
+def test_a_verification_like_an_earlier_one_is_stored_though_its_first_try_came_to_nothing(archive, lease):
+    archive.add_verification(lease.search_id, verification())
+
+    def break_before(connection):
+        broken = psycopg.OperationalError("server closed the connection unexpectedly")
+        connection.connection.dbapi_connection.close()
+        connection._handle_dbapi_exception(broken, None, None, None, None)
+
+    event.listen(Engine, "commit", break_before, once=True)
+    archive.add_verification(lease.search_id, verification())
+    assert len(archive.verifications(lease.search_id)) == 2
+
+
+def test_of_two_final_trainings_stored_at_once_the_one_that_succeeded_stays(postgresql_url, archive, lease):
+    failed = final(0, failure="died", message="gone", metrics=(), test=())
+    for _ in range(10):
+        barrier = threading.Barrier(2)
+        others = open_archive(postgresql_url, notice=silent)
+
+        def store(by, record, packed, barrier=barrier):
+            barrier.wait()
+            by.add_final(lease.search_id, record, packed)
+
+        threads = [
+            threading.Thread(target=store, args=given) for given in ((archive, failed, None), (others, final(0), b"a"))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        others.close()
+        [stored] = archive.finals(lease.search_id)
+        assert stored.failure is None
+        with writing(postgresql_url) as connection:
+            connection.exec_driver_sql("DELETE FROM finals")
 
 
 def test_a_connection_that_breaks_twice_is_an_error(archive, lease):

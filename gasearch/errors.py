@@ -91,6 +91,10 @@ class OperatorFailed(Paused):
     """An operator of a toolbox raised, or made what is no individual: mend it, then `resume` goes on."""
 
 
+class TrainingsFailed(GasearchError):
+    """Some of the final trainings failed; what succeeded is stored."""
+
+
 class Interrupted(GasearchError):
     """The user stopped the search; `resume` goes on."""
 

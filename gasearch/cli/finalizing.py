@@ -9,9 +9,10 @@ import typer
 
 from gasearch.cli.app import By, Db, Form, Name, NothingFound, Where, Workers, app, argument, ask, examples, option
 from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
+from gasearch.errors import GasearchError, Paused, TrainingsFailed
 from gasearch.objectives.constraints import Limit
 from gasearch.query.asked import parse_limits
-from gasearch.query.finals import Finalist, finalists, networks_to_finalize
+from gasearch.query.finals import Finalist, finalists, networks_to_finalize, unmeasured
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
 
@@ -53,20 +54,26 @@ def finalize(
     from gasearch.deploy.finalize import finalize as train
 
     limits = parse_limits(where or ())
+    failed: GasearchError | None = None
     chosen = ask(db, lambda reader: networks_to_finalize(reader, name, keys or (), limits=limits, by=by, top=top))
     with watching() as observer, clean_stdout():
-        train(
-            name,
-            chosen,
-            seeds=seeds,
-            epochs=epochs,
-            is_tuned=tuned,
-            db_url=database_url(db),
-            observer=observer,
-            workers=workers,
-        )
+        try:
+            train(
+                name,
+                chosen,
+                seeds=seeds,
+                epochs=epochs,
+                is_tuned=tuned,
+                db_url=database_url(db),
+                observer=observer,
+                workers=workers,
+            )
+        except (TrainingsFailed, Paused) as error:  # what succeeded was dear, and is shown before
+            failed = error
     found, objectives = ask(db, lambda reader: (finalists(reader, name), metrics_asked(reader, name)))
     print_finalists([one for one in found if one.key in chosen], objectives, form)
+    if failed is not None:
+        raise failed
     if form is Format.TABLE:
         say(f"next:  gasearch front {name} --final\n       gasearch export {name} {chosen[0]} -o {name}-model")
 
@@ -91,11 +98,16 @@ def print_front_after(name: str, limits: Sequence[Limit], by: str | None, db: st
         print_finalists(members, [*objectives, *asked, *(limit.metric for limit in limits)], form)
     if not found:
         raise NothingFound(f"no network of {name!r} was finalized yet; do so with: gasearch finalize {name} --top 3")
+    if lacking := unmeasured(found, objectives):
+        raise NothingFound(
+            f"no finalist of {name!r} has {', '.join(lacking)}, by which the search judges: finalize where the search "
+            "ran, on the device that its measurements are of"
+        )
     if not members:
         raise NothingFound(f"none of the {len(found)} finalists of {name!r} keeps the limits")
     left_out = [one.key for one in found if not one.is_on_front]
     if left_out and form is Format.TABLE:
-        say(f"finalists that are dominated or beyond a limit: {', '.join(left_out)}")
+        say(f"finalists that are dominated, beyond a limit or lack an objective: {', '.join(left_out)}")
 
 
 def metrics_asked(reader: ArchiveReader, name: str) -> list[str]:

@@ -24,11 +24,12 @@ from gasearch_workers.messages import (
     network_from_json,
 )
 
-from gasearch.deploy.stored import layered_setup, measured_network, primary_metric
+from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, require_same_search
 from gasearch.deploy.trainings import run_trainings
-from gasearch.errors import BadInput, GasearchError
+from gasearch.errors import BadInput, TrainingsFailed
 from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.setup import Setup
+from gasearch.search.ownership import StopSignal
 from gasearch.search.progress import Observer
 from gasearch.search.recipe_trials import best_recipe, recipe_from_text, recipe_text
 from gasearch.settings import database_patience_s
@@ -37,6 +38,8 @@ from gasearch.storage.records import EvaluatedNetwork, FinalRecord, SearchRecord
 from gasearch.storage.sql import open_archive, open_reader
 
 MOST_SEEDS = 100
+#: What may end differently when it is tried again: a user's measuring command, too, is mended, or finds its device.
+_MENDABLE = RETRYABLE | {FailureKind.USER_ERROR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,8 @@ def finalize(
         BadInput: for no key, a network without a measurement, a custom space, data that have changed, no test split, a
             network without a tuned recipe where that is asked for; before any training.
         Interrupted: if the user stopped it; it names the command that goes on.
-        GasearchError: if trainings failed for good; the others are stored.
+        TrainingsFailed: if trainings failed for good; the others are stored.
+        GasearchError: if too much fails in a row.
     """
     if not keys:
         raise BadInput("there is no network to finalize: name some by their keys")
@@ -107,8 +111,9 @@ def finalize(
         for number in range(seeds)
         for network in networks.values()
     ]
+    stop = StopSignal()
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
-        archive.be_patient(database_patience_s(), notice=observer.on_notice)
+        archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)
         left = _unfinished(archive, record, planned)
         observer.on_notice(_work_text(len(networks), seeds, planned, left))
         if left:
@@ -119,6 +124,7 @@ def finalize(
                 observer=observer,
                 on_result=_storing(archive, record, setup, left, observer),
                 workers=workers,
+                stop=stop,
                 calibrations=calibrations if "latency_ms" in setup.problem.measures else None,
                 is_measured_by_command=setup.problem.command is not None,
             )
@@ -177,11 +183,11 @@ def _time_limit(setup: Setup, recipe: Recipe) -> float | None:
 
 
 def _unfinished(archive: Archive, record: SearchRecord, planned: Sequence[_Planned]) -> list[_Planned]:
-    """Those that aren't stored; what failed and may end differently next time is trained again."""
+    """Those that aren't stored, and those that failed and may end differently next time."""
     done = {
         _identity(one)
         for one in archive.finals(record.id)
-        if one.failure is None or FailureKind(one.failure) not in RETRYABLE
+        if one.failure is None or FailureKind(one.failure) not in _MENDABLE
     }
     return [one for one in planned if one.identity not in done]
 
@@ -223,6 +229,7 @@ def _storing(
         nonlocal finished
         one = by_seed[request.key, request.seed]
         stored = _record(one, result)
+        require_same_search(archive, record)
         archive.add_final(record.id, stored, None if result.final is None or stored.failure else result.final.packed)
         finished += 1
         text = _outcome_text(stored, metric)
@@ -277,7 +284,7 @@ def _require_success(archive: Archive, record: SearchRecord, planned: Sequence[_
     failed = [one for one in stored if one.failure is not None]
     if failed:
         first = failed[0]
-        raise GasearchError(
+        raise TrainingsFailed(
             f"{len(failed)} of {len(planned)} trainings failed: {first.key} with seed {first.number}: {first.failure}: "
             f"{first.message}; the others are stored, see: gasearch front {record.name} --final"
         )

@@ -11,10 +11,13 @@ from gasearch.storage.records import FinalRecord
 def newest_by_key(records: Sequence[FinalRecord]) -> dict[str, list[FinalRecord]]:
     """By network, its trainings by the recipe, epochs among it, that it was finalized by last; by their numbers.
 
+    A recipe by which none has succeeded doesn't count while there is another one.
+
     Args:
         records: In the order in which they were stored.
     """
     recipes = {one.key: one.recipe_json for one in records}
+    recipes |= {one.key: one.recipe_json for one in records if one.failure is None}
     found: dict[str, list[FinalRecord]] = {}
     for one in sorted(records, key=lambda one: one.number):
         if one.recipe_json == recipes[one.key]:

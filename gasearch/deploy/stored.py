@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gasearch_workers.messages import PRIMARY, EvaluationRequest, FailureKind, Fidelity, network_from_json
 
-from gasearch.errors import BadInput
+from gasearch.errors import BadInput, UnknownSearch
 from gasearch.jobs.anchors import with_recipe_found
 from gasearch.jobs.setup import Setup, require_same_data, set_up
 from gasearch.search.progress import Observer
@@ -39,6 +39,21 @@ def measured_network(reader: ArchiveReader, record: SearchRecord, key: str) -> E
         case kind:
             state = f"it failed ({kind}: {network.failure_message})"
     raise BadInput(f"network {network.key} of {record.name} has no measurement: {state}")
+
+
+def require_same_search(reader: ArchiveReader, record: SearchRecord) -> None:
+    """Refuse to store anything for a search that was deleted: SQLite may have given its number to another one.
+
+    Args:
+        reader: Of the store.
+        record: Of the search, as the work for it began.
+
+    Raises:
+        UnknownSearch: if it is gone, or another one has its name.
+    """
+    found = reader.search(record.name)
+    if (found.id, found.created_at) != (record.id, record.created_at):
+        raise UnknownSearch(f"{record.name} was deleted meanwhile, and another search has its name: nothing was stored")
 
 
 def layered_setup(reader: ArchiveReader, record: SearchRecord, command: str, observer: Observer) -> Setup:

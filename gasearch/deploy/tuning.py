@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 
 from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, Recipe
 
-from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
+from gasearch.deploy.stored import (
+    layered_setup,
+    measured_network,
+    primary_metric,
+    request_from_scratch,
+    require_same_search,
+)
 from gasearch.deploy.trainings import run_trainings
 from gasearch.errors import BadInput, Interrupted
 from gasearch.evolution.recipes import LEAST_TRIALS, RecipeSpace, importances, propose
@@ -84,6 +90,7 @@ def tune_networks(
 
         def store(request: EvaluationRequest, result: EvaluationResult) -> None:
             trial = tunings[request.key].finished(request, result)
+            require_same_search(archive, record)
             trial = _stored(archive, record, trial)
             value = trial.message if trial.value is None else f"{metric} {trial.value:.4f}"
             of = f" of {trial.key}" if len(tunings) > 1 else ""

@@ -203,7 +203,7 @@ class AnchorTuning:
             "trials": len(self._known),
             "networks": list(self._anchors),
             "mean_rank": rank,
-            "own_mean_rank": self._ranks(list(self._known.values()))[0],
+            "own_mean_rank": self._ranks(self._in_order)[0],
         }
         self._archive.add_event(self._lease, EventRecord(kind=FOUND, message=json.dumps(content, sort_keys=True)))
         if rank is None:
@@ -217,12 +217,17 @@ class AnchorTuning:
     @property
     def _best(self) -> tuple[float | None, int]:
         """The least mean rank, and the number of its trial."""
-        ranks = zip(self._ranks(list(self._known.values())), self._known, strict=True)
+        ranks = zip(self._ranks(self._in_order), sorted(self._known), strict=True)
         return min(((rank, number) for rank, number in ranks if rank is not None), default=(None, 0))
 
     @property
     def _whole(self) -> list[_Trial]:
-        return [one for one in self._known.values() if len(one.trials) == len(self._anchors)]
+        return [one for one in self._in_order if len(one.trials) == len(self._anchors)]
+
+    @property
+    def _in_order(self) -> list[_Trial]:
+        """By number, the spec's own recipe first: after a kill they may be known in any order."""
+        return [self._known[number] for number in sorted(self._known)]
 
     def _proposed(self, number: int) -> Recipe:
         if all(recipe_text(one.recipe) != recipe_text(self._own) for one in self._known.values()):
@@ -232,7 +237,7 @@ class AnchorTuning:
             self._space,
             self._own,
             tried=[Tried(recipe=one.recipe, loss=rank) for one, rank in zip(whole, self._ranks(whole), strict=True)],
-            pending=[one.recipe for one in self._known.values() if len(one.trials) < len(self._anchors)],
+            pending=[one.recipe for one in self._in_order if len(one.trials) < len(self._anchors)],
             seed=self._setup.spec.seed,
             number=number,
         )

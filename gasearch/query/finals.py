@@ -74,7 +74,7 @@ class FinalTraining(Answer):
 
 
 def finalists(reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by: str | None = None) -> list[Finalist]:
-    """The networks that were finalized, best first by a metric such as "test_accuracy" or "size:min".
+    """The networks that were finalized, best first by a metric such as "test_accuracy"; what lacks it comes last.
 
     Args:
         reader: Where the search is stored.
@@ -103,10 +103,7 @@ def finalists(reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by
         )
         for one in found
     ]
-    return sorted(
-        (one for one in listed if order.metric in one.metrics or not one.seeds),
-        key=lambda one: (-order.wvalue(one.metrics[order.metric]) if one.seeds else float("inf"), one.key),
-    )
+    return sorted(listed, key=lambda one: (*_place(one, order), one.key))
 
 
 def networks_to_finalize(
@@ -260,6 +257,18 @@ def _error(one: Finalist, metric: str) -> float:
     """The standard error of a mean over seeds; of a measured time its spread."""
     deviation = one.metrics.get(f"{metric}_deviation")
     return one.metrics.get(spread_of(metric), 0.0) if deviation is None else deviation / one.seeds**0.5
+
+
+def _place(one: Finalist, order: Objective) -> tuple[bool, float]:
+    """Where it is listed: one whose latency, say, was measured on another device has none to be ranked by."""
+    value = one.metrics.get(order.metric)
+    return value is None, 0.0 if value is None else -order.wvalue(value)
+
+
+def unmeasured(found: Sequence[Finalist], metrics: Sequence[str]) -> list[str]:
+    """Those of some metrics that no finalist has, where any was trained."""
+    trained = [one for one in found if one.seeds]
+    return [name for name in metrics if trained and not any(name in one.metrics for one in trained)]
 
 
 def _ranking(record: SearchRecord, by: str | None, known: set[str]) -> Objective:

@@ -1,10 +1,13 @@
 """`finalize` and `front --final` on the command line, and from Python."""
 
 import json
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 import gasearch
+from gasearch.storage.sql import open_archive
 from tests.doubles.command_line import TRAINED, CommandLine
 
 
@@ -58,6 +61,36 @@ def test_limits_that_no_finalist_keeps_give_none(commands):
     done = commands.here("front", "small", "--final", "--where", "model_bytes <= 1")
     assert done.status == 1
     assert done.sentence.endswith("finalists of 'small' keeps the limits")
+
+
+def test_what_succeeded_is_shown_though_some_trainings_failed(commands):
+    key = gasearch.open("small", db=commands.url).best("accuracy").key
+    assert commands.here("finalize", "small", key, "--seeds", "1", "--epochs", "2", "--workers", "0").status == 0
+    with closing(open_archive(commands.url, notice=print)) as archive:
+        search_id = archive.search("small").id
+        [done] = [one for one in archive.finals(search_id, key) if one.epochs == 2]
+        failed = replace(done, number=1, failure="diverged", message="loss is nan", metrics=(), test=())
+        archive.add_final(search_id, failed)
+    done = commands.here("finalize", "small", key, "--seeds", "2", "--epochs", "2", "--format", "json")
+    assert done.status == 1
+    assert done.sentence.startswith(f"1 of 2 trainings failed: {key} with seed 1: diverged: loss is nan; the others")
+    [row] = json.loads(done.out)
+    assert (row["key"], row["seeds"], row["failed"], row["epochs"]) == (key, 1, 1, 2)
+
+
+def test_a_front_for_which_finalists_lack_an_objective_says_so(commands):
+    search = gasearch.open("small", db=commands.url)
+    objective = next(iter(search.status().objectives))
+    commands.here("finalize", "small", "--top", "1", "--seeds", "1", "--workers", "0")
+    with closing(open_archive(commands.url, notice=print)) as archive:
+        search_id = archive.search("small").id
+        stored = archive.finals(search_id)
+        for one in stored:
+            metrics = tuple(pair for pair in one.metrics if pair[0] != objective)
+            archive.add_final(search_id, replace(one, recipe_json='{"epochs": 7}', metrics=metrics), b"gap")
+    done = commands.here("front", "small", "--final")
+    assert done.status == 1
+    assert done.sentence.startswith(f"no finalist of 'small' has {objective}, by which the search judges: finalize w")
 
 
 def test_bad_input_is_refused_with_status_2(commands):

@@ -172,17 +172,33 @@ def test_a_training_that_diverges_is_a_typed_failure_beside_those_that_succeed(u
     assert [(one.failure, one.metrics, one.test, one.size_bytes) for one in stored] == [("diverged", (), (), 0)] * 2
 
 
-def test_what_failed_and_may_end_differently_is_trained_again(url, keys):
+@pytest.mark.parametrize("kind", ["worker_lost", "user_error"])  # the second of a measuring command that is mended
+def test_what_failed_and_may_end_differently_is_trained_again(url, keys, kind):
     finalize("small", keys[:1], seeds=1, epochs=1, db_url=url, observer=Silent())
     with closing(open_archive(url, notice=print)) as archive:
         search_id = archive.search("small").id
         [done] = archive.finals(search_id)
-        lost = replace(done, number=1, seed=7, failure="worker_lost", message="gone", metrics=(), test=())
+        lost = replace(done, number=1, seed=7, failure=kind, message="gone", metrics=(), test=())
         archive.add_final(search_id, lost)
     observer = Listening()
     finalize("small", keys[:1], seeds=2, epochs=1, db_url=url, observer=observer)
     assert observer.notices[0].endswith("1 of them are done already")
     assert [one.failure for one in finals_in(url)] == [None, None]
+
+
+def test_nothing_is_stored_with_another_search_that_took_the_name_and_number_of_a_deleted_one(url, keys, searched):
+    class Replacing(Listening):
+        """Deletes the search after its first training, and runs one of the same name."""
+
+        def on_notice(self, message):
+            super().on_notice(message)
+            if message.startswith("1 of 2"):
+                gasearch.open("small", db=url).delete()
+                gasearch.run(searched / "small.yaml", db=url)
+
+    with pytest.raises(UnknownSearch, match=r"small was deleted meanwhile, and another search has its name"):
+        finalize("small", keys[:1], seeds=2, epochs=1, workers=0, db_url=url, observer=Replacing())
+    assert finals_in(url) == []
 
 
 @pytest.mark.parametrize("key", ["0a", "3f2a9c01d4e5"])

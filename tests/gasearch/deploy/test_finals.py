@@ -17,6 +17,15 @@ def test_the_trainings_by_the_newest_recipe_speak_for_a_network():
     assert newest_by_key([]) == {}
 
 
+def test_a_recipe_that_only_failed_hides_no_trainings_that_succeeded():
+    failed = [final(number, recipe_json=LONG, failure="timed_out", metrics=(), test=()) for number in range(2)]
+    assert newest_by_key([final(0), *failed]) == {key_of(0): [final(0)]}
+    assert newest_by_key([final(0), failed[0], final(1, recipe_json=LONG)]) == {
+        key_of(0): [failed[0], final(1, recipe_json=LONG)]
+    }
+    assert newest_by_key(failed) == {key_of(0): failed}
+
+
 def test_the_best_training_is_that_of_the_best_validation_score_whatever_the_test_says():
     stored = [scored(0, 0.8, test=0.99), scored(1, 0.9, test=0.1), scored(2, 0.9, test=0.2)]
     assert best_of(stored, "accuracy") is stored[1]

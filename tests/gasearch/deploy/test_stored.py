@@ -8,10 +8,17 @@ import pytest
 from gasearch_workers.messages import Failure, FailureKind, Fidelity, network_to_json
 
 import gasearch
-from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
+from gasearch.deploy.stored import (
+    layered_setup,
+    measured_network,
+    primary_metric,
+    request_from_scratch,
+    require_same_search,
+)
 from gasearch.errors import BadInput, UnknownSearch, WrongState
 from gasearch.objectives.fitness import FrontChange
 from gasearch.search.progress import Silent
+from gasearch.storage.records import SearchStatus
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.custom_search import CUSTOM_SPEC
 from tests.doubles.records import candidate, key_of, new_search, outcome_of
@@ -87,3 +94,20 @@ def test_a_network_without_a_measurement_is_refused_with_the_reason(tmp_path):
                 measured_network(archive, record, key_of(number))
         with pytest.raises(UnknownSearch):
             measured_network(archive, record, "zzz")
+
+
+def test_a_search_that_took_the_place_of_a_deleted_one_is_another_one(tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    with closing(open_archive(url, notice=print)) as archive:
+        for _ in range(2):
+            lease = archive.create_search(new_search(), owner="alice", ttl_s=600.0)
+            archive.release(lease, state=SearchStatus.STOPPED, reason="")
+            record = archive.search("digits")
+            require_same_search(archive, record)
+            archive.delete_search("digits")
+        with pytest.raises(UnknownSearch, match="there is no search named 'digits'"):
+            require_same_search(archive, record)
+        archive.create_search(new_search(), owner="alice", ttl_s=600.0)
+        assert archive.search("digits").id == record.id  # as SQLite gives numbers
+        with pytest.raises(UnknownSearch, match="digits was deleted meanwhile, and another search has its name"):
+            require_same_search(archive, record)

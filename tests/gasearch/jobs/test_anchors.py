@@ -279,3 +279,21 @@ def test_a_recipe_that_fails_on_an_anchor_is_not_chosen_and_where_all_do_the_spe
     assert tuning.found == set_up(load_spec(SPEC)).problem.recipe
     tuning.conclude()
     assert json.loads(kept.events[0].message)["mean_rank"] is None
+
+
+def test_the_spec_s_own_recipe_is_the_first_whatever_ended_first_before_a_kill():
+    kept = Kept()
+    tune_by(by_rate, kept, most=1)
+    assert kept.all[0].number == 1  # the spec's own recipe was in flight on every anchor
+    tuning = tune_by(by_rate, kept)
+    tuning.conclude()
+    content = json.loads(kept.events[0].message)
+    whole = Kept()
+    tune_by(by_rate, whole).conclude()
+    own = {trial.value for trial in kept.all if trial.number == 0}
+    values = {number: trial.value for trial in kept.all for number in [trial.number]}
+    assert own == {values[0]}
+    below = sum(value > values[0] for value in values.values())
+    same = sum(value == values[0] for value in values.values())
+    assert content["own_mean_rank"] == below + (same + 1) / 2
+    assert content["mean_rank"] <= content["own_mean_rank"]

@@ -7,7 +7,7 @@ import pytest
 from gasearch.errors import BadInput, UnknownSearch
 from gasearch.objectives.constraints import parse_limit
 from gasearch.objectives.fitness import FrontChange
-from gasearch.query.finals import final_trainings, finalists, networks_to_finalize
+from gasearch.query.finals import final_trainings, finalists, networks_to_finalize, unmeasured
 from gasearch.storage.sql import open_archive
 from tests.doubles.records import candidate, final, key_of, measured, new_search
 
@@ -97,6 +97,20 @@ def test_the_newest_recipe_answers_and_all_trainings_are_listed(archive):
         (0, {"epochs": 60}, {"accuracy": 0.8}),
     ]
     assert listed[0].row()["created_at"].endswith("+00:00")
+
+
+def test_one_that_lacks_a_metric_is_listed_last_and_is_on_no_front(archive):
+    add(archive, 0, [(0.7, 0.6)])
+    archive.add_final(1, final(0, of=1, metrics=(("accuracy", 0.9),), test=(("accuracy", 0.9),)), b"gap")
+    archive.add_final(1, final(0, of=2, failure="died", metrics=(), test=()))
+    found = finalists(archive, "digits", by="model_bytes")
+    assert [(one.key, one.is_on_front) for one in found] == [
+        (key_of(0), True),
+        *((key, False) for key in sorted(map(key_of, (1, 2)))),
+    ]
+    assert unmeasured(found, ["accuracy", "model_bytes", "latency_ms"]) == ["latency_ms"]
+    assert unmeasured(found[1:], ["accuracy", "model_bytes"]) == ["model_bytes"]
+    assert unmeasured([one for one in found if not one.seeds], ["accuracy"]) == []
 
 
 def test_a_search_without_finalists_has_none(archive):

@@ -1,11 +1,15 @@
 from contextlib import closing
 
 import pytest
+from sqlalchemy import update
 
 from gasearch.errors import BadInput, StoreError, WrongState
 from gasearch.storage.copying import copy_from_file, copy_to_file, file_url
+from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.sql import open_archive, open_reader
-from tests.doubles.records import candidate, new_search
+from gasearch.storage.tables import finals
+from tests.doubles.connections import writing
+from tests.doubles.records import candidate, final, key_of, new_search, verification
 
 
 def silent(message):
@@ -36,6 +40,37 @@ def test_a_copy_goes_back_into_an_empty_database(url, tmp_path):
     copy_from_file(tmp_path / "copy.db", f"sqlite:///{tmp_path}/new.db", silent)
     with closing(open_archive(f"sqlite:///{tmp_path}/new.db", notice=pytest.fail)) as back:
         assert back.claim("digits", owner="bob", ttl_s=60.0).epoch == 2
+
+
+@pytest.mark.parametrize("into", ["sqlite", "postgresql"])
+def test_networks_come_through_a_file_and_back_byte_for_byte_and_one_that_flipped_is_found(
+    request, url, into, tmp_path, postgresql
+):
+    every_byte = bytes(range(256)) * 5
+    with closing(open_archive(url, notice=pytest.fail)) as archive:
+        for number in range(20):  # more than are in memory at a time
+            archive.add_final(1, final(number), every_byte[number:])
+        archive.add_final(1, final(20, failure="died", message="gone", metrics=(), test=()))
+        archive.add_verification(1, verification())
+    copy_to_file(url, tmp_path / "copy.db")
+    new = f"sqlite:///{tmp_path}/new.db" if into == "sqlite" else postgresql.new_database(is_migrated=False)
+    if into == "postgresql":
+        request.addfinalizer(lambda: postgresql.drop_database(new))
+    copy_from_file(tmp_path / "copy.db", new, silent)
+    with closing(open_archive(new, notice=pytest.fail)) as back, closing(open_reader(url)) as original:
+        assert back.finals(1) == original.finals(1)
+        assert back.verifications(1) == original.verifications(1)
+        assert [back.final_network(1, one.id) for one in back.finals(1)[:20]] == [every_byte[n:] for n in range(20)]
+        back.add_final(1, final(20), b"a")  # with an id of its own
+        assert len(back.finals(1)) == 21
+    with snapshot(new) as connection:
+        assert list(find_damage(connection)) == []
+    with writing(new) as connection:
+        flipped = bytes([every_byte[0] ^ 1]) + every_byte[1:]
+        connection.execute(update(finals).where(finals.c.number == 0).values(packed=flipped))
+    with snapshot(new) as connection:
+        [found] = find_damage(connection)
+    assert found.text.startswith(f"final training 0 of network {key_of(0)} (search 1) doesn't match its checksum")
 
 
 def test_a_file_that_is_there_is_not_written_over(url, tmp_path):

@@ -38,6 +38,7 @@ from gasearch.storage.records import EvaluatedNetwork, EvaluationRecord, TuningT
 from gasearch.storage.sql import open_reader, upgrade_if_older
 
 if TYPE_CHECKING:
+    from gasearch.deploy.ensemble import Ensemble
     from gasearch.deploy.reproduction import Reproduction
     from gasearch.deploy.tuning import TunedNetwork
     from gasearch.deploy.verification import Verification
@@ -345,6 +346,28 @@ class Search:
     def final_trainings(self, key: str | None = None) -> list[FinalTraining]:
         """Every final training, or those of one network, in the order in which they were stored."""
         return self._ask(lambda reader: final_trainings(reader, self.name, key))
+
+    def ensemble(
+        self, *, members: int = 3, where: Sequence[str] | str = (), observer: Observer | None = None
+    ) -> Ensemble:
+        """Finalized networks that are best together, chosen by the validation split; see `Ensemble`.
+
+        The test split is read once more, for the ensemble and the best single network; it chooses nothing.
+
+        Args:
+            members: The most different networks.
+            where: Limits that each must keep, such as "model_bytes <= 8 KB".
+            observer: Watches.
+
+        Raises:
+            BadInput: where no final training is left to choose from, for a custom space, or data that have changed.
+        """
+        from gasearch.deploy.ensemble import choose_ensemble
+
+        with advising(self._db_url):
+            return choose_ensemble(
+                self.name, members=members, limits=_limits(where), db_url=self._db_url, observer=observer or Silent()
+            )
 
     def export(
         self,

@@ -1,9 +1,9 @@
-"""The command that finalizes networks, and how finalists are printed."""
+"""The commands that finalize networks and make ensembles of them, and how both are printed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from gasearch.query.asked import parse_limits
 from gasearch.query.finals import Finalist, finalists, networks_to_finalize, unmeasured
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
+
+if TYPE_CHECKING:
+    from gasearch.deploy.ensemble import Ensemble
 
 #: What a table says of a score; {} is its name.
 _OF_SCORE = ("searched_{}", "{}", "{}_deviation", "{}_drop", "test_{}", "test_{}_deviation", "test_{}_drop")
@@ -76,6 +79,44 @@ def finalize(
         raise failed
     if form is Format.TABLE:
         say(f"next:  gasearch front {name} --final\n       gasearch export {name} {chosen[0]} -o {name}-model")
+
+
+@app.command(
+    epilog=examples(
+        "gasearch ensemble digits-cnn --members 3",
+        'gasearch ensemble digits-cnn --members 5 --where "model_bytes <= 8 KB" --format json',
+    )
+)
+def ensemble(
+    name: Name,
+    members: Annotated[
+        int, option("--members", "N", "The most different networks.", min=1, max=100, show_default=True)
+    ] = 3,
+    where: Where = None,
+    db: Db = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Choose finalized networks that are best together, by the validation split; read the test split for the result."""
+    from gasearch.deploy.ensemble import choose_ensemble
+
+    limits = parse_limits(where or ())
+    with watching() as observer, clean_stdout():
+        found = choose_ensemble(name, members=members, limits=limits, db_url=database_url(db), observer=observer)
+    print_ensemble(found, form)
+    if form is Format.TABLE and len(found.members) == 1 < members:
+        say("no mean of several that was tried is better there than this network alone")
+
+
+def print_ensemble(found: Ensemble, form: Format) -> None:
+    """Print the members, the ensemble and the best single network; of a table's scores only the primary one."""
+    if form is Format.JSON:
+        print_rows({"metric": found.metric, "candidates": found.candidates, "rows": found.rows()}, form)
+        return
+    shown = (found.metric, f"test_{found.metric}", "model_bytes", "macs", "latency_ms")
+    print_rows(found.rows(), form, columns=("what", "key", "number", "epochs", "weight", *shown))
+    if form is Format.TABLE:
+        say(f"chosen among {found.candidates} by the validation split alone")
+        say("the test split was read once more, for the ensemble and the best single network")
 
 
 def print_front_after(name: str, limits: Sequence[Limit], by: str | None, db: str | None, form: Format) -> None:

@@ -21,7 +21,7 @@ from gasearch.storage.passwords import hidden
 #: The commands that ask a search, whose name stands first, and the others that use a database. `db restore` is none:
 #: it needs another one than that with which something is wrong.
 OF_A_SEARCH: Final = (
-    *("resume", "stop", "delete", "tune", "finalize", "reproduce", "export", "report"),
+    *("resume", "stop", "delete", "tune", "finalize", "ensemble", "reproduce", "export", "report"),
     *("status", "best", "trade", "front", "history", "show", "plot", "compare", "why", "failures"),
 )
 OF_A_DATABASE: Final = ("run", "verify", "list", "db check", "db backup", "db upgrade", "db current")

@@ -61,6 +61,7 @@ DOORS = {
     "gasearch_workers.evaluation.evaluate": "without workers, evaluations run in the controller",
     "gasearch_workers.evaluation.deployed": "what measures forms for microcontrollers is looked for before a search",
     "gasearch_workers.evaluation.teacher": "a teacher is trained once, before the search",
+    "gasearch_workers.evaluation.ensemble": "final networks are run together",
     "gasearch_workers.evaluation.export": "a network of the front becomes files",
     "gasearch_workers.export.artifact": "as above",
     "gasearch_workers.evaluation.claims": "what came of running these files",

@@ -28,7 +28,7 @@ def test_help_lists_every_command_and_each_command_gives_examples(gasearch):
     assert status == 0
     commands = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
     wanted = "init check data run resume list status stop best trade report front history show failures"
-    wanted += " delete plot compare why reproduce tune finalize export verify serve db"
+    wanted += " delete plot compare why reproduce tune finalize ensemble export verify serve db"
     assert sorted(commands) == sorted(wanted.split())
     for command in [*wanted.split()[:-1], "db upgrade", "db current"]:
         status, out, _ = gasearch(*command.split(), "--help")

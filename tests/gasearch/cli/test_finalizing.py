@@ -100,3 +100,24 @@ def test_bad_input_is_refused_with_status_2(commands):
     assert done.sentence.startswith("networks are finalized by their keys, or chosen from the front")
     assert commands.here("finalize", "small", "--seeds", "0").status == 2
     assert commands.here("finalize", "smal", "--top", "1").status == 2
+
+
+def test_an_ensemble_is_printed_beside_the_best_single_network(commands):
+    commands.here("finalize", "small", "--top", "2", "--seeds", "2", "--workers", "0")
+    done = commands.here("ensemble", "small", "--members", "2")
+    assert done.status == 0, done.err
+    titles, *rows = done.out.splitlines()
+    assert titles.split()[:6] == ["what", "key", "number", "epochs", "weight", "accuracy"]
+    assert "macro_f1" not in titles
+    assert [row.split()[0] for row in rows][-2:] == ["ensemble", "best"]
+    assert "by the validation split alone\nthe test split was read once more" in done.err
+    answer = json.loads(commands.here("ensemble", "small", "--members", "2", "--format", "json").out)
+    found = gasearch.open("small", db=commands.url).ensemble(members=2)
+    assert answer == {"metric": "accuracy", "candidates": found.candidates, "rows": found.rows()}
+    lines = commands.here("ensemble", "small", "--members", "2", "--format", "csv").out.splitlines()
+    assert lines[0].startswith("what,key,number,epochs,weight,accuracy,macro_f1")
+    assert len(lines) == 1 + len(found.rows())
+
+
+def test_an_ensemble_is_made_of_one_member_at_least(commands):
+    assert commands.here("ensemble", "small", "--members", "0").status == 2

@@ -90,7 +90,7 @@ def finalize(
 def ensemble(
     name: Name,
     members: Annotated[
-        int, option("--members", "N", "The most different networks.", min=1, max=100, show_default=True)
+        int, option("--members", "N", "The most different networks.", min=1, max=20, show_default=True)
     ] = 3,
     where: Where = None,
     db: Db = None,

@@ -17,7 +17,7 @@ from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import FinalRecord, SearchRecord
 from gasearch.storage.sql import open_reader
 
-MOST_MEMBERS = 100
+MOST_MEMBERS = 20
 COSTS = ("model_bytes", "macs", "latency_ms")  #: What an ensemble takes is the sum of what its members take.
 
 

@@ -122,7 +122,7 @@ def test_bad_input_says_what_to_do(url, finalized, tmp_path):
     before = f"sqlite:///{finalized}/before.db"
     with pytest.raises(BadInput, match=r"no network was finalized yet in 'small'; make some with: gasearch finalize s"):
         choose(before)
-    with pytest.raises(BadInput, match="members must be from 1 to 100; got 0"):
+    with pytest.raises(BadInput, match="members must be from 1 to 20; got 0"):
         choose(url, 0)
     with pytest.raises(BadInput, match="no final training of 'small' has 'speed'; there are accuracy"):
         choose(url, 2, "speed <= 1")

@@ -50,6 +50,24 @@ def test_no_more_different_networks_are_drawn_than_asked_for():
     assert draw_members(outputs, truth, NUMBER, members=1) == [0]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_whoever_allows_more_members_gets_nothing_worse(seed):
+    rng, target = np.random.default_rng(seed), Target(kind="classification", outputs=3)
+    truth = rng.integers(3, size=120)
+    outputs = [np.eye(3)[truth] + rng.normal(scale=1.2, size=(120, 3)) for _ in range(6)]
+    scores = []
+    for members in range(1, 7):
+        drawn = draw_members(outputs, truth, target, members=members)
+        weights = {one: drawn.count(one) / len(drawn) for one in drawn}
+        scores.append(
+            target.primary_score(mean_outputs({one: outputs[one] for one in weights}, weights, target), truth)
+        )
+        assert len(weights) <= members
+    assert scores == sorted(scores)
+    assert scores[0] == max(target.primary_score(one, truth) for one in outputs)
+    assert scores[-1] > scores[0]
+
+
 def test_where_none_helps_the_best_stays_alone_and_the_first_of_equals_is_it():
     truth = np.array([1, 1, 0])
     perfect, worse = logits(0.9, 0.9, 0.1), logits(0.9, 0.1, 0.1)

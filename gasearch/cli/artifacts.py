@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
+
+import typer
 
 from gasearch.cli.app import Db, Ended, Form, app, argument, examples, option
 from gasearch.cli.console import Format, clean_stdout, print_rows, say
 from gasearch.settings import database_url
+
+#: Of the table of claims, which 120 columns hold; JSON and CSV have all.
+_COLUMNS: Final = ("file", "runtime", "claim", "claimed", "measured", "tolerance", "verdict")
 
 
 @app.command(
@@ -27,6 +32,7 @@ def verify(
         list[str] | None,
         option("--runtime", "NAME", "Run it there alone; repeatable. Default: all installed ones."),
     ] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="In the table also what isn't judged, and notes.")] = False,
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
@@ -38,9 +44,18 @@ def verify(
 
     with clean_stdout():
         found, unstored = verify_artifact(directory, data=data, runtimes=runtimes or (), db_url=database_url(db))
-    print_rows(found.claim_rows(), form)
+    rows = found.claim_rows()
+    if form is Format.TABLE and not is_all:
+        rows = [_in_short(row) for row in rows if row["verdict"] != "not judged"]
+    print_rows(rows, form)
     notes = [f"the verdict is in verification.json alone: {unstored}"] if unstored else []
     _conclude([*found.notes, *notes, found.conclusion], is_verified=found.is_verified)
+
+
+def _in_short(row: dict[str, Any]) -> dict[str, Any]:
+    """What the table says of a claim, and why it fails."""
+    names = (*_COLUMNS, "note") if row["verdict"] == "fails" and row["note"] else _COLUMNS
+    return {name: row[name] for name in names}
 
 
 def check_export(folder: Path, db_url: str) -> None:

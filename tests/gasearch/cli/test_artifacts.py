@@ -32,10 +32,18 @@ def test_verify_prints_claims_and_keeps_them(line):
     done = line.here("verify", "model", "--runtime", "gasearch", "--runtime", "torch")
     assert done.status == 0, done.err
     assert done.out.splitlines()[0].split() == [
-        *("file", "bytes", "runtime", "claim", "claimed", "measured", "difference", "tolerance", "verdict", "note")
+        *("file", "runtime", "claim", "claimed", "measured", "tolerance", "verdict")
     ]
+    assert "not judged" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 120
     assert "model keeps what it claims, in gasearch, torch" in done.err
     assert json.loads((line.folder / "model/verification.json").read_text())["is_verified"]
+
+
+def test_verify_prints_all_that_was_measured_where_that_is_asked(line):
+    done = line.here("verify", "model", "--runtime", "torch", "--all")
+    assert done.out.splitlines()[0].split()[-4:] == ["difference", "tolerance", "verdict", "note"]
+    assert "not judged" in done.out
 
 
 def test_verify_prints_rows_as_json(line):

@@ -52,11 +52,16 @@ def made(tmp_path):
     return make
 
 
+def run_program(folder, *files):
+    """The folder's program, ended, in a process where what it must not need fails."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", ALONE, folder / "predict.py", *files]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent)
+
+
 def predict(folder, file):
     """What the folder's program prints, a list of lines."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", ALONE, folder / "predict.py", file]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent)
+    done = run_program(folder, file)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -154,6 +159,22 @@ def test_no_sample_gives_no_line(made, tmp_path):
     folder, data, _ = made("digits", "mlp")
     np.save(tmp_path / "images.npy", data.test.x[:0])
     assert predict(folder, tmp_path / "images.npy") == []
+
+
+def test_what_it_cannot_read_is_a_sentence_and_status_2(made, tmp_path):
+    folder, data, _ = made("digits", "mlp")
+    np.save(tmp_path / "halves.npy", data.test.x[:4, 0].reshape(8, 4, 8))
+    (tmp_path / "text.npy").write_text("no images")
+    for files, said in (
+        ((), "python predict.py FILE"),
+        (("none.npy",), "none.npy can't be read as an .npy file of images, uint8"),
+        (("text.npy",), "text.npy can't be read as an .npy file of images"),
+        (("halves.npy",), "images are (1, 8, 8) (channels, height, width); got (8, 4, 8)"),
+    ):
+        done = run_program(folder, *files)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_no_name_of_the_data_becomes_part_of_the_program():

@@ -50,6 +50,11 @@ def test_a_file_that_was_cut_off_is_named(path, network, kept):
         run_litert(path, random_raw(np.random.default_rng(1), network, 1))
 
 
+def test_it_greets_nobody(path, network, capfd):
+    run_litert(path, random_raw(np.random.default_rng(1), network, 2))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_its_version_is_that_of_its_package():
     assert version() == installed("ai-edge-litert")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+WHAT = "{what}"
 FOLDER = Path(__file__).resolve().parent
 ABOUT = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
 INPUT, OUTPUT = ABOUT["input"], ABOUT["output"]
@@ -40,12 +41,17 @@ def encode(file):
     images = np.load(file)
     if images.shape[-3:] == (height, width, channels) != (channels, height, width):
         images = np.moveaxis(images, -1, -3)  # the channels come first
+    if images.shape[-3:] != (channels, height, width) and (channels > 1 or images.shape[-2:] != (height, width)):
+        raise ValueError(f"images are {(channels, height, width)} (channels, height, width); got {images.shape}")
     return images.reshape(-1, channels, height, width)
 """
 _NUMBERS: Final = """
 
 def encode(file):
-    return np.load(file).astype(np.float64).reshape(-1, *INPUT["shape"][1:]) - INPUT["offsets"]
+    rows, columns = np.load(file).astype(np.float64), INPUT["shape"][1:]
+    if list(rows.shape[-1:]) != columns:
+        raise ValueError(f"numbers are (count, {columns[0]}); got {rows.shape}")
+    return rows.reshape(-1, *columns) - INPUT["offsets"]
 """
 _SENTENCES: Final = """
 
@@ -149,7 +155,17 @@ def meaning(outputs, number):
 
 _RUNNING: Final = """
 
-samples = np.asarray(encode(sys.argv[1]), INPUT["dtype"])
+if len(sys.argv) != 2:
+    print(__doc__.strip(), file=sys.stderr)
+    sys.exit(2)
+try:
+    samples = np.asarray(encode(sys.argv[1]), INPUT["dtype"])
+except KeyError as error:
+    print(f"{sys.argv[1]}: no such column, or not known to the network: {error}", file=sys.stderr)
+    sys.exit(2)
+except (OSError, ValueError) as error:
+    print(f"{sys.argv[1]} can't be read as {WHAT}: {error}", file=sys.stderr)
+    sys.exit(2)
 for number, outputs in enumerate(SESSION.run(None, {INPUT["name"]: samples})[0] if len(samples) else ()):
     print(meaning(outputs, number))
 """

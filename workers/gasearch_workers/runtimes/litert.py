@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
@@ -52,7 +53,7 @@ def open_litert(path: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
     from ai_edge_litert.interpreter import Interpreter
 
     content = path.read_bytes()
-    with _refusals_of(path):
+    with _refusals_of(path), _stderr_muted():
         interpreter = Interpreter(model_content=content, num_threads=1)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
     shape: tuple[int, ...] = ()
@@ -74,6 +75,19 @@ def open_litert(path: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
             return np.concatenate([compute(samples[at : at + BATCH]) for at in range(0, len(samples), BATCH)])
 
     return run
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """Without what C++ writes to stderr: LiteRT greets ("INFO: Created ... delegate"), and heeds no log level."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager

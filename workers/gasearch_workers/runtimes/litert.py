@@ -61,8 +61,9 @@ def open_litert(path: Path) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
     def compute(part: NDArray[Any]) -> NDArray[np.float32]:
         nonlocal shape
         if part.shape != shape:
-            interpreter.resize_tensor_input(source["index"], part.shape, strict=True)
-            interpreter.allocate_tensors()
+            with _stderr_muted():
+                interpreter.resize_tensor_input(source["index"], part.shape, strict=True)
+                interpreter.allocate_tensors()
             shape = part.shape
         interpreter.set_tensor(source["index"], part)
         interpreter.invoke()

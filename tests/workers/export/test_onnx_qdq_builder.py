@@ -15,24 +15,26 @@ def test_a_grid_is_held_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("zero_point", "bits", "factor"),
+    ("zero_point", "bits", "steps"),
     [
-        (0, 2, 1),
-        (0, 7, 1),
-        (64, 7, 1),
-        (128, 8, 1),  # -128 to 127
-        (0, 8, 255 / 127),  # 0 to 255
-        (33, 8, 222 / 127),  # an image: -33 to 222
-        (255, 8, 255 / 128),
+        (0, 2, 0),
+        (0, 7, 0),
+        (64, 7, 0),
+        (128, 8, 0),  # -128 to 127
+        (0, 8, 128),  # 0 to 255
+        (33, 8, 95),  # an image: -33 to 222
+        (255, 8, -127),
     ],
 )
-def test_with_zero_point_0_a_grid_gets_the_smallest_scale_at_which_both_its_ends_fit_int8(zero_point, bits, factor):
+def test_with_zero_point_0_a_grid_keeps_its_scale_and_gets_an_offset_where_int8_does_not_hold_it(
+    zero_point, bits, steps
+):
     grid = Grid(scale=0.25, zero_point=zero_point, bits=bits)
     held = hold(grid, is_symmetric=True)
-    assert (held.zero_point, held.dtype) == (0, np.int8)
-    assert held.scale == pytest.approx(0.25 * factor)
-    assert held.low / held.scale >= -128.001
-    assert held.high / held.scale <= 127.001
+    assert (held.zero_point, held.dtype, held.scale) == (0, np.int8, 0.25)
+    assert held.offset == steps * 0.25
+    assert (held.low - held.offset) / held.scale >= -128
+    assert (held.high - held.offset) / held.scale <= 127
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,9 @@ def test_with_zero_point_0_a_grid_gets_the_smallest_scale_at_which_both_its_ends
     [
         (0, 8, True, False, "Relu"),
         (0, 8, False, False, ""),  # uint8 saturates at 0
-        (0, 8, False, True, "Relu"),  # int8 doesn't
+        (0, 8, False, True, ""),  # int8 does so at -128, which stands for it
+        (0, 8, True, True, ""),
+        (100, 8, True, True, "Clip"),
         (128, 8, False, False, ""),
         (128, 8, False, True, ""),
         (100, 8, True, False, "Relu"),
@@ -56,5 +60,5 @@ def test_an_output_is_clipped_where_its_integer_type_goes_on_beyond_its_grid(
     step = next(item.step for item in network.steps if item.step.has_relu == has_relu)
     grids = {step.name: Grid(scale=0.1, zero_point=zero_point, bits=bits)}
     builder = QdqBuilder(network.plan, grids, is_symmetric=is_symmetric)
-    builder.clamp(step, "real")
+    builder.clamp(step, "real", offset=builder.offset(step.name))
     assert "".join(node.op_type for node in builder.nodes) == operator

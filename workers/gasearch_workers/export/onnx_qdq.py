@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from gasearch_workers.export.onnx_builder import output_name
 from gasearch_workers.export.onnx_graph import ELEMENT, require_float_outputs
-from gasearch_workers.export.onnx_qdq_builder import QdqBuilder, hold
+from gasearch_workers.export.onnx_qdq_builder import MIDDLE, QdqBuilder
 from gasearch_workers.export.onnx_qdq_steps import add_step
 from gasearch_workers.export.onnx_stretch import EXACT_KERNELS
 from gasearch_workers.network.integer import IntegerNetwork
@@ -32,8 +32,8 @@ def to_qdq(network: IntegerNetwork, *, is_symmetric: bool = False) -> onnx.Model
 
     Args:
         network: What to write.
-        is_symmetric: Whether all tensors are int8 with zero point 0, as TensorRT takes them: activations of 8 bits that
-            aren't signed lose a bit (`onnx_qdq_builder.hold`), images enter their first step as floats; all else stays.
+        is_symmetric: Whether all tensors are int8 with zero point 0, as TensorRT takes them; the numbers stay the same
+            (`onnx_qdq_builder.hold`).
 
     Raises:
         ValueError: if the last step's output is quantized.
@@ -71,13 +71,11 @@ def _add_input(builder: QdqBuilder, network: IntegerNetwork) -> None:
     if is_of_bytes:
         raw = builder.node("Cast", [raw], "input.raw_float", to=TensorProto.FLOAT)
     if is_of_bytes and grid is not None:
-        centred = builder.node("Sub", [raw, builder.constant("input.middle", np.float32(grid.zero_point))], "input.c")
+        offset = builder.offset(INPUT)
+        middle = np.float32(MIDDLE if offset else grid.zero_point)
+        centred = builder.node("Sub", [raw, builder.constant("input.middle", middle)], "input.c")
         size = builder.constant("input.step", np.float32(grid.scale))
-        real = builder.node("Mul", [centred, size], "input.unrounded")
-        if hold(grid, is_symmetric=True).scale == np.float32(grid.scale):
-            builder.round(INPUT, real)
-        else:  # Bytes that fill a part of their range alone, as those of the digits, would lose more than a bit.
-            builder.reals[INPUT] = real
+        builder.round(INPUT, builder.node("Mul", [centred, size], "input.unrounded"), offset=offset)
         return
     if plan.categories:
         raw = builder.slice(raw, 0, plan.numbers, "input.numbers")

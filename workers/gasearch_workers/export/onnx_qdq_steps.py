@@ -28,51 +28,113 @@ _STANDSTILL: Final = 100.0
 def add_step(builder: QdqBuilder, item: IntegerStep) -> None:
     """Append the nodes of a step; its output is put on its grid if it has one."""
     step, grid = item.step, builder.grids[item.step.name]
-    has_float_weights = step.op in ("conv", "linear") and item.weight_scale is None
-    real = builder.unfused if has_float_weights else builder.reals.__getitem__
-    inputs = [real(name) for name in step.inputs if name != CODES]
-    output = builder.float_name(step)
-    if step.op == "window":
-        output = _window(builder, step, inputs[0], output)
-    elif step.passes_grid:
+    output, offset = _computed(builder, item, builder.float_name(step))
+    if grid is None or step.op == "max_tokens":
+        builder.reals[step.name] = builder.relu(step, output)
+    else:
+        is_on_grid = step.passes_grid or step.has_weight_grid
+        kept = output if is_on_grid else builder.clamp(step, output, offset=offset)
+        builder.round(step.name, kept, offset=offset)
+
+
+def _computed(builder: QdqBuilder, item: IntegerStep, output: str) -> tuple[str, float]:
+    """A step's output before it is clipped, and by how much that lies below the real one."""
+    step = item.step
+    if step.op in _MATRICES:
+        return _MATRICES[step.op](builder, item, output), builder.offset(step.name)
+    if step.op in ("flatten", "max_pool", "window") or (step.op == "global_pool" and builder.grids[step.name]):
+        source, offset = builder.source(step.inputs[0])
+        if step.op == "window":
+            return _window(builder, step, source, output, offset=offset), offset
+        if step.op == "global_pool":
+            return _global_pool(builder, item, source, output), offset
+        return move(builder, step, source, output, is_real=True), offset
+    inputs = [builder.real(name) for name in step.inputs if name != CODES]
+    if step.passes_grid:
         output = move(builder, step, inputs[0], output, is_real=True)
     elif step.op in OPERATORS:
         operator, attributes = OPERATORS[step.op]
         output = builder.node(operator, inputs, output, **attributes)
     else:
         output = _STEPS[step.op](builder, item, *inputs, output)
-    if grid is None or step.op == "max_tokens":
-        builder.reals[step.name] = builder.relu(step, output)
-    else:
-        is_on_grid = step.passes_grid or step.has_weight_grid
-        builder.round(step.name, output if is_on_grid else builder.clamp(step, output))
+    return output, 0.0
 
 
 # --- matrices and tables ----------------------------------------------------------------------------------------
 
 
-def _conv(builder: QdqBuilder, item: IntegerStep, source: str, output: str) -> str:
-    operands = [source, _weight(builder, item), _bias(builder, item)]
-    return builder.node("Conv", operands, output, **geometry(item.step))
+def _conv(builder: QdqBuilder, item: IntegerStep, output: str) -> str:
+    step, attributes = item.step, geometry(item.step)
+    source, offset = _source(builder, item)
+    if offset and any(attributes["pads"]):
+        sides = [0, 0, *attributes["pads"][:2], 0, 0, *attributes["pads"][2:]]
+        source = builder.padded(step.inputs[0], source, sides, f"{step.name}.padded")
+        attributes["pads"] = [0] * len(attributes["pads"])
+    weight, scale = _weights(builder, item, offset)
+    operands = [source, _weight(builder, item, weight, scale), _bias(builder, item, weight, scale, offset)]
+    return builder.node("Conv", operands, output, **attributes)
 
 
-def _linear(builder: QdqBuilder, item: IntegerStep, source: str, output: str) -> str:
+def _linear(builder: QdqBuilder, item: IntegerStep, output: str) -> str:
     """A dense layer of a vector, or of each token."""
     step = item.step
+    source, offset = _source(builder, item)
+    weight, scale = _weights(builder, item, offset)
+    bias = _bias(builder, item, weight, scale, offset)
     if len(step.input_shape) == 1:
-        return builder.node("Gemm", [source, _weight(builder, item), _bias(builder, item)], output, transB=1)
-    product = builder.node("MatMul", [source, _weight(builder, item, is_transposed=True)], f"{step.name}.product")
-    return builder.node("Add", [product, _bias(builder, item)], output)
+        return builder.node("Gemm", [source, _weight(builder, item, weight, scale), bias], output, transB=1)
+    transposed = _weight(builder, item, weight, scale, is_transposed=True)
+    product = builder.node("MatMul", [source, transposed], f"{step.name}.product")
+    return builder.node("Add", [product, bias], output)
 
 
-def _bias(builder: QdqBuilder, item: IntegerStep) -> str:
-    return builder.constant(f"{item.step.name}.bias", item.bias)
+def _source(builder: QdqBuilder, item: IntegerStep) -> tuple[str, float]:
+    """The input of a matrix, and by how much it lies below the real one."""
+    name = item.step.inputs[0]
+    return (builder.unfused(name), 0.0) if item.weight_scale is None else builder.source(name)
 
 
-def _weight(builder: QdqBuilder, item: IntegerStep, *, is_transposed: bool = False) -> str:
-    """The weights in float: (out, ...), or transposed (in, out)."""
+def _bias(
+    builder: QdqBuilder, item: IntegerStep, weight: NDArray[Any], scale: NDArray[np.float32] | None, offset: float
+) -> str:
+    """The bias: with what the input's offset would have given, without the output's own.
+
+    Args:
+        builder: Of the graph.
+        item: The matrix.
+        weight: As it is in the file: (out, ...).
+        scale: Of the weights: (out,).
+        offset: Of the input.
+    """
+    assert item.bias is not None
+    name, own = f"{item.step.name}.bias", builder.offset(item.step.name)
+    if offset == own == 0:
+        return builder.constant(name, item.bias)
+    bias = item.bias.astype(np.float64) - own
+    if offset:
+        assert scale is not None
+        bias += offset * scale.astype(np.float64) * weight.reshape(len(weight), -1).sum(axis=1, dtype=np.int64)
+    return builder.constant(name, bias.astype(np.float32))
+
+
+def _weight(
+    builder: QdqBuilder,
+    item: IntegerStep,
+    weight: NDArray[Any],
+    scale: NDArray[np.float32] | None,
+    *,
+    is_transposed: bool = False,
+) -> str:
+    """The weights in float: (out, ...), or transposed (in, out).
+
+    Args:
+        builder: Of the graph.
+        item: The matrix.
+        weight: As `_weights` gives them.
+        scale: Likewise.
+        is_transposed: Whether to transpose them.
+    """
     name = f"{item.step.name}.weight"
-    weight, scale = _weights(builder, item)
     axis = 1 if is_transposed else 0
     weight = np.ascontiguousarray(weight.T) if is_transposed else weight
     if scale is None or item.step.inputs[0] in builder.integers:
@@ -80,10 +142,15 @@ def _weight(builder: QdqBuilder, item: IntegerStep, *, is_transposed: bool = Fal
     return builder.weights_alone(name, weight, scale, axis)
 
 
-def _weights(builder: QdqBuilder, item: IntegerStep) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+def _weights(builder: QdqBuilder, item: IntegerStep, offset: float) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
     """Weights (out, ...) and their scales (out,): stretched where the input is quantized; None for float weights.
 
     ONNX Runtime computes with int8 activations as with uint8 ones of 8 bits, whatever the bits of their grid.
+
+    Args:
+        builder: Of the graph.
+        item: The matrix.
+        offset: Of its input.
     """
     grid, weight, scale = builder.grids[item.step.inputs[0]], item.weight, item.weight_scale
     assert weight is not None and item.bias is not None  # noqa: PT018
@@ -91,7 +158,9 @@ def _weights(builder: QdqBuilder, item: IntegerStep) -> tuple[NDArray[Any], NDAr
         return weight, scale
     bits = 8 if builder.is_symmetric else grid.bits
     step_size = builder.held(item.step.inputs[0]).scale
-    integers, fine = stretch(weight, scale.astype(np.float64), item.bias.astype(np.float64) / step_size, bits)
+    sums = weight.reshape(len(weight), -1).sum(axis=1, dtype=np.int64)
+    bias = item.bias.astype(np.float64) - builder.offset(item.step.name) + offset * scale.astype(np.float64) * sums
+    integers, fine = stretch(weight, scale.astype(np.float64), bias / step_size, bits)
     builder.is_saturating |= may_saturate(integers, bits)
     return integers, fine
 
@@ -135,16 +204,23 @@ def _global_pool(builder: QdqBuilder, item: IntegerStep, source: str, output: st
     return builder.node("Flatten", [builder.node("GlobalAveragePool", [source], f"{step.name}.pooled")], output)
 
 
-def _window(builder: QdqBuilder, step: Step, source: str, output: str) -> str:
+def _window(builder: QdqBuilder, step: Step, source: str, output: str, *, offset: float) -> str:
     """Neighbouring tokens side by side, zeros outside of the sequence: (B, T, C) -> (B, T, kernel x C).
 
     By a slice for each neighbour: OpenVINO 2026.4 crashes on a Gather of all of them behind a DequantizeLinear.
+
+    Args:
+        builder: Of the graph.
+        step: The window.
+        source: The input.
+        output: Name of the result.
+        offset: By how much the input lies below the real one.
     """
     if step.kernel == 1:
         return builder.node("Identity", [source], output)
     name, (tokens, channels), before = step.name, step.input_shape, step.kernel // 2
     behind = step.kernel - 1 - before
-    zero = builder.constant("zero", np.float32(0))
+    zero = builder.constant(f"{name}.nothing" if offset else "zero", np.float32(-offset))
     if tokens == 1:  # its neighbours are zeros: OpenVINO 2026.4 fills the places of a single one with the token
         sides = builder.whole_numbers(f"{name}.sides", [0, 0, before * channels, 0, 0, behind * channels])
         return builder.node("Pad", [source, sides, zero], output)
@@ -222,11 +298,11 @@ def _layer_norm(builder: QdqBuilder, item: IntegerStep, source: str, output: str
     return builder.node("Add", [builder.node("Mul", [normalized, weight], f"{name}.weighted"), bias], output)
 
 
+#: Those that take offsets into their biases: each appends its nodes, given what the output shall be called.
+_MATRICES: Final[dict[Op, Callable[[QdqBuilder, IntegerStep, str], str]]] = {"conv": _conv, "linear": _linear}
 #: What isn't one operator of ONNX's: each appends its nodes, given the inputs and what the output shall be called.
 _STEPS: Final[dict[Op, Callable[..., str]]] = {
     **COMPUTED,
-    "conv": _conv,
-    "linear": _linear,
     "embedding": _embedding,
     "position": _position,
     "global_pool": _global_pool,

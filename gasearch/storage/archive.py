@@ -16,6 +16,7 @@ from gasearch.storage.records import (
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
+    ExportRecord,
     FailedAttempt,
     Fall,
     FinalRecord,
@@ -166,6 +167,9 @@ class ArchiveReader(Protocol):
             UnknownSearch: if there is none.
         """
 
+    def exports(self, search_id: int, key: str) -> list[ExportRecord]:
+        """The artifacts that were written of a network, in the order in which they were stored."""
+
     def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
         """What came of running exported files of the search, or of one of its networks, in order."""
 
@@ -300,6 +304,13 @@ class Archive(ArchiveReader, Protocol):
             search_id: Of the search.
             record: The training; its id, size and time are the store's to give.
             packed: The network as a packed file; None where the training failed.
+
+        Raises:
+            UnknownSearch: if the search is gone.
+        """
+
+    def add_export(self, search_id: int, record: ExportRecord) -> None:
+        """Store an artifact as it was written; storing it again has no effect. Needs no lease.
 
         Raises:
             UnknownSearch: if the search is gone.

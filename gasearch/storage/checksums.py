@@ -64,6 +64,7 @@ CALIBRATIONS = _all_but(tables.calibrations)
 TUNING_TRIALS = _all_but(tables.tuning_trials, "id")
 FINALS = _all_but(tables.finals, "id", "packed", "packed_checksum")
 FINAL_NETWORKS = _sum(tables.finals, "search_id", "key", "seed", "packed", column="packed_checksum")
+EXPORTS = _all_but(tables.exports, "id")
 VERIFICATIONS = _all_but(tables.verifications, "id")
 _STANDING = ("state", "reason", "updated_at", "active_seconds", "worker_seconds", "reference_point", "reference_ideal")
 _LEASE = ("is_stop_requested", "owner", "epoch", "lease_until")
@@ -72,7 +73,7 @@ STANDINGS = _sum(tables.searches, "name", *_STANDING, column="standing_checksum"
 LEASES = _sum(tables.searches, "name", *_LEASE, column="lease_checksum")
 ALL = (
     *(SEARCHES, STANDINGS, LEASES, CANDIDATES, EVALUATIONS, REPLICATES, GENERATIONS, FRONT, EVENTS),
-    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, VERIFICATIONS),
+    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, EXPORTS, VERIFICATIONS),
 )
 
 _LARGEST_WHOLE = 2**63 - 1
@@ -153,6 +154,7 @@ _NAMES = {
     "events": "event {id} (search {search_id})",
     "calibrations": "the calibration of {device!r} (search {search_id})",
     "finals": "final training {number} of network {key} (search {search_id})",
+    "exports": "export {id} of network {key} (search {search_id})",
     "verifications": "verification {id} of network {key} (search {search_id})",
     "tuning_trials": "tuning trial {number} of network {key} (search {search_id})",
     "evaluations": "evaluation of candidate {candidate}, attempt {attempt} (search {search_id})",

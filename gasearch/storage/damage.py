@@ -54,6 +54,7 @@ _JSON = {
     "generations": ("best",),
     "tuning_trials": ("recipe_json",),
     "finals": ("recipe_json", "metrics", "test"),
+    "exports": ("files", "claimed"),
     "verifications": ("claimed", "measured"),
 }
 _ODD_BOOLEANS = (

@@ -272,6 +272,17 @@ class FinalRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRecord:
+    """An artifact as it was written. (key, digest) is unique within a search."""
+
+    key: str
+    digest: str  #: SHA-256 of its model.json.
+    files: tuple[tuple[str, str], ...]  #: Every other file with its SHA-256.
+    claimed: tuple[tuple[str, float], ...]  #: What the artifact claims, by name.
+    created_at: datetime | None = None  #: Set by the store.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationRecord:
     """What came of running one file of an artifact by one runtime."""
 

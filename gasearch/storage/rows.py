@@ -68,6 +68,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 _PAIRS = ("metrics", "test", "claimed", "measured")  #: Fields of names with their values.
+_TEXTS = ("files",)  #: Of names with a text each.
 #: The columns of fields that have other names.
 _COLUMNS = {"completed": "told"}
 #: How fields are written that hold more than a number or a text without what SQL refuses.
@@ -81,6 +82,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "finished_at": datetime.timestamp,
     "message": storable,
     **dict.fromkeys(_PAIRS, _pairs_json),
+    **dict.fromkeys(_TEXTS, lambda pairs: to_json([(storable(name), storable(text)) for name, text in pairs])),
 }
 #: How they are read.
 _READERS: dict[str, Callable[[Any], Any]] = {
@@ -97,7 +99,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "reference_point": _tuple,
     "reference_ideal": _tuple,
     **dict.fromkeys(("created_at", "updated_at", "finished_at", "at"), to_time),
-    **dict.fromkeys(_PAIRS, lambda text: _pairs(text)),
+    **dict.fromkeys((*_PAIRS, *_TEXTS), lambda text: _pairs(text)),
 }
 
 

@@ -40,6 +40,7 @@ from gasearch.storage.records import (
     EvaluatedNetwork,
     EvaluationRecord,
     EventRecord,
+    ExportRecord,
     FailedAttempt,
     Fall,
     FinalRecord,
@@ -57,6 +58,7 @@ from gasearch.storage.tables import (
     IS_FINAL,
     candidates,
     evaluations,
+    exports,
     finals,
     front,
     replicates,
@@ -287,6 +289,9 @@ class SqlReader:
             raise UnknownSearch(f"no network of a final training {final_id} is stored")
         require_intact(found[0], checksums.FINALS, checksums.FINAL_NETWORKS)
         return bytes(found[0]["packed"])
+
+    def exports(self, search_id: int, key: str) -> list[ExportRecord]:
+        return self._records(ExportRecord, checksums.EXPORTS, search_id, exports.c.key == key, by="id")
 
     def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
         of_network = () if key is None else (verifications.c.key == key,)

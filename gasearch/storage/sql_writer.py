@@ -30,6 +30,7 @@ from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
     EventRecord,
+    ExportRecord,
     FinalRecord,
     GenerationRecord,
     Lease,
@@ -49,6 +50,7 @@ from gasearch.storage.tables import (
     IS_NEWEST,
     database_clock,
     evaluations,
+    exports,
     finals,
     front,
     metadata,
@@ -288,6 +290,17 @@ class SqlArchive(SqlReader):
             values = stamped(row | _at(now, "created_at"), checksums.FINALS, checksums.FINAL_NETWORKS)
             connection.execute(failed_before)
             connection.execute(insert_once(connection, finals), values)
+
+        self._transact(work)
+
+    def add_export(self, search_id: int, record: ExportRecord) -> None:
+        row = row_of(record) | {"search_id": search_id}
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            now = _lock_search(connection, search_id)
+            connection.execute(
+                insert_once(connection, exports), stamped(row | _at(now, "created_at"), checksums.EXPORTS)
+            )
 
         self._transact(work)
 

@@ -37,7 +37,7 @@ VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 metadata = MetaData(
     naming_convention={
@@ -334,6 +334,21 @@ finals = Table(
     _checksum("packed_checksum"),  # apart, so that a table of finals needs no networks
     _one_of("failure", *FailureKind),
     UniqueConstraint("search_id", "key", "recipe_digest", "number"),
+)
+
+#: What was exported, as it was written.
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    _of_search(),
+    Column("key", _KEY, nullable=False),
+    Column("digest", String(64), nullable=False),  # of the artifact's model.json
+    Column("files", Text, nullable=False),  # JSON: [[name, SHA-256], ...]
+    Column("claimed", Text, nullable=False),  # JSON: [[name, value], ...]; what the artifact claims
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    _checksum(),
+    UniqueConstraint("search_id", "key", "digest"),
 )
 
 #: What came of running the files that were exported.

@@ -9,7 +9,7 @@ from gasearch.errors import StoreError, UnknownSearch
 from gasearch.storage.records import SearchStatus, TuningTrial, Verdict
 from tests.contracts.empty_store import EmptyStore
 from tests.doubles.connections import writing
-from tests.doubles.records import final, key_of, verification
+from tests.doubles.records import export, final, key_of, verification
 
 EVERY_BYTE = bytes(range(256)) * 3
 
@@ -72,6 +72,7 @@ class FinalsContract(EmptyStore):
         trial = TuningTrial(key="k", study="s", number=0, recipe_json="{}", value=1.0, message="")
         for write in (
             lambda: archive.add_final(lease.search_id, final(0), b"x"),
+            lambda: archive.add_export(lease.search_id, export()),
             lambda: archive.add_verification(lease.search_id, verification()),
             lambda: archive.add_trial(lease.search_id, trial),
         ):
@@ -87,6 +88,13 @@ class FinalsContract(EmptyStore):
             StoreError, match=rf"final training 0 of network {key_of(0)} \(search 1\) doesn't match its"
         ):
             archive.final_network(lease.search_id, stored.id)
+
+    def test_an_export_reads_back_and_is_stored_once(self, archive, lease):
+        given = [export(), export(of=1), export(digest="d2", files=(("model.onnx", "c" * 64),), claimed=())]
+        for one in (*given, given[0], export(claimed=())):
+            archive.add_export(lease.search_id, one)
+        assert as_given(archive.exports(lease.search_id, key_of(0))) == [given[0], given[2]]
+        assert as_given(archive.exports(lease.search_id, key_of(1))) == given[1:2]
 
     def test_verifications_read_back_in_order(self, archive, lease):
         given = [

@@ -26,6 +26,7 @@ from tests.doubles.connections import reading
 from tests.doubles.records import (
     UNCHANGED,
     candidate,
+    export,
     final,
     generation,
     key_of,
@@ -292,6 +293,7 @@ def fill_every_table(archive, lease):
         TuningTrial(key=key_of(0), study="recipe", number=0, recipe_json="{}", value=0.5, message=""),
     )
     archive.add_final(lease.search_id, final(0), b"gap")
+    archive.add_export(lease.search_id, export())
     archive.add_verification(lease.search_id, verification())
 
 

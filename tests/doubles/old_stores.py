@@ -13,6 +13,14 @@ from gasearch.storage.engines import parse_url, writing_engine
 ROWS = Path(__file__).parents[1] / "gasearch" / "storage"
 
 
+def rows_of(revision):
+    """The rows of `rows_REVISION.json` by table; networks, which JSON can't hold, are in hexadecimal digits there."""
+    tables = json.loads((ROWS / f"rows_{revision}.json").read_text())
+    for row in tables.get("finals", ()):
+        row["packed"] = row["packed"] and bytes.fromhex(row["packed"])
+    return tables
+
+
 def make_old_store(url, revision):
     """Fill an empty database with the schema of a revision and the rows of `rows_REVISION.json`."""
     engine = writing_engine(parse_url(url))
@@ -20,7 +28,7 @@ def make_old_store(url, revision):
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(schema.migrations()))
         command.upgrade(config, revision)
-        for name, rows in json.loads((ROWS / f"rows_{revision}.json").read_text()).items():
+        for name, rows in rows_of(revision).items():
             types = {"is_stop_requested": Boolean()}
             table = Table(name, MetaData(), *(Column(column, types.get(column)) for column in rows[0]))
             connection.execute(insert(table), rows)
@@ -37,7 +45,7 @@ def rows_in(url, revision):
     """
     before = {
         name: [{column: value for column, value in row.items() if column != "checksum"} for row in rows]
-        for name, rows in json.loads((ROWS / f"rows_{revision}.json").read_text()).items()
+        for name, rows in rows_of(revision).items()
     }
     engine = writing_engine(parse_url(url))
     found = {}

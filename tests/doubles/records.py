@@ -13,6 +13,7 @@ from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
     ExpectedMetric,
+    ExportRecord,
     FinalRecord,
     GenerationRecord,
     NewSearch,
@@ -184,6 +185,19 @@ def final(number, *, of=0, **changes):
             "device": "cpu",
             "versions": "torch 2.13.0; 1 thread",
             "seconds": 1.5,
+        }
+        | changes
+    )
+
+
+def export(*, of=0, **changes):
+    """An artifact of a candidate as it was written."""
+    return ExportRecord(
+        **{
+            "key": key_of(of),
+            "digest": "d1",
+            "files": (("model.onnx", "a" * 64), ("model.gap", "b" * 64)),
+            "claimed": (("test_accuracy", 0.1 + 0.2),),
         }
         | changes
     )

@@ -18,9 +18,11 @@ from tests.doubles.records import (
     PREDICTED,
     UNCHANGED,
     candidate,
+    export,
     failed,
     final,
     generation,
+    key_of,
     measured,
     new_search,
     verification,
@@ -57,6 +59,7 @@ def lease(archive):
     trial = TuningTrial(key="k", study="s", number=0, recipe_json="{}", value=1, message="")
     archive.add_trial(lease.search_id, trial)
     archive.add_final(lease.search_id, final(0), b"\x00\xff\x80")
+    archive.add_export(lease.search_id, export())
     archive.add_verification(lease.search_id, verification())
     return lease
 
@@ -151,6 +154,7 @@ READ = {
     "trials": ("tuning_trials SET value = 2", lambda archive: archive.trials(1, "k"), r"tuning trial 0 of network k"),
     "finals": ("finals SET test = '[]'", lambda archive: archive.finals(1), r"final training 0 of network 0"),
     "networks": ("finals SET packed = 'x'", lambda archive: archive.final_network(1, 1), r"final training 0 of netw"),
+    "exports": ("exports SET claimed = '[]'", lambda archive: archive.exports(1, key_of(0)), r"export 1 of network 0"),
     "verifications": (
         "verifications SET verdict = 'failed'",
         lambda archive: archive.verifications(1),

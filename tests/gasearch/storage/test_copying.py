@@ -9,7 +9,7 @@ from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.storage.tables import finals
 from tests.doubles.connections import writing
-from tests.doubles.records import candidate, final, key_of, new_search, verification
+from tests.doubles.records import candidate, export, final, key_of, new_search, verification
 
 
 def silent(message):
@@ -51,6 +51,7 @@ def test_networks_come_through_a_file_and_back_byte_for_byte_and_one_that_flippe
         for number in range(20):  # more than are in memory at a time
             archive.add_final(1, final(number), every_byte[number:])
         archive.add_final(1, final(20, failure="died", message="gone", metrics=(), test=()))
+        archive.add_export(1, export())
         archive.add_verification(1, verification())
     copy_to_file(url, tmp_path / "copy.db")
     new = f"sqlite:///{tmp_path}/new.db" if into == "sqlite" else postgresql.new_database(is_migrated=False)
@@ -59,6 +60,7 @@ def test_networks_come_through_a_file_and_back_byte_for_byte_and_one_that_flippe
     copy_from_file(tmp_path / "copy.db", new, silent)
     with closing(open_archive(new, notice=pytest.fail)) as back, closing(open_reader(url)) as original:
         assert back.finals(1) == original.finals(1)
+        assert back.exports(1, key_of(0)) == original.exports(1, key_of(0)) != []
         assert back.verifications(1) == original.verifications(1)
         assert [back.final_network(1, one.id) for one in back.finals(1)[:20]] == [every_byte[n:] for n in range(20)]
         back.add_final(1, final(20), b"a")  # with an id of its own

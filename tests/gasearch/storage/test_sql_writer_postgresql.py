@@ -15,7 +15,7 @@ from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.connections import listening, writing
-from tests.doubles.records import UNCHANGED, candidate, final, generation, measured, new_search, verification
+from tests.doubles.records import UNCHANGED, candidate, export, final, generation, measured, new_search, verification
 
 LONG = 600.0
 
@@ -135,6 +135,10 @@ WRITES_AND_READS = {
     "failed final": (
         lambda archive, lease: archive.add_final(lease.search_id, final(0, failure="died", metrics=(), test=())),
         lambda archive, lease: len(archive.finals(lease.search_id)),
+    ),
+    "export": (
+        lambda archive, lease: archive.add_export(lease.search_id, export()),
+        lambda archive, lease: len(archive.exports(lease.search_id, export().key)),
     ),
     "verification": (
         lambda archive, lease: archive.add_verification(lease.search_id, verification()),

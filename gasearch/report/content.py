@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator, Sequence
-from statistics import mean, stdev
 from typing import Any
 
 from gasearch.objectives.metrics import spread_of
 from gasearch.objectives.units import format_quantity
-from gasearch.query.answers import SearchSummary, layers_text
+from gasearch.query.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.query.asked import constraints_of, objectives_of
 from gasearch.query.failures import failures
-from gasearch.query.figures import BLUE, Figure, failures_figure, front_figure, growth_figures, operators_figure
+from gasearch.query.finals import Finalist, finalists
 from gasearch.query.front import best_points, front_points, point_of
 from gasearch.query.growth import completed_outcomes, growth, scaling_of
 from gasearch.query.lineage import operators
 from gasearch.query.summary import search_summary
-from gasearch.report.document import Code, Document, Paragraph, Part, Picture, Section, Table
+from gasearch.report.deployed import finals_parts, verification_parts
+from gasearch.report.document import Column, Document, Facts, Paragraph, Part, Picture, Section, Table
 from gasearch.report.importance import FEWEST_NETWORKS, LEAST_EXPLAINED, Importance, importances
+from gasearch.report.pictures import failure_bars, front_charts, growth_chart, importance_bars, operator_bars
+from gasearch.report.provenance import provenance_parts
+from gasearch.report.text import with_spread
 from gasearch.space.build import build_space
 from gasearch.space.decisions import DataShape
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
-from gasearch.storage.records import FinalRecord, SearchRecord
+from gasearch.storage.records import SearchRecord
 
 MOST_NETWORKS = 1000  #: Drawn beside the front, the newest: what is sent by mail stays below a megabyte.
-MOST_DECISIONS = 12  #: Of an objective's importances, the greatest.
+MOST_LISTED = 200  #: Networks of the front in the table, the best.
 MOST_CAUSES = 20
 LONGEST_MESSAGE = 400  #: Characters of a failure's.
 
@@ -39,36 +41,63 @@ def report_on(reader: ArchiveReader, name: str) -> Document:
         UnknownSearch: if there is no search of that name.
     """
     record, summary = reader.search(name), search_summary(reader, name)
-    sections = [
-        _asked(record, summary),
-        _state(summary),
-        _front(reader, record, summary),
-        _growth(reader, record, summary),
-        _decisions(reader, record),
-        _operators(reader, name),
-        _failures(reader, name, summary),
-        _finalists(reader, record),
-        _verifications(reader, record),
-        _provenance(reader, record),
-    ]
-    front = f"{summary.front_size} networks on the front of {_objectives_text(summary)}"
+    front, finals = front_points(reader, name), finalists(reader, name)
+    knee, score = best_points(reader, name, knee=True), objectives_of(record)[0].metric
+    sections: dict[str, list[Part]] = {
+        "What was asked": _asked(record, summary),
+        "Where it stands": _state(summary),
+        "The front": _front(reader, record, front, finals, knee[0].key) if front else [],
+        "How the front grew": _growth(reader, record),
+        "Which decisions mattered": _decisions(reader, record),
+        "Operators": _operators(reader, name),
+        "Failures": _failures(reader, name, summary),
+        "Finalists": finals_parts(finals, score),
+        "Verification": verification_parts(reader.verifications(record.id), score),
+        "Provenance": provenance_parts(record, reader.newest(record.id, count=MOST_NETWORKS), reader.events(record.id)),
+    }
     return Document(
         title=name,
-        subtitle=f"{summary.told} evaluations by {summary.algorithm}, {front}; {_day(record.updated_at)}",
-        sections=tuple(Section(title=title, parts=tuple(parts)) for title, parts in sections if parts),
+        lead=_lead(summary, knee[0] if knee else None),
+        headline=tuple(_headline(summary, finals)),
+        sections=tuple(Section(title=title, parts=tuple(parts)) for title, parts in sections.items() if parts),
     )
 
 
-Content = tuple[str, list[Part]]  #: A section's title, and its parts; none: there is nothing to say.
+def _lead(summary: SearchSummary, knee: FrontPoint | None) -> str:
+    """What came of it, in words."""
+    day = f"{summary.updated_at:%Y-%m-%d}"
+    if not summary.told:
+        return f"A search for {_objectives_text(summary)}. No evaluation has been completed yet ({day})."
+    told = f"{_counted(summary.told, 'evaluation')} by {summary.algorithm} ({day})"
+    if knee is None:
+        return f"{told}, and no network that was measured and keeps the limits."
+    values = ", ".join(f"{one} {_with_spread(knee.metrics, one)}" for one in summary.objectives)
+    size = f"{_counted(summary.front_size, 'network')} on the front of {_objectives_text(summary)}"
+    return f"{told} left {size}. The best bargain, its knee, is {knee.key}: {values}."
 
 
-def _asked(record: SearchRecord, summary: SearchSummary) -> Content:
+def _headline(summary: SearchSummary, finals: Sequence[Finalist]) -> Iterator[tuple[str, str]]:
+    is_done = summary.budget in (None, summary.told)
+    yield "evaluations", str(summary.told) if is_done else f"{summary.told} of {summary.budget}"
+    yield "state", str(summary.state)
+    if summary.front_size:
+        yield "on the front", str(summary.front_size)
+    for metric, value in summary.best.items():
+        yield f"best {metric}", format_quantity(value, metric)
+    if summary.failures:
+        yield "failed", str(sum(summary.failures.values()))
+    if finals:
+        verified = sum(bool(one.is_verified) for one in finals)
+        yield "finalists", f"{len(finals)}, {verified} verified" if verified else str(len(finals))
+
+
+def _asked(record: SearchRecord, summary: SearchSummary) -> list[Part]:
     spec, data = json.loads(record.spec_json), json.loads(record.data_json)
     task, budget = spec.get("task") or {}, spec.get("budget") or {}
     rows = [("data", _data_text(data))] if data else [("evaluator", str(task.get("evaluator")))]
     rows += [
         ("family", str((spec.get("space") or {}).get("family"))),
-        ("networks in the space", f"{record.space_size:.3g}"),
+        ("networks in the space", format_quantity(record.space_size, "params")),
         ("objectives", _objectives_text(summary)),
         ("limits", "; ".join(map(str, constraints_of(record))) or "none"),
         ("budget", ", ".join(f"{key} {value}" for key, value in budget.items() if value is not None)),
@@ -79,232 +108,152 @@ def _asked(record: SearchRecord, summary: SearchSummary) -> Content:
     if data and recipe:
         shown = ("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "data_share")
         rows.append(("recipe", ", ".join(f"{key} {recipe[key]}" for key in shown if key in recipe)))
-    return "What was asked", [_pairs(rows)]
+    return [Facts(rows=tuple(rows))]
 
 
-def _state(summary: SearchSummary) -> Content:
+def _state(summary: SearchSummary) -> list[Part]:
     budget = "" if summary.budget is None else f" of {summary.budget}"
+    rare = {
+        "stopped early": summary.stopped,
+        "further trainings": summary.replicates,
+        "taken over from elsewhere": summary.reused,
+    }
     rows = [
         ("state", f"{summary.state}: {summary.reason}" if summary.reason else str(summary.state)),
         ("evaluations", f"{summary.told}{budget}"),
         ("of these failed", str(sum(summary.failures.values()))),
-        ("stopped early", str(summary.stopped)),
-        ("further trainings", str(summary.replicates)),
-        ("taken over from elsewhere", str(summary.reused)),
-        ("front", f"{summary.front_size} networks"),
-        ("hypervolume", "-" if summary.hypervolume is None else f"{summary.hypervolume:.4f}"),
-        *((f"best {metric}", format_quantity(value, metric)) for metric, value in summary.best.items()),
+        *((name, str(count)) for name, count in rare.items() if count),
+        ("front", _counted(summary.front_size, "network")),
+        ("hypervolume", "not known yet" if summary.hypervolume is None else f"{summary.hypervolume:.4f}"),
         ("ran for", format_quantity(summary.active_seconds, "train_seconds")),
         ("workers were busy for", format_quantity(summary.busy_seconds, "train_seconds")),
     ]
-    return "Where it stands", [_pairs(rows)]
+    return [Facts(rows=tuple(rows))]
 
 
-def _front(reader: ArchiveReader, record: SearchRecord, summary: SearchSummary) -> Content:
-    points = front_points(reader, record.name)
-    if not points:
-        return "The front", []
-    knee = best_points(reader, record.name, knee=True)[0].key
-    metrics = list(summary.objectives)
-    has_spreads = any(spread_of(metric) in point.metrics for point in points for metric in metrics)
-    rows = [
-        (
-            point.key + (" (knee)" if point.key == knee else ""),
-            *(_with_spread(point.metrics, metric) for metric in metrics),
-            layers_text(point.blueprint),
-        )
-        for point in points
-    ]
+def _front(
+    reader: ArchiveReader, record: SearchRecord, front: Sequence[FrontPoint], finals: Sequence[Finalist], knee: str
+) -> list[Part]:
+    objectives, finalized = objectives_of(record), {one.key for one in finals}
+    metrics = [goal.metric for goal in objectives]
+    has_spreads = any(spread_of(metric) in point.metrics for point in front for metric in metrics)
     said = "No network of the search is better than one of these in every objective."
     said += " ± is the spread of the measurement; values whose spreads overlap count as equal." if has_spreads else ""
-    return "The front", [
-        Paragraph(text=said),
-        Picture(name="front", figure=_front_figure(reader, record, summary)),
-        Table(columns=("key", *metrics, "network"), rows=tuple(rows)),
+    charts = front_charts(_drawn(reader, record), objectives, finals, knee)
+    parts: list[Part] = [Paragraph(text=said, is_note=True)]
+    names = ["front", *(f"front-{number}" for number in range(2, len(charts) + 1))]
+    parts += [Picture(name=name, figure=chart) for name, chart in zip(names, charts, strict=True)]
+    notes = [_notes(point, knee, finalized) for point in front]
+    has_notes = any(notes)
+    rows = [
+        (
+            point.key,
+            *(_with_spread(point.metrics, metric) for metric in metrics),
+            *((note,) if has_notes else ()),
+            layers_text(point.blueprint),
+        )
+        for point, note in zip(front, notes, strict=True)
     ]
+    columns = [Column(title="key", kind="name"), *(Column(title=metric, kind="number") for metric in metrics)]
+    columns += [Column(title="note")] if has_notes else []
+    columns.append(Column(title="network", kind="code"))
+    shown = f", the best {MOST_LISTED} by {metrics[0]}" if len(rows) > MOST_LISTED else ""
+    caption = f"{_counted(len(rows), 'network')} on the front{shown}"
+    parts.append(Table(caption=caption, columns=tuple(columns), rows=tuple(rows[:MOST_LISTED])))
+    return parts
 
 
-def _front_figure(reader: ArchiveReader, record: SearchRecord, summary: SearchSummary) -> Figure:
+def _notes(point: FrontPoint, knee: str, finalized: set[str]) -> str:
+    said = {"knee": point.key == knee, "finalist": point.key in finalized, "verified": bool(point.is_verified)}
+    return ", ".join(word for word, is_so in said.items() if is_so)
+
+
+def _drawn(reader: ArchiveReader, record: SearchRecord) -> list[FrontPoint]:
+    """The front and the newest of the others, in the order of arrival."""
     newest = reader.newest(record.id, count=MOST_NETWORKS)
     drawn = {one.number: one for one in (*newest, *reader.front(record.id)) if one.metrics}
-    points = [point_of(one) for one in sorted(drawn.values(), key=lambda one: one.arrival)]
-    counts = reader.counts(record.id)
-    measured = counts.completed - sum(counts.failures.values()) - counts.stopped - counts.replicates
-    return front_figure(summary, points, max(measured, len(points)))
+    return [point_of(one) for one in sorted(drawn.values(), key=lambda one: one.arrival)]
 
 
-def _growth(reader: ArchiveReader, record: SearchRecord, summary: SearchSummary) -> Content:
+def _growth(reader: ArchiveReader, record: SearchRecord) -> list[Part]:
     scaling = scaling_of(record)
     if scaling is None:
-        return "How the front grew", []
-    completed = completed_outcomes(reader, record, objectives_of(record), constraints_of(record))
-    figures = growth_figures({record.name: growth(completed, scaling)}, ["evaluations"])
+        return []
+    curve = growth(completed_outcomes(reader, record, objectives_of(record), constraints_of(record)), scaling)
     said = (
         "The hypervolume is the volume that what was measured dominates, in units of the box between the best and the "
-        "worst values of the first generation; more is better."
+        "worst values of the first generation."
     )
-    return "How the front grew", [Paragraph(text=said), *(Picture(name="growth", figure=one) for one in figures)]
+    return [Paragraph(text=said, is_note=True), Picture(name="growth", figure=growth_chart(curve))] if curve else []
 
 
-def _decisions(reader: ArchiveReader, record: SearchRecord) -> Content:
+def _decisions(reader: ArchiveReader, record: SearchRecord) -> list[Part]:
     spec, data = SearchSpec.from_json(record.spec_json), json.loads(record.data_json)
     space = build_space(spec, None if spec.is_custom else DataShape.of(data))
-    found = importances(list(reader.networks(record.id)), space, objectives_of(record))
+    networks = [one for one in reader.networks(record.id) if one.metrics]
+    if not networks:
+        return []
+    found = importances(networks, space, objectives_of(record))
     said = (
         "By how much a random forest that predicts the objective for networks that it has not seen gets worse when the "
         "values of one decision are shuffled among them: in shares of the objective's variance (permutation "
         "importance, 5-fold). It says what mattered among the networks that were trained, no more."
     )
-    parts = [part for number, one in enumerate(found, 1) for part in _importance_parts(number, one)]
-    return "Which decisions mattered", [Paragraph(text=said), *parts] if parts else []
+    parts: list[Part] = [Paragraph(text=said, is_note=True), Facts(rows=tuple(map(_explained, found)))]
+    known = [(number, one) for number, one in enumerate(found, 1) if one.decisions]
+    return parts + [Picture(name=f"importance-{number}", figure=importance_bars(one)) for number, one in known]
 
 
-def _importance_parts(number: int, found: Importance) -> Iterator[Part]:
+def _explained(found: Importance) -> tuple[str, str]:
     if found.explained is None:
         few = f"{found.networks} measured networks are too few, or all alike; it takes {FEWEST_NETWORKS}"
-        yield Paragraph(text=f"{found.metric}: not known: {few}.")
-    elif not found.decisions:
-        known = f"{max(0.0, found.explained):.0%} of the variance, less than {LEAST_EXPLAINED:.0%}"
-        yield Paragraph(text=f"{found.metric}: not known: the forest explains {known}.")
-    else:
-        shown = dict(found.decisions[:MOST_DECISIONS])
-        known = f"{found.explained:.0%} of the variance of {found.networks} networks"
-        yield Paragraph(text=f"{found.metric}: the forest explains {known}.")
-        yield Picture(name=f"importance-{number}", figure=_importance_figure(found.metric, shown))
+        return found.metric, f"not known: {few}"
+    share = f"{max(0.0, found.explained):.0%} of the variance"
+    if not found.decisions:
+        return found.metric, f"not known: the forest explains {share}, less than {LEAST_EXPLAINED:.0%}"
+    return found.metric, f"the forest explains {share} of {found.networks} networks"
 
 
-def _importance_figure(metric: str, shares: dict[str, float]) -> Figure:
-    bars = {"type": "bar", "x": list(map(html.escape, shares)), "y": [max(0.0, one) for one in shares.values()]}
-    upward = {"title": {"text": "variance lost by shuffling"}, "rangemode": "tozero"}
-    title = f"What decides {html.escape(metric)}"
-    layout = {"title": {"text": title}, "height": 320, "xaxis": {"type": "category"}, "yaxis": upward}
-    return {"data": [bars | {"marker": {"color": BLUE}}], "layout": layout}
-
-
-def _operators(reader: ArchiveReader, name: str) -> Content:
+def _operators(reader: ArchiveReader, name: str) -> list[Part]:
     children = operators(reader, name)
     if not children:
-        return "Operators", []
+        return []
     rows = tuple(
         (one.operator, str(one.children), str(one.measured), str(one.entered), f"{one.gain_per_child:.5f}")
         for one in children
     )
-    columns = ("operator", "children", "measured", "entered the front", "hypervolume gained per child")
-    return "Operators", [
-        Table(columns=columns, rows=rows),
-        Picture(name="operators", figure=operators_figure(children)),
-    ]
+    counts = ("children", "measured", "entered the front", "hypervolume gained per child")
+    columns = (Column(title="operator", kind="name"), *(Column(title=title, kind="number") for title in counts))
+    table = Table(caption="Children of each operator", columns=columns, rows=rows)
+    return [Picture(name="operators", figure=operator_bars(children)), table]
 
 
-def _failures(reader: ArchiveReader, name: str, summary: SearchSummary) -> Content:
+def _failures(reader: ArchiveReader, name: str, summary: SearchSummary) -> list[Part]:
     causes = failures(reader, name)
     if not causes:
-        return "Failures", [Paragraph(text="Nothing has failed.")]
+        return [Paragraph(text="Nothing has failed.")] if summary.told else []
     rows = tuple(
-        (str(one.count), str(one.retried), one.failure, one.key, one.message[:LONGEST_MESSAGE])
+        (one.failure, str(one.count), str(one.retried), one.key, one.message[:LONGEST_MESSAGE])
         for one in causes[:MOST_CAUSES]
     )
-    parts: list[Part] = [Table(columns=("attempts", "tried again", "kind", "such as", "message"), rows=rows)]
-    if summary.failures:
-        parts.append(Picture(name="failures", figure=failures_figure(summary.failures)))
-    return "Failures", parts
-
-
-def _finalists(reader: ArchiveReader, record: SearchRecord) -> Content:
-    groups: dict[tuple[str, str], list[FinalRecord]] = {}
-    for one in reader.finals(record.id):
-        if one.failure is None:
-            groups.setdefault((one.key, one.recipe_json), []).append(one)
-    if not groups:
-        return "Finalists", []
-    score = objectives_of(record)[0].metric
-    rows = []
-    for (key, _), trained in groups.items():
-        searched = reader.network(record.id, key).metrics.get(score)
-        finals = [dict(one.metrics).get(score) for one in trained]
-        tests = [dict(one.test).get(score) for one in trained]
-        sizes = sorted({one.size_bytes for one in trained})
-        rows.append(
-            (
-                key,
-                str(len(trained)),
-                str(trained[0].epochs),
-                "-" if searched is None else format_quantity(searched, score),
-                _mean_text(finals, score),
-                _mean_text(tests, score),
-                " to ".join(format_quantity(size, "model_bytes") for size in dict.fromkeys((sizes[0], sizes[-1]))),
-            )
-        )
     columns = (
-        "key",
-        "seeds",
-        "epochs",
-        f"{score} in the search",
-        f"{score} now",
-        f"{score} on the test split",
-        "bytes",
+        Column(title="kind", kind="name"),
+        Column(title="attempts", kind="number"),
+        Column(title="tried again", kind="number"),
+        Column(title="such as", kind="name"),
+        Column(title="message", kind="long"),
     )
-    said = (
-        "Trained anew from scratch, with fresh seeds; the test split was read once for each training. A score in the "
-        "search was chosen as one of the best of many: it is too good on average. ± is the deviation over seeds."
-    )
-    return "Finalists", [Paragraph(text=said), Table(columns=columns, rows=tuple(rows))]
-
-
-def _verifications(reader: ArchiveReader, record: SearchRecord) -> Content:
-    rows = []
-    for one in reader.verifications(record.id):
-        claimed, measured = dict(one.claimed), dict(one.measured)
-        told = "; ".join(
-            f"{name} {format_quantity(value, name)}"
-            + (f" (claimed {format_quantity(claimed[name], name)})" if name in claimed else "")
-            for name, value in measured.items()
-        )
-        rows.append((one.key, one.format, one.runtime, str(one.verdict), told, one.message, one.device))
-    if not rows:
-        return "Verification", []
-    columns = ("key", "file", "runtime", "verdict", "measured", "message", "device")
-    said = "What came of running the exported files themselves."
-    return "Verification", [Paragraph(text=said), Table(columns=columns, rows=tuple(rows))]
-
-
-def _provenance(reader: ArchiveReader, record: SearchRecord) -> Content:
-    data, networks = json.loads(record.data_json), reader.newest(record.id, count=MOST_NETWORKS)
-    versions = [event.message for event in reader.events(record.id) if event.kind == "versions"]
-    rows = [("gasearch", record.version)]
-    rows += [("libraries", _versions_text(one)) for one in dict.fromkeys(versions)]
-    rows += [("evaluated with", one) for one in dict.fromkeys(one.versions for one in networks if one.versions)]
-    rows += [("evaluated on", one) for one in dict.fromkeys(one.device for one in networks if one.device)]
-    rows += [("latency measured on", one) for one in dict.fromkeys(one.latency_device or "" for one in networks) if one]
-    rows += [
-        ("data fingerprint", str(data.get("fingerprint", "-"))),
-        ("space fingerprint", record.space_fingerprint),
-        ("spec hash", record.spec_hash),
-        ("evaluator's files", record.evaluator_source),
-        ("began", f"{record.created_at:%Y-%m-%d %H:%M} UTC"),
-        ("newest entry", f"{record.updated_at:%Y-%m-%d %H:%M} UTC"),
-    ]
-    said = "The seed of each training follows from the search's seed and the network; gasearch show NAME KEY prints it."
-    commands = (
-        "gasearch run spec.json --set name=again      # the spec below",
-        f"gasearch front {record.name}",
-        f"gasearch why {record.name} KEY",
-    )
-    spec = json.dumps(json.loads(record.spec_json), indent=2, ensure_ascii=False)
-    return "Provenance", [
-        _pairs([row for row in rows if row[1]]),
-        Paragraph(text=said),
-        Code(text="\n".join(commands)),
-        Paragraph(text="spec.json:"),
-        Code(text=spec),
-    ]
+    shown = f", the most frequent {MOST_CAUSES} of {len(causes)}" if len(causes) > MOST_CAUSES else ""
+    table = Table(caption=f"Attempts that failed, by cause{shown}", columns=columns, rows=rows)
+    bars = [Picture(name="failures", figure=failure_bars(summary.failures))] if len(summary.failures) > 1 else []
+    return [*bars, table]
 
 
 # --- texts ------------------------------------------------------------------------------------------------------
 
 
-def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
-    return Table(columns=("", ""), rows=tuple(rows))
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _objectives_text(summary: SearchSummary) -> str:
@@ -319,24 +268,4 @@ def _data_text(data: dict[str, Any]) -> str:
 
 
 def _with_spread(metrics: dict[str, float], metric: str) -> str:
-    if metric not in metrics:
-        return "-"
-    spread = metrics.get(spread_of(metric))
-    value = format_quantity(metrics[metric], metric)
-    return f"{value} ± {format_quantity(spread, spread_of(metric))}" if spread else value
-
-
-def _mean_text(values: Sequence[float | None], metric: str) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return "-"
-    text = format_quantity(mean(known), metric)
-    return f"{text} ± {format_quantity(stdev(known), metric)}" if len(known) > 1 else text
-
-
-def _versions_text(message: str) -> str:
-    return ", ".join(f"{library} {version}" for library, version in json.loads(message).items())
-
-
-def _day(moment: Any) -> str:
-    return f"{moment:%Y-%m-%d}"
+    return with_spread(metrics[metric], metrics.get(spread_of(metric)), metric) if metric in metrics else "-"

@@ -7,7 +7,8 @@ from pathlib import Path
 from gasearch.errors import BadInput
 from gasearch.query.whole_file import write_whole
 from gasearch.report.content import report_on
-from gasearch.report.document import picture_files, to_html, to_markdown
+from gasearch.report.markdown import picture_files, to_markdown
+from gasearch.report.page import to_html
 from gasearch.storage.archive import ArchiveReader
 
 PAGE, TEXT = "report.html", "report.md"

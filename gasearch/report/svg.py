@@ -1,219 +1,295 @@
-"""Figures as SVG: what `gasearch.query.figures` draws for Plotly, in a few kilobytes and without a script.
+"""Charts as SVG, without a script; colours are those of the style that stands around them.
 
-Texts of a figure are escaped already, as Plotly reads them as HTML; line breaks in hover texts are theirs too.
+All texts are escaped here.
 """
 
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from gasearch.query.figures import BLUE, GREY, Figure
+from gasearch.report.charts import Axis, Bars, Chart, Dots, Figure, Mark, Marks, Steps
+from gasearch.report.scales import Scale
+from gasearch.report.style import CHART, PALETTE
+from gasearch.report.text import printable
 
-WIDTH, HEIGHT = 760, 360
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 55
-NAMES = 70  #: Further below where an axis has names, which are written aslant.
-LONGEST_NAME = 24
-TICKS = 6  #: About so many on an axis.
-MOST_HINTS = 500  #: Markers of a trace that say more when they are pointed at: each takes some 400 bytes.
-SHADES = ("#fde725", "#5ec962", "#21918c", "#3b528b", "#440154")  #: Viridis, from the least to the greatest value.
-
-Place = Callable[[Any], float]  #: From a value to pixels.
+#: Mean width of a letter of a text, and of a digit, in pixels: there is no font to measure here.
+LETTER, DIGIT = 6.4, 7.0
+BOLD = 7.8  #: That of a bold one.
+LINE, TICK = 18, 5
+GAP = 8  #: Between a text and what it belongs to.
+RADIUS = 4.5
+BAR, BAR_ROW = 10, 38  #: Height of a bar, and of it with its name above.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Axis:
-    place: Place
-    ticks: Sequence[tuple[float, str]]  #: In pixels, with their texts.
-    title: str
-    has_names: bool = False
+class Paper:
+    """The size of a chart in pixels, and how many ticks fit there."""
+
+    width: int
+    height: int
+    ticks_across: int
+    ticks_upward: int
+    has_hints: bool  #: On a phone nobody points.
 
 
-def svg(figure: Figure) -> str:
-    """The figure as an `svg` element, which is well-formed XML and refers to nothing."""
-    traces, layout = figure["data"], figure["layout"]
-    across = _axis(layout["xaxis"], [trace["x"] for trace in traces], (LEFT, WIDTH - RIGHT))
-    upward = _axis(layout["yaxis"], [trace["y"] for trace in traces], (HEIGHT - BOTTOM, TOP))
-    title = layout["title"]["text"]
-    height = HEIGHT + NAMES * across.has_names
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" font-family="sans-serif" '
-        f'font-size="11"><title>{title}</title>',
-        f'<text x="{LEFT}" y="16" font-size="14">{title}</text>',
-        *_frame(across, upward),
-        *_legend(traces, layout),
-    ]
-    for trace in traces:
-        parts += _bars(trace, across, upward) if trace["type"] == "bar" else _scatter(trace, across, upward)
-    return "\n".join([*parts, "</svg>"])
+WIDE = Paper(width=960, height=460, ticks_across=9, ticks_upward=7, has_hints=True)
+NARROW = Paper(width=380, height=340, ticks_across=5, ticks_upward=6, has_hints=False)
 
 
-# --- axes -------------------------------------------------------------------------------------------------------
+def svg(figure: Figure, name: str, paper: Paper = WIDE) -> str:
+    """The figure as an `svg` element, which is well-formed XML and refers to nothing.
+
+    Args:
+        figure: What is drawn.
+        name: Unlike those of others on the same page.
+        paper: How large.
+    """
+    height, parts = _bars(figure, paper) if isinstance(figure, Bars) else (paper.height, _chart(figure, paper))
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {paper.width} {height}" role="img" '
+            f'aria-labelledby="{name}-title {name}-desc"><title id="{name}-title">{_escaped(figure.title)}</title>'
+            f'<desc id="{name}-desc">{_escaped(figure.description)}</desc>',
+            *parts,
+            "</svg>",
+        ]
+    )
 
 
-def _axis(layout: dict[str, Any], columns: Sequence[Sequence[Any]], ends: tuple[float, float]) -> _Axis:
-    title = layout.get("title", {}).get("text", "")
-    values = [value for column in columns for value in column]
-    if layout.get("type") == "category":
-        names = list(dict.fromkeys(values))
-        step = (ends[1] - ends[0]) / max(1, len(names))
-        middles = {name: ends[0] + (number + 0.5) * step for number, name in enumerate(names)}
-        return _Axis(
-            place=middles.__getitem__, ticks=[(at, name) for name, at in middles.items()], title=title, has_names=True
+def standalone(figure: Figure, name: str) -> str:
+    """The figure as a file of its own, with its title, paper and colours."""
+    drawn = svg(figure, name)
+    start, _, rest = drawn.partition("</desc>")
+    shape = start[start.index("viewBox=") :].split('"')[1].split(" ")
+    width, height = int(shape[2]), int(shape[3])
+    frame = f"0 {-2 * LINE - GAP} {width} {height + 2 * LINE + GAP}"
+    start = start.replace(f'viewBox="0 0 {width} {height}"', f'viewBox="{frame}" width="{width}"')
+    paper = f'<rect class="paper" x="0" y="{-2 * LINE - GAP}" width="{width}" height="{height + 2 * LINE + GAP}"/>'
+    title = f'<text class="title" x="{GAP}" y="{-LINE + 2}">{_escaped(figure.title)}</text>'
+    return f"{start}</desc><style>{PALETTE}{CHART}</style>\n{paper}{title}{rest}\n"
+
+
+# --- charts -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Box:
+    """Where something stands, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
-    is_log = layout.get("type") == "log"
-    low, high = _range(values, is_log=is_log, from_zero=layout.get("rangemode") == "tozero")
 
-    def place(value: float) -> float:
-        share = ((math.log10(value) if is_log else value) - low) / (high - low)
-        return ends[0] + share * (ends[1] - ends[0])
-
-    marks = _powers(low, high) if is_log else _steps(low, high)
-    return _Axis(place=place, ticks=[(place(mark), _short(mark)) for mark in marks], title=title)
-
-
-def _range(values: Sequence[float], *, is_log: bool, from_zero: bool) -> tuple[float, float]:
-    """The least and the greatest value to show, with some room around; of a logarithmic axis as powers of ten."""
-    shown = [math.log10(value) if is_log else float(value) for value in values] or [0.0, 1.0]
-    low, high = min(shown), max(shown)
-    room = 0.04 * (high - low) or 0.5 * abs(high) or 1.0
-    low = min(0.0, low) if from_zero else low - room
-    return low, high + room
-
-
-def _steps(low: float, high: float) -> Iterator[float]:
-    """Round numbers between two, evenly."""
-    rough = (high - low) / TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    number = math.ceil(low / step)
-    while number * step <= high:
-        yield number * step
-        number += 1
-
-
-def _powers(low: float, high: float) -> Iterator[float]:
-    """1, 2 and 5 times the powers of ten; the powers alone where they are many."""
-    factors = (1,) if high - low > TICKS / 2 else (1, 2, 5)
-    for power in range(math.floor(low), math.ceil(high) + 1):
-        yield from (factor * 10.0**power for factor in factors if low <= math.log10(factor) + power <= high)
-
-
-def _short(value: float) -> str:
-    """A number on an axis: "20k", "0.005"."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.4g}{letter}"
-    return f"{value:.4g}" if abs(value) > 1e-12 else "0"
-
-
-def _frame(across: _Axis, upward: _Axis) -> Iterator[str]:
-    bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
-    for at, text in upward.ticks:
-        yield f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" stroke="#e5e8ec"/>'
-        yield f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{text}</text>'
-    for at, text in across.ticks:
-        yield f'<path d="M{at:.1f} {bottom}v4" stroke="{GREY}"/>'
-        yield _name(text, at, bottom + 12) if across.has_names else _centred(text, at, bottom + 16)
-    yield f'<path d="M{LEFT} {bottom}H{WIDTH - RIGHT}" stroke="{GREY}"/>'
-    yield _centred(across.title, (LEFT + WIDTH - RIGHT) / 2, bottom + 32)
-    turned = f'transform="rotate(-90 14 {middle})"'
-    yield f'<text x="14" y="{middle}" text-anchor="middle" {turned}>{upward.title}</text>'
-
-
-def _centred(text: str, x: float, y: float) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{text}</text>'
-
-
-def _name(text: str, x: float, y: float) -> str:
-    """A name below an axis, aslant; a long one is cut."""
-    name = html.unescape(text)
-    shown = html.escape(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="end" transform="rotate(-35 {x:.1f} {y:.1f})">{shown}</text>'
-
-
-def _legend(traces: Sequence[Figure], layout: Figure) -> Iterator[str]:
-    named = [trace for trace in traces if trace.get("name") and trace["x"]]
-    if len(named) < 2 or layout.get("showlegend") is False:
-        return
-    x, y = LEFT, HEIGHT - 8
-    for trace in named:
-        text = trace["name"]
-        marker = trace.get("marker", {})
-        colour = marker.get("color", trace.get("line", {}).get("color", GREY))
-        if "colorbar" in marker and marker["color"]:
-            text += f", the darker the more {marker['colorbar']['title']['text']}"
-        yield f'<circle cx="{x + 4}" cy="{y - 4}" r="4" fill="{colour if isinstance(colour, str) else SHADES[2]}"/>'
-        yield f'<text x="{x + 12}" y="{y}">{text}</text>'
-        x += 30 + 6 * len(text)
-
-
-# --- traces -----------------------------------------------------------------------------------------------------
-
-
-def _bars(trace: Figure, across: _Axis, upward: _Axis) -> Iterator[str]:
-    width = min(60.0, 0.7 * (WIDTH - LEFT - RIGHT) / max(1, len(trace["x"])))
-    zero = upward.place(0.0)
-    for name, value in zip(trace["x"], trace["y"], strict=True):
-        at, top = across.place(name), upward.place(value)
-        yield (
-            f'<rect x="{at - width / 2:.1f}" y="{min(top, zero):.1f}" width="{width:.1f}" '
-            f'height="{abs(zero - top):.1f}" fill="{trace["marker"]["color"]}">'
-            f"<title>{name}: {value:.4g}</title></rect>"
+    def holds(self, other: _Box) -> bool:
+        return (
+            self.left <= other.left
+            and other.right <= self.right
+            and self.top <= other.top
+            and other.bottom <= self.bottom
         )
 
 
-def _scatter(trace: Figure, across: _Axis, upward: _Axis) -> Iterator[str]:
-    points = [(across.place(x), upward.place(y)) for x, y in zip(trace["x"], trace["y"], strict=True)]
-    if "lines" in trace["mode"] and points:
-        yield _line(points, trace.get("line", {}))
-    if "markers" not in trace["mode"]:
-        return
-    yield from _error_bars(trace, across, upward)
-    marker = trace.get("marker", {})
-    colours, radius = _colours(marker, len(points)), marker.get("size", 6) / 2
-    texts = trace.get("text") or []
-    for number, ((x, y), colour) in enumerate(zip(points, colours, strict=True)):
-        hint = texts[number].replace("<br>", "\n") if number < min(len(texts), MOST_HINTS) else ""
-        if "x" in marker.get("symbol", ""):
-            yield f'<path d="M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6" stroke="{colour}"><title>{hint}</title></path>'
-        else:
-            title = f"<title>{hint}</title>" if hint else ""
-            yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}">{title}</circle>'
+def _chart(chart: Chart, paper: Paper) -> Iterator[str]:
+    keys, keys_height = _keys(chart, paper)
+    values = list(_values(chart))
+    top = keys_height + LINE + GAP  # the upward axis has its title above it, where it is read without turning the head
+    bottom = paper.height - 2 * LINE - GAP
+    upward = Scale.of(chart.upward, [y for _, y in values], (bottom, top))
+    ticks = upward.ticks(paper.ticks_upward)
+    left = GAP + DIGIT * max(len(text) for _, text in ticks)
+    across = Scale.of(chart.across, [x for x, _ in values], (left + GAP, paper.width - 3 * GAP))
+    frame = _Box(left=left, top=top, right=paper.width - GAP, bottom=bottom)
+    yield from keys
+    yield _words(_short(_axis_title(chart.upward), paper.width), 0, keys_height + LINE - 4, "axis")
+    for at, text in ticks:
+        yield f'<path class="grid" d="M{left:.1f} {at:.1f}H{frame.right}"/>'
+        yield _words(text, left - GAP, at + 4, "tick end")
+    yield f'<path class="base" d="M{left:.1f} {bottom}H{frame.right}"/>'
+    yield from _ticks_across(across, paper, bottom)
+    yield _words(_short(_axis_title(chart.across), paper.width), frame.right, paper.height - 4, "axis end")
+    taken: list[_Box] = []
+    for layer in chart.layers:
+        match layer:
+            case Dots():
+                yield _dots(layer, across, upward)
+            case Steps():
+                yield _steps(layer, across, upward)
+            case Marks():
+                yield from _marks(layer, across, upward, has_hints=paper.has_hints)
+                taken += [box for one in layer.marks for box in _around(one, across, upward)]
+    yield from _labels(chart, across, upward, frame, taken)
 
 
-def _line(points: Sequence[tuple[float, float]], line: dict[str, Any]) -> str:
-    is_stepped = line.get("shape") == "hv"
-    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for x, y in points[1:]:
-        path += f"H{x:.1f}V{y:.1f}" if is_stepped else f"L{x:.1f} {y:.1f}"
-    dashed = ' stroke-dasharray="3 3"' if line.get("dash") else ""
-    return f'<path d="{path}" fill="none" stroke="{line.get("color", BLUE)}"{dashed}/>'
+def _ticks_across(across: Scale, paper: Paper, bottom: float) -> Iterator[str]:
+    reached = -float(GAP)
+    for at, text in across.ticks(paper.ticks_across):
+        half = DIGIT * len(text) / 2
+        middle = min(at, paper.width - half)
+        yield f'<path class="base" d="M{at:.1f} {bottom}v{TICK}"/>'
+        if middle - half > reached + GAP / 2:
+            yield _words(text, middle, bottom + LINE, "tick middle")
+            reached = middle + half
 
 
-def _error_bars(trace: Figure, across: _Axis, upward: _Axis) -> Iterator[str]:
-    none = {"array": [0.0] * len(trace["x"])}
-    widths = zip(trace.get("error_x", none)["array"], trace.get("error_y", none)["array"], strict=True)
-    for x, y, (wide, high) in zip(trace["x"], trace["y"], widths, strict=True):
-        if wide and x > wide:
-            yield _segment(across.place(x - wide), upward.place(y), across.place(x + wide), upward.place(y))
-        if high:
-            yield _segment(across.place(x), upward.place(y - high), across.place(x), upward.place(y + high))
+def _axis_title(axis: Axis) -> str:
+    forms = {"linear": "", "log": ", log scale", "shortfall": ", log scale towards 1"}
+    return axis.title + forms[axis.form]
 
 
-def _segment(x: float, y: float, to_x: float, to_y: float) -> str:
-    return f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" stroke="{BLUE}"/>'
+def _values(chart: Chart) -> Iterator[tuple[float, float]]:
+    """Every value that needs a place, the ends of intervals among them."""
+    for layer in chart.layers:
+        match layer:
+            case Dots(places=places) | Steps(places=places):
+                yield from places
+            case Marks(marks=marks):
+                for one in marks:
+                    yield from ((one.x, one.y), *_ends(one, chart))
 
 
-def _colours(marker: dict[str, Any], count: int) -> list[str]:
-    """A colour for each marker: a name, one for all, or a shade for a number."""
-    colour = marker.get("color", BLUE)
-    if isinstance(colour, str):
-        return [colour] * count
-    if any(isinstance(one, str) for one in colour):
-        return [html.escape(one) for one in colour]
-    low, high = min(colour, default=0.0), max(colour, default=1.0)
-    return [SHADES[round((len(SHADES) - 1) * (one - low) / ((high - low) or 1.0))] for one in colour]
+def _ends(mark: Mark, chart: Chart) -> Iterator[tuple[float, float]]:
+    """The ends of a mark's intervals, but for what its axis can't show."""
+    for sign in (-1, 1):
+        x, y = mark.x + sign * mark.x_spread, mark.y + sign * mark.y_spread
+        yield (x if _is_shown(x, chart.across) else mark.x), (y if _is_shown(y, chart.upward) else mark.y)
+
+
+def _is_shown(value: float, axis: Axis) -> bool:
+    return {"linear": True, "log": value > 0, "shortfall": value <= 1}[axis.form]
+
+
+def _keys(chart: Chart, paper: Paper) -> tuple[list[str], int]:
+    """What each kind of mark stands for, in rows above the chart, and how high that is; nothing for a single kind."""
+    named = [layer for layer in chart.layers if isinstance(layer, Dots | Marks) and layer.name]
+    if len(named) < 2:
+        return [], 0
+    parts, x, y = [], 0.0, 0
+    for layer in named:
+        width = 20 + LETTER * len(layer.name) + 2 * GAP
+        if x and x + width > paper.width:
+            x, y = 0.0, y + LINE
+        look = "dots" if isinstance(layer, Dots) else layer.look
+        at = (x + 6, y + LINE - 8)
+        parts.append(f'<path class="dots" d="M{at[0]} {at[1]}h0"/>' if look == "dots" else _shape(look, *at))
+        parts.append(_words(layer.name, x + 18, y + LINE - 4, "key"))
+        x += width
+    return parts, y + LINE + GAP
+
+
+def _dots(layer: Dots, across: Scale, upward: Scale) -> str:
+    """All as one line of points with round ends: a tenth of the bytes of circles."""
+    places = dict.fromkeys((round(across.place(x)), round(upward.place(y))) for x, y in layer.places)
+    return f'<path class="dots" d="{"".join(f"M{x} {y}h0" for x, y in places)}"/>'
+
+
+def _steps(layer: Steps, across: Scale, upward: Scale) -> str:
+    places = [(across.place(x), upward.place(y)) for x, y in layer.places]
+    if not places:
+        return ""
+    path = f"M{places[0][0]:.1f} {places[0][1]:.1f}"
+    for x, y in places[1:]:
+        path += f"H{x:.1f}V{y:.1f}"
+    return f'<path class="line {layer.look}" d="{path}"/>'
+
+
+def _marks(layer: Marks, across: Scale, upward: Scale, *, has_hints: bool) -> Iterator[str]:
+    for one in layer.marks:
+        x, y = across.place(one.x), upward.place(one.y)
+        intervals = _interval(one.x - one.x_spread, one.x + one.x_spread, across, f"{{:.1f}} {y:.1f}H{{:.1f}}")
+        intervals += _interval(one.y - one.y_spread, one.y + one.y_spread, upward, f"{x:.1f} {{:.1f}}V{{:.1f}}")
+        drawn = f'<path class="interval {layer.look}" d="{intervals}"/>' if intervals else ""
+        hint = f"<title>{_escaped(one.hint)}</title>" if has_hints and one.hint else ""
+        yield f"<g>{hint}{drawn}{_shape(layer.look, x, y)}</g>"
+
+
+def _interval(low: float, high: float, scale: Scale, path: str) -> str:
+    return "M" + path.format(scale.place(low), scale.place(high)) if high > low else ""
+
+
+def _shape(look: str, x: float, y: float) -> str:
+    """The form says as much as the colour, which not everybody sees."""
+    if look == "finalist":
+        size = RADIUS + 1.5
+        return f'<path class="{look}" d="M{x - size:.1f} {y:.1f}l{size} {-size} {size} {size} {-size} {size}z"/>'
+    if look == "verified":
+        square = f'<rect class="{look}" x="{x - 6:.1f}" y="{y - 6:.1f}" width="12" height="12" rx="2"/>'
+        return f'{square}<path class="tick-mark" d="M{x - 3:.1f} {y:.1f}l2.2 2.4 4 -4.8"/>'
+    return f'<circle class="{look}" cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}"/>'
+
+
+def _around(mark: Mark, across: Scale, upward: Scale) -> Iterator[_Box]:
+    """What the mark and its intervals cover."""
+    x, y = across.place(mark.x), upward.place(mark.y)
+    yield _Box(left=x - RADIUS, top=y - RADIUS, right=x + RADIUS, bottom=y + RADIUS)
+    left, right = across.place(mark.x - mark.x_spread), across.place(mark.x + mark.x_spread)
+    top, bottom = upward.place(mark.y + mark.y_spread), upward.place(mark.y - mark.y_spread)
+    yield _Box(left=left, top=y - 1, right=right, bottom=y + 1)
+    yield _Box(left=x - 1, top=top, right=x + 1, bottom=bottom)
+
+
+def _labels(chart: Chart, across: Scale, upward: Scale, frame: _Box, taken: list[_Box]) -> Iterator[str]:
+    """The labels of marks, each where it covers nothing else; one for which there is no room is left out."""
+    wanted = [(one.x, one.y, one.label) for layer in chart.layers if isinstance(layer, Marks) for one in layer.marks]
+    wanted += [(*layer.places[-1], layer.label) for layer in chart.layers if isinstance(layer, Steps) and layer.places]
+    for x, y, text in reversed(wanted):  # the last layers matter most
+        if not text:
+            continue
+        for box in _places_beside(across.place(x), upward.place(y), text):
+            if frame.holds(box) and not any(map(box.meets, taken)):
+                taken.append(box)
+                yield _words(text, box.left, box.bottom - 4, "label")
+                break
+
+
+def _places_beside(x: float, y: float, text: str) -> Iterator[_Box]:
+    width, height = BOLD * len(text), 16
+    right, left = RADIUS + GAP, -width - RADIUS - GAP
+    beside = [(right, -8.0), (left, -8.0), (-width / 2, -26.0), (-width / 2, 10.0)]
+    further = [(dx, dy) for dy in (-26.0, 10.0, -44.0, 28.0) for dx in (right, left)]
+    for dx, dy in [*beside, *further]:
+        yield _Box(left=x + dx, top=y + dy, right=x + dx + width, bottom=y + dy + height)
+
+
+# --- bars -------------------------------------------------------------------------------------------------------
+
+
+def _bars(figure: Bars, paper: Paper) -> tuple[int, list[str]]:
+    """The height, and the bars with their names above them, so that no name is turned or cut."""
+    most = max((value for _, value, _ in figure.bars), default=0.0) or 1.0
+    texts = BOLD * max((len(text) for *_, text in figure.bars), default=0) + GAP
+    room = max(20.0, paper.width - texts)
+    parts = [_words(figure.unit, 0, LINE - 4, "axis")]
+    top = LINE + GAP
+    for name, value, text in figure.bars:
+        width = room * value / most
+        look = "bar bad" if figure.is_bad else "bar"
+        parts.append(_words(_short(name, paper.width), 0, top + 12, "tick"))
+        parts.append(f'<rect class="track" x="0" y="{top + 18}" width="{room:.1f}" height="{BAR}" rx="2"/>')
+        parts.append(f'<rect class="{look}" x="0" y="{top + 18}" width="{width:.1f}" height="{BAR}" rx="2"/>')
+        parts.append(_words(text, room + GAP, top + 18 + BAR, "label"))
+        top += BAR_ROW
+    return top + GAP, parts
+
+
+def _short(name: str, width: float) -> str:
+    most = int(width / LETTER)
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+# --- texts ------------------------------------------------------------------------------------------------------
+
+
+def _words(text: str, x: float, y: float, kinds: str) -> str:
+    return f'<text class="{kinds}" x="{x:.1f}" y="{y:.1f}">{_escaped(text)}</text>'
+
+
+def _escaped(text: str) -> str:
+    return html.escape(printable(text))

@@ -8,8 +8,9 @@ import pytest
 
 import gasearch
 from gasearch.errors import GasearchError
+from gasearch.report.charts import Marks
 from gasearch.report.content import report_on
-from gasearch.report.document import Paragraph, Picture, Table
+from gasearch.report.document import Facts, Picture, Table
 from gasearch.storage.records import FinalRecord, Verdict, VerificationRecord
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.custom_search import CUSTOM_SPEC
@@ -27,6 +28,11 @@ def read(url, name="small"):
         return report_on(reader, name)
 
 
+@pytest.fixture(scope="module")
+def document(url):
+    return read(url)
+
+
 def section(document, title):
     [found] = [one for one in document.sections if one.title == title]
     return found.parts
@@ -36,34 +42,50 @@ def table_of(document, title):
     return next(part for part in section(document, title) if isinstance(part, Table))
 
 
-def test_it_tells_a_search_from_its_question_to_its_provenance(url):
-    document = read(url)
+def facts_of(document, title):
+    return dict(next(part for part in section(document, title) if isinstance(part, Facts)).rows)
+
+
+def test_it_tells_a_search_from_its_question_to_its_provenance(document):
     assert [one.title for one in document.sections] == [
         "What was asked", "Where it stands", "The front", "How the front grew", "Which decisions mattered", "Operators",
         "Failures", "Provenance",
     ]  # fmt: skip
-    asked = dict(table_of(document, "What was asked").rows)
+    asked = facts_of(document, "What was asked")
     assert (asked["evaluator"], asked["budget"]) == (CUSTOM_SPEC["task"]["evaluator"], "evaluations 40")
-    assert dict(table_of(document, "Where it stands").rows)["evaluations"] == "40 of 40"
+    assert facts_of(document, "Where it stands")["evaluations"] == "40 of 40"
     assert [picture.name for picture in document.pictures][:3] == ["front", "growth", "importance-1"]
 
 
-def test_the_front_is_that_of_the_search_with_the_knee(url):
+def test_what_is_looked_for_first_stands_first(document, url):
     search = gasearch.open("small", db=url)
-    keys = [row[0] for row in table_of(read(url), "The front").rows]
-    assert [key.removesuffix(" (knee)") for key in keys] == [point.key for point in search.front()]
-    assert [key.removesuffix(" (knee)") for key in keys if key.endswith("knee)")] == [search.best(knee=True).key]
+    knee = search.best(knee=True)
+    assert document.lead.startswith("40 evaluations by nsga2 (")
+    assert f"its knee, is {knee.key}: error " in document.lead
+    headline = dict(document.headline)
+    assert headline["evaluations"] == "40"
+    assert headline["on the front"] == str(len(search.front()))
+    assert headline["best cost"] == f"{min(point.metrics['cost'] for point in search.front()):.4g}"
 
 
-def test_it_says_which_decisions_mattered(url):
-    parts = section(read(url), "Which decisions mattered")
+def test_the_front_is_that_of_the_search_with_the_knee(document, url):
+    search = gasearch.open("small", db=url)
+    table = table_of(document, "The front")
+    assert [column.title for column in table.columns] == ["key", "error", "cost", "note", "network"]
+    assert [row[0] for row in table.rows] == [point.key for point in search.front()]
+    assert [row[0] for row in table.rows if row[3] == "knee"] == [search.best(knee=True).key]
+
+
+def test_it_says_which_decisions_mattered(document):
+    parts = section(document, "Which decisions mattered")
     assert "permutation importance" in parts[0].text
-    bars = [part.figure["data"][0] for part in parts if isinstance(part, Picture)]
-    assert all(sorted(one["y"], reverse=True) == one["y"] for one in bars)
-    assert [part.text for part in parts if isinstance(part, Paragraph)][1].startswith("error: ")
+    assert list(dict(parts[1].rows)) == ["error", "cost"]
+    for picture in (part for part in parts if isinstance(part, Picture)):
+        values = [value for _, value, _ in picture.figure.bars]
+        assert sorted(values, reverse=True) == values
 
 
-def test_finalists_and_verifications_stand_there_where_they_exist(url):
+def test_finalists_and_verifications_stand_there_where_they_exist(url, document):
     search = gasearch.open("small", db=url)
     point = search.best()
     spread = {"worker": "w", "device": "cpu", "versions": "v", "seconds": 1.0, "epochs": 9, "recipe_json": "{}"}
@@ -85,13 +107,17 @@ def test_finalists_and_verifications_stand_there_where_they_exist(url):
             measured=(("model_bytes", 120.0),), verdict=Verdict.FAILED, message="20 % more", device="cpu",
         )  # fmt: skip
         archive.add_verification(record.id, verification)
+    assert "Finalists" not in [one.title for one in document.sections]
     document = read(url)
     [row] = table_of(document, "Finalists").rows
-    assert row[:3] == (point.key, "2", "9")
-    assert row[4:] == ("0.3 ± 0.1414", "0.4 ± 0.1414", "100 B")
+    assert row[0] == point.key
+    assert row[2:4] == ("0.3 ± 0.14", "0.4 ± 0.14")
+    assert row[-3:] == ("2", "9", "not verified")
+    assert {"finalist" in row[3] for row in table_of(document, "The front").rows if row[0] == point.key} == {True}
     [verified] = table_of(document, "Verification").rows
-    assert verified[1:4] == ("qdq", "openvino", "failed")
-    assert verified[4] == "model_bytes 120 B (claimed 100 B)"
+    assert verified == ("openvino", "qdq", "failed", "120 B (100 B)", "20 % more")
+    assert "on the front" in [layer.name for layer in document.pictures[0].figure.layers if isinstance(layer, Marks)]
+    assert dict(document.headline)["finalists"] == "1"
 
 
 def test_failures_are_told_by_kind_and_a_search_without_a_network_is_reported_too(tmp_path):
@@ -101,5 +127,6 @@ def test_failures_are_told_by_kind_and_a_search_without_a_network_is_reported_to
         gasearch.run(spec, db=url)
     document = read(url)
     [row] = table_of(document, "Failures").rows
-    assert (int(row[0]) > 0, row[2]) == (True, "user_error")
+    assert (row[0], int(row[1]) > 0) == ("user_error", True)
+    assert "no network that was measured" in document.lead
     assert "The front" not in [one.title for one in document.sections]

@@ -32,7 +32,6 @@ BITS = {
     "float": {"weight_bits": [32], "activation_bits": [32]},
 }
 BUDGETS = (2048, 4096, 8192, 16384, 32768)  #: Bytes of the packed file.
-FINAL_SEEDS = 3
 NAMES = ("x_train", "y_train", "x_test", "y_test")  #: Of the arrays in a file of images.
 
 
@@ -45,7 +44,8 @@ def main() -> None:
     )
     arguments.add_argument("--evaluations", type=int, default=60)
     arguments.add_argument("--epochs", type=int, default=20, help="of each final training")
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments.add_argument("--final-seeds", type=int, default=3, help="trainings of each chosen network")
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the searches")
     arguments.add_argument("--budgets", type=int, nargs="+", default=BUDGETS, help="in bytes")
     arguments.add_argument("--folder", type=Path, help="keeps the searches; one that is there is gone on with")
     options = arguments.parse_args()
@@ -99,7 +99,7 @@ def finalists_under(options: argparse.Namespace, data: str, kind: str, seed: int
         best = search.best(where=f"model_bytes <= {budget}", by="accuracy")
         if best is not None:
             chosen[budget] = best.key
-    finals = search.finalize(*dict.fromkeys(chosen.values()), seeds=FINAL_SEEDS, epochs=options.epochs)
+    finals = search.finalize(*dict.fromkeys(chosen.values()), seeds=options.final_seeds, epochs=options.epochs)
     print(f"{name}: {len(finals)} finalists", flush=True)
     finalists = {one.key: one for one in finals}
     return {budget: finalists[key] for budget, key in chosen.items()}

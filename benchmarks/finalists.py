@@ -41,6 +41,7 @@ class Case:
     data: str  #: A path under the folder of data.
     settings: tuple[str, ...]  #: Beside the data: what `gasearch run --set` takes.
     score: str
+    ranked: str = ""  #: What the search's networks are chosen by; "": the score.
     limits: tuple[str, ...] = ()  #: Of each the best network is taken; none: of the search's own.
     least: tuple[float, ...] = ()  #: The bar of each limit, for the score on the test split.
     epochs: int | None = None  #: Of the final trainings; None: the recipe's.
@@ -118,6 +119,7 @@ CASES = (
             "budget.evaluations=60",
         ),
         score="accuracy",
+        ranked="auc",
         limits=("model_bytes <= 1 KB", "model_bytes <= 32 KB"),
         known="logistic regression 0.851, MLP 0.857, boosting 0.874",
     ),
@@ -182,7 +184,11 @@ def judge(cases: list[Case], data: Path, folder: Path, workers: int | None) -> N
 
 def finalized(case: Case, search: Search, workers: int | None) -> list[Finalist]:
     """The best network under each limit, after its final trainings."""
-    best = [search.best(where=limit) for limit in case.limits] if case.limits else [search.best()]
+    best = (
+        [search.best(where=limit, by=case.ranked or case.score) for limit in case.limits]
+        if case.limits
+        else [search.best(by=case.ranked or case.score)]
+    )
     keys = [one.key for one in best if one is not None]
     found = {
         one.key: one for one in search.finalize(*dict.fromkeys(keys), seeds=SEEDS, epochs=case.epochs, workers=workers)
@@ -228,11 +234,10 @@ def print_curse(cases: list[Case], finals: dict[str, list[Finalist]]) -> float:
     validation = []
     for case in cases:
         for one in finals[case.name]:
-            drop, test = (100 * one.metrics[f"{prefix}{case.score}_drop"] for prefix in ("", "test_"))
+            score = case.ranked or case.score
+            drop, test = (100 * one.metrics[f"{prefix}{score}_drop"] for prefix in ("", "test_"))
             validation.append(drop)
-            print(
-                f"    {case.name:<18}{one.key}  {drop:+6.2f}  {test:+6.2f} points of {case.score}, {one.epochs} epochs"
-            )
+            print(f"    {case.name:<18}{one.key}  {drop:+6.2f}  {test:+6.2f} points of {score}, {one.epochs} epochs")
     mean = statistics.mean(validation)
     print(f"    mean of {len(validation)} finalists {mean:+.2f} points")
     return mean

@@ -47,6 +47,7 @@ def test_the_curse_is_the_mean_of_what_the_validation_split_lost(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_case_ends_in_verified_files_and_a_second_call_makes_nothing_again(tmp_path, capsys):
     x, y = load_digits(return_X_y=True)
     x = x.reshape(-1, 8, 8).astype(np.uint8)

@@ -17,6 +17,7 @@ from gasearch.objectives.constraints import Limit
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, NetworkDetails, SearchSummary
 from gasearch.query.asked import parse_limits
+from gasearch.query.best_finalists import best_finalists
 from gasearch.query.failures import Cause, failures
 from gasearch.query.finals import Finalist, FinalTraining, final_trainings, finalists, networks_to_finalize
 from gasearch.query.front import best_points, front_points
@@ -27,7 +28,7 @@ from gasearch.query.summary import search_summary
 from gasearch.query.target import Target, wishes_of
 from gasearch.query.trade import Trade, trade
 from gasearch.search.progress import Observer, Several, Silent
-from gasearch.settings import database_url
+from gasearch.settings import database_url, is_sqlite_path
 from gasearch.spec.loader import load_spec
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-#: A database: a URL, or the path of a SQLite file; None: that of GASEARCH_DB, else gasearch.db in this folder.
+#: A database: a URL, or the path of a SQLite file, as a text one that ends in .db, .sqlite or .sqlite3; None: that of
+#: GASEARCH_DB, else gasearch.db in this folder.
 Database = str | Path | None
 #: Is called with every final outcome of a run, failures included, once it is stored; see `Observer.on_outcome`. What it
 #: raises ends the run, which `resume` goes on with.
@@ -343,6 +345,60 @@ class Search:
         """
         return self._ask(lambda reader: finalists(reader, self.name, parse_limits(where), by))
 
+    @overload
+    def best_final(
+        self,
+        by: str | None = None,
+        *,
+        where: Sequence[str] | str = (),
+        knee: bool = False,
+        target: Target | None = None,
+    ) -> Finalist | None: ...
+
+    @overload
+    def best_final(
+        self,
+        by: str | None = None,
+        *,
+        where: Sequence[str] | str = (),
+        knee: bool = False,
+        target: Target | None = None,
+        count: int,
+    ) -> list[Finalist]: ...
+
+    def best_final(
+        self,
+        by: str | None = None,
+        *,
+        where: Sequence[str] | str = (),
+        knee: bool = False,
+        target: Target | None = None,
+        count: int | None = None,
+    ) -> Finalist | list[Finalist] | None:
+        """The best of the networks that were finalized, as `best` names those of the search, by their means.
+
+        Args:
+            by: The metric that ranks, such as "test_accuracy" or "model_bytes"; None: the first objective, on the
+                validation split. A score of the test split that was chosen by is no longer that of unseen samples.
+            where: Limits such as "test_accuracy >= 0.95".
+            knee: The best bargains instead of the best by a metric.
+            target: What comes nearest to it instead: {"test_accuracy": 0.98, "model_bytes": "4 KB"}.
+            count: The most to give; None: one, not in a list.
+
+        Raises:
+            BadInput: if a limit, a metric, the target or the count can't be used.
+        """
+        if count is not None and count < 1:
+            raise BadInput(f"the count must be at least 1; got {count}")
+        limits, most = _limits(where), count or 1
+        wishes = [] if target is None else wishes_of(target)
+        found = self._ask(
+            lambda reader: best_finalists(reader, self.name, by=by, limits=limits, knee=knee, target=wishes, count=most)
+        )
+        if count is not None:
+            return found
+        return found[0] if found else None
+
     def final_trainings(self, key: str | None = None) -> list[FinalTraining]:
         """Every final training, or those of one network, in the order in which they were stored."""
         return self._ask(lambda reader: final_trainings(reader, self.name, key))
@@ -599,6 +655,8 @@ def _limits(where: Sequence[str] | str) -> list[Limit]:
 
 
 def _url(db: Database) -> str:
+    if isinstance(db, str) and is_sqlite_path(db):
+        db = Path(db)
     return file_url(db.absolute()) if isinstance(db, Path) else database_url(db)
 
 

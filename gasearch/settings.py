@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gasearch.errors import BadInput
 
 DEFAULT_DATABASE = "sqlite:///gasearch.db"
 DATABASE_VARIABLE = "GASEARCH_DB"  #: Of the environment.
+FILE_ENDINGS = (".db", ".sqlite", ".sqlite3")  #: Of names that stand for a SQLite file without being a URL.
+_SCHEME = re.compile(r"//|[A-Za-z][\w+.-]*:")  #: How a URL begins, or what was meant as one.
 
 
 def database_url(option: str | None = None) -> str:
-    """The database to use: the option, else GASEARCH_DB, else a SQLite file in the working directory."""
-    return option or os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
+    """The URL of the database to use: the option's, else GASEARCH_DB's, else that of a file in the working directory.
+
+    A plain path that ends as those of SQLite files do, "results.db", stands for that file. What is neither a URL nor
+    such a path comes back as it is, for whoever opens it to refuse.
+    """
+    text = option or os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
+    if not is_sqlite_path(text):
+        return text
+    return "sqlite:///" + text.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+def is_sqlite_path(text: str) -> bool:
+    """Whether a text names a SQLite file by its plain path: "results.db", "/data/all.sqlite"."""
+    return _SCHEME.match(text) is None and text.lower().endswith(FILE_ENDINGS)
 
 
 def database_patience_s() -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 import typer.core
@@ -24,8 +24,28 @@ class ReaderGone(Exception):
     """Nobody reads what we print any more: `head` has its lines."""
 
 
+#: The commands under a title each, in the order in which a user comes to them; a test holds that none is missing.
+GROUPS: Final = {
+    "Set up": ("init", "data", "check"),
+    "Search": ("run", "status", "stop", "resume", "list", "failures", "delete"),
+    "Choose": ("front", "best", "trade", "show", "why", "compare"),
+    "See": ("history", "plot", "report"),
+    "Deploy": ("tune", "finalize", "ensemble", "export", "verify", "reproduce"),
+    "Keep and serve": ("db", "serve"),
+}
+
+
 class _Commands(typer.core.TyperGroup):
     """The commands; Typer takes a reader that has gone for a failure of the command, which has done its work."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands by `GROUPS`."""
+        longest = max(map(len, self.commands))
+        for title, names in GROUPS.items():
+            width = formatter.width - 6 - longest
+            rows = [(name.ljust(longest), self.commands[name].get_short_help_str(width)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         with _readers_noted():
@@ -95,7 +115,12 @@ Override = Annotated[
 ]
 Db = Annotated[
     str | None,
-    option("--db", "URL", "The database; default: GASEARCH_DB, else sqlite:///gasearch.db.", callback=_note_database),
+    option(
+        "--db",
+        "URL",
+        "The database, or a SQLite file such as results.db; default: GASEARCH_DB, else gasearch.db here.",
+        callback=_note_database,
+    ),
 ]
 Form = Annotated[
     Format, option("--format", "table|json|csv", "With json or csv, stdout holds nothing else.", show_default=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from gasearch.cli.app import Db, Ended, Form, app, argument, examples, option
-from gasearch.cli.console import Format, clean_stdout, print_rows, say
+from gasearch.cli.console import Format, cell, clean_stdout, print_rows, say
 from gasearch.settings import database_url
 
 #: Of the table of claims, which 120 columns hold; JSON and CSV have all.
@@ -45,8 +45,9 @@ def verify(
     with clean_stdout():
         found, unstored = verify_artifact(directory, data=data, runtimes=runtimes or (), db_url=database_url(db))
     rows = found.claim_rows()
-    if form is Format.TABLE and not is_all:
-        rows = [_in_short(row) for row in rows if row["verdict"] != "not judged"]
+    if form is Format.TABLE:
+        chosen = rows if is_all else [_in_short(row) for row in rows if row["verdict"] != "not judged"]
+        rows = [_with_units(row) for row in chosen]
     print_rows(rows, form)
     notes = [f"the verdict is in verification.json alone: {unstored}"] if unstored else []
     _conclude([*found.notes, *notes, found.conclusion], is_verified=found.is_verified)
@@ -58,13 +59,29 @@ def _in_short(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
+def _with_units(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table, its numbers as quantities of what is claimed."""
+    quantities = ("claimed", "measured", "difference", "tolerance")
+    texts = {name: _quantity(row["claim"], row[name]) for name in quantities if name in row}
+    weight = {"bytes": _quantity("model_bytes", row["bytes"])} if "bytes" in row else {}
+    return row | texts | weight
+
+
+def _quantity(metric: str, value: float | None) -> str:
+    """One number with its unit; bytes to the last one, as they are judged, and times of a row in the same unit."""
+    if value is not None and metric.endswith("_bytes"):
+        return f"{value:.0f} B"
+    return f"{value:.3g} ms" if value is not None and metric.endswith("_ms") else cell(metric, value)
+
+
 def check_export(folder: Path, db_url: str) -> None:
     """Print what each file of a fresh export weighs and gives, and fail where a claim does."""
     from gasearch.deploy.verification import run_artifact
 
     with clean_stdout():
         found = run_artifact(folder, is_timed=False, db_url=db_url)
-    print_rows(found.file_rows(), Format.TABLE)
+    rows = [row | {"bytes": _quantity("model_bytes", row["bytes"])} for row in found.file_rows()]
+    print_rows(rows, Format.TABLE)
     _conclude([*found.notes, found.conclusion], is_verified=found.is_verified)
 
 

@@ -14,7 +14,7 @@ import typer
 
 from gasearch.cli.app import By, Db, Form, Name, NothingFound, Where, app, ask, examples, option
 from gasearch.cli.console import Format, clean_stdout, print_pairs, print_rows, print_table
-from gasearch.cli.finalizing import print_front_after
+from gasearch.cli.finalizing import All, AskedFinalists, print_best_finalists, print_front_after
 from gasearch.errors import BadInput
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.metrics import spread_of
@@ -57,13 +57,14 @@ class Found:
         return cls(points=points, objectives=[one for one, _ in reader.search(name).objectives], nearest_miss=miss)
 
 
-def print_found(found: Found, form: Format, asked: Sequence[str | None] = ()) -> None:
+def print_found(found: Found, form: Format, asked: Sequence[str | None] = (), *, is_all: bool = False) -> None:
     """Print rows of networks; a table shows what the search and the question are about.
 
     Args:
         found: The networks.
         form: How they are printed.
         asked: Metrics that the question names.
+        is_all: Whether a table has all metrics.
 
     Raises:
         NothingFound: where there is none, after printing the empty answer.
@@ -71,7 +72,8 @@ def print_found(found: Found, form: Format, asked: Sequence[str | None] = ()) ->
     own = [metric for one in found.objectives for metric in (one, spread_of(one))]
     named = [one.partition(":")[0] for one in asked if one]
     if found.points or form is not Format.TABLE:
-        columns = dict.fromkeys(["key", *own, *named, *SHOWN_METRICS])
+        rest = [metric for point in found.points for metric in point.metrics] if is_all else []
+        columns = dict.fromkeys(["key", *own, *named, *SHOWN_METRICS, *rest])
         print_rows([point.row() for point in found.points], form, columns=list(columns))
     if not found.points:
         raise NothingFound(found.nearest_miss)
@@ -82,6 +84,7 @@ def print_found(found: Found, form: Format, asked: Sequence[str | None] = ()) ->
         'gasearch best digits-cnn --by accuracy --where "latency_ms <= 2" --where "model_bytes <= 64 KB"',
         "gasearch best digits-cnn --knee",
         "gasearch best digits-cnn --target accuracy=0.98,model_bytes=4KB",
+        'gasearch best digits-cnn --final --where "test_accuracy >= 0.95"',
         "gasearch best digits-cnn --format json",
     )
 )
@@ -97,11 +100,24 @@ def best(
         option("--target", "METRIC=VALUE,...", "What comes nearest to these values: accuracy=0.98,model_bytes=4KB."),
     ] = None,
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=100_000, help="How many, best first.")] = 1,
+    final: Annotated[
+        bool,
+        typer.Option(
+            "--final", help="Of the networks that `finalize` has trained, by their means; default: validation."
+        ),
+    ] = False,
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
-    """Name the best network of the front; with limits, of the front of all networks within them."""
+    """Name the best network of the front; with limits, of the front of all networks within them.
+
+    With --final, the best finalist: metrics of the test split, such as test_accuracy, may be named, too.
+    """
     limits, wishes = parse_limits(where or ()), parse_target(target) if target is not None else []
+    if final:
+        finals_asked = AskedFinalists(by=by, limits=limits, target=wishes)
+        print_best_finalists(name, finals_asked, db, form, knee=knee, count=count)
+        return
 
     def question(reader: ArchiveReader) -> Found:
         points = best_points(reader, name, by=by, limits=limits, knee=knee, target=wishes, count=count)
@@ -170,6 +186,7 @@ def front(
     final: Annotated[
         bool, typer.Option("--final", help="That of the networks that `finalize` has trained, by their means.")
     ] = False,
+    is_all: All = False,
     output: Annotated[
         Path | None, option("--output", "FILE", "Write it: .csv, .json, or .parquet, which needs pandas.", "-o")
     ] = None,
@@ -187,12 +204,12 @@ def front(
     if final:
         if output is not None:
             raise BadInput("the front of finalists is not written into a file: redirect --format json or csv")
-        print_front_after(name, limits, by, db, Format(form))
+        print_front_after(name, AskedFinalists(by=by, limits=limits), db, Format(form), is_all=is_all)
         return
     found = ask(db, lambda reader: Found.of(reader, name, front_points(reader, name, limits, by), limits))
     asked = [by, *(limit.metric for limit in limits)]
     if output is None:
-        print_found(found, Format(form), asked=asked)
+        print_found(found, Format(form), asked=asked, is_all=is_all)
         return
     if not found.points:
         raise NothingFound(found.nearest_miss)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gasearch.cli.app import By, Db, Form, Name, NothingFound, Where, Workers, app, argument, ask, examples, option
-from gasearch.cli.console import Format, clean_stdout, print_rows, say, watching
+from gasearch.cli.console import Format, cell, clean_stdout, print_rows, say, watching
 from gasearch.errors import GasearchError, Paused, TrainingsFailed
 from gasearch.objectives.constraints import Limit
+from gasearch.query.answers import Row, layers_text
 from gasearch.query.asked import parse_limits
-from gasearch.query.finals import Finalist, finalists, networks_to_finalize, unmeasured
+from gasearch.query.best_finalists import best_finalists, why_none
+from gasearch.query.finals import Finalist, finalists, networks_to_finalize
+from gasearch.query.target import Wish
 from gasearch.settings import database_url
 from gasearch.storage.archive import ArchiveReader
 
@@ -21,6 +25,28 @@ if TYPE_CHECKING:
 
 #: What a table says of a score; {} is its name.
 _OF_SCORE = ("searched_{}", "{}", "{}_deviation", "{}_drop", "test_{}", "test_{}_deviation", "test_{}_drop")
+
+All = Annotated[bool, typer.Option("--all", help="In the table more columns, each value in one of its own.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedFinalists:
+    """What a question wants of finalists."""
+
+    by: str | None = None  #: The metric that ranks.
+    limits: Sequence[Limit] = ()
+    target: Sequence[Wish] = ()
+
+    @property
+    def metrics(self) -> list[str]:
+        """All that it names."""
+        named = [self.by.partition(":")[0]] if self.by else []
+        return [*named, *(one.metric for one in self.limits), *(one.metric for one in self.target)]
+
+    @property
+    def is_by_test(self) -> bool:
+        """Whether scores on the test split decide."""
+        return any(name.startswith("test_") for name in self.metrics)
 
 
 @app.command(
@@ -47,6 +73,7 @@ def finalize(
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="Train each by the best recipe that `tune` found.")] = False,
     workers: Workers = None,
+    is_all: All = False,
     db: Db = None,
     form: Form = Format.TABLE,
 ) -> None:
@@ -74,7 +101,7 @@ def finalize(
         except (TrainingsFailed, Paused) as error:  # what succeeded was dear, and is shown before
             failed = error
     found, objectives = ask(db, lambda reader: (finalists(reader, name), metrics_asked(reader, name)))
-    print_finalists([one for one in found if one.key in chosen], objectives, form)
+    print_finalists([one for one in found if one.key in chosen], objectives, form, is_all=is_all)
     if failed is not None:
         raise failed
     if form is Format.TABLE:
@@ -119,36 +146,70 @@ def print_ensemble(found: Ensemble, form: Format) -> None:
         say("the test split was read once more, for the ensemble and the best single network")
 
 
-def print_front_after(name: str, limits: Sequence[Limit], by: str | None, db: str | None, form: Format) -> None:
+def print_front_after(name: str, asked: AskedFinalists, db: str | None, form: Format, *, is_all: bool) -> None:
     """Print the front of the finalists, and say which of them it lost.
 
     Args:
         name: Of the search.
-        limits: That members keep.
-        by: The metric that ranks.
+        asked: What its members keep, and what ranks them.
         db: The database; None: the usual one.
         form: How they are printed.
+        is_all: Whether a table has every column.
 
     Raises:
         NothingFound: where there is none, after printing the empty answer.
     """
-    found, objectives = ask(db, lambda reader: (finalists(reader, name, limits, by), metrics_asked(reader, name)))
+
+    def question(reader: ArchiveReader) -> tuple[list[Finalist], list[str], str]:
+        found = finalists(reader, name, asked.limits, asked.by)
+        miss = "" if any(one.is_on_front for one in found) else why_none(reader, name, asked.limits)
+        return found, metrics_asked(reader, name), miss
+
+    found, objectives, miss = ask(db, question)
     members = [one for one in found if one.is_on_front]
-    asked = [by.partition(":")[0]] if by else []
     if members or form is not Format.TABLE:
-        print_finalists(members, [*objectives, *asked, *(limit.metric for limit in limits)], form)
-    if not found:
-        raise NothingFound(f"no network of {name!r} was finalized yet; do so with: gasearch finalize {name} --top 3")
-    if lacking := unmeasured(found, objectives):
-        raise NothingFound(
-            f"no finalist of {name!r} has {', '.join(lacking)}, by which the search judges: finalize where the search "
-            "ran, on the device that its measurements are of"
-        )
-    if not members:
-        raise NothingFound(f"none of the {len(found)} finalists of {name!r} keeps the limits")
+        print_finalists(members, [*objectives, *asked.metrics], form, is_all=is_all)
+    if miss:
+        raise NothingFound(miss)
     left_out = [one.key for one in found if not one.is_on_front]
     if left_out and form is Format.TABLE:
         say(f"finalists that are dominated, beyond a limit or lack an objective: {', '.join(left_out)}")
+
+
+def print_best_finalists(
+    name: str, asked: AskedFinalists, db: str | None, form: Format, *, knee: bool, count: int
+) -> None:
+    """Print the best finalists; a table of a single one has a line for each metric.
+
+    Args:
+        name: Of the search.
+        asked: What they keep, and what ranks them.
+        db: The database; None: the usual one.
+        form: How they are printed.
+        knee: Asks for the best bargains.
+        count: The most.
+
+    Raises:
+        NothingFound: where there is none, after printing the empty answer.
+    """
+
+    def question(reader: ArchiveReader) -> tuple[list[Finalist], list[str], str]:
+        found = best_finalists(
+            reader, name, by=asked.by, limits=asked.limits, knee=knee, target=asked.target, count=count
+        )
+        return found, metrics_asked(reader, name), "" if found else why_none(reader, name, asked.limits)
+
+    found, objectives, miss = ask(db, question)
+    if form is Format.TABLE and len(found) == 1:
+        [one] = found
+        row = one.row() | {"network": layers_text(one.blueprint)}
+        print_rows({field: value for field, value in row.items() if field != "blueprint"}, form)
+    elif found or form is not Format.TABLE:
+        print_finalists(found, [*objectives, *asked.metrics], form)
+    if miss:
+        raise NothingFound(miss)
+    if form is Format.TABLE and asked.is_by_test:
+        say("chosen by the test split: a score there is no longer one of samples that nobody chose by")
 
 
 def metrics_asked(reader: ArchiveReader, name: str) -> list[str]:
@@ -156,24 +217,65 @@ def metrics_asked(reader: ArchiveReader, name: str) -> list[str]:
     return [metric for metric, _ in reader.search(name).objectives]
 
 
-def print_finalists(found: Sequence[Finalist], shown: Sequence[str], form: Format) -> None:
+def print_finalists(found: Sequence[Finalist], shown: Sequence[str], form: Format, *, is_all: bool = False) -> None:
     """Print rows of finalists; of a table the columns are what the search and the question are about.
 
     Args:
         found: The finalists.
-        shown: The metrics that these name; of scores all is shown that is known.
+        shown: The metrics that these name.
         form: How they are printed.
+        is_all: Whether a table has all that is known of the scores, each in a column of its own.
     """
-    known = {name for one in found for name in one.metrics}
-    scores = [name for name in shown if f"test_{name}" in known]
-    scores = scores or [name.removeprefix("test_") for name in _of_tests(found)[:1]]
-    columns = [pattern.format(score) for score in scores for pattern in _OF_SCORE]
+    rows = [one.row() for one in found]
+    if form is not Format.TABLE:
+        print_rows(rows, form)
+        return
+    scores = main_scores({name: 0.0 for one in found for name in one.metrics}, shown)
+    of_scores = [pattern.format(score) for score in scores for pattern in _OF_SCORE]
+    others = [name for name in dict.fromkeys((*shown, "model_bytes")) if name not in of_scores]
     failed = ["failed"] if any(one.failed for one in found) else []
-    listed = dict.fromkeys(
-        ("key", *columns, *shown, "model_bytes", "seeds", *failed, "epochs", "is_on_front", "verified")
-    )
-    print_rows([one.row() for one in found], form, columns=list(listed))
+    if is_all:
+        print_rows(
+            rows, form, columns=("key", *of_scores, *others, "seeds", *failed, "epochs", "is_on_front", "verified")
+        )
+        return
+    short = [row | _in_short(one.metrics, scores) for row, one in zip(rows, found, strict=True)]
+    print_rows(short, form, columns=("key", *_short_names(scores), *others, "seeds", *failed, "verified"))
 
 
-def _of_tests(found: Sequence[Finalist]) -> list[str]:
-    return [name for one in found for name in one.metrics if name.startswith("test_")]
+def main_scores(metrics: Collection[str], shown: Iterable[str]) -> list[str]:
+    """Which of the metrics that are shown are scores with a reading of the test split; else the first such score.
+
+    Args:
+        metrics: That finalists have.
+        shown: What a search or a question names.
+    """
+    scores = [name for name in shown if f"test_{name}" in metrics]
+    return scores or [name.removeprefix("test_") for name in metrics if name.startswith("test_")][:1]
+
+
+def with_deviation(metrics: Mapping[str, float], name: str) -> str:
+    """A mean with its standard deviation over the seeds, where there are several: "0.9688 ± 0.0147"."""
+    mean, deviation = (cell(name, metrics.get(one)) for one in (name, f"{name}_deviation"))
+    return mean if f"{name}_deviation" not in metrics else f"{mean} ± {deviation}"
+
+
+def _short_names(scores: Sequence[str]) -> dict[str, str]:
+    """The columns of scores in the order of a short table, and which metric stands in each.
+
+    A single score's losses go by short names: so the table fits a terminal.
+    """
+    names: dict[str, str] = {}
+    for score in scores:
+        for one in (score, f"test_{score}"):
+            loss = f"{one}_drop"
+            names |= {one: one, loss if len(scores) > 1 else loss.replace(f"{score}_", ""): loss}
+    return names
+
+
+def _in_short(metrics: Mapping[str, float], scores: Sequence[str]) -> Row:
+    """A finalist's scores as texts, their deviations beside them."""
+    return {
+        title: cell(name, metrics.get(name)) if name.endswith("_drop") else with_deviation(metrics, name)
+        for title, name in _short_names(scores).items()
+    }

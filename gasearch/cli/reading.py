@@ -22,6 +22,7 @@ from gasearch.cli.console import (
     say,
     volume_text,
 )
+from gasearch.cli.finalizing import main_scores, with_deviation
 from gasearch.errors import BadInput
 from gasearch.jobs.commands import completed
 from gasearch.objectives.units import format_quantity
@@ -158,6 +159,7 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         ("front", f"{summary.front_size} networks"),
         ("hypervolume", volume_text(summary.hypervolume)),
         *((f"best {metric}", cell(metric, value)) for metric, value in summary.best.items()),
+        *_finals_lines(summary),
         ("ran for", duration(summary.active_seconds)),
         ("workers busy", _busy_text(summary)),
     ]
@@ -223,6 +225,18 @@ def _surrogate_lines(summary: SearchSummary) -> list[tuple[str, str]]:
         return []
     allowed, training = _seconds_text(summary.surrogate_seconds), _seconds_text(summary.finished_seconds)
     return [("surrogate", f"at most {allowed} per network, as a training takes {training}")]
+
+
+def _finals_lines(summary: SearchSummary) -> list[tuple[str, str]]:
+    """What came after the search, where anything did: how many networks, and the best of them."""
+    counts = (("finalized", summary.finalized), ("verified", summary.verified))
+    lines = [(label, f"{count} network{'s' if count > 1 else ''}") for label, count in counts if count]
+    if summary.best_final is not None:
+        means = summary.best_final_metrics
+        score = main_scores(means, summary.objectives)[:1]
+        shown = [f"{name} {with_deviation(means, name)}" for one in score for name in (one, f"test_{one}")]
+        lines.append(("best final", f"{summary.best_final}: {', '.join(shown)}"))
+    return lines
 
 
 def _stopped_text(summary: SearchSummary) -> str:

@@ -22,6 +22,7 @@ from gasearch.deploy.provenance import data_source, shown
 from gasearch.errors import BadInput, NoStore, StoreError, UnknownSearch
 from gasearch.jobs.caller import left_as_found
 from gasearch.spec.model import SearchSpec
+from gasearch.storage.engines import parse_url
 from gasearch.storage.records import Verdict, VerificationRecord
 from gasearch.storage.sql import open_archive, open_reader
 
@@ -194,9 +195,6 @@ def run_artifact(
     from gasearch_workers.measure.device import device_name
 
     directory = Path(directory)
-    if not directory.is_dir():
-        came = "it is a file" if directory.exists() else "there is no such folder"
-        raise BadInput(f"{directory}: expected the folder of an exported network; {came}")
     try:
         content = read_artifact(directory)
         _require_story(directory / DESCRIPTION_NAME, content)
@@ -239,10 +237,11 @@ def verify_artifact(
         db_url: Where the search may be stored.
 
     Raises:
-        BadInput: as `run_artifact`, and where the folder can't be written.
+        BadInput: as `run_artifact`, where the folder can't be written, and for what names no database.
     """
     from gasearch_workers.export.artifact import DESCRIPTION_NAME, VERIFICATION_NAME
 
+    parse_url(db_url)  # a mistyped one is refused before the work
     found = run_artifact(directory, data=data, runtimes=runtimes, is_timed=is_timed, db_url=db_url)
     path = found.directory / VERIFICATION_NAME
     text = json.dumps(found.content(), indent=2, allow_nan=False) + "\n"

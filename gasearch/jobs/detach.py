@@ -81,7 +81,7 @@ def log_file(name: str, db_url: str) -> Path:
     """`gasearch-NAME.log` next to a SQLite file, else in the working folder.
 
     Raises:
-        StoreError: if the URL is none of a database.
+        BadInput: if the URL is none of a database.
     """
     file = database_file(db_url)
     return (Path() if file is None else file.parent) / f"gasearch-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"

@@ -55,6 +55,10 @@ class SearchSummary(Answer):
     front_size: int
     hypervolume: float | None  #: Scaled, of all that was measured; None before the first generation fixes its scaling.
     best: dict[str, float]  #: Best value per objective within the constraints; without those that have none.
+    finalized: int  #: Networks with a final training that succeeded.
+    verified: int  #: Networks whose newest verification passed.
+    best_final: str | None  #: The key of the finalist that is best by the first objective; None without any.
+    best_final_metrics: dict[str, float]  #: Its means, deviations and losses; see `gasearch.query.finals.Finalist`.
     generation: int  #: Of the newest candidate; -1 when there is none.
     active_seconds: float  #: Wall time that controllers have spent on it.
     busy_seconds: float  #: Time that workers have spent on evaluations, retried ones included.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from typing import Literal
@@ -156,16 +156,14 @@ def _records(reader: ArchiveReader, names: Sequence[str]) -> list[SearchRecord]:
 
 
 def _require_same_objectives(first: SearchRecord, other: SearchRecord) -> None:
-    """Refuse searches whose objectives differ, but for their order; names what the one has and the other has not."""
-    ours, theirs = directions_of(first).items(), directions_of(other).items()
-    parts = [
-        f"{name!r} has {', '.join(sorted(f'{metric}: {better}' for metric, better in only))}"
-        for name, only in ((first.name, ours - theirs), (other.name, theirs - ours))
-        if only
-    ]
-    if parts:
-        missing = ", ".join(parts)
-        raise BadInput(f"only searches with the same objectives can be compared: {missing}, and the other has not")
+    """Refuse searches whose objectives differ, but for their order."""
+    ours, theirs = directions_of(first), directions_of(other)
+    if ours != theirs:
+        raise BadInput(
+            f"only searches with the same objectives can be compared: {first.name!r} has {_asked_text(ours)}; "
+            f"{other.name!r} has {_asked_text(theirs)}. Run one of them anew, under another name, with the other's "
+            f"objectives; see each by itself with: gasearch front {other.name}"
+        )
 
 
 def _compared(name: str, curve: Sequence[GrowthPoint], best: dict[str, float], goal: float) -> Compared:
@@ -197,6 +195,10 @@ def _marks(by: str, curves: dict[str, list[GrowthPoint]]) -> list[Mark]:
 def _by_metric(objectives: Sequence[Objective], wvalues: Sequence[float]) -> dict[str, float]:
     """Wvalues in native units."""
     return {one.metric: one.wvalue(wvalue) for one, wvalue in zip(objectives, wvalues, strict=True)}
+
+
+def _asked_text(directions: Mapping[str, str]) -> str:
+    return ", ".join(f"{metric} ({better})" for metric, better in directions.items())
 
 
 def _listed(names: Sequence[str]) -> str:

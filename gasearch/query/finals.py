@@ -93,7 +93,7 @@ def finalists(reader: ArchiveReader, name: str, limits: Sequence[Limit] = (), by
     known = {metric for one in found for metric in one.metrics}
     order = _ranking(record, by, known)
     for limit in limits:
-        _require_known(record, limit.metric, known)
+        require_known(record, limit.metric, known)
     every = [*constraints_of(record), *limits]
     members = _members(found, objectives_of(record), every)
     verified = verified_networks(reader, record.id)
@@ -265,26 +265,20 @@ def _place(one: Finalist, order: Objective) -> tuple[bool, float]:
     return value is None, 0.0 if value is None else -order.wvalue(value)
 
 
-def unmeasured(found: Sequence[Finalist], metrics: Sequence[str]) -> list[str]:
-    """Those of some metrics that no finalist has, where any was trained."""
-    trained = [one for one in found if one.seeds]
-    return [name for name in metrics if trained and not any(name in one.metrics for one in trained)]
-
-
 def _ranking(record: SearchRecord, by: str | None, known: set[str]) -> Objective:
     if by is None:
         return objectives_of(record)[0]
     metric, _, direction = by.partition(":")
-    _require_known(record, metric, known)
+    require_known(record, metric, known)
     if direction not in ("", "max", "min"):
         raise BadInput(f"a direction is max or min, as in {metric}:max; got {by!r}")
-    wanted = {"max": True, "min": False}.get(direction, _direction(record, metric))
+    wanted = {"max": True, "min": False}.get(direction, direction_of(record, metric))
     if wanted is None:
         raise BadInput(f"nobody knows whether more {metric} is better: say {metric}:max or {metric}:min")
     return Objective(metric=metric, is_maximized=wanted)
 
 
-def _direction(record: SearchRecord, metric: str) -> bool | None:
+def direction_of(record: SearchRecord, metric: str) -> bool | None:
     """Which values of a metric are better: as the search has it, or the score that it is made of."""
     if metric.endswith(("_drop", "_deviation")):
         return False
@@ -292,6 +286,16 @@ def _direction(record: SearchRecord, metric: str) -> bool | None:
     return dict(record.objectives).get(score, usual_direction(score))
 
 
-def _require_known(record: SearchRecord, metric: str, known: set[str]) -> None:
+def require_known(record: SearchRecord, metric: str, known: set[str]) -> None:
+    """Refuse a metric that no finalist has; before the first finalist, accept all.
+
+    Args:
+        record: The search.
+        metric: That somebody asks for.
+        known: All that finalists have.
+
+    Raises:
+        BadInput: naming those that there are.
+    """
     if known and metric not in known and metric not in dict(record.objectives):
         raise BadInput(f"no finalist of {record.name!r} has {metric!r}; there are {', '.join(sorted(known))}")

@@ -88,11 +88,7 @@ def best_points(
         UnknownSearch: if there is no search of that name.
         BadInput: if a metric is unknown or has no better direction, or several of `by`, `knee`, `target` are given.
     """
-    if knee and by is not None:
-        raise BadInput(f"the knee weighs all objectives, so it can't be asked by {by!r}: leave one of the two out")
-    if target and (knee or by is not None):
-        other = "the knee" if knee else repr(by)
-        raise BadInput(f"a target ranks by itself, so it can't be asked by {other}: leave one of the two out")
+    require_one_order(by, knee=knee, target=target)
     points = front_points(reader, name, limits, by)
     record = reader.search(name)
     if knee:
@@ -104,6 +100,24 @@ def best_points(
         order = nearest_order([one.metrics for one in points], target, objectives_of(record))
         points = [points[place] for place in order]
     return points[:count]
+
+
+def require_one_order(by: str | None, *, knee: bool, target: Sequence[Wish]) -> None:
+    """Refuse a question that ranks in two ways.
+
+    Args:
+        by: The metric that ranks, or None.
+        knee: Whether the knee is asked for.
+        target: That is asked for.
+
+    Raises:
+        BadInput: naming the two.
+    """
+    if knee and by is not None:
+        raise BadInput(f"the knee weighs all objectives, so it can't be asked by {by!r}: leave one of the two out")
+    if target and (knee or by is not None):
+        other = "the knee" if knee else repr(by)
+        raise BadInput(f"a target ranks by itself, so it can't be asked by {other}: leave one of the two out")
 
 
 def ranking(reader: ArchiveReader, record: SearchRecord, by: str | None) -> Objective:

@@ -11,6 +11,8 @@ from gasearch_workers.messages import FailureKind
 from gasearch.evolution.surrogate.schedule import allowed_seconds
 from gasearch.query.answers import SearchDescription, SearchSummary
 from gasearch.query.asked import directions_of, objectives_of
+from gasearch.query.finals import finalists
+from gasearch.query.verified import verified_networks
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
 from gasearch.storage.records import Effort, SearchRecord, SearchStatus
@@ -55,6 +57,8 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
     spec = json.loads(record.spec_json)
     budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
     front, objectives = reader.front_metrics(record.id), objectives_of(record)
+    finals = finalists(reader, record.name)
+    best_final = next((one for one in finals if one.is_on_front), None)
     return SearchSummary(
         name=record.name,
         state=record.state,
@@ -86,6 +90,10 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         best={
             one.metric: max((metrics[one.metric] for metrics in front), key=one.wvalue) for one in objectives if front
         },
+        finalized=sum(one.seeds > 0 for one in finals),
+        verified=sum((verified_networks(reader, record.id) or {}).values()),
+        best_final=None if best_final is None else best_final.key,
+        best_final_metrics={} if best_final is None else best_final.metrics,
         generation=counts.generation,
         active_seconds=record.active_seconds,
         busy_seconds=busy,

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gasearch.errors import NoStore, StoreError
+from gasearch.errors import BadInput, NoStore, StoreError
 from gasearch.storage.faults import SQLITE_PATIENCE_S, shown
 from gasearch.storage.passwords import hidden
 from gasearch.storage.sqlite_file import SqliteFile, open_file, write_back
@@ -51,40 +51,46 @@ def parse_url(text: str) -> URL:
     """The URL of a store.
 
     Raises:
-        StoreError: if it is no URL, or of a database that gasearch doesn't know.
+        BadInput: if it is no URL, or of a database that gasearch doesn't know.
     """
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise StoreError(f"a database is named by text that UTF-8 can hold; got {hidden(text)!r}")
+        raise BadInput(f"a database is named by text that UTF-8 can hold; got {hidden(text)!r}")
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):  # a port that is no number
-        raise StoreError(f"a database is named by a URL such as {_EXAMPLES}; got {hidden(text)!r}") from None
+        raise BadInput(_no_url(text)) from None
     match url.drivername:
         case "sqlite" | "sqlite+pysqlite":
             _require_file_name(url, text)
             return url.set(drivername="sqlite")
         case "postgresql" | "postgres" | "postgresql+psycopg":
             if "@" in (url.host or ""):
-                raise StoreError(f"write each @ of the user's name and password as %40 in {hidden(text)!r}")
+                raise BadInput(f"write each @ of the user's name and password as %40 in {hidden(text)!r}")
             return url.set(drivername="postgresql+psycopg")
         case other:
-            raise StoreError(f"{other!r} databases are not supported; use {_EXAMPLES}")
+            raise BadInput(f"{other!r} databases are not supported; use {_EXAMPLES}")
+
+
+def _no_url(text: str) -> str:
+    """What a database is named by, and what a text that is no URL may have been meant as."""
+    wanted = f"a URL such as {_EXAMPLES}, or a file whose name ends in .db, .sqlite or .sqlite3"
+    is_name = text and not {":", "@", "?", "#", "%"} & set(text)
+    meant = f"; a SQLite file of that name is sqlite:///{text}" if is_name else ""
+    return f"a database is named by {wanted}; got {hidden(text)!r}{meant}"
 
 
 def _require_file_name(url: URL, text: str) -> None:
     """Refuse what doesn't name one file to everybody: to us when we write and when we read, and to SQLite itself."""
     if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
-        raise StoreError(
+        raise BadInput(
             f"the store must be a file, to outlive the process, such as sqlite:///results.db; got {hidden(text)!r}"
         )
     if url.host is not None:
-        raise StoreError(
-            f"a SQLite file has three slashes, four where its path begins at the root; got {hidden(text)!r}"
-        )
+        raise BadInput(f"a SQLite file has three slashes, four where its path begins at the root; got {hidden(text)!r}")
     if "?" in text:
-        raise StoreError(f"a SQLite file takes no options; write a ? of its name as %3F; got {hidden(text)!r}")
+        raise BadInput(f"a SQLite file takes no options; write a ? of its name as %3F; got {hidden(text)!r}")
     if "\0" in str(url.database):
-        raise StoreError(f"no file has a NUL character in its name; got {hidden(text)!r}")
+        raise BadInput(f"no file has a NUL character in its name; got {hidden(text)!r}")
 
 
 def writing_engine(url: URL) -> Engine:

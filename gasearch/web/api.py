@@ -12,6 +12,7 @@ from gasearch.errors import BadInput
 from gasearch.query import comparison, lineage
 from gasearch.query.answers import FrontPoint, GenerationStats, Row, SearchDescription, SearchSummary
 from gasearch.query.asked import parse_limits
+from gasearch.query.best_finalists import best_finalists
 from gasearch.query.finals import Finalist, finalists
 from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
@@ -98,6 +99,23 @@ def front(*, name: Text, reader: Reader, by: By = None, where: Where) -> list[Ro
 def finals(*, name: Text, reader: Reader, by: By = None, where: Where) -> list[Row]:
     """The networks that were trained again from scratch; limits say which of these may be on the front after it."""
     return [one.row() for one in finalists(reader, name, parse_limits(where), by)]
+
+
+@reading.get("/searches/{name}/finals/best", response_model=FINALISTS)
+def best_final(
+    *,
+    name: Text,
+    reader: Reader,
+    by: By = None,
+    where: Where,
+    knee: bool = False,
+    target: TargetText = None,
+    count: Count = 1,
+) -> list[Row]:
+    """The best of these under limits, or the best bargains, or the nearest to a target; an empty array without any."""
+    limits, wishes = parse_limits(where), parse_target(target) if target is not None else []
+    found = best_finalists(reader, name, by=by, limits=limits, knee=knee, target=wishes, count=count)
+    return [one.row() for one in found]
 
 
 @reading.get("/searches/{name}/best", response_model=NETWORKS)

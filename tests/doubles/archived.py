@@ -24,6 +24,7 @@ from gasearch.storage.records import (
     EvaluationRecord,
     FailedAttempt,
     Fall,
+    FinalRecord,
     GenerationRecord,
     NewSearch,
     OperatorCounts,
@@ -81,6 +82,9 @@ class ScriptedReader:
 
     def falls(self, search_id: int) -> list[Fall]:
         return list(self.all_falls)
+
+    def finals(self, search_id: int, key: str | None = None) -> list[FinalRecord]:
+        return []
 
     def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
         return []

@@ -18,6 +18,26 @@ def test_the_option_comes_before_the_variable_and_that_before_a_file_here(monkey
     assert settings.database_url() == settings.DEFAULT_DATABASE
 
 
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("results.db", "sqlite:///results.db"),
+        ("/data/a b.SQLite", "sqlite:////data/a b.SQLite"),
+        ("../50%?#.sqlite3", "sqlite:///../50%25%3F%23.sqlite3"),
+        ("sqlite:///results.db", "sqlite:///results.db"),
+        ("postgresql://me@host/all.db", "postgresql://me@host/all.db"),
+        ("sqlite:results.db", "sqlite:results.db"),
+        ("//me:secret@host/all.db", "//me:secret@host/all.db"),
+        ("results", "results"),
+    ],
+)
+def test_a_plain_path_that_ends_as_sqlite_files_do_stands_for_the_file(monkeypatch, text, url):
+    assert settings.database_url(text) == url
+    monkeypatch.setenv("GASEARCH_DB", text)
+    assert settings.database_url() == url
+    assert settings.is_sqlite_path(text) is (text != url)
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("", 600.0), ("0", 0.0), ("2.5", 2.5)])
 def test_patience_is_a_number_of_seconds(monkeypatch, text, seconds):
     monkeypatch.setenv("GASEARCH_DB_PATIENCE", text)

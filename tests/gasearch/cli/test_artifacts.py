@@ -1,6 +1,7 @@
 """`verify`, and `export --check`, as commands."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -35,6 +36,8 @@ def test_verify_prints_claims_and_keeps_them(line):
         *("file", "runtime", "claim", "claimed", "measured", "tolerance", "verdict")
     ]
     assert "not judged" not in done.out
+    [size] = [line for line in done.out.splitlines() if " model_bytes " in line]
+    assert re.search(r" (\d+) B +\1 B +0 B  holds$", size)
     assert max(map(len, done.out.splitlines())) <= 120
     assert "model keeps what it claims, in gasearch, torch" in done.err
     assert json.loads((line.folder / "model/verification.json").read_text())["is_verified"]
@@ -44,6 +47,8 @@ def test_verify_prints_all_that_was_measured_where_that_is_asked(line):
     done = line.here("verify", "model", "--runtime", "torch", "--all")
     assert done.out.splitlines()[0].split()[-4:] == ["difference", "tolerance", "verdict", "note"]
     assert "not judged" in done.out
+    [latency] = [line for line in done.out.splitlines() if " plain_latency_ms " in line]
+    assert re.search(r" \d[\d.]* ms ", latency)
 
 
 def test_verify_prints_rows_as_json(line):
@@ -64,10 +69,12 @@ def test_a_claim_that_fails_is_status_1(line, monkeypatch):
 
 def test_bad_input_is_status_2(line):
     for arguments, text in (
-        (["nowhere"], "nowhere: expected the folder of an exported network; there is no such folder"),
+        (["nowhere"], "no exported folder: there is no folder nowhere; export makes one: gasearch export NAME KEY"),
+        (["small.yaml"], "no exported folder: small.yaml is a file, not a folder; export makes one"),
+        (["model", "--db", "foo"], "a database is named by a URL such as"),
         (["model", "--runtime", "abacus"], "there is no runtime 'abacus'"),
         (["model", "--data", "none.npz"], "none.npz"),
-        (["."], "model.json can't be read"),
+        (["."], "no exported folder: no model.json in .; export makes one: gasearch export NAME KEY -o DIR"),
     ):
         done = line.here("verify", *arguments)
         assert done.status == 2

@@ -26,10 +26,13 @@ def in_subprocess(*arguments, code="from gasearch.__main__ import main; main()",
 def test_help_lists_every_command_and_each_command_gives_examples(gasearch):
     status, out, _ = gasearch("--help")
     assert status == 0
-    commands = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()]
+    listed = out.partition("\nSet up:\n")[2].splitlines()
+    commands = [line.split()[0] for line in listed if line.startswith("  ")]
     wanted = "init check data run resume list status stop best trade report front history show failures"
     wanted += " delete plot compare why reproduce tune finalize ensemble export verify serve db"
     assert sorted(commands) == sorted(wanted.split())
+    path = ["init", "check", "run", "status", "best", "finalize", "export", "verify"]
+    assert [command for command in commands if command in path] == path
     for command in [*wanted.split()[:-1], "db upgrade", "db current"]:
         status, out, _ = gasearch(*command.split(), "--help")
         assert status == 0
@@ -55,6 +58,9 @@ def test_the_version_is_that_of_the_package(gasearch):
         (["status", "digits", "--watch", "--format", "json"], 2, "leave out --format json"),
         (["plot", "digits", "-o", "front.png"], 2, "expected a name that ends in .html"),
         (["list", "--db", "sqlite:////nowhere/at/all.db"], 4, "nowhere"),
+        (["list", "--db", "/nowhere/at/all.db"], 4, "there is no database sqlite:////nowhere/at/all.db"),
+        (["list", "--db", "foo"], 2, "got 'foo'; a SQLite file of that name is sqlite:///foo"),
+        (["list", "--db", "mysql://me:secret@host/db"], 2, "'mysql' databases are not supported"),
         (["best", "digits", "--format", "yaml"], 2, "yaml"),
         (["best"], 2, "NAME"),
         (["frnt"], 2, "front"),

@@ -94,8 +94,8 @@ def test_compare_draws_the_curves_where_asked(call, tmp_path):
         (["guided"], "gasearch: a comparison needs two different searches; got 'guided'\n"),
         (
             ["guided", "other"],
-            "gasearch: only searches with the same objectives can be compared: 'guided' has cost: min, and the other "
-            "has not\n",
+            "gasearch: only searches with the same objectives can be compared: 'guided' has error (min), cost (min); "
+            "'other' has error (min). Run one of them anew, under another name, with the other's objectives; see",
         ),
         (["guided", "chanse"], "did you mean 'chance'?"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import gasearch
+from gasearch.errors import BadInput
 from gasearch.storage.sql import open_archive
 from tests.doubles.command_line import TRAINED, CommandLine
 
@@ -32,11 +33,10 @@ def test_the_best_bargains_are_finalized_and_shown_with_what_was_lost(commands):
     done = commands.here("finalize", "small", "--top", "2", "--seeds", "2", "--workers", "0")
     assert done.status == 0, done.err
     titles, *rows = done.out.splitlines()
-    assert titles.split()[:6] == [
-        *("key", "searched_accuracy", "accuracy", "accuracy_deviation", "accuracy_drop", "test_accuracy"),
-    ]
-    assert "failed" not in titles
+    assert titles.split() == ["key", "accuracy", "drop", "test_accuracy", "test_drop", "model_bytes", "seeds"]
+    assert all(row.count(" ± ") == 2 for row in rows)
     assert len(rows) == 2
+    assert max(map(len, done.out.splitlines())) <= 110
     assert "2 networks x 2 seeds = 4 trainings of 1 epoch" in done.err
     assert "next:  gasearch front small --final" in done.err
     shown = commands.here("front", "small", "--final")
@@ -45,6 +45,32 @@ def test_the_best_bargains_are_finalized_and_shown_with_what_was_lost(commands):
     search = gasearch.open("small", db=commands.url)
     assert members == [one.row() for one in search.finals() if one.is_on_front]
     assert {row.split()[0] for row in rows} == {one.key for one in search.finals()}
+    whole = commands.here("front", "small", "--final", "--all").out.splitlines()[0].split()
+    assert whole[:5] == ["key", "searched_accuracy", "accuracy", "accuracy_deviation", "accuracy_drop"]
+    assert whole[-3:] == ["seeds", "epochs", "is_on_front"]
+
+
+def test_the_best_finalist_is_named_on_the_command_line_and_from_python(commands):
+    commands.here("finalize", "small", "--top", "2", "--seeds", "2", "--workers", "0")
+    search = gasearch.open("small", db=commands.url)
+    best = search.best_final()
+    assert best == next(one for one in search.finals() if one.is_on_front)
+    assert json.loads(commands.here("best", "small", "--final", "--format", "json").out) == [best.row()]
+    lines = dict(line.split(maxsplit=1) for line in commands.here("best", "small", "--final").out.splitlines())
+    assert (lines["key"], lines["seeds"]) == (best.key, str(best.seeds))
+    ranked = ("best", "small", "--final", "--by", "test_accuracy", "--count", "9")
+    listed = json.loads(commands.here(*ranked, "--format", "json").out)
+    assert listed == [one.row() for one in search.best_final("test_accuracy", count=9)]
+    several = commands.here(*ranked)
+    assert several.err.startswith("chosen by the test split: a score there is no longer one of samples that nobody")
+    none = commands.here("best", "small", "--final", "--where", "test_accuracy > 0.999", "--format", "json")
+    assert (none.status, none.out) == (1, "[]\n")
+    assert none.sentence.endswith("finalists of 'small' keeps the limits")
+    assert search.best_final(where="test_accuracy > 0.999") is None
+    with pytest.raises(BadInput, match="at least 1; got 0"):
+        search.best_final(count=0)
+    [line] = [line for line in commands.here("status", "small").out.splitlines() if line.startswith("best final ")]
+    assert line.split()[2:4] == [f"{best.key}:", "accuracy"]
 
 
 def test_the_same_is_done_from_python(commands):

@@ -57,8 +57,22 @@ def test_status_says_how_busy_the_workers_were_and_what_was_stopped_reused_and_t
     assert lines["evaluations"] == "8 of 40, of which 3 reused from earlier searches and 2 further trainings"
     assert lines["stopped early"] == "4, after 0.5 s on average (to the end: 2 s); that saved about 1 min 30 s"
     assert lines["workers busy"] == "50% of 16 s"
+    assert not {"finalized", "verified", "best final"} & lines.keys()
     plain = dict(status_lines(search_summary(scripted_reader(worker_seconds=0.0), "digits")))
     assert (plain["evaluations"], plain["stopped early"], plain["workers busy"]) == ("8 of 40", "0", "8 s in all")
+
+
+def test_status_says_what_came_after_the_search():
+    from gasearch.cli.reading import status_lines
+
+    means = {"accuracy": 0.96, "accuracy_deviation": 0.01, "test_accuracy": 0.94, "model_bytes": 900.0}
+    summary = replace(
+        search_summary(scripted_reader(), "digits"),
+        finalized=2, verified=1, best_final="3f2a", best_final_metrics=means,
+    )  # fmt: skip
+    lines = dict(status_lines(summary))
+    assert (lines["finalized"], lines["verified"]) == ("2 networks", "1 network")
+    assert lines["best final"] == "3f2a: accuracy 0.9600 ± 0.0100, test_accuracy 0.9400"
 
 
 def test_watch_ends_with_the_search(gasearch, monkeypatch, tmp_path):

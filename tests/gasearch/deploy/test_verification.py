@@ -177,7 +177,10 @@ def packed_of_a_newer_version(folder):
             r"not as it was written: description.claimed.model_bytes must be a number; got 'few'",
         ),
         (packed_of_a_newer_version, r"model.gap: this program reads versions 1 and 2 of the packed format; got 3"),
-        (lambda folder: shutil.rmtree(folder), r"expected the folder of an exported network; there is no such folder"),
+        (
+            lambda folder: shutil.rmtree(folder),
+            r"no exported folder: there is no folder .*; export makes one: gasearch exp",
+        ),
         (lambda folder: (folder / "model.onnx").unlink(), r"model.onnx can't be read: No such file"),
     ],
 )
@@ -190,7 +193,7 @@ def test_an_artifact_that_is_not_as_it_was_written_is_refused(artifact, alter, t
 
 def test_a_folder_that_is_none_and_runtimes_that_cannot_be_are_refused(artifact, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match=r"file: expected the folder of an exported network; it is a file"):
+    with pytest.raises(BadInput, match=r"no exported folder: .*/file is a file, not a folder; export makes one"):
         run_artifact(tmp_path / "file")
     absent = Runtime(name="absent", form="onnx", needs="pip install absent", version=lambda: None, run=ONNX_RUNTIME.run)
     monkeypatch.setitem(RUNTIMES.own, "absent", absent)

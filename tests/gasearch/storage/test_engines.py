@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gasearch.errors import StoreError
+from gasearch.errors import BadInput, StoreError
 from gasearch.storage.sql import current, open_archive, open_reader, upgrade
 from tests.doubles.connections import writing
 
@@ -21,7 +21,8 @@ def open_for_writing(url):
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("results.db", r"a database is named by a URL such as sqlite:///results.db or .*; got 'results.db'"),
+        ("foo", r"URL such as sqlite:///results.db or .*; got 'foo'; a SQLite file of that name is sqlite:///foo$"),
+        ("sqlite:results.db", r"a database is named by a URL .*; got 'sqlite:results.db'$"),
         ("", r"a database is named by a URL"),
         ("mysql://u:secret@host/db", r"'mysql' databases are not supported; use sqlite:///"),
         ("sqlite://", r"must be a file, to outlive the process"),
@@ -31,7 +32,7 @@ def open_for_writing(url):
     ],
 )
 def test_a_url_of_no_database_is_refused(opener, url, complaint):
-    with pytest.raises(StoreError, match=complaint) as caught:
+    with pytest.raises(BadInput, match=complaint) as caught:
         opener(url)
     assert "secret" not in str(caught.value)
 

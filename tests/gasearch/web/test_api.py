@@ -77,6 +77,10 @@ def test_finalists_are_answered_as_python_answers_them(tmp_path):
     assert response.status_code == 200
     assert response.json() == [one.row() for one in gasearch.open("digits", db=url).finals()]
     assert response.json()[0]["test_accuracy"] == pytest.approx(1 / 3)
+    best = client.get(f"{API}/digits/finals/best", params={"by": "test_accuracy", "where": "accuracy >= 0.1"})
+    assert best.json() == response.json()
+    assert client.get(f"{API}/digits/finals/best", params={"where": "test_accuracy >= 0.9"}).json() == []
+    assert_is_error(client.get(f"{API}/digits/finals/best?by=speed"), 422, "no finalist of 'digits' has 'speed'")
 
 
 def test_a_search_is_described_with_its_spec_and_its_status(client):

@@ -15,6 +15,7 @@ OF_SEARCH = [
     "/status",
     "/front",
     "/finals",
+    "/finals/best",
     "/best",
     "/trade?for=accuracy=%2B0.01",
     "/history",

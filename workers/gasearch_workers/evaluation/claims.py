@@ -52,7 +52,7 @@ class Claim:
     @property
     def bound(self) -> str:
         """How the measured value must lie to the claimed one."""
-        by = f"{self.tolerance or 0:.3g}"
+        by = _with_unit(self.name, self.tolerance or 0.0, digits=3)
         if self.is_least:
             return f"at most {by} below" if self.tolerance else "at least"
         return f"at most {by} above" if self.is_most else f"within {by} of"
@@ -90,11 +90,19 @@ class RunCheck:
     def failure(self) -> str:
         """What doesn't hold, in a sentence; "" where all does."""
         missed = [
-            f"{claim.name} must be {claim.bound} {claim.claimed:.6g}; got {claim.measured:.6g}"
+            f"{claim.name} must be {claim.bound} {_with_unit(claim.name, claim.claimed)}; "
+            f"got {_with_unit(claim.name, claim.measured)}"
             for claim in self.claims
-            if claim.holds is False
+            if claim.holds is False and claim.claimed is not None
         ]
         return self.fault or "; ".join(missed)
+
+
+def _with_unit(name: str, value: float, *, digits: int = 6) -> str:
+    """A number as sentences say it: "0.0106 ms", "1204 B"."""
+    unit = next((f" {unit}" for ending, unit in (("_ms", "ms"), ("_bytes", "B")) if name.endswith(ending)), "")
+    number = f"{value:.0f}" if unit == " B" else f"{value:.{digits}g}"
+    return number + unit
 
 
 def score_claim(

@@ -202,6 +202,7 @@ def read_artifact(directory: Path | str) -> dict[str, Any]:
         ArtifactError: if a file is missing or another than was written, or the format is unknown.
     """
     directory = Path(directory)
+    _require_exported(directory)
     content = _read_description(directory)
     files = content.get("files")
     if not isinstance(files, dict) or not files.keys() >= {ONNX_NAME, PACKED_NAME} or not all(map(is_plain, files)):
@@ -227,6 +228,22 @@ def read_packed(directory: Path | str) -> IntegerNetwork:
         raise ArtifactError(f"{path} can't be read: {error.strerror}") from error
     except PackedFormatError as error:
         raise ArtifactError(f"{path}: {error}") from error
+
+
+def _require_exported(directory: Path) -> None:
+    """Refuse a folder in which nothing was exported, saying what writes one."""
+    path = directory / DESCRIPTION_NAME
+    try:
+        path.lstat()
+    except NotADirectoryError:
+        came = f"{directory} is a file, not a folder"
+    except FileNotFoundError:
+        came = f"no {path.name} in {directory}" if directory.exists() else f"there is no folder {directory}"
+    except OSError:
+        return  # whoever reads it says why it can't be read
+    else:
+        return
+    raise ArtifactError(f"no exported folder: {came}; export makes one: gasearch export NAME KEY -o DIR")
 
 
 def _require_fitting(network: IntegerNetwork, labels: Sequence[str], vocabularies: Sequence[Sequence[str]]) -> None:

@@ -10,8 +10,8 @@ struct dense {
 static void dense(const struct dense *d, const uint8_t *input, int8_t *buffer, uint8_t *output, float *reals)
 {
     struct reader reader = read_weights(&d->weights);
-    const int8_t *row = buffer;
-    int32_t channel, token, first, i;
+    const int8_t *row = buffer, *weight, *end;
+    int32_t channel, token, first, zero = d->zero;
     for (channel = 0; channel < d->outputs; channel++)
         for (token = 0; token < d->tokens; token++) {
             int32_t sum = 0, place = token * d->outputs + channel;
@@ -20,8 +20,8 @@ static void dense(const struct dense *d, const uint8_t *input, int8_t *buffer, u
                 int32_t count = d->inputs - first < d->piece ? d->inputs - first : d->piece;
                 if (token == 0)
                     row = next_weights(&reader, buffer, count);
-                for (i = 0; i < count; i++)
-                    sum += row[i] * (values[i] - d->zero);
+                for (weight = row, end = row + count; weight != end; weight++)
+                    sum += *weight * (*values++ - zero);
             }
             if (output)
                 output[place] = rescale(&d->rescaling, sum, channel);

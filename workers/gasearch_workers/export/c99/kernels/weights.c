@@ -45,17 +45,15 @@ static struct reader read_weights(const struct weights *w)
 static void unpack(struct bits *b, int32_t bits, int8_t *buffer, const int8_t *end)
 {
     uint32_t window = b->buffer, mask = (1U << bits) - 1U;
-    int32_t left = b->left, offset = 1 << (bits - 1);
+    int32_t left = b->left, offset = bits == 1 ? 1 : 1 << (bits - 1), step = bits == 1 ? 2 : 1;
     const uint8_t *next = b->next;
     for (; buffer != end; buffer++) {
-        int32_t weight;
-        if (left < bits) {
+        left -= bits;
+        if (left < 0) {
             window = window << 8 | *next++;
             left += 8;
         }
-        left -= bits;
-        weight = (int32_t)(window >> left & mask) - offset;
-        *buffer = (int8_t)(bits == 1 ? 2 * weight + 1 : weight);
+        *buffer = (int8_t)((int32_t)(window >> left & mask) * step - offset);
     }
     b->next = next;
     b->buffer = window;

@@ -167,6 +167,7 @@ def _planned(setup: Setup, network: EvaluatedNetwork, number: int, recipe: Recip
         measures=problem.measures,
         command=problem.command,
         cpu=problem.cpu,
+        toolchain=problem.compiler,
         time_limit_s=_time_limit(setup, recipe),
         memory_limit_bytes=problem.memory_limit_bytes,
         disk_limit_bytes=problem.disk_limit_bytes,

@@ -85,7 +85,7 @@ def export_network(
         found = best_recipe(reader.trials(record.id, network.key), primary_metric(record)) if is_tuned else None
         if is_tuned and found is None:
             raise BadInput(f"no recipe was tuned for network {network.key}; find one with: gasearch tune {name} {key}")
-        _require_forms(network, formats)
+        _require_forms(network, formats, observer)
         final = None if is_tuned else _best_final(reader, record, network.key)
         setup = layered_setup(reader, record, "export", observer)
     if final is None:
@@ -153,13 +153,18 @@ def _best_final(reader: ArchiveReader, record: SearchRecord, key: str) -> _Final
     return _Final(chosen=chosen, packed=reader.final_network(record.id, chosen.id), story=story)
 
 
-def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None) -> None:
-    """Refuse forms that nothing writes, or that can't hold the network, before anything is trained, a teacher too."""
-    from gasearch_workers.export.artifact import ArtifactError, chosen_forms
+def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None, observer: Observer) -> None:
+    """Refuse forms that nothing writes, or that can't hold the network, before anything is trained, a teacher too.
+
+    Where all are wanted, say which can't hold it.
+    """
+    from gasearch_workers.export.artifact import ArtifactError, chosen_forms, left_out_forms
 
     found = network_from_json(network.network_json)
     if isinstance(found, Blueprint):
         try:
             chosen_forms(formats, plan(found))
+            for name, reason in left_out_forms(formats, plan(found)).items():
+                observer.on_notice(f"the form {name} is left out: it can't hold {reason}")
         except (ArtifactError, UnknownName) as error:
             raise BadInput(str(error)) from error

@@ -10,14 +10,21 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from gasearch_workers.messages import EvaluationRequest, EvaluationResult, Failure, Fidelity, network_from_json
+from gasearch_workers.messages import (
+    CROSS_COMPILERS,
+    EvaluationRequest,
+    EvaluationResult,
+    Failure,
+    Fidelity,
+    network_from_json,
+)
 
 from gasearch.deploy.stored import measured_network
 from gasearch.deploy.trainings import run_trainings
 from gasearch.errors import BadInput
 from gasearch.jobs.anchors import with_recipe_found
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.resume import current_versions, versions_at_start
+from gasearch.jobs.resume import compiler_at_start, current_versions, versions_at_start
 from gasearch.jobs.setup import Setup, require_same_data, set_up
 from gasearch.objectives.metrics import METRICS, TIMED, spread_of
 from gasearch.search.progress import Observer
@@ -34,6 +41,8 @@ Verdict = Literal["equal", "within tolerance", "different"]
 #: What only proposes networks; it changes no training.
 _PROPOSING: Final = ("deap", "moocore", "optuna")
 #: Of data, as `Dataset.describe` gives them: what a network is made for.
+#: What a result's versions say of a part: "torch 2.13.0+cpu".
+_VERSION: Final = re.compile(rf"({'|'.join(('python', 'torch', *CROSS_COMPILERS))}) (\S+)")
 _SHAPE: Final = ("kind", "input_kind", "input_shape", "categories", "outputs")
 #: The metrics that a clock measures; an energy that is an estimate is none of them.
 _CLOCKED: Final = TIMED | {"train_seconds"}
@@ -111,7 +120,8 @@ def reproduce_network(name: str, key: str, *, db_url: str, observer: Observer) -
         deviations = _deviations(reader, record)
         stored = SearchSpec.from_json(record.spec_json)
         spec = changed(stored, None, _workers_as(first, stored))
-        setup = with_recipe_found(set_up(spec, observer.on_notice), reader, record.id)
+        begun = set_up(spec, observer.on_notice, compiler_at_start(reader, record))
+        setup = with_recipe_found(begun, reader, record.id)
     _require_same_shape(record, setup)
     _require_from_scratch(network, first, setup)
     done: list[EvaluationResult] = []
@@ -158,6 +168,7 @@ def _request(setup: Setup, network: EvaluatedNetwork, first: EvaluationRecord) -
         fidelity=Fidelity(epochs=first.epochs, data_share=first.data_share),
         measures=setup.problem.measures - TIMED,
         cpu=setup.problem.cpu,
+        toolchain=setup.problem.compiler,
     )
 
 
@@ -276,7 +287,7 @@ def _other_versions(
 ) -> Iterator[OtherVersion]:
     """Whatever differs between then and today of what an evaluation depends on."""
     then = {name: text for name, text in began.items() if name not in _PROPOSING} | _parts(before.versions)
-    today: dict[str, Any] = current_versions() | _parts(now.versions)
+    today: dict[str, Any] = current_versions(setup.problem.toolchain) | _parts(now.versions)
     then["device"], today["device"] = _kind(before.device), _kind(now.device)
     if setup.data is not None:
         then["data"] = json.loads(record.data_json).get("fingerprint", "unknown")
@@ -293,7 +304,7 @@ def _parts(versions: str) -> dict[str, str]:
     """The parts of a result's versions by their names: "python 3.11.2, torch 2.13.0+cpu, AVX2, 1 thread"."""
     found: dict[str, str] = {}
     for part in filter(None, versions.split(", ")):
-        if match := re.fullmatch(r"(python|torch) (\S+)", part):
+        if match := _VERSION.fullmatch(part):
             found[match[1]] = match[2]
         elif match := re.fullmatch(r"(\d+) threads?", part):
             found["threads"] = match[1]

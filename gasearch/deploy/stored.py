@@ -9,6 +9,7 @@ from gasearch_workers.messages import PRIMARY, EvaluationRequest, FailureKind, F
 
 from gasearch.errors import BadInput, UnknownSearch
 from gasearch.jobs.anchors import with_recipe_found
+from gasearch.jobs.resume import compiler_at_start
 from gasearch.jobs.setup import Setup, require_same_data, set_up
 from gasearch.search.progress import Observer
 from gasearch.spec.model import SearchSpec
@@ -71,7 +72,7 @@ def layered_setup(reader: ArchiveReader, record: SearchRecord, command: str, obs
     spec = SearchSpec.from_json(record.spec_json)
     if spec.is_custom:
         raise BadInput(f"{command} needs a network that gasearch trains itself; {record.name} has a custom evaluator")
-    setup = set_up(spec, observer.on_notice)
+    setup = set_up(spec, observer.on_notice, compiler_at_start(reader, record))
     require_same_data(record, setup.data)
     return with_recipe_found(setup, reader, record.id)
 

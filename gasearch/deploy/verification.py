@@ -43,6 +43,8 @@ class Verification:
     is_same: bool  #: Whether these are the samples of the claims.
     checks: tuple[RunCheck, ...]  #: Of every form and runtime, those that aren't installed among them.
     unrun: tuple[str, ...] = ()  #: Forms that no runtime is known for.
+    #: (form, what it can't hold) of forms that were to be written and were not.
+    left_out: tuple[tuple[str, str], ...] = ()
     verified_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -90,8 +92,8 @@ class Verification:
         ]
 
     def file_rows(self) -> list[dict[str, Any]]:
-        """A row for each form and runtime."""
-        rows = []
+        """A row for each form and runtime, and for each form that was left out."""
+        rows: list[dict[str, Any]] = []
         for check in self.checks:
             found = {claim.name: claim.measured for claim in check.claims}
             score = next((claim for claim in check.claims if claim.name.startswith("test_")), None)
@@ -108,6 +110,10 @@ class Verification:
                     "message": check.failure or check.note,
                 }
             )
+        rows += [
+            {"file": form, "verdict": "left out", "message": f"it can't hold {reason}"}
+            for form, reason in self.left_out
+        ]
         return rows
 
     def content(self) -> dict[str, Any]:
@@ -219,6 +225,7 @@ def run_artifact(
         is_same=test.is_same,
         checks=tuple(checks),
         unrun=tuple([] if runtimes else unrun_forms(content)),
+        left_out=tuple(dict(content["description"].get("left_out_forms") or {}).items()),
     )
 
 

@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from gasearch_workers.messages import CROSS_COMPILERS
+
 from gasearch import __version__
 from gasearch.errors import BadInput, SpecError, UnknownSearch, WrongState
 from gasearch.jobs.setup import extended
@@ -232,15 +234,22 @@ def _twice(hours: float, spent_s: float) -> str:
 # --- the world around it ----------------------------------------------------------------------------------------
 
 
-def current_versions() -> dict[str, str]:
-    """Of gasearch, Python and the libraries that decide what a search finds."""
+def current_versions(toolchain: str = "") -> dict[str, str]:
+    """Of gasearch, Python, the libraries that decide what a search finds, and the cross compiler that measures it."""
+    compiler, _, its_version = toolchain.partition(" ")
     found = {"gasearch": __version__, "python": platform.python_version()}
     for name in _LIBRARIES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # whoever does without it has nothing to notice
             continue
-    return found
+    return found | ({compiler: its_version} if its_version else {})
+
+
+def compiler_at_start(reader: ArchiveReader, record: SearchRecord) -> str:
+    """The name of the cross compiler with which a search began; "" where it began with none."""
+    began = versions_at_start(reader, record)
+    return next((name for name in CROSS_COMPILERS if name in began), "")
 
 
 def versions_at_start(reader: ArchiveReader, record: SearchRecord) -> dict[str, str]:
@@ -268,9 +277,12 @@ class World:
     record: SearchRecord  #: The search as it is stored.
     notice: Callable[[str], None]  #: Takes what the user should know.
 
-    def note_versions(self) -> None:
-        """Keep the versions that a search begins with; say so where it goes on with others."""
-        now, kept = current_versions(), _kept(self.archive, self.record, _VERSIONS)
+    def note_versions(self, toolchain: str) -> None:
+        """Keep the versions that a search begins with; say so where it goes on with others.
+
+        `toolchain` is the cross compiler that measures, with its version.
+        """
+        now, kept = current_versions(toolchain), _kept(self.archive, self.record, _VERSIONS)
         began = versions_at_start(self.archive, self.record)
         differing = [name for name in began if name in now and began[name] != now[name]]
         if differing:

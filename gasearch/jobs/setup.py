@@ -142,12 +142,13 @@ class Setup:
         )
 
 
-def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
+def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard, compiler: str = "") -> Setup:
     """Load the data, build the space, and check that they and the constraints fit together.
 
     Args:
         spec: Of the search.
         notice: Takes what is downloaded.
+        compiler: The cross compiler by which the search measures, where it has begun; see `compiler_at_start`.
 
     Raises:
         DataNotHere: if the data must be downloaded first.
@@ -159,7 +160,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
     data = load_data(spec, notice)
     space, designs = build_on_data(spec, None if data is None else data.describe())
     require_operators(spec, space, notice)
-    require_tools(spec)
+    toolchain = require_tools(spec, compiler)
     require_forms(spec, space)
     costs = NetworkCosts(space)
     objectives = spec.objectives_tuple()
@@ -175,6 +176,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         measures=spec.measures(),
         command=command,
         cpu=spec.target.cpu,
+        toolchain=toolchain,
         time_limit_s=spec.workers.time_limit_s,
         memory_limit_bytes=spec.workers.memory_limit_bytes,
         disk_limit_bytes=spec.workers.disk_limit_bytes,
@@ -184,7 +186,7 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
         early_stop=EarlyStop(steps=spec.rung_steps(), risk=spec.early_stop.risk) if spec.rung_steps() else None,
         replicates=spec.replicate_share,
         noisy=tuple(one.metric for one in objectives if is_noisy(one.metric, is_custom=spec.is_custom)),
-        context="" if spec.recipe.tune else _context(spec, data, spec.recipe.to_recipe()),
+        context="" if spec.recipe.tune else _context(spec, data, spec.recipe.to_recipe(), toolchain),
     )
     return Setup(
         spec=spec,
@@ -199,11 +201,11 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> Setup:
 
 def with_recipe(setup: Setup, recipe: Recipe) -> Setup:
     """The setup with a recipe that was tuned in the place of its spec's; outcomes are reused only among equal ones."""
-    context = _context(setup.spec, setup.data, recipe)
+    context = _context(setup.spec, setup.data, recipe, setup.problem.toolchain)
     return replace(setup, problem=replace(setup.problem, recipe=recipe, context=context))
 
 
-def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe) -> str:
+def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe, toolchain: str) -> str:
     """Hash of all that an outcome depends on besides the network and the machine; "" where it can't be taken over.
 
     The seed of a training follows from the search's seed and the network's key, so that with an equal seed an equal
@@ -217,7 +219,7 @@ def _context(spec: SearchSpec, data: Dataset | None, recipe: Recipe) -> str:
     content = [__version__, *libraries, spec.seed, asdict(task), asdict(recipe), asdict(spec.recipe.to_fidelity())]
     content.append(spec.rung_steps())
     if spec.measures().intersection(DEPLOYED):
-        content.append(spec.target.cpu)
+        content += [spec.target.cpu, toolchain]
     if spec.measure is not None:
         content.append([spec.measure.arguments, spec.measure.metrics, spec.measure.formats])
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -15,7 +15,7 @@ from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.options import DataOptions
 from gasearch_workers.evaluation.custom import MAIN, OF_ITS_OWN, find_evaluator
 from gasearch_workers.evaluation.metric_values import EvaluatorError
-from gasearch_workers.messages import DEPLOYED, Blueprint, DeviceCommand
+from gasearch_workers.messages import CROSS_COMPILERS, DEPLOYED, FULL_PRECISION, Blueprint, DeviceCommand
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
@@ -106,20 +106,38 @@ def measuring_command(spec: SearchSpec) -> DeviceCommand | None:
     return spec.measure.to_command(folder=os.getcwd(), environment=spec.workers.environment)
 
 
-def require_tools(spec: SearchSpec) -> None:
+def require_tools(spec: SearchSpec, compiler: str = "") -> str:
     """Refuse measures of forms for microcontrollers that nothing here can take.
 
+    Args:
+        spec: Of the search.
+        compiler: The cross compiler with which the search began; "": it has not begun, or needs none.
+
+    Returns:
+        The cross compiler by which the search measures, with its version where it is here; "" where it needs none.
+
     Raises:
-        SpecError: naming each with what to install.
+        SpecError: naming each with what to install; or asking for the name of the workers' compiler.
     """
     wanted = _deployed(spec)
-    if not wanted or spec.workers.address is not None:  # the workers are elsewhere
-        return
-    from gasearch_workers.evaluation.deployed import why_not_here  # loads ONNX
+    if not wanted:
+        return ""
+    from gasearch_workers.evaluation.deployed import compiled_by, why_not_here  # loads ONNX
 
-    problems = [f"{name} can't be measured here: {reason}" for name, reason in why_not_here(wanted).items()]
+    asked = compiler or ("" if spec.target.toolchain == "auto" else spec.target.toolchain)
+    found = compiled_by(wanted, asked)
+    if spec.workers.address is not None:  # the workers are elsewhere
+        if not (found or asked) and any(DEPLOYED[name] == "c" for name in wanted):
+            raise SpecError(
+                "target.toolchain: no cross compiler is here; name that of the workers: " + " or ".join(CROSS_COMPILERS)
+            )
+        return found or asked
+    problems = [f"{name} can't be measured here: {reason}" for name, reason in why_not_here(wanted, asked).items()]
+    if problems and compiler:
+        problems.append(f"the search began with {compiler}; sizes by another compiler don't compare with those it has")
     if problems:
         raise SpecError("\n".join(problems))
+    return found
 
 
 def require_forms(spec: SearchSpec, space: Space) -> None:
@@ -141,7 +159,23 @@ def require_forms(spec: SearchSpec, space: Space) -> None:
     for what, name in forms.items():
         reasons = [EXPORTERS.get(name).refusal(steps) for steps in plans]
         if all(reasons):
-            raise SpecError(f"{what} can't hold any of {len(plans)} networks of this space: {reasons[0]}")
+            advice = _without_floats(spec, name)
+            raise SpecError(f"{what} can't hold any of {len(plans)} networks of this space: {reasons[0]}{advice}")
+        if any(reasons) and (advice := _without_floats(spec, name)):
+            raise SpecError(f"{what} can't hold networks with 32 bits, which are float{advice}")
+
+
+def _without_floats(spec: SearchSpec, form: str) -> str:
+    """The choices of bits that the C form can hold, where the space has others; "" where it is not about these."""
+    if form != "c":
+        return ""
+    space, advice = spec.space, []
+    for key in ("weight_bits", "activation_bits"):
+        choices = getattr(space, key, ())
+        if FULL_PRECISION in choices:
+            left = [bits for bits in choices if bits != FULL_PRECISION] or [8]
+            advice.append(f"space.{key}: {left}")
+    return f"; choose {' and '.join(advice)}" if advice else ""
 
 
 def _deployed(spec: SearchSpec) -> list[str]:

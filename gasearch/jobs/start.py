@@ -18,6 +18,7 @@ from gasearch.jobs.anchors import tuned
 from gasearch.jobs.caller import left_as_found
 from gasearch.jobs.resume import (
     World,
+    compiler_at_start,
     note_changes,
     require_free_name,
     require_nobody_runs,
@@ -120,7 +121,8 @@ def go_on(
     )
     with _opened(name, db_url, observer) as archive:
         require_unfinished(record, spec, completed=counts.completed, busy_s=counts.busy_seconds)
-        setup = set_up(with_workers(spec, workers), observer.on_notice)
+        compiler = compiler_at_start(archive, record)
+        setup = set_up(with_workers(spec, workers), observer.on_notice, compiler)
         require_same_data(record, setup.data)
 
         def begin() -> Lease:
@@ -162,7 +164,7 @@ def _drive(archive: Archive, setup: Setup, begin: Callable[[], Lease], observer:
         ):
             record = archive.search(name)
             world = World(archive, lease, record, observer.on_notice)
-            world.note_versions()
+            world.note_versions(setup.problem.toolchain)
             world.note_evaluator(setup.evaluator_source)
             world.note_operators(setup.operators_source)
             folder = str(weights_folder(record)) if is_inheriting else None

@@ -89,6 +89,7 @@ class Problem(Aims):
     measures: frozenset[str] = frozenset()  #: The expensive metrics to ask workers for.
     command: DeviceCommand | None = None  #: What measures networks besides.
     cpu: Microcontroller = "cortex-m4"  #: Whose flash, RAM and instructions are measured.
+    toolchain: str = ""  #: By which cross compiler they are, with its version; "": by none.
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None  #: None: what the worker thinks fit.
     disk_limit_bytes: int | None = None
@@ -98,6 +99,11 @@ class Problem(Aims):
     weights_folder: str | None = None  #: Where trained weights are kept; None: nowhere.
     context: str = ""  #: What outcomes depend on besides the network, see `NewSearch.context`.
     known: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  #: By key the metrics known from elsewhere.
+
+    @property
+    def compiler(self) -> str:
+        """The name of the cross compiler alone."""
+        return self.toolchain.partition(" ")[0]
 
     @property
     def reported_steps(self) -> tuple[float, ...]:
@@ -148,6 +154,7 @@ class Problem(Aims):
             calibration=calibration,
             command=self.command,
             cpu=self.cpu,
+            toolchain=self.compiler,
             parents=pending.parents if self.recipe.is_inheriting else (),
             weights_folder=self.weights_folder,
             stopping=pending.stopping,

@@ -190,6 +190,8 @@ class SearchSpec(Section):
             del content["evolution"]["toolbox"]
         if self.target == TargetSpec():
             del content["target"]
+        elif self.target.toolchain == "auto":  # as in versions that had no such key
+            del content["target"]["toolchain"]
         if self.recipe.tune is None:  # as in versions that had no such key
             del content["recipe"]["tune"]
         if self.measure is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from gasearch_workers.evaluation.metric_values import METRIC_NAME, NAME_RULE, RESERVED
-from gasearch_workers.messages import DEPLOYED, DeviceCommand, Microcontroller
+from gasearch_workers.messages import DEPLOYED, CrossCompiler, DeviceCommand, Microcontroller
 from gasearch_workers.network.operators import FUSED, OPERATORS, SYNONYMS
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -50,6 +50,8 @@ class TargetSpec(Section):
     ) = Field(default=None, description=f"a list of {', '.join(OPERATORS)}")  #: None: all.
     #: On which `flash_bytes`, `ram_bytes` and `instructions` are measured.
     cpu: Microcontroller = "cortex-m4"
+    #: By which the C form is compiled for that; auto: the first that is here when the search begins, to its end.
+    toolchain: Literal["auto"] | CrossCompiler = "auto"
 
 
 def _command(text: object) -> object:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 FULL_PRECISION = 32  #: Bits that mean "not quantized".
 
@@ -208,6 +208,8 @@ class StoppingRule:
 #: The metrics of a network in a form for microcontrollers, each with the name of the form's exporter.
 DEPLOYED: Mapping[str, str] = {"flash_bytes": "c", "ram_bytes": "c", "instructions": "c", "arena_bytes": "tflite"}
 Microcontroller = Literal["cortex-m4", "cortex-m0plus"]  #: A CPU that `measure.footprint` knows.
+CrossCompiler = Literal["arm-none-eabi-gcc", "zig"]
+CROSS_COMPILERS: tuple[CrossCompiler, ...] = get_args(CrossCompiler)  #: The first one that is there is preferred.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +242,7 @@ class EvaluationRequest:
     calibration: Calibration | None = None  #: The reference latency on the measuring device; needed for "latency_ms".
     command: DeviceCommand | None = None  #: What measures the network besides, or instead.
     cpu: Microcontroller = "cortex-m4"  #: Whose flash, RAM and instructions are measured, where they are wanted.
+    toolchain: str = ""  #: One of `CROSS_COMPILERS`, by which they are; "": the first that is there.
     parents: tuple[str, ...] = ()  #: Keys whose weights may be inherited, the first that is found is taken.
     weights_folder: str | None = None  #: Where trained weights are kept for the children; None: nowhere.
     stopping: StoppingRule | None = None  #: None: the training goes on to its end.

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from gasearch_workers.evaluation import deployed
 
 from gasearch.errors import SpecError, WrongState
 from gasearch.jobs import resume as resuming
@@ -207,7 +208,7 @@ def test_a_search_keeps_the_versions_that_it_began_with_and_a_resume_with_others
     began = resuming.current_versions()
     assert {"gasearch", "python", "numpy", "torch"} <= set(began)
     now = began | {"gasearch": "9.9", "torch": "3.0.0"}
-    monkeypatch.setattr(resuming, "current_versions", lambda: now)
+    monkeypatch.setattr(resuming, "current_versions", lambda toolchain: now)
     message = (
         f"small began with gasearch {began['gasearch']}, torch {began['torch']} and goes on with gasearch 9.9, torch "
         "3.0.0: what it finds may differ"
@@ -217,13 +218,43 @@ def test_a_search_keeps_the_versions_that_it_began_with_and_a_resume_with_others
     assert stored(finished)[1][-1].message == message
 
 
+def test_a_search_keeps_the_cross_compiler_that_it_began_with_and_goes_on_with_no_other(url, monkeypatch):
+    here = {"arm-none-eabi-gcc": "12.2.1", "zig": "0.17.1"}
+
+    def compiled_by(wanted, compiler=""):
+        return next((f"{name} {text}" for name, text in here.items() if compiler in ("", name)), "")
+
+    def why_not_here(wanted, compiler=""):
+        return {} if compiled_by(wanted, compiler) else {"flash_bytes": f"it needs {compiler}"}
+
+    monkeypatch.setattr(deployed, "compiled_by", compiled_by)
+    monkeypatch.setattr(deployed, "why_not_here", why_not_here)
+    monkeypatch.setattr("gasearch_workers.evaluation.evaluate.deployed_metrics", lambda *_: {"flash_bytes": 900.0})
+    gcc = here.pop("arm-none-eabi-gcc")
+    spec = {
+        "name": "small",
+        "task": {"dataset": "digits"},
+        "space": {"family": "mlp", "layers": [1, 1], "width": [4, 8], "weight_bits": [4, 8], "activation_bits": 8},
+        "objectives": {"accuracy": "max", "flash_bytes": "min"},
+        "recipe": {"epochs": 1},
+        "budget": {"evaluations": 2},
+        "workers": {"count": 0},
+    }
+    launch(load_spec(spec), db_url=url, observer=Silent())
+    here["zig"], here["arm-none-eabi-gcc"] = "0.18.0", gcc
+    assert any("zig 0.17.1 and goes on with zig 0.18.0" in notice for notice in resume(url, evaluations=3))
+    here.pop("zig")
+    with pytest.raises(SpecError, match=r"it needs zig\nthe search began with zig; sizes by another compiler don't"):
+        resume(url, evaluations=4)
+
+
 def test_the_versions_of_a_search_of_before_are_those_of_its_first_outcome(url, monkeypatch):
     with monkeypatch.context() as before:
         before.setattr("gasearch.jobs.setup.__version__", "0.1.0")
-        before.setattr(resuming.World, "note_versions", lambda _: None)
+        before.setattr(resuming.World, "note_versions", lambda _, toolchain: None)
         launch(load_spec(SPEC), db_url=url, observer=Silent())
     began = resuming.current_versions()
-    monkeypatch.setattr(resuming, "current_versions", lambda: began | {"python": "3.99.1"})
+    monkeypatch.setattr(resuming, "current_versions", lambda toolchain: began | {"python": "3.99.1"})
     [notice] = resume(url, evaluations=9)
     assert notice.startswith(f"small began with gasearch 0.1.0, python {began['python']} and goes on with gasearch ")
     [event] = [event for event in stored(url)[1] if event.kind == "versions"]

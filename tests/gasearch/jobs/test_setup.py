@@ -181,7 +181,7 @@ def test_the_program_is_another_nodes_where_the_cluster_is_elsewhere():
 
 def test_a_measure_of_a_form_that_nothing_here_can_take_is_refused_with_what_to_install(monkeypatch):
     reason = {"arena_bytes": "it needs TFLite Micro: pip install --pre tflite-micro"}
-    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted: reason)
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted, compiler: reason)
     asked = DIGITS | {"objectives": {"accuracy": "max", "arena_bytes": "min"}}
     with pytest.raises(SpecError, match=r"^arena_bytes can't be measured here: it needs TFLite Micro: pip install"):
         set_up(load_spec(asked))
@@ -189,20 +189,57 @@ def test_a_measure_of_a_form_that_nothing_here_can_take_is_refused_with_what_to_
 
 
 def test_a_space_that_no_form_holds_is_refused_before_any_training(monkeypatch):
-    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted: {})
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted, compiler: {})
     floats = {"space": DIGITS["space"] | {"weight_bits": 32, "activation_bits": 32}, "constraints": []}
     asked = DIGITS | floats | {"objectives": {"accuracy": "max", "flash_bytes": "min"}}
     with pytest.raises(SpecError, match=r"^flash_bytes: its form c can't hold any of 64 networks of this space: a ne"):
         set_up(load_spec(asked))
+    some = DIGITS | {"space": DIGITS["space"] | {"weight_bits": [4, 32], "activation_bits": [8, 32]}, "constraints": []}
+    choices = r"choose space\.weight_bits: \[4\] and space\.activation_bits: \[8\]$"
+    with pytest.raises(
+        SpecError, match=rf"^ram_bytes: its form c can't hold networks with 32 bits, .* float; {choices}"
+    ):
+        set_up(load_spec(some | {"objectives": {"accuracy": "max", "ram_bytes": "min"}}))
+    assert set_up(load_spec(some | {"objectives": {"accuracy": "max", "model_bytes": "min"}}))
     measured = {"measure": {"command": "sh x", "metrics": ["watts"], "formats": ["c"]}}
     with pytest.raises(SpecError, match=r"^measure\.formats: c can't hold any of 64 networks"):
         set_up(load_spec(DIGITS | floats | measured))
 
 
 def test_the_cpu_of_a_form_is_part_of_what_its_outcomes_depend_on(monkeypatch):
-    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted: {})
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted, compiler: {})
     asked = DIGITS | {"objectives": {"accuracy": "max", "flash_bytes": "min"}}
     one, other = (set_up(load_spec(asked | {"target": {"cpu": cpu}})) for cpu in ("cortex-m4", "cortex-m0plus"))
     assert (one.problem.cpu, other.problem.cpu) == ("cortex-m4", "cortex-m0plus")
     assert one.problem.context != other.problem.context
     assert one.spec.identity_hash() != other.spec.identity_hash()
+
+
+def test_the_cross_compiler_is_named_once_and_its_version_is_part_of_what_outcomes_depend_on(monkeypatch):
+    here = {"arm-none-eabi-gcc": "12.2.1", "zig": "0.17.1"}
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted, compiler: {})
+    monkeypatch.setattr(
+        "gasearch_workers.evaluation.deployed.compiled_by",
+        lambda wanted, compiler: next((f"{name} {here[name]}" for name in here if compiler in ("", name)), ""),
+    )
+    asked = load_spec(DIGITS | {"objectives": {"accuracy": "max", "flash_bytes": "min"}})
+    zig = load_spec(DIGITS | {"objectives": asked.objectives, "target": {"toolchain": "zig"}})
+    one, other, begun = set_up(asked), set_up(zig), set_up(asked, compiler="zig")
+    assert (one.problem.toolchain, one.problem.compiler) == ("arm-none-eabi-gcc 12.2.1", "arm-none-eabi-gcc")
+    assert other.problem.toolchain == begun.problem.toolchain == "zig 0.17.1"
+    assert one.problem.context != other.problem.context == begun.problem.context
+    here["zig"] = "0.18.0"
+    assert set_up(zig).problem.context != other.problem.context
+
+
+def test_a_cluster_whose_compiler_nothing_here_tells_of_wants_its_name(monkeypatch):
+    monkeypatch.setattr("gasearch_workers.evaluation.deployed.compiled_by", lambda wanted, compiler: "")
+    asked = DIGITS | {
+        "objectives": {"accuracy": "max", "flash_bytes": "min"},
+        "workers": {"address": "10.0.0.1:6379"},
+    }
+    with pytest.raises(
+        SpecError, match=r"^target\.toolchain: no cross compiler is here; name that of the workers: arm"
+    ):
+        set_up(load_spec(asked))
+    assert set_up(load_spec(asked | {"target": {"toolchain": "zig"}})).problem.toolchain == "zig"

@@ -51,6 +51,18 @@ def test_a_custom_evaluator_has_no_operators_that_we_know():
         load_spec(changed(CUSTOM, "target.operators", ["conv"]))
 
 
+def test_the_toolchain_is_one_that_is_known_and_auto_is_as_without_any():
+    assert load_spec(changed(CNN, "target.toolchain", "auto")).identity_hash() == load_spec(CNN).identity_hash()
+    operators = changed(CNN, "target", {"operators": ["conv", "linear"]})
+    assert (
+        load_spec(changed(operators, "target.toolchain", "auto")).identity_hash()
+        == load_spec(operators).identity_hash()
+    )
+    assert load_spec(changed(CNN, "target.toolchain", "zig")).identity_hash() != load_spec(CNN).identity_hash()
+    with pytest.raises(SpecError, match=r"target\.toolchain: must be one of auto, arm-none-eabi-gcc, zig; got 'gcc'"):
+        load_spec(changed(CNN, "target.toolchain", "gcc"))
+
+
 # --- measure ----------------------------------------------------------------------------------------------------
 
 MEASURE = {"command": "ssh pi './my bench' --fast", "metrics": ["ram_bytes", "latency_ms"]}

@@ -10,8 +10,9 @@ from gasearch_workers.evaluation import deployed as module
 from gasearch_workers.evaluation.deployed import NotMeasured, deployed_metrics, why_not_here
 from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.export.exporters import EXPORTERS, TFLITE
-from gasearch_workers.measure.footprint import CPUS, Footprint, toolchain
-from gasearch_workers.measure.thumb import has_emulator
+from gasearch_workers.measure.emulators import emulator
+from gasearch_workers.measure.footprint import CPUS, Footprint
+from gasearch_workers.measure.toolchains import toolchain
 from gasearch_workers.messages import DEPLOYED, Failure, FailureKind, Microcontroller, Recipe
 from gasearch_workers.runtimes.tflite_micro import arena_bytes, version
 
@@ -21,7 +22,7 @@ from tests.workers.integer_networks import random_blueprint, random_network
 
 C = ("flash_bytes", "instructions", "ram_bytes")
 needs_tools = pytest.mark.skipif(
-    toolchain() is None or not has_emulator(), reason="no cross compiler, or no emulator, is installed"
+    toolchain() is None or emulator() is None, reason="no cross compiler, or no emulator, is installed"
 )
 needs_micro = pytest.mark.skipif(version() is None, reason="TFLite Micro isn't installed")
 
@@ -55,7 +56,7 @@ def test_flash_ram_and_instructions_are_those_of_the_cpu(network):
 
 
 def test_what_is_not_installed_is_told_with_what_to_install(network, monkeypatch):
-    monkeypatch.setattr(module, "toolchain", lambda: None)
+    monkeypatch.setattr(module, "toolchain", lambda name: None)
     monkeypatch.setattr(module, "micro_version", lambda: None)
     found = why_not_here(DEPLOYED)
     assert set(found) == set(DEPLOYED)
@@ -63,15 +64,17 @@ def test_what_is_not_installed_is_told_with_what_to_install(network, monkeypatch
     assert "pip install --pre tflite-micro" in found["arena_bytes"]
     with pytest.raises(NotMeasured, match=r"^ram_bytes can't be measured: it needs a cross compiler: apt-get install"):
         deployed_metrics(network, frozenset({"ram_bytes"}), "cortex-m4")
-    monkeypatch.setattr(module, "toolchain", lambda: object())
-    monkeypatch.setattr(module, "has_emulator", lambda: False)
-    assert why_not_here(C) == {"instructions": "it needs an emulator: pip install unicorn"}
+    monkeypatch.setattr(module, "toolchain", lambda name: object())
+    monkeypatch.setattr(module, "emulator", lambda: None)
+    assert why_not_here(C) == {
+        "instructions": "it needs an emulator: apt-get install qemu-system-arm, or pip install unicorn"
+    }
 
 
 def test_a_compiler_that_fails_fails_the_evaluation_with_its_words(network, monkeypatch):
     broken = Footprint(cpu="cortex-m4", flash_bytes=None, absent={"flash_bytes": "ld: out of luck"})
-    monkeypatch.setattr(module, "why_not_here", lambda wanted: {})
-    monkeypatch.setattr(module, "footprint", lambda folder, cpu: broken)
+    monkeypatch.setattr(module, "why_not_here", lambda wanted, compiler: {})
+    monkeypatch.setattr(module, "footprint", lambda folder, cpu, compiler: broken)
     with pytest.raises(NotMeasured, match=r"^flash_bytes can't be measured: ld: out of luck$"):
         deployed_metrics(network, frozenset({"flash_bytes"}), "cortex-m4")
 
@@ -79,17 +82,17 @@ def test_a_compiler_that_fails_fails_the_evaluation_with_its_words(network, monk
 def test_an_evaluation_measures_what_it_is_asked_for_beside_all_else(monkeypatch):
     evaluator, asked = Evaluator(load_dataset("digits")), []
 
-    def footprint(folder, cpu):
-        asked.append((cpu, sorted(path.name for path in folder.iterdir())))
+    def footprint(folder, cpu, compiler):
+        asked.append((cpu, compiler, sorted(path.name for path in folder.iterdir())))
         return Footprint(cpu="cortex-m0plus", flash_bytes=900, ram_bytes=80, instructions=7)
 
-    monkeypatch.setattr(module, "why_not_here", lambda wanted: {})
+    monkeypatch.setattr(module, "why_not_here", lambda wanted, compiler: {})
     monkeypatch.setattr(module, "footprint", footprint)
     request = request_for(mlp(), recipe=Recipe(epochs=1, batch_size=64))
     wanted = frozenset({"flash_bytes", "instructions"})
-    outcome = evaluator.evaluate(replace(request, measures=wanted, cpu="cortex-m0plus")).outcome
+    outcome = evaluator.evaluate(replace(request, measures=wanted, cpu="cortex-m0plus", toolchain="zig")).outcome
     assert dict(outcome.others) == {"flash_bytes": 900, "instructions": 7}
-    assert asked == [("cortex-m0plus", ["model.c", "model.gap", "model.h", "vectors.h"])]
+    assert asked == [("cortex-m0plus", "zig", ["model.c", "model.gap", "model.h", "vectors.h"])]
     assert outcome.latency_ms is None
 
 

@@ -1,5 +1,7 @@
 """From an evaluation to files: trained as before, and measured as written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gasearch_workers.data import load_dataset
@@ -7,6 +9,9 @@ from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.evaluation.export import digest_of, export
 from gasearch_workers.export.artifact import ArtifactError, read_artifact
 from gasearch_workers.export.packed_reader import unpack
+from gasearch_workers.measure.emulators import emulator
+from gasearch_workers.measure.footprint import CPUS
+from gasearch_workers.measure.toolchains import toolchain
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 from gasearch_workers.training.resident import target_of
 
@@ -130,3 +135,25 @@ def test_the_origin_is_noted_with_versions_seeds_and_the_test_samples(exported, 
     assert found["versions"].keys() >= {"gasearch", "python", "torch", "onnxruntime", "safetensors"}
     assert found["data_fingerprint"] == data.fingerprint
     assert found["test_digest"] == digest_of(data.test) != digest_of(data.validation)
+
+
+def test_the_c_form_comes_with_what_it_takes_on_each_cpu_or_without_a_number(data, evaluator, tmp_path):
+    folder = export(REQUEST, tmp_path / "m", evaluator=evaluator, data=data, claimed={}, formats=["c"])
+    card, story = (folder / "README.md").read_text(), read_artifact(folder)["description"]
+    assert "## In firmware" in card
+    if toolchain() is None:
+        assert "firmware" not in story
+        assert "no cross compiler" in card
+        return
+    assert [one["cpu"] for one in story["firmware"]] == list(CPUS)
+    for one in story["firmware"]:
+        assert f"| {one['cpu']} | {one['toolchain']} | {one['flash_bytes']:,} | {one['code_bytes']:,} |" in card
+        assert ("instructions" in one) is (emulator() is not None)
+
+
+def test_of_all_forms_those_that_can_not_hold_the_network_are_noted(data, evaluator, tmp_path):
+    floats = replace(NETWORK, layers=tuple(replace(one, weight_bits=32, activation_bits=32) for one in NETWORK.layers))
+    request = replace(REQUEST, network=floats, recipe=Recipe(epochs=1, batch_size=64))
+    folder = export(request, tmp_path / "m", evaluator=evaluator, data=data, claimed={}, formats=["all"])
+    assert read_artifact(folder)["description"]["left_out_forms"] == {"c": "a network that takes floats"}
+    assert not (folder / "model.c").exists()

@@ -17,6 +17,7 @@ from gasearch_workers.export.artifact import (
     VERIFICATION_NAME,
     ArtifactError,
     chosen_forms,
+    left_out_forms,
     read_artifact,
     read_packed,
     require_forms,
@@ -378,6 +379,14 @@ def test_the_usual_forms_are_those_that_can_hold_the_network(picky, monkeypatch)
     )
     assert chosen_forms(None, dense.plan) == ("picky", "onnx")
     assert chosen_forms(None, NETWORK.plan) == ("onnx",)
+
+
+def test_of_all_forms_those_that_are_left_out_are_named_with_what_they_can_not_hold(picky):
+    assert left_out_forms(["all"], NETWORK.plan) == {
+        "c": "float weights (step layer1)",
+        "picky": "convolutions",
+    }
+    assert left_out_forms(["onnx"], NETWORK.plan) == left_out_forms(None, NETWORK.plan) == {}
 
 
 def test_all_forms_are_those_that_can_hold_the_network_and_named_ones_must(picky):

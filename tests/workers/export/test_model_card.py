@@ -97,3 +97,18 @@ def test_names_of_the_data_are_no_markup():
     assert f"| data | {shown} |" in found
     assert "with the labels `a|b # <script>alert(1)</script> [x](http://y) 'c' \\`, `positive`" in found
     assert not any(line.startswith("# <") for line in found.splitlines())
+
+
+def test_the_c_form_stands_with_how_it_is_compiled_and_what_it_takes():
+    content = CONTENT | {"files": {"model.c": {"bytes": 5}, "model.h": {"bytes": 5}}}
+    found = [
+        {"cpu": "cortex-m4", "toolchain": "arm-none-eabi-gcc 12.2.1", "flash_bytes": 6644, "code_bytes": 2168,
+         "ram_bytes": 4064, "absent": {"instructions": "no emulator", "stack_bytes": "no emulator"}},
+    ]  # fmt: skip
+    text = model_card(content | {"description": {"firmware": found}})
+    assert "## In firmware" in text
+    assert "arm-none-eabi-gcc -std=c99 -Os -mcpu=cortex-m4" in text
+    assert "| cortex-m4 | arm-none-eabi-gcc 12.2.1 | 6,644 | 2,168 | 4,064 | - | - |" in text
+    assert "What has no number could not be measured: no emulator." in text
+    assert "no cross compiler for ARM was there" in model_card(content | {"description": {}})
+    assert "## In firmware" not in model_card(CONTENT)

@@ -2,7 +2,7 @@
 
 import struct
 
-ALLOC, WRITE = 2, 1
+WRITE, ALLOC, CODE = 1, 2, 4
 
 
 def elf(code, *, address=0x8000, variables=b"", zeros=0):
@@ -12,7 +12,7 @@ def elf(code, *, address=0x8000, variables=b"", zeros=0):
     at = header + program
     sections = [
         (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-        (0, 1, ALLOC, address, at, len(code), 0, 0, 1, 0),
+        (0, 1, ALLOC | CODE, address, at, len(code), 0, 0, 1, 0),
         (0, 1, ALLOC | WRITE, address + len(code), at + len(code), len(variables), 0, 0, 1, 0),
         (0, 8, ALLOC | WRITE, address + len(content), at + len(content), zeros, 0, 0, 1, 0),
         (0, 1, 0, 0, at, len(content), 0, 0, 1, 0),  # what is not loaded counts nowhere

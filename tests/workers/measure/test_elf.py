@@ -8,7 +8,7 @@ from tests.workers.measure.elf_files import elf
 
 def test_flash_holds_code_and_what_variables_begin_with_and_ram_the_variables():
     found = read_elf(elf(b"code" * 5, variables=b"var", zeros=100))
-    assert (found.flash_bytes, found.ram_bytes) == (23, 103)
+    assert (found.flash_bytes, found.code_bytes, found.ram_bytes) == (23, 20, 103)
     assert found.entry == 0x8001
     assert found.segments == ((0x8000, b"code" * 5 + b"var" + bytes(100)),)
 

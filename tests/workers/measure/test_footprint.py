@@ -1,19 +1,28 @@
 """Flash, RAM and instructions on a Cortex-M: measured where the tools are, absent with a reason where they are not."""
 
+import re
+
 import numpy as np
 import pytest
 from gasearch_workers.export.c99.integers import run_integers
 from gasearch_workers.export.exporters import C99, GAP
-from gasearch_workers.measure import footprint as module
-from gasearch_workers.measure.footprint import CPUS, call_on, footprint, link, toolchain
-from gasearch_workers.measure.thumb import has_emulator
-from gasearch_workers.messages import Blueprint, Layer
+from gasearch_workers.measure import toolchains
+from gasearch_workers.measure.emulators import emulator
+from gasearch_workers.measure.footprint import CPUS, call_on, footprint, link
+from gasearch_workers.measure.toolchains import toolchain
+from gasearch_workers.messages import CROSS_COMPILERS, Blueprint, Layer
 from gasearch_workers.network.costs import costs
 from gasearch_workers.runtimes.c99 import genuine_source
 
 from tests.workers.integer_networks import random_network, random_raw
 
-needs_toolchain = pytest.mark.skipif(toolchain() is None, reason="the extra firmware is not installed")
+each_toolchain = pytest.mark.parametrize(
+    "compiler",
+    [
+        pytest.param(name, marks=pytest.mark.skipif(toolchain(name) is None, reason=f"{name} is not installed"))
+        for name in CROSS_COMPILERS
+    ],
+)
 
 
 def layer(**fields):
@@ -46,30 +55,32 @@ def artifact(tmp_path_factory):
     return network, x, folder
 
 
-@needs_toolchain
+@each_toolchain
 @pytest.mark.parametrize("cpu", CPUS)
-def test_a_network_of_4_kb_fits_in_its_bytes_and_3_kb_of_code(cpu, artifact):
+def test_a_network_of_4_kb_fits_in_its_bytes_and_3_kb_of_code(cpu, compiler, artifact):
     network, _, folder = artifact
     model_bytes = costs(network.plan).model_bytes
     assert 4_000 < model_bytes < 5_000
-    found = footprint(folder, cpu)
-    assert found.toolchain
+    found = footprint(folder, cpu, compiler)
+    assert re.fullmatch(rf"{compiler} \d+\.\d+\.\d+", found.toolchain)
     assert 0.7 * model_bytes < found.flash_bytes <= 1.15 * model_bytes + 3072
+    assert 1000 < found.code_bytes < 3072
     assert f"GASEARCH_RAM_BYTES {found.ram_bytes} " in (folder / "model.h").read_text()
-    if has_emulator():
+    if emulator():
         assert found.absent == {}
-        assert costs(network.plan).macs < found.instructions < 40 * costs(network.plan).macs
+        assert found.emulator == emulator()
+        assert costs(network.plan).macs < found.instructions < 25 * costs(network.plan).macs
         assert 0 < found.stack_bytes <= 512
     else:
         assert set(found.absent) == {"stack_bytes", "instructions"}
 
 
-@needs_toolchain
-@pytest.mark.skipif(not has_emulator(), reason="the extra firmware is not installed")
+@each_toolchain
+@pytest.mark.skipif(emulator() is None, reason="no emulator is installed")
 @pytest.mark.parametrize("cpu", CPUS)
-def test_the_emulated_cpu_gives_the_integer_rule_s_outputs(cpu, artifact):
+def test_the_emulated_cpu_gives_the_integer_rule_s_outputs(cpu, compiler, artifact):
     network, x, folder = artifact
-    elf = link(genuine_source(folder)[1], cpu, toolchain())
+    elf = link(genuine_source(folder)[1], cpu, toolchain(compiler))
     for sample, expected in zip(x, run_integers(network, x), strict=True):
         called, outputs = call_on(network, elf, cpu, sample)
         assert called.result == 0
@@ -78,10 +89,10 @@ def test_the_emulated_cpu_gives_the_integer_rule_s_outputs(cpu, artifact):
 
 def test_without_a_cross_compiler_everything_is_absent_and_says_so(artifact, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(toolchains, "find_spec", lambda name: None)
     found = footprint(artifact[2])
     assert (found.cpu, found.toolchain, found.flash_bytes, found.instructions) == ("cortex-m4", None, None, None)
-    assert set(found.absent) == {"flash_bytes", "ram_bytes", "stack_bytes", "instructions"}
+    assert set(found.absent) == {"flash_bytes", "code_bytes", "ram_bytes", "stack_bytes", "instructions"}
     assert all("no cross compiler" in reason for reason in found.absent.values())
 
 

@@ -21,7 +21,7 @@ from torch import nn
 
 from gasearch_workers.data.dataset import Dataset
 from gasearch_workers.data.normalize import fit_input
-from gasearch_workers.evaluation.deployed import deployed_metrics
+from gasearch_workers.evaluation.deployed import compiled_by, deployed_metrics
 from gasearch_workers.export.artifact import ArtifactError, require_forms
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
@@ -111,7 +111,9 @@ class Evaluator:
             outcome, prepared, final = self._attempt(request)
             return outcome
 
-        result = make_result(request, attempt, device=self.device, versions=versions())
+        compiler = compiled_by(request.measures, request.toolchain)
+        parts = ", ".join(filter(None, [versions(), compiler]))
+        result = make_result(request, attempt, device=self.device, versions=parts)
         return replace(result, final=final), prepared
 
     def train(self, request: EvaluationRequest) -> Trained:
@@ -206,7 +208,7 @@ class Evaluator:
         """An evaluation's outcome, with every exception sorted into its kind of failure."""
         try:
             trained = self.train(request)
-            deployed = deployed_metrics(trained.network, request.measures, request.cpu)
+            deployed = deployed_metrics(trained.network, request.measures, request.cpu, request.toolchain)
             measurement = replace(trained.measurement, others=tuple(deployed.items()))
             return measurement, self._prepare(trained, request), trained.final
         except Stopped as error:

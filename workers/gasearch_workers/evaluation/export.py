@@ -15,14 +15,23 @@ from numpy.typing import NDArray
 from gasearch_workers.data.dataset import PLAIN, Dataset, Split
 from gasearch_workers.data.tags import read_tags
 from gasearch_workers.data.tokens import TOKEN
+from gasearch_workers.evaluation.deployed import footprint_of
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
-from gasearch_workers.export.artifact import ArtifactError, chosen_forms, require_free, write_artifact
-from gasearch_workers.export.exporters import TFLITE
+from gasearch_workers.export.artifact import (
+    ArtifactError,
+    chosen_forms,
+    left_out_forms,
+    require_free,
+    write_artifact,
+)
+from gasearch_workers.export.exporters import C99, TFLITE
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.packed_reader import PackedFormatError, unpack
 from gasearch_workers.export.tflite import to_tflite
+from gasearch_workers.measure.footprint import CPUS, Footprint
 from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
+from gasearch_workers.measure.toolchains import toolchain
 from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, EvaluationRequest
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.plan import plan
@@ -97,6 +106,8 @@ def export(
             "latency_device": latency.device,
             **_arena(network, forms),
         },
+        **_firmware(network, forms),
+        **({"left_out_forms": left_out} if (left_out := left_out_forms(formats, steps)) else {}),
         "test_classes": target.report_classes(outputs, data.test.truth),
         **_reports(known, outputs, data),
         "provenance": {
@@ -200,6 +211,17 @@ def _arena(network: IntegerNetwork, forms: Sequence[str]) -> dict[str, int]:
     """Memory that TFLite Micro takes beside the TFLite file, where that is written and TFLite Micro is here."""
     found = arena_bytes(to_tflite(network)) if TFLITE.name in forms else None
     return {} if found is None else {"arena_bytes": found}
+
+
+def _firmware(network: IntegerNetwork, forms: Sequence[str]) -> dict[str, Any]:
+    """What the C form takes on each CPU, where it is written and a cross compiler is here."""
+    if C99.name not in forms or toolchain() is None:
+        return {}
+    return {"firmware": [_known(footprint_of(network, cpu)) for cpu in CPUS]}
+
+
+def _known(found: Footprint) -> dict[str, Any]:
+    return {name: value for name, value in asdict(found).items() if value not in (None, {})}
 
 
 def _named(split: str, scores: Mapping[str, float]) -> dict[str, float]:

@@ -151,6 +151,13 @@ def chosen_forms(asked: Sequence[str] | None, steps: Plan, *, is_symmetric: bool
     return tuple(chosen)
 
 
+def left_out_forms(asked: Sequence[str] | None, steps: Plan) -> dict[str, str]:
+    """Of every form, where "all" are asked for, those that can't hold a network: by name what they can't hold."""
+    if "all" not in (asked or ()):
+        return {}
+    return {name: reason for name in EXPORTERS.names() if (reason := EXPORTERS.get(name).refusal(steps))}
+
+
 def require_forms(formats: Sequence[str], steps: Plan) -> None:
     """Refuse a form that can't hold a network, before anything is trained.
 

@@ -15,7 +15,9 @@ _WHAT_FILES_ARE: Final = {
     "model.onnx": "integer kernels of ONNX Runtime; the exact form, and the one whose numbers stand here",
     "model.qdq.onnx": "quantize and dequantize nodes of the ONNX standard, for OpenVINO and others",
     "model.tflite": "LiteRT and TensorFlow Lite Micro",
-    "model.c": "C99 without dependencies, with `model.h`",
+    "model.c": "C99 for firmware, without dependencies or heap",
+    "model.h": "its function and sizes",
+    "vectors.h": "samples for a test on the device, with their outputs",
     "model.gap": "weights packed at their own bits: the search's `model_bytes`",
     "model.safetensors": 'weights of the torch module that `gasearch.load(".")` gives',
     "vocabulary.json": "what the codes of the input stand for, a list per column",
@@ -37,6 +39,7 @@ def model_card(content: Content) -> str:
         _confusion(content, story),
         _thresholds(content, story),
         _running(content),
+        _firmware(content, story),
         _making(story),
         _limits(content),
     ]
@@ -168,6 +171,41 @@ def _running(content: Content) -> str:
         *_table(rows),
     ]
     return "\n".join(lines)
+
+
+def _firmware(content: Content, story: Content) -> str:
+    """How the C form is built and called, and what it takes."""
+    if "model.c" not in content["files"]:
+        return ""
+    titles = ("CPU", "compiler", "flash", "of it code", "RAM", "stack", "instructions")
+    names = ("flash_bytes", "code_bytes", "ram_bytes", "stack_bytes", "instructions")
+    found = story.get("firmware", ())
+    rows = [(one["cpu"], one.get("toolchain", "-"), *(_count(one.get(name)) for name in names)) for one in found]
+    reasons = dict.fromkeys(reason for one in found for reason in one.get("absent", {}).values())
+    sizes = [
+        "Compiled with `-Os` and linked alone, without a floating-point unit, it takes so many bytes and, for one",
+        "inference, instructions. The sample and the outputs are the caller's:",
+        "",
+        *_table([titles, *rows]),
+        *(f"\nWhat has no number could not be measured: {_plain(reason)}." for reason in reasons),
+    ]
+    lines = [
+        "## In firmware",
+        "",
+        "```sh",
+        "arm-none-eabi-gcc -std=c99 -Os -mcpu=cortex-m4 -mthumb -ffunction-sections -fdata-sections -c model.c",
+        "```",
+        "",
+        "`model.h` has the function `gasearch_predict` and its sizes, `vectors.h` samples with the outputs that every",
+        "compiler and CPU must give for them, to the last bit.",
+        "",
+        *(sizes if rows else ["Flash, RAM and instructions were not measured: no cross compiler for ARM was there."]),
+    ]
+    return "\n".join(lines)
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _making(story: Content) -> str:

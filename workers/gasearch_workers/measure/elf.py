@@ -10,7 +10,7 @@ _IDENTITY: Final = b"\x7fELF\x01\x01"  # 32 bits, little-endian
 _HEADER: Final = struct.Struct("<16xHHIIIIIHHHHHH")
 _SEGMENT: Final = struct.Struct("<IIIIIIII")
 _SECTION: Final = struct.Struct("<IIIIIIIIII")
-_LOAD, _NOBITS, _WRITE, _ALLOC = 1, 8, 1, 2
+_LOAD, _NOBITS, _WRITE, _ALLOC, _CODE = 1, 8, 1, 2, 4
 
 
 class ElfError(ValueError):
@@ -24,6 +24,7 @@ class Elf:
     entry: int  #: Address; of Thumb code with its lowest bit set.
     segments: tuple[tuple[int, bytes], ...]  #: (address, bytes), zeros included.
     flash_bytes: int  #: Code, constants, and the values that variables begin with.
+    code_bytes: int  #: The code of these; no constants.
     ram_bytes: int  #: Variables.
 
 
@@ -50,10 +51,11 @@ def _read(content: bytes) -> Elf:
         kind, offset, address, _, size, whole, *_ = _SEGMENT.unpack_from(content, segments_at + number * _SEGMENT.size)
         if kind == _LOAD and whole:
             segments.append((address, content[offset : offset + size].ljust(whole, b"\0")))
-    flash = ram = 0
+    flash = code = ram = 0
     for number in range(section_count):
         _, kind, flags, _, _, size, *_ = _SECTION.unpack_from(content, sections_at + number * _SECTION.size)
         if flags & _ALLOC:
             flash += size if kind != _NOBITS else 0
+            code += size if flags & _CODE else 0
             ram += size if flags & _WRITE else 0
-    return Elf(entry=entry, segments=tuple(segments), flash_bytes=flash, ram_bytes=ram)
+    return Elf(entry=entry, segments=tuple(segments), flash_bytes=flash, code_bytes=code, ram_bytes=ram)

@@ -6,38 +6,26 @@ instructions are counted on an emulated CPU. What no tool here can say is absent
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
 from gasearch_workers.measure.elf import Elf, read_elf
-from gasearch_workers.measure.thumb import Call, EmulatorError, call, has_emulator
+from gasearch_workers.measure.emulators import call, emulator
+from gasearch_workers.measure.thumb import Call, EmulatorError
+from gasearch_workers.measure.toolchains import Toolchain, toolchain
+from gasearch_workers.messages import Microcontroller
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.steps import UNKNOWN
-from gasearch_workers.runtimes.c99 import CompilerError, compile_files, execute, genuine_source
+from gasearch_workers.runtimes.c99 import CompilerError, compile_files, genuine_source
 
-CPUS: Final = ("cortex-m4", "cortex-m0plus")  #: Without a floating-point unit.
+CPUS: Final[tuple[Microcontroller, ...]] = get_args(Microcontroller)  #: Without a floating-point unit.
 ENTRY: Final = "gasearch_predict"
 _COMMON: Final = ("-std=c99", "-Os", "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
-VERSION_SECONDS: Final = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
-    """A cross compiler for ARM."""
-
-    name: str
-    command: tuple[str, ...]
-    version: tuple[str, ...]  #: The command that prints it.
-    flags: Callable[[str], tuple[str, ...]]  #: For a CPU.
-    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +34,22 @@ class Footprint:
 
     cpu: str
     toolchain: str | None = None  #: With its version.
+    emulator: str | None = None  #: What counted.
     flash_bytes: int | None = None  #: Code and constants.
+    code_bytes: int | None = None  #: The code of these, with what the compiler's own library adds.
     ram_bytes: int | None = None  #: The static array; neither the sample, the outputs nor the stack.
     stack_bytes: int | None = None  #: At most, during one call.
     instructions: int | None = None  #: Of one inference: a sample of middling values, a sequence of full length.
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-def footprint(directory: Path, cpu: str = "cortex-m4") -> Footprint:
+def footprint(directory: Path, cpu: Microcontroller = "cortex-m4", compiler: str = "") -> Footprint:
     """What an artifact with a C form takes on a CPU.
+
+    Args:
+        directory: The artifact.
+        cpu: See `CPUS`.
+        compiler: "arm-none-eabi-gcc" or "zig"; "": the first of these that is here.
 
     Raises:
         ValueError: if the CPU is unknown, or the folder's C is not what this version writes for its packed file.
@@ -63,22 +58,21 @@ def footprint(directory: Path, cpu: str = "cortex-m4") -> Footprint:
     if cpu not in CPUS:
         raise ValueError(f"cpu must be one of {', '.join(CPUS)}; got {cpu!r}")
     network, files = genuine_source(directory)
-    found = toolchain()
+    found = toolchain(compiler)
     if found is None:
-        reason = (
-            "no cross compiler: neither arm-none-eabi-gcc nor zig is on PATH, and there is no Python module ziglang"
-        )
+        reason = f"no cross compiler: {compiler or 'neither arm-none-eabi-gcc nor zig'} is here"
         return Footprint(cpu=cpu, absent=dict.fromkeys((*_LINKED, *_EMULATED), reason))
     try:
         elf = link(files, cpu, found)
-        version = execute(found.version, seconds=VERSION_SECONDS).decode(errors="replace").partition("\n")[0].strip()
     except CompilerError as error:
         return Footprint(cpu=cpu, toolchain=found.name, absent=dict.fromkeys((*_LINKED, *_EMULATED), str(error)))
     called, reason = _call(network, elf, cpu)
     return Footprint(
         cpu=cpu,
-        toolchain=f"{found.name} {version}",
+        toolchain=found.label(),
+        emulator=None if called is None else emulator(),
         flash_bytes=elf.flash_bytes,
+        code_bytes=elf.code_bytes,
         ram_bytes=elf.ram_bytes,
         stack_bytes=None if called is None else called.stack_bytes,
         instructions=None if called is None else called.instructions,
@@ -86,39 +80,11 @@ def footprint(directory: Path, cpu: str = "cortex-m4") -> Footprint:
     )
 
 
-_LINKED: Final = ("flash_bytes", "ram_bytes")
+_LINKED: Final = ("flash_bytes", "code_bytes", "ram_bytes")
 _EMULATED: Final = ("stack_bytes", "instructions")
 
 
-def toolchain() -> Toolchain | None:
-    """The cross compiler of this machine; None where there is none."""
-    if gcc := shutil.which("arm-none-eabi-gcc"):
-        return Toolchain(
-            name="arm-none-eabi-gcc",
-            command=(gcc,),
-            version=(gcc, "-dumpfullversion"),
-            flags=lambda cpu: (f"-mcpu={cpu}", "-mthumb", "-nostdlib", "-fno-tree-loop-distribute-patterns"),
-            libraries=("-lgcc",),
-        )
-    zig = shutil.which("zig") or _module_zig()
-    if zig is None:
-        return None
-    return Toolchain(
-        name="zig",
-        command=(zig, "cc"),
-        version=(zig, "version"),
-        flags=lambda cpu: ("-target", "thumb-freestanding-eabi", f"-mcpu={cpu.replace('-', '_')}"),
-    )
-
-
-def _module_zig() -> str | None:
-    """The program in the Python module."""
-    module = find_spec("ziglang")
-    places = [] if module is None else list(module.submodule_search_locations or ())
-    return shutil.which("zig", path=os.pathsep.join(places)) if places else None
-
-
-def link(files: Mapping[str, bytes], cpu: str, chain: Toolchain) -> Elf:
+def link(files: Mapping[str, bytes], cpu: Microcontroller, chain: Toolchain) -> Elf:
     """A program of the C form alone, which begins with `gasearch_predict`.
 
     Args:
@@ -135,7 +101,7 @@ def link(files: Mapping[str, bytes], cpu: str, chain: Toolchain) -> Elf:
         return read_elf(program.read_bytes())
 
 
-def call_on(network: IntegerNetwork, elf: Elf, cpu: str, sample: np.ndarray) -> tuple[Call, np.ndarray]:
+def call_on(network: IntegerNetwork, elf: Elf, cpu: Microcontroller, sample: np.ndarray) -> tuple[Call, np.ndarray]:
     """What one inference takes, and its outputs, float32 of the last step's shape.
 
     Args:
@@ -153,10 +119,8 @@ def call_on(network: IntegerNetwork, elf: Elf, cpu: str, sample: np.ndarray) -> 
     return called, np.frombuffer(called.buffers[1], np.float32).reshape(shape)
 
 
-def _call(network: IntegerNetwork, elf: Elf, cpu: str) -> tuple[Call | None, str]:
+def _call(network: IntegerNetwork, elf: Elf, cpu: Microcontroller) -> tuple[Call | None, str]:
     """One call, or the reason why there is none."""
-    if not has_emulator():
-        return None, "no emulator: pip install unicorn"
     try:
         return call_on(network, elf, cpu, _middling(network))[0], ""
     except EmulatorError as error:

@@ -15,7 +15,7 @@ STACK_TOP, STACK_BYTES = 0x2100_0000, 0x1_0000
 ARGUMENTS: Final = 0x6000_0000  #: Where the arguments lie, one after the other.
 RETURN: Final = 0x1000_0000  #: The function returns to here: an address of code, which others are not allowed to be.
 SECONDS: Final = 120
-_UNUSED: Final = 0xA5  #: Fills the stack; what is something else afterwards was used.
+UNUSED: Final = 0xA5  #: Fills the stack; what is something else afterwards was used.
 
 
 class EmulatorError(RuntimeError):
@@ -60,7 +60,7 @@ def call(elf: Elf, cpu: str, buffers: tuple[bytes, ...]) -> Call:
     places = [ARGUMENTS + sum(_pages(len(before)) for before in buffers[:number]) for number in range(len(buffers))]
     _load(machine, [*elf.segments, *zip(places, buffers, strict=True)])
     machine.mem_map(STACK_TOP - STACK_BYTES, STACK_BYTES)
-    machine.mem_write(STACK_TOP - STACK_BYTES, bytes([_UNUSED]) * STACK_BYTES)
+    machine.mem_write(STACK_TOP - STACK_BYTES, bytes([UNUSED]) * STACK_BYTES)
     machine.mem_map(RETURN, PAGE)
     registers = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
     for register, place in zip(registers, places, strict=False):
@@ -79,7 +79,7 @@ def call(elf: Elf, cpu: str, buffers: tuple[bytes, ...]) -> Call:
     return Call(
         result=machine.reg_read(arm.UC_ARM_REG_R0),
         instructions=counter.instructions,
-        stack_bytes=len(unused.lstrip(bytes([_UNUSED]))),
+        stack_bytes=len(unused.lstrip(bytes([UNUSED]))),
         buffers=tuple(
             bytes(machine.mem_read(place, len(buffer))) for place, buffer in zip(places, buffers, strict=True)
         ),

@@ -100,7 +100,8 @@ def test_sentences(made, tmp_path):
     parted(tmp_path, ["text", "label"], rows, "tsv")
     options = DataOptions(length=6, vocabulary=5)
     folder, data, outputs = made(tmp_path, "text", layer("embedding", 4, rows=4), options=options)
-    (tmp_path / "raw.txt").write_text("\n".join(text for text, _ in rows[-TEST:]))
+    marked = [f"\u2028{text}\x85\x0b" for text, _ in rows[-TEST:]]  # what else ends lines, but not those of a file
+    (tmp_path / "raw.txt").write_text("\n".join(marked), encoding="utf-8")
     assert [line.split("\t")[0] for line in predict(folder, tmp_path / "raw.txt")] == labels_of(data, outputs)
 
 
@@ -155,6 +156,60 @@ def test_users_and_items(made, tmp_path):
     np.testing.assert_allclose(found, outputs[:, 0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("mark", [";", "|", "\t"])
+def test_rows_are_parted_and_quoted_as_in_training(made, tmp_path, mark):
+    rng = np.random.default_rng(5)
+    suffix = "tsv" if mark == "\t" else "csv"
+    cities = ('"inch', "b,c")  # quotes mean nothing in TSV
+    lines = [f" {rng.normal():.3f}{mark} {rng.choice(cities)} {mark}{rng.choice(['u', 'v'])}" for _ in range(160)]
+    quoted = [line if mark == "\t" else line.replace('"', "") for line in lines]
+    for part, some in (("train", quoted[: -2 * TEST]), ("dev", quoted[-2 * TEST : -TEST]), ("test", quoted[-TEST:])):
+        (tmp_path / f"{part}.{suffix}").write_text("\n".join([f"size{mark} city{mark}y", *some]))
+    layers = (layer("embedding", 4), layer("linear", 8))
+    folder, data, outputs = made(tmp_path, "mlp", *layers)
+    found = [line.split("\t")[0] for line in predict(folder, tmp_path / f"test.{suffix}")]
+    assert found == labels_of(data, outputs)
+
+
+def test_columns_of_a_file_without_a_header_are_counted(made, tmp_path):
+    rng = np.random.default_rng(6)
+    pairs = rng.integers((9, 7), size=(200, 2))
+    rows = [[f"user {user}", 1 + (user + item) % 5, f"film {item}"] for user, item in pairs]
+    (tmp_path / "train.tsv").write_text("\n".join("\t".join(map(str, row)) for row in rows[:-TEST]))
+    (tmp_path / "test.tsv").write_text("\n".join("\t".join(map(str, row)) for row in rows[-TEST:]))
+    options = DataOptions(kind="rating", header=False, user="1", item="3", target="2")
+    folder, data, outputs = made(tmp_path, "recommender", layer("embedding", 4), options=options)
+    assert data.columns == ("1", "3")
+    found = [float(line) for line in predict(folder, tmp_path / "test.tsv")]
+    np.testing.assert_allclose(found, outputs[:, 0], rtol=1e-6)
+
+
+def test_a_table_that_has_not_the_columns_or_ragged_rows_is_refused(made, tmp_path):
+    rng = np.random.default_rng(7)
+    rows = [[round(rng.normal(), 3), rng.choice(["red", "blue"]), rng.choice(["u", "v"])] for _ in range(160)]
+    parted(tmp_path, ["size", "color", "y"], rows)
+    folder, *_ = made(tmp_path, "mlp", layer("embedding", 4))
+    for text, said in (
+        ("size,colour\n1,red\n", "its first line must name the columns size, color; got 'size,colour'"),
+        ("", "its first line must name the columns size, color; got ''"),
+        ("size,color\n1,red\n1,234,red\n", "line 3 has 3 cells, the first one 2"),
+        ("size,color\n1,red\nlarge,red\n", "line 3: 'large' is no number of this column"),
+    ):
+        (tmp_path / "raw.csv").write_text(text)
+        done = run_program(folder, tmp_path / "raw.csv")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+
+
+def test_a_label_that_the_output_s_encoding_lacks_is_escaped(made, tmp_path, monkeypatch):
+    rng = np.random.default_rng(8)
+    rows = [[round(rng.normal(), 3), rng.choice(["ö", "ü"])] for _ in range(160)]
+    test = parted(tmp_path, ["size", "y"], rows)
+    folder, *_ = made(tmp_path, "mlp")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert {line.split("\t")[0] for line in predict(folder, test)} <= {"\\xf6", "\\xfc"}
+
+
 def test_no_sample_gives_no_line(made, tmp_path):
     folder, data, _ = made("digits", "mlp")
     np.save(tmp_path / "images.npy", data.test.x[:0])
@@ -165,10 +220,14 @@ def test_what_it_cannot_read_is_a_sentence_and_status_2(made, tmp_path):
     folder, data, _ = made("digits", "mlp")
     np.save(tmp_path / "halves.npy", data.test.x[:4, 0].reshape(8, 4, 8))
     (tmp_path / "text.npy").write_text("no images")
+    np.savez(tmp_path / "set.npz", x_test=data.test.x, y_test=data.test.y)
+    np.save(tmp_path / "floats.npy", data.test.x / 255)
     for files, said in (
         ((), "python predict.py FILE"),
         (("none.npy",), "none.npy can't be read as an .npy file of images, uint8"),
         (("text.npy",), "text.npy can't be read as an .npy file of images"),
+        (("set.npz",), "it holds several arrays: x_test, y_test; save one of them by numpy.save"),
+        (("floats.npy",), "images are uint8, from 0 to 255; got float64"),
         (("halves.npy",), "images are (1, 8, 8) (channels, height, width); got (8, 4, 8)"),
     ):
         done = run_program(folder, *files)

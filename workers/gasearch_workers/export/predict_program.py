@@ -33,12 +33,23 @@ SESSION = onnxruntime.InferenceSession(FOLDER / "model.onnx", options, providers
 _CODES: Final = """WORDS = json.loads((FOLDER / "vocabulary.json").read_text(encoding="utf-8"))
 CODES = [{word: code for code, word in enumerate(words)} for words in WORDS]
 """
+_NO_CODES: Final = "CODES = []  # every column is of numbers\n"
 
+_ARRAY: Final = """
+
+def array_in(file):
+    array = np.load(file)
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"it holds several arrays: {', '.join(array)}; save one of them by numpy.save")
+    return array
+"""
 _IMAGES: Final = """
 
 def encode(file):
     channels, height, width = INPUT["shape"][1:]
-    images = np.load(file)
+    images = array_in(file)
+    if images.dtype != np.uint8:
+        raise ValueError(f"images are uint8, from 0 to 255; got {images.dtype}")
     if images.shape[-3:] == (height, width, channels) != (channels, height, width):
         images = np.moveaxis(images, -1, -3)  # the channels come first
     if images.shape[-3:] != (channels, height, width) and (channels > 1 or images.shape[-2:] != (height, width)):
@@ -48,16 +59,23 @@ def encode(file):
 _NUMBERS: Final = """
 
 def encode(file):
-    rows, columns = np.load(file).astype(np.float64), INPUT["shape"][1:]
+    rows, columns = array_in(file).astype(np.float64), INPUT["shape"][1:]
     if list(rows.shape[-1:]) != columns:
         raise ValueError(f"numbers are (count, {columns[0]}); got {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError("numbers are finite; some of these are not")
     return rows.reshape(-1, *columns) - INPUT["offsets"]
+"""
+_LINES: Final = """
+
+def lines_of(file):  # str.splitlines would end a line at marks that stand within sentences, too
+    return Path(file).read_text(encoding="utf-8-sig").removesuffix("\\n").split("\\n")
 """
 _SENTENCES: Final = """
 
 def encode(file):
     length, samples = INPUT["shape"][1], []
-    for sentence in Path(file).read_text(encoding="utf-8").splitlines():
+    for sentence in lines_of(file):
         words = re.findall(INPUT["token_pattern"], sentence.lower() if INPUT["is_lower"] else sentence)
         codes = [CODES[0].get(word, 1) for word in words[:length]]  # 1: a word that it doesn't know
         samples.append(codes + [0] * (length - len(codes)))  # 0: behind the end
@@ -87,12 +105,41 @@ def shape_of(token):
 
 def encode(file):
     length, samples = INPUT["shape"][1], []
-    for sentence in Path(file).read_text(encoding="utf-8").splitlines():
+    for sentence in lines_of(file):
         SENTENCES.append(re.findall(INPUT["token_pattern"], sentence))
         words = [(word.lower() if INPUT["is_lower"] else word, shape_of(word)) for word in SENTENCES[-1][:length]]
         codes = [[CODES[0].get(word, 1), CODES[1][shape]] for word, shape in words]
         samples.append(codes + [[0, 0]] * (length - len(codes)))
     return samples
+"""
+_CELLS: Final = """
+
+def rows_of(file):
+    columns, is_tsv = INPUT["columns"], str(file).endswith(".tsv")
+    with open(file, newline="", encoding="utf-8-sig") as opened:
+        text = opened.read()
+    quoting = csv.QUOTE_NONE if is_tsv else csv.QUOTE_MINIMAL
+    for mark in "\\t" if is_tsv else ",;\\t|":
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, quoting=quoting, skipinitialspace=True)
+        try:
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+        except csv.Error as error:
+            raise ValueError(f"line {reader.line_num}: {error}") from error
+        names, width = lines[0][1] if lines else [], len(lines[0][1]) if lines else 0
+        if set(columns) <= set(names):
+            del lines[0]
+            break
+        names = [str(number + 1) for number in range(width)]
+        if set(columns) <= set(names):  # the training file had no header
+            break
+    else:
+        first = text.partition("\\n")[0][:200]
+        raise ValueError(f"its first line must name the columns {', '.join(columns)}; got {first!r}")
+    for line, cells in lines:
+        if len(cells) != width:
+            raise ValueError(f"line {line} has {len(cells)} cells, the first one {width}")
+    places = [names.index(column) for column in columns]
+    return [(line, [cells[place] for place in places]) for line, cells in lines]
 """
 _ROWS: Final = """
 
@@ -107,30 +154,27 @@ def number(cell, form):
 
 
 def encode(file):
-    count = len(INPUT["missing_numbers"])
-    numeric, named = INPUT["columns"][:count], INPUT["columns"][count:]
-    samples = []
-    with open(file, newline="", encoding="utf-8-sig") as lines:
-        for row in csv.DictReader(lines, delimiter="\\t" if str(file).endswith(".tsv") else ","):
-            sample = []
-            reading = zip(numeric, INPUT["missing_numbers"], INPUT["offsets"], INPUT["formats"])
-            for column, mean, offset, form in reading:
-                cell = (row.get(column) or "").strip()
-                sample.append(mean if cell in ("", *INPUT["missing"]) else number(cell, form) - offset)
-            for column, codes, is_boolean in zip(named, CODES, INPUT["is_boolean"]):
-                cell = (row.get(column) or "").strip()
-                if is_boolean:
-                    codes, cell = {word.lower(): code for word, code in codes.items()}, cell.lower()
-                sample.append(codes.get(cell, 0))
-            samples.append(sample)
+    count, samples = len(INPUT["missing_numbers"]), []
+    reading = list(zip(INPUT["missing_numbers"], INPUT["offsets"], INPUT["formats"]))
+    for line, cells in rows_of(file):
+        sample = []
+        for cell, (mean, offset, form) in zip(cells, reading):
+            try:
+                value = mean if cell in ("", *INPUT["missing"]) else number(cell, form) - offset
+            except ValueError as error:
+                raise ValueError(f"line {line}: {cell!r} is no number of this column") from error
+            sample.append(value)
+        for cell, codes, is_boolean in zip(cells[count:], CODES, INPUT["is_boolean"]):
+            if is_boolean:
+                codes, cell = {word.lower(): code for word, code in codes.items()}, cell.lower()
+            sample.append(codes.get(cell, 0))
+        samples.append(sample)
     return samples
 """
 _PAIRS: Final = """
 
 def encode(file):
-    with open(file, newline="", encoding="utf-8-sig") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\\t" if str(file).endswith(".tsv") else ","))
-    return [[codes[row[column].strip()] for column, codes in zip(INPUT["columns"], CODES)] for row in rows]
+    return [[codes[cell] for cell, codes in zip(cells, CODES)] for _, cells in rows_of(file)]
 """
 
 _CLASS: Final = """
@@ -146,11 +190,13 @@ def meaning(outputs, number):
     return repr(float(outputs[0]) + OUTPUT.get("offset", 0.0))
 """
 _TAGS: Final = """
+NOTHING = [label for label, (role, _) in zip(OUTPUT["labels"], OUTPUT["tags"]) if role == "O"] or ["O"]
+
 
 def meaning(outputs, number):
     tags = [OUTPUT["labels"][tag] for tag in outputs.argmax(axis=-1)]
     tokens = SENTENCES[number]
-    return " ".join(f"{token}/{tag}" for token, tag in zip(tokens, tags + ["O"] * len(tokens)))
+    return " ".join(f"{token}/{tag}" for token, tag in zip(tokens, tags + NOTHING[:1] * len(tokens)))
 """
 
 _RUNNING: Final = """
@@ -161,13 +207,15 @@ if len(sys.argv) != 2:
 try:
     samples = np.asarray(encode(sys.argv[1]), INPUT["dtype"])
 except KeyError as error:
-    print(f"{sys.argv[1]}: no such column, or not known to the network: {error}", file=sys.stderr)
+    print(f"{sys.argv[1]}: not known to the network: {error}", file=sys.stderr)
     sys.exit(2)
 except (OSError, ValueError) as error:
     print(f"{sys.argv[1]} can't be read as {WHAT}: {error}", file=sys.stderr)
     sys.exit(2)
-for number, outputs in enumerate(SESSION.run(None, {INPUT["name"]: samples})[0] if len(samples) else ()):
-    print(meaning(outputs, number))
+sys.stdout.reconfigure(errors="backslashreplace")  # where its encoding lacks a letter of a label
+for start in range(0, len(samples), 256):
+    for number, outputs in enumerate(SESSION.run(None, {INPUT["name"]: samples[start : start + 256]})[0], start):
+        print(meaning(outputs, number))
 """
 
 
@@ -180,7 +228,7 @@ def predict_program(content: dict[str, Any]) -> str:
     given, is_number = content["input"], content["output"]["name"] == "prediction"
     meaning = _VALUE if is_number else _TAGS if len(content["output"]["shape"]) == 3 else _CLASS
     imports, encoding, what = _encoding(content)
-    codes = _CODES if given["vocabulary"] else ""
+    codes = _CODES if given["vocabulary"] else _NO_CODES if given["columns"] else ""
     names = "\n".join(f"import {name}" for name in sorted({"json", "sys", *imports}))
     opening = _OPENING.replace("{what}", what).replace("{imports}", names)
     return opening + codes + encoding + meaning + _RUNNING
@@ -196,16 +244,16 @@ def _encoding(content: dict[str, Any]) -> tuple[tuple[str, ...], str, str]:
         case "image":
             return (
                 (),
-                _IMAGES,
+                _ARRAY + _IMAGES,
                 "an .npy file of images, uint8 (count, height, width), or with the channels first or last",
             )
         case "tokens" if len(content["output"]["shape"]) == 3:
-            return ("re",), _TAGGED, "a text in UTF-8, a sentence a line"
+            return ("re",), _LINES + _TAGGED, "a text in UTF-8, a sentence a line"
         case "tokens":
-            return ("re",), _SENTENCES, "a text in UTF-8, a sentence a line"
+            return ("re",), _LINES + _SENTENCES, "a text in UTF-8, a sentence a line"
         case "table" if not given["columns"]:
-            return (), _NUMBERS, "an .npy file of numbers (count, columns)"
+            return (), _ARRAY + _NUMBERS, "an .npy file of numbers (count, columns)"
         case "table":
-            return ("csv",), _ROWS, "a CSV file (or TSV) with the columns that model.json names"
+            return ("csv", "io"), _CELLS + _ROWS, "a CSV file (or TSV) with the columns that model.json names"
         case _:
-            return ("csv",), _PAIRS, "a CSV file (or TSV) with the columns that model.json names"
+            return ("csv", "io"), _CELLS + _PAIRS, "a CSV file (or TSV) with the columns that model.json names"

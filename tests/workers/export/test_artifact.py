@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,55 @@ def test_an_interrupted_writing_is_no_artifact_and_can_be_repeated(tmp_path, mon
     write(tmp_path)
     assert read_artifact(tmp_path)["description"] == {"accuracy": 0.9}
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_a_full_disk_leaves_the_artifact_that_was_there_and_takes_no_room(tmp_path, monkeypatch):
+    write(tmp_path, {"number": 1})
+    calls = iter(range(100))
+
+    def fail_late(descriptor):
+        if next(calls) >= 3:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gasearch_workers.export.artifact.os.fsync", fail_late)
+        with pytest.raises(OSError, match="No space left"):
+            write(tmp_path, {"number": 2})
+    assert read_artifact(tmp_path)["description"] == {"number": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_what_an_interrupted_writing_left_of_other_forms_is_gone_with_the_next_one(tmp_path, monkeypatch):
+    def all_but_the_description(path, target):
+        if target.name == DESCRIPTION_NAME:
+            raise OSError(28, "No space left on device")
+        return os.replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", all_but_the_description)
+        with pytest.raises(OSError, match="No space left"):
+            write_artifact(
+                tmp_path, NETWORK, blueprint=BLUEPRINT, samples=SAMPLES, description={}, formats=["qdq", "tflite"]
+            )
+    (tmp_path / "model.c.writing").write_text("half")
+    write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_of_writers_at_the_same_time_one_is_last_and_its_artifact_is_whole(tmp_path):
+    folder = tmp_path / "model"
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write_often, [folder] * 3, range(3), [[], ["qdq"], ["qdq"]]))
+    last = read_artifact(folder)["description"]["number"]
+    expected = [*NAMES, "model.qdq.onnx"] if last else NAMES
+    assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
+
+
+def write_often(folder, number, formats):
+    for _ in range(4):
+        write_artifact(
+            folder, NETWORK, blueprint=BLUEPRINT, samples=SAMPLES, description={"number": number}, formats=formats
+        )
 
 
 def test_a_changed_graph_is_known_by_its_hash(tmp_path):

@@ -1,9 +1,24 @@
 """Files that are written whole or not at all, and whether a machine shares the controller's folder."""
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
-from gasearch_workers.machine.files import replaced, why_not_shared
+from gasearch_workers.machine.files import alone_in, replaced, why_not_shared
+
+#: Says that it waits, takes the folder of its argument, and says so.
+TAKING = """
+import sys
+from pathlib import Path
+from gasearch_workers.machine.files import alone_in
+
+print("waiting", flush=True)
+with alone_in(Path(sys.argv[1])) as sync:
+    sync()
+    print("in", flush=True)
+"""
 
 
 def test_a_file_takes_its_place_in_a_folder_that_is_made(tmp_path):
@@ -28,6 +43,19 @@ def test_an_error_while_writing_leaves_what_was_there(tmp_path):
         fail()
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_another_process_holds_is_waited_for(tmp_path):
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    with alone_in(taken):
+        other = subprocess.Popen([sys.executable, "-c", TAKING, taken], stdout=subprocess.PIPE, text=True)
+        assert other.stdout.readline() == "waiting\n"
+        time.sleep(0.1)
+        assert other.poll() is None
+        (taken / "mine").touch()
+    assert other.communicate(timeout=60)[0] == "in\n"
+    assert other.returncode == 0
 
 
 def test_a_folder_with_the_controller_s_file_is_shared(tmp_path):

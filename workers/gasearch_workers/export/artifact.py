@@ -6,16 +6,18 @@ outputs mean, each step, and which options of ONNX Runtime's the graph needs bes
 (`session_options`: none, save with `recipe.full_range`). Where the input has codes, `vocabulary.json` says what each
 that the network knows stands for: a list per column, in the order of the codes. `README.md` is its model card,
 `predict.py` a program that predicts. All are written under temporary names, then renamed, `model.json` last: it holds
-the hashes of the others, so an interrupted or altered artifact is known by them.
+the hashes of the others, so an interrupted or altered artifact is known by them. Of several programs that write into
+one folder one is last, and its artifact is whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +29,7 @@ from gasearch_workers.export.exporters import ALWAYS, EXPORTERS, GAP, ONNX, SAFE
 from gasearch_workers.export.model_card import model_card
 from gasearch_workers.export.packed_reader import PackedFormatError, unpack
 from gasearch_workers.export.predict_program import predict_program
+from gasearch_workers.machine.files import alone_in
 from gasearch_workers.messages import Blueprint, blueprint_content
 from gasearch_workers.network.integer import IntegerNetwork
 from gasearch_workers.network.steps import Plan
@@ -112,15 +115,30 @@ def write_artifact(
 def _write_files(directory: Path, files: Mapping[str, bytes], described: bytes) -> None:
     """Put all files in place of those of an earlier artifact, whole or not at all."""
     require_free(directory)
-    outdated = _listed_files(directory) - files.keys()
     directory.mkdir(parents=True, exist_ok=True)
-    # The description's temporary file is there from first to last: it marks an interrupted folder as ours.
-    for name, written in {DESCRIPTION_NAME: described, **files}.items():
-        _write_durably(directory / (name + _TEMPORARY), written)
-    for name in (*files, DESCRIPTION_NAME):
-        (directory / (name + _TEMPORARY)).replace(directory / name)
-    for name in (*outdated, VERIFICATION_NAME):  # what was verified is another one
-        (directory / name).unlink(missing_ok=True)
+    with alone_in(directory) as sync:
+        require_free(directory)  # again: others may have filled it meanwhile
+        outdated = _listed_files(directory) - files.keys()
+        # The description's temporary file is there from first to last: it marks an interrupted folder as ours.
+        written = {DESCRIPTION_NAME: described, **files}
+        try:
+            for name, content in written.items():
+                _write_durably(directory / (name + _TEMPORARY), content)
+        except OSError:  # a full disk: what was there is whole, and gets its room back
+            _remove(directory / (name + _TEMPORARY) for name in (*files, DESCRIPTION_NAME))
+            raise
+        for name in files:
+            (directory / (name + _TEMPORARY)).replace(directory / name)
+        sync()
+        (directory / (DESCRIPTION_NAME + _TEMPORARY)).replace(directory / DESCRIPTION_NAME)
+        _remove(directory / name for name in (*outdated, VERIFICATION_NAME))  # what was verified is another one
+        _remove(directory / (name + _TEMPORARY) for name in _own_names())  # of one that was interrupted
+        sync()
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def chosen_forms(asked: Sequence[str] | None, steps: Plan, *, is_symmetric: bool = False) -> tuple[str, ...]:
@@ -263,14 +281,19 @@ def _require_fitting(network: IntegerNetwork, labels: Sequence[str], vocabularie
 
 
 def _listed_files(directory: Path) -> set[str]:
-    """Which of our files the artifact that is there now lists."""
-    try:
-        files = _read_description(directory).get("files")
-    except ArtifactError:
-        return set()
+    """Which of our files the artifact that is there now lists, or one whose writing was interrupted."""
+    found: set[str] = set()
+    for name in (DESCRIPTION_NAME, DESCRIPTION_NAME + _TEMPORARY):
+        with contextlib.suppress(ArtifactError):
+            files = _read_description(directory, name).get("files")
+            found.update(files if isinstance(files, dict) else ())
+    return found & _own_names()
+
+
+def _own_names() -> set[str]:
+    """Of all files that an artifact may have, save its description."""
     forms = (file for name in EXPORTERS.names() for file in EXPORTERS.get(name).files)
-    ours = {VOCABULARY_NAME, CARD_NAME, PROGRAM_NAME, *forms}
-    return set(files) & ours if isinstance(files, dict) else set()
+    return {VOCABULARY_NAME, CARD_NAME, PROGRAM_NAME, *forms}
 
 
 def _to_json(content: object, *, indent: int | None = 2) -> bytes:
@@ -280,8 +303,8 @@ def _to_json(content: object, *, indent: int | None = 2) -> bytes:
         raise ArtifactError(f"the description can't be written as JSON: {error}") from error
 
 
-def _read_description(directory: Path) -> dict[str, Any]:
-    path = directory / DESCRIPTION_NAME
+def _read_description(directory: Path, name: str = DESCRIPTION_NAME) -> dict[str, Any]:
+    path = directory / name
     text = _read_own(path, MOST_DESCRIPTION_BYTES)
     try:
         content = json.loads(text)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,24 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
+    """Hold a folder that other processes take in the same way, waiting for them; gives what syncs its names to disk.
+
+    Where the file system has no such locks (some of a network), nobody is kept out.
+
+    Raises:
+        OSError: if the folder can't be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield lambda: os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def why_not_shared(mark: str) -> str:

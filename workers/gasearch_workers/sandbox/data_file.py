@@ -7,17 +7,16 @@ disk, the file's pages are the system's cache, which it can take back.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import mmap
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.machine.files import alone_in
 from gasearch_workers.sandbox.codec import ALIGNED, decode, encode_in_pieces
 
 FOLDER: Final = "gasearch-"  #: How the names of hosts' temporary folders begin.
@@ -40,7 +39,7 @@ def open_data(data: Dataset, folder: str) -> int:
     for piece in content:
         digest.update(piece)
     path = Path(folder, f"data-{digest.hexdigest()}")
-    with _one_at_a_time(path.parent.parent):
+    with alone_in(path.parent.parent):
         if not _link(path):
             partial = path.with_suffix(".partial")
             with partial.open("wb") as file:
@@ -60,18 +59,6 @@ def read_data(descriptor: int) -> Dataset:
 def make_folder() -> str:
     """A temporary folder of a host's own."""
     return tempfile.mkdtemp(prefix=FOLDER)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hosts that start together wait for the first one's file; locks nothing but others that do so."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks: each writes its own
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _link(path: Path) -> bool:

@@ -233,7 +233,8 @@ def _read_study(setup: Setup, notice: Callable[[str], None] = unheard) -> KnownO
     start = setup.spec.start.optuna
     if start is None:
         return KnownOutcomes()
-    return read_study(start, setup.space, most=setup.budget.evaluations, notice=notice)
+    most, objectives = setup.budget.evaluations, setup.problem.objectives
+    return read_study(start, setup.space, most=most, objectives=objectives, notice=notice)
 
 
 def _known(archive: Archive, lease: Lease, setup: Setup, notice: Callable[[str], None]) -> list[Genome]:

@@ -6,15 +6,17 @@ import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gasearch_workers.evaluation.metric_values import EvaluatorError, checked_metrics
+from gasearch_workers.messages import Scalar
 
 from gasearch.errors import GasearchError, SpecError
+from gasearch.objectives.fitness import Objective
 from gasearch.search.progress import unheard
 from gasearch.space.decisions import Space
 from gasearch.space.encode import encode
@@ -26,6 +28,7 @@ if TYPE_CHECKING:  # Optuna takes most of a second to import
     import optuna
 
 MOST_REASONS = 3  #: Of those why trials don't fit, the most frequent.
+SAME = 1e-9  #: Share by which a fraction may differ from the choice that it is.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +51,30 @@ class KnownOutcomes:
         )
 
 
-def read_study(start: StudySpec, space: Space, *, most: int, notice: Callable[[str], None] = unheard) -> KnownOutcomes:
+def read_study(
+    start: StudySpec,
+    space: Space,
+    *,
+    most: int,
+    objectives: Sequence[Objective] = (),
+    notice: Callable[[str], None] = unheard,
+) -> KnownOutcomes:
     """The finished trials of a study that are networks of a space; parameters are decisions by their names.
 
     Args:
         start: Names the study, and what its values are.
         space: Custom.
         most: So many are taken, the first ones.
+        objectives: Of the search, which the study must have in the same directions.
         notice: Takes how many fit, and why others don't.
 
     Raises:
-        SpecError: if there is no such study, or its trials have too few values.
+        SpecError: if there is no such study, its trials have too few values, or it says itself that a value is another
+            metric, or better the other way.
         GasearchError: if the storage can't be read.
     """
-    count, trials = _load(start)
-    if max(start.values.values()) >= count:
-        has = f"the study has {count} values a trial"
-        raise SpecError(f"start.optuna.values: {has}, counted from 0; got {dict(start.values)}")
+    study, trials = _load(start)
+    _require_same_values(start, study, objectives)
     finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
     genomes: dict[str, Genome] = {}
     metrics: dict[str, dict[str, float]] = {}
@@ -72,7 +82,7 @@ def read_study(start: StudySpec, space: Space, *, most: int, notice: Callable[[s
     for trial in finished:
         values = {metric: trial.values[place] for metric, place in start.values.items()}
         try:
-            genome = encode(trial.params, space)
+            genome = encode(_as_choices(trial.params, space), space)
             measured = checked_metrics({metric: value for metric, value in values.items() if math.isfinite(value)})
             lacking = [metric for metric in values if metric not in measured]
             if lacking:
@@ -99,8 +109,48 @@ def _summary(start: StudySpec, trials: int, finished: int, fitting: int, misfits
     return "; ".join([text, *reasons, *([f"and {more} other reasons"] if more > 0 else [])])
 
 
-def _load(start: StudySpec) -> tuple[int, list[optuna.trial.FrozenTrial]]:
-    """How many values a trial of the study has, and its trials; the storage is only read: none is made.
+def _require_same_values(start: StudySpec, study: _Values, objectives: Sequence[Objective]) -> None:
+    """Refuse values that aren't what the spec says they are, as far as the study tells."""
+    count = len(study.is_maximized)
+    if max(start.values.values()) >= count:
+        has = f"the study has {count} values a trial"
+        raise SpecError(f"start.optuna.values: {has}, counted from 0; got {dict(start.values)}")
+    for metric, place in start.values.items():
+        if metric in study.names and study.names[place] != metric:
+            named = ", ".join(f"{number} {name}" for number, name in enumerate(study.names))
+            raise SpecError(f"start.optuna.values.{metric}: the study calls its values {named}; got {place}")
+    for one in objectives:
+        place = start.values.get(one.metric)
+        if place is not None and study.is_maximized[place] != one.is_maximized:
+            words = [("minimized", "maximized")[flag] for flag in (study.is_maximized[place], one.is_maximized)]
+            raise SpecError(
+                f"start.optuna.values.{one.metric}: value {place} is {words[0]} in the study, and {one.metric} is "
+                f"{words[1]} here: name another value, or change objectives.{one.metric}"
+            )
+
+
+def _as_choices(params: Mapping[str, object], space: Space) -> dict[str, object]:
+    """The parameters, fractions as the choice that they are: a step of 0.1 leads Optuna to 0.30000000000000004."""
+    options = {decision.name: decision.options for decision in space.decisions}
+    return {name: _nearest_choice(value, options.get(name, ())) for name, value in params.items()}
+
+
+def _nearest_choice(value: object, options: Sequence[Scalar]) -> object:
+    if not isinstance(value, float):
+        return value
+    numbers = [option for option in options if isinstance(option, int | float) and not isinstance(option, bool)]
+    return next((option for option in numbers if math.isclose(option, value, rel_tol=SAME, abs_tol=0.0)), value)
+
+
+class _Values(NamedTuple):
+    """What a study says of its trials' values."""
+
+    is_maximized: tuple[bool, ...]
+    names: tuple[str, ...]  #: () where it names none.
+
+
+def _load(start: StudySpec) -> tuple[_Values, list[optuna.trial.FrozenTrial]]:
+    """What a study says of its values, and its trials; the storage is only read: none is made.
 
     Raises:
         SpecError: if there is none, or the URL holds a password.
@@ -122,7 +172,8 @@ def _load(start: StudySpec) -> tuple[int, list[optuna.trial.FrozenTrial]]:
                 there_are = f"there are {', '.join(sorted(names)[:20])}" if names else "there is none"
                 raise SpecError(f"start.optuna.study: no study {start.study!r}; {there_are}")
             study = optuna.load_study(study_name=start.study, storage=storage)
-            return len(study.directions), study.trials
+            maximized = tuple(direction.name == "MAXIMIZE" for direction in study.directions)
+            return _Values(maximized, tuple(study.metric_names or ())), study.trials
         finally:
             storage.remove_session()
 

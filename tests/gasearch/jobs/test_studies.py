@@ -108,6 +108,74 @@ def test_what_does_not_fit_is_said_with_counts(storage, url):
     assert text.endswith("and 1 other reasons")
 
 
+def test_fractions_of_a_step_are_the_choices_that_they_stand_for(storage, url):
+    study = optuna.create_study(storage=storage, study_name="mine", directions=["minimize"] * 2)
+    grid = optuna.distributions.FloatDistribution(0.1, 0.9, step=0.1)
+    whole = optuna.distributions.FloatDistribution(0, 3, step=1)
+    for place, value in enumerate((0.1 + 0.1 + 0.1, 0.7999999999999999, 0.85)):
+        params = {"a": value, "b": float(place), "c": 0.0}
+        distributions = {"a": grid if value != 0.85 else optuna.distributions.FloatDistribution(0, 1)}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params, distributions=distributions | {"b": whole, "c": whole}, values=[0.5, 1.0]
+            )
+        )
+    decisions = {"a": {"choices": [0.3, 0.8]}, "b": {"choices": [0, 1, 2]}, "c": {"choices": [0]}}
+    notices = Notices()
+    spec = spec_with(storage, space={"family": "custom", "decisions": decisions}, budget={"evaluations": 2})
+    search = gasearch.run(spec, db=url, observer=notices)
+    chosen = [json.loads(one.network_json)["choices"] for one in search.evaluations()]
+    assert chosen == [{"a": 0.3, "b": 0, "c": 0}, {"a": 0.8, "b": 1, "c": 0}]
+    assert "1 are not: a: 0.85 is no option" in said_of_the_study(notices)
+
+
+def test_a_study_of_hundreds_of_trials_in_every_state_gives_what_is_finished_and_finite(storage, url):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=storage, study_name="mine", directions=["minimize"] * 2)
+    states = [getattr(optuna.trial.TrialState, name) for name in ("COMPLETE", "FAIL", "PRUNED", "RUNNING", "WAITING")]
+    values = [(0.5, 1.0), (float("inf"), 1.0), (0.5, float("-inf")), (1e200, 1.0)]
+    trials, expected = [], {}
+    for number in range(320):
+        params = choices(number % 4, number // 4 % 4, number // 16 % 4)
+        state, found = states[number % 5], values[number // 5 % 4]
+        trials.append(
+            optuna.trial.create_trial(
+                state=state,
+                params=params,
+                distributions=dict.fromkeys(params, optuna.distributions.IntDistribution(0, 9)),
+                values=found if number % 5 == 0 else None,
+            )
+        )
+        if number % 5 == 0 and found == values[0]:
+            expected.setdefault(tuple(params.values()), None)
+    study.add_trials(trials)
+    notices = Notices()
+    search = gasearch.run(spec_with(storage, budget={"evaluations": 64}), db=url, observer=notices)
+    taken = [one for one in search.evaluations() if one.worker == REUSED]
+    assert [tuple(json.loads(one.network_json)["choices"].values()) for one in taken] == list(expected)
+    assert said_of_the_study(notices).startswith(
+        f"start.optuna: of the 320 trials of mine 64 are finished, and {len(expected)} are taken over"
+    )
+    assert check_database(url) == []
+
+
+def test_a_study_that_is_better_the_other_way_is_refused(storage, url):
+    make_study(storage, [(choices(0, 0, 0), [0.5, 1.0])], directions=("maximize", "minimize"))
+    text = "start.optuna.values.error: value 0 is maximized in the study, and error is minimized here"
+    with pytest.raises(SpecError, match=text):
+        gasearch.run(spec_with(storage), db=url)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_study_that_names_its_values_otherwise_is_refused(storage, url):
+    study = make_study(storage, [(choices(0, 0, 0), [0.5, 1.0])])
+    study.set_metric_names(["cost", "error"])
+    text = "start.optuna.values.error: the study calls its values 0 cost, 1 error; got 0"
+    with pytest.raises(SpecError, match=text):
+        gasearch.run(spec_with(storage), db=url)
+    assert gasearch.run(spec_with(storage, values={"error": 1, "cost": 0}), db=url).status().reused == 1
+
+
 def test_no_more_trials_are_taken_than_the_budget_allows(storage, url):
     make_study(storage, [(choices(a, b, 0), [0.5, 1.0]) for a in range(4) for b in range(4)])
     search = gasearch.run(spec_with(storage), db=url)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ class Tracker(Silent, ABC):
 
     def __init__(self) -> None:
         """One that has noted nothing."""
+        self.has_failed = False  #: Whether what it observed ended with an error.
         self._is_broken = False
         self._step = 0
 
@@ -34,8 +36,9 @@ class Tracker(Silent, ABC):
         """Itself."""
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         """Close it."""
+        self.has_failed = kind is not None
         self.close()
 
     @abstractmethod
@@ -47,7 +50,10 @@ class Tracker(Silent, ABC):
         """End the tracker's run."""
 
     def close(self) -> None:
-        """End the tracker's run; what it still holds is written."""
+        """End the tracker's run, of one that has failed before, too; what it still holds is written."""
+        if self._is_broken:
+            with suppress(Exception):
+                self.finish()
         self._try(self.finish)
 
     def on_outcome(self, record: EvaluationRecord) -> None:
@@ -89,17 +95,16 @@ class MLflow(Tracker):
             tracking_uri: Where it is noted; None: as MLflow is set up.
 
         Raises:
-            GasearchError: where MLflow isn't installed.
+            GasearchError: where MLflow isn't installed, or can't begin a run.
         """
         super().__init__()
-        try:
+        with _beginning("mlflow-skinny"):
             from mlflow import MlflowClient
-        except ModuleNotFoundError as error:
-            raise _missing(error, "mlflow-skinny") from error
-        self._client = MlflowClient(tracking_uri=tracking_uri)
-        found = self._client.get_experiment_by_name(experiment)
-        identifier = self._client.create_experiment(experiment) if found is None else found.experiment_id
-        self.run_id: str = self._client.create_run(identifier, run_name=run).info.run_id  #: Of MLflow.
+
+            self._client = MlflowClient(tracking_uri=tracking_uri)
+            found = self._client.get_experiment_by_name(experiment)
+            identifier = self._client.create_experiment(experiment) if found is None else found.experiment_id
+            self.run_id: str = self._client.create_run(identifier, run_name=run).info.run_id  #: Of MLflow.
 
     def note(self, values: Mapping[str, float], step: int) -> None:
         """Note numbers as the run's metrics."""
@@ -108,7 +113,7 @@ class MLflow(Tracker):
 
     def finish(self) -> None:
         """End the run."""
-        self._client.set_terminated(self.run_id)
+        self._client.set_terminated(self.run_id, "FAILED" if self.has_failed else "FINISHED")
 
 
 class TensorBoard(Tracker):
@@ -118,14 +123,13 @@ class TensorBoard(Tracker):
         """Begin a file in the folder.
 
         Raises:
-            GasearchError: where TensorBoard isn't installed.
+            GasearchError: where TensorBoard isn't installed, or the folder can't be written.
         """
         super().__init__()
-        try:
+        with _beginning("tensorboard"):
             from tensorboard.summary import Writer
-        except ModuleNotFoundError as error:
-            raise _missing(error, "tensorboard") from error
-        self._writer: Any = Writer(str(folder))
+
+            self._writer: Any = Writer(str(folder))
 
     def note(self, values: Mapping[str, float], step: int) -> None:
         """Note numbers as scalars."""
@@ -148,14 +152,13 @@ class WandB(Tracker):
             **options: What else `wandb.init` takes, such as `mode="offline"`.
 
         Raises:
-            GasearchError: where wandb isn't installed.
+            GasearchError: where wandb isn't installed, or can't begin a run.
         """
         super().__init__()
-        try:
+        with _beginning("wandb"):
             import wandb
-        except ModuleNotFoundError as error:
-            raise _missing(error, "wandb") from error
-        self._run: Any = wandb.init(project=project, **options)
+
+            self._run: Any = wandb.init(project=project, **options)
 
     def note(self, values: Mapping[str, float], step: int) -> None:
         """Note numbers as a step of the run."""
@@ -163,8 +166,20 @@ class WandB(Tracker):
 
     def finish(self) -> None:
         """End the run."""
-        self._run.finish()
+        self._run.finish(exit_code=int(self.has_failed))
 
 
-def _missing(error: ModuleNotFoundError, package: str) -> GasearchError:
-    return GasearchError(f"the tracker needs {error.name}, which isn't installed: pip install {package}")
+@contextmanager
+def _beginning(package: str) -> Iterator[None]:
+    """Whatever a tracker raises when it begins, as ours.
+
+    Raises:
+        GasearchError: where the package isn't installed, or can't begin a run.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise GasearchError(f"the tracker needs {error.name}, which isn't installed: pip install {package}") from error
+    except Exception as error:  # whatever a tracker and its network raise
+        [first, *_] = str(error).splitlines() or [type(error).__name__]
+        raise GasearchError(f"the tracker can't begin a run: {first}") from error

@@ -115,17 +115,17 @@ def _require_same_values(start: StudySpec, study: _Values, objectives: Sequence[
     if max(start.values.values()) >= count:
         has = f"the study has {count} values a trial"
         raise SpecError(f"start.optuna.values: {has}, counted from 0; got {dict(start.values)}")
+    directions = {one.metric: one.is_maximized for one in objectives}
     for metric, place in start.values.items():
+        is_maximized = study.is_maximized[place]
         if metric in study.names and study.names[place] != metric:
             named = ", ".join(f"{number} {name}" for number, name in enumerate(study.names))
             raise SpecError(f"start.optuna.values.{metric}: the study calls its values {named}; got {place}")
-    for one in objectives:
-        place = start.values.get(one.metric)
-        if place is not None and study.is_maximized[place] != one.is_maximized:
-            words = [("minimized", "maximized")[flag] for flag in (study.is_maximized[place], one.is_maximized)]
+        if directions.get(metric, is_maximized) != is_maximized:
+            there, here = ("maximized", "minimized") if is_maximized else ("minimized", "maximized")
             raise SpecError(
-                f"start.optuna.values.{one.metric}: value {place} is {words[0]} in the study, and {one.metric} is "
-                f"{words[1]} here: name another value, or change objectives.{one.metric}"
+                f"start.optuna.values.{metric}: value {place} is {there} in the study, and {metric} is {here} here: "
+                f"name another value, or change objectives.{metric}"
             )
 
 

@@ -68,6 +68,20 @@ def test_a_tracker_that_fails_ends_no_search_and_says_so_once(url, caplog):
     assert [one.getMessage() for one in caplog.records].count("Failing notes nothing more: the tracker is away") == 1
 
 
+def test_a_tracker_that_failed_is_ended_all_the_same(url):
+    with Failing() as tracker:
+        gasearch.run(CUSTOM_SPEC, db=url, observer=tracker)
+    assert tracker.is_finished
+    assert not tracker.has_failed
+
+
+def test_a_run_tells_whether_the_search_ended_with_an_error():
+    with pytest.raises(RuntimeError), Kept() as tracker:
+        raise RuntimeError("the search failed")
+    assert tracker.is_finished
+    assert tracker.has_failed
+
+
 def test_tensorboard_reads_every_step(url, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -111,6 +125,13 @@ def test_wandb_keeps_a_run_offline(url, tmp_path):
     subprocess.run(command, check=True, cwd=Path(__file__).parents[3], env=environment)
     [run] = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
     assert b"network/error" in run.read_bytes()
+
+
+def test_a_folder_that_can_t_be_written_is_said(tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "logs").write_text("a file")
+    with pytest.raises(GasearchError, match=r"the tracker can't begin a run: "):
+        TensorBoard(tmp_path / "logs")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gasearch.deploy.ensemble import Ensemble
     from gasearch.deploy.reproduction import Reproduction
     from gasearch.deploy.tuning import TunedNetwork
-    from gasearch.deploy.verification import Verification
+    from gasearch.deploy.verdict import Verification
 
 Answer = TypeVar("Answer")
 

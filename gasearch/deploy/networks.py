@@ -13,6 +13,7 @@ from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
 from gasearch.deploy.custom_export import export_custom
+from gasearch.deploy.exported import record_export
 from gasearch.deploy.finals import best_of, newest_by_key
 from gasearch.deploy.provenance import provenance
 from gasearch.deploy.stored import layered_setup, measured_network, primary_metric, request_from_scratch
@@ -104,7 +105,7 @@ def export_network(
             observer.on_notice(f"training {network.key} again with its seed")
         else:
             observer.on_notice(f"taking {network.key} from its final training with seed {final.chosen.number}")
-        return export(
+        written = export(
             request,
             Path(directory),
             evaluator=Evaluator(setup.data),
@@ -115,6 +116,8 @@ def export_network(
             is_symmetric=is_symmetric,
             packed=None if final is None else final.packed,
         )
+        record_export(written, record, network.key, db_url=db_url, notice=observer.on_notice)
+        return written
     except (ArtifactError, UnknownName) as error:
         raise BadInput(str(error)) from error
     except OSError as error:

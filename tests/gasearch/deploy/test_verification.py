@@ -11,13 +11,17 @@ from gasearch_workers.export.description import describe_files
 from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, RUNTIMES, Runtime
 
 import gasearch
+from gasearch.deploy.exported import record_export
 from gasearch.deploy.networks import export_network
 from gasearch.deploy.verification import run_artifact, verify_artifact
 from gasearch.errors import BadInput
+from gasearch.jobs.stored_check import check_database
 from gasearch.search.progress import Silent
+from gasearch.storage.copying import copy_to_file
 from gasearch.storage.records import Verdict
 from gasearch.storage.sql import open_reader
 from tests.doubles.command_line import TRAINED
+from tests.doubles.connections import writing
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,15 @@ def exported(tmp_path_factory):
     artifact = export_network("small", key, folder / "model", db_url=url, observer=Silent(), formats=())
     # Latencies of another device are not judged: what neighbours do to ours is no matter of these tests.
     rewrite(artifact, lambda content: content["description"]["measured"].update(latency_device="another CPU"))
+    record(artifact, url, key)
     return url, key, artifact
+
+
+def record(artifact, url, key):
+    """Have the database know the folder as it is now."""
+    with closing(open_reader(url)) as reader:
+        search = reader.search("small")
+    record_export(artifact, search, key, db_url=url, notice=pytest.fail)
 
 
 @pytest.fixture
@@ -113,6 +125,66 @@ def test_what_the_database_does_not_know_is_said(artifact, exported, tmp_path):
     rewrite(artifact, lambda content: content["description"].pop("provenance"))
     assert unstored() == "the artifact doesn't say which search it comes from"
     assert len(records(url, key)) == known
+
+
+def lower_all(content):
+    """Claims that everything keeps."""
+    for part in ("claimed", "measured"):
+        numbers = content["description"][part]
+        numbers.update({name: 0.5 * value for name, value in numbers.items() if "accuracy" in name})
+    return content
+
+
+def test_claims_that_were_lowered_in_every_file_are_edits_since_the_export(exported, artifact):
+    url, key, _ = exported
+    claimed = json.loads((artifact / "model.json").read_text())["description"]["measured"]["test_accuracy"]
+    (artifact / "README.md").write_text((artifact / "README.md").read_text().replace("accuracy", "Accuracy"))
+    rewrite(artifact, lower_all)
+    known = len(records(url, key))
+    found, unstored = verify_artifact(artifact, db_url=url, runtimes=["gasearch"])
+    assert not found.is_verified
+    assert [edit.file for edit in found.origin.edits] == ["model.json", "README.md"]
+    assert f"measured.test_accuracy {claimed / 2:.6g}, exported as {claimed:.6g}" in found.conclusion
+    assert "edited since export: README.md" in found.conclusion
+    assert unstored == "the folder was edited since its export"
+    rows = [row for row in found.claim_rows() if row["runtime"] == "database"]
+    assert [(row["file"], row["verdict"]) for row in rows] == [("model.json", "fails"), ("README.md", "fails")]
+    assert [row["verdict"] for row in found.file_rows()][:2] == ["failed", "failed"]
+    kept = json.loads((artifact / "verification.json").read_text())
+    assert (kept["is_verified"], len(kept["export"]["edited"])) == (False, 2)
+    assert len(records(url, key)) == known
+
+
+def test_an_export_that_the_database_has_no_record_of_is_verified_in_its_folder_alone(exported, artifact, tmp_path):
+    url, key, _ = exported
+    copy = f"sqlite:///{tmp_path}/copy.db"
+    copy_to_file(url, tmp_path / "copy.db")
+    with writing(copy) as connection:
+        connection.exec_driver_sql("DELETE FROM exports")
+    found, unstored = verify_artifact(artifact, db_url=copy, runtimes=["gasearch"])
+    assert found.is_verified
+    assert unstored == f"the database has no record of an export of {key}: export it again"
+    assert f"can't be known here ({unstored}): what is judged is whether its files" in found.notes[-1]
+    assert records(copy, key) == records(url, key)
+
+
+def test_a_copy_of_the_database_knows_what_was_exported(exported, artifact, tmp_path):
+    url, key, _ = exported
+    copy_to_file(url, tmp_path / "copy.db")
+    copy = f"sqlite:///{tmp_path}/copy.db"
+    assert verify_artifact(artifact, db_url=copy, runtimes=["gasearch"])[1] == ""
+    assert len(records(copy, key)) == len(records(url, key)) + 1
+    assert check_database(copy) == []
+
+
+def test_a_folder_that_travelled_says_what_can_not_be_known(artifact, tmp_path):
+    found, _ = verify_artifact(artifact, db_url=f"sqlite:///{tmp_path}/none.db", runtimes=["gasearch"])
+    assert found.is_verified
+    assert found.notes[-1].startswith(
+        "whether it was edited since its export can't be known here (there is no database)"
+    )
+    kept = json.loads((artifact / "verification.json").read_text())
+    assert (kept["export"]["is_known"], kept["export"]["note"]) == (False, found.notes[-1])
 
 
 def test_a_claim_that_was_edited_does_not_hold(artifact):
@@ -233,6 +305,7 @@ def test_what_was_judged_by_nothing_is_not_stored_as_verified(exported, artifact
     url, key, _ = exported
     known = len(records(url, key))
     rewrite(artifact, lambda content: content["description"].pop("measured"))
+    record(artifact, url, key)
     found, unstored = verify_artifact(artifact, db_url=url, runtimes=["gasearch"])
     assert (found.is_verified, unstored) == (False, "nothing that was run could be held against a claim")
     assert len(records(url, key)) == known

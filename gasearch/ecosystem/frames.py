@@ -23,7 +23,7 @@ def front_frame(points: Sequence[FrontPoint]) -> Any:
     try:
         import pandas
     except ModuleNotFoundError as error:
-        raise _missing("a table of pandas", "pandas", error) from error
+        raise _missing("a table of pandas", error) from error
     rows = [point.row() | {"blueprint": json.dumps(point.blueprint)} for point in points]
     metrics = sorted({metric for point in points for metric in point.metrics})
     verified = ["verified"] if any("verified" in row for row in rows) else []
@@ -41,9 +41,9 @@ def write_parquet(points: Sequence[FrontPoint], path: Path) -> None:
     try:
         import pyarrow  # noqa: F401 - what pandas writes it with
     except ModuleNotFoundError as error:
-        raise _missing("a Parquet file", "pandas pyarrow", error) from error
+        raise _missing("a Parquet file", error) from error
     write_whole(path, lambda beside: frame.to_parquet(beside, engine="pyarrow"))
 
 
-def _missing(thing: str, packages: str, error: ModuleNotFoundError) -> GasearchError:
-    return GasearchError(f"{thing} needs {error.name}, which isn't installed: pip install {packages}")
+def _missing(thing: str, error: ModuleNotFoundError) -> GasearchError:
+    return GasearchError(f"{thing} needs {error.name}, which isn't installed: pip install 'gasearch[pandas]'")

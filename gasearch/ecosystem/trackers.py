@@ -82,7 +82,7 @@ class Tracker(Silent, ABC):
 
 
 class MLflow(Tracker):
-    """A run of MLflow (`pip install mlflow-skinny`)."""
+    """A run of MLflow (`pip install 'gasearch[mlflow]'`)."""
 
     def __init__(
         self, experiment: str = "gasearch", *, run: str | None = None, tracking_uri: str | None = None
@@ -98,7 +98,7 @@ class MLflow(Tracker):
             GasearchError: where MLflow isn't installed, or can't begin a run.
         """
         super().__init__()
-        with _beginning("mlflow-skinny"):
+        with _beginning("mlflow"):
             from mlflow import MlflowClient
 
             self._client = MlflowClient(tracking_uri=tracking_uri)
@@ -117,7 +117,7 @@ class MLflow(Tracker):
 
 
 class TensorBoard(Tracker):
-    """Event files that TensorBoard shows (`pip install tensorboard`)."""
+    """Event files that TensorBoard shows (`pip install 'gasearch[tensorboard]'`)."""
 
     def __init__(self, folder: Path | str) -> None:
         """Begin a file in the folder.
@@ -142,7 +142,7 @@ class TensorBoard(Tracker):
 
 
 class WandB(Tracker):
-    """A run of Weights & Biases (`pip install wandb`)."""
+    """A run of Weights & Biases (`pip install 'gasearch[wandb]'`)."""
 
     def __init__(self, project: str = "gasearch", **options: Any) -> None:
         """Begin the run.
@@ -170,16 +170,18 @@ class WandB(Tracker):
 
 
 @contextmanager
-def _beginning(package: str) -> Iterator[None]:
+def _beginning(extra: str) -> Iterator[None]:
     """Whatever a tracker raises when it begins, as ours.
 
     Raises:
-        GasearchError: where the package isn't installed, or can't begin a run.
+        GasearchError: where what the extra brings isn't installed, or can't begin a run.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise GasearchError(f"the tracker needs {error.name}, which isn't installed: pip install {package}") from error
+        raise GasearchError(
+            f"the tracker needs {error.name}, which isn't installed: pip install 'gasearch[{extra}]'"
+        ) from error
     except Exception as error:  # whatever a tracker and its network raise
         [first, *_] = str(error).splitlines() or [type(error).__name__]
         raise GasearchError(f"the tracker can't begin a run: {first}") from error

@@ -180,7 +180,7 @@ def test_the_program_is_another_nodes_where_the_cluster_is_elsewhere():
 
 
 def test_a_measure_of_a_form_that_nothing_here_can_take_is_refused_with_what_to_install(monkeypatch):
-    reason = {"arena_bytes": "it needs TFLite Micro: pip install --pre tflite-micro"}
+    reason = {"arena_bytes": "it needs TFLite Micro: pip install 'gasearch[tflite]'"}
     monkeypatch.setattr("gasearch_workers.evaluation.deployed.why_not_here", lambda wanted, compiler: reason)
     asked = DIGITS | {"objectives": {"accuracy": "max", "arena_bytes": "min"}}
     with pytest.raises(SpecError, match=r"^arena_bytes can't be measured here: it needs TFLite Micro: pip install"):

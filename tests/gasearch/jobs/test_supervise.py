@@ -206,4 +206,4 @@ def test_the_standing_is_read_from_the_database(tmp_path):
     assert sum(counts.failures.values()) > 0
     assert found.measured == counts.completed - sum(counts.failures.values()) > 0
     with pytest.raises(StoreError):
-        module.standing_of("digits", "sqlite:////proc/nowhere/store.db?")
+        module.standing_of("digits", f"sqlite:///{tmp_path}")

@@ -172,13 +172,13 @@ def test_each_front_is_that_of_its_search_where_ties_hang_on_the_order_of_the_ob
     [
         (
             (("accuracy", True), ("macs", False)),
-            r"'a' has model_bytes: min, 'b' has macs: min, and the other has not",
+            r"'a' has accuracy \(max\), model_bytes \(min\); 'b' has accuracy \(max\), macs \(min\)\. Run one",
         ),
         (
             (("accuracy", False), ("model_bytes", False)),
-            r"'a' has accuracy: max, 'b' has accuracy: min, and the other has not",
+            r"'b' has accuracy \(min\), model_bytes \(min\)\. Run one of them anew",
         ),
-        ((("accuracy", True),), r"compared: 'a' has model_bytes: min, and the other has not"),
+        ((("accuracy", True),), r"'a' has accuracy \(max\), model_bytes \(min\); 'b' has accuracy \(max\)\. Run one"),
     ],
 )
 def test_searches_with_other_objectives_are_refused_with_the_difference(archive, objectives, text):

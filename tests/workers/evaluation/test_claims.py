@@ -99,7 +99,7 @@ def test_a_run_that_raised_has_failed_and_one_that_was_not_made_has_not():
 def test_a_latency_that_is_missed_says_its_bound():
     claims = {"latency_ms": 1.0, "latency_spread_ms": 0.05, "latency_device": "here"}
     assert run_check(latency_claim(claims, 2.0, 0.05, "here")).failure == (
-        "latency_ms must be at most 0.3 above 1; got 2"
+        "latency_ms must be at most 0.3 ms above 1 ms; got 2 ms"
     )
 
 

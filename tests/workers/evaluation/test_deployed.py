@@ -60,14 +60,14 @@ def test_what_is_not_installed_is_told_with_what_to_install(network, monkeypatch
     monkeypatch.setattr(module, "micro_version", lambda: None)
     found = why_not_here(DEPLOYED)
     assert set(found) == set(DEPLOYED)
-    assert "pip install ziglang" in found["flash_bytes"]
-    assert "pip install --pre tflite-micro" in found["arena_bytes"]
+    assert "pip install 'gasearch[firmware]'" in found["flash_bytes"]
+    assert "pip install 'gasearch[tflite]'" in found["arena_bytes"]
     with pytest.raises(NotMeasured, match=r"^ram_bytes can't be measured: it needs a cross compiler: apt-get install"):
         deployed_metrics(network, frozenset({"ram_bytes"}), "cortex-m4")
     monkeypatch.setattr(module, "toolchain", lambda name: object())
     monkeypatch.setattr(module, "emulator", lambda: None)
     assert why_not_here(C) == {
-        "instructions": "it needs an emulator: apt-get install qemu-system-arm, or pip install unicorn"
+        "instructions": "it needs an emulator: apt-get install qemu-system-arm, or pip install 'gasearch[firmware]'"
     }
 
 

@@ -18,12 +18,12 @@ from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.runtimes.tflite_micro import version as micro_version
 
 _COMPILERS = {
-    "": "a cross compiler: apt-get install gcc-arm-none-eabi, or pip install ziglang",
+    "": "a cross compiler: apt-get install gcc-arm-none-eabi, or pip install 'gasearch[firmware]'",
     "arm-none-eabi-gcc": "the cross compiler arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi",
-    "zig": "the cross compiler zig: pip install ziglang",
+    "zig": "the cross compiler zig: pip install 'gasearch[firmware]'",
 }
-_EMULATOR = "it needs an emulator: apt-get install qemu-system-arm, or pip install unicorn"
-_MICRO = "it needs TFLite Micro: pip install --pre tflite-micro"
+_EMULATOR = "it needs an emulator: apt-get install qemu-system-arm, or pip install 'gasearch[firmware]'"
+_MICRO = "it needs TFLite Micro: pip install 'gasearch[tflite]'"
 
 
 class NotMeasured(RuntimeError):

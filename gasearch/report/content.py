@@ -71,7 +71,7 @@ def _lead(summary: SearchSummary, knee: FrontPoint | None) -> str:
     told = f"{_counted(summary.told, 'evaluation')} by {summary.algorithm} ({day})"
     if knee is None:
         return f"{told}, and no network that was measured and keeps the limits."
-    values = ", ".join(f"{one} {_with_spread(knee.metrics, one)}" for one in summary.objectives)
+    values = ", ".join(f"{one} {format_quantity(knee.metrics[one], one)}" for one in summary.objectives)
     if len(summary.objectives) == 1:
         return f"{told} for {_objectives_text(summary)}. The best network is {knee.key}: {values}."
     size = f"{_counted(summary.front_size, 'network')} on the front of {_objectives_text(summary)}"

@@ -16,8 +16,8 @@ from gasearch.report.scales import Scale
 from gasearch.report.style import CHART, PALETTE
 from gasearch.report.text import printable
 
-#: Mean width of a letter of a text, and of a digit, in pixels: there is no font to measure here.
-LETTER, DIGIT = 6.4, 7.0
+#: Mean width of a letter of a text, of a digit, and of a letter of a word, in pixels: there is no font to measure here.
+LETTER, DIGIT, KEY = 6.4, 7.0, 7.3
 BOLD = 8.7  #: That of a bold one in a wide font.
 LINE, TICK, MARGIN = 18, 5, 12
 GAP = 8  #: Between a text and what it belongs to.
@@ -178,7 +178,7 @@ def _keys(chart: Chart, paper: Paper) -> tuple[list[str], int]:
         return [], 0
     parts, x, y = [], 0.0, 0
     for layer in named:
-        width = 20 + LETTER * len(layer.name) + 2 * GAP
+        width = 20 + KEY * len(layer.name) + GAP
         if x and x + width > paper.width:
             x, y = 0.0, y + LINE
         look = "dots" if isinstance(layer, Dots) else layer.look

@@ -34,11 +34,12 @@ from gasearch.search.problem import Problem
 from gasearch.search.progress import unheard
 from gasearch.search.replication import is_noisy
 from gasearch.settings import cache_folder
+from gasearch.space.bit_widths import digest_of, uniform_choices
 from gasearch.space.constraints import ArithmeticConstraints
 from gasearch.space.costs import COST_METRICS, Extremes, NetworkCosts
 from gasearch.space.decisions import Space
 from gasearch.space.decode import decode, disagreement
-from gasearch.space.genome import Genome
+from gasearch.space.genome import Genome, make_genome
 from gasearch.space.size import space_size
 from gasearch.spec.evaluator_source import evaluator_source
 from gasearch.spec.loader import require_texts
@@ -159,6 +160,8 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard, compiler: 
     command = measuring_command(spec)
     data = load_data(spec, notice)
     space, designs = build_on_data(spec, None if data is None else data.describe())
+    if space.trained is not None:
+        designs = (*designs, *_uniform(space, designs))
     require_operators(spec, space, notice)
     toolchain = require_tools(spec, compiler)
     require_forms(spec, space)
@@ -197,6 +200,12 @@ def set_up(spec: SearchSpec, notice: Callable[[str], None] = unheard, compiler: 
         designs=designs,
         problem=problem,
     )
+
+
+def _uniform(space: Space, known: Sequence[Genome]) -> list[Genome]:
+    """The networks whose layers all have the same bits, where they aren't known yet: what mixtures are to beat."""
+    found = {genome.key: genome for genome in (make_genome(genes, space) for genes in uniform_choices(space))}
+    return [genome for key, genome in found.items() if key not in {one.key for one in known}]
 
 
 def with_recipe(setup: Setup, recipe: Recipe) -> Setup:
@@ -264,7 +273,7 @@ def require_same_data(record: SearchRecord, data: Dataset | None) -> None:
     """Refuse to go on with data other than those that the search began with.
 
     Raises:
-        WrongState: naming both fingerprints.
+        WrongState: naming both fingerprints, or both trained networks.
     """
     before = json.loads(record.data_json).get("fingerprint")
     now = None if data is None else data.fingerprint
@@ -272,6 +281,13 @@ def require_same_data(record: SearchRecord, data: Dataset | None) -> None:
         raise WrongState(
             f"search {record.name!r} began with data of fingerprint {before}, and {data.name if data else 'its data'} "
             f"now has {now}: restore the data, or run a new search"
+        )
+    trained = digest_of(json.loads(record.data_json))
+    loaded = "" if data is None else digest_of(data.describe())
+    if trained != loaded:
+        raise WrongState(
+            f"search {record.name!r} began with the trained network {trained}, and what space.module and space.weights "
+            f"now give is {loaded}: restore both, or run a new search"
         )
 
 

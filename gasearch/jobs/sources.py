@@ -16,6 +16,7 @@ from gasearch_workers.data.options import DataOptions
 from gasearch_workers.evaluation.custom import MAIN, OF_ITS_OWN, find_evaluator
 from gasearch_workers.evaluation.metric_values import EvaluatorError
 from gasearch_workers.messages import CROSS_COMPILERS, DEPLOYED, FULL_PRECISION, Blueprint, DeviceCommand
+from gasearch_workers.network.families import FAMILIES
 from gasearch_workers.network.plan import plan
 from gasearch_workers.network.registry import UnknownName
 
@@ -25,6 +26,7 @@ from gasearch.space.decisions import Space
 from gasearch.space.decode import decode
 from gasearch.space.genome import make_genome
 from gasearch.spec.model import SearchSpec
+from gasearch.spec.spaces import BitsSpace
 
 KEY: Final = "evolution.toolbox"
 #: What to do with a function that only this program finds.
@@ -49,7 +51,7 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
 
     Raises:
         DataNotHere: if they must be downloaded first.
-        SpecError: if the data or the evaluator can't be used, with the reason.
+        SpecError: if the data, the evaluator or the trained network can't be used, with the reason.
     """
     if spec.task.evaluator is not None:
         _require_importable("task.evaluator", spec.task.evaluator, spec)
@@ -61,7 +63,7 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
         return None
     source, may_download = str(spec.task.dataset), downloads or spec.task.download
     try:
-        return load_dataset(source, data_options(spec), download=notice if may_download else None)
+        data = load_dataset(source, data_options(spec), download=notice if may_download else None)
     except NotDownloaded as error:
         if may_download:
             raise SpecError(f"task.dataset: {error}") from error
@@ -70,6 +72,24 @@ def load_data(spec: SearchSpec, notice: Callable[[str], None] = unheard, *, down
         raise SpecError(f"task.dataset: {error}{PUBLIC * _is_missing_file(source)}") from error
     except OSError as error:  # a name that no file can have, for instance
         raise SpecError(f"task.dataset: {spec.task.dataset} can't be read: {error.strerror or error}") from error
+    return _with_trained(spec.space, data) if isinstance(spec.space, BitsSpace) else data
+
+
+def _with_trained(asked: BitsSpace, data: Dataset) -> Dataset:
+    """The data with the trained network whose bits are searched; as they are where no such network takes them.
+
+    Raises:
+        SpecError: if it can't be had, or isn't one for these data.
+    """
+    if data.input_kind not in FAMILIES.get(asked.family).inputs or data.categories:
+        return data  # the family's other problems are told with it
+    from gasearch_workers.evaluation.pretrained import PretrainedError, with_pretrained  # loads torch
+
+    weights = Path(asked.weights).expanduser()
+    try:
+        return with_pretrained(data, asked.module, weights, mean=asked.mean, deviation=asked.deviation)
+    except PretrainedError as error:
+        raise SpecError(f"space.{error.key}: {error}") from error
 
 
 def _is_missing_file(source: str) -> bool:

@@ -24,7 +24,7 @@ from gasearch.spec.engine_text import measure_lines, search_lines
 from gasearch.spec.fitting import input_problems, kind_problems, recipe_problems
 from gasearch.spec.model import SearchSpec
 from gasearch.spec.sections import BudgetSpec
-from gasearch.spec.spaces import CustomSpace
+from gasearch.spec.spaces import CustomSpace, LayeredSpace
 
 TRAINING_PASSES = 3  #: Work of a training step in forward passes: the backward pass costs about two.
 
@@ -247,7 +247,7 @@ def _notes(spec: SearchSpec, size: SizeEstimate, space: Space) -> Iterator[str]:
         yield "task.download decides nothing: only torchvision:NAME and hf:NAME are downloaded"
     if not spec.is_custom and "embedding" in spec.space.model_fields_set and not _has_embedding(space):
         yield "space.embedding decides nothing: the table has no columns of categories"
-    if not isinstance(spec.space, CustomSpace) and len(spec.space.pruning) > 1 and max(spec.space.sparsity) == 0:
+    if isinstance(spec.space, LayeredSpace) and len(spec.space.pruning) > 1 and max(spec.space.sparsity) == 0:
         yield "space.pruning decides nothing: space.sparsity has no share above 0"
 
 

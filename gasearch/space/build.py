@@ -9,10 +9,11 @@ from typing import Any
 from gasearch_workers.messages import Scalar
 from gasearch_workers.network.families import FAMILIES
 
+from gasearch.space.bit_widths import bits_space
 from gasearch.space.compression import CompressionRules
 from gasearch.space.decisions import Condition, DataShape, Decision, Space
 from gasearch.spec.model import SearchSpec
-from gasearch.spec.spaces import CustomSpace, LayeredSpace, same_choice
+from gasearch.spec.spaces import BitsSpace, CustomSpace, LayeredSpace, same_choice
 
 
 def build_space(spec: SearchSpec, data: DataShape | None = None) -> Space:
@@ -29,6 +30,8 @@ def build_space(spec: SearchSpec, data: DataShape | None = None) -> Space:
         return _custom_space(spec.space)
     if data is None:
         raise ValueError(f"the space of family {spec.space.family} needs the shape of the data; got none")
+    if isinstance(spec.space, BitsSpace):
+        return bits_space(spec.space, data)
     return _layered_space(spec.space, data)
 
 

@@ -120,6 +120,9 @@ class Extremes:
             return [(cost(_blueprint_of(genes, self.space)), genes) for genes in variants]
 
         found: list[tuple[float, Genes]] = []
+        if self.space.trained is not None:
+            sizes = self.space.sizes
+            return priced([tuple([0] * len(sizes)), tuple(size - 1 for size in sizes)])
         for start in self._starts_of_smallest() if choose is min else self._starts_of_largest():
             genes, chosen = start, dict[object, list[int]]()
             for slot, place in zip(self.space.slots, self._places, strict=True):

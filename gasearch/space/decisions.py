@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any, Protocol, Self
 
-from gasearch_workers.messages import NUMERIC_KINDS, Scalar
+from gasearch_workers.messages import NUMERIC_KINDS, Blueprint, Scalar, network_from_json
 from gasearch_workers.network.layer_kinds import KINDS, LayerKind
 
 Genes = tuple[int, ...]  #: One option index per decision.
@@ -27,15 +27,18 @@ class DataShape:
     outputs: int  #: Classes, or tags per token; 1 for regression and rating.
     categories: tuple[int, ...] = ()  #: Number of codes per column of codes.
     is_regression: bool = False  #: Whether the output is a number in the target's unit, not logits.
+    trained: Blueprint | None = None  #: At full precision, the network whose bits alone are decided.
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> Self:
         """The shape of data as `Dataset.describe` gives them."""
+        trained = network_from_json(description["pretrained"]) if "pretrained" in description else None
         return cls(
             input_shape=tuple(description["input_shape"]),
             outputs=description["outputs"],
             categories=tuple(description["categories"]),
             is_regression=description["kind"] in NUMERIC_KINDS,
+            trained=trained if isinstance(trained, Blueprint) else None,
         )
 
 
@@ -89,7 +92,7 @@ class Space:
     slots: tuple[tuple[int, ...], ...] = ()  #: Decision indices per layer slot; empty for custom spaces.
     depth: int | None = None  #: Index of the decision on the number of layers, options ascending; None without slots.
     kinds: tuple[str, ...] = ()  #: Kinds that layers may have; () for custom spaces.
-    data: DataShape | None = None  #: What the networks of a layered space fit; None for custom spaces.
+    data: DataShape | None = None  #: What the networks fit; None for custom spaces.
     simplifier: Simplifier | None = None  #: None where different genes that express always make different networks.
 
     def canonical(self, genes: Sequence[int]) -> Genes:
@@ -136,6 +139,11 @@ class Space:
         if self.depth is None:
             return 0
         return int(self.decisions[self.depth].options[genes[self.depth]])
+
+    @property
+    def trained(self) -> Blueprint | None:
+        """The network whose bits alone are decided; None where layers are."""
+        return None if self.data is None else self.data.trained
 
     @cached_property
     def layer_kinds(self) -> tuple[LayerKind, ...]:

@@ -17,6 +17,7 @@ from gasearch_workers.messages import (
 )
 from gasearch_workers.network.families import FAMILIES
 
+from gasearch.space.bit_widths import with_bits
 from gasearch.space.decisions import Space
 from gasearch.space.genome import Genome, make_genome
 
@@ -34,6 +35,8 @@ def network_of(marked: Sequence[int], space: Space) -> Network:
         chosen_options = zip(marked, space.decisions, strict=True)
         return Choices(values=tuple((d.name, d.options[gene]) for gene, d in chosen_options if gene >= 0))
     chosen = _by_layer(marked, space)
+    if space.trained is not None:
+        return with_bits(space.trained, chosen)
     count = space.layer_count(marked)
     kind = FAMILIES.get(space.family).kind_of(chosen[""].get("encoder", ""))
     layers = [

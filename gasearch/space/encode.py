@@ -12,6 +12,7 @@ from gasearch_workers.network.families import FAMILIES
 from gasearch.errors import SpecError
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.units import format_quantity
+from gasearch.space.bit_widths import bits_of
 from gasearch.space.costs import NetworkCosts
 from gasearch.space.decisions import Decision, Space
 from gasearch.space.decode import network_of
@@ -71,9 +72,10 @@ def starting_genomes(
 def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
     """The genome of a network that a person wrote down.
 
-    In a custom space a design maps decisions to choices. In a space of layers it has `layers`, a list with a mapping
-    per layer, `head`, `embedding` and what else is decided once, with the keys of the space. What has one option may be
-    left out, and so may what doesn't express; compression that is left out is none, where the space offers that.
+    In a custom space, and in one of bits, a design maps decisions to choices. In a space of layers it has `layers`, a
+    list with a mapping per layer, `head`, `embedding` and what else is decided once, with the keys of the space. What
+    has one option may be left out, and so may what doesn't express; compression that is left out is none, where the
+    space offers that.
 
     Args:
         design: The network.
@@ -91,7 +93,7 @@ def encode(design: Mapping[str, Any], space: Space, path: Path = ()) -> Genome:
 
 def encode_network(network: Network, space: Space) -> Genome | None:
     """The genome of a network of this or another search: what `decode` makes it of. None where the space has none."""
-    values = network.as_dict() if isinstance(network, Choices) else _values_of(network.layers, space)
+    values = _values_in(network, space)
     genes = _choose(space, lambda decision, is_needed: _option(decision, values.get(decision.name)) if is_needed else 0)
     known = [gene for gene in genes if gene is not None]
     if len(known) < len(genes):
@@ -102,6 +104,13 @@ def encode_network(network: Network, space: Space) -> Genome | None:
     else:
         is_same = made == network
     return make_genome(known, space) if is_same else None
+
+
+def _values_in(network: Network, space: Space) -> Mapping[str, Scalar]:
+    """The names that the decisions of a space would have, with their values in a network."""
+    if isinstance(network, Choices):
+        return network.as_dict()
+    return _values_of(network.layers, space) if space.trained is None else bits_of(network)
 
 
 def _choose(space: Space, option_of: Callable[[Decision, bool], int | None]) -> list[int | None]:
@@ -152,6 +161,7 @@ class _Design:
 
     def __init__(self, space: Space, path: Path) -> None:
         self._space, self._path = space, path
+        self._is_flat = space.data is None or space.trained is not None  #: Whether it names decisions as they are.
         self._given: dict[str, _Given] = {}  #: By the name of the decision.
         self._kinds: list[_Given] = []  #: Of layers, where the space decides none.
         self._problems: list[Problem] = []
@@ -159,7 +169,7 @@ class _Design:
 
     def read(self, design: object) -> tuple[list[int], list[Problem]]:
         """The genes, and the problems without which they mean something."""
-        if self._space.data is None:
+        if self._is_flat:
             self._take(design, self._path, "", list(self._options))
         else:
             self._take_layered(design)
@@ -265,7 +275,7 @@ class _Design:
 
     def _place(self, name: str) -> Path:
         """The place where the value of a decision would stand."""
-        layer, _, own = name.rpartition(".") if self._space.data is not None else ("", "", name)
+        layer, _, own = ("", "", name) if self._is_flat else name.rpartition(".")
         if layer.startswith("layer"):
             return (*self._path, "layers", int(layer.removeprefix("layer")), own)
         return (*self._path, layer, own) if layer else (*self._path, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, Final, TypeGuard
 
 from gasearch_workers.messages import FULL_PRECISION, Scalar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -62,9 +62,16 @@ def text(default: Any, description: str, pattern: str = _NAME) -> Any:
     return Field(default, strict=True, pattern=pattern, description=description)
 
 
+#: How `text` takes the name of an installed function.
+FUNCTION: Final = {
+    "description": '"package.module:function"',
+    "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+}
+
+
 def function() -> Any:
     """A field that names an installed function, or none."""
-    return text(None, '"package.module:function"', pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+    return text(None, **FUNCTION)
 
 
 # --- lists of options -------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ def custom_problems(recipe: RecipeSpec, target: TargetSpec, measure: MeasureSpec
         target: What the device can compute.
         measure: The command that measures networks.
     """
+    yield from training_problems("custom", recipe)
     heeded = " and ".join(EVALUATOR_KEYS)
     text = f"a custom evaluator trains by itself, and is told {heeded} alone: leave this key out"
     for key in recipe.changed_keys():
@@ -117,6 +118,25 @@ def recipe_problems(recipe: RecipeSpec, kind: TaskKind | None, input_kind: Input
                 yield Problem(path=("recipe", key), text=f"a {kind} has no classes: leave this key out")
 
 
+def training_problems(family: str, recipe: RecipeSpec) -> Iterator[Problem]:
+    """Keys of the recipe that a family's networks can't be trained by."""
+    if not (family in FAMILIES.own and FAMILIES.get(family).is_trained):
+        if recipe.epochs < 1:
+            yield Problem(path=("recipe", "epochs"), text="must be a whole number from 1 to 10,000; got 0")
+        return
+    if recipe.inherit:
+        text = "every network begins with the trained weights, not with those of its parents: leave this key out"
+        yield Problem(path=("recipe", "inherit"), text=text)
+    if recipe.epochs:
+        return
+    if recipe.tune is not None:
+        text = "without epochs there is no training to tune: leave this key out, or give recipe.epochs"
+        yield Problem(path=("recipe", "tune"), text=text)
+    if recipe.distillation is not None:
+        text = "without epochs nothing is learned from a teacher: leave this key out, or give recipe.epochs"
+        yield Problem(path=("recipe", "distillation"), text=text)
+
+
 def _input_text(family: str, name: str, found: InputKind) -> str:
     wanted = " or ".join(_NOUNS[kind][0] for kind in FAMILIES.get(family).inputs)
     return f"{family} needs {wanted}; {name} holds {_NOUNS[found][0]}, which is for {_families_of(found)}"
@@ -128,6 +148,7 @@ def _families_of(*inputs: InputKind) -> str:
 
 
 def _families(does_fit: Callable[[Family], bool]) -> str:
-    names = [name for name in FAMILIES.names() if does_fit(FAMILIES.get(name))]
+    found = (FAMILIES.get(name) for name in FAMILIES.names())
+    names = [family.name for family in found if does_fit(family) and not family.is_trained]
     *others, last = names
     return f"families {', '.join(others)} and {last}" if others else f"family {last}"

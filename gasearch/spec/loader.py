@@ -26,6 +26,7 @@ _FILES: Final = (
     ("task", "dataset"),
     ("task", "validation"),
     ("task", "test"),
+    ("space", "weights"),
     ("recipe", "distillation", "teacher"),
 )
 _NO_FILES: Final = (*EMBEDDED, "largest")
@@ -34,8 +35,8 @@ _NO_FILES: Final = (*EMBEDDED, "largest")
 def load_spec(source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> SearchSpec:
     """The validated spec of a file or a mapping.
 
-    A file's name gives the search its name where the spec has none. A relative path of data or of a teacher is taken
-    from the spec file's folder, else from the working directory, and made absolute if it exists there.
+    A file's name gives the search its name where the spec has none. A relative path of data, weights or a teacher is
+    taken from the spec file's folder, else from the working directory, and made absolute if it exists there.
 
     Args:
         source: A path (`.toml` and `.json` by these names, all else is read as YAML), or the mapping itself.

@@ -23,7 +23,7 @@ from gasearch.objectives.metrics import METRICS, TIMED, measured_metrics, spread
 from gasearch.spec import fields, fitting, sections
 from gasearch.spec.explain import Problem, advised, explain, nearest, problems_error, show
 from gasearch.spec.fields import Section
-from gasearch.spec.spaces import AnySpace, CustomSpace
+from gasearch.spec.spaces import AnySpace, BitsSpace, CustomSpace
 from gasearch.spec.target import MeasureSpec, TargetSpec
 
 Direction = Literal["max", "min"]
@@ -68,6 +68,11 @@ class SearchSpec(Section):
     def is_custom(self) -> bool:
         """True if the user's own function evaluates the points of the space."""
         return isinstance(self.space, CustomSpace)
+
+    @property
+    def is_trained(self) -> bool:
+        """True if gasearch trains networks, so that another seed gives another outcome."""
+        return not self.is_custom and self.recipe.epochs > 0
 
     @property
     def kind(self) -> TaskKind | None:
@@ -137,7 +142,7 @@ class SearchSpec(Section):
     def replicate_share(self) -> float:
         """Share of the evaluations that is kept for further trainings of front members, 0 to below 1."""
         if self.evolution.replicates is None:
-            return 0.0 if self.is_custom else sections.DEFAULT_REPLICATES
+            return sections.DEFAULT_REPLICATES if self.is_trained else 0.0
         return self.evolution.replicates
 
     def rung_steps(self) -> tuple[float, ...]:
@@ -206,6 +211,8 @@ class SearchSpec(Section):
             path = getattr(self.task, key)
             if path is not None:
                 content["task"][key] = PurePath(path).name
+        if isinstance(self.space, BitsSpace):
+            content["space"]["weights"] = PurePath(self.space.weights).name
         return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
     # --- what one field alone can't know ---
@@ -221,6 +228,7 @@ class SearchSpec(Section):
             yield from fitting.custom_problems(self.recipe, self.target, self.measure)
         else:
             yield from fitting.task_problems(self.space.family, self.task)
+            yield from fitting.training_problems(self.space.family, self.recipe)
             yield from fitting.recipe_problems(
                 self.recipe, self.kind, fitting.known_input(self.space.family, self.task)
             )

@@ -101,7 +101,7 @@ class TuneSpec(Section):
 class RecipeSpec(Section):
     """The training of a network; see `gasearch_workers.messages.Recipe`."""
 
-    epochs: int = fields.whole(3, 1, 10_000)
+    epochs: int = fields.whole(3, 0, 10_000)  #: 0 only of a network that is trained already.
     batch_size: int = fields.whole(128, 2, 65_536)
     accumulate: int = fields.whole(1, 1, 1024)
     optimizer: Optimizer = "adam"
@@ -213,6 +213,8 @@ class EarlyStopSpec(Section):
 
 def default_rungs(epochs: int) -> tuple[float, ...]:
     """A ninth and a third of a training; whole epochs, at which a score is taken anyway, where that is one or more."""
+    if not epochs:
+        return ()
     return tuple(float(round(step)) if step >= 1 else step for step in (epochs / 9, epochs / 3))
 
 

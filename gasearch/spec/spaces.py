@@ -126,6 +126,37 @@ class RecommenderSpace(LayeredSpace):
     embedding: fields.Widths = (8, 16, 32)  #: Length of the vectors, decided once.
 
 
+def _as_numbers(value: object) -> object:
+    numbers = value if isinstance(value, list | tuple) else (value,)
+    if not all(map(fields.is_number, numbers)):
+        raise fields.not_allowed()
+    return tuple(map(float, numbers))
+
+
+_Normalization = Annotated[tuple[float, ...], BeforeValidator(_as_numbers)]
+
+
+class BitsSpace(Section):
+    """The bits of each layer of a trained network of the user's, whose weights every network begins with."""
+
+    family: Literal["bits"]
+    module: str = fields.text(..., **fields.FUNCTION)  #: Makes the torch module.
+    weights: str = fields.text(..., "the path of a safetensors file with the module's state_dict")
+    #: The module takes (x - mean) / deviation of the data's numbers; (): 0, and 255 for images or 1 for tables.
+    mean: _Normalization = Field(default=(), description="a number, or for a table a list of one per column")
+    deviation: _Normalization = Field(default=(), description="a number above 0, or for a table a list of such")
+    weight_bits: fields.BitWidths = (2, 3, 4, 6, 8)  #: Options of each layer that has weights.
+    activation_bits: fields.ActivationBits = (8,)  #: Of each tensor that has a precision of its own.
+    shared_activations: bool = fields.flag(False)  #: Whether one choice of them is for all tensors.
+
+    @model_validator(mode="after")
+    def _check_deviation(self) -> Self:
+        if any(value <= 0 for value in self.deviation):
+            text = f"what is divided by is above 0; got {show(list(self.deviation))}"
+            raise problems_error([Problem(path=("deviation",), text=text)])
+        return self
+
+
 class DecisionSpec(Section):
     """One decision of a custom space, and the earlier choices under which it is made."""
 
@@ -178,7 +209,7 @@ def _by_family(content: object, validated: ValidatorFunctionWrapHandler) -> Any:
 
 #: The `space` section of a spec.
 AnySpace = Annotated[
-    MlpSpace | CnnSpace | TextSpace | TransformerSpace | TaggerSpace | RecommenderSpace | CustomSpace,
+    MlpSpace | CnnSpace | TextSpace | TransformerSpace | TaggerSpace | RecommenderSpace | BitsSpace | CustomSpace,
     Field(discriminator="family"),
     WrapValidator(_by_family),
     SerializeAsAny(),

@@ -91,6 +91,39 @@ budget: {evaluations: 100}           # stalled: 60 ends it after so many without
 workers: {count: auto, cpus: 1}
 """
 
+_BITS: Final = """\
+# How few bits does each layer of a trained torch network of your own need?
+name: bits-search
+seed: 1
+
+task:
+  dataset: digits                    # embedded; or the path of an .npz file, of a table, or of IDX images
+
+space:
+  family: bits
+  # A function of an installed module (or of one on PYTHONPATH) that makes the torch module:
+  #   def make():
+  #       return Net()
+  module: mypackage.nets:make
+  weights: weights.safetensors       # its state_dict, by safetensors.torch.save_file
+  # mean: 0                          # the module takes (x - mean) / deviation of the data's numbers; where left out
+  # deviation: 255                   #   0 and, of images, 255
+  weight_bits: [2, 3, 4, 6, 8]       # of each layer
+  activation_bits: [4, 8]            # of each tensor
+  # shared_activations: true         # one choice of these for all tensors
+
+objectives: {accuracy: max, model_bytes: min}
+
+recipe:
+  epochs: 0                          # quantizes without any training; from 1 on, trains on from your weights
+  learning_rate: 0.001
+
+evolution: {population: 20}
+# start: {designs: [{fc1.weight_bits: 4, fc1.activation_bits: 8, head.weight_bits: 8}]}   # evaluated first
+budget: {evaluations: 120}
+workers: {count: auto, cpus: 1}
+"""
+
 _ACCURACY: Final = "  accuracy: max                      # of the quantized network, on data that it was not trained on"
 
 _DIGITS: Final = """\
@@ -238,6 +271,7 @@ _USUAL: Final[dict[str, object]] = {
 #: A starter per family.
 STARTERS: Final[dict[str, str]] = {
     **{family: _LAYERED.format(family=family, **(_USUAL | items)) for family, items in _ITEMS.items()},
+    "bits": _BITS,
     "custom": _CUSTOM,
 }
 

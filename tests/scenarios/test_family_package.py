@@ -72,7 +72,7 @@ def test_the_example_is_searched_with_and_exported(installed, tmp_path):
 
 def test_without_the_package_its_family_is_refused_with_those_there_are(tmp_path):
     done = call(tmp_path, ["check", str(EXAMPLE / "search.yaml")])
-    known = "mlp, cnn, text, transformer, tagger, recommender, custom"
+    known = "mlp, cnn, text, transformer, tagger, recommender, bits, custom"
     assert f"space.family: must be one of {known}; got 'bottlenecks'" in done.stderr
     assert "status 2" in done.stderr
 

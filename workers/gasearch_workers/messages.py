@@ -89,6 +89,7 @@ class Blueprint:
     #: Number of codes per column of codes: the last ones of a table, all of tokens, ids.
     categories: tuple[int, ...] = ()
     is_regression: bool = False  #: The output is a number in the target's unit, not logits.
+    trained: str = ""  #: Digest of the trained network whose weights it begins with; "": it begins with drawn ones.
 
     @property
     def outputs(self) -> int:
@@ -123,7 +124,7 @@ Precision = Literal["float32", "bfloat16"]
 class Recipe:
     """How a network is trained."""
 
-    epochs: int = 3  #: Passes over the training split, at least 1.
+    epochs: int = 3  #: Passes over the training split; 0 only of a network that is trained already.
     batch_size: int = 128
     accumulate: int = 1  #: Batches whose gradients make one step of the optimizer.
     optimizer: Optimizer = "adam"
@@ -471,11 +472,13 @@ def network_to_json(network: Network) -> str:
 
 
 def blueprint_content(blueprint: Blueprint) -> dict[str, Any]:
-    """The fields of a blueprint and its layers as JSON values, in their order; layers without extras don't name them.
+    """The fields of a blueprint and its layers as JSON values, in their order; what few have is named where they do.
 
     `dataclasses.asdict`, which copies each value, takes the search three times as long.
     """
     content: dict[str, Any] = {name: getattr(blueprint, name) for name in blueprint.__slots__}
+    if not blueprint.trained:
+        del content["trained"]
     content["layers"] = [
         {name: getattr(layer, name) for name in LAYER_FIELDS} | ({"extras": dict(layer.extras)} if layer.extras else {})
         for layer in blueprint.layers
@@ -496,4 +499,5 @@ def network_from_json(text: str) -> Network:
         ),
         categories=tuple(content.get("categories", ())),
         is_regression=content.get("is_regression", False),
+        trained=content.get("trained", ""),
     )

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from gasearch_workers.messages import Blueprint, Layer, network_to_json
+from gasearch_workers.network.kinds.traced import traced_layer
 
 from gasearch.errors import BadInput, SpecError
 from gasearch.jobs.spec_check import build_on_data, check, report
@@ -50,7 +52,18 @@ RATED = IMAGES | {
     "outputs": 1,
 }
 MLP_ON_FILE = changed(changed(MLP, "task.dataset", "data.csv"), "objectives", {"params": "min"})
+TRAINED = Blueprint(
+    family="bits",
+    input_shape=(1, 8, 8),
+    layers=(
+        traced_layer("flatten", "flatten", ("input",), width=64),
+        traced_layer("fc1", "linear", ("flatten",), width=16, has_relu=True),
+        Layer(kind="linear", width=10),
+    ),
+    trained="ab12",
+)
 DATA = {
+    "bits": IMAGES | {"pretrained": network_to_json(TRAINED)},
     "cnn": IMAGES,
     "mlp": TABLE | {"kind": "regression", "outputs": 1},
     "text": SENTENCES,
@@ -263,7 +276,7 @@ def test_a_starter_with_embedded_data_runs_as_it_stands(family, tmp_path):
 
 
 def test_a_starter_of_an_unknown_family_is_refused():
-    with pytest.raises(BadInput, match="for cnn, mlp, text, transformer, tagger, recommender, custom; got 'gru'"):
+    with pytest.raises(BadInput, match="for cnn, mlp, text, transformer, tagger, recommender, bits, custom; got 'gru'"):
         starter_spec("gru")
 
 

@@ -12,6 +12,7 @@ from gasearch.spec.fitting import (
     known_kind,
     recipe_problems,
     task_problems,
+    training_problems,
 )
 from gasearch.spec.sections import EMBEDDED, RecipeSpec, TaskSpec
 from gasearch.spec.target import TargetSpec
@@ -65,3 +66,13 @@ def test_numbers_have_no_classes_and_only_images_are_augmented():
         "label_smoothing",
     ]
     assert texts(recipe_problems(recipe, "classification", "image")) == texts(recipe_problems(recipe, None, None)) == []
+
+
+@pytest.mark.parametrize("family", ["cnn", "custom"])
+def test_only_a_trained_network_needs_no_epochs(family):
+    recipe = RecipeSpec(epochs=0)
+    assert [str(one) for one in training_problems(family, recipe)] == [
+        "recipe.epochs: must be a whole number from 1 to 10,000; got 0"
+    ]
+    assert list(training_problems("bits", recipe)) == []
+    assert list(training_problems(family, RecipeSpec(epochs=1, inherit=True))) == []

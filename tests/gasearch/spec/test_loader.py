@@ -80,7 +80,7 @@ def test_overrides_are_read_as_yaml_and_later_ones_win():
         ("space..width=5", "--set takes key.path=value"),
         ("space.width=[1", "--set space.width=[1: the value is no YAML: expected ',' or ']'"),
         ("name.first=x", "--set name.first=x: name is 'sample', not a mapping"),
-        ("recipe.epochs=", "recipe.epochs: is empty; give a whole number from 1 to 10,000, or leave the key out"),
+        ("recipe.epochs=", "recipe.epochs: is empty; give a whole number from 0 to 10,000, or leave the key out"),
     ],
 )
 def test_an_override_that_cannot_be_used_is_refused(override, sentence):

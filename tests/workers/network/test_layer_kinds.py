@@ -10,7 +10,7 @@ from gasearch_workers.network.registry import UnknownName
 
 def test_every_module_of_kinds_is_found():
     assert set(KINDS.own) == {
-        "conv", "separable", "residual", "linear", "conv1d", "gru", "transformer", "embedding"
+        "conv", "separable", "residual", "linear", "conv1d", "gru", "transformer", "embedding", "traced",
     }  # fmt: skip
 
 

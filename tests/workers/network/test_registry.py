@@ -70,4 +70,4 @@ except LookupError as error:
 """
     first, error = run(code, tmp_path)
     assert first == "mlp"
-    assert error.endswith("recommender; broken:kind can't be loaded (RuntimeError: no such board)")
+    assert error.endswith("recommender, bits; broken:kind can't be loaded (RuntimeError: no such board)")

@@ -74,6 +74,19 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pretrained:
+    """A trained network of the user's, whose bits alone are searched: every network begins with its weights."""
+
+    network: str  #: Its blueprint at full precision, as `messages.network_to_json` writes it.
+    #: The network takes (x - mean) / deviation of the raw samples: one number for images, one per column of a table.
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    #: Per step of its plan that has some: float32 weights of `Step.weight_shape`, normalization folded in.
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]  #: Likewise, (out,) each.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """The meaning of the numbers of samples and outputs, known before the data are split."""
 
@@ -117,6 +130,7 @@ class Dataset(Description):
     target_mean: float = 0.0  #: Of the training split, for regression and rating, minus the offset; else 0.
     target_deviation: float = 1.0  #: Of the training split, for regression and rating; else 1.
     fingerprint: str  #: 16 hexadecimal digits: hash of everything that the source holds, and of how it is read.
+    pretrained: Pretrained | None = None  #: What networks on these data begin with; no part of the fingerprint.
 
     @property
     def classes(self) -> int:
@@ -134,4 +148,6 @@ class Dataset(Description):
         for name in _STORED:
             value = str(self.train.x.dtype) if name == "dtype" else getattr(self, name)
             found[name] = len(value) if isinstance(value, Split) else list(value) if isinstance(value, tuple) else value
+        if self.pretrained is not None:
+            found["pretrained"] = self.pretrained.network
         return found | {"target_mean": self.target_mean + self.target_offset}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gasearch_workers.data.dataset import Dataset
+from gasearch_workers.data.dataset import Dataset, Pretrained
 from gasearch_workers.data.normalize import fit_input
 from gasearch_workers.evaluation.deployed import compiled_by, deployed_metrics
 from gasearch_workers.export.artifact import ArtifactError, require_forms
@@ -40,16 +41,19 @@ from gasearch_workers.messages import (
     Measurement,
     Outcome,
     Prepared,
+    network_from_json,
 )
 from gasearch_workers.modules.build import Network, build
 from gasearch_workers.modules.inheritance import inherit
 from gasearch_workers.modules.lower import lower
+from gasearch_workers.modules.pretrained import begin_with, transform_of
 from gasearch_workers.network.costs import costs
 from gasearch_workers.network.integer import InputTransform, IntegerNetwork
 from gasearch_workers.network.plan import PlanError, plan
 from gasearch_workers.network.steps import Plan
 from gasearch_workers.results import failure, make_result, stop
 from gasearch_workers.training.batches import subset
+from gasearch_workers.training.calibration import calibrate
 from gasearch_workers.training.inference import EVALUATION_BATCH, evaluate, outputs_of
 from gasearch_workers.training.memory import scoring_bytes, training_bytes
 from gasearch_workers.training.resident import ResidentData, make_resident, use_one_thread
@@ -141,10 +145,17 @@ class Evaluator:
         start, deployed = plan(blueprint, is_pruned=False), plan(blueprint)
         scored = max(len(self._data.validation), len(self._data.test) if request.is_final else 0)
         _require_memory(start, recipe.batch_size, scored, request.memory_limit_bytes)
-        target = (self._data.target_mean, self._data.target_deviation)
+        is_fresh = not blueprint.trained  # else it answers in the target's unit already
+        target = (self._data.target_mean, self._data.target_deviation) if is_fresh else (0.0, 1.0)
         network = build(
             start, self._transform(start), seed=request.seed, target=target, is_full_range=recipe.is_full_range
         )
+        if blueprint.trained:
+            started = time.monotonic()
+            begin_with(network, self._pretrained(blueprint))
+            calibrate(network, self._resident.train)
+            if not request.fidelity.epochs:
+                return self._untrained(network, time.monotonic() - started), 0
         images_before = _inherit(network, request)
         report = train(
             network,
@@ -161,6 +172,26 @@ class Evaluator:
         if recipe.is_inheriting and request.weights_folder is not None:
             save_weights(request.weights_folder, request.key, report.network, images_seen=images_seen)
         return report, images_seen
+
+    def _pretrained(self, blueprint: Blueprint) -> Pretrained:
+        """The trained network that a blueprint means."""
+        found = self._data.pretrained
+        known = None if found is None else network_from_json(found.network)
+        if found is None or not isinstance(known, Blueprint) or known.trained != blueprint.trained:
+            loaded = "none" if known is None else getattr(known, "trained", "none")
+            raise PlanError(f"the network begins with the trained network {blueprint.trained}; loaded is {loaded}")
+        return found
+
+    def _untrained(self, network: Network, seconds: float) -> TrainingReport:
+        """A network whose trained weights were quantized without any epoch."""
+        return TrainingReport(
+            network=network,
+            train_seconds=seconds,
+            curve=(),
+            images_seen=0,
+            best_epoch=0,
+            outputs=outputs_of(network, self._resident.validation),
+        )
 
     def _measure(
         self, report: TrainingReport, request: EvaluationRequest, deployed: Plan, images_seen: int
@@ -195,6 +226,9 @@ class Evaluator:
         return FinalForm(test=tuple(scores.items()), packed=packed)
 
     def _transform(self, steps: Plan) -> InputTransform:
+        if steps.input_bits not in self._transforms and self._data.pretrained is not None:
+            known = self._data.pretrained
+            self._transforms[steps.input_bits] = transform_of(known, steps, self._data.train.x)
         if steps.input_bits not in self._transforms:
             self._transforms[steps.input_bits] = fit_input(
                 self._data.train.x,

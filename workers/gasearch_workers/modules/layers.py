@@ -125,16 +125,23 @@ class WeightLayer(MatrixLayer):
         """(B, *step.input_shape) -> (B, *step.output_shape)."""
         if not self.training:
             deployed = self.deployed()
-            x = self._multiply(x, deployed.real_weight(), deployed.bias)
+            x = self.multiply(x, deployed.real_weight(), deployed.bias)
         elif self.norm is None:
-            x = self._multiply(x, self.rounded_weight(), self.bias)
+            x = self.multiply(x, self.rounded_weight(), self.bias)
             if self._is_stretched:
                 x = x * self._deviation + self._mean
         else:
-            x = self.norm(self._multiply(x, self.rounded_weight(), None), self.bias)
+            x = self.norm(self.multiply(x, self.rounded_weight(), None), self.bias)
         return self.rounded(x)
 
-    def _multiply(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def multiply(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution or product of these weights (out, ...), without normalization, ReLU and rounding.
+
+        Args:
+            x: (B, *step.input_shape).
+            weight: Of the step's shape.
+            bias: (out,); None for none.
+        """
         step = self.step
         if step.op == "linear":
             return F.linear(x, weight, bias)

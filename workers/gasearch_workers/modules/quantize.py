@@ -297,6 +297,15 @@ class ActivationQuantizer(nn.Module):
         self._batches = other._batches
 
     @torch.no_grad()
+    def restart(self, scale: Tensor) -> None:
+        """Begin again at that scale, 0-dim; a learned one is then no longer observed."""
+        if self.learned is None:
+            self.observed.copy_(scale)
+        else:
+            self.learned.restart(scale)
+        self._batches = START_BATCHES
+
+    @torch.no_grad()
     def _observe(self, x: Tensor) -> None:
         """Follow the range: with a running mean, or for a learned scale with the mean of the first batches."""
         if self.learned is not None and self._batches >= START_BATCHES:

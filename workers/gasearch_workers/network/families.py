@@ -31,6 +31,7 @@ class Family:
     #: Or the kind that each option of the network's `encoder` makes of all its layers.
     encoders: Mapping[str, str] = field(default_factory=dict)
     is_per_token: bool = False  #: Whether each token has outputs of its own.
+    is_trained: bool = False  #: Whether its networks begin with the weights of a trained one of the user's.
     #: "package.module:Model" of the `space` section, a subclass of `gasearch.spec.spaces.LayeredSpace` with the keys
     #: of the family. "": one of gasearch's own.
     space: str = ""
@@ -95,6 +96,13 @@ def _own() -> tuple[Family, ...]:
             inputs=("ids",),
             begin=begin_with_pair,
             kinds=("linear",),
+        ),
+        Family(
+            name="bits",
+            inputs=("image", "table"),
+            begin=begin_with_numbers,
+            kinds=("traced",),
+            is_trained=True,
         ),
     )
 

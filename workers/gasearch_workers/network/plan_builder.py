@@ -62,6 +62,7 @@ class PlanBuilder:
         self.free_bits = FULL_PRECISION if is_float else BRANCH_BITS  #: Of what no layer has a precision for.
         self._is_pruned = is_pruned
         self.tensor = Tensor(name=INPUT, shape=(), bits=FULL_PRECISION, is_signed=True, full=0, kept=0)
+        self._tensors: dict[str, Tensor] = {}
 
     # --- what the tensors are -----------------------------------------------------------------------------------
 
@@ -75,6 +76,16 @@ class PlanBuilder:
         """Whether the newest tensor is (tokens, channels)."""
         return len(self.shape) == 2
 
+    def tensor_of(self, name: str) -> Tensor:
+        """An input of the network that was begun with, or the output of an earlier step.
+
+        Raises:
+            PlanError: if there is none of that name.
+        """
+        if name not in self._tensors:
+            raise PlanError(f"there is no tensor {name!r} before this layer; there are {', '.join(self._tensors)}")
+        return self._tensors[name]
+
     def begin(self, name: str, shape: Shape, bits: int) -> None:
         """Read an input of the network next.
 
@@ -85,6 +96,7 @@ class PlanBuilder:
         """
         channels = shape[0] if len(shape) == 3 else shape[-1]
         self.tensor = Tensor(name=name, shape=shape, bits=bits, is_signed=True, full=channels, kept=channels)
+        self._tensors[name] = self.tensor
 
     def kept(self, width: int, layer: Layer) -> int:
         """How many of a layer's channels are deployed."""
@@ -204,6 +216,7 @@ class PlanBuilder:
         )
         full, kept = (source.full, source.kept) if units is None else units
         self.tensor = Tensor(name=name, shape=output_shape, bits=bits, is_signed=is_signed, full=full, kept=kept)
+        self._tensors[name] = self.tensor
 
     def add_sum(self, name: str, other: Tensor, *, bits: int, has_relu: bool = False) -> None:
         """The newest tensor plus another one.

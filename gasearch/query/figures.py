@@ -11,7 +11,7 @@ from typing import Any
 
 from gasearch_workers.messages import FailureKind
 
-from gasearch.objectives.metrics import spread_of
+from gasearch.objectives.metrics import metric_named, spread_of
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import FrontPoint, SearchSummary, layers_text
 from gasearch.query.growth import GrowthPoint
@@ -24,7 +24,8 @@ GREY, BLUE, RED = "#b8bec6", "#1f5fbf", "#b3382c"
 COLOURS = (BLUE, RED, "#2e8b57", "#8a5fbf", "#c77f1e", "#2a9db0", "#7a7f87")
 MOST_STEPS = 5_000  #: Of a curve; between its ends only the points at which the front changed are needed.
 LOG_SPAN = 50.0  #: An axis whose values span more than this factor is logarithmic.
-FLAT = {"legend": {"orientation": "h"}}
+MOST_TICKS = 8  #: Of a logarithmic axis.
+FLAT = {"legend": {"orientation": "h", "y": -0.2, "yanchor": "top"}}
 
 #: What the growth is drawn over: the field of a point that has it, and its label.
 AXES = {
@@ -51,7 +52,7 @@ def front_figure(summary: SearchSummary, points: Sequence[FrontPoint], measured:
     marker: dict[str, Any] = {"size": 10, "color": BLUE}
     if len(metrics) == 3:
         scale = {"colorscale": "Viridis", "reversescale": True, "showscale": True}
-        marker |= scale | {"color": [point.metrics[metrics[2]] for point in front], "colorbar": _titled(metrics[2])}
+        marker |= scale | {"color": [point.metrics[metrics[2]] for point in front], "colorbar": _colour_bar(metrics[2])}
     line = {}
     if len(metrics) == 2:
         front.sort(key=lambda point: point.metrics[metrics[1]])
@@ -115,6 +116,7 @@ def operators_figure(operators: Sequence[OperatorStats]) -> Figure:
     )
     trace = _bars({one.operator: one.gain_per_child for one in order}, hover, BLUE) | {
         "text": [f"{one.children} children" for one in order],
+        "textposition": "none",
         "customdata": [[one.measured, one.entered, one.gain] for one in order],
     }
     across, upward = {"type": "category"}, _titled("gain per child", rangemode="tozero")
@@ -205,7 +207,20 @@ def _error_bars(points: Sequence[FrontPoint], metrics: Sequence[str]) -> Figure:
 def _axis(metric: str, better: str, points: Sequence[FrontPoint]) -> dict[str, Any]:
     values = [point.metrics[metric] for point in points]
     is_log = values and min(values) > 0 and max(values) / min(values) > LOG_SPAN
-    return _titled(f"{metric} ({better})", **({"type": "log"} if is_log else {}))
+    form = {"type": "log", "nticks": MOST_TICKS} if is_log else {}
+    return _titled(f"{metric} ({better})", **form, **_ticks(metric))
+
+
+def _ticks(metric: str) -> dict[str, Any]:
+    """How ticks are written: great numbers as "20k"."""
+    return {"tickformat": "~s"} if metric_named(metric).dimension in ("bytes", "count") else {}
+
+
+def _colour_bar(metric: str) -> Figure:
+    """A scale of colours above the figure, where it takes no width from it on a phone."""
+    place = {"orientation": "h", "thickness": 10, "x": 0.5, "y": 1, "yanchor": "bottom"}
+    title = {"text": html.escape(metric), "side": "top"}
+    return {"title": title, "nticks": 5, "tickangle": 0, **place, **_ticks(metric)}
 
 
 # --- what Plotly reads ------------------------------------------------------------------------------------------
@@ -217,8 +232,8 @@ def _figure(traces: Sequence[Figure], title: str, height: int, across: Figure, u
 
 
 def _titled(text: str, **options: Any) -> Figure:
-    """An axis or a scale with a title of plain text."""
-    return {"title": {"text": html.escape(text)}, **options}
+    """An axis with a title of plain text, which keeps clear of the ticks."""
+    return {"title": {"text": html.escape(text), "standoff": 12}, "automargin": True, **options}
 
 
 def _markers(name: str, x: Sequence[float], y: Sequence[float], texts: list[str], marker: Figure) -> Figure:

@@ -29,6 +29,27 @@ from gasearch.query.summary import search_summary
 from gasearch.query.whole_file import write_whole
 from gasearch.storage.archive import ArchiveReader
 
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+STYLE = f"""
+body{{font-family:{FONT};line-height:1.5;color:#1a2029;background:#fff;color-scheme:light}}
+body{{max-width:72rem;margin:0 auto;padding:1.5rem 1rem}} p{{margin:0;color:#55606d}}
+h1{{font-size:2rem;line-height:1.2;margin:0 0 .5rem;overflow-wrap:anywhere}}
+section{{margin-top:2.5rem}} h2{{font-size:1.125rem;line-height:1.3;margin:0;overflow-wrap:anywhere}}
+"""
+#: plotly.js is part of the file, and may run; nobody is asked for anything, or sent anything.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+MARGIN = {"l": 56, "r": 16, "t": 32, "b": 48}
+#: Without the button that uploads a figure to Plotly's cloud.
+CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d"],
+}
 MOST_POINTS = 5_000  #: Beside the front, the newest ones; more would make a browser crawl.
 
 
@@ -124,23 +145,31 @@ def page(title: str, facts: str, figures: Sequence[Figure]) -> str:
     from plotly.io import templates, to_html
 
     template = templates["plotly_white"].to_plotly_json()
-    # What is drawn is made here, and no reader's: to check each of its thousands of texts takes half a second.
-    parts = [
-        to_html(
-            {"data": figure["data"], "layout": figure["layout"] | {"template": template}},
+    parts = []
+    for number, figure in enumerate(figures):
+        # A title stands above its figure, where it wraps on a phone.
+        layout = {name: value for name, value in figure["layout"].items() if name != "title"}
+        # What is drawn is made here, and no reader's: to check each of its thousands of texts takes half a second.
+        drawn = to_html(
+            {
+                "data": figure["data"],
+                "layout": layout | {"template": template, "margin": MARGIN, "font": {"family": FONT}},
+            },
             validate=False,
             full_html=False,
             include_plotlyjs=number == 0,
             include_mathjax=False,
-            config={"displaylogo": False, "responsive": True},
+            config=CONFIG,
             div_id=f"figure{number}",
         )
-        for number, figure in enumerate(figures)
-    ]
+        parts.append(f"<section>\n<h2>{figure['layout']['title']['text']}</h2>\n{drawn}\n</section>")
     name = html.escape(title)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>gasearch: {name}</title>\n"
-        "<style>body{font-family:sans-serif;max-width:72rem;margin:1rem auto;padding:0 1rem}</style>\n"
-        f"</head>\n<body>\n<h1>{name}</h1>\n<p>{html.escape(facts)}</p>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>gasearch: {name}</title>\n<style>{STYLE}</style>\n"
+        f"</head>\n<body>\n<main>\n<h1>{name}</h1>\n<p>{html.escape(facts)}</p>\n"
+        + "\n".join(parts)
+        + "\n</main>\n</body>\n</html>\n"
     )

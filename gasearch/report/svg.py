@@ -231,7 +231,7 @@ def _around(mark: Mark, across: Scale, upward: Scale) -> Iterator[_Box]:
     yield _Box(left=x - RADIUS, top=y - RADIUS, right=x + RADIUS, bottom=y + RADIUS)
     left, right = across.place(mark.x - mark.x_spread), across.place(mark.x + mark.x_spread)
     top, bottom = upward.place(mark.y + mark.y_spread), upward.place(mark.y - mark.y_spread)
-    yield _Box(left=left, top=y - 1, right=right, bottom=y + 1)
+    yield _Box(left=left - TICK, top=y - 1, right=right + TICK, bottom=y + 1)
     yield _Box(left=x - 1, top=top, right=x + 1, bottom=bottom)
 
 

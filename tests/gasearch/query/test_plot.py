@@ -60,6 +60,15 @@ def test_the_file_asks_nothing_of_the_network(page):
         assert not {"src", "href", "srcset"} & set(attributes)
 
 
+def test_the_file_fits_a_phone_and_its_policy_lets_nothing_be_fetched_or_sent(page):
+    metas = [attributes for tag, attributes in elements_of(page) if tag == "meta"]
+    assert "width=device-width, initial-scale=1" in [one.get("content") for one in metas]
+    [policy] = [one["content"] for one in metas if one.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "form-action 'none'" in policy
+    assert "connect-src" not in policy
+
+
 def drawn(reader):
     """The figure of the front over all measured networks."""
     points = [point_of(one) for one in reader.networks(1) if one.metrics]

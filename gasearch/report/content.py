@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gasearch.objectives.metrics import spread_of
@@ -71,7 +71,9 @@ def _lead(summary: SearchSummary, knee: FrontPoint | None) -> str:
     told = f"{_counted(summary.told, 'evaluation')} by {summary.algorithm} ({day})"
     if knee is None:
         return f"{told}, and no network that was measured and keeps the limits."
-    values = ", ".join(f"{one} {_with_spread(knee.metrics, one)}" for one in summary.objectives)
+    values = ", ".join(f"{one} {format_quantity(knee.metrics[one], one)}" for one in summary.objectives)
+    if len(summary.objectives) == 1:
+        return f"{told} for {_objectives_text(summary)}. The best network is {knee.key}: {values}."
     size = f"{_counted(summary.front_size, 'network')} on the front of {_objectives_text(summary)}"
     return f"{told} left {size}. The best bargain, its knee, is {knee.key}: {values}."
 
@@ -79,7 +81,7 @@ def _lead(summary: SearchSummary, knee: FrontPoint | None) -> str:
 def _headline(summary: SearchSummary, finals: Sequence[Finalist]) -> Iterator[tuple[str, str]]:
     is_done = summary.budget in (None, summary.told)
     yield "evaluations", str(summary.told) if is_done else f"{summary.told} of {summary.budget}"
-    yield "state", str(summary.state)
+    yield "state", _state_word(summary)
     if summary.front_size:
         yield "on the front", str(summary.front_size)
     for metric, value in summary.best.items():
@@ -119,7 +121,7 @@ def _state(summary: SearchSummary) -> list[Part]:
         "taken over from elsewhere": summary.reused,
     }
     rows = [
-        ("state", f"{summary.state}: {summary.reason}" if summary.reason else str(summary.state)),
+        ("state", f"{_state_word(summary)}: {summary.reason}" if summary.reason else _state_word(summary)),
         ("evaluations", f"{summary.told}{budget}"),
         ("of these failed", str(sum(summary.failures.values()))),
         *((name, str(count)) for name, count in rare.items() if count),
@@ -137,13 +139,14 @@ def _front(
     objectives, finalized = objectives_of(record), {one.key for one in finals}
     metrics = [goal.metric for goal in objectives]
     has_spreads = any(spread_of(metric) in point.metrics for point in front for metric in metrics)
-    said = "No network of the search is better than one of these in every objective."
+    said = "No network of the search is better than one of these in every objective." if len(metrics) > 1 else ""
     said += " ± is the spread of the measurement; values whose spreads overlap count as equal." if has_spreads else ""
     charts = front_charts(_drawn(reader, record), objectives, finals, knee)
-    parts: list[Part] = [Paragraph(text=said, is_note=True)]
+    parts: list[Part] = [Paragraph(text=said.strip(), is_note=True)] if said else []
     names = ["front", *(f"front-{number}" for number in range(2, len(charts) + 1))]
     parts += [Picture(name=name, figure=chart) for name, chart in zip(names, charts, strict=True)]
-    notes = [_notes(point, knee, finalized) for point in front]
+    bargain = {} if len(metrics) == 1 else {knee: "knee"}
+    notes = [_notes(point, bargain, finalized) for point in front]
     has_notes = any(notes)
     rows = [
         (
@@ -163,9 +166,10 @@ def _front(
     return parts
 
 
-def _notes(point: FrontPoint, knee: str, finalized: set[str]) -> str:
-    said = {"knee": point.key == knee, "finalist": point.key in finalized, "verified": bool(point.is_verified)}
-    return ", ".join(word for word, is_so in said.items() if is_so)
+def _notes(point: FrontPoint, bargain: Mapping[str, str], finalized: set[str]) -> str:
+    said = [bargain.get(point.key, "")]
+    said += ["finalist" if point.key in finalized else "", "verified" if point.is_verified else ""]
+    return ", ".join(filter(None, said))
 
 
 def _drawn(reader: ArchiveReader, record: SearchRecord) -> list[FrontPoint]:
@@ -188,19 +192,20 @@ def _growth(reader: ArchiveReader, record: SearchRecord) -> list[Part]:
 
 
 def _decisions(reader: ArchiveReader, record: SearchRecord) -> list[Part]:
-    spec, data = SearchSpec.from_json(record.spec_json), json.loads(record.data_json)
-    space = build_space(spec, None if spec.is_custom else DataShape.of(data))
     networks = [one for one in reader.networks(record.id) if one.metrics]
     if not networks:
         return []
+    spec, data = SearchSpec.from_json(record.spec_json), json.loads(record.data_json)
+    space = build_space(spec, None if spec.is_custom else DataShape.of(data))
     found = importances(networks, space, objectives_of(record))
     said = (
         "By how much a random forest that predicts the objective for networks that it has not seen gets worse when the "
         "values of one decision are shuffled among them: in shares of the objective's variance (permutation "
         "importance, 5-fold). It says what mattered among the networks that were trained, no more."
     )
-    parts: list[Part] = [Paragraph(text=said, is_note=True), Facts(rows=tuple(map(_explained, found)))]
     known = [(number, one) for number, one in enumerate(found, 1) if one.decisions]
+    parts: list[Part] = [Paragraph(text=said, is_note=True)] if known else []
+    parts.append(Facts(rows=tuple(map(_explained, found))))
     return parts + [Picture(name=f"importance-{number}", figure=importance_bars(one)) for number, one in known]
 
 
@@ -225,7 +230,8 @@ def _operators(reader: ArchiveReader, name: str) -> list[Part]:
     counts = ("children", "measured", "entered the front", "hypervolume gained per child")
     columns = (Column(title="operator", kind="name"), *(Column(title=title, kind="number") for title in counts))
     table = Table(caption="Children of each operator", columns=columns, rows=rows)
-    return [Picture(name="operators", figure=operator_bars(children)), table]
+    has_gain = any(one.gain_per_child > 0 for one in children)
+    return [*([Picture(name="operators", figure=operator_bars(children))] if has_gain else []), table]
 
 
 def _failures(reader: ArchiveReader, name: str, summary: SearchSummary) -> list[Part]:
@@ -250,6 +256,10 @@ def _failures(reader: ArchiveReader, name: str, summary: SearchSummary) -> list[
 
 
 # --- texts ------------------------------------------------------------------------------------------------------
+
+
+def _state_word(summary: SearchSummary) -> str:
+    return "interrupted" if summary.is_abandoned else str(summary.state)
 
 
 def _counted(count: int, noun: str) -> str:

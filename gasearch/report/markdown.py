@@ -9,7 +9,7 @@ from gasearch.report.svg import standalone
 from gasearch.report.text import printable
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&$])")  #: What Markdown, or the HTML in it, takes for markup.
-_AT_START = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)  #: What makes a list or a title of a line.
+_AT_START = re.compile(r"^(\s*)([-+=](?=[-=\s]|$)|\d+[.)](?=\s|$))", re.MULTILINE)
 #: What some readers make links of without any markup.
 _LINK = re.compile(r"(https?|ftp)(:)(?=//)|(www)(\.)|(mailto|xmpp)(:)|(\w)(@)(?=\w)")
 

@@ -46,7 +46,7 @@ def _front_chart(
     front = [one for one in points if one.is_on_front]
     places = {one.key: (_cost_of(one, cost), one.metrics[score.metric]) for one in points}
     has_other_label = cost is not None and any(one.key == knee for one in finals)
-    labels = {} if has_other_label else {knee: f"{knee[:6]} (knee)"}
+    labels = {} if has_other_label else {knee: knee[:6] + (" (knee)" if cost else "")}
     marks = [
         _front_mark(one, places[one.key], score, cost, labels.get(one.key, ""), has_hint=number < MOST_HINTS)
         for number, one in enumerate(front)

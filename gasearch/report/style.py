@@ -86,6 +86,7 @@ td.code{white-space:nowrap}}
 .page{display:block;max-width:none;padding:0} section{margin-top:2rem} h2,figcaption,caption{break-after:avoid}
 figure,tr,.facts div,.tiles div{break-inside:avoid} .wide,pre{max-height:none;overflow:visible}
 pre{white-space:pre-wrap;overflow-wrap:anywhere} .tiles div,pre,.chart .track{border:1px solid var(--rule)}
-td.code,.long{min-width:0} th,td{padding-right:.75rem} thead th,tbody th{position:static}
+td.code{min-width:0} .long{min-width:9rem} .said{break-after:avoid}
+.pair{grid-template-columns:1fr 1fr} th,td{padding-right:.75rem} thead th,tbody th{position:static}
 .big{display:block} .small{display:none} body{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

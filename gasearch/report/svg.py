@@ -6,18 +6,20 @@ All texts are escaped here.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gasearch.report.charts import Axis, Bars, Chart, Dots, Figure, Mark, Marks, Steps
 from gasearch.report.scales import Scale
 from gasearch.report.style import CHART, PALETTE
 from gasearch.report.text import printable
 
-#: Mean width of a letter of a text, and of a digit, in pixels: there is no font to measure here.
-LETTER, DIGIT = 6.4, 7.0
-BOLD = 7.8  #: That of a bold one.
-LINE, TICK = 18, 5
+#: Mean width of a letter of a text, of a digit, and of a letter of a word, in pixels: there is no font to measure here.
+LETTER, DIGIT, KEY = 6.4, 7.0, 7.3
+BOLD = 8.7  #: That of a bold one in a wide font.
+LINE, TICK, MARGIN = 18, 5, 12
 GAP = 8  #: Between a text and what it belongs to.
 RADIUS = 4.5
 BAR, BAR_ROW = 10, 38  #: Height of a bar, and of it with its name above.
@@ -60,15 +62,17 @@ def svg(figure: Figure, name: str, paper: Paper = WIDE) -> str:
 
 def standalone(figure: Figure, name: str) -> str:
     """The figure as a file of its own, with its title, paper and colours."""
-    drawn = svg(figure, name)
+    paper = NARROW if isinstance(figure, Bars) else WIDE
+    drawn = svg(figure, name, paper)
     start, _, rest = drawn.partition("</desc>")
-    shape = start[start.index("viewBox=") :].split('"')[1].split(" ")
-    width, height = int(shape[2]), int(shape[3])
-    frame = f"0 {-2 * LINE - GAP} {width} {height + 2 * LINE + GAP}"
-    start = start.replace(f'viewBox="0 0 {width} {height}"', f'viewBox="{frame}" width="{width}"')
-    paper = f'<rect class="paper" x="0" y="{-2 * LINE - GAP}" width="{width}" height="{height + 2 * LINE + GAP}"/>'
-    title = f'<text class="title" x="{GAP}" y="{-LINE + 2}">{_escaped(figure.title)}</text>'
-    return f"{start}</desc><style>{PALETTE}{CHART}</style>\n{paper}{title}{rest}\n"
+    height = int(re.findall(r'viewBox="0 0 \d+ (\d+)"', start)[0])
+    x, y, width, height = -MARGIN, -MARGIN - 2 * LINE, paper.width + 2 * MARGIN, height + 2 * MARGIN + 2 * LINE
+    start = re.sub(
+        r'viewBox="[^"]*"', f'viewBox="{x} {y} {width} {height}" width="{width}" height="{height}"', start, count=1
+    )
+    ground = f'<rect class="paper" x="{x}" y="{y}" width="{width}" height="{height}"/>'
+    title = f'<text class="title" x="0" y="{-LINE}">{_escaped(figure.title)}</text>'
+    return f"{start}</desc><style>{PALETTE}{CHART}</style>\n{ground}{title}{rest}\n"
 
 
 # --- charts -----------------------------------------------------------------------------------------------------
@@ -122,6 +126,7 @@ def _chart(chart: Chart, paper: Paper) -> Iterator[str]:
                 yield _dots(layer, across, upward)
             case Steps():
                 yield _steps(layer, across, upward)
+                taken += _along(layer, across, upward)
             case Marks():
                 yield from _marks(layer, across, upward, has_hints=paper.has_hints)
                 taken += [box for one in layer.marks for box in _around(one, across, upward)]
@@ -173,7 +178,7 @@ def _keys(chart: Chart, paper: Paper) -> tuple[list[str], int]:
         return [], 0
     parts, x, y = [], 0.0, 0
     for layer in named:
-        width = 20 + LETTER * len(layer.name) + 2 * GAP
+        width = 20 + KEY * len(layer.name) + GAP
         if x and x + width > paper.width:
             x, y = 0.0, y + LINE
         look = "dots" if isinstance(layer, Dots) else layer.look
@@ -235,6 +240,13 @@ def _around(mark: Mark, across: Scale, upward: Scale) -> Iterator[_Box]:
     yield _Box(left=x - 1, top=top, right=x + 1, bottom=bottom)
 
 
+def _along(steps: Steps, across: Scale, upward: Scale) -> Iterator[_Box]:
+    """What the level parts of a line cover."""
+    for (x, y), (next_x, _) in pairwise(steps.places):
+        left, right = sorted((across.place(x), across.place(next_x)))
+        yield _Box(left=left, top=upward.place(y) - 1, right=right, bottom=upward.place(y) + 1)
+
+
 def _labels(chart: Chart, across: Scale, upward: Scale, frame: _Box, taken: list[_Box]) -> Iterator[str]:
     """The labels of marks, each where it covers nothing else; one for which there is no room is left out."""
     wanted = [(one.x, one.y, one.label) for layer in chart.layers if isinstance(layer, Marks) for one in layer.marks]
@@ -274,7 +286,7 @@ def _bars(figure: Bars, paper: Paper) -> tuple[int, list[str]]:
         parts.append(_words(_short(name, paper.width), 0, top + 12, "tick"))
         parts.append(f'<rect class="track" x="0" y="{top + 18}" width="{room:.1f}" height="{BAR}" rx="2"/>')
         parts.append(f'<rect class="{look}" x="0" y="{top + 18}" width="{width:.1f}" height="{BAR}" rx="2"/>')
-        parts.append(_words(text, room + GAP, top + 18 + BAR, "label"))
+        parts.append(_words(text, paper.width, top + 18 + BAR, "label end"))
         top += BAR_ROW
     return top + GAP, parts
 

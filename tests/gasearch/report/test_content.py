@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import fields
 
 import pytest
 
@@ -11,7 +12,7 @@ from gasearch.errors import GasearchError
 from gasearch.report.charts import Marks
 from gasearch.report.content import report_on
 from gasearch.report.document import Facts, Picture, Table
-from gasearch.storage.records import FinalRecord, Verdict, VerificationRecord
+from gasearch.storage.records import FinalRecord, NewSearch, Verdict, VerificationRecord
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.custom_search import CUSTOM_SPEC
 
@@ -130,3 +131,24 @@ def test_failures_are_told_by_kind_and_a_search_without_a_network_is_reported_to
     assert (row[0], int(row[1]) > 0) == ("user_error", True)
     assert "no network that was measured" in document.lead
     assert "The front" not in [one.title for one in document.sections]
+
+
+def test_a_single_objective_has_a_best_network_and_no_knee(tmp_path):
+    url = f"sqlite:///{tmp_path}/single.db"
+    search = gasearch.run(CUSTOM_SPEC | {"objectives": {"error": "min"}}, db=url)
+    document = read(url)
+    assert f"The best network is {search.best().key}: error " in document.lead
+    assert "note" not in [column.title for column in table_of(document, "The front").columns]
+    assert document.pictures[0].figure.title == "error of each candidate"
+
+
+def test_a_search_that_died_before_its_first_outcome_is_reported_as_interrupted(url, tmp_path):
+    with closing(open_reader(url)) as reader:
+        record = reader.search("small")
+    new = {field.name: getattr(record, field.name) for field in fields(NewSearch)} | {"name": "empty"}
+    with closing(open_archive(f"sqlite:///{tmp_path}/empty.db", notice=lambda message: None)) as archive:
+        archive.create_search(NewSearch(**new), owner="nobody", ttl_s=0.0)
+        document = report_on(archive, "empty")
+    assert document.headline == (("evaluations", "0 of 40"), ("state", "interrupted"))
+    assert "No evaluation has been completed yet" in document.lead
+    assert [one.title for one in document.sections] == ["What was asked", "Where it stands", "Provenance"]

@@ -51,6 +51,10 @@ def test_what_others_wrote_is_text():
     assert "".join(read.texts["h1"]).strip() == EVIL.replace("\x00", "\\x00").replace("\x1b", "\\x1b")
 
 
+def test_numbers_stay_as_they_are():
+    assert "- **error:** -0.5 at 1.5 s\n" in to_markdown(document(Facts(rows=(("error", "-0.5 at 1.5 s"),))))
+
+
 def test_code_ends_where_it_ends():
     text = to_markdown(document(Code(title="commands", text="```\nrm -rf\n```")))
     assert "````text\n```\nrm -rf\n```\n````" in text

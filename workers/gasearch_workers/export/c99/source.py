@@ -86,7 +86,7 @@ class Source(Constants):
         inputs, is_last = row_size(step), item.output_grid is None
         piece = PIECE if is_vector(step) and not self.stored[step.name].are_bytes else inputs
         sizes = (math.prod(step.input_shape[:-1]), inputs, step.output_shape[-1], piece, self.zero(step.inputs[0]))
-        fields = [self.weights(step), self.rescaling(step, rule), *map(str, sizes), real(rule.unit)]
+        fields = [self.weights(step), self.rescaling(step, rule), *map(str, (*sizes, 1 - math.frexp(rule.unit)[1]))]
         self.constants.append(structure("dense", self.name(step), fields))
         self.use("dense")
         output = "0, output" if is_last else f"{self.place(step.name)}, 0"

@@ -4,7 +4,7 @@ struct dense {
     struct weights weights;
     struct rescaling rescaling;
     int32_t tokens, inputs, outputs, piece, zero;
-    float unit;
+    int32_t real_bits; /* of the last layer: its whole numbers are multiples of 2^-real_bits */
 };
 
 static void dense(const struct dense *d, const uint8_t *input, int8_t *buffer, uint8_t *output, float *reals)
@@ -26,6 +26,6 @@ static void dense(const struct dense *d, const uint8_t *input, int8_t *buffer, u
             if (output)
                 output[place] = rescale(&d->rescaling, sum, channel);
             else
-                reals[place] = (float)(int32_t)multiply(&d->rescaling, sum, channel) * d->unit;
+                reals[place] = real((int32_t)multiply(&d->rescaling, sum, channel), d->real_bits);
         }
 }

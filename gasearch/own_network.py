@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from gasearch_workers.messages import Latency
 
@@ -31,13 +31,17 @@ def pack(integers: Any, bits: int) -> bytes:
     import numpy as np
     from gasearch_workers.export.packed import pack_bits
 
-    values, (low, high) = np.asarray(integers), _range(bits)
+    low, high = _range(bits)
+    try:
+        values = np.asarray(integers)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists; a tensor of torch that is being trained
+        raise BadInput(f"{bits} bits hold an array of whole numbers from {low} to {high}: {error}") from error
     is_whole = values.dtype.kind in "iu" or (values.dtype.kind == "f" and bool(np.all(values == np.round(values))))
     if not is_whole or (values.size and (values.min() < low or values.max() > high)):
         raise BadInput(f"{bits} bits hold whole numbers from {low} to {high}; got {_shown(values)}")
     if bits == 1 and not np.all(np.abs(values) == 1):
         raise BadInput(f"one bit holds -1 and 1; got {_shown(values)}")
-    return pack_bits(values.astype(np.int8), bits)
+    return pack_bits(values.astype(np.int8), int(bits))
 
 
 def unpack(content: bytes, bits: int, shape: Sequence[int]) -> NDArray[Any]:
@@ -49,14 +53,16 @@ def unpack(content: bytes, bits: int, shape: Sequence[int]) -> NDArray[Any]:
         shape: Of the array.
 
     Raises:
-        BadInput: for other bits, or a content of another length.
+        BadInput: for other bits, lengths that are no whole numbers from 0, or a content of another length.
     """
     import math
 
     from gasearch_workers.export.packed_reader import unpack_bits
 
     _range(bits)
-    count = math.prod(shape)
+    if not isinstance(shape, Iterable) or not all(isinstance(size, SupportsIndex) and size >= 0 for size in shape):
+        raise BadInput(f"a shape is whole numbers from 0, such as (8, 3); got {shape!r}")
+    bits, count = int(bits), int(math.prod(shape))
     if len(content) != (needed := -(-count * bits // 8)):
         raise BadInput(f"{count:,} integers of {bits} bits take {needed:,} bytes; got {len(content):,}")
     return unpack_bits(content, bits, count).reshape(tuple(shape))
@@ -86,9 +92,9 @@ def measure_latency(path: Path | str, *, shapes: Mapping[str, Sequence[int]] | N
 
 
 def _range(bits: int) -> tuple[int, int]:
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
+    if isinstance(bits, bool) or not isinstance(bits, SupportsIndex) or not 1 <= bits <= 8:
         raise BadInput(f"bits must be a whole number from 1 to 8; got {bits!r}")
-    return (-1, 1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    return (-1, 1) if bits == 1 else (-(1 << (int(bits) - 1)), (1 << (int(bits) - 1)) - 1)
 
 
 def _shown(values: Any) -> str:

@@ -43,6 +43,22 @@ def test_what_the_bits_can_not_hold_is_refused(integers, bits, complaint):
         gasearch.pack(np.array(integers), bits)
 
 
+def test_whole_numbers_of_numpy_are_bits_and_lengths_too():
+    content = gasearch.pack([[1, -2], [3, 0]], np.int64(3))
+    assert gasearch.unpack(content, np.int64(3), np.array([2, 2])).tolist() == [[1, -2], [3, 0]]
+
+
+def test_what_is_no_array_is_refused():
+    with pytest.raises(BadInput, match=r"^4 bits hold an array of whole numbers from -8 to 7: .* inhomogeneous shape"):
+        gasearch.pack([[1, 2], [3]], 4)
+
+
+@pytest.mark.parametrize("shape", [(-2, -1), (2.0,), 2])
+def test_a_shape_of_other_than_whole_numbers_is_refused(shape):
+    with pytest.raises(BadInput, match=r"^a shape is whole numbers from 0, such as \(8, 3\); got "):
+        gasearch.unpack(b"a", 4, shape)
+
+
 def test_a_content_of_another_length_is_refused():
     assert gasearch.unpack(gasearch.pack([[1, -2], [3, 0]], 3), 3, (2, 2)).tolist() == [[1, -2], [3, 0]]
     with pytest.raises(BadInput, match=r"^5 integers of 3 bits take 2 bytes; got 3$"):

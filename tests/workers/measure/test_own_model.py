@@ -6,7 +6,7 @@ import pytest
 from gasearch_workers.measure import own_model
 from gasearch_workers.measure.latency import Protocol
 from gasearch_workers.measure.own_model import ModelError, measure_model
-from onnx import TensorProto, helper, save
+from onnx import TensorProto, helper, numpy_helper, save
 
 QUICK = Protocol(warmup_calls=1, blocks=2, pairs=2, rounds=1)
 KINDS = [
@@ -44,6 +44,16 @@ def test_inputs_of_every_type_are_made_up_and_finite(tmp_path, monkeypatch, kind
 
 def test_a_scalar_needs_no_shape(tmp_path):
     assert measure_model(identity(tmp_path / "same.onnx", TensorProto.FLOAT, ()), protocol=QUICK).latency_ms > 0
+
+
+def test_a_file_whose_tensors_lie_in_another_file_of_its_folder_is_timed(tmp_path):
+    weight = numpy_helper.from_array(np.ones(300, np.float32), "w")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 300]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Mul", ["x", "w"], ["y"])], "scaled", [x], [y], initializer=[weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    save(model, tmp_path / "net.onnx", save_as_external_data=True, location="net.onnx.data", size_threshold=0)
+    assert (tmp_path / "net.onnx.data").stat().st_size >= 1200
+    assert measure_model(tmp_path / "net.onnx", protocol=QUICK).latency_ms > 0
 
 
 def test_a_text_is_no_input_that_can_be_made_up(tmp_path):

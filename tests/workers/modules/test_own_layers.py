@@ -88,6 +88,12 @@ def test_an_activation_is_on_a_grid_of_its_bits(is_signed, low):
     assert bool((y < 0).any()) == is_signed
 
 
+@pytest.mark.parametrize("weight", [torch.tensor([[float("nan"), 1.0]]), torch.tensor([[1, 2]])])
+def test_a_weight_that_is_not_of_finite_floats_is_refused(weight):
+    with pytest.raises(ValueError, match=r"^a weight is of finite floats; got torch\.(float32|int64) from (nan|1) to "):
+        quantize_weight(weight, 4)
+
+
 def test_a_single_weight_is_quantized_without_a_layer():
     weight = torch.tensor([[1.0, -0.5, 0.24], [0.0, 0.0, 0.0]])
     integers, scale = quantize_weight(weight, 8)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,8 @@ def measure_model(
     """
     path = Path(path)
     try:
-        session = open_session(path.read_bytes())
+        path.open("rb").close()
+        session = open_session(str(path))  # by its path: its tensors may lie in other files of the folder
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror}") from error
     except Exception as error:  # whatever ONNX Runtime says of it
@@ -86,15 +87,15 @@ def _fitting(name: str, axes: Sequence[int | None], shape: Sequence[int] | None)
             text = ", ".join("?" if axis is None else str(axis) for axis in axes)
             raise ModelError(f"input {name!r} has shape ({text}): give one, as shapes={{{name!r}: (...)}}")
         return tuple(axis for axis in found if axis is not None)
-    wanted = tuple(shape)
+    wanted = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     is_fitting = len(wanted) == len(axes) and all(
-        isinstance(size, int) and not isinstance(size, bool) and size >= 1 and axis in (None, size)
+        isinstance(size, SupportsIndex) and not isinstance(size, bool) and size >= 1 and axis in (None, size)
         for size, axis in zip(wanted, axes, strict=True)
     )
     if not is_fitting:
         text = ", ".join("?" if axis is None else str(axis) for axis in axes)
         raise ModelError(f"input {name!r} has shape ({text}); got {wanted}")
-    return wanted
+    return tuple(int(size) for size in wanted)
 
 
 def _bound_call(session: onnxruntime.InferenceSession, samples: Mapping[str, NDArray[Any]]) -> Call:

@@ -29,11 +29,14 @@ def quantize_weight(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
         Integers (out, ...) as int8, scales (out,) as float32.
 
     Raises:
-        ValueError: for other bits, or a weight without outputs.
+        ValueError: for other bits, a weight without outputs, or one that isn't of finite floats.
     """
     _require(bits, least=LEAST_BITS)
     if weight.dim() < 2 or not weight.numel():
         raise ValueError(f"a weight is (out, in, ...) with at least one of each; got {tuple(weight.shape)}")
+    if not weight.is_floating_point() or not bool(weight.isfinite().all()):
+        raise ValueError(f"a weight is of finite floats; got {weight.dtype} from {weight.min()} to {weight.max()}")
+    weight = weight.float()
     integers, scale = WeightQuantizer(bits, weight).integers(weight)
     return integers.to(torch.int8), scale
 

@@ -26,7 +26,7 @@ from gasearch.storage.records import EvaluatedNetwork
 if TYPE_CHECKING:  # Optuna takes most of a second to import
     import optuna
 
-_URL = re.compile(r"[\w+]+:///?\S+")
+_URL = re.compile(r"[\w+]+:///?\S.*")
 
 
 def export_study(

@@ -87,6 +87,11 @@ def test_a_sampler_goes_on_from_it(search, storage):
     assert len(study.trials) == 13
 
 
+def test_a_storage_may_lie_in_a_folder_whose_name_has_a_space(search, tmp_path):
+    (tmp_path / "my studies").mkdir()
+    assert search.to_optuna(f"sqlite:///{tmp_path}/my studies/study.db") == 12
+
+
 def test_a_study_that_is_there_is_left_alone(search, storage):
     search.to_optuna(storage)
     with pytest.raises(BadInput, match=r"there is a study 'small' in sqlite.*give another name by --study"):

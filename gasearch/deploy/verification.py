@@ -64,7 +64,11 @@ def run_artifact(
         chosen = chosen_runtimes(content, runtimes)
         origin = NOT_ASKED if db_url is None else origin_of(directory, content, db_url)
         source = None if data is not None or origin.record is None else _source(origin.record)
-        test = held_out(directory, content, data, source=source)
+        try:
+            test = held_out(directory, content, data, source=source)
+        except DataError as error:
+            is_unknown = data is None and origin.record is None and origin.reason  # an older schema, another search
+            raise BadInput(f"{error} ({origin.reason})" if is_unknown else str(error)) from error
         checks = verify(directory, content, test, chosen, is_timed=is_timed)
         digest = hashlib.sha256((directory / DESCRIPTION_NAME).read_bytes()).hexdigest()
     except (ArtifactError, DataError, UnknownName) as error:

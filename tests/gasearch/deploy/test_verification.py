@@ -282,6 +282,8 @@ def test_no_test_split_is_said_with_what_to_do(artifact):
         match=r"there is no test split: where the data gone.npz lie .*; name a file of test samples with --data",
     ):
         run_artifact(artifact)
+    with pytest.raises(BadInput, match=r"with --data \(there is no database\)$"):
+        run_artifact(artifact, db_url="sqlite:////no/such/store.db")
     with pytest.raises(BadInput, match=r"none.npz"):
         run_artifact(artifact, data="none.npz")
 

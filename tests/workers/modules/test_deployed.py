@@ -79,6 +79,15 @@ def test_stored_weights_make_the_same_module(family):
     np.testing.assert_array_equal(outputs(again, x), outputs(DeployedNetwork.of(network), x))
 
 
+@pytest.mark.parametrize("family", ["cnn", "text", "recommender"])  # others fail within a layer
+def test_samples_of_another_shape_are_refused(family):
+    rng = np.random.default_rng(6)
+    network = random_network(random_blueprint(rng, family=family), rng)
+    x = random_raw(rng, network, 2)
+    with pytest.raises(ValueError, match=r"^samples are \(count, [0-9, ]+\); got \(2, "):
+        outputs(DeployedNetwork.of(network), np.concatenate([x, x], axis=1))
+
+
 def test_equal_networks_give_equal_bytes_with_the_real_weights_in_them():
     network = some_network()
     content = to_safetensors(network)

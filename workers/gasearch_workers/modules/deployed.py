@@ -85,6 +85,18 @@ class DeployedNetwork(Network):
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.eval()
 
+    def forward(self, raw: Tensor) -> Tensor:
+        """(B, *input_shape) -> (B, outputs); of a tagger (B, T, tags).
+
+        Raises:
+            ValueError: for samples of another shape, some of which would give answers of nothing.
+        """
+        if tuple(raw.shape[1:]) != self.plan.input_shape:
+            raise ValueError(
+                f"samples are (count, {', '.join(map(str, self.plan.input_shape))}); got {tuple(raw.shape)}"
+            )
+        return super().forward(raw)
+
     @classmethod
     @torch.no_grad()
     def of(cls, network: IntegerNetwork) -> DeployedNetwork:

@@ -32,6 +32,9 @@ def verify(
         list[str] | None,
         option("--runtime", "NAME", "Run it there alone; repeatable. Default: all installed ones."),
     ] = None,
+    seconds: Annotated[
+        float, option("--time-limit", "SECONDS", "That a file may take in one runtime, until that is a failed claim.")
+    ] = 600.0,
     is_all: Annotated[bool, typer.Option("--all", help="In the table also what isn't judged, and notes.")] = False,
     db: Db = None,
     form: Form = Format.TABLE,
@@ -43,7 +46,9 @@ def verify(
     from gasearch.deploy.verification import verify_artifact
 
     with clean_stdout():
-        found, unstored = verify_artifact(directory, data=data, runtimes=runtimes or (), db_url=database_url(db))
+        found, unstored = verify_artifact(
+            directory, data=data, runtimes=runtimes or (), seconds=seconds, db_url=database_url(db)
+        )
     rows = found.claim_rows()
     if form is Format.TABLE:
         chosen = rows if is_all else [_in_short(row) for row in rows if row["verdict"] != "not judged"]

@@ -26,6 +26,7 @@ from gasearch.storage.engines import parse_url
 from gasearch.storage.records import SearchRecord, Verdict, VerificationRecord
 from gasearch.storage.sql import open_archive
 
+LIMIT_S: Final = 600.0  #: For a file in one runtime.
 _CLAIMED: Final = ("model_bytes", "latency_ms", "latency_spread_ms", "arena_bytes")  #: Beside the scores.
 
 
@@ -36,6 +37,7 @@ def run_artifact(
     data: str | None = None,
     runtimes: Sequence[str] = (),
     is_timed: bool = True,
+    seconds: float = LIMIT_S,
     db_url: str | None = None,
 ) -> Verification:
     """Run an artifact's forms on the test split, and write nothing.
@@ -45,6 +47,7 @@ def run_artifact(
         data: A file of test samples; None: the test split of the data that the artifact was made of.
         runtimes: Names of runtimes, which must be installed; () for all that there are.
         is_timed: Whether to measure latencies.
+        seconds: That a file may take in one runtime.
         db_url: Where its search may be stored, which knows where its data lie; None: that isn't looked up.
 
     Raises:
@@ -58,6 +61,8 @@ def run_artifact(
     from gasearch_workers.measure.device import device_name
 
     directory = Path(directory)
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise BadInput(f"the time limit must be a number of seconds greater than 0; got {seconds:g}")
     try:
         content = read_artifact(directory)
         _require_story(directory / DESCRIPTION_NAME, content)
@@ -69,7 +74,7 @@ def run_artifact(
         except DataError as error:
             is_unknown = data is None and origin.record is None and origin.reason  # an older schema, another search
             raise BadInput(f"{error} ({origin.reason})" if is_unknown else str(error)) from error
-        checks = verify(directory, content, test, chosen, is_timed=is_timed)
+        checks = verify(directory, content, test, chosen, is_timed=is_timed, seconds=seconds)
         digest = hashlib.sha256((directory / DESCRIPTION_NAME).read_bytes()).hexdigest()
     except (ArtifactError, DataError, UnknownName) as error:
         raise BadInput(str(error)) from error
@@ -93,7 +98,13 @@ def run_artifact(
 
 
 def verify_artifact(
-    directory: Path | str, *, data: str | None = None, runtimes: Sequence[str] = (), is_timed: bool = True, db_url: str
+    directory: Path | str,
+    *,
+    data: str | None = None,
+    runtimes: Sequence[str] = (),
+    is_timed: bool = True,
+    seconds: float = LIMIT_S,
+    db_url: str,
 ) -> tuple[Verification, str]:
     """Run an artifact, and keep what came of it: in its folder, and in the database where its search is stored.
 
@@ -104,6 +115,7 @@ def verify_artifact(
         data: See `run_artifact`.
         runtimes: See `run_artifact`.
         is_timed: See `run_artifact`.
+        seconds: See `run_artifact`.
         db_url: Where the search may be stored.
 
     Raises:
@@ -112,7 +124,7 @@ def verify_artifact(
     from gasearch_workers.export.artifact import DESCRIPTION_NAME, VERIFICATION_NAME
 
     parse_url(db_url)  # a mistyped one is refused before the work
-    found = run_artifact(directory, data=data, runtimes=runtimes, is_timed=is_timed, db_url=db_url)
+    found = run_artifact(directory, data=data, runtimes=runtimes, is_timed=is_timed, seconds=seconds, db_url=db_url)
     path = found.directory / VERIFICATION_NAME
     text = json.dumps(found.content(), indent=2, allow_nan=False) + "\n"
     try:

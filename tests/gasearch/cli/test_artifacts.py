@@ -57,9 +57,21 @@ def test_verify_prints_rows_as_json(line):
     assert {row["claim"]: row["verdict"] for row in rows}["model_bytes"] == "holds"
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_a_limit_that_is_no_time_is_status_2(line, seconds):
+    done = line.here("verify", "model", "--time-limit", seconds)
+    assert done.status == 2
+    assert "the time limit must be a number of seconds greater than 0" in done.err
+
+
 def test_a_claim_that_fails_is_status_1(line, monkeypatch):
     lie = Runtime(
-        name="liar", form="gap", needs="", version=lambda: "7", run=lambda folder, x: np.ones((len(x), 10), np.float32)
+        name="liar",
+        form="gap",
+        needs="",
+        version=lambda: "7",
+        run=lambda folder, x: np.ones((len(x), 10), np.float32),
+        is_isolated=False,
     )
     monkeypatch.setitem(RUNTIMES.own, "liar", lie)
     done = line.here("verify", "model", "--runtime", "liar")

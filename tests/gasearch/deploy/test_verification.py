@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gasearch_workers.data import load_dataset
 from gasearch_workers.export.description import describe_files
+from gasearch_workers.machine.isolated import kept
 from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, RUNTIMES, Runtime
 
 import gasearch
@@ -22,6 +23,13 @@ from gasearch.storage.records import Verdict
 from gasearch.storage.sql import open_reader
 from tests.doubles.command_line import TRAINED
 from tests.doubles.connections import writing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_process():
+    """All of them are run by one process."""
+    with kept():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,9 @@ def liar(monkeypatch):
     def lie(folder, x):
         return np.random.default_rng(0).normal(size=(len(x), 10)).astype(np.float32)
 
-    runtime = Runtime(name="liar", form="onnx", needs="pip install liar", version=lambda: "7", run=lie)
+    runtime = Runtime(
+        name="liar", form="onnx", needs="pip install liar", version=lambda: "7", run=lie, is_isolated=False
+    )
     monkeypatch.setitem(RUNTIMES.own, "liar", runtime)
 
 

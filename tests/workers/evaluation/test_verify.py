@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,14 +11,17 @@ from gasearch_workers.data import load_dataset
 from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.evaluation.export import export
 from gasearch_workers.evaluation.held_out import held_out
-from gasearch_workers.evaluation.verify import chosen_runtimes, plain_latency, target_of, unrun_forms, verify
+from gasearch_workers.evaluation.verify import chosen_runtimes, target_of, unrun_forms, verify
 from gasearch_workers.export.artifact import ArtifactError, read_artifact
+from gasearch_workers.export.description import describe_files
 from gasearch_workers.export.exporters import EXPORTERS, of_one_file
+from gasearch_workers.machine.isolated import kept
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 from gasearch_workers.network.registry import UnknownName
-from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, RUNTIMES, Runtime
+from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, PACKED, RUNTIMES, TORCH, Runtime
 
 from tests.doubles.requests import request_for
+from tests.workers.hostile_graphs import endless, of_100_gb
 
 NETWORK = Blueprint(
     family="mlp",
@@ -27,6 +31,13 @@ NETWORK = Blueprint(
         Layer(kind="linear", width=10, weight_bits=8),
     ),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_process():
+    """All of them are run by one process."""
+    with kept():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +96,9 @@ def test_latencies_are_measured_in_turns_with_the_reference_or_plainly(artifact)
 def double(name="double", run=None, **changes):
     """A runtime of our own for `model.onnx`."""
     return Runtime(
-        **{"name": name, "form": "onnx", "needs": "pip install double", "version": lambda: "1", "run": run} | changes
+        **{"name": name, "form": "onnx", "needs": "pip install double", "version": lambda: "1", "run": run}
+        | {"is_isolated": False}
+        | changes
     )
 
 
@@ -170,13 +183,6 @@ def test_the_target_is_read_off_the_description(artifact):
     assert (target.kind, target.outputs, target.labels) == ("classification", 10, ())
 
 
-def test_a_plain_latency_is_the_median_with_half_the_range_of_its_quartiles():
-    ticks = iter(np.cumsum([0.0] + [0, 0.001, 0, 0.002, 0, 0.003, 0, 5.0, 0] * 3).tolist())
-    median, spread = plain_latency(lambda sample: None, np.zeros(1), clock=lambda: next(ticks))
-    assert 1 <= median <= 5000
-    assert spread > 0
-
-
 def test_every_form_in_every_runtime_that_is_installed_keeps_what_it_claims(in_every_form):
     checks = run(in_every_form, is_timed=False)
     assert {"onnxruntime", "gasearch", "torch", "onnxruntime-qdq", "onnx-reference", "c99", "litert"} <= set(checks)
@@ -208,11 +214,30 @@ def test_a_test_split_without_samples_is_refused(artifact):
         verify(folder, content, dataclasses.replace(test, split=none), chosen_runtimes(content))
 
 
+@pytest.mark.parametrize(
+    ("content", "text"), [(endless(), r"it took more than 5 s"), (of_100_gb(), r"allocate|bad_alloc|of memory")]
+)
+def test_a_graph_that_hangs_or_takes_all_memory_is_a_claim_that_fails_and_the_others_are_judged(
+    artifact, tmp_path, content, text
+):
+    folder, described = artifact
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "model" / "model.onnx").write_bytes(content)
+    files = {name: (tmp_path / "model" / name).read_bytes() for name in described["files"]}
+    described = described | {"files": describe_files(files)}
+    (tmp_path / "model" / "model.json").write_text(json.dumps(described))
+    checks = run((tmp_path / "model", described), ONNX_RUNTIME, PACKED, TORCH, is_timed=False, seconds=5.0)
+    assert checks["onnxruntime"].has_passed is False
+    assert re.search(text, checks["onnxruntime"].failure), checks["onnxruntime"].failure
+    assert checks["gasearch"].has_passed
+    assert checks["torch"].has_passed
+
+
 def test_a_runtime_whose_installation_is_broken_is_noted_and_no_fault_of_the_artifact(artifact):
     def broken(folder, x):
         raise ImportError("libmissing.so: cannot open")
 
-    runtime = dataclasses.replace(ONNX_RUNTIME, name="broken", run=broken)
+    runtime = dataclasses.replace(ONNX_RUNTIME, name="broken", run=broken, is_isolated=False)
     check = run(artifact, runtime)["broken"]
     assert (check.has_passed, check.version, check.claims) == (None, None, ())
     assert "broken can't be imported (libmissing.so: cannot open): pip install onnxruntime" in check.note

@@ -6,9 +6,7 @@ answers the other forms must give.
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.data.dataset import Split
+from gasearch_workers.evaluation.artifact_runs import LIMIT_S, ArtifactRuns
 from gasearch_workers.evaluation.claims import (
     Claim,
     RunCheck,
@@ -28,20 +27,14 @@ from gasearch_workers.evaluation.claims import (
 from gasearch_workers.evaluation.held_out import HeldOut
 from gasearch_workers.export.artifact import PACKED_NAME, ArtifactError, read_packed
 from gasearch_workers.export.exporters import EXPORTERS, GAP, ONNX
+from gasearch_workers.machine.isolated import Faulty, NotThere
 from gasearch_workers.measure.device import device_name
-from gasearch_workers.measure.latency import calibrate, measure_latency, sample_input
-from gasearch_workers.modules.deployed import DeployedNetwork
+from gasearch_workers.measure.latency import sample_input
 from gasearch_workers.network.integer import IntegerNetwork
-from gasearch_workers.runtimes.isolated import run_isolated
-from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, RUNTIMES, TFLITE_MICRO, Runtime
-from gasearch_workers.runtimes.tflite_micro import arena_bytes
-from gasearch_workers.training.resident import use_one_thread
+from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, PACKED, RUNTIMES, TFLITE_MICRO, Runtime
 from gasearch_workers.training.score import IGNORED, Target
 
 LATENCY_TRIES: Final = 3
-PLAIN_CALLS: Final = 200  #: Of a plain latency, at most,
-PLAIN_SECONDS: Final = 1.0  #: within so long,
-PLAIN_WARM_UP: Final = 10  #: after so many.
 
 
 def chosen_runtimes(content: Mapping[str, Any], names: Sequence[str] = ()) -> list[Runtime]:
@@ -87,9 +80,16 @@ def _forms(content: Mapping[str, Any]) -> list[str]:
 
 
 def verify(
-    directory: Path, content: Mapping[str, Any], test: HeldOut, runtimes: Sequence[Runtime], *, is_timed: bool = True
+    directory: Path,
+    content: Mapping[str, Any],
+    test: HeldOut,
+    runtimes: Sequence[Runtime],
+    *,
+    is_timed: bool = True,
+    seconds: float = LIMIT_S,
+    memory_bytes: int | None = None,
 ) -> list[RunCheck]:
-    """Run forms of an artifact on a test split.
+    """Run forms of an artifact on a test split, in a process of their own: see `artifact_runs`.
 
     Args:
         directory: Of the artifact.
@@ -97,11 +97,12 @@ def verify(
         test: The samples.
         runtimes: What to run; one that isn't installed is noted.
         is_timed: Whether to measure latencies.
+        seconds: That a run of a form may take.
+        memory_bytes: That the process of the runs may take; None: the usual part of the node's.
 
     Raises:
         ArtifactError: if the packed file can't be read, or the samples are none of the network's.
     """
-    use_one_thread()
     if not len(test.split):
         raise ArtifactError(f"there are no test samples in {test.source}; name a file of some with --data")
     network = read_packed(directory)
@@ -110,20 +111,37 @@ def verify(
             f"the network takes samples of the shape {network.plan.input_shape}; {test.source} has "
             f"{test.split.x.shape[1:]}"
         )
-    bench = _Bench(directory, content, test, network, is_timed=is_timed)
-    return [bench.check(runtime) for runtime in runtimes]
+    with ArtifactRuns(directory, seconds=seconds, memory_bytes=memory_bytes) as runs:
+        bench = _Bench(directory, content, test, network, runs, is_timed=is_timed)
+        return [bench.check(runtime) for runtime in runtimes]
 
 
 class _Bench:
     """What is the same for every runtime."""
 
     def __init__(
-        self, directory: Path, content: Mapping[str, Any], test: HeldOut, network: IntegerNetwork, *, is_timed: bool
+        self,
+        directory: Path,
+        content: Mapping[str, Any],
+        test: HeldOut,
+        network: IntegerNetwork,
+        runs: ArtifactRuns,
+        *,
+        is_timed: bool,
     ) -> None:
         self._directory, self._content, self._test, self._network = directory, content, test, network
+        self._runs = runs
         self._is_timed, self._story = is_timed, content["description"]
         self._target = target_of(content)
-        self._expected = DeployedNetwork.of(network).run(test.split.x)
+        self._shape = (len(test.split), *network.plan.steps[-1].output_shape)
+        self._expected: NDArray[Any] | None = None
+        self._fault = ""  #: Why the fake-quantized network gives no outputs.
+        try:
+            self._expected = self._outputs(PACKED)
+        except NotThere as error:
+            raise ArtifactError(f"{PACKED_NAME} can't be run here: {error}; {PACKED.needs}") from error
+        except (Faulty, ValueError) as error:
+            self._fault = str(error)
 
     def check(self, runtime: Runtime) -> RunCheck:
         """Run one."""
@@ -139,6 +157,8 @@ class _Bench:
                 claims, note = self._run(runtime)
             except ImportError as error:  # what is installed is broken, which is no fault of the artifact's
                 version, note = None, f"{runtime.name} can't be imported ({error}): {runtime.needs}"
+            except Faulty as error:
+                fault = str(error)
             except Exception as error:  # Whatever a runtime raises is what came of running the form.
                 fault = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         return RunCheck(
@@ -154,23 +174,32 @@ class _Bench:
 
     def _run(self, runtime: Runtime) -> tuple[Sequence[Claim], str]:
         split = self._test.split
-        if runtime.is_fragile:
-            outputs = run_isolated(runtime.name, self._directory, split.x)
-        else:
-            outputs = np.asarray(runtime.run(self._directory, split.x))
-        if outputs.shape != self._expected.shape or not np.isfinite(outputs).all():
-            what = "numbers that are not finite" if outputs.shape == self._expected.shape else f"shape {outputs.shape}"
-            raise ValueError(f"expected outputs of the shape {self._expected.shape}; got {what}")
+        if self._expected is None:
+            of_others = "" if runtime is PACKED else f"{PACKED_NAME} gives nothing to agree with: "
+            raise Faulty(of_others + self._fault)
+        outputs = self._expected if runtime is PACKED else self._outputs(runtime)
         claims = [*self._scores(outputs, split, is_exact=runtime.form == ONNX.name)]
         if runtime.form == GAP.name:
             claims += self._size()
         else:
             judged = int((split.y != IGNORED).sum()) if self._target.kind == "tagging" else len(split)
-            claims.append(agreement_claim(self._agreement(outputs, split), samples=max(judged, 1)))
+            claims.append(agreement_claim(self._agreement(outputs, self._expected, split), samples=max(judged, 1)))
         if runtime is TFLITE_MICRO:
             claims += self._arena(runtime)
         timed, note = self._latency(runtime) if self._is_timed else ((), "")
         return (*claims, *timed), note
+
+    def _outputs(self, runtime: Runtime) -> NDArray[Any]:
+        """What a form answers to the samples.
+
+        Raises:
+            ValueError: if that is no output of the network's.
+        """
+        outputs = self._runs.outputs(runtime, self._test.split.x)
+        if outputs.shape != self._shape or not np.isfinite(outputs).all():
+            what = "numbers that are not finite" if outputs.shape == self._shape else f"shape {outputs.shape}"
+            raise ValueError(f"expected outputs of the shape {self._shape}; got {what}")
+        return outputs
 
     def _scores(self, outputs: NDArray[Any], split: Split, *, is_exact: bool) -> list[Claim]:
         """The scores; of forms other than the one that the claims were measured on the primary one alone is judged."""
@@ -190,9 +219,9 @@ class _Bench:
         primary = f"test_{self._target.primary}"
         return sorted((claim for claim in claims if is_exact or claim.name == primary), key=lambda c: c.name != primary)
 
-    def _agreement(self, outputs: NDArray[Any], split: Split) -> float:
-        deviation = self._story.get("data", {}).get("target_deviation") or float(self._expected.std()) or 1.0
-        return agreement(outputs, self._expected, split.y, target=self._target, deviation=deviation)
+    def _agreement(self, outputs: NDArray[Any], expected: NDArray[Any], split: Split) -> float:
+        deviation = self._story.get("data", {}).get("target_deviation") or float(expected.std()) or 1.0
+        return agreement(outputs, expected, split.y, target=self._target, deviation=deviation)
 
     def _size(self) -> list[Claim]:
         claimed = self._story.get("claimed", {}).get("model_bytes")
@@ -200,7 +229,7 @@ class _Bench:
 
     def _arena(self, runtime: Runtime) -> list[Claim]:
         """The memory that TFLite Micro takes beside the file, which another version of it may do otherwise."""
-        found = arena_bytes((self._directory / EXPORTERS.get(runtime.form).files[0]).read_bytes())
+        found = self._runs.arena_bytes(EXPORTERS.get(runtime.form).files[0])
         claimed = self._story.get("measured", {}).get("arena_bytes")
         note = "it depends on the version of TFLite Micro"
         return [] if found is None else [Claim(name="arena_bytes", claimed=claimed, measured=found, note=note)]
@@ -213,19 +242,19 @@ class _Bench:
             return self._paired_latency(runtime, sample), ""
         if runtime.open is None:
             return (), "no latency: it opens the form anew at each call"
-        median, spread_ms = plain_latency(runtime.open(self._directory), sample)
+        median, spread_ms = self._runs.plain_latency(runtime, sample)
         plain = (("plain_latency_ms", median), ("plain_latency_spread_ms", spread_ms))
         return tuple(Claim(name=name, claimed=None, measured=value) for name, value in plain), ""
 
     def _paired_latency(self, runtime: Runtime, sample: NDArray[Any]) -> tuple[Claim, ...]:
         """The latency of a graph; neighbours only ever add to it, so one that is too long is measured again."""
-        graph = (self._directory / EXPORTERS.get(runtime.form).files[0]).read_bytes()
+        file = EXPORTERS.get(runtime.form).files[0]
         claimed = self._story.get("measured", {}) if runtime is ONNX_RUNTIME else {}  # that of `model.onnx`
         found = []
         for _ in range(LATENCY_TRIES):
-            timed = measure_latency(graph, sample, calibration=calibrate())
-            claim = latency_claim(claimed, timed.latency_ms, timed.spread_ms, device_name())
-            spread = Claim(name="latency_spread_ms", claimed=claimed.get("latency_spread_ms"), measured=timed.spread_ms)
+            latency_ms, spread_ms = self._runs.paired_latency(file, sample)
+            claim = latency_claim(claimed, latency_ms, spread_ms, device_name())
+            spread = Claim(name="latency_spread_ms", claimed=claimed.get("latency_spread_ms"), measured=spread_ms)
             found.append((claim, spread))
             if claim.holds is not False:
                 break
@@ -245,27 +274,3 @@ def target_of(content: Mapping[str, Any]) -> Target:
         labels=tuple(output["labels"]),
         tags=data.get("tags"),
     )
-
-
-def plain_latency(
-    call: Callable[[NDArray[Any]], object],
-    sample: NDArray[Any],
-    clock: Callable[[], float] = time.perf_counter,
-) -> tuple[float, float]:
-    """The median of calls in ms, and half of the range between their quartiles; neighbours add to both.
-
-    Args:
-        call: Runs the network.
-        sample: A batch of one.
-        clock: Gives seconds.
-    """
-    for _ in range(PLAIN_WARM_UP):
-        call(sample)
-    end = clock() + PLAIN_SECONDS
-    seconds: list[float] = []
-    while len(seconds) < 2 or (len(seconds) < PLAIN_CALLS and clock() < end):
-        before = clock()
-        call(sample)
-        seconds.append(clock() - before)
-    lower, median, upper = statistics.quantiles(seconds, n=4)
-    return 1e3 * median, 1e3 * (upper - lower) / 2

@@ -32,7 +32,8 @@ class Runtime:
     #: Opens the form once; what it gives is called with raw samples, and is what is timed. None: no latency is told,
     #: but of ONNX Runtime, which takes turns with the reference network.
     open: Callable[[Path], Callable[[NDArray[Any]], NDArray[Any]]] | None = None
-    is_fragile: bool = False  #: Whether a damaged file may end the process: `verify` runs it in one of its own first.
+    #: Whether `verify` runs it in a process of its own, as what strangers wrote wants it: that finds it by its name.
+    is_isolated: bool = True
 
 
 ONNX_RUNTIME: Final = Runtime(
@@ -50,7 +51,6 @@ LITERT: Final = Runtime(
     form=TFLITE.name,
     needs=NEEDS,
     version=litert.version,
-    is_fragile=True,
     run=lambda directory, x: litert.run_litert(directory / TFLITE.files[0], x),
     open=lambda directory: litert.open_litert(directory / TFLITE.files[0]),
 )
@@ -59,7 +59,6 @@ TFLITE_MICRO: Final = Runtime(
     form=TFLITE.name,
     needs=NEEDS,
     version=tflite_micro.version,
-    is_fragile=True,
     run=lambda directory, x: tflite_micro.run_tflite_micro(directory / TFLITE.files[0], x),
 )
 ONNX_RUNTIME_QDQ: Final = Runtime(

@@ -42,8 +42,8 @@ def version() -> str | None:
 def run_tflite_micro(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
     """The outputs of raw samples.
 
-    A file that was cut off is refused. One in which bytes were changed may end the process: `verify` runs it by
-    `isolated.run_isolated` first.
+    A file that was cut off is refused. One in which bytes were changed may end the process: `verify` runs it in one of
+    its own.
 
     Args:
         path: The file.

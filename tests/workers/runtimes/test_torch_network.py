@@ -24,5 +24,5 @@ def test_both_files_give_the_same_answers_which_are_those_of_the_graph(tmp_path,
 
 def test_what_is_no_artifact_is_refused(tmp_path):
     for attempt in (open_packed, open_weights):
-        with pytest.raises(ArtifactError, match="can't be read|no exported folder"):
+        with pytest.raises(ArtifactError, match=r"can't be read|no exported folder"):
             attempt(tmp_path)

@@ -108,7 +108,7 @@ def _note_database(db: str | None) -> str | None:
 KEY = argument("KEY", "The network: its key, or a unique beginning of it.")
 Name = Annotated[str, argument("NAME", "The search.")]
 Key = Annotated[str, KEY]
-Keys = Annotated[list[str], argument("KEY...", "The networks: their keys, or a unique beginning of each.")]
+Keys = Annotated[list[str], argument("KEY", "The networks: their keys, or a unique beginning of each.")]
 Spec = Annotated[Path, argument("SPEC", "A YAML, TOML or JSON file; see: gasearch init.")]
 Override = Annotated[
     list[str] | None, option("--set", "KEY=VALUE", "Overrides one key, such as budget.evaluations=50.")
@@ -134,7 +134,10 @@ By = Annotated[
         'The metric that ranks; default: the first objective. "name:max" or "name:min" says which is better.',
     ),
 ]
-Workers = Annotated[int | None, option("--workers", "N", "How many; 0: in this process, without Ray.", min=0, max=1024)]
+Workers = Annotated[
+    int | None,
+    option("--workers", "N", "How many; default: the spec's; 0: in this process, without Ray.", min=0, max=1024),
+]
 Upgrade = Annotated[
     bool, option("--upgrade", None, "Bring the database of a server to this version's schema, without being asked.")
 ]

@@ -102,9 +102,7 @@ def best(
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=100_000, help="How many, best first.")] = 1,
     final: Annotated[
         bool,
-        typer.Option(
-            "--final", help="Of the networks that `finalize` has trained, by their means; default: validation."
-        ),
+        typer.Option("--final", help="The best of those that `finalize` has trained, by their means."),
     ] = False,
     db: Db = None,
     form: Form = Format.TABLE,
@@ -184,7 +182,7 @@ def front(
     where: Where = None,
     by: By = None,
     final: Annotated[
-        bool, typer.Option("--final", help="That of the networks that `finalize` has trained, by their means.")
+        bool, typer.Option("--final", help="The front of those that `finalize` has trained, by their means.")
     ] = False,
     is_all: All = False,
     output: Annotated[

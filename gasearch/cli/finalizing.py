@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gasearch.cli.app import By, Db, Form, Name, NothingFound, Where, Workers, app, argument, ask, examples, option
+from gasearch.cli.app import Db, Form, Name, NothingFound, Where, Workers, app, argument, ask, examples, option
 from gasearch.cli.console import Format, cell, clean_stdout, print_rows, say, watching
 from gasearch.errors import GasearchError, Paused, TrainingsFailed
 from gasearch.objectives.constraints import Limit
@@ -59,13 +59,16 @@ class AskedFinalists:
 def finalize(
     name: Name,
     keys: Annotated[
-        list[str] | None, argument("[KEY]...", "The networks: their keys, or a unique beginning of each.")
+        list[str] | None,
+        argument("KEY", "The networks: their keys, or a unique beginning of each; default: the front."),
     ] = None,
     where: Where = None,
-    by: By = None,
+    by: Annotated[
+        str | None, option("--by", "METRIC", "The metric that ranks them; default: best bargains first, as --knee.")
+    ] = None,
     top: Annotated[
         int | None,
-        option("--top", "N", "The N best bargains of the front, or by --by METRIC; default: all, if few.", min=1),
+        option("--top", "N", "The first N of the front; default: all, if there are at most 10.", min=1),
     ] = None,
     seeds: Annotated[int, option("--seeds", "N", "Trainings of each network.", min=1, max=100, show_default=True)] = 3,
     epochs: Annotated[

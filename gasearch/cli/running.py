@@ -209,7 +209,11 @@ def export(
     tuned: Annotated[bool, typer.Option("--tuned", help="Train it by the best recipe that `tune` found.")] = False,
     formats: Annotated[
         str | None,
-        option("--formats", "NAMES", "Forms to write besides, with commas; all: each that can hold the network."),
+        option(
+            "--formats",
+            "NAMES",
+            "Further forms, such as qdq,tflite,c; all: each that can hold the network; default: qdq.",
+        ),
     ] = None,
     symmetric: Annotated[
         bool, typer.Option("--symmetric", help="Write the form qdq with zero point 0 everywhere, as TensorRT takes it.")

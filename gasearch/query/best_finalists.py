@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from gasearch.objectives.constraints import Limit
@@ -70,7 +71,10 @@ def why_none(reader: ArchiveReader, name: str, limits: Sequence[Limit] = ()) -> 
         name: Of the search.
         limits: That were asked for.
     """
-    found, objectives = finalists(reader, name, limits), objectives_of(reader.search(name))
+    record = reader.search(name)
+    found, objectives = finalists(reader, name, limits), objectives_of(record)
+    if json.loads(record.spec_json).get("space", {}).get("family") == "custom":
+        return f"networks of a custom evaluator aren't finalized: gasearch doesn't train those of {name!r} itself"
     if not found:
         return f"no network of {name!r} was finalized yet; do so with: gasearch finalize {name} --top 3"
     if not any(one.seeds for one in found):

@@ -16,7 +16,7 @@ from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import spread_of, usual_direction
 from gasearch.query.answers import Answer, Row
 from gasearch.query.asked import constraints_of, objectives_of
-from gasearch.query.front import best_points
+from gasearch.query.front import best_points, nearest_text
 from gasearch.query.verified import verified_networks
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import FinalRecord, SearchRecord
@@ -137,7 +137,7 @@ def networks_to_finalize(
     points = best_points(reader, name, by=by, limits=limits, knee=by is None, count=MOST_POINTS if top is None else top)
     if not points:
         within = " within these limits" if limits else ""
-        raise BadInput(f"the front of {name!r} has no network{within}: see: gasearch front {name}")
+        raise BadInput(f"the front of {name!r} has no network{within}; see all of it with: gasearch front {name}")
     if top is None and len(points) > MOST_UNASKED:
         raise BadInput(
             f"the front of {name!r} has {len(points)} networks, each of which would be trained several times: choose "
@@ -298,4 +298,4 @@ def require_known(record: SearchRecord, metric: str, known: set[str]) -> None:
         BadInput: naming those that there are.
     """
     if known and metric not in known and metric not in dict(record.objectives):
-        raise BadInput(f"no finalist of {record.name!r} has {metric!r}; there are {', '.join(sorted(known))}")
+        raise BadInput(f"no finalist of {record.name!r} has {metric!r}{nearest_text(metric, known)}")

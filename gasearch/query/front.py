@@ -17,7 +17,7 @@ from gasearch.objectives.metrics import METRICS, spread_of, usual_direction
 from gasearch.query.answers import FrontPoint
 from gasearch.query.asked import constraints_of, objectives_of
 from gasearch.query.target import Wish, nearest_order
-from gasearch.query.verified import verified_networks
+from gasearch.query.verified import SCORE_PREFIX, verified_networks
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork, SearchRecord
 
@@ -195,9 +195,17 @@ def _require_known(reader: ArchiveReader, record: SearchRecord, metrics: Sequenc
     known.update(dict(record.objectives))
     for metric in missing:
         if metric not in known and not reader.has_metric(record.id, metric):
-            raise BadInput(f"search {record.name!r} has no metric {metric!r}{_nearest(metric, known)}")
+            raise BadInput(f"search {record.name!r} has no metric {metric!r}{nearest_text(metric, known)}")
 
 
-def _nearest(metric: str, known: set[str]) -> str:
+def nearest_text(metric: str, known: set[str]) -> str:
+    """What somebody may have meant by an unknown metric, and all that there are, as the end of a sentence.
+
+    Args:
+        metric: That nothing has.
+        known: Those that there are.
+    """
+    if metric.startswith(SCORE_PREFIX) and metric.removeprefix(SCORE_PREFIX) in known:
+        return ": only networks that were finalized have scores on the test split, so ask for these (--final)"
     close = difflib.get_close_matches(metric, sorted(known), n=1)
     return (f"; did you mean {close[0]}?" if close else ".") + f" There are {', '.join(sorted(known))}"

@@ -29,6 +29,8 @@ def write_report(reader: ArchiveReader, name: str, folder: Path) -> Path:
     document = report_on(reader, name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BadInput(f"{folder} is a file; a report needs a folder") from None
     except OSError as error:
         raise BadInput(f"can't write into the folder {folder}: {error.strerror or error}") from error
     files = {**picture_files(document), TEXT: to_markdown(document), PAGE: to_html(document)}

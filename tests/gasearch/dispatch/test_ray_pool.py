@@ -172,7 +172,7 @@ class TestRayPool(DispatcherContract):
             dispatcher.submit(request_for(network, key=key))
         by_key = {result.key: result.outcome for result in collect_all(dispatcher)}
         assert isinstance(by_key["08"], Measurement), by_key["08"]
-        assert "there is no kind of layer 'elsewhere': " in by_key["09"].message
+        assert "there is no kind of layer 'elsewhere'; " in by_key["09"].message
 
     def test_an_evaluation_sees_neither_ray_s_token_nor_our_settings(self, dispatcher, tmp_path):
         evaluator, file = "tests.doubles.poisoned:tells_its_environment", tmp_path / "seen"

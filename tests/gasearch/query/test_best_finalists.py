@@ -71,8 +71,9 @@ def test_bargains_and_targets_are_weighed_on_the_means(finalized):
 @pytest.mark.parametrize(
     ("question", "text"),
     [
-        ({"by": "speed"}, r"no finalist of 'digits' has 'speed'; there are accuracy, "),
+        ({"by": "speed"}, r"no finalist of 'digits' has 'speed'\. There are accuracy, "),
         ({"target": parse_target("speed=3")}, r"no finalist of 'digits' has 'speed'"),
+        ({"limits": [parse_limit("test_acuracy > 0.5")]}, r"'test_acuracy'; did you mean test_accuracy\? There are"),
         ({"by": "accuracy", "knee": True}, r"the knee weighs all objectives"),
         ({"by": "accuracy", "target": parse_target("accuracy=1")}, r"a target ranks by itself"),
     ],
@@ -93,6 +94,12 @@ def test_why_there_is_none_is_said(archive):
     archive.add_final(1, final(0, of=1, metrics=(("accuracy", 0.9),), test=(("accuracy", 0.9),)), b"gap")
     assert keys(archive) == []
     assert why_none(archive, "digits").startswith("no finalist of 'digits' has model_bytes, by which the search judges")
+
+
+def test_networks_that_gasearch_does_not_train_cannot_be_finalized(migrated_sqlite_url):
+    with closing(open_archive(migrated_sqlite_url, notice=pytest.fail)) as archive:
+        archive.create_search(new_search(spec_json='{"space": {"family": "custom"}}'), owner="alice", ttl_s=600.0)
+        assert why_none(archive, "digits").startswith("networks of a custom evaluator aren't finalized: ")
 
 
 def test_metrics_that_no_trained_finalist_has_are_unmeasured(archive):

@@ -116,7 +116,7 @@ def test_a_search_without_finalists_has_none(archive):
 
 def test_what_cannot_be_asked_of_finalists_says_what_can(archive):
     add(archive, 0, [(0.7, 0.6)])
-    with pytest.raises(BadInput, match=r"no finalist of 'digits' has 'auc'; there are accuracy, accuracy_drop"):
+    with pytest.raises(BadInput, match=r"no finalist of 'digits' has 'auc'\. There are accuracy, accuracy_drop"):
         finalists(archive, "digits", by="auc")
     with pytest.raises(BadInput, match=r"a direction is max or min, as in accuracy:max; got 'accuracy:up'"):
         finalists(archive, "digits", by="accuracy:up")
@@ -144,7 +144,7 @@ def test_a_large_front_is_not_finalized_unasked(archive):
 def test_a_choice_that_cannot_be_made_is_refused(archive):
     with pytest.raises(BadInput, match=r"by their keys, or chosen from the front by limits: not both at once"):
         networks_to_finalize(archive, "digits", [key_of(0)], top=1)
-    with pytest.raises(BadInput, match=r"the front of 'digits' has no network within these limits: see: gasearch fr"):
+    with pytest.raises(BadInput, match=r"the front of 'digits' has no network within these limits; see all of it with: gas"):
         networks_to_finalize(archive, "digits", limits=[parse_limit("model_bytes <= 1")])
     with pytest.raises(UnknownSearch, match=r"no network of this search has a key that begins with 'xyz'"):
         networks_to_finalize(archive, "digits", ["xyz"])

@@ -47,6 +47,13 @@ def test_best_keeps_every_limit_and_asks_all_evaluations():
     assert keys_of(best_points(scripted_reader(), "digits", limits=limits)) == [4]
 
 
+def test_scores_of_the_test_split_are_asked_of_finalists():
+    with pytest.raises(
+        BadInput, match=r"has no metric 'test_accuracy': only networks that were finalized have .*--fin"
+    ):
+        best_points(scripted_reader(), "digits", by="test_accuracy")
+
+
 def test_best_gives_as_many_as_asked_for_best_first():
     assert keys_of(best_points(scripted_reader(), "digits", count=3)) == [2, 6, 1]
 

@@ -73,5 +73,7 @@ def test_a_report_replaces_an_earlier_one_and_leaves_other_files(search, folder)
 
 def test_a_folder_that_can_t_be_written_is_bad_input(search, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="can't write into the folder"):
+    with pytest.raises(BadInput, match="file is a file; a report needs a folder"):
         search.report(tmp_path / "file")
+    with pytest.raises(BadInput, match="can't write into the folder"):
+        search.report(tmp_path / "file" / "report")

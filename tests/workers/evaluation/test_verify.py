@@ -149,7 +149,7 @@ def test_runtimes_are_chosen_by_name_and_refused_with_what_to_do(artifact, monke
         chosen_runtimes(content, ["absent"])
     with pytest.raises(ArtifactError, match=r"other runs the form c, and the artifact holds onnx, gap, .*--formats c"):
         chosen_runtimes(content, ["other"])
-    with pytest.raises(UnknownName, match="there is no runtime 'abacus': onnxruntime, "):
+    with pytest.raises(UnknownName, match="there is no runtime 'abacus'; there are onnxruntime, "):
         chosen_runtimes(content, ["abacus"])
 
 

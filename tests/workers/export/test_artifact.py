@@ -446,7 +446,7 @@ def test_all_forms_are_those_that_can_hold_the_network_and_named_ones_must(picky
     for asked in (["picky"], ["all", "picky"]):
         with pytest.raises(ArtifactError, match="picky can't hold convolutions"):
             chosen_forms(asked, NETWORK.plan)
-    with pytest.raises(UnknownName, match="there is no exporter 'fortran': onnx, gap, safetensors"):
+    with pytest.raises(UnknownName, match="there is no exporter 'fortran'; there are onnx, gap, safetensors"):
         chosen_forms(["fortran"], NETWORK.plan)
 
 

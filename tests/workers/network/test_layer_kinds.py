@@ -29,7 +29,7 @@ def test_a_layer_of_an_unknown_kind_is_refused_with_the_kinds_there_are():
     network = Blueprint(
         family="mlp", input_shape=(4,), layers=(Layer(kind="dense", width=4), Layer(kind="linear", width=2))
     )
-    with pytest.raises(UnknownName, match=r"there is no kind of layer 'dense': conv, separable, residual, "):
+    with pytest.raises(UnknownName, match=r"there is no kind of layer 'dense'; there are conv, separable, residual, "):
         plan(network)
 
 

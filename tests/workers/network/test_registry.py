@@ -15,7 +15,7 @@ class Thing:
 def test_an_unknown_name_is_refused_with_those_there_are():
     registry = Registry(Thing, "thing", lambda: [Thing("one"), Thing("two")])
     assert registry.get("two").name == "two"
-    with pytest.raises(UnknownName, match=r"there is no thing 'three': one, two$"):
+    with pytest.raises(UnknownName, match=r"there is no thing 'three'; there are one, two$"):
         registry.get("three")
 
 

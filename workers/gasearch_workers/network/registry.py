@@ -57,7 +57,9 @@ class Registry(Generic[T]):
         found = self.own.get(name) or self._added.get(name)
         if found is None:
             _, broken = load_packages()
-            raise UnknownName("; ".join([f"there is no {self._noun} {name!r}: {', '.join(self.names())}", *broken]))
+            raise UnknownName(
+                "; ".join([f"there is no {self._noun} {name!r}; there are {', '.join(self.names())}", *broken])
+            )
         return found
 
     def names(self) -> tuple[str, ...]:

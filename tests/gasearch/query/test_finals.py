@@ -144,7 +144,9 @@ def test_a_large_front_is_not_finalized_unasked(archive):
 def test_a_choice_that_cannot_be_made_is_refused(archive):
     with pytest.raises(BadInput, match=r"by their keys, or chosen from the front by limits: not both at once"):
         networks_to_finalize(archive, "digits", [key_of(0)], top=1)
-    with pytest.raises(BadInput, match=r"the front of 'digits' has no network within these limits; see all of it with: gas"):
+    with pytest.raises(
+        BadInput, match=r"the front of 'digits' has no network within these limits; see all of it with: gas"
+    ):
         networks_to_finalize(archive, "digits", limits=[parse_limit("model_bytes <= 1")])
     with pytest.raises(UnknownSearch, match=r"no network of this search has a key that begins with 'xyz'"):
         networks_to_finalize(archive, "digits", ["xyz"])

@@ -266,14 +266,12 @@ def with_deviation(metrics: Mapping[str, float], name: str) -> str:
 def _short_names(scores: Sequence[str]) -> dict[str, str]:
     """The columns of scores in the order of a short table, and which metric stands in each.
 
-    A single score's losses go by short names: so the table fits a terminal.
+    A single score's losses go by short names, several scores' are left out: so the table fits a terminal.
     """
-    names: dict[str, str] = {}
-    for score in scores:
-        for one in (score, f"test_{score}"):
-            loss = f"{one}_drop"
-            names |= {one: one, loss if len(scores) > 1 else loss.replace(f"{score}_", ""): loss}
-    return names
+    if len(scores) != 1:
+        return {one: one for score in scores for one in (score, f"test_{score}")}
+    [score] = scores
+    return {score: score, "drop": f"{score}_drop", f"test_{score}": f"test_{score}", "test_drop": f"test_{score}_drop"}
 
 
 def _in_short(metrics: Mapping[str, float], scores: Sequence[str]) -> Row:

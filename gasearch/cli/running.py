@@ -46,7 +46,9 @@ from gasearch.storage.archive import ArchiveReader
 def init(
     family: Annotated[
         str,
-        typer.Option("--family", metavar="FAMILY", help="mlp, cnn, text, transformer, tagger, recommender or custom."),
+        typer.Option(
+            "--family", metavar="FAMILY", help="mlp, cnn, text, transformer, tagger, recommender, bits or custom."
+        ),
     ] = "cnn",
     output: Annotated[Path | None, option("--output", "SPEC", "The new file; default: stdout.", "-o")] = None,
 ) -> None:

@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 import gasearch
+from gasearch.cli.console import Format
+from gasearch.cli.finalizing import print_finalists, with_deviation
 from gasearch.errors import BadInput
+from gasearch.query.finals import Finalist
 from gasearch.storage.sql import open_archive
 from tests.doubles.command_line import TRAINED, CommandLine
 
@@ -148,3 +151,34 @@ def test_an_ensemble_is_printed_beside_the_best_single_network(commands):
 
 def test_an_ensemble_is_made_of_one_member_at_least(commands):
     assert commands.here("ensemble", "small", "--members", "0").status == 2
+
+
+def finalist(*scores, **changes):
+    metrics = {"model_bytes": 7200.0}
+    for score in scores:
+        metrics |= {score: 0.9, f"{score}_deviation": 0.01, f"{score}_drop": 0.02}
+        metrics |= {f"test_{score}": 0.8, f"test_{score}_deviation": 0.03, f"test_{score}_drop": 0.12}
+    fields = {"key": "3f2a", "seeds": 2, "failed": 0, "epochs": 6, "is_on_front": True, "is_verified": True}
+    return Finalist(**fields | {"metrics": metrics, "blueprint": {}} | changes)
+
+
+def test_a_table_of_finalists_has_means_with_deviations_what_was_lost_and_bytes(capsys):
+    print_finalists([finalist("accuracy", failed=1)], ["accuracy", "model_bytes"], Format.TABLE)
+    assert capsys.readouterr().out.splitlines() == [
+        "key          accuracy    drop    test_accuracy  test_drop  model_bytes  seeds  failed  verified",
+        "3f2a  0.9000 ± 0.0100  0.0200  0.8000 ± 0.0300     0.1200       7.2 KB      2       1  yes",
+    ]
+
+
+def test_a_search_by_costs_alone_shows_the_first_score_and_one_by_two_scores_leaves_losses_out(capsys):
+    print_finalists([finalist("accuracy", "macro_f1")], ["model_bytes"], Format.TABLE)
+    assert capsys.readouterr().out.split()[:4] == ["key", "accuracy", "drop", "test_accuracy"]
+    print_finalists([finalist("accuracy", "macro_f1")], ["accuracy", "macro_f1"], Format.TABLE)
+    titles = capsys.readouterr().out.split()[:6]
+    assert titles == ["key", "accuracy", "test_accuracy", "macro_f1", "test_macro_f1", "model_bytes"]
+
+
+def test_a_single_training_has_no_deviation():
+    assert with_deviation({"accuracy": 0.9}, "accuracy") == "0.9000"
+    assert with_deviation({"accuracy": 0.9, "accuracy_deviation": 0.012}, "accuracy") == "0.9000 ± 0.0120"
+    assert with_deviation({}, "accuracy") == "-"

@@ -237,13 +237,14 @@ def print_finalists(found: Sequence[Finalist], shown: Sequence[str], form: Forma
     of_scores = [pattern.format(score) for score in scores for pattern in _OF_SCORE]
     others = [name for name in dict.fromkeys((*shown, "model_bytes")) if name not in of_scores]
     failed = ["failed"] if any(one.failed for one in found) else []
+    epochs = ["epochs"] if len({one.epochs for one in found}) > 1 else []
     if is_all:
         print_rows(
             rows, form, columns=("key", *of_scores, *others, "seeds", *failed, "epochs", "is_on_front", "verified")
         )
         return
     short = [row | _in_short(one.metrics, scores) for row, one in zip(rows, found, strict=True)]
-    print_rows(short, form, columns=("key", *_short_names(scores), *others, "seeds", *failed, "verified"))
+    print_rows(short, form, columns=("key", *_short_names(scores), *others, "seeds", *epochs, *failed, "verified"))
 
 
 def main_scores(metrics: Collection[str], shown: Iterable[str]) -> list[str]:

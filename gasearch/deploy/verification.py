@@ -124,6 +124,10 @@ def verify_artifact(
     from gasearch_workers.export.artifact import DESCRIPTION_NAME, VERIFICATION_NAME
 
     parse_url(db_url)  # a mistyped one is refused before the work
+    if Path(directory).is_dir() and not os.access(directory, os.W_OK):
+        raise BadInput(
+            f"{directory} can't be written, and {VERIFICATION_NAME} goes into it: copy the folder, and verify the copy"
+        )
     found = run_artifact(directory, data=data, runtimes=runtimes, is_timed=is_timed, seconds=seconds, db_url=db_url)
     path = found.directory / VERIFICATION_NAME
     text = json.dumps(found.content(), indent=2, allow_nan=False) + "\n"

@@ -107,3 +107,11 @@ def test_a_front_of_no_network_writes_no_file(gasearch, tmp_path):
     status, out, err = gasearch("front", "digits", "--where", "accuracy > 0.99", "-o", str(path))
     assert (status, out, path.exists()) == (1, "", False)
     assert "no network of search 'digits' has accuracy > 0.99" in err
+
+
+def test_a_front_with_all_columns_has_every_metric_once(gasearch):
+    status, out, _ = gasearch("front", "digits", "--all")
+    titles = out.splitlines()[0].split()
+    metrics = {name for row in json.loads(gasearch("front", "digits", "--format", "json")[1]) for name in row}
+    assert (status, set(titles)) == (0, metrics - {"blueprint"})
+    assert len(titles) == len(set(titles))

@@ -178,6 +178,11 @@ def test_a_search_by_costs_alone_shows_the_first_score_and_one_by_two_scores_lea
     assert titles == ["key", "accuracy", "test_accuracy", "macro_f1", "test_macro_f1", "model_bytes"]
 
 
+def test_epochs_stand_where_they_differ(capsys):
+    print_finalists([finalist("accuracy"), finalist("accuracy", epochs=60)], ["accuracy"], Format.TABLE)
+    assert "  seeds  epochs  verified" in capsys.readouterr().out
+
+
 def test_a_single_training_has_no_deviation():
     assert with_deviation({"accuracy": 0.9}, "accuracy") == "0.9000"
     assert with_deviation({"accuracy": 0.9, "accuracy_deviation": 0.012}, "accuracy") == "0.9000 ± 0.0120"

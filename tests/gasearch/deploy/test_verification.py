@@ -1,6 +1,7 @@
 """A search, its export, and what comes of running it: the verdict in the folder and in the database."""
 
 import json
+import os
 import shutil
 from contextlib import closing
 
@@ -351,3 +352,10 @@ def test_data_in_a_file_are_found_by_the_database_and_their_folder_is_shown_to_n
     assert str(tmp_path) not in (folder / "verification.json").read_text()
     with pytest.raises(BadInput, match=r"where the data mine.npz lie only the database of its search knows"):
         gasearch.verify(folder, db=tmp_path / "none.db")
+
+
+def test_a_folder_that_is_read_only_is_refused_before_the_work(artifact, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    monkeypatch.setattr("gasearch.deploy.verification.run_artifact", pytest.fail)
+    with pytest.raises(BadInput, match=r"can't be written, and verification.json goes into it: copy the folder"):
+        verify_artifact(artifact, db_url="sqlite:///store.db")

@@ -231,6 +231,8 @@ def _finals_lines(summary: SearchSummary) -> list[tuple[str, str]]:
     """What came after the search, where anything did: how many networks, and the best of them."""
     counts = (("finalized", summary.finalized), ("verified", summary.verified))
     lines = [(label, f"{count} network{'s' if count > 1 else ''}") for label, count in counts if count]
+    if summary.finals_fault:
+        lines.append(("finalized", f"can't be read: {summary.finals_fault}"))
     if summary.best_final is not None:
         means = summary.best_final_metrics
         score = main_scores(means, summary.objectives)[:1]

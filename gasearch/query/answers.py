@@ -58,6 +58,7 @@ class SearchSummary(Answer):
     finalized: int  #: Networks with a final training that succeeded.
     verified: int  #: Networks whose newest verification passed.
     best_final: str | None  #: The key of the finalist that is best by the first objective; None without any.
+    finals_fault: str  #: Why what came after the search can't be read, and isn't counted here; "" where it can.
     best_final_metrics: dict[str, float]  #: Its means, deviations and losses; see `gasearch.query.finals.Finalist`.
     generation: int  #: Of the newest candidate; -1 when there is none.
     active_seconds: float  #: Wall time that controllers have spent on it.

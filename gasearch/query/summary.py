@@ -8,10 +8,11 @@ from typing import Any
 
 from gasearch_workers.messages import FailureKind
 
+from gasearch.errors import StoreError
 from gasearch.evolution.surrogate.schedule import allowed_seconds
 from gasearch.query.answers import SearchDescription, SearchSummary
 from gasearch.query.asked import directions_of, objectives_of
-from gasearch.query.finals import finalists
+from gasearch.query.finals import Finalist, finalists
 from gasearch.query.verified import verified_networks
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import is_gone
@@ -57,7 +58,7 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
     spec = json.loads(record.spec_json)
     budget, asked = spec.get("budget") or {}, spec.get("evolution") or {}
     front, objectives = reader.front_metrics(record.id), objectives_of(record)
-    finals = finalists(reader, record.name)
+    finals, verified, finals_fault = _finals(reader, record)
     best_final = next((one for one in finals if one.is_on_front), None)
     return SearchSummary(
         name=record.name,
@@ -91,7 +92,8 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
             one.metric: max((metrics[one.metric] for metrics in front), key=one.wvalue) for one in objectives if front
         },
         finalized=sum(one.seeds > 0 for one in finals),
-        verified=sum((verified_networks(reader, record.id) or {}).values()),
+        verified=verified,
+        finals_fault=finals_fault,
         best_final=None if best_final is None else best_final.key,
         best_final_metrics={} if best_final is None else best_final.metrics,
         generation=counts.generation,
@@ -104,6 +106,15 @@ def _summary_of(reader: ArchiveReader, record: SearchRecord) -> SearchSummary:
         created_at=record.created_at,
         updated_at=record.updated_at,
     )
+
+
+def _finals(reader: ArchiveReader, record: SearchRecord) -> tuple[list[Finalist], int, str]:
+    """The finalists, how many networks are verified, and why a damaged row keeps that from being read."""
+    try:
+        verified = verified_networks(reader, record.id) or {}
+        return finalists(reader, record.name), sum(verified.values()), ""
+    except StoreError as error:
+        return [], 0, str(error)
 
 
 def _algorithm(name: str, record: SearchRecord) -> str:

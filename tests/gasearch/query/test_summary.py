@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from gasearch.cli.reading import status_lines
 from gasearch.errors import UnknownSearch
+from gasearch.objectives.fitness import FrontChange
 from gasearch.query.front import front_points
-from gasearch.query.summary import describe_search, search_summary
+from gasearch.query.summary import describe_search, list_searches, search_summary
 from gasearch.spec.sections import EvolutionSpec
 from gasearch.storage.records import Effort, SearchStatus
+from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.archived import (
     NETWORKS,
     SCALING,
@@ -23,6 +28,7 @@ from tests.doubles.archived import (
     search_record,
     with_constraints,
 )
+from tests.doubles.records import candidate, final, key_of, measured, new_search, verification
 
 
 def test_a_summary_tells_state_counts_failures_and_the_best_per_objective():
@@ -141,3 +147,39 @@ def test_an_unbounded_space_becomes_null_in_json():
 def test_an_unknown_search_is_refused():
     with pytest.raises(UnknownSearch, match="did you mean digits"):
         front_points(scripted_reader(), "digit")
+
+
+@pytest.fixture
+def finalized(migrated_sqlite_url):
+    """The URL of a search with two finalists, the first of which is better and verified."""
+    with closing(open_archive(migrated_sqlite_url, notice=pytest.fail)) as archive:
+        lease = archive.create_search(new_search(data_json='{"kind":"classification"}'), owner="alice", ttl_s=600.0)
+        archive.add_candidates(lease, [candidate(number) for number in range(3)])
+        for number in range(3):
+            archive.add_evaluations(
+                lease, [(measured(number, accuracy=0.9, model_bytes=99), FrontChange(entered=(number,)))]
+            )
+        for of, accuracy in ((0, 0.9), (1, 0.8)):
+            metrics = (("accuracy", accuracy), ("model_bytes", 100.0))
+            archive.add_final(1, final(0, of=of, metrics=metrics, test=(("accuracy", 0.7),)), b"gap")
+        archive.add_final(1, final(0, of=2, failure="died", metrics=(), test=()))
+        archive.add_verification(1, verification(measured=(("test_accuracy", 0.7),)))
+    return migrated_sqlite_url
+
+
+def test_a_summary_tells_what_came_after_the_search(finalized):
+    with closing(open_reader(finalized)) as reader:
+        summary = search_summary(reader, "digits")
+    assert (summary.finalized, summary.verified, summary.finals_fault) == (2, 1, "")
+    assert summary.best_final == key_of(0)
+    assert (summary.best_final_metrics["accuracy"], summary.best_final_metrics["test_accuracy"]) == (0.9, 0.7)
+
+
+def test_a_damaged_final_training_hides_no_search(finalized):
+    with closing(sqlite3.connect(finalized.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE finals SET epochs = epochs + 1 WHERE id = 1")
+    with closing(open_reader(finalized)) as reader:
+        [summary] = list_searches(reader)
+    assert (summary.front_size, summary.finalized, summary.best_final) == (3, 0, None)
+    assert "doesn't match its checksum" in summary.finals_fault
+    assert dict(status_lines(summary))["finalized"].startswith("can't be read: final training 0 of network")

@@ -254,7 +254,7 @@ def main_scores(metrics: Collection[str], shown: Iterable[str]) -> list[str]:
         metrics: That finalists have.
         shown: What a search or a question names.
     """
-    scores = [name for name in shown if f"test_{name}" in metrics]
+    scores = [name for name in dict.fromkeys(shown) if f"test_{name}" in metrics]
     return scores or [name.removeprefix("test_") for name in metrics if name.startswith("test_")][:1]
 
 

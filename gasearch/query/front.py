@@ -206,6 +206,6 @@ def nearest_text(metric: str, known: set[str]) -> str:
         known: Those that there are.
     """
     if metric.startswith(SCORE_PREFIX) and metric.removeprefix(SCORE_PREFIX) in known:
-        return ": only networks that were finalized have scores on the test split, so ask for these (--final)"
+        return ": only finalized networks have scores on the test split: ask `best` or `front` with --final"
     close = difflib.get_close_matches(metric, sorted(known), n=1)
     return (f"; did you mean {close[0]}?" if close else ".") + f" There are {', '.join(sorted(known))}"

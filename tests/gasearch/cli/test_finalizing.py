@@ -173,6 +173,8 @@ def test_a_table_of_finalists_has_means_with_deviations_what_was_lost_and_bytes(
 def test_a_search_by_costs_alone_shows_the_first_score_and_one_by_two_scores_leaves_losses_out(capsys):
     print_finalists([finalist("accuracy", "macro_f1")], ["model_bytes"], Format.TABLE)
     assert capsys.readouterr().out.split()[:4] == ["key", "accuracy", "drop", "test_accuracy"]
+    print_finalists([finalist("accuracy")], ["accuracy", "model_bytes", "accuracy"], Format.TABLE)  # asked for, too
+    assert capsys.readouterr().out.split()[:4] == ["key", "accuracy", "drop", "test_accuracy"]
     print_finalists([finalist("accuracy", "macro_f1")], ["accuracy", "macro_f1"], Format.TABLE)
     titles = capsys.readouterr().out.split()[:6]
     assert titles == ["key", "accuracy", "test_accuracy", "macro_f1", "test_macro_f1", "model_bytes"]

@@ -48,9 +48,7 @@ def test_best_keeps_every_limit_and_asks_all_evaluations():
 
 
 def test_scores_of_the_test_split_are_asked_of_finalists():
-    with pytest.raises(
-        BadInput, match=r"has no metric 'test_accuracy': only networks that were finalized have .*--fin"
-    ):
+    with pytest.raises(BadInput, match=r"has no metric 'test_accuracy': only finalized networks have scores .*--final"):
         best_points(scripted_reader(), "digits", by="test_accuracy")
 
 

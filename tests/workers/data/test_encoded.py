@@ -154,6 +154,10 @@ def test_samples_of_another_kind_or_shape_are_refused(tmp_path):
     np.savez(tmp_path / "more.npz", x_train=np.zeros((24, 8, 8), np.uint8), y_train=np.arange(24) % 12)
     refused(tmp_path / "more.npz", data, r"expected a label that the network knows, 0, 1, .*, 9; got 10")
     refused(tmp_path / "none.npz", data, r"none.npz")
+    np.savez(tmp_path / "test.npz", x_test=np.zeros((24, 8, 8), np.uint8), y_test=np.arange(24) % 9)
+    refused(
+        tmp_path / "test.npz", data, r"found x_test, y_test; samples to verify a network by are x_train, y_train in"
+    )
 
 
 def test_labels_and_columns_that_the_network_does_not_know_are_refused(tmp_path):

@@ -68,9 +68,11 @@ def read_npz(path: Path, *, kind: TaskKind | None = None, channels: str | None =
     arrays = _load(path)
     missing = [key for key in REQUIRED if key not in arrays]
     if missing:
+        is_test_alone = arrays.keys() >= set(OPTIONAL)
+        advice = "; samples to verify a network by are x_train, y_train in a file of their own" if is_test_alone else ""
         raise DataError(
             f"{path}: expected the arrays x_train, y_train and perhaps x_test, y_test; "
-            f"missing {', '.join(missing)}, found {', '.join(arrays) or 'none'}"
+            f"missing {', '.join(missing)}, found {', '.join(arrays) or 'none'}{advice}"
         )
     if ("x_test" in arrays) != ("y_test" in arrays):
         have, lack = OPTIONAL if "x_test" in arrays else OPTIONAL[::-1]

@@ -75,6 +75,7 @@ def run_artifact(
             is_unknown = data is None and origin.record is None and origin.reason  # an older schema, another search
             raise BadInput(f"{error} ({origin.reason})" if is_unknown else str(error)) from error
         checks = verify(directory, content, test, chosen, is_timed=is_timed, seconds=seconds)
+        left_out = {str(form): str(why) for form, why in (content["description"].get("left_out_forms") or {}).items()}
         digest = hashlib.sha256((directory / DESCRIPTION_NAME).read_bytes()).hexdigest()
     except (ArtifactError, DataError, UnknownName) as error:
         raise BadInput(str(error)) from error
@@ -92,7 +93,7 @@ def run_artifact(
         is_same=test.is_same,
         checks=tuple(checks),
         unrun=tuple([] if runtimes else unrun_forms(content)),
-        left_out=tuple(dict(content["description"].get("left_out_forms") or {}).items()),
+        left_out=tuple(left_out.items()),
         origin=origin,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gasearch_workers.network.operators import operators_of
@@ -40,6 +40,7 @@ class SpecReport:
     largest: SizedNetwork | None
     operators: tuple[str, ...]  #: That its networks need; () for a custom space.
     notes: tuple[str, ...]  #: What is allowed but may be a mistake.
+    toolchain: str = ""  #: The cross compiler that measures its networks, with its version; "": none is needed.
 
     def __str__(self) -> str:
         """The report in a few lines."""
@@ -52,6 +53,8 @@ class SpecReport:
             excluded = ", which the constraints exclude" if _is_excluded(self.largest, self.spec) else ""
             lines += [f"smallest  {_costs_text(self.smallest)}", f"largest   {_costs_text(self.largest)}{excluded}"]
         lines += _titled("measure", measure_lines(self.spec.measure))
+        if self.toolchain:
+            lines.append(f"firmware  {self.spec.target.cpu}, compiled by {self.toolchain}")
         lines += _titled("search", search_lines(self.spec))
         lines += _titled("budget", self._budget_lines())
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
@@ -121,14 +124,14 @@ def report(spec: SearchSpec, notice: Callable[[str], None] = unheard) -> str:
     )
 
     measuring_command(spec)
-    require_tools(spec)
+    toolchain = require_tools(spec)
     data = load_data(spec, notice)
     description = None if data is None else data.describe()
     found = check(spec, description)
     space = build_space(spec, None if description is None else DataShape.of(description))
     require_operators(spec, space, notice)
     require_forms(spec, space)
-    return str(found)
+    return str(replace(found, toolchain=toolchain))
 
 
 def build_on_data(spec: SearchSpec, data: Mapping[str, Any] | None) -> tuple[Space, tuple[Genome, ...]]:

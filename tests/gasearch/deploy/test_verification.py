@@ -314,6 +314,15 @@ def test_the_rows_of_files_give_bytes_agreement_and_the_primary_score(artifact, 
     assert rows["liar"]["verdict"] == "failed"
 
 
+def test_a_form_that_was_left_out_has_a_row_with_the_reason(artifact):
+    rewrite(artifact, lambda content: content["description"].update(left_out_forms={"c": "float weights"}))
+    row = run_artifact(artifact, is_timed=False, runtimes=["gasearch"]).file_rows()[-1]
+    assert row == {"file": "c", "bytes": None, "verdict": "left out", "message": "it can't hold float weights"}
+    rewrite(artifact, lambda content: content["description"].update(left_out_forms=["c"]))
+    with pytest.raises(BadInput, match="is not as it was written"):
+        run_artifact(artifact, is_timed=False, runtimes=["gasearch"])
+
+
 def test_what_was_judged_by_nothing_is_not_stored_as_verified(exported, artifact):
     url, key, _ = exported
     known = len(records(url, key))

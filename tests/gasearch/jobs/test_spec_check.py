@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,13 @@ def test_the_report_says_size_extremes_and_budget():
         "          42.2 M MACs for the smallest network, 2.08 G for the largest",
         "note: the space holds only 84 networks, so the search ends before 200 evaluations",
     ]
+
+
+def test_the_report_says_which_compiler_measures_for_which_cpu():
+    found = check(load_spec(changed(CNN, "target.cpu", "cortex-m0plus")), IMAGES)
+    assert "firmware" not in str(found)
+    text = str(replace(found, toolchain="zig 0.17.1"))
+    assert "\nfirmware  cortex-m0plus, compiled by zig 0.17.1\n" in text
 
 
 def test_the_report_says_which_operators_are_never_proposed():

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from gasearch_workers.export.c99.files import to_c
 from gasearch_workers.export.c99.integers import run_integers
 from gasearch_workers.export.exporters import C99, GAP
 from gasearch_workers.measure import toolchains
@@ -14,6 +15,7 @@ from gasearch_workers.messages import CROSS_COMPILERS, Blueprint, Layer
 from gasearch_workers.network.costs import costs
 from gasearch_workers.runtimes.c99 import genuine_source
 
+from tests.workers.export.c99.compiled import random_networks
 from tests.workers.integer_networks import random_network, random_raw
 
 each_toolchain = pytest.mark.parametrize(
@@ -118,3 +120,13 @@ def test_an_edited_file_is_not_compiled(artifact, tmp_path):
     (tmp_path / "model.c").write_text('#include "/etc/passwd"')
     with pytest.raises(ValueError, match="it is not compiled"):
         footprint(tmp_path)
+
+
+@pytest.mark.skipif(toolchain() is None or emulator() is None, reason="no cross compiler, or no emulator, is installed")
+@pytest.mark.parametrize("family", ["mlp", "text", "recommender", "transformer", "tagger"])
+def test_every_family_gives_the_same_bits_on_the_smallest_cpu(family):
+    [(network, x)] = random_networks(1, (family,), seed=7, samples=1)
+    files = {name: content for name, content in to_c(network, x).items() if name != "vectors.h"}
+    called, outputs = call_on(network, link(files, "cortex-m0plus", toolchain()), "cortex-m0plus", x[0])
+    assert called.result == 0
+    np.testing.assert_array_equal(outputs, run_integers(network, x)[0])

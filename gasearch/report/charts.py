@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Look = Literal["front", "finalist", "verified", "curve"]  #: What a mark stands for; the style has a colour for each.
+Look = Literal[
+    "front", "finalist", "verified", "test", "curve"
+]  #: What a mark stands for; the style has a colour for each.
 
 
 #: Whether equal distances are equal differences; equal factors, of values above 0; or equal factors of what is missing
@@ -86,4 +88,15 @@ class Bars:
     is_bad: bool = False  #: Whether they count what nobody wants.
 
 
-Figure = Chart | Bars
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranges:
+    """Values of several things along one axis, a row for each thing."""
+
+    title: str
+    description: str
+    axis: Axis
+    kinds: tuple[tuple[Look, str], ...]  #: Of the values of a row, with what they are.
+    rows: tuple[tuple[str, tuple[Mark | None, ...]], ...]  #: Name, and a mark's `x` of each kind; None: not known.
+
+
+Figure = Chart | Bars | Ranges

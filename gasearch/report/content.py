@@ -42,7 +42,7 @@ def report_on(reader: ArchiveReader, name: str) -> Document:
     """
     record, summary = reader.search(name), search_summary(reader, name)
     front, finals = front_points(reader, name), finalists(reader, name)
-    knee, score = best_points(reader, name, knee=True), objectives_of(record)[0].metric
+    knee, score = best_points(reader, name, knee=True), objectives_of(record)[0]
     sections: dict[str, list[Part]] = {
         "What was asked": _asked(record, summary),
         "Where it stands": _state(summary),
@@ -52,7 +52,7 @@ def report_on(reader: ArchiveReader, name: str) -> Document:
         "Operators": _operators(reader, name),
         "Failures": _failures(reader, name, summary),
         "Finalists": finals_parts(finals, score),
-        "Verification": verification_parts(reader.verifications(record.id), score),
+        "Verification": verification_parts(reader.verifications(record.id), score.metric),
         "Provenance": provenance_parts(record, reader.newest(record.id, count=MOST_NETWORKS), reader.events(record.id)),
     }
     return Document(

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gasearch.objectives.fitness import Objective
 from gasearch.objectives.metrics import spread_of
 from gasearch.objectives.units import format_quantity
 from gasearch.query.finals import Finalist
 from gasearch.query.verified import SCORE_PREFIX
-from gasearch.report.document import Column, Paragraph, Part, Table
+from gasearch.report.document import Column, Paragraph, Part, Picture, Table
+from gasearch.report.pictures import finals_chart
 from gasearch.report.text import with_spread
 from gasearch.storage.records import VerificationRecord
 
 
-def finals_parts(finals: Sequence[Finalist], score: str) -> list[Part]:
+def finals_parts(finals: Sequence[Finalist], objective: Objective) -> list[Part]:
     """The finalists, best first.
 
     Args:
         finals: Of the search.
-        score: Its first objective.
+        objective: Its first one.
     """
     if not finals:
         return []
+    score = objective.metric
     said = (
         "Trained anew from scratch, with fresh seeds; the test split was read once for each training. A score in the "
         "search was chosen as one of the best of many: it is too good on average. ± is the deviation over seeds."
@@ -46,7 +49,9 @@ def finals_parts(finals: Sequence[Finalist], score: str) -> list[Part]:
         for one in finals
     ]
     table = Table(caption="Finalists, best first", columns=columns, rows=tuple(rows))
-    return [Paragraph(text=said, is_note=True), table]
+    chart = finals_chart(finals, objective)
+    pictures = [] if chart is None else [Picture(name="finalists", figure=chart)]
+    return [Paragraph(text=said, is_note=True), *pictures, table]
 
 
 def _value(one: Finalist, name: str) -> str:

@@ -8,8 +8,9 @@ from itertools import groupby
 
 from gasearch.report.charts import Bars
 from gasearch.report.document import Code, Column, Document, Facts, Paragraph, Part, Picture, Section, Table
+from gasearch.report.shapes import NARROW, WIDE
 from gasearch.report.style import CHART, PAGE, PALETTE
-from gasearch.report.svg import NARROW, WIDE, svg
+from gasearch.report.svg import svg
 from gasearch.report.text import printable
 
 #: Whatever a text managed to say, the browser would run and fetch nothing; the empty icon keeps it from asking for one.
@@ -88,10 +89,10 @@ def _part(part: Part, name: str) -> str:
 def _figure(picture: Picture) -> str:
     """A chart in two sizes, of which the style shows one: text in a chart that shrinks can't be read."""
     caption = f"<figcaption>{_escaped(picture.figure.title)}</figcaption>"
-    small = svg(picture.figure, f"{picture.name}-small", NARROW)
+    small = svg(picture.figure, f"chart-{picture.name}-small", NARROW)
     if isinstance(picture.figure, Bars):
         return f"<figure>{caption}{small}</figure>"
-    big = svg(picture.figure, picture.name, WIDE)
+    big = svg(picture.figure, f"chart-{picture.name}", WIDE)
     return f'<figure>{caption}<div class="big">{big}</div><div class="small">{small}</div></figure>'
 
 

@@ -11,8 +11,9 @@ from gasearch.query.answers import FrontPoint, layers_text
 from gasearch.query.finals import Finalist
 from gasearch.query.growth import GrowthPoint
 from gasearch.query.lineage import OperatorStats
-from gasearch.report.charts import Axis, Bars, Chart, Dots, Form, Layer, Look, Mark, Marks, Steps
+from gasearch.report.charts import Axis, Bars, Chart, Dots, Form, Layer, Look, Mark, Marks, Ranges, Steps
 from gasearch.report.importance import Importance
+from gasearch.report.text import with_spread
 
 MOST_DECISIONS = 10  #: Of an objective's importances, the greatest.
 MOST_STEPS = 2000  #: Of a curve.
@@ -20,6 +21,7 @@ MOST_HINTS = 300  #: Marks that say more when they are pointed at: each takes so
 LOG_SPAN = 5.0  #: Costs that span more than this factor are drawn by factors,
 LOG_SPAN_OF_OTHERS = 50.0  #: all other values from here on.
 NEARLY_1 = 0.9  #: From a best score of this on what is missing to 1 says more than what is there.
+MOST_FINALISTS = 12  #: In a chart, the best.
 MOST_OPERATORS = 8  #: In the chart, those that paid most.
 
 
@@ -151,6 +153,44 @@ def _final_mark(one: Finalist, score: Objective, cost: Objective, knee: str) -> 
     label = one.key[:6] + (" (knee)" if one.key == knee else "")
     told = f"{one.key}\n{score.metric} {format_quantity(y, score.metric)}, the mean of {one.seeds} trainings"
     return Mark(x=x, y=y, y_spread=deviation, label=label, hint=told)
+
+
+def finals_chart(finals: Sequence[Finalist], score: Objective) -> Ranges | None:
+    """What the search has of each finalist, and what came of training it again; None where nothing came.
+
+    Args:
+        finals: Of the search, best first; the first ones are shown.
+        score: Its first objective.
+    """
+    kinds: tuple[tuple[Look, str], ...] = (
+        ("front", "in the search"),
+        ("finalist", "trained again"),
+        ("test", "on the test split"),
+    )
+    names = (f"searched_{score.metric}", score.metric, f"test_{score.metric}")
+    shown = [one for one in finals if score.metric in one.metrics][:MOST_FINALISTS]
+    values = [one.metrics[name] for one in shown for name in names if name in one.metrics]
+    if not values:
+        return None
+    better = "more" if score.is_maximized else "less"
+    return Ranges(
+        title=f"{score.metric} of the finalists, in the search and after",
+        description=f"{len(shown)} finalists, from {shown[0].key} on, each with up to three values.",
+        axis=Axis(
+            title=f"{score.metric} ({better} is better)",
+            metric=score.metric,
+            form=_form(score, min(values), max(values)),
+        ),
+        kinds=kinds,
+        rows=tuple((one.key, tuple(_final_value(one, name, score.metric) for name in names)) for one in shown),
+    )
+
+
+def _final_value(one: Finalist, name: str, metric: str) -> Mark | None:
+    if name not in one.metrics:
+        return None
+    value, deviation = one.metrics[name], one.metrics.get(f"{name}_deviation", 0.0)
+    return Mark(x=value, y=0.0, x_spread=deviation, hint=f"{name} {with_spread(value, deviation, metric)}")
 
 
 def growth_chart(curve: Sequence[GrowthPoint]) -> Chart:

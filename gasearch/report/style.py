@@ -8,10 +8,10 @@ from __future__ import annotations
 
 PALETTE = """
 :root{color-scheme:light;--paper:#fff;--surface:#f5f6f8;--ink:#1a2029;--quiet:#55606d;--rule:#dde2e8;--dots:#8b95a2;
---blue:#1d5fbf;--orange:#b4530a;--green:#12783f;--red:#b3261e;--tint:#e3ecf9}
+--blue:#1d5fbf;--orange:#b4530a;--green:#12783f;--red:#b3261e;--purple:#7a3fb0}
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--paper:#11151b;--surface:#1a2028;--ink:#e6eaf0;
 --quiet:#a5afbc;--rule:#303945;--dots:#6c7887;--blue:#7db0ff;--orange:#f2a65f;--green:#5dd08c;--red:#ff8b80;
---tint:#1c2b42}}
+--purple:#cda4f4}}
 """
 
 CHART = """
@@ -26,7 +26,8 @@ CHART = """
 .chart .verified{fill:var(--green);stroke:var(--paper)} .chart .tick-mark{fill:none;stroke:var(--paper);stroke-width:2}
 .chart .line{fill:none;stroke:var(--blue);stroke-width:1.5} .chart .line.curve{stroke-width:2}
 .chart .interval{fill:none;stroke:var(--blue);stroke-width:1.5} .chart .interval.finalist{stroke:var(--orange)}
-.chart .interval.verified{stroke:var(--green)}
+.chart .interval.verified{stroke:var(--green)} .chart .test{fill:var(--purple);stroke:var(--paper)}
+.chart .interval.test{stroke:var(--purple)} .chart .many{stroke:var(--blue);stroke-width:8;stroke-linecap:round}
 .chart .bar{fill:var(--blue)} .chart .bar.bad{fill:var(--red)} .chart .track{fill:var(--surface)}
 """
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from gasearch.objectives.fitness import Objective
 from gasearch.query.finals import Finalist
 from gasearch.report.deployed import finals_parts, verification_parts
 from gasearch.storage.records import Verdict, VerificationRecord
+
+ACCURACY = Objective(metric="accuracy", is_maximized=True)
 
 
 def finalist(**options):
@@ -30,19 +33,20 @@ def titles(table):
 
 
 def test_finalists_have_what_was_promised_and_what_came_of_it():
-    _, table = finals_parts([finalist(is_verified=True), finalist(failed=1)], "accuracy")
+    _, picture, table = finals_parts([finalist(is_verified=True), finalist(failed=1)], ACCURACY)
     assert titles(table)[1:6] == [
         "accuracy in the search", "accuracy now", "accuracy on the test split", "lost since the search", "model_bytes"
     ]  # fmt: skip
+    assert picture.name == "finalists"
     first, second = table.rows
     assert first == ("ab12", "0.9800", "0.9700 ± 0.01", "0.9600", "0.0200", "3.62 KB", "2", "6", "verified")
     assert second[-3:] == ("2, 1 failed", "6", "not verified")
 
 
 def test_finalists_without_a_successful_training_are_listed_too():
-    _, table = finals_parts([finalist(seeds=0, failed=2, metrics={})], "accuracy")
+    _, table = finals_parts([finalist(seeds=0, failed=2, metrics={})], ACCURACY)
     assert table.rows == (("ab12", "0, 2 failed", "6", "not verified"),)
-    assert finals_parts([], "accuracy") == []
+    assert finals_parts([], ACCURACY) == []
 
 
 def test_runs_of_files_stand_together_by_artifact_with_claims_where_they_differ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -55,6 +56,13 @@ def test_a_page_has_every_part_and_its_headings_in_order():
     assert tree.find(f".//{XHTML}pre").text == "a\n  b"
     assert [one.text for one in tree.iter(f"{XHTML}dd")] == ["12", "1"]
     assert len(list(tree.iter(f"{SVG}svg"))) == 3  # the chart in two sizes, and the bars
+
+
+def test_a_picture_may_be_named_like_its_section():
+    parts = [replace(one, name="part-one") for one in PICTURES[:1]]
+    outline = Outline()
+    outline.feed(page_of(*parts))
+    assert len(set(outline.ids)) == len(outline.ids) > 4
 
 
 def test_tables_have_captions_scopes_and_boxes_that_the_keyboard_reaches():

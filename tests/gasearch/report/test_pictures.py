@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gasearch.objectives.fitness import Objective
@@ -16,6 +18,7 @@ from gasearch.report.pictures import (
     MOST_OPERATORS,
     MOST_STEPS,
     failure_bars,
+    finals_chart,
     front_charts,
     growth_chart,
     importance_bars,
@@ -90,6 +93,18 @@ def test_the_knee_and_finalists_have_labels_and_verified_ones_a_mark_of_their_ow
     assert (waiting.label, verified.label, verified.y_spread) == ("large0", "middle (knee)", 0.02)
     [plain] = front_charts(POINTS, (ACCURACY, BYTES), (), "middle")
     assert [mark.label for mark in layer(plain, Marks).marks if mark.label] == ["middle (knee)"]
+
+
+def test_finalists_are_drawn_with_what_the_search_had_and_what_came():
+    one = finalist("large0", is_verified=None)
+    whole = replace(one, metrics=one.metrics | {"searched_accuracy": 0.95, "test_accuracy": 0.88})
+    figure = finals_chart((whole, replace(one, key="bare00"), replace(one, metrics={})), ACCURACY)
+    assert [look for look, _ in figure.kinds] == ["front", "finalist", "test"]
+    (_, values), (_, bare) = figure.rows
+    assert [mark.x for mark in values] == [0.95, 0.9, 0.88]
+    assert values[1].x_spread == 0.02
+    assert [mark is None for mark in bare] == [True, False, True]
+    assert finals_chart((replace(one, metrics={}),), ACCURACY) is None
 
 
 def test_growth_ends_with_its_value_and_keeps_both_ends_of_a_long_curve():

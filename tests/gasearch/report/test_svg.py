@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from gasearch.report.charts import Axis, Bars, Chart, Dots, Mark, Marks, Steps
-from gasearch.report.svg import NARROW, WIDE, standalone, svg
+from gasearch.report.shapes import NARROW, WIDE
+from gasearch.report.svg import standalone, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<script>alert('&')</script>"

@@ -62,7 +62,10 @@ def main() -> None:
         }
     for budget in options.budgets:
         chosen = {kind: [found[kind, seed].get(budget) for seed in options.seeds] for kind in BITS}
-        tests = {kind: [one and one.metrics["test_accuracy"] for one in ones] for kind, ones in chosen.items()}
+        tests = {
+            kind: [None if one is None else one.metrics["test_accuracy"] for one in ones]
+            for kind, ones in chosen.items()
+        }
         print(describe(budget, tests))
     drops = [100 * one.metrics["test_accuracy_drop"] for under in found.values() for one in set_of(under)]
     print(

@@ -109,7 +109,7 @@ CASES = (
         data="sst2",
         settings=(*SENTIMENT, 'constraints=["model_bytes <= 256 KB"]'),
         score="accuracy",
-        limits={"model_bytes <= 4 KB": None, "model_bytes <= 256 KB": None},
+        limits={"model_bytes <= 256 KB": None},
         known="tf-idf and logistic regression 0.813",
         peer="sentiment-largest",
         most_behind=2.0,
@@ -126,7 +126,7 @@ CASES = (
         score="accuracy",
         ranked="auc",
         limits={"model_bytes <= 1 KB": None, "model_bytes <= 32 KB": None},
-        known="logistic regression 0.851, MLP 0.857, boosting 0.874",
+        known="logistic regression 0.861 on this split; on another one 0.851, MLP 0.857, boosting 0.874",
     ),
     Case(
         name="entities",
@@ -142,7 +142,7 @@ CASES = (
         data="movielens_small/ratings.csv.gz",
         settings=("budget.evaluations=60",),
         score="rmse",
-        known="mean 1.041, biases of users and films 0.863",
+        known="biases of users and films 0.871 on this split, 0.863 on another one; the mean 1.041",
     ),
 )
 

@@ -8,7 +8,8 @@
 
 `run` starts a search, `open` gives a stored one, `list` tells of all, `compare` puts several side by side. What can be
 asked of one, and done with it, are the methods of `Search`: those that the command line has as commands. `load` gives
-the network of an exported folder as a torch module, `verify` runs its files. For networks of your own there are
+the network of an exported folder as a torch module, `verify` runs its files; `sensitivity` says what each layer of a
+trained network loses at fewer bits. For networks of your own there are
 `gasearch.quantize`, `pack`, `unpack` and `measure_latency`.
 """
 
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gasearch.api import Search, compare, run, verify
+    from gasearch.api import Search, compare, run, sensitivity, verify
     from gasearch.api import list_searches as list
     from gasearch.api import load_network as load
     from gasearch.own_network import measure_latency, pack, unpack
@@ -36,6 +37,7 @@ __all__ = [
     "open",
     "pack",
     "run",
+    "sensitivity",
     "unpack",
     "verify",
 ]
@@ -51,6 +53,7 @@ _HOMES = {
     "measure_latency": ("gasearch.own_network", "measure_latency"),
     "pack": ("gasearch.own_network", "pack"),
     "run": ("gasearch.api", "run"),
+    "sensitivity": ("gasearch.api", "sensitivity"),
     "unpack": ("gasearch.own_network", "unpack"),
     "verify": ("gasearch.api", "verify"),
 }

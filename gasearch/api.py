@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gasearch.deploy.reproduction import Reproduction
     from gasearch.deploy.tuning import TunedNetwork
     from gasearch.deploy.verdict import Verification
+    from gasearch.jobs.sensitivity import Sensitivity
 
 Answer = TypeVar("Answer")
 
@@ -581,6 +582,23 @@ def run(
                 upgrade_if_older(url, watching.on_notice, may_upgrade=lambda question: True)
         launch(loaded, db_url=url, observer=watching, workers=workers)
     return Search(loaded.name, db=db)
+
+
+def sensitivity(spec: Path | str | Mapping[str, Any] | SearchSpec, *, observer: Observer | None = None) -> Sensitivity:
+    """What each layer of a trained network (family bits) loses at fewer bits, one at a time, without any training.
+
+    Args:
+        spec: A path, a mapping or a validated spec; its recipe isn't heeded.
+        observer: Takes notices.
+
+    Raises:
+        BadInput: for another family, or a network that can't be used.
+        GasearchError: if a network can't be evaluated.
+    """
+    from gasearch.jobs.sensitivity import measure_sensitivity
+
+    loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
+    return measure_sensitivity(loaded, observer=observer or Silent())
 
 
 def list_searches(*, db: Database = None) -> list[SearchSummary]:

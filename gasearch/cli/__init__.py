@@ -26,6 +26,7 @@ from gasearch.cli import (
     reading,
     reproducing,
     running,
+    sensitivity,
     service,
     tuning,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "reproducing",
     "run",
     "running",
+    "sensitivity",
     "service",
     "tuning",
 ]

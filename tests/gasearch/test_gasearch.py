@@ -25,6 +25,7 @@ def test_help_and_dir_tell_of_all_that_there_is():
         "open",
         "pack",
         "run",
+        "sensitivity",
         "unpack",
         "verify",
     } == {name for name in names.split() if not name.startswith("_")}

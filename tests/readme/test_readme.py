@@ -116,8 +116,9 @@ def test_the_service_answers_the_readmes_call(place):
 
 
 def test_the_specs_of_the_readme_are_valid():
-    spec, recipe, measure, workers = (parse_yaml(block).content for block in blocks("yaml"))
+    spec, recipe, measure, bits, workers = (parse_yaml(block).content for block in blocks("yaml"))
     assert load_spec(spec).name == "mine"
+    assert load_spec(spec | bits | {"target": {}}).space.weights == "weights.safetensors"
     assert load_spec(spec | workers).workers.environment == ("WANDB_MODE",)
     assert load_spec(spec | measure).measure.metrics == ("latency_ms", "ram_bytes")
     assert load_spec(spec | recipe).recipe.distillation.teacher == "largest"

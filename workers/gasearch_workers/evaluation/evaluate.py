@@ -135,6 +135,13 @@ class Evaluator:
         with memory_named("while building or scoring"):
             return outputs_of(self._train(request)[0].network, self._resident.train)
 
+    def validated(self, request: EvaluationRequest) -> tuple[float, NDArray[np.float32]]:
+        """Train the request's network: its primary score on the validation split, and its raw outputs there."""
+        with memory_named("while building or scoring"):
+            outputs, split = self._train(request)[0].outputs, self._resident.validation
+            assert outputs is not None
+            return split.target.primary_score(outputs, split.truth), outputs
+
     def _train(self, request: EvaluationRequest) -> tuple[TrainingReport, int]:
         """Train the request's network; the second value is the number of samples shown to it and its parents.
 

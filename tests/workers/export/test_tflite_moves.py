@@ -47,6 +47,20 @@ def test_pooling_reads_what_is_left_at_odd_sides(tmp_path, shape):
         assert outputs == pytest.approx(run_reference(network, x), abs=1e-4, rel=1e-4)
 
 
+@pytest.mark.parametrize("bits", [8, FULL_PRECISION])
+@pytest.mark.parametrize("shape", [(2, 2, 4), (2, 2, 2), (2, 1, 1)])
+def test_pooling_goes_on_where_a_side_has_one_pixel_left(tmp_path, shape, bits):
+    halving = Layer(
+        kind="conv", width=3, kernel=3, stride=2, downsample="max_pool", weight_bits=bits, activation_bits=bits
+    )
+    layers = (halving, halving, Layer(kind="linear", width=4, weight_bits=bits))
+    network = random_network(Blueprint(family="cnn", input_shape=shape, layers=layers), np.random.default_rng(0))
+    x = random_raw(np.random.default_rng(1), network, 20)
+    expected = run_reference(network, x)
+    for outputs in run_both(network, x, tmp_path).values():
+        assert outputs == pytest.approx(expected, abs=0.1 * expected.std())
+
+
 @pytest.mark.parametrize(("shape", "is_turned"), [((3, 5, 4), True), ((1, 5, 4), False), ((3, 1, 1), False)])
 def test_an_image_becomes_a_vector_in_our_order(tmp_path, shape, is_turned):
     layers = (Layer(kind="linear", width=8, weight_bits=8), Layer(kind="linear", width=3, weight_bits=8))

@@ -8,7 +8,7 @@ from importlib import metadata
 import numpy as np
 import pytest
 from gasearch_workers.export.onnx_qdq import to_qdq
-from gasearch_workers.messages import FULL_PRECISION
+from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer
 from gasearch_workers.runtimes import openvino
 
 from tests.workers.graph_checks import compare_outputs
@@ -43,6 +43,35 @@ def test_it_gives_what_the_network_means(family, bits, is_symmetric, tmp_path):
         errors.append(error)
     assert np.mean(agreements) >= 0.98
     assert np.sqrt(np.mean(np.square(errors))) < LARGEST_ERROR[bits] + 0.02 * is_symmetric
+
+
+@pytest.mark.parametrize("is_symmetric", [False, True])
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_neighbours_of_a_single_token_are_zeros(width, is_symmetric, tmp_path):
+    layer = {"width": width, "weight_bits": 8}
+    layers = (
+        Layer(kind="embedding", **layer),
+        Layer(kind="conv1d", kernel=5, activation_bits=8, **layer),
+        Layer(kind="linear", width=4, weight_bits=8),
+    )
+    blueprint = Blueprint(family="text", input_shape=(1,), categories=(20,), layers=layers)
+    network = random_network(blueprint, np.random.default_rng(0))
+    x = random_raw(np.random.default_rng(1), network, 60)
+    model = write(network, tmp_path, is_symmetric=is_symmetric)
+    agreement, error = compare_outputs(network, x, openvino.run(model, x))
+    assert agreement >= 0.98
+    assert error < 0.05
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (1, 1, 9)])
+def test_pooling_goes_on_where_a_side_has_one_pixel_left(shape, tmp_path):
+    halving = Layer(kind="conv", width=8, kernel=3, stride=2, downsample="max_pool", weight_bits=8, activation_bits=8)
+    layers = (halving, halving, halving, Layer(kind="linear", width=4, weight_bits=8))
+    network = random_network(Blueprint(family="cnn", input_shape=shape, layers=layers), np.random.default_rng(0))
+    x = random_raw(np.random.default_rng(1), network, 60)
+    agreement, error = compare_outputs(network, x, openvino.run(write(network, tmp_path), x))
+    assert agreement >= 0.98
+    assert error < 0.05
 
 
 @pytest.mark.parametrize("kind", ["gru", "conv1d", "linear"])

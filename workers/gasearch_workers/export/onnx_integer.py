@@ -117,7 +117,8 @@ def move(builder: GraphBuilder, step: Step, source: str, output: str, *, is_real
     if step.op == "flatten":
         return builder.node("Flatten", [source], output)
     if step.op == "max_pool":
-        return builder.node("MaxPool", [source], output, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+        sides = [min(2, side) for side in step.input_shape[1:]]  # OpenVINO refuses a kernel beyond the image
+        return builder.node("MaxPool", [source], output, kernel_shape=sides, strides=sides, ceil_mode=1)
     add = {"window": _window, "max_tokens": _max_tokens}[step.op]
     zero = builder.constant("zero", np.float32(0)) if is_real else builder.zero(step.inputs[0])
     return add(builder, step, source, zero, output)

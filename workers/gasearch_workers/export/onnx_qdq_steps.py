@@ -218,12 +218,13 @@ def _window(builder: QdqBuilder, step: Step, source: str, output: str, *, offset
     """
     if step.kernel == 1:
         return builder.node("Identity", [source], output)
-    name, (tokens, channels), before = step.name, step.input_shape, step.kernel // 2
+    name, tokens, before = step.name, step.input_shape[0], step.kernel // 2
     behind = step.kernel - 1 - before
     zero = builder.constant(f"{name}.nothing" if offset else "zero", np.float32(-offset))
-    if tokens == 1:  # its neighbours are zeros: OpenVINO 2026.4 fills the places of a single one with the token
-        sides = builder.whole_numbers(f"{name}.sides", [0, 0, before * channels, 0, 0, behind * channels])
-        return builder.node("Pad", [source, sides, zero], output)
+    if tokens == 1:  # its neighbours are zeros: OpenVINO 2026.4 pads an axis of length 1 with what stands there
+        flat = builder.node("Mul", [source, builder.constant(f"{name}.none", np.float32(0))], f"{name}.flat")
+        beside = builder.node("Add", [flat, zero], f"{name}.beside")
+        return builder.node("Concat", [*[beside] * before, source, *[beside] * behind], output, axis=2)
     pads = builder.whole_numbers(f"{name}.pads", [0, before, 0, 0, behind, 0])
     padded = builder.node("Pad", [source, pads, zero], f"{name}.padded")
     parts = [builder.slice(padded, at, at + tokens, f"{name}.neighbour{at}") for at in range(step.kernel)]

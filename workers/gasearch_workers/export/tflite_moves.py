@@ -85,9 +85,10 @@ def move(graph: TfliteGraph, step: Step, source: int, name: str, *, is_real: boo
     """
     shape = channels_last(step.output_shape)
     output = _tensor(graph, step, name, shape, is_real=is_real)
-    if step.op == "max_pool":
+    if step.op == "max_pool" and math.prod(step.input_shape[1:]) > 1:  # of a single pixel it is that pixel
+        height, width = (min(2, side) for side in step.input_shape[1:])  # LiteRT can't read beyond a side of 1
         options = {"padding": graph.builder.padding(is_same=True), "fusedActivationFunction": 0}
-        sides = dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), 2)
+        sides = {"strideH": height, "strideW": width, "filterHeight": height, "filterWidth": width}
         return graph.builder.operator("MAX_POOL_2D", [source], output, ("Pool2D", options | sides))
     if step.op in ("window", "max_tokens"):
         add = window if step.op == "window" else max_tokens

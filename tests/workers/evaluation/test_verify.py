@@ -16,9 +16,11 @@ from gasearch_workers.export.artifact import ArtifactError, read_artifact
 from gasearch_workers.export.description import describe_files
 from gasearch_workers.export.exporters import EXPORTERS, of_one_file
 from gasearch_workers.machine.isolated import kept
+from gasearch_workers.measure.footprint import CPUS
+from gasearch_workers.measure.toolchains import toolchain
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 from gasearch_workers.network.registry import UnknownName
-from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, PACKED, RUNTIMES, TORCH, Runtime
+from gasearch_workers.runtimes.runtime import C99_RUNTIME, ONNX_RUNTIME, PACKED, RUNTIMES, TORCH, Runtime
 
 from tests.doubles.requests import request_for
 from tests.workers.hostile_graphs import endless, of_100_gb
@@ -189,6 +191,27 @@ def test_every_form_in_every_runtime_that_is_installed_keeps_what_it_claims(in_e
     ran = [check for check in checks.values() if check.version is not None]
     assert len(ran) >= 5
     assert all(check.has_passed for check in ran), [check.failure for check in ran]
+
+
+def test_flash_ram_and_instructions_of_the_c_form_are_what_was_claimed_of_the_same_compiler(in_every_form):
+    folder, content = in_every_form
+    if C99_RUNTIME.version() is None or toolchain() is None:
+        pytest.skip("no C compiler, or no cross compiler, is installed")
+    claims = claims_of(run(in_every_form, C99_RUNTIME, is_timed=False)["c99"])
+    for cpu in CPUS:
+        assert claims[f"{cpu} flash_bytes"].holds is True
+        assert claims[f"{cpu} flash_bytes"].measured > claims[f"{cpu} ram_bytes"].measured > 0
+    story = content["description"]
+    other = [one | {"flash_bytes": one["flash_bytes"] - 1} for one in story["firmware"]]
+    check = run((folder, content | {"description": story | {"firmware": other}}), C99_RUNTIME, is_timed=False)["c99"]
+    assert "cortex-m4 flash_bytes must be within 0 B of" in check.failure
+    elsewhere = [one | {"toolchain": f"{toolchain().name} 0.0.1"} for one in other]
+    check = run((folder, content | {"description": story | {"firmware": elsewhere}}), C99_RUNTIME, is_timed=False)[
+        "c99"
+    ]
+    assert check.has_passed
+    assert claims_of(check)["cortex-m4 flash_bytes"].holds is None
+    assert "claimed of" in claims_of(check)["cortex-m4 flash_bytes"].note
 
 
 def test_what_a_microcontroller_takes_is_told_beside_what_was_claimed(in_every_form):

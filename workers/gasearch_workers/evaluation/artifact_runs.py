@@ -7,6 +7,7 @@ what came of the run.
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasearch_workers.machine.isolated import Isolated
+from gasearch_workers.measure.footprint import footprint
 from gasearch_workers.measure.latency import calibrate, measure_latency
 from gasearch_workers.measure.plain_latency import plain_latency
+from gasearch_workers.messages import Microcontroller
 from gasearch_workers.runtimes.runtime import RUNTIMES, Runtime
 from gasearch_workers.runtimes.tflite_micro import arena_bytes
 from gasearch_workers.training.resident import use_one_thread
@@ -77,6 +80,17 @@ class ArtifactRuns:
         answer, _ = self._process.call(asked, seconds=self._seconds)
         return None if answer["arena_bytes"] is None else int(answer["arena_bytes"])
 
+    def footprint(self, cpu: Microcontroller, compiler: str) -> dict[str, Any]:
+        """The `Footprint` of the C form on a CPU, as a mapping.
+
+        Args:
+            cpu: The CPU.
+            compiler: One of `CROSS_COMPILERS`; "": the first that is here.
+        """
+        asked = {"what": "footprint", "path": str(self._directory), "cpu": cpu, "compiler": compiler}
+        answer, _ = self._process.call(asked, seconds=self._seconds)
+        return answer
+
     def _call(self, what: str, runtime: Runtime, x: NDArray[Any]) -> tuple[dict[str, Any], bytes]:
         asked = {"what": what, "runtime": runtime.name, "path": str(self._directory)}
         return self._process.call(asked, _bytes(x), seconds=self._seconds)
@@ -97,6 +111,8 @@ def answer(asked: dict[str, Any], given: bytes) -> tuple[dict[str, Any], bytes]:
         case "paired_latency":
             timed = measure_latency(path.read_bytes(), _array(given), calibration=calibrate())
             return {"latency_ms": timed.latency_ms, "spread_ms": timed.spread_ms}, b""
+        case "footprint":
+            return asdict(footprint(path, asked["cpu"], asked["compiler"])), b""
         case _:
             return {"arena_bytes": arena_bytes(path.read_bytes())}, b""
 

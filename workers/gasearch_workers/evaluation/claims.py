@@ -7,6 +7,7 @@
 | accuracy on other samples (other scores are not judged) | within 0.2 points and three standard errors |
 | `agreement` with the fake-quantized network | at least 0.99, less what two of the samples make |
 | `model_bytes` | equal |
+| `flash_bytes`, `ram_bytes`, `instructions` on a CPU, by the same compiler | equal |
 | `latency_ms`, on the device of the claim alone | at most three times both spreads above it, in the best of three |
 """
 

@@ -31,10 +31,19 @@ from gasearch_workers.machine.isolated import Faulty, NotThere
 from gasearch_workers.measure.device import device_name
 from gasearch_workers.measure.latency import sample_input
 from gasearch_workers.network.integer import IntegerNetwork
-from gasearch_workers.runtimes.runtime import ONNX_RUNTIME, ONNX_RUNTIME_QDQ, PACKED, RUNTIMES, TFLITE_MICRO, Runtime
+from gasearch_workers.runtimes.runtime import (
+    C99_RUNTIME,
+    ONNX_RUNTIME,
+    ONNX_RUNTIME_QDQ,
+    PACKED,
+    RUNTIMES,
+    TFLITE_MICRO,
+    Runtime,
+)
 from gasearch_workers.training.score import IGNORED, Target
 
 LATENCY_TRIES: Final = 3
+FIRMWARE: Final = ("flash_bytes", "ram_bytes", "instructions")  #: Of the C form, that are held against claims.
 
 
 def chosen_runtimes(content: Mapping[str, Any], names: Sequence[str] = ()) -> list[Runtime]:
@@ -186,6 +195,8 @@ class _Bench:
             claims.append(agreement_claim(self._agreement(outputs, self._expected, split), samples=max(judged, 1)))
         if runtime is TFLITE_MICRO:
             claims += self._arena(runtime)
+        if runtime is C99_RUNTIME:
+            claims += self._firmware()
         timed, note = self._latency(runtime) if self._is_timed else ((), "")
         return (*claims, *timed), note
 
@@ -233,6 +244,26 @@ class _Bench:
         claimed = self._story.get("measured", {}).get("arena_bytes")
         note = "it depends on the version of TFLite Micro"
         return [] if found is None else [Claim(name="arena_bytes", claimed=claimed, measured=found, note=note)]
+
+    def _firmware(self) -> list[Claim]:
+        """What the C form takes on each CPU that is claimed for; by the same compiler it is the same."""
+        claims = []
+        for one in self._story.get("firmware", ()):
+            compiler = str(one.get("toolchain", ""))
+            found = self._runs.footprint(one["cpu"], compiler.partition(" ")[0])
+            is_same = found["toolchain"] == compiler
+            claims += [
+                Claim(
+                    name=f"{one['cpu']} {name}",
+                    claimed=claimed if isinstance(claimed := one.get(name), int) else None,
+                    measured=found[name],
+                    tolerance=0.0 if is_same else None,
+                    note="" if is_same else f"by {found['toolchain']}; claimed of {compiler}",
+                )
+                for name in FIRMWARE
+                if found[name] is not None
+            ]
+        return claims
 
     def _latency(self, runtime: Runtime) -> tuple[tuple[Claim, ...], str]:
         """The latency: in turns with the reference where that can be, else by itself; one call on one sample."""

@@ -9,6 +9,7 @@ from gasearch_workers.messages import Calibration
 
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import FrontChange
+from gasearch.storage.access import Actor, AuditRecord, NewToken, TokenRecord
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     CandidateRecord,
@@ -173,6 +174,22 @@ class ArchiveReader(Protocol):
     def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
         """What came of running exported files of the search, or of one of its networks, in order."""
 
+    def tokens(self) -> list[TokenRecord]:
+        """All tokens, revoked ones too, in the order in which they were made."""
+
+    def token(self, digest: str) -> TokenRecord | None:
+        """The token whose secret has that digest, revoked or expired as it may be; None where there is none."""
+
+    def audits(self, *, count: int, before: int | None = None) -> list[AuditRecord]:
+        """What was done, newest first: at most so many, and only what is older than the entry with that id."""
+
+    def require_current(self) -> None:
+        """Check that the database answers, and has the schema that this version reads.
+
+        Raises:
+            StoreError: if not, saying what to do.
+        """
+
     def close(self) -> None:
         """Release all connections."""
 
@@ -322,3 +339,28 @@ class Archive(ArchiveReader, Protocol):
         Raises:
             UnknownSearch: if the search is gone.
         """
+
+    def add_token(self, new: NewToken, *, lifetime_s: float | None, actor: Actor) -> TokenRecord:
+        """Store a token, and in the audit log that it was made; needs no lease.
+
+        Args:
+            new: The token.
+            lifetime_s: How long it may be used; None: for ever.
+            actor: Who made it.
+
+        Raises:
+            WrongState: if another one has its name that is neither revoked nor expired.
+        """
+
+    def revoke_token(self, name: str, *, actor: Actor) -> TokenRecord:
+        """Let nobody use a token any more, and note it in the audit log; needs no lease.
+
+        Raises:
+            BadInput: if there is none of that name that isn't revoked.
+        """
+
+    def note_token_use(self, token_id: int) -> None:
+        """Store that a token was used now; needs no lease."""
+
+    def add_audit(self, record: AuditRecord) -> None:
+        """Store what was done; needs no lease."""

@@ -2,7 +2,8 @@
 
 A search has three: what never changes, how it stands, and its lease; of a final training the network has one of its
 own. `evaluations.replaced` and `front.exited` have none: they follow from the outcomes, and `gasearch db check` finds
-them out anew. A revision that adds a column makes the checksums of its table anew.
+them out anew; nor has `tokens.used_at`, on which nothing depends. A revision that adds a column makes the checksums of
+its table anew.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ FINALS = _all_but(tables.finals, "id", "packed", "packed_checksum")
 FINAL_NETWORKS = _sum(tables.finals, "search_id", "key", "seed", "packed", column="packed_checksum")
 EXPORTS = _all_but(tables.exports, "id")
 VERIFICATIONS = _all_but(tables.verifications, "id")
+TOKENS = _all_but(tables.tokens, "id", "used_at")
+AUDIT = _all_but(tables.audit, "id")
 _STANDING = ("state", "reason", "updated_at", "active_seconds", "worker_seconds", "reference_point", "reference_ideal")
 _LEASE = ("is_stop_requested", "owner", "epoch", "lease_until")
 SEARCHES = _all_but(tables.searches, "id", "standing_checksum", "lease_checksum", *_STANDING, *_LEASE)
@@ -73,7 +76,7 @@ STANDINGS = _sum(tables.searches, "name", *_STANDING, column="standing_checksum"
 LEASES = _sum(tables.searches, "name", *_LEASE, column="lease_checksum")
 ALL = (
     *(SEARCHES, STANDINGS, LEASES, CANDIDATES, EVALUATIONS, REPLICATES, GENERATIONS, FRONT, EVENTS),
-    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, EXPORTS, VERIFICATIONS),
+    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, EXPORTS, VERIFICATIONS, TOKENS, AUDIT),
 )
 
 _LARGEST_WHOLE = 2**63 - 1
@@ -121,12 +124,12 @@ def stamped(row: Mapping[str, Any], *sums: Sum) -> dict[str, Any]:
     return found
 
 
-def restamped(row: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes of a search's row with the checksums that follow.
+def restamped(row: Row, changes: Mapping[str, Any], *, table: Table = tables.searches) -> dict[str, Any]:
+    """Changes of a row with the checksums that follow.
 
     One that was wrong before stays wrong: a write must not vouch for what it didn't write.
     """
-    sums = [one for one in (SEARCHES, STANDINGS, LEASES) if not changes.keys().isdisjoint(one.columns)]
+    sums = [one for one in ALL if one.table is table and not changes.keys().isdisjoint(one.columns)]
     after = stamped({**row, **changes}, *sums)
     kept = {name: after[name] for name in changes}
     return kept | {one.column: after[one.column] for one in sums if one.fits(row)}
@@ -156,6 +159,8 @@ _NAMES = {
     "finals": "final training {number} of network {key} (search {search_id})",
     "exports": "export {id} of network {key} (search {search_id})",
     "verifications": "verification {id} of network {key} (search {search_id})",
+    "tokens": "token {name!r}",
+    "audit": "entry {id} of the audit log",
     "tuning_trials": "tuning trial {number} of network {key} (search {search_id})",
     "evaluations": "evaluation of candidate {candidate}, attempt {attempt} (search {search_id})",
 }

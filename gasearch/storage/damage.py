@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Selec
 from sqlalchemy.exc import SQLAlchemyError
 
 from gasearch.storage import checksums, schema
+from gasearch.storage.access import Role
 from gasearch.storage.engines import disposed, parse_url, reading_engine
 from gasearch.storage.faults import as_store_errors, cause_of, shown
 from gasearch.storage.questions import IS_RETRIED, SEARCHES
@@ -39,6 +40,7 @@ from gasearch.storage.tables import (
     generations,
     metadata,
     replicates,
+    search_column,
     searches,
 )
 from gasearch.storage.values import Row
@@ -65,6 +67,7 @@ _WORDS = {
     ("evaluations", "failure"): (None, *FailureKind),
     ("finals", "failure"): (None, *FailureKind),
     ("verifications", "verdict"): tuple(Verdict),
+    ("tokens", "role"): tuple(Role),
 }
 
 
@@ -73,7 +76,8 @@ class Finding:
     """Something that is wrong."""
 
     text: str  #: One sentence that names the row.
-    search_id: int | None = None  #: The search that it concerns; None: the whole database.
+    search_id: int | None = None  #: The search that it concerns; None: the whole database,
+    is_apart: bool = False  #: or no search at all: tokens, say.
 
 
 @contextmanager
@@ -130,14 +134,20 @@ def _bad_rows(connection: Connection, table: Table) -> Iterator[Finding]:
     """Rows that aren't what was written, or could never have been."""
     sums = [one for one in checksums.ALL if one.table is table]
     for row in rows_of(connection, select(table).order_by(*table.primary_key)):
-        name, search_id = checksums.name_of(table.name, row), row.get("search_id", row.get("id"))
+        name, of = checksums.name_of(table.name, row), _owner_of(table, row)
         if not all(one.fits(row) for one in sums):
-            yield Finding(text=f"{name} {checksums.MISMATCH}", search_id=search_id)
+            yield Finding(text=f"{name} {checksums.MISMATCH}", **of)
         for problem in _impossible(table.name, row):
-            yield Finding(text=f"{name}: {problem}", search_id=search_id)
+            yield Finding(text=f"{name}: {problem}", **of)
     if table is searches and connection.dialect.name == "sqlite":  # any other value reads as true or false, too
         for (found,) in connection.exec_driver_sql(_ODD_BOOLEANS):
             yield Finding(text=f"search {found}: is_stop_requested is neither true nor false", search_id=found)
+
+
+def _owner_of(table: Table, row: Row) -> dict[str, Any]:
+    """Which search a row belongs to, as a finding says it."""
+    column = search_column(table)
+    return {"is_apart": True} if column is None else {"search_id": row[column.name]}
 
 
 def _impossible(table: str, row: Row) -> Iterator[str]:
@@ -214,7 +224,7 @@ def damage_and_searches(url: str) -> Iterator[tuple[list[Finding], Iterator[Stor
 
 
 def _sound_searches(connection: Connection, damage: list[Finding]) -> Iterator[StoredSearch]:
-    damaged = {found.search_id for found in damage}
+    damaged = {found.search_id for found in damage if not found.is_apart}
     if None not in damaged:
         for search_id in connection.scalars(select(searches.c.id).order_by(searches.c.id)).all():
             if search_id not in damaged:

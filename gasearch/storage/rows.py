@@ -26,6 +26,7 @@ from gasearch_workers.messages import (
 
 from gasearch.errors import StoreError
 from gasearch.storage import checksums
+from gasearch.storage.access import Role
 from gasearch.storage.checksums import Sum, require_intact, stamped
 from gasearch.storage.records import (
     CandidateRecord,
@@ -98,7 +99,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "verdict": Verdict,
     "reference_point": _tuple,
     "reference_ideal": _tuple,
+    "role": Role,
+    "is_expired": bool,
     **dict.fromkeys(("created_at", "updated_at", "finished_at", "at"), to_time),
+    **dict.fromkeys(("expires_at", "revoked_at", "used_at"), lambda at: None if at is None else to_time(at)),
     **dict.fromkeys((*_PAIRS, *_TEXTS), lambda text: _pairs(text)),
 }
 

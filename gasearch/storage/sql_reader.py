@@ -29,6 +29,7 @@ from gasearch.errors import UnknownSearch
 from gasearch.objectives.constraints import SPREADS, Limit
 from gasearch.objectives.fitness import Objective
 from gasearch.storage import checksums, questions
+from gasearch.storage.access import AuditRecord, TokenRecord
 from gasearch.storage.checksums import Sum, require_intact
 from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measured_somewhere
 from gasearch.storage.counting import Counting
@@ -53,9 +54,12 @@ from gasearch.storage.records import (
     VerificationRecord,
 )
 from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_of, record_of
+from gasearch.storage.schema import require_current
+from gasearch.storage.sql_access import AUDITS, TOKENS, token_record
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_FINAL,
+    audit,
     candidates,
     evaluations,
     exports,
@@ -63,6 +67,7 @@ from gasearch.storage.tables import (
     front,
     replicates,
     searches,
+    tokens,
     tuning_trials,
     verifications,
 )
@@ -296,6 +301,21 @@ class SqlReader:
     def verifications(self, search_id: int, key: str | None = None) -> list[VerificationRecord]:
         of_network = () if key is None else (verifications.c.key == key,)
         return self._records(VerificationRecord, checksums.VERIFICATIONS, search_id, *of_network, by="id")
+
+    def tokens(self) -> list[TokenRecord]:
+        return [token_record(row) for row in self._fetch(TOKENS.order_by(tokens.c.id))]
+
+    def token(self, digest: str) -> TokenRecord | None:
+        found = self._fetch(TOKENS.where(tokens.c.digest == digest))
+        return token_record(found[0]) if found else None
+
+    def audits(self, *, count: int, before: int | None = None) -> list[AuditRecord]:
+        older = () if before is None else (audit.c.id < before,)
+        rows = self._fetch(AUDITS.where(*older).limit(count))
+        return [record_of(AuditRecord, row, checksums.AUDIT) for row in rows]
+
+    def require_current(self) -> None:
+        require_current(self._engine)
 
     def _records(self, kind: type[T], sum_: Sum, search_id: int, *conditions: Any, by: str) -> list[T]:
         """All records of a kind that a search has, in the order of a column; their bytes are asked for one by one."""

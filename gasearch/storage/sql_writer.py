@@ -16,9 +16,10 @@ from gasearch_workers.messages import Calibration
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from gasearch.errors import StoreError, UnknownSearch, WrongState
+from gasearch.errors import BadInput, StoreError, UnknownSearch, WrongState
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import checksums
+from gasearch.storage.access import Actor, AuditRecord, NewToken, TokenRecord
 from gasearch.storage.checksums import Sum, require_intact, restamped, stamped
 from gasearch.storage.engines import BUSY_S, IS_OVER, sqlite_path
 from gasearch.storage.faults import as_store_errors, shown
@@ -42,19 +43,23 @@ from gasearch.storage.records import (
     VerificationRecord,
 )
 from gasearch.storage.rows import evaluation_row, record_of, row_of
+from gasearch.storage.sql_access import insert_audit, insert_token, revoke_kept, token_of
 from gasearch.storage.sql_reader import SqlReader
 from gasearch.storage.sqlite_file import CHECKPOINT_EVERY_S, SqliteFile, checkpoint
 from gasearch.storage.statements import Prepared, insert_fenced_evaluation, insert_once, is_stored
 from gasearch.storage.tables import (
     IS_CURRENT,
     IS_NEWEST,
+    audit,
     database_clock,
     evaluations,
     exports,
     finals,
     front,
     metadata,
+    search_column,
     searches,
+    tokens,
     verifications,
 )
 from gasearch.storage.values import Row, numbers_json, storable
@@ -191,8 +196,8 @@ class SqlArchive(SqlReader):
             if is_running(row):
                 raise WrongState(being_run(name, row["owner"]))
             for table in reversed(metadata.sorted_tables):  # whatever refers to a row goes before it
-                column = table.c.id if table is searches else table.c.search_id
-                connection.execute(delete(table).where(column == row["id"]))
+                if (column := search_column(table)) is not None:
+                    connection.execute(delete(table).where(column == row["id"]))
             deleted[:] = [record_of(SearchRecord, row)]
             return deleted[0]
 
@@ -318,6 +323,48 @@ class SqlArchive(SqlReader):
 
         self._transact(work)
 
+    # --- who may ask ------------------------------------------------------------------------------------------------
+
+    def add_token(self, new: NewToken, *, lifetime_s: float | None, actor: Actor) -> TokenRecord:
+        def work(connection: Connection, is_repeat: bool) -> TokenRecord:
+            if not (is_repeat and is_stored(connection, tokens, row_of(new), "digest")):
+                insert_token(connection, new, lifetime_s, _now(connection))
+                insert_audit(connection, _audited(actor, "token.create", new.name), _now(connection))
+            return token_of(connection, tokens.c.digest == new.digest)
+
+        return self._transact(work)
+
+    def revoke_token(self, name: str, *, actor: Actor) -> TokenRecord:
+        revoked: list[TokenRecord] = []
+
+        def work(connection: Connection, is_repeat: bool) -> TokenRecord:
+            found = revoke_kept(connection, name, _now(connection))
+            if found is None and is_repeat and revoked:  # by the try before this one
+                return revoked[0]
+            if found is None:
+                raise BadInput(f"there is no token named {name!r} to revoke; `gasearch token list` shows all")
+            insert_audit(connection, _audited(actor, "token.revoke", name), _now(connection))
+            revoked[:] = [found]
+            return found
+
+        return self._transact(work)
+
+    def note_token_use(self, token_id: int) -> None:
+        self._transact(
+            lambda connection, _: connection.execute(
+                update(tokens).where(tokens.c.id == token_id).values(used_at=database_clock())
+            )
+        )
+
+    def add_audit(self, record: AuditRecord) -> None:
+        tried: list[dict[str, Any]] = []
+
+        def work(connection: Connection, is_repeat: bool) -> None:
+            if not (is_repeat and any(is_stored(connection, audit, one, "checksum") for one in tried)):
+                tried.append(insert_audit(connection, record, _now(connection)))
+
+        self._transact(work)
+
     # --- transactions -----------------------------------------------------------------------------------------------
 
     def _transact(self, work: Work[T]) -> T:
@@ -431,6 +478,10 @@ def _lock_search(connection: Connection, search_id: int) -> float:
     if now is None:
         raise UnknownSearch("the search was deleted meanwhile: nothing more was written")
     return now
+
+
+def _audited(actor: Actor, action: str, subject: str) -> AuditRecord:
+    return AuditRecord(who=actor.name, address=actor.address, action=action, subject=subject)
 
 
 def _at(now: float, column: str) -> dict[str, float]:

@@ -31,13 +31,14 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from gasearch.storage.access import Role
 from gasearch.storage.records import SearchStatus, Verdict
 
 VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
 metadata = MetaData(
     naming_convention={
@@ -371,3 +372,41 @@ verifications = Table(
     _one_of("verdict", *Verdict),
     Index(None, "search_id", "key"),
 )
+
+#: Who may ask the service; no row of it belongs to a search.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the secret, which is kept nowhere
+    Column("role", String(16), nullable=False),
+    Column("searches", Integer),  # at once; NULL: any number
+    Column("device_hours", Double),  # NULL: any number
+    Column("created_at", Double, nullable=False, default=database_clock()),
+    Column("expires_at", Double),  # NULL: never
+    Column("revoked_at", Double),
+    Column("used_at", Double),
+    _checksum(),
+    _one_of("role", *Role),
+)
+_partial_index("ix_tokens_kept", "revoked_at IS NULL", tokens.c.name, unique=True)
+
+#: What was done, and by whom; no row of it belongs to a search.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("at", Double, nullable=False, default=database_clock()),
+    Column("who", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("outcome", String(200), nullable=False),
+    Column("address", String(64), nullable=False),
+    _checksum(),
+)
+
+
+def search_column(table: Table) -> Column[Any] | None:
+    """The column that says which search a row is of; None for a table whose rows are of none."""
+    return table.c.id if table is searches else table.c.get("search_id")

@@ -301,8 +301,7 @@ def rows_per_table(url, search_id):
     """How many rows of a search each table holds."""
     with reading(url) as connection:
         return {
-            table.name: connection.execute(
-                select(func.count()).where((table.c.id if table is tables.searches else table.c.search_id) == search_id)
-            ).scalar_one()
+            table.name: connection.execute(select(func.count()).where(column == search_id)).scalar_one()
             for table in tables.metadata.sorted_tables
+            if (column := tables.search_column(table)) is not None
         }

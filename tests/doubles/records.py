@@ -1,5 +1,6 @@
 """Records for tests of the store."""
 
+import hashlib
 import math
 from array import array
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, FailureKind, Measurement
 
 from gasearch.objectives.fitness import FrontChange
+from gasearch.storage.access import NewToken, Role
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     REUSED,
@@ -218,3 +220,8 @@ def verification(*, of=0, verdict=Verdict.PASSED, **changes):
         }
         | changes
     )
+
+
+def new_token(name="ci", *, secret="s", role=Role.READER, **changes):
+    """A token of that secret."""
+    return NewToken(name=name, digest=hashlib.sha256(secret.encode()).hexdigest(), role=role, **changes)

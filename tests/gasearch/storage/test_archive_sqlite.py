@@ -1,5 +1,6 @@
 import pytest
 
+from tests.contracts.archive_access_contract import AccessContract
 from tests.contracts.archive_answers_contract import AnswersContract
 from tests.contracts.archive_finals_contract import FinalsContract
 from tests.contracts.archive_histories_contract import HistoriesContract
@@ -9,7 +10,13 @@ from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
 class TestSqliteArchive(
-    OwnershipContract, OutcomesContract, RetrainingContract, HistoriesContract, AnswersContract, FinalsContract
+    OwnershipContract,
+    OutcomesContract,
+    RetrainingContract,
+    HistoriesContract,
+    AnswersContract,
+    FinalsContract,
+    AccessContract,
 ):
     @pytest.fixture
     def url(self, migrated_sqlite_url):

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from gasearch.errors import StoreError
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage import checksums
+from gasearch.storage.access import LOCAL
 from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.engines import parse_url, writing_engine
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
@@ -25,6 +26,7 @@ from tests.doubles.records import (
     key_of,
     measured,
     new_search,
+    new_token,
     verification,
 )
 
@@ -61,6 +63,7 @@ def lease(archive):
     archive.add_final(lease.search_id, final(0), b"\x00\xff\x80")
     archive.add_export(lease.search_id, export())
     archive.add_verification(lease.search_id, verification())
+    archive.add_token(new_token(searches=2, device_hours=3), lifetime_s=60, actor=LOCAL)
     return lease
 
 
@@ -160,6 +163,8 @@ READ = {
         lambda archive: archive.verifications(1),
         r"verification 1 of network 0",
     ),
+    "tokens": ("tokens SET device_hours = 9", lambda archive: archive.tokens(), r"token 'ci'"),
+    "audit": ("audit SET who = 'eve'", lambda archive: archive.audits(count=1), r"entry 1 of the audit log"),
 }
 
 

@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import update
 
 from gasearch.errors import BadInput, StoreError, WrongState
+from gasearch.storage.access import LOCAL
 from gasearch.storage.copying import copy_from_file, copy_to_file, file_url
 from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.storage.tables import finals
 from tests.doubles.connections import writing
-from tests.doubles.records import candidate, export, final, key_of, new_search, verification
+from tests.doubles.records import candidate, export, final, key_of, new_search, new_token, verification
 
 
 def silent(message):
@@ -42,6 +43,15 @@ def test_a_copy_goes_back_into_an_empty_database(url, tmp_path):
         assert back.claim("digits", owner="bob", ttl_s=60.0).epoch == 2
 
 
+def test_a_database_with_tokens_of_its_own_takes_no_copy(url, tmp_path):
+    copy_to_file(url, tmp_path / "copy.db")
+    new = f"sqlite:///{tmp_path}/new.db"
+    with closing(open_archive(new, notice=silent)) as archive:
+        archive.add_token(new_token(), lifetime_s=None, actor=LOCAL)
+    with pytest.raises(WrongState, match=r"holds tokens of its own: restore into an empty database"):
+        copy_from_file(tmp_path / "copy.db", new, silent)
+
+
 @pytest.mark.parametrize("into", ["sqlite", "postgresql"])
 def test_networks_come_through_a_file_and_back_byte_for_byte_and_one_that_flipped_is_found(
     request, url, into, tmp_path, postgresql
@@ -53,6 +63,7 @@ def test_networks_come_through_a_file_and_back_byte_for_byte_and_one_that_flippe
         archive.add_final(1, final(20, failure="died", message="gone", metrics=(), test=()))
         archive.add_export(1, export())
         archive.add_verification(1, verification())
+        archive.add_token(new_token(), lifetime_s=None, actor=LOCAL)
     copy_to_file(url, tmp_path / "copy.db")
     new = f"sqlite:///{tmp_path}/new.db" if into == "sqlite" else postgresql.new_database(is_migrated=False)
     if into == "postgresql":
@@ -62,9 +73,12 @@ def test_networks_come_through_a_file_and_back_byte_for_byte_and_one_that_flippe
         assert back.finals(1) == original.finals(1)
         assert back.exports(1, key_of(0)) == original.exports(1, key_of(0)) != []
         assert back.verifications(1) == original.verifications(1)
+        assert back.tokens() == original.tokens() != []
+        assert back.audits(count=9) == original.audits(count=9) != []
         assert [back.final_network(1, one.id) for one in back.finals(1)[:20]] == [every_byte[n:] for n in range(20)]
         back.add_final(1, final(20), b"a")  # with an id of its own
         assert len(back.finals(1)) == 21
+        assert back.add_token(new_token("other", secret="t"), lifetime_s=None, actor=LOCAL).id == 2
     with snapshot(new) as connection:
         assert list(find_damage(connection)) == []
     with writing(new) as connection:

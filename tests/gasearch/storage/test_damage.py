@@ -1,12 +1,14 @@
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from gasearch.storage.access import LOCAL
 from gasearch.storage.damage import damage_and_searches
 from gasearch.storage.sql import open_archive
 from tests.doubles.connections import writing
 from tests.doubles.forgery import edit, forge
-from tests.doubles.records import UNCHANGED, candidate, measured, new_search
+from tests.doubles.records import UNCHANGED, candidate, measured, new_search, new_token
 
 
 @pytest.fixture(params=["migrated_sqlite_url", "postgresql_url"])
@@ -42,6 +44,15 @@ def test_a_search_with_a_damaged_row_is_left_out_and_the_other_is_not(url):
     [text], [other] = found_in(url)
     assert text.startswith("evaluation of candidate 0, attempt 1 (search 1) doesn't match its checksum")
     assert other.name == "other"
+
+
+def test_a_damaged_token_is_found_and_hides_no_search(url):
+    with closing(open_archive(url, notice=pytest.fail)) as archive:
+        archive.add_token(new_token(), lifetime_s=None, actor=LOCAL)
+    edit(url, "UPDATE tokens SET role = 'admin'", "UPDATE audit SET who = 'eve'")
+    texts, searches = found_in(url)
+    assert [text.partition(" doesn't")[0] for text in sorted(texts)] == ["entry 1 of the audit log", "token 'ci'"]
+    assert [one.name for one in searches] == ["one", "other"]
 
 
 @pytest.mark.parametrize("url", ["migrated_sqlite_url"], indirect=True)

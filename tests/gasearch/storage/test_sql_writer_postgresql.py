@@ -12,10 +12,21 @@ from sqlalchemy import Engine, event
 
 from gasearch.errors import StoreError, UnknownSearch
 from gasearch.objectives.fitness import FrontChange
+from gasearch.storage.access import LOCAL, AuditRecord
 from gasearch.storage.records import EventRecord, ReplicateRecord, SearchStatus, TuningTrial
 from gasearch.storage.sql import open_archive, open_reader
 from tests.doubles.connections import listening, writing
-from tests.doubles.records import UNCHANGED, candidate, export, final, generation, measured, new_search, verification
+from tests.doubles.records import (
+    UNCHANGED,
+    candidate,
+    export,
+    final,
+    generation,
+    measured,
+    new_search,
+    new_token,
+    verification,
+)
 
 LONG = 600.0
 
@@ -135,6 +146,14 @@ WRITES_AND_READS = {
     "failed final": (
         lambda archive, lease: archive.add_final(lease.search_id, final(0, failure="died", metrics=(), test=())),
         lambda archive, lease: len(archive.finals(lease.search_id)),
+    ),
+    "token": (
+        lambda archive, lease: archive.add_token(new_token(), lifetime_s=9, actor=LOCAL),
+        lambda archive, lease: (len(archive.tokens()), len(archive.audits(count=9))),
+    ),
+    "audit": (
+        lambda archive, lease: archive.add_audit(AuditRecord(who="bob", action="login")),
+        lambda archive, lease: len(archive.audits(count=9)),
     ),
     "export": (
         lambda archive, lease: archive.add_export(lease.search_id, export()),

@@ -28,6 +28,7 @@ from gasearch.cli import (
     running,
     sensitivity,
     service,
+    tokens,
     tuning,
 )
 from gasearch.cli.app import Ended, ReaderGone, app
@@ -50,6 +51,7 @@ __all__ = [
     "running",
     "sensitivity",
     "service",
+    "tokens",
     "tuning",
 ]
 

@@ -14,6 +14,8 @@ from gasearch.errors import GasearchError
 from gasearch.jobs.commands import completed
 from gasearch.settings import database_url
 
+#: What the extra `serve` installs.
+_LIBRARIES = ("fastapi", "uvicorn", "starlette", "prometheus_client")
 db_app = typer.Typer(
     help="The database: its schema, its soundness, its copies.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -33,12 +35,13 @@ def serve(
 ) -> None:
     """Serve searches as JSON under /api/v1, read-only.
 
-    Every call needs the token in GASEARCH_TOKEN; without one, a token is made and shown once.
+    Every call needs a token: one of `gasearch token create`, or the server's own in GASEARCH_TOKEN; without that, one
+    is made and shown once. On loopback a link that logs a browser in, once, is shown too.
     """
     try:
         from gasearch.web import serve as serve_forever
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("fastapi", "uvicorn", "starlette"):
+        if error.name is None or error.name.partition(".")[0] not in _LIBRARIES:
             raise
         raise GasearchError(f"the service needs {error.name}: pip install 'gasearch[serve]'") from error
     serve_forever(database_url(db), host=host, port=port, allowed_hosts=allowed or (), notice=say)

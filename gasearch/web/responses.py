@@ -12,8 +12,15 @@ from functools import cache
 from types import GenericAlias, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from fastapi import Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, create_model
 from starlette.responses import JSONResponse, Response
+
+from gasearch.errors import BadInput
+from gasearch.storage.archive import ArchiveReader
+
+LONGEST_TEXT = 200  #: Characters of a parameter.
 
 _Number = int | float | None
 
@@ -32,6 +39,11 @@ class Error:
     """The form of every error."""
 
     error: ErrorContent
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The statuses of the errors that a route declares, each in that form."""
+    return {status: {"model": Error} for status in statuses}
 
 
 def refusal(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -92,3 +104,23 @@ def _in_json(hint: Any) -> Any:
         case (origin, choices) if origin in (Union, UnionType):
             return Union[choices]  # noqa: UP007 - of any number
     return hint
+
+
+def shared_reader(request: Request) -> ArchiveReader:
+    """A dependency: the read-only reader of all requests."""
+    reader: ArchiveReader = request.app.state.reader()
+    return reader
+
+
+async def known_parameters(request: Request) -> None:
+    """A dependency that refuses parameters which the route doesn't have: a mistyped limit would be none.
+
+    Raises:
+        BadInput: naming them.
+    """
+    route: APIRoute = request.scope["route"]
+    known = [field.alias for field in route.dependant.query_params]
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        there_are = f"there are {', '.join(known)}" if known else "there are none"
+        raise BadInput(f"unknown parameters: {', '.join(name[:LONGEST_TEXT] for name in unknown)}; {there_are}")

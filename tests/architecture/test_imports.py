@@ -137,6 +137,7 @@ HOMES = {
     "fastapi": ("gasearch.web",),
     "starlette": ("gasearch.web",),
     "uvicorn": ("gasearch.web",),
+    "prometheus_client": ("gasearch.web",),
     "typer": ("gasearch.cli",),
 }
 

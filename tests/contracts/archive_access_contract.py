@@ -53,7 +53,7 @@ class AccessContract(EmptyStore):
         assert [(one.revoked_at is None, one.is_valid) for one in reader.tokens()] == [
             (False, False), (False, False), (True, True),
         ]  # fmt: skip
-        assert reader.token(second.digest).revoked_at == pytest.approx(third.created_at)
+        assert reader.token(second.digest).revoked_at <= third.created_at
         assert told(reader)[:3] == [
             ("bob", "token.create", "ci", "done", "192.0.2.7"),
             ("local", "token.create", "ci", "done", ""),

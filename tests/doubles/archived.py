@@ -14,6 +14,7 @@ from gasearch.errors import UnknownSearch
 from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import FrontChange, Objective, fitness_of
 from gasearch.objectives.front import ParetoFront
+from gasearch.storage.access import AuditRecord, TokenRecord
 from gasearch.storage.columns import OutcomeColumns
 from gasearch.storage.records import (
     REUSED,
@@ -169,6 +170,18 @@ class ScriptedReader:
 
     def generations(self, search_id: int) -> list[GenerationRecord]:
         return list(self.all_generations)
+
+    def tokens(self) -> list[TokenRecord]:
+        return []
+
+    def token(self, digest: str) -> TokenRecord | None:
+        return None
+
+    def audits(self, *, count: int, before: int | None = None) -> list[AuditRecord]:
+        return []
+
+    def require_current(self) -> None:
+        """It is."""
 
     def close(self) -> None:
         self.is_closed = True

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -59,6 +60,10 @@ def test_a_real_server_serves_while_it_runs_and_ends_at_ctrl_c(tmp_path):
             port = int(re.search(r"http://127\.0\.0\.1:(\d+)/api/v1", server.stderr.readline()).group(1))
             token = re.search(r"token, shown only now: (\S+)", server.stderr.readline()).group(1)
             assert token not in " ".join(command)
+            link = re.search(r"in a browser, once and within 10 minutes: (http://\S+)", server.stderr.readline())
+            opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            with opener.open(link[1], timeout=20) as page:  # follows to what a browser shows, with the cookie
+                assert [one["name"] for one in json.loads(page.read())] == ["digits"]
             for _ in range(2):
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
                 connection.request("GET", "/api/v1/searches/digits/best", headers={"Authorization": f"Bearer {token}"})

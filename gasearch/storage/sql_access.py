@@ -56,7 +56,7 @@ def insert_token(connection: Connection, new: NewToken, lifetime_s: float | None
         _change(connection, before, {"revoked_at": now})
     times = {"created_at": now, "expires_at": None if lifetime_s is None else now + lifetime_s, "revoked_at": None}
     row = stamped(row_of(new) | times, checksums.TOKENS)
-    if not connection.execute(insert_once(connection, tokens), row).rowcount:
+    if connection.execute(insert_once(connection, tokens).values(row).returning(tokens.c.id)).first() is None:
         raise WrongState(f"there is a token named {new.name!r} already: revoke it first, or choose another name")
 
 

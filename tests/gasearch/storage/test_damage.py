@@ -49,7 +49,9 @@ def test_a_search_with_a_damaged_row_is_left_out_and_the_other_is_not(url):
 def test_a_damaged_token_is_found_and_hides_no_search(url):
     with closing(open_archive(url, notice=pytest.fail)) as archive:
         archive.add_token(new_token(), lifetime_s=None, actor=LOCAL)
-    edit(url, "UPDATE tokens SET role = 'admin'", "UPDATE audit SET who = 'eve'")
+    with writing(url) as connection:
+        connection.exec_driver_sql("UPDATE tokens SET role = 'admin'")
+        connection.exec_driver_sql("UPDATE audit SET who = 'eve'")
     texts, searches = found_in(url)
     assert [text.partition(" doesn't")[0] for text in sorted(texts)] == ["entry 1 of the audit log", "token 'ci'"]
     assert [one.name for one in searches] == ["one", "other"]

@@ -148,7 +148,7 @@ WRITES_AND_READS = {
         lambda archive, lease: len(archive.finals(lease.search_id)),
     ),
     "token": (
-        lambda archive, lease: archive.add_token(new_token(), lifetime_s=9, actor=LOCAL),
+        lambda archive, lease: archive.add_token(new_token(), lifetime_s=9, actor=LOCAL).name,
         lambda archive, lease: (len(archive.tokens()), len(archive.audits(count=9))),
     ),
     "audit": (

@@ -128,6 +128,11 @@ def restamped(row: Row, changes: Mapping[str, Any], *, table: Table = tables.sea
     """Changes of a row with the checksums that follow.
 
     One that was wrong before stays wrong: a write must not vouch for what it didn't write.
+
+    Args:
+        row: As it was.
+        changes: New values by column.
+        table: Where the row is.
     """
     sums = [one for one in ALL if one.table is table and not changes.keys().isdisjoint(one.columns)]
     after = stamped({**row, **changes}, *sums)

@@ -61,7 +61,13 @@ def insert_token(connection: Connection, new: NewToken, lifetime_s: float | None
 
 
 def revoke_kept(connection: Connection, name: str, now: float) -> TokenRecord | None:
-    """Revoke the token of that name that isn't revoked yet; None where there is none."""
+    """Revoke the token of that name that isn't revoked yet; None where there is none.
+
+    Args:
+        connection: In the transaction.
+        name: Of the token.
+        now: By the database's clock.
+    """
     of_name = TOKENS.where(tokens.c.name == storable(name), tokens.c.revoked_at.is_(None))
     row = connection.execute(of_name.with_for_update(of=tokens)).mappings().one_or_none()
     if row is None:
@@ -71,7 +77,13 @@ def revoke_kept(connection: Connection, name: str, now: float) -> TokenRecord | 
 
 
 def insert_audit(connection: Connection, record: AuditRecord, now: float) -> dict[str, Any]:
-    """Add to the audit log, texts that are too long cut; returns the row."""
+    """Add to the audit log, texts that are too long cut; returns the row.
+
+    Args:
+        connection: In the transaction.
+        record: What was done.
+        now: By the database's clock.
+    """
     texts = {name: storable(getattr(record, name))[:length] for name, length in _LENGTHS.items() if name != "checksum"}
     row = stamped(texts | {"at": now}, checksums.AUDIT)
     connection.execute(insert(audit), row)

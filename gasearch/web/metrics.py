@@ -34,7 +34,13 @@ class Metrics:
         )  # fmt: skip
 
     def note(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a request that was answered.
+
+        Args:
+            scope: Of the request.
+            status: Of the answer.
+            seconds: From the request to the end of the answer.
+        """
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()

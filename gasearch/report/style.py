@@ -85,7 +85,7 @@ align-self:start} nav ol{display:block} main{grid-column:2}}
 td.code{white-space:nowrap}}
 @media print{@page{margin:16mm} html{font-size:11px} body{line-height:1.4} nav,.skip{display:none}
 .page{display:block;max-width:none;padding:0} section{margin-top:2rem} h2,figcaption,caption{break-after:avoid}
-figure,tr,.facts div,.tiles div{break-inside:avoid} .wide,pre{max-height:none;overflow:visible}
+p,figure,tr,.facts div,.tiles div{break-inside:avoid} .wide,pre{max-height:none;overflow:visible}
 pre{white-space:pre-wrap;overflow-wrap:anywhere} .tiles div,pre,.chart .track{border:1px solid var(--rule)}
 td.code{min-width:0} .long{min-width:9rem} .said{break-after:avoid}
 .pair{grid-template-columns:1fr 1fr} th,td{padding-right:.75rem} thead th,tbody th{position:static}

@@ -161,7 +161,8 @@ def _require_forms(network: EvaluatedNetwork, formats: Sequence[str] | None, obs
 
     Where all are wanted, say which can't hold it.
     """
-    from gasearch_workers.export.artifact import ArtifactError, chosen_forms, left_out_forms
+    from gasearch_workers.export.artifact import ArtifactError
+    from gasearch_workers.export.forms import chosen_forms, left_out_forms
 
     found = network_from_json(network.network_json)
     if isinstance(found, Blueprint):

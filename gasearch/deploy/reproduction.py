@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from gasearch_workers.messages import (
-    CROSS_COMPILERS,
     EvaluationRequest,
     EvaluationResult,
     Failure,
@@ -21,16 +19,16 @@ from gasearch_workers.messages import (
 
 from gasearch.deploy.stored import measured_network
 from gasearch.deploy.trainings import run_trainings
+from gasearch.deploy.versions import OtherVersion, other_versions
 from gasearch.errors import BadInput
 from gasearch.jobs.anchors import with_recipe_found
 from gasearch.jobs.caller import left_as_found
-from gasearch.jobs.resume import compiler_at_start, current_versions, versions_at_start
+from gasearch.jobs.resume import compiler_at_start, versions_at_start
 from gasearch.jobs.setup import Setup, require_same_data, set_up
 from gasearch.objectives.metrics import METRICS, TIMED, spread_of
 from gasearch.search.progress import Observer
 from gasearch.search.replication import DOUBT, TRAININGS, deviation_between_trainings
 from gasearch.spec.changes import changed
-from gasearch.spec.evaluator_source import changed_files
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.records import EvaluatedNetwork, EvaluationRecord, SearchRecord
@@ -38,11 +36,7 @@ from gasearch.storage.sql import open_reader
 
 Verdict = Literal["equal", "within tolerance", "different"]
 
-#: What only proposes networks; it changes no training.
-_PROPOSING: Final = ("deap", "moocore", "optuna")
 #: Of data, as `Dataset.describe` gives them: what a network is made for.
-#: What a result's versions say of a part: "torch 2.13.0+cpu".
-_VERSION: Final = re.compile(rf"({'|'.join(('python', 'torch', *CROSS_COMPILERS))}) (\S+)")
 _SHAPE: Final = ("kind", "input_kind", "input_shape", "categories", "outputs")
 #: The metrics that a clock measures; an energy that is an estimate is none of them.
 _CLOCKED: Final = TIMED | {"train_seconds"}
@@ -72,15 +66,6 @@ class ComparedMetric:
         """Equal, or nearer than a tolerance that is known."""
         found = self.difference
         return self.is_equal or (found is not None and self.tolerance is not None and abs(found) <= self.tolerance)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherVersion:
-    """A part of the world in which the evaluation was made that is another one today."""
-
-    name: str
-    before: str
-    now: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +124,7 @@ def reproduce_network(name: str, key: str, *, db_url: str, observer: Observer) -
         key=network.key,
         verdict=_verdict(metrics),
         metrics=metrics,
-        versions=tuple(_other_versions(record, setup, began, first.result, result)),
+        versions=tuple(other_versions(record, setup, began, first.result, result)),
         notes=tuple(_notes(network, first, result, metrics)),
     )
 
@@ -277,42 +262,3 @@ def _notes(
     unknown = [name for name in differing if name not in known and not _is_arithmetic(name)]
     if known and unknown:
         yield f"no tolerance is known of {', '.join(unknown)}: the verdict doesn't count them"
-
-
-# --- the world around it ------------------------------------------------------------------------------------------
-
-
-def _other_versions(
-    record: SearchRecord, setup: Setup, began: Mapping[str, str], before: EvaluationResult, now: EvaluationResult
-) -> Iterator[OtherVersion]:
-    """Whatever differs between then and today of what an evaluation depends on."""
-    then = {name: text for name, text in began.items() if name not in _PROPOSING} | _parts(before.versions)
-    today: dict[str, Any] = current_versions(setup.problem.toolchain) | _parts(now.versions)
-    then["device"], today["device"] = _kind(before.device), _kind(now.device)
-    if setup.data is not None:
-        then["data"] = json.loads(record.data_json).get("fingerprint", "unknown")
-        today["data"] = setup.data.fingerprint
-    for name, text in then.items():
-        if name in today and today[name] != text:
-            yield OtherVersion(name=name, before=text, now=today[name])
-    files = changed_files(record.evaluator_source, setup.evaluator_source)
-    if files:
-        yield OtherVersion(name="evaluator", before="as the search began", now=f"changed: {', '.join(files)}")
-
-
-def _parts(versions: str) -> dict[str, str]:
-    """The parts of a result's versions by their names: "python 3.11.2, torch 2.13.0+cpu, AVX2, 1 thread"."""
-    found: dict[str, str] = {}
-    for part in filter(None, versions.split(", ")):
-        if match := _VERSION.fullmatch(part):
-            found[match[1]] = match[2]
-        elif match := re.fullmatch(r"(\d+) threads?", part):
-            found["threads"] = match[1]
-        else:
-            found["cpu"] = part
-    return found
-
-
-def _kind(device: str) -> str:
-    """The kind of a device, whichever of several it was."""
-    return device.partition(":")[0]

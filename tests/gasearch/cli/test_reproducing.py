@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from gasearch.deploy.reproduction import ComparedMetric, OtherVersion, Reproduction
+from gasearch.deploy.reproduction import ComparedMetric, Reproduction
+from gasearch.deploy.versions import OtherVersion
 
 METRICS = (
     ComparedMetric(name="accuracy", before=0.9, now=0.875, tolerance=0.05),

@@ -9,8 +9,9 @@ from contextlib import closing
 import pytest
 
 import gasearch
-from gasearch.deploy.reproduction import ComparedMetric, OtherVersion, reproduce_network
+from gasearch.deploy.reproduction import ComparedMetric, reproduce_network
 from gasearch.deploy.stored import layered_setup
+from gasearch.deploy.versions import OtherVersion
 from gasearch.errors import BadInput, UnknownSearch, WrongState
 from gasearch.search.progress import Silent
 from gasearch.search.replication import TRAININGS

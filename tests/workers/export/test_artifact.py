@@ -17,11 +17,8 @@ from gasearch_workers.export.artifact import (
     PACKED_NAME,
     VERIFICATION_NAME,
     ArtifactError,
-    chosen_forms,
-    left_out_forms,
     read_artifact,
     read_packed,
-    require_forms,
     write_artifact,
 )
 from gasearch_workers.export.description import VOCABULARY_NAME
@@ -31,7 +28,6 @@ from gasearch_workers.export.packed import pack, unpack
 from gasearch_workers.messages import FULL_PRECISION, Blueprint, Layer, network_from_json
 from gasearch_workers.network.costs import costs
 from gasearch_workers.network.packed_layout import frame_bytes
-from gasearch_workers.network.registry import UnknownName
 
 from tests.workers.export.reference import run_reference
 from tests.workers.integer_networks import (
@@ -417,39 +413,6 @@ def test_a_form_may_write_several_files_and_gets_the_samples(tmp_path, picky):
     assert not (tmp_path / "b.txt").exists()
 
 
-def test_a_form_that_cannot_hold_a_network_is_refused_with_those_that_can(picky):
-    with pytest.raises(ArtifactError, match=r"^picky can't hold convolutions; forms that can hold .*: onnx, gap"):
-        require_forms(["onnx", "picky"], NETWORK.plan)
-
-
-def test_the_usual_forms_are_those_that_can_hold_the_network(picky, monkeypatch):
-    monkeypatch.setattr("gasearch_workers.export.artifact.PREFERRED", ("picky", "onnx"))
-    dense = random_network(
-        Blueprint(family="mlp", input_shape=(3,), layers=(Layer(kind="linear", width=2),)), np.random.default_rng(0)
-    )
-    assert chosen_forms(None, dense.plan) == ("picky", "onnx")
-    assert chosen_forms(None, NETWORK.plan) == ("onnx",)
-
-
-def test_of_all_forms_those_that_are_left_out_are_named_with_what_they_can_not_hold(picky):
-    assert left_out_forms(["all"], NETWORK.plan) == {
-        "c": "float weights (step layer1)",
-        "picky": "convolutions",
-    }
-    assert left_out_forms(["onnx"], NETWORK.plan) == left_out_forms(None, NETWORK.plan) == {}
-
-
-def test_all_forms_are_those_that_can_hold_the_network_and_named_ones_must(picky):
-    assert "picky" not in chosen_forms(["all"], NETWORK.plan)
-    assert {"onnx", "gap", "safetensors"} <= set(chosen_forms(["all"], NETWORK.plan))
-    assert chosen_forms([], NETWORK.plan) == ()
-    for asked in (["picky"], ["all", "picky"]):
-        with pytest.raises(ArtifactError, match="picky can't hold convolutions"):
-            chosen_forms(asked, NETWORK.plan)
-    with pytest.raises(UnknownName, match="there is no exporter 'fortran'; there are onnx, gap, safetensors"):
-        chosen_forms(["fortran"], NETWORK.plan)
-
-
 def test_a_verification_goes_with_the_artifact_that_it_is_of(tmp_path):
     write(tmp_path)
     (tmp_path / VERIFICATION_NAME).write_text("{}")
@@ -476,22 +439,6 @@ def test_the_card_and_the_program_are_told_by_their_hashes_too(tmp_path):
     (tmp_path / CARD_NAME).write_text("# Better\n")
     with pytest.raises(ArtifactError, match=r"README.md must have \d+ bytes; it has 9"):
         read_artifact(tmp_path)
-
-
-def test_zero_points_0_take_the_place_of_the_portable_form_or_are_added():
-    for asked in (None, ["qdq"], []):
-        assert chosen_forms(asked, NETWORK.plan, is_symmetric=True) == ("qdq-symmetric",)
-    chosen = chosen_forms(["all"], NETWORK.plan, is_symmetric=True)
-    assert "qdq-symmetric" in chosen
-    assert "qdq" not in chosen
-
-
-def test_two_forms_that_write_the_same_file_are_refused_and_all_has_one_of_them():
-    with pytest.raises(ArtifactError, match=r"^qdq and qdq-symmetric both write model\.qdq\.onnx; choose one of them$"):
-        chosen_forms(["qdq", "qdq-symmetric"], NETWORK.plan)
-    chosen = chosen_forms(["all"], NETWORK.plan)
-    assert "qdq" in chosen
-    assert "qdq-symmetric" not in chosen
 
 
 @pytest.mark.parametrize("name", ["model.json", "model.gap", "README.md"])

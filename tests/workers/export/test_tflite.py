@@ -10,8 +10,9 @@ import pytest
 from gasearch_workers.data import load_dataset
 from gasearch_workers.evaluation.evaluate import Evaluator
 from gasearch_workers.export import tflite as module
-from gasearch_workers.export.artifact import ArtifactError, require_forms
+from gasearch_workers.export.artifact import ArtifactError
 from gasearch_workers.export.exporters import EXPORTERS, TFLITE
+from gasearch_workers.export.forms import require_forms
 from gasearch_workers.export.tflite import input_layout, refusal, to_tflite
 from gasearch_workers.messages import Blueprint, Layer, Recipe
 from gasearch_workers.network.plan import PlanError, plan

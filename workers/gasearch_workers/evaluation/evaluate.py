@@ -23,7 +23,8 @@ from torch import nn
 from gasearch_workers.data.dataset import Dataset, Pretrained
 from gasearch_workers.data.normalize import fit_input
 from gasearch_workers.evaluation.deployed import compiled_by, deployed_metrics
-from gasearch_workers.export.artifact import ArtifactError, require_forms
+from gasearch_workers.export.artifact import ArtifactError
+from gasearch_workers.export.forms import require_forms
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.packed import pack
 from gasearch_workers.machine.memory_errors import BeyondLimit, OutOfMemory, is_out_of_memory, memory_named

@@ -19,12 +19,11 @@ from gasearch_workers.evaluation.deployed import footprint_of
 from gasearch_workers.evaluation.evaluate import Evaluator, versions
 from gasearch_workers.export.artifact import (
     ArtifactError,
-    chosen_forms,
-    left_out_forms,
     require_free,
     write_artifact,
 )
 from gasearch_workers.export.exporters import C99, TFLITE
+from gasearch_workers.export.forms import chosen_forms, left_out_forms
 from gasearch_workers.export.onnx_graph import to_onnx
 from gasearch_workers.export.onnx_session import run_onnx
 from gasearch_workers.export.packed_reader import PackedFormatError, unpack

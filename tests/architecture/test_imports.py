@@ -66,6 +66,7 @@ DOORS = {
     "gasearch_workers.evaluation.ensemble": "final networks are run together",
     "gasearch_workers.evaluation.export": "a network of the front becomes files",
     "gasearch_workers.export.artifact": "as above",
+    "gasearch_workers.export.forms": "the forms that can hold a network are chosen before any training",
     "gasearch_workers.evaluation.claims": "what came of running these files",
     "gasearch_workers.evaluation.held_out": "the samples on which they are run",
     "gasearch_workers.evaluation.verify": "they are run",

@@ -60,7 +60,8 @@ def footprint(directory: Path, cpu: Microcontroller = "cortex-m4", compiler: str
     network, files = genuine_source(directory)
     found = toolchain(compiler)
     if found is None:
-        reason = f"no cross compiler: {compiler or 'neither arm-none-eabi-gcc nor zig'} is here"
+        missing = f"{compiler} is not here" if compiler else "neither arm-none-eabi-gcc nor zig is here"
+        reason = f"no cross compiler: {missing}"
         return Footprint(cpu=cpu, absent=dict.fromkeys((*_LINKED, *_EMULATED), reason))
     try:
         elf = link(files, cpu, found)

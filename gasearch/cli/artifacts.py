@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,6 +11,7 @@ import typer
 
 from gasearch.cli.app import Db, Ended, Form, app, argument, examples, option
 from gasearch.cli.console import Format, cell, clean_stdout, print_rows, say
+from gasearch.errors import BadInput
 from gasearch.settings import database_url
 
 #: Of the table of claims, which 120 columns hold; JSON and CSV have all.
@@ -77,6 +79,21 @@ def _quantity(metric: str, value: float | None) -> str:
     if value is not None and metric.endswith("_bytes"):
         return f"{value:.0f} B"
     return f"{value:.3g} ms" if value is not None and metric.endswith("_ms") else cell(metric, value)
+
+
+def require_checkable(name: str, db_url: str) -> None:
+    """Refuse to check what a custom evaluator will export, before it does.
+
+    Raises:
+        UnknownSearch: if there is no such search.
+        BadInput: if its evaluator is the user's own.
+    """
+    from gasearch.spec.model import SearchSpec
+    from gasearch.storage.sql import open_reader
+
+    with closing(open_reader(db_url)) as reader:
+        if SearchSpec.from_json(reader.search(name).spec_json).is_custom:
+            raise BadInput(f"--check is for networks that gasearch trains itself; {name} has a custom evaluator")
 
 
 def check_export(folder: Path, db_url: str) -> None:

@@ -28,7 +28,7 @@ from gasearch.cli.app import (
     option,
     options_of,
 )
-from gasearch.cli.artifacts import check_export
+from gasearch.cli.artifacts import check_export, require_checkable
 from gasearch.cli.choosing import Found, print_found
 from gasearch.cli.console import Format, clean_stdout, say, watching
 from gasearch.cli.fetching import naming_the_download
@@ -238,6 +238,8 @@ def export(
         return
     if key is None or output is None:
         raise BadInput(f"say which network goes into which folder: gasearch export {name} KEY -o DIR")
+    if checked:
+        require_checkable(name, database_url(db))
     from gasearch.deploy.networks import export_network
 
     with watching() as observer, clean_stdout():

@@ -46,7 +46,7 @@ def export_custom(
         record: Of the search.
         spec: Of the search.
         network: One that was measured.
-        directory: To be made; an empty one may be there.
+        directory: To be made; an empty one may be there, which then is filled.
         notice: Takes each file, and what could not be timed.
 
     Raises:
@@ -65,7 +65,8 @@ def export_custom(
     )
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        # Within one that is there: it may be this process's own, a link, or a disk's root, which nothing can replace.
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory if directory.is_dir() else directory.parent))
     except OSError as error:
         raise BadInput(f"{directory} can't be written: {error.strerror}; name another folder with -o") from error
     try:
@@ -82,13 +83,21 @@ def export_custom(
             "files": {name: _described(folder / name, notice) for name in _files_in(folder)},
         }
         _write(folder / LIST_NAME, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
-        folder.chmod(0o755)
-        folder.replace(directory)
+        _put_in_place(folder, directory)
     except OSError as error:
         raise GasearchError(f"{directory} can't be written: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return directory
+
+
+def _put_in_place(folder: Path, directory: Path) -> None:
+    if not directory.is_dir():
+        folder.chmod(0o755)
+        folder.replace(directory)
+        return
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == LIST_NAME):  # the list last
+        path.replace(directory / path.name)
 
 
 def _find_hook(record: SearchRecord, evaluator: str) -> Callable[..., object]:

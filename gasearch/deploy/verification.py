@@ -15,6 +15,7 @@ from gasearch_workers.evaluation.claims import RunCheck
 from gasearch_workers.machine.files import replaced
 from gasearch_workers.network.registry import UnknownName
 
+from gasearch.deploy.custom_export import LIST_NAME
 from gasearch.deploy.exported import NOT_ASKED, origin_of
 from gasearch.deploy.provenance import data_source
 from gasearch.deploy.stored import require_same_search
@@ -63,6 +64,8 @@ def run_artifact(
     directory = Path(directory)
     if not (math.isfinite(seconds) and seconds > 0):
         raise BadInput(f"the time limit must be a number of seconds greater than 0; got {seconds:g}")
+    if (directory / LIST_NAME).is_file() and not (directory / DESCRIPTION_NAME).exists():
+        raise BadInput(f"{directory} holds what a custom evaluator exported, which claims nothing that could be judged")
     try:
         content = read_artifact(directory)
         _require_story(directory / DESCRIPTION_NAME, content)

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from gasearch_workers.measure.reference_model import reference_model
 
 import gasearch
 from gasearch.deploy.networks import export_network
+from gasearch.deploy.verification import run_artifact
 from gasearch.errors import BadInput, GasearchError
 from tests.doubles.command_line import CommandLine
 from tests.doubles.custom_search import CUSTOM_SPEC
@@ -121,6 +123,27 @@ def test_only_an_empty_folder_is_written(place, tmp_path):
 def test_recipes_and_forms_are_not_for_it(place, tmp_path, options):
     with pytest.raises(BadInput, match="recipes and forms are of networks that gasearch trains itself; small has"):
         exported(tmp_path / "model", place, WRITING, **options)
+
+
+@pytest.mark.parametrize("form", ["plain", "own", "linked"])
+def test_an_empty_folder_that_is_there_is_filled(place, tmp_path, monkeypatch, form):
+    hook = "\ndef export(c, b, d):\n    (d / 'a').mkdir(); (d / 'a/b').write_text('c')\n"
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (tmp_path / "link").symlink_to(folder)
+    exported({"plain": folder, "own": Path(), "linked": tmp_path / "link"}[form], place, hook)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == ["a", "a/b", "export.json"]
+
+
+def test_what_it_exported_is_not_for_verify_and_check(place, tmp_path):
+    folder, key, _ = exported(tmp_path / "model", place, "\ndef export(c, b, d):\n    (d / 'a').touch()\n")
+    with pytest.raises(BadInput, match=r"holds what a custom evaluator exported, which claims nothing"):
+        run_artifact(folder)
+    done = CommandLine(tmp_path).here("export", "small", key, "-o", "other", "--check")
+    assert done.status == 2
+    assert "--check is for networks that gasearch trains itself; small has a custom evaluator" in done.err
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_command_prints_the_folder_alone_on_stdout(place, tmp_path):

@@ -188,7 +188,8 @@ def layers_text(blueprint: dict[str, Any]) -> str:
 
 
 def _layer_text(layer: dict[str, Any]) -> str:
-    parts = [str(layer["kind"]), str(layer["width"])]
+    traced = layer.get("extras", {}) if layer["kind"] == "traced" else {}
+    parts = [f"{traced['name']}: {traced['op']}" if traced else str(layer["kind"]), str(layer["width"])]
     shown = (("kernel", "k", 1), ("stride", "s", 1), ("weight_bits", "w", 32), ("activation_bits", "a", 32))
     parts += [f"{letter}{layer[name]}" for name, letter, plain in shown if layer.get(name, plain) != plain]
     rest = (("rows", 0), ("heads", 1), ("sparsity", 0.0), ("rank", 1.0))

@@ -59,3 +59,14 @@ def test_a_network_reads_as_one_line():
 )
 def test_what_makes_a_layer_another_one_is_in_its_text(layer, text):
     assert layers_text({"layers": [layer]}) == text
+
+
+def test_a_traced_layer_says_what_it_is_and_what_the_module_calls_it():
+    traced = {
+        "kind": "traced",
+        "width": 8,
+        "kernel": 3,
+        "weight_bits": 4,
+        "extras": {"name": "block.conv1", "op": "conv"},
+    }
+    assert layers_text({"layers": [traced]}) == "block.conv1: conv 8 k3 w4"

@@ -12,7 +12,7 @@ from gasearch.storage.archive import ArchiveReader
 from gasearch.web.auth import anyone, reader
 from gasearch.web.metrics import CONTENT_TYPE, Metrics
 from gasearch.web.questions import turn
-from gasearch.web.responses import known_parameters, refusals, shared_reader
+from gasearch.web.responses import known_parameters, refusals, refusals_as_json, shared_reader
 
 READY_S = 1.0  #: So long an answer about readiness holds: anyone may ask, and it costs a question to the database.
 
@@ -44,7 +44,7 @@ class _Text(Response):
     "/metrics",
     dependencies=FOR_READERS,
     response_class=_Text,
-    responses=refusals(400, 401, 403, 422, 429, 503),
+    responses=refusals_as_json(400, 401, 403, 422, 429, 503),
 )
 def metrics(request: Request, archive: Annotated[ArchiveReader, Depends(shared_reader)]) -> Response:
     """The service's figures for Prometheus."""

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from http import HTTPStatus
 from types import GenericAlias, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -44,6 +45,12 @@ class Error:
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The statuses of the errors that a route declares, each in that form."""
     return {status: {"model": Error} for status in statuses}
+
+
+def refusals_as_json(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same for a route whose answers are no JSON: FastAPI would describe its errors as what its answers are."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Error.__name__}"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def refusal(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:

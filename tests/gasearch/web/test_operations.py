@@ -56,3 +56,7 @@ def test_the_description_is_openapi_of_every_route_with_its_statuses(client):
     assert front["security"] == [{"HTTPBearer": []}, {"APIKeyCookie": []}]
     assert "security" not in found["paths"]["/healthz"]["get"]
     assert TOKEN not in str(found)
+    figures = found["paths"]["/metrics"]["get"]["responses"]
+    assert list(figures["401"]["content"]) == ["application/json"]
+    assert [kind.partition(";")[0] for kind in figures["200"]["content"]] == ["text/plain"]
+    assert "ErrorContent" in str(found["components"]["schemas"]["Error"])

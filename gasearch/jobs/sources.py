@@ -81,8 +81,11 @@ def _with_trained(asked: BitsSpace, data: Dataset) -> Dataset:
     Raises:
         SpecError: if it can't be had, or isn't one for these data.
     """
-    if data.input_kind not in FAMILIES.get(asked.family).inputs or data.categories:
-        return data  # the family's other problems are told with it
+    if data.input_kind not in FAMILIES.get(asked.family).inputs or data.kind not in FAMILIES.get(asked.family).tasks:
+        return data  # which is told with the family's other problems
+    if data.categories:
+        text = f"bits takes tables of numbers alone; {data.name} has {len(data.categories)} columns of categories"
+        raise SpecError(f"space.family: {text}: name the others in task.features")
     from gasearch_workers.evaluation.pretrained import PretrainedError, with_pretrained  # loads torch
 
     weights = Path(asked.weights).expanduser()

@@ -127,6 +127,9 @@ def training_problems(family: str, recipe: RecipeSpec) -> Iterator[Problem]:
     if recipe.inherit:
         text = "every network begins with the trained weights, not with those of its parents: leave this key out"
         yield Problem(path=("recipe", "inherit"), text=text)
+    if recipe.dropout:
+        text = "the trained network has no layers of gasearch's to drop outputs of: leave this key out"
+        yield Problem(path=("recipe", "dropout"), text=text)
     if recipe.epochs:
         return
     if recipe.tune is not None:

@@ -82,10 +82,16 @@ def test_a_resume_with_other_weights_is_refused(url, folder, tmp_path) -> None:
 
 def test_what_cannot_be_searched_is_refused_with_its_key(folder, tmp_path) -> None:
     url = f"sqlite:///{tmp_path}/none.db"
+    rows = [f"{number % 7},{'ab'[number % 2]},{'xyz'[number % 3]}" for number in range(60)]
+    (folder / "rows.csv").write_text("\n".join(["size,letter,target", *rows]))
     for change, text in [
         ("space.module=digits_net:nothing", r"space\.module: the module 'digits_net' has no function 'nothing'"),
         ("space.weights=none.safetensors", r"space\.weights: none\.safetensors can't be read: No such file"),
         ("task.dataset=diabetes", r"objectives\.accuracy|space\.module"),
+        (
+            f"task.dataset={folder}/rows.csv",
+            r"space\.family: bits takes tables of numbers alone; .* 1 columns of categories",
+        ),
         ("recipe.inherit=true", r"recipe\.inherit: every network begins with the trained weights"),
         ("recipe.tune={trials: 4}", r"recipe\.tune: without epochs there is no training to tune"),
         ("space.deviation=0", r"space\.deviation: what is divided by is above 0; got \[0\.0\]"),

@@ -75,4 +75,9 @@ def test_only_a_trained_network_needs_no_epochs(family):
         "recipe.epochs: must be a whole number from 1 to 10,000; got 0"
     ]
     assert list(training_problems("bits", recipe)) == []
-    assert list(training_problems(family, RecipeSpec(epochs=1, inherit=True))) == []
+    assert list(training_problems(family, RecipeSpec(epochs=1, inherit=True, dropout=0.1))) == []
+
+
+def test_what_a_trained_network_cannot_heed_is_refused():
+    recipe = RecipeSpec(epochs=1, inherit=True, dropout=0.1)
+    assert [one.path for one in training_problems("bits", recipe)] == [("recipe", "inherit"), ("recipe", "dropout")]

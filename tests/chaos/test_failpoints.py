@@ -15,7 +15,19 @@ from tests.chaos.proof import require_acknowledged, require_replay, seed_of_chao
 from tests.chaos.specs import TRAINED, in_mode
 
 #: Writes of others than the controller of a search; they have tests of their own below.
-OF_OTHERS = {"request_stop", "add_trial", "add_final", "add_export", "add_verification", "delete_search", "set_context"}
+OF_OTHERS = {
+    "request_stop",
+    "add_trial",
+    "add_final",
+    "add_export",
+    "add_verification",
+    "delete_search",
+    "set_context",
+    "add_audit",
+    "add_token",
+    "revoke_token",
+    "note_token_use",
+}
 FIRST, EXTENDED = 24, 28  #: Evaluations of the search, and after its extension.
 EXTENSION = (f"budget.evaluations={EXTENDED}",)
 KILLED = -9

@@ -63,7 +63,7 @@ def tune_networks(
 
     Raises:
         UnknownSearch: if there is no such search or network.
-        BadInput: for no key, a network without a measurement, a custom space, or data that have changed.
+        BadInput: for no key, a network without a measurement, a custom space, no epochs, or data that have changed.
         Interrupted: with the command that goes on.
         GasearchError: if it can't go on.
     """
@@ -73,6 +73,8 @@ def tune_networks(
         record = reader.search(name)
         networks = {one.key: one for one in (measured_network(reader, record, key) for key in keys)}
         setup = layered_setup(reader, record, "tune", observer)
+    if not setup.spec.recipe.epochs:
+        raise BadInput(f"{name} trains for no epoch, so that no recipe makes a difference: tune a search that trains")
     stop, metric = StopSignal(), primary_metric(record)
     with closing(open_archive(db_url, notice=observer.on_notice)) as archive:
         archive.be_patient(database_patience_s(), notice=observer.on_notice, is_over=lambda: stop.is_requested)

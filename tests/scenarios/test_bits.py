@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 import gasearch
 from gasearch.deploy.networks import export_network
-from gasearch.errors import SpecError, WrongState
+from gasearch.errors import BadInput, SpecError, WrongState
 from gasearch.search.progress import Silent
 from gasearch.spec.loader import load_spec
 
@@ -67,6 +67,12 @@ def test_a_point_of_the_front_is_exported_in_every_form_and_keeps_its_claims(url
     )
     module = gasearch.load(folder)
     assert module is not None
+
+
+def test_without_epochs_there_is_nothing_to_tune(url) -> None:
+    search = gasearch.open("bits", db=url)
+    with pytest.raises(BadInput, match="bits trains for no epoch"):
+        search.tune(search.front()[0].key, trials=2)
 
 
 def test_a_resume_with_other_weights_is_refused(url, folder, tmp_path) -> None:

@@ -26,7 +26,7 @@ class ReaderGone(Exception):
 
 #: The commands under a title each, in the order in which a user comes to them; a test holds that none is missing.
 GROUPS: Final = {
-    "Set up": ("init", "data", "check"),
+    "Set up": ("init", "data", "check", "sensitivity"),
     "Search": ("run", "status", "stop", "resume", "list", "failures", "delete"),
     "Choose": ("front", "best", "trade", "show", "why", "compare"),
     "See": ("history", "plot", "report"),

@@ -277,8 +277,9 @@ def _conclude(name: str, reason: str, db: str | None) -> None:
         return Found.of(reader, name, front_points(reader, name)), best_points(reader, name, knee=True)
 
     try:
-        front, [knee] = ask(db, question)
-        print_found(front, Format.TABLE)
+        front, knees = ask(db, question)
+        print_found(front, Format.TABLE)  # ends here where nothing was measured
+        knee = knees[0]
         advised = [f"gasearch best {name} --knee", f"gasearch plot {name} -o {name}.html"]
         if "choices" not in knee.blueprint:  # A custom evaluator's networks are not ours to export.
             advised.append(f"gasearch export {name} {knee.key} -o {name}-model")

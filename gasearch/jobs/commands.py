@@ -24,7 +24,10 @@ OF_A_SEARCH: Final = (
     *("resume", "stop", "delete", "tune", "finalize", "ensemble", "reproduce", "export", "report"),
     *("status", "best", "trade", "front", "history", "show", "plot", "compare", "why", "failures"),
 )
-OF_A_DATABASE: Final = ("run", "verify", "list", "db check", "db backup", "db upgrade", "db current")
+OF_A_DATABASE: Final = (
+    *("run", "verify", "list", "db check", "db backup", "db upgrade", "db current"),
+    *("token create", "token list", "token revoke", "token audit"),
+)
 _COMMAND: Final = re.compile(
     rf"(?<![\w./-])gasearch (?:(?:{'|'.join(OF_A_SEARCH)}) \w[\w.-]*+|(?:{'|'.join(OF_A_DATABASE)})\b)(?! --db )"
 )

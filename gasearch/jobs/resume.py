@@ -227,8 +227,8 @@ def _spent(record: SearchRecord, spec: SearchSpec, *, completed: int, busy_s: fl
 
 
 def _twice(hours: float, spent_s: float) -> str:
-    """Twice the hours of a budget, or of what was spent where that is more."""
-    return f"{2 * max(hours, spent_s / 3600):.3g}"
+    """Twice the hours of a budget, or of what was spent where that is more; for a minute more at least."""
+    return f"{max(2 * max(hours, spent_s / 3600), (spent_s + 60) / 3600):.3g}"
 
 
 # --- the world around it ----------------------------------------------------------------------------------------

@@ -119,7 +119,10 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_the_advised_command_goes_on(gasearch, follow, url, way):
     first, second = WAYS[way]
-    assert gasearch(first)[0] == (1 if way == "hours spent" else 0)  # then nothing was measured
+    status, text = gasearch(first)
+    assert status == (1 if way == "hours spent" else 0), text
+    if way == "hours spent":
+        assert "has no measured network yet" in text
     before = completed(url)
     status, text = gasearch(second)
     assert status != 0

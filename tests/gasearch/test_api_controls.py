@@ -144,7 +144,7 @@ def test_an_object_says_how_to_get_it_and_no_password(search, db, monkeypatch):
 def test_what_the_command_line_asks_and_does_python_can_too():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     beyond = {"init", "check", "serve", "data"}  # of files, and of a service
-    named = {name: name for name in ("run", "list", "compare", "verify")}
+    named = {name: name for name in ("run", "list", "compare", "verify", "sensitivity")}
     for name in commands - beyond:
         assert hasattr(gasearch, named[name]) if name in named else hasattr(gasearch.Search, name), name
         home = getattr(gasearch, named[name]) if name in named else getattr(gasearch.Search, name)

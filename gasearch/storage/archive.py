@@ -11,6 +11,7 @@ from gasearch.objectives.constraints import Limit
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.access import Actor, AuditRecord, NewToken, TokenRecord
 from gasearch.storage.columns import OutcomeColumns
+from gasearch.storage.queue import Claim, NewSubmission, SubmissionRecord
 from gasearch.storage.records import (
     CandidateRecord,
     Counts,
@@ -182,6 +183,15 @@ class ArchiveReader(Protocol):
 
     def audits(self, *, count: int, before: int | None = None) -> list[AuditRecord]:
         """What was done, newest first: at most so many, and only what is older than the entry with that id."""
+
+    def submissions(self) -> list[SubmissionRecord]:
+        """The submissions that have not ended, in the order of their turns."""
+
+    def ended_submissions(self, *, count: int) -> list[SubmissionRecord]:
+        """Those that have ended, newest first, at most so many."""
+
+    def submission(self, name: str) -> SubmissionRecord | None:
+        """The newest submission of a search, ended or not; None where there is none."""
 
     def require_current(self) -> None:
         """Check that the database answers, and has the schema that this version reads.
@@ -364,3 +374,55 @@ class Archive(ArchiveReader, Protocol):
 
     def add_audit(self, record: AuditRecord) -> None:
         """Store what was done; needs no lease."""
+
+    def submit(self, new: NewSubmission, *, actor: Actor) -> SubmissionRecord:
+        """Put a search into the queue, and note it in the audit log; needs no lease.
+
+        Args:
+            new: The submission.
+            actor: Who submits it.
+
+        Raises:
+            WrongState: if one of that name has not ended, or the name of a new search is taken.
+            UnknownSearch: if there is no search to go on with.
+        """
+
+    def claim_submission(self, *, controller: str, ttl_s: float) -> SubmissionRecord | None:
+        """Claim the submission whose turn it is; of several controllers that ask at once each gets another one.
+
+        It is the one of highest priority, then the oldest, of those that are queued and within their submitter's limits,
+        and of those whose controller's lease is over, or that is known to be dead. None: there is none.
+
+        Args:
+            controller: Who will run it, as owners of a search are called.
+            ttl_s: For so long, unless it is renewed.
+        """
+
+    def renew_submissions(self, *, controller: str, ttl_s: float) -> list[SubmissionRecord]:
+        """Prolong all that a controller holds, and return it: what is missing is another controller's by now."""
+
+    def end_submission(self, claim: Claim, *, exit_status: int, message: str) -> None:
+        """End a submission, once and for all.
+
+        Args:
+            claim: Of its controller.
+            exit_status: Of the command that ran it.
+            message: Its last words; cut where they are long.
+
+        Raises:
+            LeaseLost: if it is another controller's by now, or has ended; nothing is changed.
+        """
+
+    def hand_back(self, claim: Claim) -> None:
+        """Put a submission back into the queue, at its old place.
+
+        Raises:
+            LeaseLost: if it is another controller's by now, or has ended; nothing is changed.
+        """
+
+    def stop_submission(self, name: str, *, actor: Actor) -> SubmissionRecord | None:
+        """Take a search out of the queue, or ask the controller that runs it to stop; notes it in the audit log.
+
+        Returns:
+            The submission as it stands now; None where none of that name is open.
+        """

@@ -69,6 +69,7 @@ EXPORTS = _all_but(tables.exports, "id")
 VERIFICATIONS = _all_but(tables.verifications, "id")
 TOKENS = _all_but(tables.tokens, "id", "used_at")
 AUDIT = _all_but(tables.audit, "id")
+SUBMISSIONS = _all_but(tables.submissions, "id")
 _STANDING = ("state", "reason", "updated_at", "active_seconds", "worker_seconds", "reference_point", "reference_ideal")
 _LEASE = ("is_stop_requested", "owner", "epoch", "lease_until")
 SEARCHES = _all_but(tables.searches, "id", "standing_checksum", "lease_checksum", *_STANDING, *_LEASE)
@@ -76,7 +77,7 @@ STANDINGS = _sum(tables.searches, "name", *_STANDING, column="standing_checksum"
 LEASES = _sum(tables.searches, "name", *_LEASE, column="lease_checksum")
 ALL = (
     *(SEARCHES, STANDINGS, LEASES, CANDIDATES, EVALUATIONS, REPLICATES, GENERATIONS, FRONT, EVENTS),
-    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, EXPORTS, VERIFICATIONS, TOKENS, AUDIT),
+    *(CALIBRATIONS, TUNING_TRIALS, FINALS, FINAL_NETWORKS, EXPORTS, VERIFICATIONS, TOKENS, AUDIT, SUBMISSIONS),
 )
 
 _LARGEST_WHOLE = 2**63 - 1
@@ -166,6 +167,7 @@ _NAMES = {
     "verifications": "verification {id} of network {key} (search {search_id})",
     "tokens": "token {name!r}",
     "audit": "entry {id} of the audit log",
+    "submissions": "submission {id} of {name!r}",
     "tuning_trials": "tuning trial {number} of network {key} (search {search_id})",
     "evaluations": "evaluation of candidate {candidate}, attempt {attempt} (search {search_id})",
 }

@@ -20,7 +20,7 @@ from gasearch.storage.checksums import restamped
 from gasearch.storage.damage import CHUNK, CHUNK_OF_BYTES, has_bytes, rows_of
 from gasearch.storage.engines import disposed, parse_url, reading_engine, writing_engine
 from gasearch.storage.faults import as_store_errors, shown, store_error
-from gasearch.storage.tables import audit, metadata, searches
+from gasearch.storage.tables import audit, metadata, searches, submissions
 
 _OF_TARGET = ("full", "readonly", "unable to open")  #: What SQLite says of the copy; the original was read before.
 _UNOWNED = {"owner": None, "lease_until": 0.0, "is_stop_requested": False}
@@ -90,6 +90,8 @@ def copy_from_file(path: Path, url: str, notice: Callable[[str], None]) -> None:
                 raise WrongState(f"{shown(target.url)} holds {count} searches already: restore into an empty database")
             if writing.execute(select(audit.c.id).limit(1)).first() is not None:
                 raise WrongState(f"{shown(target.url)} holds tokens of its own: restore into an empty database")
+            if writing.execute(select(submissions.c.id).limit(1)).first() is not None:
+                raise WrongState(f"{shown(target.url)} holds a queue of its own: restore into an empty database")
             copy_rows(reading, writing)
 
 

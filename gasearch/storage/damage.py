@@ -19,6 +19,7 @@ from gasearch.storage import checksums, schema
 from gasearch.storage.access import Role
 from gasearch.storage.engines import disposed, parse_url, reading_engine
 from gasearch.storage.faults import as_store_errors, cause_of, shown
+from gasearch.storage.queue import SubmissionState
 from gasearch.storage.questions import IS_RETRIED, SEARCHES
 from gasearch.storage.records import (
     CandidateRecord,
@@ -58,6 +59,7 @@ _JSON = {
     "finals": ("recipe_json", "metrics", "test"),
     "exports": ("files", "claimed"),
     "verifications": ("claimed", "measured"),
+    "submissions": ("spec_json",),
 }
 _ODD_BOOLEANS = (
     "SELECT id FROM searches WHERE typeof(is_stop_requested) <> 'integer' OR is_stop_requested NOT IN (0, 1)"
@@ -68,6 +70,7 @@ _WORDS = {
     ("finals", "failure"): (None, *FailureKind),
     ("verifications", "verdict"): tuple(Verdict),
     ("tokens", "role"): tuple(Role),
+    ("submissions", "state"): tuple(SubmissionState),
 }
 
 

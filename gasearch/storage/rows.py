@@ -28,6 +28,7 @@ from gasearch.errors import StoreError
 from gasearch.storage import checksums
 from gasearch.storage.access import Role
 from gasearch.storage.checksums import Sum, require_intact, stamped
+from gasearch.storage.queue import SubmissionRecord, SubmissionState
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluatedNetwork,
@@ -101,10 +102,14 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "reference_ideal": _tuple,
     "role": Role,
     "is_expired": bool,
-    **dict.fromkeys(("created_at", "updated_at", "finished_at", "at"), to_time),
-    **dict.fromkeys(("expires_at", "revoked_at", "used_at"), lambda at: None if at is None else to_time(at)),
+    "is_held": bool,
+    **dict.fromkeys(("created_at", "updated_at", "finished_at", "at", "submitted_at"), to_time),
+    **dict.fromkeys(("expires_at", "revoked_at", "used_at", "ended_at"), lambda at: None if at is None else to_time(at)),
     **dict.fromkeys((*_PAIRS, *_TEXTS), lambda text: _pairs(text)),
 }
+
+#: How those of one kind of record are read that have the name of another kind's.
+_READERS_OF: dict[type, dict[str, Callable[[Any], Any]]] = {SubmissionRecord: {"state": SubmissionState}}
 
 
 def row_of(record: Any) -> dict[str, Any]:
@@ -135,7 +140,8 @@ def values_of(kind: type, row: Row) -> dict[str, Any]:
 
 @functools.cache
 def _readers(kind: type) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    return tuple((name, _READERS.get(name, _as_it_is)) for name in (field.name for field in fields(kind)))
+    readers = _READERS | _READERS_OF.get(kind, {})
+    return tuple((field.name, readers.get(field.name, _as_it_is)) for field in fields(kind))
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------------

@@ -53,12 +53,15 @@ from gasearch.storage.records import (
     TuningTrial,
     VerificationRecord,
 )
+from gasearch.storage.queue import SubmissionRecord
 from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_of, record_of
 from gasearch.storage.schema import require_current
 from gasearch.storage.sql_access import AUDITS, TOKENS, token_record
+from gasearch.storage.sql_queue import IN_TURN, SUBMISSIONS, submission_record
 from gasearch.storage.tables import (
     HAS_FAILED,
     IS_FINAL,
+    IS_OPEN,
     audit,
     candidates,
     evaluations,
@@ -67,6 +70,7 @@ from gasearch.storage.tables import (
     front,
     replicates,
     searches,
+    submissions,
     tokens,
     tuning_trials,
     verifications,
@@ -313,6 +317,19 @@ class SqlReader:
         older = () if before is None else (audit.c.id < before,)
         rows = self._fetch(AUDITS.where(*older).limit(count))
         return [record_of(AuditRecord, row, checksums.AUDIT) for row in rows]
+
+    def submissions(self) -> list[SubmissionRecord]:
+        return list(map(submission_record, self._fetch(SUBMISSIONS.where(IS_OPEN).order_by(*IN_TURN))))
+
+    def ended_submissions(self, *, count: int) -> list[SubmissionRecord]:
+        ended = SUBMISSIONS.where(submissions.c.ended_at.is_not(None))
+        newest = ended.order_by(submissions.c.ended_at.desc(), submissions.c.id.desc()).limit(count)
+        return list(map(submission_record, self._fetch(newest)))
+
+    def submission(self, name: str) -> SubmissionRecord | None:
+        of_name = SUBMISSIONS.where(submissions.c.name == storable(name))
+        found = self._fetch(of_name.order_by(submissions.c.id.desc()).limit(1))
+        return submission_record(found[0]) if found else None
 
     def require_current(self) -> None:
         require_current(self._engine)

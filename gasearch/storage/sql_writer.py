@@ -27,6 +27,7 @@ from gasearch.storage.leases import HOLDS_LEASE, is_running, lease_values, own_s
 from gasearch.storage.owner import being_run
 from gasearch.storage.patience import Patience
 from gasearch.storage.questions import SEARCHES
+from gasearch.storage.queue import Claim, NewSubmission, SubmissionRecord, SubmissionState
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,
@@ -44,6 +45,18 @@ from gasearch.storage.records import (
 )
 from gasearch.storage.rows import evaluation_row, record_of, row_of
 from gasearch.storage.sql_access import insert_audit, insert_token, revoke_kept, token_of
+from gasearch.storage.sql_queue import (
+    HOLDERS,
+    claim_next,
+    end_claimed,
+    hand_claimed_back,
+    insert_submission,
+    is_claimable,
+    is_left,
+    renew_claims,
+    stop_open,
+    submission_of,
+)
 from gasearch.storage.sql_reader import SqlReader
 from gasearch.storage.sqlite_file import CHECKPOINT_EVERY_S, SqliteFile, checkpoint
 from gasearch.storage.statements import Prepared, insert_fenced_evaluation, insert_once, is_stored
@@ -59,6 +72,7 @@ from gasearch.storage.tables import (
     metadata,
     search_column,
     searches,
+    submissions,
     tokens,
     verifications,
 )
@@ -364,6 +378,69 @@ class SqlArchive(SqlReader):
                 tried.append(insert_audit(connection, record, _now(connection)))
 
         self._transact(work)
+
+    # --- the queue --------------------------------------------------------------------------------------------------
+
+    def submit(self, new: NewSubmission, *, actor: Actor) -> SubmissionRecord:
+        tried: list[float] = []
+
+        def work(connection: Connection, is_repeat: bool) -> SubmissionRecord:
+            for at in tried if is_repeat else ():
+                stored = select(submissions.c.id).where(submissions.c.name == new.name, submissions.c.submitted_at == at)
+                if (found := connection.execute(stored).scalar()) is not None:  # by a try before this one
+                    return submission_of(connection, found)
+            tried.append(_now(connection))
+            submission_id = insert_submission(connection, new, tried[-1])
+            insert_audit(connection, _audited(actor, "search.submit", new.name), tried[-1])
+            return submission_of(connection, submission_id)
+
+        return self._transact(work)
+
+    def claim_submission(self, *, controller: str, ttl_s: float) -> SubmissionRecord | None:
+        if not any(map(is_claimable, self._fetch(HOLDERS))):
+            return None  # as most times; nothing was locked for it
+        tried: list[SubmissionRecord] = []
+
+        def work(connection: Connection, is_repeat: bool) -> SubmissionRecord | None:
+            for one in tried if is_repeat else ():
+                if is_left(connection, one.claim, SubmissionState.CLAIMED):  # by a try before this one
+                    return submission_of(connection, one.id)
+            found = claim_next(connection, controller, ttl_s, _now(connection))
+            tried.extend([] if found is None else [found])
+            return found
+
+        return self._transact(work)
+
+    def renew_submissions(self, *, controller: str, ttl_s: float) -> list[SubmissionRecord]:
+        return self._transact(lambda connection, _: renew_claims(connection, controller, ttl_s, _now(connection)))
+
+    def end_submission(self, claim: Claim, *, exit_status: int, message: str) -> None:
+        def work(connection: Connection, is_repeat: bool) -> None:
+            if not (is_repeat and is_left(connection, claim, SubmissionState.ENDED)):
+                end_claimed(connection, claim, exit_status, message, _now(connection))
+
+        self._transact(work)
+
+    def hand_back(self, claim: Claim) -> None:
+        def work(connection: Connection, is_repeat: bool) -> None:
+            if not (is_repeat and is_left(connection, claim, SubmissionState.QUEUED)):
+                hand_claimed_back(connection, claim)
+
+        self._transact(work)
+
+    def stop_submission(self, name: str, *, actor: Actor) -> SubmissionRecord | None:
+        tried: list[int] = []
+
+        def work(connection: Connection, is_repeat: bool) -> SubmissionRecord | None:
+            found = stop_open(connection, name, _now(connection))
+            if found is not None:
+                insert_audit(connection, _audited(actor, "search.stop", name), _now(connection))
+                tried.append(found)
+            elif is_repeat and tried:  # by the try before this one
+                found = tried[-1]
+            return None if found is None else submission_of(connection, found)
+
+        return self._transact(work)
 
     # --- transactions -----------------------------------------------------------------------------------------------
 

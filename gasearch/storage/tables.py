@@ -32,13 +32,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from gasearch.storage.access import Role
+from gasearch.storage.queue import SubmissionState
 from gasearch.storage.records import SearchStatus, Verdict
 
 VERSION_TABLE = (
     "gasearch_alembic_version"  #: Not Alembic's default: Optuna keeps that one, perhaps in the same database.
 )
 #: Every schema there has been, oldest first; known here so that readers need no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 
 metadata = MetaData(
     naming_convention={
@@ -405,6 +406,39 @@ audit = Table(
     Column("address", String(64), nullable=False),
     _checksum(),
 )
+
+#: Searches that wait for a controller, run, or ran; no row of it belongs to a search, which may be none yet.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),  # their order
+    Column("name", Text, nullable=False),  # of the search
+    Column("spec_json", Text),  # NULL: go on with the stored search
+    Column("evaluations", BigInteger),  # its new budget; NULL: as it is
+    Column("hours", Double),
+    Column("priority", Integer, nullable=False),
+    Column("submitter", String(64), nullable=False),
+    Column("searches", Integer),  # at once; NULL: any number
+    Column("device_hours", Double),  # NULL: any number
+    Column("submitted_at", Double, nullable=False),
+    Column("seconds_before", Double, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("is_stop_requested", Boolean, nullable=False),
+    Column("controller", Text),
+    Column("epoch", BigInteger, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("exit_status", Integer),
+    Column("message", Text, nullable=False),
+    Column("ended_at", Double),
+    Column("worker_seconds", Double),
+    _checksum(),
+    _one_of("state", *SubmissionState),
+    Index(None, "name"),
+    Index(None, "submitter"),
+)
+#: Literal, as above.
+IS_OPEN = text("submissions.state <> 'ended'")
+_partial_index("uq_submissions_open", "state <> 'ended'", submissions.c.name, unique=True)
 
 
 def search_column(table: Table) -> Column[Any] | None:

@@ -10,6 +10,7 @@ from gasearch_workers.messages import CurvePoint, EvaluationResult, Failure, Fai
 from gasearch.objectives.fitness import FrontChange
 from gasearch.storage.access import NewToken, Role
 from gasearch.storage.columns import OutcomeColumns
+from gasearch.storage.queue import NewSubmission
 from gasearch.storage.records import (
     REUSED,
     CandidateRecord,
@@ -225,3 +226,8 @@ def verification(*, of=0, verdict=Verdict.PASSED, **changes):
 def new_token(name="ci", *, secret="s", role=Role.READER, **changes):
     """A token of that secret."""
     return NewToken(name=name, digest=hashlib.sha256(secret.encode()).hexdigest(), role=role, **changes)
+
+
+def new_submission(name="digits", **changes):
+    """A new search that waits."""
+    return NewSubmission(**{"name": name, "spec_json": "{}"} | changes)

@@ -6,6 +6,7 @@ from tests.contracts.archive_finals_contract import FinalsContract
 from tests.contracts.archive_histories_contract import HistoriesContract
 from tests.contracts.archive_outcomes_contract import OutcomesContract
 from tests.contracts.archive_ownership_contract import OwnershipContract
+from tests.contracts.archive_queue_contract import QueueContract
 from tests.contracts.archive_retraining_contract import RetrainingContract
 
 
@@ -17,6 +18,7 @@ class TestPostgresqlArchive(
     AnswersContract,
     FinalsContract,
     AccessContract,
+    QueueContract,
 ):
     @pytest.fixture
     def url(self, postgresql_url):

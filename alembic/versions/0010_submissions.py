@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-IS_OPEN = "state <> 'ended'"
+IS_OPEN = "ended_at IS NULL"
 
 
 def upgrade() -> None:
@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("spec_json", sa.Text()),
+        sa.Column("spec_hash", sa.Text(), nullable=False),
         sa.Column("evaluations", sa.BigInteger()),
         sa.Column("hours", sa.Double()),
         sa.Column("priority", sa.Integer(), nullable=False),

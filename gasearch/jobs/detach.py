@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from gasearch.storage.sql import database_file
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  #: A start with Ray takes 5 to 12 s here; after this long we leave it to its log.
+MOST_WORDS = 8192  #: Bytes of a log's end that are looked at.
+_SENTENCE = "\ngasearch: "  #: How a command's last sentence begins.
 
 
 def launch_detached(
@@ -87,12 +90,26 @@ def log_file(name: str, db_url: str) -> Path:
     return (Path() if file is None else file.parent) / f"gasearch-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.log"
 
 
+def last_words(log: Path, start: int) -> str:
+    """The last line that a command wrote into its log file, or its last sentence of several lines; "" without any.
+
+    Args:
+        log: The file.
+        start: Where that command's part begins.
+    """
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(start, stream.seek(0, os.SEEK_END) - MOST_WORDS))
+            text = stream.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
+    sentence = text.rpartition("\n")[2] if _SENTENCE not in f"\n{text}" else f"\n{text}".rpartition(_SENTENCE)[2]
+    return sentence.strip()
+
+
 def _failure(status: int, log: Path, start: int) -> GasearchError:
     """The background process's last words as an error with its exit status."""
-    with log.open("rb") as stream:
-        stream.seek(start)
-        lines = stream.read().decode(errors="replace").strip().splitlines()
-    words = lines[-1].removeprefix("gasearch: ") if lines else f"it ended with exit status {status}"
+    words = last_words(log, start).rpartition("\n")[2] or f"it ended with exit status {status}"
     error = GasearchError(f"the search did not start: {words} (log: {log})")
     error.exit_status = status if status > 0 else 1
     return error

@@ -20,12 +20,13 @@ from gasearch_workers.messages import CROSS_COMPILERS
 from gasearch import __version__
 from gasearch.errors import BadInput, SpecError, UnknownSearch, WrongState
 from gasearch.jobs.setup import extended
+from gasearch.jobs.turns import is_being_run
 from gasearch.search.budget import EXHAUSTED, SLOW, STALLED
 from gasearch.spec.changes import Change, as_lines, changed, changes
 from gasearch.spec.evaluator_source import changed_files
 from gasearch.spec.model import SearchSpec
 from gasearch.storage.archive import Archive, ArchiveReader
-from gasearch.storage.owner import being_run, is_gone
+from gasearch.storage.owner import being_run
 from gasearch.storage.records import EventRecord, Lease, SearchRecord, SearchStatus
 
 MOST_SHOWN: Final = 5  #: Files of an evaluator that are named.
@@ -163,11 +164,6 @@ def require_nobody_runs(record: SearchRecord) -> None:
     """
     if is_being_run(record):
         raise WrongState(being_run(record.name, str(record.owner)))
-
-
-def is_being_run(record: SearchRecord) -> bool:
-    """Whether a controller that lives holds the search's lease."""
-    return record.owner is not None and record.is_owned and not is_gone(record.owner)
 
 
 def require_unfinished(record: SearchRecord, spec: SearchSpec, *, completed: int, busy_s: float) -> None:

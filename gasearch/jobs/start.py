@@ -71,7 +71,7 @@ def launch(spec: SearchSpec, *, db_url: str, observer: Observer, workers: int | 
     setup = set_up(with_workers(spec, workers), observer.on_notice)
     with _opened(spec.name, db_url, observer) as archive:
         require_free_name(archive, spec.name, spec)
-        _require_starts(archive, spec)
+        require_starts(archive, spec)
         _read_study(setup)  # what can't be read is refused before anything is stored
 
         def begin() -> Lease:
@@ -328,8 +328,12 @@ def own_device(workers: WorkersSpec) -> str:
     return "cuda" if workers.gpus else "cpu"
 
 
-def _require_starts(archive: ArchiveReader, spec: SearchSpec) -> None:
-    """Refuse earlier searches that aren't there, before any work."""
+def require_starts(archive: ArchiveReader, spec: SearchSpec) -> None:
+    """Refuse earlier searches that aren't there, before any work.
+
+    Raises:
+        SpecError: naming the first of them.
+    """
     for number, name in enumerate(spec.start.searches):
         try:
             archive.search(name)

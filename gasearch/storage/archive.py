@@ -390,8 +390,8 @@ class Archive(ArchiveReader, Protocol):
     def claim_submission(self, *, controller: str, ttl_s: float) -> SubmissionRecord | None:
         """Claim the submission whose turn it is; of several controllers that ask at once each gets another one.
 
-        It is the one of highest priority, then the oldest, of those that are queued and within their submitter's limits,
-        and of those whose controller's lease is over, or that is known to be dead. None: there is none.
+        It is the one of highest priority, then the oldest: of those that are queued and within their submitter's
+        limits, and of those whose controller's lease is over, or that is known to be dead. None: there is none.
 
         Args:
             controller: Who will run it, as owners of a search are called.

@@ -19,8 +19,8 @@ from gasearch.storage import checksums, schema
 from gasearch.storage.access import Role
 from gasearch.storage.engines import disposed, parse_url, reading_engine
 from gasearch.storage.faults import as_store_errors, cause_of, shown
-from gasearch.storage.queue import SubmissionState
 from gasearch.storage.questions import IS_RETRIED, SEARCHES
+from gasearch.storage.queue import SubmissionState
 from gasearch.storage.records import (
     CandidateRecord,
     EvaluationRecord,

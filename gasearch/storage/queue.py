@@ -22,6 +22,7 @@ class NewSubmission:
     """A wish to run a search, as soon as its turn comes."""
 
     name: str  #: Of the search; unique among the submissions that have not ended.
+    spec_hash: str = ""  #: Of the spec, as `NewSearch` has it.
     spec_json: str | None = None  #: The full validated spec of a new search; None: go on with the stored one,
     evaluations: int | None = None  #: with this budget in all; None: as it is,
     hours: float | None = None  #: and with this wall time in all.

@@ -104,7 +104,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "is_expired": bool,
     "is_held": bool,
     **dict.fromkeys(("created_at", "updated_at", "finished_at", "at", "submitted_at"), to_time),
-    **dict.fromkeys(("expires_at", "revoked_at", "used_at", "ended_at"), lambda at: None if at is None else to_time(at)),
+    **dict.fromkeys(
+        ("expires_at", "revoked_at", "used_at", "ended_at"), lambda at: None if at is None else to_time(at)
+    ),
     **dict.fromkeys((*_PAIRS, *_TEXTS), lambda text: _pairs(text)),
 }
 

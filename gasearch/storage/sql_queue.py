@@ -216,8 +216,9 @@ def _locked(connection: Connection, *conditions: Any) -> RowMapping | None:
 
 def _spent_since(connection: Connection, row: Row) -> float:
     """What workers have spent on the search since it was submitted."""
-    spent = connection.execute(select(searches.c.worker_seconds).where(searches.c.name == row["name"])).scalar()
-    return max(0.0, (spent or 0.0) - row["seconds_before"])
+    of_name = select(searches.c.worker_seconds).where(searches.c.name == row["name"])
+    spent = (connection.execute(of_name).scalar() or 0.0) - row["seconds_before"]
+    return max(0.0, float(spent))
 
 
 def _change(connection: Connection, row: Row, changes: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ from gasearch.storage.columns import CHUNK, ColumnReading, OutcomeColumns, measu
 from gasearch.storage.counting import Counting
 from gasearch.storage.faults import as_store_errors
 from gasearch.storage.question import answering
+from gasearch.storage.queue import SubmissionRecord
 from gasearch.storage.records import (
     CandidateRecord,
     Counts,
@@ -53,7 +54,6 @@ from gasearch.storage.records import (
     TuningTrial,
     VerificationRecord,
 )
-from gasearch.storage.queue import SubmissionRecord
 from gasearch.storage.rows import evaluated_network, evaluation_record, metrics_of, record_of
 from gasearch.storage.schema import require_current
 from gasearch.storage.sql_access import AUDITS, TOKENS, token_record

@@ -386,7 +386,9 @@ class SqlArchive(SqlReader):
 
         def work(connection: Connection, is_repeat: bool) -> SubmissionRecord:
             for at in tried if is_repeat else ():
-                stored = select(submissions.c.id).where(submissions.c.name == new.name, submissions.c.submitted_at == at)
+                stored = select(submissions.c.id).where(
+                    submissions.c.name == new.name, submissions.c.submitted_at == at
+                )
                 if (found := connection.execute(stored).scalar()) is not None:  # by a try before this one
                     return submission_of(connection, found)
             tried.append(_now(connection))

@@ -414,6 +414,7 @@ submissions = Table(
     Column("id", _ROW_ID, primary_key=True),  # their order
     Column("name", Text, nullable=False),  # of the search
     Column("spec_json", Text),  # NULL: go on with the stored search
+    Column("spec_hash", Text, nullable=False),
     Column("evaluations", BigInteger),  # its new budget; NULL: as it is
     Column("hours", Double),
     Column("priority", Integer, nullable=False),
@@ -436,9 +437,9 @@ submissions = Table(
     Index(None, "name"),
     Index(None, "submitter"),
 )
-#: Literal, as above.
-IS_OPEN = text("submissions.state <> 'ended'")
-_partial_index("uq_submissions_open", "state <> 'ended'", submissions.c.name, unique=True)
+#: Literal, as above: those that have not ended.
+IS_OPEN = text("submissions.ended_at IS NULL")
+_partial_index("uq_submissions_open", "ended_at IS NULL", submissions.c.name, unique=True)
 
 
 def search_column(table: Table) -> Column[Any] | None:

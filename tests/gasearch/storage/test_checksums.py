@@ -26,6 +26,7 @@ from tests.doubles.records import (
     key_of,
     measured,
     new_search,
+    new_submission,
     new_token,
     verification,
 )
@@ -64,6 +65,7 @@ def lease(archive):
     archive.add_export(lease.search_id, export())
     archive.add_verification(lease.search_id, verification())
     archive.add_token(new_token(searches=2, device_hours=3), lifetime_s=60, actor=LOCAL)
+    archive.submit(new_submission("next", hours=1, device_hours=2), actor=LOCAL)
     return lease
 
 
@@ -86,6 +88,29 @@ def test_every_row_is_written_with_its_checksum(url, archive, lease):
             written = connection.execute(select(one.table.c[one.column])).scalars().all()
             assert all(len(value) == 32 for value in written)
             assert written
+
+
+def queued_handed_back_and_ended(archive):
+    """All that may become of a submission."""
+    for step in (archive.hand_back, lambda claim: archive.end_submission(claim, exit_status=0, message="énough")):
+        claim = archive.claim_submission(controller="one", ttl_s=9.0).claim
+        archive.renew_submissions(controller="one", ttl_s=1)
+        archive.stop_submission("next", actor=LOCAL)
+        step(claim)
+
+
+def test_a_submission_keeps_its_checksum_whatever_becomes_of_it(url, archive, lease):
+    queued_handed_back_and_ended(archive)
+    assert damage(url) == []
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_no_write_vouches_for_a_submission_that_it_did_not_write(url, archive, lease):
+    archive.claim_submission(controller="one", ttl_s=9.0)
+    execute(url, "UPDATE submissions SET priority = 7")
+    with pytest.raises(StoreError, match="submission 1 of 'next' doesn't match"):
+        archive.renew_submissions(controller="one", ttl_s=1)
+    assert len([found for found in damage(url) if "submission 1 of 'next' doesn't match" in found]) == 1
 
 
 LIFE = {
@@ -164,7 +189,8 @@ READ = {
         r"verification 1 of network 0",
     ),
     "tokens": ("tokens SET device_hours = 9", lambda archive: archive.tokens(), r"token 'ci'"),
-    "audit": ("audit SET who = 'eve'", lambda archive: archive.audits(count=1), r"entry 1 of the audit log"),
+    "audit": ("audit SET who = 'eve'", lambda archive: archive.audits(count=1), r"entry 2 of the audit log"),
+    "queue": ("submissions SET searches = 9", lambda archive: archive.submissions(), r"submission 1 of 'next'"),
 }
 
 

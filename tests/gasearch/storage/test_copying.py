@@ -10,7 +10,8 @@ from gasearch.storage.damage import find_damage, snapshot
 from gasearch.storage.sql import open_archive, open_reader
 from gasearch.storage.tables import finals
 from tests.doubles.connections import writing
-from tests.doubles.records import candidate, export, final, key_of, new_search, new_token, verification
+from tests.doubles.forgery import edit
+from tests.doubles.records import candidate, export, final, key_of, new_search, new_submission, new_token, verification
 
 
 def silent(message):
@@ -49,6 +50,23 @@ def test_a_database_with_tokens_of_its_own_takes_no_copy(url, tmp_path):
     with closing(open_archive(new, notice=silent)) as archive:
         archive.add_token(new_token(), lifetime_s=None, actor=LOCAL)
     with pytest.raises(WrongState, match=r"holds tokens of its own: restore into an empty database"):
+        copy_from_file(tmp_path / "copy.db", new, silent)
+
+
+def test_a_queue_comes_through_a_copy_and_a_database_with_one_takes_none(url, tmp_path):
+    with closing(open_archive(url, notice=silent)) as archive:
+        for name in ("one", "two"):
+            archive.submit(new_submission(name), actor=LOCAL)
+        archive.claim_submission(controller="elsewhere/1/x-1", ttl_s=0.0)
+    copy_to_file(url, tmp_path / "copy.db")
+    with closing(open_archive(file_url(tmp_path / "copy.db"), notice=silent)) as copy:
+        assert [one.name for one in copy.submissions()] == ["one", "two"]
+        assert copy.claim_submission(controller="here", ttl_s=60.0).name == "one"
+    new = f"sqlite:///{tmp_path}/new.db"
+    with closing(open_archive(new, notice=silent)) as archive:
+        archive.submit(new_submission(), actor=LOCAL)
+    edit(new, "DELETE FROM audit")
+    with pytest.raises(WrongState, match=r"holds a queue of its own: restore into an empty database"):
         copy_from_file(tmp_path / "copy.db", new, silent)
 
 

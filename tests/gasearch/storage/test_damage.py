@@ -8,7 +8,7 @@ from gasearch.storage.damage import damage_and_searches
 from gasearch.storage.sql import open_archive
 from tests.doubles.connections import writing
 from tests.doubles.forgery import edit, forge
-from tests.doubles.records import UNCHANGED, candidate, measured, new_search, new_token
+from tests.doubles.records import UNCHANGED, candidate, measured, new_search, new_submission, new_token
 
 
 @pytest.fixture(params=["migrated_sqlite_url", "postgresql_url"])
@@ -54,6 +54,19 @@ def test_a_damaged_token_is_found_and_hides_no_search(url):
         connection.exec_driver_sql("UPDATE audit SET who = 'eve'")
     texts, searches = found_in(url)
     assert [text.partition(" doesn't")[0] for text in sorted(texts)] == ["entry 1 of the audit log", "token 'ci'"]
+    assert [one.name for one in searches] == ["one", "other"]
+
+
+def test_a_damaged_submission_is_found_and_hides_no_search(url):
+    with closing(open_archive(url, notice=pytest.fail)) as archive:
+        archive.submit(new_submission("next", spec_json="{"), actor=LOCAL)
+        archive.submit(new_submission("later"), actor=LOCAL)
+    with writing(url) as connection:
+        connection.exec_driver_sql("UPDATE submissions SET submitter = 'eve' WHERE name = 'later'")
+    texts, searches = found_in(url)
+    assert [text.partition(" doesn't")[0].partition(" (")[0] for text in sorted(texts)] == [
+        "submission 1 of 'next': spec_json is no JSON", "submission 2 of 'later'",
+    ]  # fmt: skip
     assert [one.name for one in searches] == ["one", "other"]
 
 

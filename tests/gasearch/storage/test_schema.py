@@ -142,7 +142,7 @@ def test_a_newer_database_is_refused_with_the_command_that_helps(empty_url, exec
     execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(
         StoreError,
-        match=r"schema 9999; this one knows 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009\): pip install --up",
+        match=r"schema 9999; this one knows 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010\): pip install",
     ):
         opener(empty_url)
 

@@ -24,6 +24,7 @@ from tests.doubles.records import (
     generation,
     measured,
     new_search,
+    new_submission,
     new_token,
     verification,
 )
@@ -155,6 +156,10 @@ WRITES_AND_READS = {
         lambda archive, lease: archive.add_audit(AuditRecord(who="bob", action="login")),
         lambda archive, lease: len(archive.audits(count=9)),
     ),
+    "submission": (
+        lambda archive, lease: archive.submit(new_submission("next"), actor=LOCAL).id,
+        lambda archive, lease: (len(archive.submissions()), len(archive.audits(count=9))),
+    ),
     "export": (
         lambda archive, lease: archive.add_export(lease.search_id, export()),
         lambda archive, lease: len(archive.exports(lease.search_id, export().key)),
@@ -204,6 +209,52 @@ def test_every_write_may_be_repeated_after_an_unanswered_commit(postgresql, arch
 
     twin.close()
     postgresql.drop_database(twin_url)
+
+
+#: What may be lost while a submission is worked on: what comes before, the write, and what it leaves.
+OF_A_SUBMISSION = {
+    "claim": (
+        lambda archive: None,
+        lambda archive, _: archive.claim_submission(controller="one", ttl_s=LONG).epoch,
+        ("claimed", 1, False, None),
+    ),
+    "renewal": (
+        lambda archive: archive.claim_submission(controller="one", ttl_s=LONG).claim,
+        lambda archive, _: len(archive.renew_submissions(controller="one", ttl_s=LONG)),
+        ("claimed", 1, False, None),
+    ),
+    "end": (
+        lambda archive: archive.claim_submission(controller="one", ttl_s=LONG).claim,
+        lambda archive, claim: archive.end_submission(claim, exit_status=1, message="no") or 1,
+        ("ended", 1, False, 1),
+    ),
+    "hand back": (
+        lambda archive: archive.claim_submission(controller="one", ttl_s=LONG).claim,
+        lambda archive, claim: archive.hand_back(claim) or 1,
+        ("queued", 1, False, None),
+    ),
+    "stop of what is queued": (
+        lambda archive: None,
+        lambda archive, _: archive.stop_submission("next", actor=LOCAL).id,
+        ("ended", 0, False, 130),
+    ),
+    "stop of what runs": (
+        lambda archive: archive.claim_submission(controller="one", ttl_s=LONG).claim,
+        lambda archive, _: archive.stop_submission("next", actor=LOCAL).id,
+        ("claimed", 1, True, None),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_SUBMISSION)
+def test_what_is_done_to_a_submission_may_be_repeated_after_an_unanswered_commit(archive, name):
+    before, write, left = OF_A_SUBMISSION[name]
+    archive.submit(new_submission("next"), actor=LOCAL)
+    claim = before(archive)
+    lose_the_answer_of_the_next_commit()
+    assert write(archive, claim) == 1
+    found = archive.submission("next")
+    assert (found.state, found.epoch, found.is_stop_requested, found.exit_status) == left
 
 
 def test_a_verification_like_an_earlier_one_is_stored_though_its_first_try_came_to_nothing(archive, lease):

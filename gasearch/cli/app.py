@@ -31,7 +31,7 @@ GROUPS: Final = {
     "Choose": ("front", "best", "trade", "show", "why", "compare"),
     "See": ("history", "plot", "report"),
     "Deploy": ("tune", "finalize", "ensemble", "export", "verify", "reproduce"),
-    "Keep and serve": ("db", "serve", "token"),
+    "Keep and serve": ("db", "serve", "submit", "queue", "controller", "token"),
 }
 
 

@@ -23,13 +23,15 @@ from gasearch.cli.console import (
     volume_text,
 )
 from gasearch.cli.finalizing import main_scores, with_deviation
-from gasearch.errors import BadInput
+from gasearch.errors import BadInput, UnknownSearch
 from gasearch.jobs.commands import completed
 from gasearch.objectives.units import format_quantity
 from gasearch.query.answers import Row, SearchSummary, layers_text
 from gasearch.query.history import falls_of, generations_of
 from gasearch.query.network import network_details
+from gasearch.query.queue import QueuedSearch, queued_named, queued_searches
 from gasearch.query.summary import list_searches, search_summary
+from gasearch.storage.archive import ArchiveReader
 from gasearch.storage.owner import describe
 
 WATCH_EVERY_S = 2.0
@@ -37,15 +39,18 @@ WATCH_EVERY_S = 2.0
 
 @app.command("list", epilog=examples("gasearch list", "gasearch list --format json --db postgresql://host/searches"))
 def list_command(db: Db = None, form: Form = Format.TABLE) -> None:
-    """List all searches, newest first."""
-    searches = ask(db, list_searches)
+    """List all searches, newest first; a table begins with those that are queued and have not begun."""
+    searches, queued = ask(db, lambda reader: (list_searches(reader), queued_searches(reader)))
+    known = {search.name for search in searches}
+    waiting = [one for one in queued if one.name not in known]
     if form is not Format.TABLE:
         print_rows([search.row() for search in searches], form)
-    elif not searches:
+    elif not searches and not waiting:
         say("no searches yet; start one with: gasearch init -o search.yaml && gasearch run search.yaml")
     else:
         columns = ("name", "state", "evaluations", "front", "hypervolume", "best")
-        print_table(columns, [_list_cells(search) for search in searches])
+        others = [[one.name, _queue_text(one), *["-"] * (len(columns) - 2)] for one in waiting]
+        print_table(columns, [*others, *map(_list_cells, searches)])
 
 
 @app.command(epilog=examples("gasearch status digits-cnn", "gasearch status digits-cnn --watch"))
@@ -61,11 +66,15 @@ def status(
             raise BadInput(f"--watch refreshes a table: leave out --format {form}")
         _watch(name, db)
         return
-    summary = ask(db, lambda reader: search_summary(reader, name))
-    if form is Format.TABLE:
-        print_pairs(status_lines(summary))
-    else:
+    summary, queued = ask(db, lambda reader: _standing(reader, name))
+    if summary is None:
+        assert queued is not None
+        print_rows(queued.row(), form)
+    elif form is not Format.TABLE:
         print_rows(summary.row(), form)
+    else:
+        in_queue = [] if queued is None or queued.state == "ended" else [("queue", _queue_text(queued))]
+        print_pairs([*status_lines(summary), *in_queue])
 
 
 @app.command(epilog=examples("gasearch history digits-cnn", "gasearch history digits-cnn --format csv"))
@@ -166,6 +175,23 @@ def status_lines(summary: SearchSummary) -> list[tuple[str, str]]:
     if summary.is_active and summary.owner:
         lines.append(("controller", describe(summary.owner)))
     return lines
+
+
+def _standing(reader: ArchiveReader, name: str) -> tuple[SearchSummary | None, QueuedSearch | None]:
+    """Where a search stands, and its submission; one that never began has the latter alone."""
+    queued = queued_named(reader, name)
+    try:
+        return search_summary(reader, name), queued
+    except UnknownSearch:
+        if queued is None:
+            raise
+        return None, queued
+
+
+def _queue_text(one: QueuedSearch) -> str:
+    """Where a submission stands, in a few words: "queued, place 3"."""
+    place = f", place {one.place}" if one.place else f" by {one.controller}" if one.controller else ""
+    return f"{one.state}{place}" + (f", waits for {one.waits_for}" if one.waits_for else "")
 
 
 def _watch(name: str, db: str | None) -> None:

@@ -169,10 +169,12 @@ def resume(
 
 @app.command(epilog=examples("gasearch stop digits-cnn"))
 def stop(name: Name, db: Db = None) -> None:
-    """Ask a running search to stop; `resume` goes on."""
+    """Ask a running search to stop; `resume` goes on. One that is queued leaves the queue."""
     from gasearch.jobs.control import stop_search
 
-    stop_search(name, db_url=database_url(db), notice=say)
+    if stop_search(name, db_url=database_url(db), notice=say).has_left_the_queue:
+        print(f"{name} has left the queue")
+        return
     print(completed(f"asked {name} to stop; see: gasearch status {name}; go on with: gasearch resume {name}"))
 
 

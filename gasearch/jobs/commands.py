@@ -26,7 +26,7 @@ OF_A_SEARCH: Final = (
 )
 OF_A_DATABASE: Final = (
     *("run", "verify", "list", "db check", "db backup", "db upgrade", "db current"),
-    *("token create", "token list", "token revoke", "token audit"),
+    *("submit", "queue", "controller", "token create", "token list", "token revoke", "token audit"),
 )
 _COMMAND: Final = re.compile(
     rf"(?<![\w./-])gasearch (?:(?:{'|'.join(OF_A_SEARCH)}) \w[\w.-]*+|(?:{'|'.join(OF_A_DATABASE)})\b)(?! --db )"

@@ -35,10 +35,9 @@ def queued_searches(reader: ArchiveReader, *, ended: int = 0) -> list[QueuedSear
         reader: Of the database.
         ended: At most so many of the latter, the newest.
     """
-    places = _places(reader.submissions())
-    found = [queued_search(record, place) for record, place in places]
+    found = [queued_search(record, place) for record, place in _places(reader.submissions())]
     found.sort(key=lambda one: one.place or 0)
-    return found + [queued_search(record, None) for record in reader.ended_submissions(count=ended)] * bool(ended)
+    return found + [queued_search(record, None) for record in reader.ended_submissions(count=ended)]
 
 
 def queued_named(reader: ArchiveReader, name: str) -> QueuedSearch | None:
@@ -84,7 +83,6 @@ def _waits_for(record: SubmissionRecord) -> str:
     if record.state is SubmissionState.ENDED or record.may_begin:
         return ""
     if not record.has_time:
-        return (
-            f"device-hours: {record.submitter} has spent {record.spent_seconds / 3600:.2f} of {record.device_hours:g}"
-        )
+        spent = f"{record.spent_seconds / 3600:.2f} of {record.device_hours:g}"
+        return f"device-hours: {record.submitter} has spent {spent}"
     return f"its turn: {record.submitter} may have {record.searches} at once"

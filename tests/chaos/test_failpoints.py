@@ -27,6 +27,12 @@ OF_OTHERS = {
     "add_token",
     "revoke_token",
     "note_token_use",
+    "submit",
+    "claim_submission",
+    "renew_submissions",
+    "end_submission",
+    "hand_back",
+    "stop_submission",
 }
 FIRST, EXTENDED = 24, 28  #: Evaluations of the search, and after its extension.
 EXTENSION = (f"budget.evaluations={EXTENDED}",)

@@ -59,6 +59,8 @@ def spec_of(name: str, *, evaluator: str = "truth", evaluations: int = 24, seed:
         "name": name,
         "seed": seed,
         "task": {"evaluator": f"tests.doubles.evaluators:{evaluator}"},
+        "space": {"family": "custom", "decisions": {one: {"choices": [*range(16)]} for one in "abc"}},
+        "constraints": [],
         "budget": {"evaluations": evaluations},
     }
     return load_spec(CUSTOM_SPEC | changes)

@@ -193,10 +193,10 @@ def test_what_a_killed_controller_leaves_ends_once_under_the_other_one_and_as_if
 ):
     names = [f"s{number}" for number in range(5)]
     for name in names:
-        submit(url, name, evaluations=40)
-    left = kill_one_of_two(controllers, url, names, searches=1, evaluations=40)
+        submit(url, name, evaluations=60)
+    left = kill_one_of_two(controllers, url, names, searches=1, evaluations=60)
     assert left
-    whole = undisturbed(tmp_path, evaluations=40)
+    whole = undisturbed(tmp_path, evaluations=60)
     for name in names:
         assert digest_of(url, name) == whole
     assert [controllers.submission(name).epoch for name in left] == [2] * len(left)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gasearch.errors import BadInput, GasearchError
-from gasearch.jobs.detach import launch_detached, log_file
+from gasearch.jobs.detach import last_words, launch_detached, log_file
 from tests.doubles.archived import fill_database
 
 
@@ -77,3 +77,20 @@ def test_a_folder_that_takes_no_log_is_refused_before_anything_is_started(tmp_pa
     url = f"sqlite:///{tmp_path}/missing/store.db"
     with pytest.raises(BadInput, match=r"can't write the log file .*gasearch-x\.log: No such file"):
         launch_detached(["list"], name="x", db_url=url, is_up=lambda pid: True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("chatter\ngasearch: it failed: no\n  1 raised\nmend it\n", "it failed: no\n  1 raised\nmend it"),
+        ("gasearch: before\ngasearch: at last\n", "at last"),
+        ("started\nsmall was killed by SIGKILL: giving up\n", "small was killed by SIGKILL: giving up"),
+        ("", ""),
+        ("x" * 20_000 + "\nthe end", "the end"),
+    ],
+)
+def test_last_words_are_the_last_sentence_else_the_last_line_of_a_command_s_part(tmp_path, text, words):
+    log = tmp_path / "log"
+    log.write_text(f"gasearch: of an earlier command\n{text}")
+    assert last_words(log, len("gasearch: of an earlier command\n")) == words
+    assert last_words(tmp_path / "none", 0) == ""

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from tests.gasearch.cli.test_running import SPEC
+SPEC = """\
+name: digits
+task: {evaluator: "tests.doubles.evaluators:quick"}
+space: {family: custom, decisions: {width: {choices: [1, 2, 3, 4]}}}
+objectives: {error: min, cost: min}
+budget: {evaluations: 4}
+evolution: {population: 4}
+workers: {count: 0}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -14,8 +22,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GASEARCH_DB", f"sqlite:///{tmp_path}/gasearch.db")
     monkeypatch.delenv("GASEARCH_DEBUG", raising=False)
-    text = SPEC.replace(":measure", ":quick").replace("accuracy: max, model_bytes", "error: min, cost")
-    (tmp_path / "search.yaml").write_text(text)
+    (tmp_path / "search.yaml").write_text(SPEC)
     return tmp_path
 
 

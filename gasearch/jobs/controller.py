@@ -198,8 +198,9 @@ class Controller:
                 job.end = job.refused
             case Start(is_new=is_new) if time.monotonic() >= job.starts_at:
                 job.start(self._db_url, is_new=is_new)
-                begins = "begins" if is_new else "goes on"
-                self._notice(f"{job.name} {begins} (claim {job.submission.epoch}); its log: {job.log}")
+                if job.child is not None:
+                    begins = "begins" if is_new else "goes on"
+                    self._notice(f"{job.name} {begins} (claim {job.submission.epoch}); its log: {job.log}")
 
     # --- commands ---------------------------------------------------------------------------------------------------
 

@@ -321,6 +321,20 @@ def test_a_controller_whose_claim_is_lost_leaves_the_submission_alone(here, url,
         assert archive.submission("small").message == "mine"
 
 
+def test_a_command_whose_claim_is_lost_is_stopped_so_that_the_other_controller_goes_on(here, url, monkeypatch):
+    monkeypatch.setattr("gasearch.jobs.controller.RENEWAL_S", 0.05)
+    monkeypatch.setattr("gasearch.jobs.controller.LEASE_S", 0.0)
+    submit(url, "small", evaluations=10_000)
+    _, _, said = here(searches=1)
+    with closing(open_archive(url, notice=ignore)) as archive:
+        until(lambda: [one for one in archive.searches() if archive.counts(one.id).completed > 2])
+        taken = archive.claim_submission(controller="another/1/x-1", ttl_s=600.0)
+        until(lambda: archive.search("small").state is SearchStatus.STOPPED)
+        assert archive.search("small").reason == "interrupted"
+        assert archive.submission("small").claim == taken.claim
+    assert "small is another controller's by now: its search is left to that one" in said
+
+
 def test_a_controller_in_a_thread_hands_back_what_it_waits_for(here, url):
     submit(url, "small")
     archive, _ = owned_search(url, "small", owner="elsewhere/1/x-1")

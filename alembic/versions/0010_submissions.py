@@ -43,6 +43,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_submissions_name", "submissions", ["name"])
     op.create_index("ix_submissions_submitter", "submissions", ["submitter"])
+    op.create_index("ix_submissions_ended_at", "submissions", ["ended_at"])
     op.create_index(
         "uq_submissions_open",
         "submissions",

@@ -26,11 +26,7 @@ class Stopped:
     @property
     def has_left_the_queue(self) -> bool:
         """Whether it waited for its turn, and nobody ran it."""
-        return (
-            self.search is None
-            and self.submission is not None
-            and self.submission.state is SubmissionState.ENDED
-        )
+        return self.search is None and self.submission is not None and self.submission.state is SubmissionState.ENDED
 
 
 def stop_search(name: str, *, db_url: str, notice: Callable[[str], None], actor: Actor = LOCAL) -> Stopped:
@@ -73,7 +69,9 @@ def delete_search(name: str, *, db_url: str, notice: Callable[[str], None]) -> S
     with closing(open_reader(db_url)) as reader:
         reader.search(name)
         if is_in_queue(reader, name):
-            raise WrongState(f"search {name!r} is in the queue: take it out with `gasearch stop {name}`, then delete it")
+            raise WrongState(
+                f"search {name!r} is in the queue: take it out with `gasearch stop {name}`, then delete it"
+            )
     with closing(open_archive(db_url, notice=notice)) as archive:
         deleted = archive.delete_search(name)
     shutil.rmtree(weights_folder(deleted), ignore_errors=True)

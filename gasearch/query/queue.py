@@ -37,7 +37,7 @@ def queued_searches(reader: ArchiveReader, *, ended: int = 0) -> list[QueuedSear
     """
     found = [queued_search(record, place) for record, place in _places(reader.submissions())]
     found.sort(key=lambda one: one.place or 0)
-    return found + [queued_search(record, None) for record in reader.ended_submissions(count=ended)]
+    return found + [queued_search(record, None) for record in (reader.ended_submissions(count=ended) if ended else ())]
 
 
 def queued_named(reader: ArchiveReader, name: str) -> QueuedSearch | None:

@@ -436,6 +436,7 @@ submissions = Table(
     _one_of("state", *SubmissionState),
     Index(None, "name"),
     Index(None, "submitter"),
+    Index(None, "ended_at"),
 )
 #: Literal, as above: those that have not ended.
 IS_OPEN = text("submissions.ended_at IS NULL")

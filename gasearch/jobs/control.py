@@ -69,9 +69,7 @@ def delete_search(name: str, *, db_url: str, notice: Callable[[str], None]) -> S
     with closing(open_reader(db_url)) as reader:
         reader.search(name)
         if is_in_queue(reader, name):
-            raise WrongState(
-                f"search {name!r} is in the queue: take it out with `gasearch stop {name}`, then delete it"
-            )
+            raise WrongState(f"search {name!r} is in the queue: take it out with `gasearch stop {name}` first")
     with closing(open_archive(db_url, notice=notice)) as archive:
         deleted = archive.delete_search(name)
     shutil.rmtree(weights_folder(deleted), ignore_errors=True)

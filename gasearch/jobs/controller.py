@@ -136,19 +136,22 @@ class Controller:
         if now - self._renewed_at >= RENEWAL_S:
             self._renew(archive)
             self._renewed_at = now
-        has_asked = not self._wishes and now >= self._asks_queue_at
-        while has_asked and len(self._jobs) < self._most and self._claim(archive, folder):
-            pass
-        if has_asked:
+        is_idle = False  # whether nothing is held, and there is nothing to claim
+        if not self._wishes and now >= self._asks_queue_at:
             self._asks_queue_at = now + self._poll_s
+            while len(self._jobs) < self._most and self._claim(archive, folder):
+                pass
+            is_idle = not self._jobs
         for job in list(self._jobs):
             if job.child is None and not job.is_over:
                 self._go_on(archive, job)
             if job.is_over:
                 self._write_end(archive, job)
+        if self._leaving:
+            return False
         if self._wishes:
             return not self._jobs
-        return self._is_until_empty and has_asked and not self._jobs and self._is_empty(archive)
+        return self._is_until_empty and is_idle and self._is_empty(archive)
 
     def _renew(self, archive: Archive) -> None:
         held = {one.id: one for one in archive.renew_submissions(controller=self._owner, ttl_s=LEASE_S)}
@@ -189,6 +192,11 @@ class Controller:
             job.is_handed_back = True
             return
         step = next_step(job.submission, _search(archive, job.name), stop_reason=job.stop_reason)
+        if isinstance(step, Start) and job.refused is None and time.monotonic() >= job.starts_at:
+            self._renew(archive)  # a wish to stop may have come since: what it has stopped must not go on
+            if job not in self._jobs:
+                return
+            step = next_step(job.submission, _search(archive, job.name), stop_reason=job.stop_reason)
         match step:
             case Wait():
                 job.refused = None

@@ -88,7 +88,7 @@ def test_a_search_that_waits_to_go_on_is_not_deleted(tmp_path, archive):
     archive.release(lease, state="stopped", reason="test")
     archive.submit(new_submission("small", spec_json=None), actor=LOCAL)
     url = f"sqlite:///{tmp_path}/store.db"
-    with pytest.raises(WrongState, match="search 'small' is in the queue: take it out with `gasearch stop small`, th"):
+    with pytest.raises(WrongState, match="'small' is in the queue: take it out with `gasearch stop small` first"):
         delete_search("small", db_url=url, notice=ignore)
     assert stop_search("small", db_url=url, notice=ignore).has_left_the_queue
     assert delete_search("small", db_url=url, notice=ignore).name == "small"

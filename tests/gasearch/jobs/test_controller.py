@@ -1,4 +1,4 @@
-"""Controllers, each a real process over one queue, with real searches of a custom evaluator: killed, stopped, limited."""
+"""Controllers, real processes over one queue, with real searches of a custom evaluator: killed, stopped, limited."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 from gasearch.errors import StoreError
 from gasearch.jobs.control import stop_search
 from gasearch.jobs.controller import Controller
-from gasearch.jobs.queue import Submitter, submit_further
+from gasearch.jobs.queue import Submitter
 from gasearch.jobs.start import launch
 from gasearch.jobs.stored_check import check_database
 from gasearch.search.progress import Silent
@@ -94,6 +94,7 @@ def test_the_queue_is_worked_off_in_turn_and_each_search_ends_with_its_status(co
     assert list(tmp_path.glob("gasearch-controller-*")) == [], "nor is a spec left behind"
 
 
+@pytest.mark.slow
 def test_several_run_at_once_and_no_submitter_has_more_than_may_be(controllers, url):
     bob = Submitter(actor=Actor(name="bob"), searches=1)
     for number in range(2):
@@ -108,29 +109,6 @@ def test_several_run_at_once_and_no_submitter_has_more_than_may_be(controllers, 
         time.sleep(0.02)
     assert ends(url) == {"bob-0": [0], "bob-1": [0], "eve": [0]}
     assert frozenset({"bob-0", "eve"}) in most
-
-
-def test_a_search_that_goes_on_gets_its_new_budget(controllers, url):
-    launch(spec_of("small", evaluations=6), db_url=url, observer=Silent())
-    submit_further("small", db_url=url, notice=ignore, evaluations=10)
-    assert status_of(controllers.start("--until-empty")) == 0
-    assert controllers.completed("small") == 10
-    assert controllers.submission("small").exit_status == 0
-
-
-def test_device_hours_that_are_spent_stop_what_runs_and_keep_back_what_waits(controllers, url):
-    bob = Submitter(actor=Actor(name="bob"), device_hours=1e-7)
-    for number in range(2):
-        submit(url, f"bob-{number}", submitter=bob, evaluations=10_000)
-    submit(url, "eve", evaluations=6)
-    assert status_of(controllers.start("--until-empty")) == 0
-    ended = controllers.submission("bob-0")
-    assert (ended.exit_status, ended.message) == (130, "stopped: the device-hours of bob are spent")
-    with closing(open_reader(url)) as reader:
-        assert reader.search("bob-0").state is SearchStatus.STOPPED
-        [waiting] = reader.submissions()
-    assert (waiting.name, waiting.has_time) == ("bob-1", False)
-    assert ends(url)["eve"] == [0]
 
 
 # --- a wish to stop -------------------------------------------------------------------------------------------------
@@ -165,7 +143,7 @@ def test_a_controller_that_is_told_to_end_hands_its_searches_back_and_the_next_o
     assert digest_of(url, "small") == undisturbed(tmp_path, evaluations=60)
 
 
-# --- one of several dies -----------------------------------------------------------------------------------------------
+# --- one of several dies ------------------------------------------------------------------------------------------
 
 
 def kill_one_of_two(controllers, url, names, *, searches, evaluations):
@@ -191,7 +169,7 @@ def kill_one_of_two(controllers, url, names, *, searches, evaluations):
 def test_what_a_killed_controller_leaves_ends_once_under_the_other_one_and_as_if_undisturbed(
     controllers, url, tmp_path
 ):
-    names = [f"s{number}" for number in range(5)]
+    names = [f"s{number}" for number in range(3)]
     for name in names:
         submit(url, name, evaluations=60)
     left = kill_one_of_two(controllers, url, names, searches=1, evaluations=60)
@@ -203,6 +181,7 @@ def test_what_a_killed_controller_leaves_ends_once_under_the_other_one_and_as_if
     assert check_database(url) == []
 
 
+@pytest.mark.slow
 def test_the_queue_is_kept_when_everything_is_killed_and_started_again(controllers, url, tmp_path):
     submit(url, "small", evaluations=80)
     submit(url, "next", evaluations=6)
@@ -224,6 +203,7 @@ def parent_of(process):
         return int(file.read().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_is_started_again_by_its_supervisor(controllers, url, tmp_path):
     submit(url, "small", evaluations=60)
     controllers.start()
@@ -235,6 +215,7 @@ def test_a_search_that_is_killed_is_started_again_by_its_supervisor(controllers,
     assert digest_of(url, "small") == undisturbed(tmp_path, evaluations=60)
 
 
+@pytest.mark.slow
 def test_a_search_whose_supervisor_is_killed_is_waited_for(controllers, url):
     submit(url, "small", evaluations=60)
     controllers.start()
@@ -335,6 +316,21 @@ def test_a_command_whose_claim_is_lost_is_stopped_so_that_the_other_controller_g
     assert "small is another controller's by now: its search is left to that one" in said
 
 
+def test_device_hours_that_are_spent_stop_what_runs_and_keep_back_what_waits(here, url, monkeypatch):
+    monkeypatch.setattr("gasearch.jobs.controller.RENEWAL_S", 0.2)
+    bob = Submitter(actor=Actor(name="bob"), device_hours=1e-7)
+    for number in range(2):
+        submit(url, f"bob-{number}", submitter=bob, evaluations=10_000)
+    _, thread, _ = here(is_until_empty=True)
+    thread.join(LONG_S)
+    with closing(open_reader(url)) as reader:
+        [ended], [waiting] = reader.ended_submissions(count=9), reader.submissions()
+        assert reader.search("bob-0").state is SearchStatus.STOPPED
+    assert (ended.name, ended.exit_status) == ("bob-0", 130)
+    assert ended.message == "stopped: the device-hours of bob are spent"
+    assert (waiting.name, waiting.has_time) == ("bob-1", False)
+
+
 def test_a_controller_in_a_thread_hands_back_what_it_waits_for(here, url):
     submit(url, "small")
     archive, _ = owned_search(url, "small", owner="elsewhere/1/x-1")
@@ -399,9 +395,13 @@ for number in range(10):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_of_a_hundred_searches_of_ten_clients_each_ends_once_though_one_of_two_controllers_is_killed(
-    controllers, url, tmp_path
+    tmp_path, request, database
 ):
+    url = request.getfixturevalue("migrated_sqlite_url" if database == "sqlite" else "postgresql_url")
+    controllers = Controllers(tmp_path, url)
+    request.addfinalizer(controllers.close)
     began = datetime.now(UTC)
 
     def client(number):

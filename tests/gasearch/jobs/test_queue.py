@@ -46,7 +46,7 @@ def test_a_spec_is_queued_whole_with_its_submitter_s_limits(sqlite_url):
     [{"task": {"evaluator": "tests.doubles.evaluators:there_is_none"}}, {"start": {"searches": ["never"]}}],
 )
 def test_what_could_not_run_is_refused_now(migrated_sqlite_url, changes):
-    with pytest.raises(SpecError, match="there_is_none|never"):
+    with pytest.raises(SpecError, match=r"there_is_none|never"):
         submit_new(load_spec(CUSTOM_SPEC | changes), db_url=migrated_sqlite_url, notice=ignore)
     assert queue_of(migrated_sqlite_url) == []
 

@@ -316,6 +316,7 @@ def test_a_command_whose_claim_is_lost_is_stopped_so_that_the_other_controller_g
     assert "small is another controller's by now: its search is left to that one" in said
 
 
+@pytest.mark.slow
 def test_device_hours_that_are_spent_stop_what_runs_and_keep_back_what_waits(here, url, monkeypatch):
     monkeypatch.setattr("gasearch.jobs.controller.RENEWAL_S", 0.2)
     bob = Submitter(actor=Actor(name="bob"), device_hours=1e-7)

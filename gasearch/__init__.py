@@ -9,7 +9,8 @@
 `run` starts a search, `open` gives a stored one, `list` tells of all, `compare` puts several side by side. What can be
 asked of one, and done with it, are the methods of `Search`: those that the command line has as commands. `load` gives
 the network of an exported folder as a torch module, `verify` runs its files; `sensitivity` says what each layer of a
-trained network loses at fewer bits. For networks of your own there are
+trained network loses at fewer bits. `submit` puts a search into the queue of the controllers, which `queue` shows. For
+networks of your own there are
 `gasearch.quantize`, `pack`, `unpack` and `measure_latency`.
 """
 
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gasearch.api import Search, compare, run, sensitivity, verify
+    from gasearch.api import Search, compare, queue, run, sensitivity, submit, verify
     from gasearch.api import list_searches as list
     from gasearch.api import load_network as load
     from gasearch.own_network import measure_latency, pack, unpack
@@ -36,8 +37,10 @@ __all__ = [
     "measure_latency",
     "open",
     "pack",
+    "queue",
     "run",
     "sensitivity",
+    "submit",
     "unpack",
     "verify",
 ]
@@ -52,8 +55,10 @@ _HOMES = {
     "load": ("gasearch.api", "load_network"),
     "measure_latency": ("gasearch.own_network", "measure_latency"),
     "pack": ("gasearch.own_network", "pack"),
+    "queue": ("gasearch.api", "queue"),
     "run": ("gasearch.api", "run"),
     "sensitivity": ("gasearch.api", "sensitivity"),
+    "submit": ("gasearch.api", "submit"),
     "unpack": ("gasearch.own_network", "unpack"),
     "verify": ("gasearch.api", "verify"),
 }

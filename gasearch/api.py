@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from gasearch.errors import BadInput, NoStore
 from gasearch.jobs import control
 from gasearch.jobs.commands import advising
+from gasearch.jobs.queue import submit_new
 from gasearch.jobs.setup import with_toolbox
 from gasearch.jobs.sources import Configure, named
 from gasearch.jobs.start import go_on, launch
@@ -23,6 +24,7 @@ from gasearch.query.finals import Finalist, FinalTraining, final_trainings, fina
 from gasearch.query.front import best_points, front_points
 from gasearch.query.history import generations_of
 from gasearch.query.network import network_details
+from gasearch.query.queue import QueuedSearch, queued_named, queued_searches
 from gasearch.query.summary import list_searches as all_searches
 from gasearch.query.summary import search_summary
 from gasearch.query.target import Target, wishes_of
@@ -599,6 +601,34 @@ def sensitivity(spec: Path | str | Mapping[str, Any] | SearchSpec, *, observer: 
 
     loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
     return measure_sensitivity(loaded, observer=observer or Silent())
+
+
+def submit(
+    spec: SearchSpec | Mapping[str, Any] | Path | str, *, db: Database = None, priority: int = 0
+) -> QueuedSearch:
+    """Check a spec with its data, and put its search into the queue: a controller runs it when its turn comes.
+
+    Args:
+        spec: A path, a mapping with the keys of a spec file, or a `SearchSpec`.
+        db: A URL, or the path of a SQLite file; None: that of GASEARCH_DB, else gasearch.db in this folder.
+        priority: A higher one goes first.
+
+    Raises:
+        SpecError: if the spec, its data or its evaluator can't be used.
+        WrongState: if the name is taken, by a search or in the queue.
+    """
+    loaded = spec if isinstance(spec, SearchSpec) else load_spec(spec)
+    url = _url(db)
+    with advising(url):
+        submit_new(loaded, db_url=url, notice=Silent().on_notice, priority=priority)
+    found = _ask(url, lambda reader: queued_named(reader, loaded.name))
+    assert found is not None
+    return found
+
+
+def queue(*, db: Database = None, ended: int = 0) -> list[QueuedSearch]:
+    """What controllers run, what waits for one in the order of its turns, and so many of those that have ended."""
+    return _ask(_url(db), lambda reader: queued_searches(reader, ended=ended))
 
 
 def list_searches(*, db: Database = None) -> list[SearchSummary]:

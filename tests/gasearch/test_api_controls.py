@@ -141,10 +141,20 @@ def test_an_object_says_how_to_get_it_and_no_password(search, db, monkeypatch):
     assert repr(on_a_server) == "Search('small', db='postgresql+psycopg://ann:***@host/runs')"
 
 
+def test_a_search_is_queued_and_the_queue_is_shown(tmp_path):
+    db = tmp_path / "queue.db"
+    first = gasearch.submit(CUSTOM_SPEC | {"name": "first"}, db=db)
+    second = gasearch.submit(CUSTOM_SPEC | {"name": "second"}, db=db, priority=2)
+    assert (first.place, second.place, second.priority, second.submitter) == (1, 1, 2, "local")
+    assert [one.name for one in gasearch.queue(db=db)] == ["second", "first"]
+    with pytest.raises(WrongState, match="'first' is in the queue already"):
+        gasearch.submit(CUSTOM_SPEC | {"name": "first"}, db=db)
+
+
 def test_what_the_command_line_asks_and_does_python_can_too():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    beyond = {"init", "check", "serve", "data"}  # of files, and of a service
-    named = {name: name for name in ("run", "list", "compare", "verify", "sensitivity")}
+    beyond = {"init", "check", "serve", "controller", "data"}  # of files, and of a service
+    named = {name: name for name in ("run", "list", "compare", "verify", "sensitivity", "submit", "queue")}
     for name in commands - beyond:
         assert hasattr(gasearch, named[name]) if name in named else hasattr(gasearch.Search, name), name
         home = getattr(gasearch, named[name]) if name in named else getattr(gasearch.Search, name)

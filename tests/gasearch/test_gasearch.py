@@ -24,8 +24,10 @@ def test_help_and_dir_tell_of_all_that_there_is():
         "measure_latency",
         "open",
         "pack",
+        "queue",
         "run",
         "sensitivity",
+        "submit",
         "unpack",
         "verify",
     } == {name for name in names.split() if not name.startswith("_")}

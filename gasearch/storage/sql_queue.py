@@ -192,7 +192,13 @@ def stop_open(connection: Connection, name: str, now: float) -> int | None:
 
 
 def is_left(connection: Connection, claim: Claim, state: SubmissionState) -> bool:
-    """Whether what that controller held, and nobody since, has that state."""
+    """Whether what that controller held, and nobody since, has that state.
+
+    Args:
+        connection: In the transaction.
+        claim: Of the controller.
+        state: The state.
+    """
     left = {"id": claim.submission_id, "epoch": claim.epoch, "state": str(state)}
     return is_stored(connection, submissions, left, *left)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.doubles.command_line import CUSTOM, finish
 
 LONG = {"evaluations: 40": "evaluations: 300", "population: 8": "population: 8, surrogate: false"}  #: And fast.
-FULL_AFTER_PAGES = 45  #: An empty store has 29.
+MORE_PAGES = 16  #: Than an empty store has: then the disk is full.
 
 
 def test_a_postgresql_that_nobody_serves_is_named_without_its_password(gasearch):
@@ -30,13 +30,15 @@ def test_a_sqlite_file_in_a_missing_folder_is_named(gasearch):
     assert not (gasearch.folder / "nowhere").exists()
 
 
-def test_a_full_disk_ends_the_search_which_resumes_when_there_is_space(gasearch):
+def test_a_full_disk_ends_the_search_which_resumes_when_there_is_space(gasearch, migrated_sqlite_file):
+    with closing(sqlite3.connect(migrated_sqlite_file)) as connection:
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
     hook = f"""
 import sqlite3
 connect = sqlite3.dbapi2.connect
 def connect_to_small_disk(*arguments, **options):
     connection = connect(*arguments, **options)
-    connection.execute("PRAGMA max_page_count = {FULL_AFTER_PAGES}")
+    connection.execute("PRAGMA max_page_count = {pages + MORE_PAGES}")
     return connection
 sqlite3.dbapi2.connect = sqlite3.connect = connect_to_small_disk
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, select, text
@@ -68,7 +69,7 @@ def upgrade(engine: Engine, notice: Callable[[str], None], *, may_upgrade: Calla
         StoreError: if its schema is newer than this version of gasearch, or the answer was no.
     """
     with as_store_errors(engine.url):
-        with engine.connect() as connection:
+        with _patient(engine) as connection:
             revision = read_revision(connection)
         if revision == HEAD:
             return
@@ -84,6 +85,20 @@ def upgrade(engine: Engine, notice: Callable[[str], None], *, may_upgrade: Calla
                     _upgrade_alone(connection, engine, notice)
             finally:
                 connection.invalidate()  # with the settings of the upgrade
+
+
+@contextmanager
+def _patient(engine: Engine) -> Iterator[Connection]:
+    """A connection that waits for long for those who write to a SQLite file: of ten at once, one came too late."""
+    with engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            connection.connection.cursor().execute(f"PRAGMA busy_timeout={1000 * SQLITE_PATIENCE_S}")
+        try:
+            yield connection
+        finally:
+            if is_sqlite:
+                connection.invalidate()  # with that setting
 
 
 def _require_consent(engine: Engine, revision: str, may_upgrade: Callable[[str], bool]) -> None:

@@ -146,17 +146,17 @@ def test_a_controller_that_is_told_to_end_hands_its_searches_back_and_the_next_o
 # --- one of several dies ------------------------------------------------------------------------------------------
 
 
-def kill_one_of_two(controllers, url, names, *, searches, evaluations):
-    """Let two controllers work, kill one in the midst of it; returns once all has ended."""
+def kill_one_of_two(controllers, url, names, *, searches, evaluations, after=0):
+    """Let two controllers work, kill one in the midst of it once so many have ended; returns what that one held."""
     processes = [controllers.start("--searches", str(searches), "--until-empty") for _ in range(2)]
     owned = f"/{processes[0].pid}/"
 
     def works_on_some():
         with closing(open_reader(url)) as reader:
             held = [one.name for one in reader.submissions() if one.controller and owned in one.controller]
-        return any(0 < controllers.completed(name) < evaluations for name in held)
+        return len(ends(url)) >= after and any(0 < controllers.completed(name) < evaluations for name in held)
 
-    until(works_on_some)
+    until(works_on_some, within_s=10 * LONG_S)
     processes[0].kill()
     processes[0].wait()
     with closing(open_reader(url)) as reader:
@@ -413,7 +413,7 @@ def test_of_a_hundred_searches_of_ten_clients_each_ends_once_though_one_of_two_c
         list(pool.map(client, range(10)))
     names = [f"c{client}-{number}" for client in range(10) for number in range(10)]
     assert not all_ended(url)
-    kill_one_of_two(controllers, url, names, searches=2, evaluations=12)
+    kill_one_of_two(controllers, url, names, searches=2, evaluations=12, after=30)
     whole = undisturbed(tmp_path, evaluations=12, evaluator="quick")
     for name in names:
         assert digest_of(url, name) == whole

@@ -1,4 +1,5 @@
 import gc
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from sqlalchemy import Engine, event
 from gasearch.errors import NoStore, StoreError
 from gasearch.storage.schema import HEAD
 from gasearch.storage.sql import current, database_file, open_archive, open_reader, sqlite_file, upgrade_if_older
+from tests.doubles.connections import writing
 from tests.doubles.old_stores import make_old_store
 
 
@@ -68,3 +70,20 @@ def test_a_store_that_can_t_be_opened_leaves_no_connection(sqlite_url, tmp_path)
     with engines_disposed() as disposed, pytest.raises(StoreError):
         open_reader(sqlite_url)
     assert len(disposed) == 1
+
+
+def test_who_opens_a_store_to_write_waits_longer_than_for_one_write(migrated_sqlite_url, monkeypatch):
+    monkeypatch.setattr("gasearch.storage.engines.BUSY_S", 0)
+    done = threading.Event()
+
+    def open_and_close():
+        open_archive(migrated_sqlite_url, notice=pytest.fail).close()
+        done.set()
+
+    opening = threading.Thread(target=open_and_close)
+    with writing(migrated_sqlite_url) as other:
+        other.exec_driver_sql("DELETE FROM searches")  # holds SQLite's only lock of writers
+        opening.start()
+        assert not done.wait(0.3)
+    opening.join(30)
+    assert done.is_set()

@@ -76,15 +76,11 @@ def upgrade(engine: Engine, notice: Callable[[str], None], *, may_upgrade: Calla
         _refuse_unknown(revision, engine)
         if revision is not None:
             _require_consent(engine, revision, may_upgrade)
-        with engine.connect() as connection:
+        with _patient(engine) as connection:
             if connection.dialect.name == "sqlite":  # before the transaction: inside one it has no effect
                 connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")  # batch changes replace whole tables
-                connection.connection.cursor().execute(f"PRAGMA busy_timeout={1000 * SQLITE_PATIENCE_S}")
-            try:
-                with connection.begin():
-                    _upgrade_alone(connection, engine, notice)
-            finally:
-                connection.invalidate()  # with the settings of the upgrade
+            with connection.begin():
+                _upgrade_alone(connection, engine, notice)
 
 
 @contextmanager
@@ -98,7 +94,7 @@ def _patient(engine: Engine) -> Iterator[Connection]:
             yield connection
         finally:
             if is_sqlite:
-                connection.invalidate()  # with that setting
+                connection.invalidate()  # with its settings
 
 
 def _require_consent(engine: Engine, revision: str, may_upgrade: Callable[[str], bool]) -> None:
